@@ -1,0 +1,199 @@
+//! Our words for the chat world: person, room, post, file. No adapter's words.
+//!
+//! Times are Unix milliseconds and say so in their name.
+
+use proto::id::{ChannelId, ConnId, FileId, PostId, TeamId, UploadId, UserId};
+use serde_json::{Map, Value};
+
+/// A person or bot.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Person {
+    pub id: UserId,
+    pub username: String,
+    pub first_name: String,
+    pub last_name: String,
+    pub nickname: String,
+    pub email: String,
+    pub is_bot: bool,
+    pub is_system_admin: bool,
+}
+
+impl Person {
+    /// Returns the name to show: full name, else nickname, else username.
+    #[must_use]
+    pub fn display_name(&self) -> String {
+        let full = format!("{} {}", self.first_name, self.last_name);
+        let full = full.trim();
+        if !full.is_empty() {
+            full.to_owned()
+        } else if self.nickname.is_empty() {
+            self.username.clone()
+        } else {
+            self.nickname.clone()
+        }
+    }
+}
+
+/// A signed-in person: what a token stands for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Login {
+    pub person: Person,
+    /// Id of the login session, not the token; two logins of one person differ.
+    pub login_id: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RoomKind {
+    /// Anybody of the team may join. Wire name `O`.
+    Public,
+    /// Members only. Wire name `P`.
+    Private,
+    /// Two people. Wire name `D`.
+    Direct,
+    /// A few people. Wire name `G`.
+    Group,
+}
+
+/// A chat room; `channel` on the wire.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Room {
+    pub id: ChannelId,
+    /// `None` for direct and group rooms.
+    pub team: Option<TeamId>,
+    pub kind: RoomKind,
+    pub name: String,
+    pub display_name: String,
+    pub archived: bool,
+}
+
+/// What somebody wants to do in a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RoomRight {
+    Read,
+    CreatePost,
+    /// Channel admin, team admin or system admin.
+    Manage,
+}
+
+/// A message. `kind` is the post type on the wire: empty for text, `custom_calls` and so on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Post {
+    pub id: PostId,
+    pub room: ChannelId,
+    pub author: UserId,
+    /// The thread's first post; `None` for a root post.
+    pub root: Option<PostId>,
+    pub message: String,
+    pub kind: String,
+    pub props: Map<String, Value>,
+    pub files: Vec<FileId>,
+    pub created_at_ms: i64,
+    pub updated_at_ms: i64,
+    pub deleted: bool,
+}
+
+/// A post to be made; id and times are the backend's.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewPost {
+    pub room: ChannelId,
+    pub author: UserId,
+    pub root: Option<PostId>,
+    pub message: String,
+    pub kind: String,
+    pub props: Map<String, Value>,
+    pub files: Vec<FileId>,
+}
+
+/// A stored file's description.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    pub id: FileId,
+    pub owner: UserId,
+    pub room: ChannelId,
+    /// The post it is attached to, if any yet.
+    pub post: Option<PostId>,
+    pub name: String,
+    pub extension: String,
+    pub mime: String,
+    pub size_bytes: u64,
+    pub created_at_ms: i64,
+}
+
+/// An upload in pieces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upload {
+    pub id: UploadId,
+    pub owner: UserId,
+    pub room: ChannelId,
+    pub filename: String,
+    pub size_bytes: u64,
+    /// How much has arrived: where to go on after an interruption.
+    pub offset_bytes: u64,
+    pub created_at_ms: i64,
+}
+
+/// What one piece of an upload led to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UploadProgress {
+    /// More is needed; HTTP 204.
+    Partial,
+    Complete(File),
+}
+
+/// Whom an event is for. Empty fields do not restrict; the order of the filters is the wire's:
+/// connection, omitted connection, user, omitted users, room members, team members.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Audience {
+    pub connection: Option<ConnId>,
+    pub user: Option<UserId>,
+    pub room: Option<ChannelId>,
+    pub team: Option<TeamId>,
+    pub omit_users: Vec<UserId>,
+    pub omit_connection: Option<ConnId>,
+}
+
+/// An event for clients, as it goes out on their WebSocket.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClientEvent {
+    pub name: String,
+    pub data: Map<String, Value>,
+    pub audience: Audience,
+}
+
+/// A client's action that the chat server does not understand itself (`custom_...`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClientAction {
+    pub connection: ConnId,
+    pub login: Login,
+    /// With its prefix, for example `custom_com.mattermost.calls_join`.
+    pub action: String,
+    pub data: ActionData,
+}
+
+/// The `data` of an action. A byte string of a binary frame stays a byte string.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ActionData {
+    pub fields: std::collections::BTreeMap<String, ActionValue>,
+}
+
+/// One value of an action's `data`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ActionValue {
+    Json(Value),
+    Bytes(Vec<u8>),
+}
+
+/// Something that happened in the chat world and that calls must react to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Notice {
+    Action(ClientAction),
+    /// A WebSocket is authenticated.
+    Connected { connection: ConnId, user: UserId },
+    /// A WebSocket is gone for good or for now; a later one may carry the same id.
+    Disconnected { connection: ConnId, user: UserId },
+    /// The person may no longer be in the room.
+    LeftRoom { room: ChannelId, user: UserId },
+    RoomArchived { room: ChannelId },
+    /// A login ended: signed out, revoked or expired.
+    LoginEnded { login_id: String, user: UserId },
+}

@@ -1,0 +1,170 @@
+//! The complete list of what enters and leaves a shard.
+//!
+//! A shard owns **legs**: a leg is the part of one call that lives on this shard. Two legs of the
+//! same call, on other shards, nodes or at partner organisations, are joined by **links**. The core
+//! sees a link only as `Input::Linked` and `Output::Linked`; the shell knows what kind it is
+//! (in-process queue, node connection, border connection).
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use proto::id::{CallId, GroupId, SessionId, UserId};
+use proto::rtcd::RtcMessage;
+
+/// A call within its tenant. Another tenant's call of the same id is another call.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallKey {
+    pub group: GroupId,
+    pub call: CallId,
+}
+
+/// A session within its tenant. Another tenant's session id behaves as unknown.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionKey {
+    pub group: GroupId,
+    pub session: SessionId,
+}
+
+/// How a datagram travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Transport {
+    Udp,
+    /// Passive ICE-TCP with RFC 4571 framing; the shell frames and unframes.
+    Tcp,
+}
+
+/// One end of a link as this shard knows it; the shell maps it to a queue or a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(pub u64);
+
+/// What one session brings to `join`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JoinRequest {
+    pub key: SessionKey,
+    pub call: CallId,
+    pub user: UserId,
+    /// For logs only.
+    pub channel: Option<String>,
+    pub av1_support: bool,
+    /// Server offers go over the data channel instead of the control socket.
+    pub dc_signalling: bool,
+}
+
+/// Everything that can happen to a shard.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// A datagram, or one unframed TCP message. `destination` is the local address it arrived at.
+    Datagram {
+        transport: Transport,
+        source: SocketAddr,
+        destination: SocketAddr,
+        contents: &'a [u8],
+    },
+    /// A TCP connection ended: nothing more can be sent there.
+    TcpClosed { source: SocketAddr },
+    Join(JoinRequest),
+    Leave(SessionKey),
+    /// A control message for one session: SDP, ICE, mute, screen, video.
+    Control { key: SessionKey, message: RtcMessage },
+    /// Joins the leg of `call` on this shard to another leg. Both ends are told.
+    LinkUp { call: CallKey, link: LinkId },
+    LinkDown { call: CallKey, link: LinkId },
+    /// A message of the leg at the other end of `link`.
+    Linked { call: CallKey, link: LinkId, message: LinkMessage },
+    /// Time has passed: fire what is due at `now`.
+    Timeout,
+}
+
+/// Every effect a shard asks for.
+#[derive(Debug)]
+pub enum Output {
+    Transmit {
+        transport: Transport,
+        source: SocketAddr,
+        destination: SocketAddr,
+        contents: Vec<u8>,
+    },
+    /// SDP or ICE for the session, to be sent over the control socket (`rtc`).
+    Signal { key: SessionKey, message: RtcMessage },
+    /// Voice activity changed (`vad`).
+    Voice { key: SessionKey, message: RtcMessage },
+    /// The session is gone; last output about it, exactly once.
+    Closed { key: SessionKey, call: CallId, reason: CloseReason },
+    /// A message for the leg at the other end of `link`.
+    Linked { call: CallKey, link: LinkId, message: LinkMessage },
+    /// Something to observe in a histogram; counters are read from `Counters`.
+    Measured(Measurement),
+    /// Drained. Call again with `Input::Timeout` at this instant, or earlier with another input.
+    Timeout(Instant),
+}
+
+/// Why a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CloseReason {
+    Left,
+    IceFailed,
+    DtlsFailed,
+    NoFirstOffer,
+    BadFirstOffer,
+    Panicked,
+}
+
+/// One observation, named after its metric in the shell.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Measurement {
+    /// Join to connected.
+    ConnectionTime { group: GroupId, took: Duration },
+    /// First answer to data channel open.
+    DataChannelOpenTime { group: GroupId, took: Duration },
+    LockGrabTime { group: GroupId, took: Duration },
+    LockHeldTime { group: GroupId, took: Duration },
+    ClientLossRate { group: GroupId, ratio: f64 },
+    ClientRoundTrip { group: GroupId, took: Duration },
+    ClientJitter { group: GroupId, took: Duration },
+}
+
+/// What legs of one call tell each other. Tracks keep the publisher's session id as their owner, so
+/// that a listener's track id and media map name the person and never the link.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LinkMessage {
+    /// A track exists; sent to a new link for every track, and when one appears.
+    TrackPublished { track: LinkedTrack },
+    TrackEnded { track: LinkedTrackId },
+    /// Forwarding of a voice track is switched off or on.
+    TrackMuted { track: LinkedTrackId, muted: bool },
+    /// One packet, plain RTP. The payload is shared, not copied per link.
+    Rtp { track: LinkedTrackId, packet: LinkedPacket },
+    /// A viewer behind the link needs a keyframe (travels towards the publisher, merged).
+    KeyframeWanted { track: LinkedTrackId },
+    /// The call's presenter, or none.
+    Presenter { session: Option<SessionId> },
+}
+
+/// Names a track within its call: the publisher and a number of its own.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkedTrackId {
+    pub publisher: SessionId,
+    pub number: u32,
+}
+
+/// What a leg must know of a track to offer it to its own listeners.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkedTrack {
+    pub id: LinkedTrackId,
+    pub kind: proto::rtcd::TrackType,
+    pub codec: proto::rtcd::Codec,
+    pub muted: bool,
+}
+
+/// One media packet between legs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LinkedPacket {
+    /// Unwrapped sequence number.
+    pub seq_no: u64,
+    /// RTP timestamp in the codec's clock.
+    pub timestamp: u32,
+    pub marker: bool,
+    /// RFC 6464 level, 0 loud to 127 silent.
+    pub audio_level: Option<u8>,
+    pub payload: std::sync::Arc<[u8]>,
+}
