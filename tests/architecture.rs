@@ -1,1 +1,219 @@
-//! placeholder
+//! The rules that keep the house in shape, checked instead of remembered.
+//!
+//! Who may depend on whom, what a core may contain, who may speak to str0m, where the wire is
+//! defined, and how large a room may grow. ARCHITECTURE.md says why; a failure names the edge or
+//! the file that broke a rule.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
+
+/// Longest source file, tests at its end not counted. Above it there are two concepts in there.
+const MAX_LINES: usize = 600;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn metadata() -> Metadata {
+    MetadataCommand::new()
+        .manifest_path(root().join("Cargo.toml"))
+        .other_options(["--offline".to_owned(), "--locked".to_owned()])
+        .exec()
+        .expect("cargo metadata of this workspace")
+}
+
+/// Direct dependencies that ship, per workspace package; development ones are not counted.
+fn shipped_edges(metadata: &Metadata) -> BTreeMap<String, BTreeSet<String>> {
+    metadata
+        .workspace_packages()
+        .iter()
+        .map(|package| {
+            let names = package
+                .dependencies
+                .iter()
+                .filter(|dependency| dependency.kind == DependencyKind::Normal)
+                .map(|dependency| dependency.name.clone())
+                .collect();
+            (package.name.to_string(), names)
+        })
+        .collect()
+}
+
+/// Everything `package` pulls in, at any depth, that ships.
+fn closure(metadata: &Metadata, package: &str) -> BTreeSet<String> {
+    let resolve = metadata.resolve.as_ref().expect("a resolved graph");
+    let names: BTreeMap<_, _> =
+        metadata.packages.iter().map(|p| (p.id.clone(), p.name.to_string())).collect();
+    let nodes: BTreeMap<_, _> = resolve.nodes.iter().map(|node| (&node.id, node)).collect();
+    let start = metadata
+        .packages
+        .iter()
+        .find(|candidate| candidate.name.as_str() == package)
+        .expect("the package is in the workspace");
+    let mut seen = BTreeSet::new();
+    let mut queue = vec![start.id.clone()];
+    while let Some(id) = queue.pop() {
+        let node = nodes.get(&id).expect("every id has a node");
+        for dependency in &node.deps {
+            let ships =
+                dependency.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal);
+            if ships && seen.insert(names[&dependency.pkg].clone()) {
+                queue.push(dependency.pkg.clone());
+            }
+        }
+    }
+    seen
+}
+
+/// Our source files with their path relative to the root.
+fn sources() -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let rooms =
+        ["proto", "rtcd", "signalling", "messaging", "offloader", "tests", "benches", "deploy"];
+    for room in rooms {
+        walk(&root().join(room), &mut found);
+    }
+    found
+}
+
+fn walk(folder: &Path, found: &mut Vec<(String, String)>) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        let name = entry.file_name();
+        if path.is_dir() {
+            if name != "node_modules" && name != "target" && name != "dist" {
+                walk(&path, found);
+            }
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).expect("a source file is UTF-8");
+            let relative = path.strip_prefix(root()).expect("below the root");
+            found.push((relative.to_string_lossy().into_owned(), text));
+        }
+    }
+}
+
+#[test]
+fn services_meet_only_over_a_wire() {
+    let edges = shipped_edges(&metadata());
+    let services = ["rtcd", "signalling", "offloader"];
+    for service in services {
+        for other in services {
+            assert!(
+                service == other || !edges[service].contains(other),
+                "`{service}` depends on `{other}`: services speak only in `proto`'s protocols"
+            );
+        }
+    }
+    for (package, wanted) in &edges {
+        let may_use_messaging = ["signalling", "parley", "calls"].contains(&package.as_str());
+        assert!(
+            may_use_messaging || !wanted.contains("messaging"),
+            "`{package}` depends on `messaging`: only `signalling` and `parley` know the chat world"
+        );
+    }
+}
+
+#[test]
+fn proto_has_small_leaf_dependencies_only() {
+    let allowed = [
+        "base64", "bytes", "flate2", "rmp", "rmp-serde", "serde", "serde_json", "thiserror", "uuid",
+    ];
+    for dependency in &shipped_edges(&metadata())["proto"] {
+        assert!(
+            allowed.contains(&dependency.as_str()),
+            "`proto` depends on `{dependency}`: it holds types and codecs, add it here only with a reason"
+        );
+    }
+}
+
+#[test]
+fn cores_pull_in_no_runtime_socket_or_database() {
+    let metadata = metadata();
+    let banned =
+        ["tokio", "mio", "socket2", "axum", "hyper", "reqwest", "sqlx", "prometheus", "rand"];
+    for core in ["rtcd-core", "signalling-core"] {
+        let closure = closure(&metadata, core);
+        for name in banned {
+            // str0m draws its own randomness; the core itself does not.
+            let through_str0m = name == "rand" && core == "rtcd-core";
+            assert!(
+                through_str0m || !closure.contains(name),
+                "`{core}` pulls in `{name}`: a core is values in, values out"
+            );
+        }
+    }
+}
+
+#[test]
+fn cores_keep_their_purity_file() {
+    for core in ["rtcd/core", "signalling/core"] {
+        let text = fs::read_to_string(root().join(core).join("clippy.toml"))
+            .unwrap_or_else(|_| panic!("`{core}/clippy.toml` holds the purity rule"));
+        for method in ["Instant::now", "SystemTime::now", "env::var", "thread::sleep"] {
+            assert!(text.contains(method), "`{core}/clippy.toml` must forbid `{method}`");
+        }
+    }
+}
+
+#[test]
+fn only_sessions_speak_to_str0m() {
+    let allowed = ["rtcd/core/src/session", "rtcd/core/tests/", "offloader/src/client", "tests/", "benches/"];
+    for (path, text) in sources() {
+        let names_it = text.lines().any(|line| {
+            let code = line.split("//").next().unwrap_or_default();
+            code.contains("str0m::") || code.contains("use str0m")
+        });
+        assert!(
+            !names_it || allowed.iter().any(|prefix| path.starts_with(prefix)),
+            "`{path}` names str0m: only {allowed:?} may"
+        );
+    }
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    for (path, text) in sources() {
+        assert!(
+            text.starts_with("//!"),
+            "`{path}` begins without a `//!` header: what it does, what enters, what leaves"
+        );
+    }
+}
+
+#[test]
+fn no_room_grows_too_large() {
+    for (path, text) in sources() {
+        let lines = text.lines().take_while(|line| line.trim() != "#[cfg(test)]").count();
+        assert!(
+            lines <= MAX_LINES,
+            "`{path}` has {lines} lines without its tests: split it by concept (limit {MAX_LINES})"
+        );
+    }
+}
+
+#[test]
+fn every_package_follows_the_workspace_lints() {
+    for package in metadata().workspace_packages() {
+        let manifest = fs::read_to_string(&package.manifest_path).expect("a manifest");
+        assert!(
+            manifest.contains("[lints]\nworkspace = true"),
+            "`{}` does not inherit the workspace lints",
+            package.manifest_path
+        );
+    }
+}
+
+#[test]
+fn the_repository_stands_alone() {
+    // Built from pieces so that this file does not find itself.
+    let banned = [["..", "/shared"].concat(), ["/work", "/main"].concat(), [".lib", "rary/"].concat()];
+    for (path, text) in sources() {
+        for place in &banned {
+            assert!(!text.contains(place), "`{path}` names `{place}`, which no user has");
+        }
+    }
+}
