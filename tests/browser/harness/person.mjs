@@ -1,0 +1,167 @@
+// A person at a browser: an own Chromium with an own microphone file, and the verbs of the web client.
+//
+// Every person needs a whole Chromium: the file behind the fake microphone is set per process. The
+// names used here are the `data-testid`s listed in signalling/web/README.md.
+
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+
+import { chromium } from 'playwright-core'
+
+import { equip, wear } from './listen.mjs'
+import { writeSilence } from './tones.mjs'
+import { until } from './until.mjs'
+
+const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
+const FLAGS = [
+  '--no-sandbox', // containers and root
+  '--autoplay-policy=no-user-gesture-required',
+  '--use-fake-device-for-media-stream',
+  '--auto-accept-this-tab-capture',
+  '--disable-dev-shm-usage',
+  // A covered or hidden page would be slowed down; each person has one page, and it is in use.
+  '--disable-background-timer-throttling',
+  '--disable-renderer-backgrounding',
+]
+/** What the page may say on its console without the story failing: the browser's own notes. */
+const HARMLESS = [/favicon/, /Download the React DevTools/, /status of 401/]
+
+/** Starts a Chromium whose microphone plays `microphone` (add `%noloop` to play it once). */
+export async function launchChromium(microphone) {
+  if (!fs.existsSync(CHROMIUM)) throw new Error(`\`${CHROMIUM}\` does not exist: install Debian's chromium, or set CHROMIUM`)
+  const args = [...FLAGS, `--use-file-for-fake-audio-capture=${microphone}`]
+  return chromium.launch({ executablePath: CHROMIUM, headless: true, args })
+}
+
+export class Person {
+  /**
+   * Opens the product's page.
+   *
+   * @param {string} url address of the product
+   * @param {{username: string, password: string}} account
+   * @param {{microphone?: string, viewport?: {width: number, height: number}, colourScheme?: 'light'|'dark'}} [with_]
+   *   `microphone` is a 48 kHz WAV file; without it the person is silent
+   */
+  static async open(url, account, { microphone, viewport, colourScheme } = {}) {
+    const person = new Person(account)
+    person.home = fs.mkdtempSync(path.join(os.tmpdir(), `person-${account.username}-`))
+    person.browser = await launchChromium(microphone ?? writeSilence(person.home))
+    person.context = await person.browser.newContext({
+      permissions: ['microphone', 'camera'],
+      viewport: viewport ?? { width: 1280, height: 720 },
+      colorScheme: colourScheme ?? 'light',
+    })
+    await equip(person.context)
+    person.page = await person.context.newPage()
+    person.page.on('pageerror', (error) => person.troubles.push(`uncaught: ${error.message}`))
+    person.page.on('console', (message) => {
+      if (message.type() === 'error' && !HARMLESS.some((known) => known.test(message.text()))) person.troubles.push(message.text())
+    })
+    await person.page.goto(url)
+    return person
+  }
+
+  constructor(account) {
+    this.account = account
+    this.username = account.username
+    /** Errors of the page: uncaught exceptions and console errors. */
+    this.troubles = []
+  }
+
+  /** The element with a `data-testid`. */
+  at(testId) {
+    return this.page.locator(`[data-testid="${testId}"]`).first()
+  }
+
+  /** Waits until an element is shown (or, with `shown: false`, gone). */
+  async sees(testId, { shown = true, ms = 15_000 } = {}) {
+    await this.at(testId).waitFor({ state: shown ? 'visible' : 'hidden', timeout: ms })
+  }
+
+  async signIn() {
+    await this.at('login-id').fill(this.username)
+    await this.at('password').fill(this.account.password)
+    await this.at('sign-in').click()
+  }
+
+  async enter(channel) {
+    await this.at(`channel-${channel}`).click()
+  }
+
+  async startCall() {
+    await this.at('start-call').click()
+    await this.sees('leave-call')
+  }
+
+  /** Joins the channel's call; returns when the button was pressed, in epoch ms. */
+  async joinCall() {
+    await this.sees('join-call')
+    const pressedAt = Date.now()
+    await this.at('join-call').click()
+    await this.sees('leave-call')
+    return pressedAt
+  }
+
+  async leaveCall() {
+    await this.at('leave-call').click()
+    await this.sees('leave-call', { shown: false })
+  }
+
+  /** True when the own microphone is shown as muted. */
+  async isMuted() {
+    return (await this.at('mute').getAttribute('aria-pressed')) === 'true'
+  }
+
+  async mute() {
+    await this.#setMuted(true)
+  }
+
+  async unmute() {
+    await this.#setMuted(false)
+  }
+
+  async #setMuted(wanted) {
+    await this.sees('mute')
+    if ((await this.isMuted()) !== wanted) await this.at('mute').click()
+    await until(`${this.username} is ${wanted ? 'muted' : 'unmuted'}`, async () => (await this.isMuted()) === wanted)
+  }
+
+  async raiseHand() {
+    await this.at('raise-hand').click()
+  }
+
+  /** Shares this very tab, covered with four colours. */
+  async shareScreen(colours) {
+    await wear(this.page, colours)
+    await this.at('share-screen').click()
+    await this.sees('stop-share')
+  }
+
+  async stopSharing() {
+    await this.at('stop-share').click()
+    await this.sees('stop-share', { shown: false })
+    await wear(this.page, [])
+  }
+
+  /** Waits until another person is (or is no longer) in the list of participants. */
+  async seesParticipant(username, { shown = true, ms = 15_000 } = {}) {
+    await this.sees(`participant-${username}`, { shown, ms })
+  }
+
+  /** The text of a participant's entry, as a screen reader would get it: text and labels. */
+  async describes(username) {
+    return this.at(`participant-${username}`).evaluate((entry) => {
+      const labels = [...entry.querySelectorAll('[aria-label], [title], img[alt]')]
+        .map((part) => part.getAttribute('aria-label') ?? part.getAttribute('title') ?? part.getAttribute('alt'))
+      return [entry.getAttribute('aria-label') ?? '', entry.textContent, ...labels].join(' ').toLowerCase()
+    })
+  }
+
+  /** Closes the browser. A picture of the last state is kept when the story failed. */
+  async close({ picture } = {}) {
+    if (picture) await this.page?.screenshot({ path: picture }).catch(() => {})
+    await this.browser?.close().catch(() => {})
+    fs.rmSync(this.home, { recursive: true, force: true })
+  }
+}
