@@ -1,0 +1,482 @@
+//! What clients ask of signalling.
+//!
+//! In: name and `data` of a client's frame. Out: an `Action` whose texts are within their limits.
+//! Not here: whether the sender may do it (`signalling-core`).
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::frame::{ClientFrame, Field, Fields};
+use super::sdp::{self, Description, SdpError};
+use super::{MAX_CAPTION_BYTES, MAX_SMALL_JSON_BYTES, MAX_TITLE_BYTES, NAME_PREFIX};
+use crate::id::{ChannelId, ConnId, InvalidId, JobId, PostId, SessionId};
+
+/// One action.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    Join(Join),
+    Leave,
+    Reconnect(Reconnect),
+    /// Asks for a `call_state` event on this connection.
+    CallState {
+        channel: ChannelId,
+    },
+    Sdp(Description),
+    /// JSON text of an RTCIceCandidateInit.
+    Ice {
+        candidate: String,
+    },
+    Mute,
+    Unmute,
+    /// Sent before the screen's tracks are offered. The text is the MediaStream's id.
+    ScreenOn {
+        stream: String,
+    },
+    ScreenOff,
+    VideoOn {
+        stream: String,
+    },
+    VideoOff,
+    RaiseHand,
+    UnraiseHand,
+    React(Emoji),
+    Caption(Caption),
+    Metric(Metric),
+    /// Accepted names without effect: voice activity is found by the media server.
+    VoiceOn,
+    VoiceOff,
+    Ping,
+}
+
+/// Starts a call or joins the running one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Join {
+    pub channel: ChannelId,
+    pub title: String,
+    pub thread: Option<PostId>,
+    /// Only the bot gives one, and it must.
+    pub job: Option<JobId>,
+    pub av1_support: bool,
+    pub dc_signalling: bool,
+}
+
+/// Takes a session over to a new connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reconnect {
+    pub channel: ChannelId,
+    /// The session's id.
+    pub original: ConnId,
+    pub previous: ConnId,
+}
+
+/// A reaction's picture.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Emoji {
+    pub name: String,
+    #[serde(default)]
+    pub skin: String,
+    #[serde(default)]
+    pub unified: String,
+    #[serde(default)]
+    pub literal: String,
+}
+
+/// A piece of live caption from the transcribing bot.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Caption {
+    pub session: SessionId,
+    pub text: String,
+    /// Milliseconds of audio the text adds.
+    pub new_audio_len_ms: f64,
+}
+
+/// A measurement of a client.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Metric {
+    pub name: MetricName,
+    pub session: Option<SessionId>,
+    /// JSON text for `ClientIceCandidatePair`.
+    pub data: String,
+}
+
+/// The measurements a client may send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MetricName {
+    LiveCaptionsWindowDropped,
+    LiveCaptionsTranscriberBufferFull,
+    LiveCaptionsPacketBufferFull,
+    ClientIceCandidatePair,
+}
+
+/// Why an action could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeActionError {
+    #[error("`{0}` is not an action of calls")]
+    Unknown(String),
+    #[error("action `{action}`: `{field}` must be {expected}")]
+    Field { action: &'static str, field: &'static str, expected: &'static str },
+    #[error("action `{action}`: `{field}` has {size} bytes, the limit is {limit}")]
+    TooLong { action: &'static str, field: &'static str, size: usize, limit: usize },
+    #[error("action `{action}`: `{field}`")]
+    Id {
+        action: &'static str,
+        field: &'static str,
+        #[source]
+        source: InvalidId,
+    },
+    #[error("action `{action}`: `{field}` is not the JSON expected")]
+    Json {
+        action: &'static str,
+        field: &'static str,
+        #[source]
+        source: serde_json::Error,
+    },
+    #[error("action `sdp`")]
+    Sdp(#[source] SdpError),
+}
+
+impl MetricName {
+    const ALL: [Self; 4] = [
+        Self::LiveCaptionsWindowDropped,
+        Self::LiveCaptionsTranscriberBufferFull,
+        Self::LiveCaptionsPacketBufferFull,
+        Self::ClientIceCandidatePair,
+    ];
+
+    /// Returns the name on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::LiveCaptionsWindowDropped => "live_captions_window_dropped",
+            Self::LiveCaptionsTranscriberBufferFull => "live_captions_transcriber_buf_full",
+            Self::LiveCaptionsPacketBufferFull => "live_captions_pktPayloadCh_buf_full",
+            Self::ClientIceCandidatePair => "client_ice_candidate_pair",
+        }
+    }
+}
+
+impl Action {
+    /// Returns the name without the prefix.
+    #[must_use]
+    pub fn short_name(&self) -> &'static str {
+        match self {
+            Self::Join(_) => "join",
+            Self::Leave => "leave",
+            Self::Reconnect(_) => "reconnect",
+            Self::CallState { .. } => "call_state",
+            Self::Sdp(_) => "sdp",
+            Self::Ice { .. } => "ice",
+            Self::Mute => "mute",
+            Self::Unmute => "unmute",
+            Self::ScreenOn { .. } => "screen_on",
+            Self::ScreenOff => "screen_off",
+            Self::VideoOn { .. } => "video_on",
+            Self::VideoOff => "video_off",
+            Self::RaiseHand => "raise_hand",
+            Self::UnraiseHand => "unraise_hand",
+            Self::React(_) => "react",
+            Self::Caption(_) => "caption",
+            Self::Metric(_) => "metric",
+            Self::VoiceOn => "voice_on",
+            Self::VoiceOff => "voice_off",
+            Self::Ping => "ping",
+        }
+    }
+
+    /// Reads an action by its full name.
+    ///
+    /// # Errors
+    /// When the name is not ours, or a field is missing, of another type, or over its limit.
+    pub fn decode(name: &str, data: &Fields) -> Result<Self, DecodeActionError> {
+        let short = name.strip_prefix(NAME_PREFIX).unwrap_or_default();
+        Ok(match short {
+            "join" => Self::Join(read_join(data)?),
+            "leave" => Self::Leave,
+            "reconnect" => Self::Reconnect(read_reconnect(data)?),
+            "call_state" => {
+                let reader = Reader { action: "call_state", data };
+                Self::CallState { channel: reader.id("channelID", ChannelId::parse)? }
+            }
+            "sdp" => Self::Sdp(read_sdp(data)?),
+            "ice" => {
+                let reader = Reader { action: "ice", data };
+                Self::Ice { candidate: reader.json_text("data")?.0 }
+            }
+            "mute" => Self::Mute,
+            "unmute" => Self::Unmute,
+            "screen_on" => Self::ScreenOn { stream: read_stream("screen_on", data)? },
+            "screen_off" => Self::ScreenOff,
+            "video_on" => Self::VideoOn { stream: read_stream("video_on", data)? },
+            "video_off" => Self::VideoOff,
+            "raise_hand" => Self::RaiseHand,
+            "unraise_hand" => Self::UnraiseHand,
+            "react" => Self::React(read_emoji(data)?),
+            "caption" => Self::Caption(read_caption(data)?),
+            "metric" => Self::Metric(read_metric(data)?),
+            "voice_on" => Self::VoiceOn,
+            "voice_off" => Self::VoiceOff,
+            "ping" => Self::Ping,
+            _ => return Err(DecodeActionError::Unknown(name.chars().take(64).collect())),
+        })
+    }
+
+    /// Writes the frame a client sends. `Sdp` must go as a binary frame, the rest may go as text.
+    #[must_use]
+    pub fn to_frame(&self, seq: u64) -> ClientFrame {
+        let action = format!("{NAME_PREFIX}{}", self.short_name());
+        ClientFrame { action, seq, data: self.fields() }
+    }
+
+    fn fields(&self) -> Fields {
+        let value = match self {
+            Self::Join(join) => join.fields(),
+            Self::Reconnect(reconnect) => json!({
+                "channelID": reconnect.channel,
+                "originalConnID": reconnect.original,
+                "prevConnID": reconnect.previous,
+            }),
+            Self::CallState { channel } => json!({ "channelID": channel }),
+            Self::Sdp(description) => {
+                let bytes = Field::Bytes(sdp::deflate(description));
+                return Fields::from([("data".to_owned(), bytes)]);
+            }
+            Self::Ice { candidate } => json!({ "data": candidate }),
+            Self::ScreenOn { stream } => {
+                json!({ "data": json!({ "screenStreamID": stream }).to_string() })
+            }
+            Self::VideoOn { stream } => {
+                json!({ "data": json!({ "videoStreamID": stream }).to_string() })
+            }
+            Self::React(emoji) => json!({ "data": json!(emoji).to_string() }),
+            Self::Caption(caption) => json!({
+                "session_id": caption.session,
+                "text": caption.text,
+                "new_audio_len_ms": caption.new_audio_len_ms,
+            }),
+            Self::Metric(metric) => metric.fields(),
+            Self::Leave
+            | Self::Mute
+            | Self::Unmute
+            | Self::ScreenOff
+            | Self::VideoOff
+            | Self::RaiseHand
+            | Self::UnraiseHand
+            | Self::VoiceOn
+            | Self::VoiceOff
+            | Self::Ping => json!({}),
+        };
+        let Value::Object(map) = value else { return Fields::new() };
+        map.into_iter().map(|(key, value)| (key, Field::Json(value))).collect()
+    }
+}
+
+impl Join {
+    fn fields(&self) -> Value {
+        let mut value = json!({
+            "channelID": self.channel,
+            "title": self.title,
+            "threadID": self.thread.as_ref().map_or("", PostId::as_str),
+            "av1Support": self.av1_support,
+            "dcSignaling": self.dc_signalling,
+        });
+        if let (Some(job), Some(map)) = (&self.job, value.as_object_mut()) {
+            map.insert("jobID".to_owned(), json!(job));
+        }
+        value
+    }
+}
+
+impl Metric {
+    fn fields(&self) -> Value {
+        let mut value = json!({ "metric_name": self.name.as_str(), "data": self.data });
+        if let (Some(session), Some(map)) = (&self.session, value.as_object_mut()) {
+            map.insert("session_id".to_owned(), json!(session));
+        }
+        value
+    }
+}
+
+fn read_join(data: &Fields) -> Result<Join, DecodeActionError> {
+    let reader = Reader { action: "join", data };
+    Ok(Join {
+        channel: reader.id("channelID", ChannelId::parse)?,
+        title: reader.text_or_empty("title", MAX_TITLE_BYTES)?,
+        thread: reader.optional_id("threadID", PostId::parse)?,
+        job: reader.optional_id("jobID", JobId::parse)?,
+        av1_support: reader.flag("av1Support"),
+        dc_signalling: reader.flag("dcSignaling"),
+    })
+}
+
+fn read_reconnect(data: &Fields) -> Result<Reconnect, DecodeActionError> {
+    let reader = Reader { action: "reconnect", data };
+    Ok(Reconnect {
+        channel: reader.id("channelID", ChannelId::parse)?,
+        original: reader.id("originalConnID", ConnId::parse)?,
+        previous: reader.id("prevConnID", ConnId::parse)?,
+    })
+}
+
+fn read_sdp(data: &Fields) -> Result<Description, DecodeActionError> {
+    let Some(Field::Bytes(bytes)) = data.get("data") else {
+        return Err(DecodeActionError::Field {
+            action: "sdp",
+            field: "data",
+            expected: "a byte string in a MessagePack frame",
+        });
+    };
+    sdp::inflate(bytes).map_err(DecodeActionError::Sdp)
+}
+
+fn read_stream(action: &'static str, data: &Fields) -> Result<String, DecodeActionError> {
+    let (_, value) = Reader { action, data }.json_text("data")?;
+    let key = if action == "screen_on" { "screenStreamID" } else { "videoStreamID" };
+    match value.get(key).and_then(Value::as_str) {
+        Some(stream) if !stream.is_empty() => Ok(stream.to_owned()),
+        _ => Err(DecodeActionError::Field {
+            action,
+            field: "data",
+            expected: "JSON text with the MediaStream's id",
+        }),
+    }
+}
+
+fn read_emoji(data: &Fields) -> Result<Emoji, DecodeActionError> {
+    let (_, value) = Reader { action: "react", data }.json_text("data")?;
+    let emoji: Emoji = serde_json::from_value(value).map_err(|source| {
+        DecodeActionError::Json { action: "react", field: "data", source }
+    })?;
+    for (field, text) in
+        [("name", &emoji.name), ("skin", &emoji.skin), ("unified", &emoji.unified)]
+    {
+        within("react", field, text, MAX_TITLE_BYTES)?;
+    }
+    within("react", "literal", &emoji.literal, MAX_TITLE_BYTES)?;
+    Ok(emoji)
+}
+
+fn read_caption(data: &Fields) -> Result<Caption, DecodeActionError> {
+    let reader = Reader { action: "caption", data };
+    let text = reader.text_or_empty("text", MAX_CAPTION_BYTES)?;
+    let new_audio_len_ms = reader.json("new_audio_len_ms").and_then(Value::as_f64);
+    Ok(Caption {
+        session: reader.id("session_id", SessionId::parse)?,
+        text,
+        new_audio_len_ms: new_audio_len_ms.filter(|ms| *ms >= 0.0).unwrap_or(0.0),
+    })
+}
+
+fn read_metric(data: &Fields) -> Result<Metric, DecodeActionError> {
+    let reader = Reader { action: "metric", data };
+    let name = reader.text_or_empty("metric_name", MAX_TITLE_BYTES)?;
+    let name = MetricName::ALL.into_iter().find(|known| known.as_str() == name);
+    let name = name.ok_or(DecodeActionError::Field {
+        action: "metric",
+        field: "metric_name",
+        expected: "one of the measurements clients may send",
+    })?;
+    Ok(Metric {
+        name,
+        session: reader.optional_id("session_id", SessionId::parse)?,
+        data: reader.text_or_empty("data", MAX_SMALL_JSON_BYTES)?,
+    })
+}
+
+/// Reads the fields of one action.
+struct Reader<'a> {
+    action: &'static str,
+    data: &'a Fields,
+}
+
+impl Reader<'_> {
+    fn json(&self, field: &str) -> Option<&Value> {
+        match self.data.get(field) {
+            Some(Field::Json(value)) => Some(value),
+            Some(Field::Bytes(_)) | None => None,
+        }
+    }
+
+    fn flag(&self, field: &str) -> bool {
+        self.json(field).and_then(Value::as_bool).unwrap_or(false)
+    }
+
+    fn text(
+        &self,
+        field: &'static str,
+        limit: usize,
+    ) -> Result<Option<String>, DecodeActionError> {
+        let value = match self.data.get(field) {
+            None | Some(Field::Json(Value::Null)) => return Ok(None),
+            Some(Field::Json(value)) => value.as_str(),
+            Some(Field::Bytes(_)) => None,
+        };
+        let text = value.ok_or(DecodeActionError::Field {
+            action: self.action,
+            field,
+            expected: "a string",
+        })?;
+        within(self.action, field, text, limit)?;
+        Ok(Some(text.to_owned()))
+    }
+
+    fn text_or_empty(
+        &self,
+        field: &'static str,
+        limit: usize,
+    ) -> Result<String, DecodeActionError> {
+        Ok(self.text(field, limit)?.unwrap_or_default())
+    }
+
+    fn id<T>(
+        &self,
+        field: &'static str,
+        parse: impl Fn(String) -> Result<T, InvalidId>,
+    ) -> Result<T, DecodeActionError> {
+        self.optional_id(field, parse)?.ok_or(DecodeActionError::Field {
+            action: self.action,
+            field,
+            expected: "an id",
+        })
+    }
+
+    /// An empty string is no id.
+    fn optional_id<T>(
+        &self,
+        field: &'static str,
+        parse: impl Fn(String) -> Result<T, InvalidId>,
+    ) -> Result<Option<T>, DecodeActionError> {
+        match self.text(field, MAX_TITLE_BYTES)?.filter(|text| !text.is_empty()) {
+            None => Ok(None),
+            Some(text) => parse(text)
+                .map(Some)
+                .map_err(|source| DecodeActionError::Id { action: self.action, field, source }),
+        }
+    }
+
+    /// A string that holds JSON: the text and what it says.
+    fn json_text(&self, field: &'static str) -> Result<(String, Value), DecodeActionError> {
+        let action = self.action;
+        let text = self.text(field, MAX_SMALL_JSON_BYTES)?.ok_or(DecodeActionError::Field {
+            action,
+            field,
+            expected: "a string of JSON",
+        })?;
+        let value = serde_json::from_str(&text)
+            .map_err(|source| DecodeActionError::Json { action, field, source })?;
+        Ok((text, value))
+    }
+}
+
+fn within(
+    action: &'static str,
+    field: &'static str,
+    text: &str,
+    limit: usize,
+) -> Result<(), DecodeActionError> {
+    let size = text.len();
+    if size > limit {
+        Err(DecodeActionError::TooLong { action, field, size, limit })
+    } else {
+        Ok(())
+    }
+}

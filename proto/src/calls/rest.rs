@@ -1,0 +1,71 @@
+//! Bodies of the REST routes for people and clients (routes for the bot: `bot`).
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::state::CallState;
+use crate::id::{ChannelId, SessionId, UserId};
+
+/// What most routes answer: `success`, or why not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    pub message: String,
+    pub status_code: u16,
+}
+
+/// `GET /version`. Clients decide by `version` and `rtcd_version` whether the signalling lock is
+/// used, so both must be plain semantic versions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Version {
+    pub version: String,
+    pub build: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rtcd_version: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rtcd_build: Option<String>,
+}
+
+/// `GET /{channel}` and the elements of `GET /channels`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChannelCalls {
+    pub channel_id: ChannelId,
+    /// Absent when nobody ever switched calls on or off here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub props: Option<Map<String, Value>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<CallState>,
+}
+
+/// `POST /{channel}`: switches calls on or off in a channel.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SetChannelCalls {
+    pub enabled: bool,
+    #[serde(default)]
+    pub props: Option<Map<String, Value>>,
+}
+
+/// `GET /calls/{channel}/active`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Active {
+    pub active: bool,
+}
+
+/// `POST /calls/{channel}/host/make`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MakeHost {
+    pub new_host_id: UserId,
+}
+
+/// The host controls that are about one session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetSession {
+    pub session_id: SessionId,
+}
+
+/// `GET /calls/{channel}/...` for the bot: a proposed file name without extension.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Filename {
+    pub filename: String,
+}
