@@ -1,0 +1,368 @@
+/**
+ * One person's session in one call: the Calls protocol as a browser speaks it.
+ *
+ * In: what the person wants (unmute, raise a hand, share, leave). Out: events for the screen.
+ * Not here: who is in the call (`state/calls`), what is drawn (`ui`).
+ * Invariant: after `onClosed` nothing more is reported and everything captured is released.
+ */
+import {isRecord, packDescription, parseDescription, type Description} from './codec';
+import {MediaConnection, type ConnectionOptions, type LinkState} from './connection';
+import {captureMicrophone, captureScreen, screenEncodings, stopStream} from './media';
+import {CallError, joinRefused, problem, type Problem} from './problems';
+import {QualityMeter, WEAK_SCORE, opinionScore} from './quality';
+import {CallsSocket, type ServerEvent} from './socket';
+import type {RemoteTrack} from './tracks';
+
+const MEASURE_EVERY_MS = 4000;
+
+export interface CallOptions extends ConnectionOptions {
+    socketUrl: string;
+    channelId: string;
+    threadId: string;
+    simulcast: boolean;
+}
+
+export type ConnectionState = 'joining' | 'connected' | 'reconnecting' | 'media-interrupted' | 'closed';
+
+export interface CallListener {
+    onState(state: ConnectionState): void;
+    onEvent(event: ServerEvent): void;
+    onTrack(track: RemoteTrack): void;
+    /** The own screen, or null when it is no longer shared. */
+    onOwnScreen(stream: MediaStream | null): void;
+    onMuted(muted: boolean): void;
+    onProblem(problem: Problem): void;
+    onWeak(weak: boolean): void;
+    /** `null`: the person left. */
+    onClosed(reason: Problem | null): void;
+}
+
+export class CallsClient {
+    private readonly socket: CallsSocket;
+    private media: MediaConnection | null = null;
+    private microphone: MediaStream | null = null;
+    private voice: RTCRtpSender | null = null;
+    private screen: MediaStream | null = null;
+    private screenSenders: RTCRtpSender[] = [];
+    private wantsVoice = false;
+    private voiceChange: Promise<void> = Promise.resolve();
+    private link: LinkState = 'connecting';
+    private socketUp = true;
+    private everConnected = false;
+    private closed = false;
+    private measureTimer: ReturnType<typeof setInterval> | null = null;
+    private readonly meter = new QualityMeter();
+
+    constructor(private readonly options: CallOptions, private readonly listener: CallListener) {
+        this.socket = new CallsSocket(options.socketUrl, options.channelId, {
+            onReady: () => this.join(),
+            onEvent: (event) => this.received(event),
+            onInterrupted: () => {
+                this.socketUp = false;
+                this.reportState();
+            },
+            onRestored: () => {
+                this.socketUp = true;
+                this.reportState();
+            },
+            onGone: () => this.shut(problem('unreachable')),
+        });
+    }
+
+    /** Media flows (or did, and is being restored). Read by programs that drive a page. */
+    get connected(): boolean {
+        return !this.closed && this.link === 'connected';
+    }
+
+    get sessionId(): string {
+        return this.socket.sessionId;
+    }
+
+    get muted(): boolean {
+        return !this.wantsVoice;
+    }
+
+    start(): void {
+        if (typeof RTCPeerConnection === 'undefined') {
+            this.shut(problem('no-webrtc'));
+            return;
+        }
+        this.socket.open();
+    }
+
+    leave(): void {
+        this.shut(null);
+    }
+
+    /** The page goes away. `silent`: without a word, so that the call outlives a reload by its only participant. */
+    unload(silent: boolean): void {
+        this.closed = true;
+        this.socket.close(!silent);
+    }
+
+    setMuted(muted: boolean): Promise<void> {
+        this.wantsVoice = !muted;
+        this.voiceChange = this.voiceChange.then(() => (this.wantsVoice ? this.unmute() : this.mute()));
+        return this.voiceChange;
+    }
+
+    raiseHand(raised: boolean): void {
+        this.socket.send(raised ? 'raise_hand' : 'unraise_hand');
+    }
+
+    react(emoji: {name: string; unified: string; literal: string}): void {
+        this.socket.send('react', {data: JSON.stringify(emoji)});
+    }
+
+    async shareScreen(): Promise<void> {
+        const media = this.media;
+        if (!media || this.screen) {
+            return;
+        }
+        const stream = await captureScreen();
+        const video = stream.getVideoTracks()[0];
+        if (!video || this.closed) {
+            stopStream(stream);
+            return;
+        }
+        this.screen = stream;
+        video.contentHint = 'detail';
+        video.onended = () => void this.stopScreen();
+        this.listener.onOwnScreen(stream);
+        // The server sorts the track by this id, so it must know it first.
+        this.socket.send('screen_on', {data: JSON.stringify({screenStreamID: stream.id})});
+        try {
+            this.screenSenders.push(await media.publish(video, stream, screenEncodings(this.options.simulcast)));
+            const audio = stream.getAudioTracks()[0];
+            if (audio && this.screen === stream) {
+                this.screenSenders.push(await media.publish(audio, stream));
+            }
+        } catch (error) {
+            console.warn('parley: the screen was not published', error);
+            await this.stopScreen();
+            throw new CallError(problem('negotiation'));
+        }
+    }
+
+    async stopScreen(): Promise<void> {
+        const stream = this.screen;
+        if (!stream) {
+            return;
+        }
+        this.screen = null;
+        stopStream(stream);
+        this.listener.onOwnScreen(null);
+        const senders = this.screenSenders;
+        this.screenSenders = [];
+        this.socket.send('screen_off');
+        if (senders.length > 0) {
+            await this.media?.unpublish(senders).catch((error: unknown) => {
+                console.warn('parley: the shared screen was not taken back', error);
+            });
+        }
+    }
+
+    private join(): void {
+        this.socket.send('join', {
+            channelID: this.options.channelId,
+            title: '',
+            threadID: this.options.threadId,
+            av1Support: false,
+            dcSignaling: this.options.signalOverChannel,
+        });
+    }
+
+    private received(event: ServerEvent): void {
+        const {name, data} = event;
+        switch (name) {
+        case 'join':
+            if (this.socket.isOwnConnection(data['connID'])) {
+                this.connectMedia();
+            }
+            return;
+        case 'error':
+            if (this.socket.isOwnConnection(data['connID'])) {
+                this.shut(joinRefused(String(data['data'] ?? '')));
+            }
+            return;
+        case 'signal':
+            if (this.socket.isOwnConnection(data['connID'])) {
+                this.signal(data['data']);
+            }
+            return;
+        default:
+            if (event.channelId === this.options.channelId) {
+                this.obey(name, data);
+                this.listener.onEvent(event);
+            }
+        }
+    }
+
+    /** Requests of the host that the own client carries out. */
+    private obey(name: string, data: Record<string, unknown>): void {
+        const meant = data['session_id'] === this.sessionId;
+        if (name === 'host_mute' && meant) {
+            void this.setMuted(true);
+        } else if (name === 'host_screen_off' && meant) {
+            void this.stopScreen();
+        } else if (name === 'host_lower_hand' && meant) {
+            this.raiseHand(false);
+        } else if (name === 'host_removed' && meant) {
+            this.shut(problem('removed'));
+        } else if (name === 'call_end') {
+            this.shut(problem('call-ended'));
+        }
+    }
+
+    private connectMedia(): void {
+        if (this.media || this.closed) {
+            return;
+        }
+        const media = new MediaConnection(this.options, {
+            onDescription: (description) => this.sendDescription(description),
+            onCandidate: (candidate) => this.socket.send('ice', {data: JSON.stringify(candidate)}),
+            onState: (state) => this.linkChanged(state),
+            onTrack: (track) => this.listener.onTrack(track),
+        });
+        this.media = media;
+        media.start().catch((error: unknown) => {
+            console.warn('parley: the first offer could not be made', error);
+            this.shut(problem('media-unreachable'));
+        });
+    }
+
+    private sendDescription(description: Description): void {
+        this.socket.sendBytes('sdp', packDescription(description));
+    }
+
+    private signal(text: unknown): void {
+        let message: unknown;
+        try {
+            message = JSON.parse(String(text));
+        } catch {
+            return;
+        }
+        if (!isRecord(message)) {
+            return;
+        }
+        if (message['type'] === 'candidate' && isRecord(message['candidate'])) {
+            void this.media?.receiveCandidate(message['candidate']);
+            return;
+        }
+        const description = parseDescription(message);
+        if (description) {
+            this.media?.receiveDescription(description);
+        }
+    }
+
+    private linkChanged(state: LinkState): void {
+        this.link = state;
+        if (state === 'failed') {
+            this.shut(problem(this.everConnected ? 'media-lost' : 'media-unreachable'));
+            return;
+        }
+        if (state === 'connected' && !this.everConnected) {
+            this.everConnected = true;
+            this.measureTimer = setInterval(() => void this.measure(), MEASURE_EVERY_MS);
+        }
+        this.reportState();
+    }
+
+    private reportState(): void {
+        if (this.closed) {
+            return;
+        }
+        if (!this.socketUp) {
+            this.listener.onState('reconnecting');
+        } else if (this.link === 'interrupted') {
+            this.listener.onState('media-interrupted');
+        } else {
+            this.listener.onState(this.link === 'connected' ? 'connected' : 'joining');
+        }
+    }
+
+    private async unmute(): Promise<void> {
+        try {
+            this.microphone ??= await captureMicrophone();
+            const track = this.microphone.getAudioTracks()[0];
+            if (!track || !this.media || this.closed) {
+                throw new CallError(problem('microphone-missing'));
+            }
+            track.onended = () => this.microphoneLost();
+            track.enabled = true;
+            if (this.voice) {
+                await this.voice.replaceTrack(track);
+            } else {
+                this.voice = await this.media.publish(track, this.microphone);
+            }
+            if (this.wantsVoice) {
+                this.socket.send('unmute');
+                this.listener.onMuted(false);
+            }
+        } catch (error) {
+            this.wantsVoice = false;
+            if (this.closed) {
+                this.releaseMicrophone();
+                return;
+            }
+            console.warn('parley: unmuting did not succeed', error);
+            this.listener.onMuted(true);
+            this.listener.onProblem(error instanceof CallError ? error.problem : problem('negotiation'));
+        }
+    }
+
+    private async mute(): Promise<void> {
+        this.microphone?.getAudioTracks().forEach((track) => {
+            track.enabled = false;
+        });
+        this.socket.send('mute');
+        this.listener.onMuted(true);
+        await this.voice?.replaceTrack(null).catch(() => undefined);
+    }
+
+    /** Unplugged, or permission taken away, in the middle of a call. */
+    private microphoneLost(): void {
+        if (!this.closed) {
+            this.microphone = null;
+            void this.setMuted(true);
+            this.listener.onProblem(problem('microphone-missing'));
+        }
+    }
+
+    private releaseMicrophone(): void {
+        stopStream(this.microphone);
+        this.microphone = null;
+    }
+
+    private async measure(): Promise<void> {
+        const media = this.media;
+        if (!media || this.closed) {
+            return;
+        }
+        const report = await media.stats();
+        const entries: [string, unknown][] = [];
+        report.forEach((value: unknown, key: string) => entries.push([key, value]));
+        const quality = this.meter.measure(entries);
+        if (quality && !this.closed) {
+            media.sendQuality(quality);
+            this.listener.onWeak(opinionScore(quality) < WEAK_SCORE);
+        }
+    }
+
+    private shut(reason: Problem | null): void {
+        if (this.closed) {
+            return;
+        }
+        this.closed = true;
+        if (this.measureTimer) {
+            clearInterval(this.measureTimer);
+        }
+        this.releaseMicrophone();
+        stopStream(this.screen);
+        this.screen = null;
+        this.media?.close();
+        this.socket.close(true);
+        this.listener.onState('closed');
+        this.listener.onClosed(reason);
+    }
+}

@@ -1,0 +1,73 @@
+/**
+ * Captures the microphone and the screen; refusals become a `CallError` that says what to do.
+ *
+ * Not here: publishing (`connection`).
+ */
+import {CallError, problem} from './problems';
+
+/** Simulcast layers of a screen: both full size, told apart by rate. */
+const SCREEN_LAYERS: RTCRtpEncodingParameters[] = [
+    {rid: 'l', maxBitrate: 500_000, maxFramerate: 5},
+    {rid: 'h', maxBitrate: 2_500_000, maxFramerate: 20},
+];
+const SCREEN_SINGLE: RTCRtpEncodingParameters[] = [{maxBitrate: 1_000_000, maxFramerate: 10}];
+
+export async function captureMicrophone(): Promise<MediaStream> {
+    const devices = mediaDevices();
+    if (!devices) {
+        throw new CallError(problem('insecure-page'));
+    }
+    try {
+        return await devices.getUserMedia({
+            audio: {autoGainControl: true, echoCancellation: true, noiseSuppression: true},
+        });
+    } catch (error) {
+        switch (errorName(error)) {
+        case 'NotAllowedError':
+        case 'SecurityError':
+            throw new CallError(problem('microphone-denied'));
+        case 'NotFoundError':
+        case 'OverconstrainedError':
+            throw new CallError(problem('microphone-missing'));
+        default:
+            throw new CallError(problem('microphone-busy'));
+        }
+    }
+}
+
+export async function captureScreen(): Promise<MediaStream> {
+    const devices = mediaDevices();
+    if (!devices || typeof devices.getDisplayMedia !== 'function') {
+        throw new CallError(problem('screen-unavailable'));
+    }
+    const options: DisplayMediaStreamOptions & {systemAudio?: string} = {
+        video: {frameRate: 20, width: {max: 1920}, height: {max: 1200}},
+        audio: {autoGainControl: false, echoCancellation: false, noiseSuppression: false},
+        systemAudio: 'include',
+    };
+    try {
+        return await devices.getDisplayMedia(options);
+    } catch (error) {
+        const refused = errorName(error) === 'NotAllowedError';
+        throw new CallError(problem(refused ? 'screen-denied' : 'screen-unavailable'));
+    }
+}
+
+export function screenEncodings(simulcast: boolean): RTCRtpEncodingParameters[] {
+    // Firefox orders and names simulcast layers its own way: it sends one.
+    const firefox = navigator.userAgent.includes('Firefox/');
+    return simulcast && !firefox ? SCREEN_LAYERS : SCREEN_SINGLE;
+}
+
+export function stopStream(stream: MediaStream | null): void {
+    stream?.getTracks().forEach((track) => track.stop());
+}
+
+function mediaDevices(): MediaDevices | undefined {
+    // Absent on pages that are neither https nor localhost, whatever the type says.
+    return navigator.mediaDevices as MediaDevices | undefined;
+}
+
+function errorName(error: unknown): string {
+    return error instanceof Error || error instanceof DOMException ? error.name : '';
+}

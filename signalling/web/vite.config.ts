@@ -1,0 +1,27 @@
+import {defineConfig} from 'vitest/config';
+
+// The server that `npm run dev` passes API calls to; the built client talks to its own origin only.
+const devServer = 'http://127.0.0.1:8065';
+
+export default defineConfig({
+    base: '/',
+    // React 19's JSX transform needs no plugin: esbuild does it.
+    esbuild: {jsx: 'automatic'},
+    build: {
+        target: 'es2022',
+        // One script and one style sheet: nothing is fetched later, so a call survives a server restart.
+        cssCodeSplit: false,
+        assetsInlineLimit: 8192,
+        chunkSizeWarningLimit: 600,
+    },
+    server: {
+        proxy: {
+            '/api': {target: devServer, ws: true},
+            '/plugins': {target: devServer},
+        },
+    },
+    test: {
+        environment: 'node',
+        include: ['test/**/*.test.ts', 'test/**/*.test.tsx'],
+    },
+});
