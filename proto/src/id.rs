@@ -21,7 +21,11 @@ pub fn encode_id(bytes: [u8; 16]) -> String {
     (0..26u32)
         .map(|group| {
             let shift = 128i32 - 5 * (i32::try_from(group).unwrap_or(0) + 1);
-            let bits = if shift >= 0 { number >> shift } else { number << -shift };
+            let bits = if shift >= 0 {
+                number >> shift
+            } else {
+                number << -shift
+            };
             let index = usize::try_from(bits & 31).unwrap_or(0);
             char::from(ALPHABET.get(index).copied().unwrap_or(b'y'))
         })

@@ -114,9 +114,18 @@ pub enum DecodeActionError {
     #[error("`{0}` is not an action of calls")]
     Unknown(String),
     #[error("action `{action}`: `{field}` must be {expected}")]
-    Field { action: &'static str, field: &'static str, expected: &'static str },
+    Field {
+        action: &'static str,
+        field: &'static str,
+        expected: &'static str,
+    },
     #[error("action `{action}`: `{field}` has {size} bytes, the limit is {limit}")]
-    TooLong { action: &'static str, field: &'static str, size: usize, limit: usize },
+    TooLong {
+        action: &'static str,
+        field: &'static str,
+        size: usize,
+        limit: usize,
+    },
     #[error("action `{action}`: `{field}`")]
     Id {
         action: &'static str,
@@ -194,19 +203,33 @@ impl Action {
             "leave" => Self::Leave,
             "reconnect" => Self::Reconnect(read_reconnect(data)?),
             "call_state" => {
-                let reader = Reader { action: "call_state", data };
-                Self::CallState { channel: reader.id("channelID", ChannelId::parse)? }
+                let reader = Reader {
+                    action: "call_state",
+                    data,
+                };
+                Self::CallState {
+                    channel: reader.id("channelID", ChannelId::parse)?,
+                }
             }
             "sdp" => Self::Sdp(read_sdp(data)?),
             "ice" => {
-                let reader = Reader { action: "ice", data };
-                Self::Ice { candidate: reader.json_text("data")?.0 }
+                let reader = Reader {
+                    action: "ice",
+                    data,
+                };
+                Self::Ice {
+                    candidate: reader.json_text("data")?.0,
+                }
             }
             "mute" => Self::Mute,
             "unmute" => Self::Unmute,
-            "screen_on" => Self::ScreenOn { stream: read_stream("screen_on", data)? },
+            "screen_on" => Self::ScreenOn {
+                stream: read_stream("screen_on", data)?,
+            },
             "screen_off" => Self::ScreenOff,
-            "video_on" => Self::VideoOn { stream: read_stream("video_on", data)? },
+            "video_on" => Self::VideoOn {
+                stream: read_stream("video_on", data)?,
+            },
             "video_off" => Self::VideoOff,
             "raise_hand" => Self::RaiseHand,
             "unraise_hand" => Self::UnraiseHand,
@@ -224,7 +247,11 @@ impl Action {
     #[must_use]
     pub fn to_frame(&self, seq: u64) -> ClientFrame {
         let action = format!("{NAME_PREFIX}{}", self.short_name());
-        ClientFrame { action, seq, data: self.fields() }
+        ClientFrame {
+            action,
+            seq,
+            data: self.fields(),
+        }
     }
 
     fn fields(&self) -> Fields {
@@ -265,8 +292,12 @@ impl Action {
             | Self::VoiceOff
             | Self::Ping => json!({}),
         };
-        let Value::Object(map) = value else { return Fields::new() };
-        map.into_iter().map(|(key, value)| (key, Field::Json(value))).collect()
+        let Value::Object(map) = value else {
+            return Fields::new();
+        };
+        map.into_iter()
+            .map(|(key, value)| (key, Field::Json(value)))
+            .collect()
     }
 }
 
@@ -297,7 +328,10 @@ impl Metric {
 }
 
 fn read_join(data: &Fields) -> Result<Join, DecodeActionError> {
-    let reader = Reader { action: "join", data };
+    let reader = Reader {
+        action: "join",
+        data,
+    };
     Ok(Join {
         channel: reader.id("channelID", ChannelId::parse)?,
         title: reader.text_or_empty("title", MAX_TITLE_BYTES)?,
@@ -309,7 +343,10 @@ fn read_join(data: &Fields) -> Result<Join, DecodeActionError> {
 }
 
 fn read_reconnect(data: &Fields) -> Result<Reconnect, DecodeActionError> {
-    let reader = Reader { action: "reconnect", data };
+    let reader = Reader {
+        action: "reconnect",
+        data,
+    };
     Ok(Reconnect {
         channel: reader.id("channelID", ChannelId::parse)?,
         original: reader.id("originalConnID", ConnId::parse)?,
@@ -330,7 +367,11 @@ fn read_sdp(data: &Fields) -> Result<Description, DecodeActionError> {
 
 fn read_stream(action: &'static str, data: &Fields) -> Result<String, DecodeActionError> {
     let (_, value) = Reader { action, data }.json_text("data")?;
-    let key = if action == "screen_on" { "screenStreamID" } else { "videoStreamID" };
+    let key = if action == "screen_on" {
+        "screenStreamID"
+    } else {
+        "videoStreamID"
+    };
     match value.get(key).and_then(Value::as_str) {
         Some(stream) if !stream.is_empty() => Ok(stream.to_owned()),
         _ => Err(DecodeActionError::Field {
@@ -342,13 +383,21 @@ fn read_stream(action: &'static str, data: &Fields) -> Result<String, DecodeActi
 }
 
 fn read_emoji(data: &Fields) -> Result<Emoji, DecodeActionError> {
-    let (_, value) = Reader { action: "react", data }.json_text("data")?;
-    let emoji: Emoji = serde_json::from_value(value).map_err(|source| {
-        DecodeActionError::Json { action: "react", field: "data", source }
+    let (_, value) = Reader {
+        action: "react",
+        data,
+    }
+    .json_text("data")?;
+    let emoji: Emoji = serde_json::from_value(value).map_err(|source| DecodeActionError::Json {
+        action: "react",
+        field: "data",
+        source,
     })?;
-    for (field, text) in
-        [("name", &emoji.name), ("skin", &emoji.skin), ("unified", &emoji.unified)]
-    {
+    for (field, text) in [
+        ("name", &emoji.name),
+        ("skin", &emoji.skin),
+        ("unified", &emoji.unified),
+    ] {
         within("react", field, text, MAX_TITLE_BYTES)?;
     }
     within("react", "literal", &emoji.literal, MAX_TITLE_BYTES)?;
@@ -356,7 +405,10 @@ fn read_emoji(data: &Fields) -> Result<Emoji, DecodeActionError> {
 }
 
 fn read_caption(data: &Fields) -> Result<Caption, DecodeActionError> {
-    let reader = Reader { action: "caption", data };
+    let reader = Reader {
+        action: "caption",
+        data,
+    };
     let text = reader.text_or_empty("text", MAX_CAPTION_BYTES)?;
     let new_audio_len_ms = reader.json("new_audio_len_ms").and_then(Value::as_f64);
     Ok(Caption {
@@ -367,9 +419,14 @@ fn read_caption(data: &Fields) -> Result<Caption, DecodeActionError> {
 }
 
 fn read_metric(data: &Fields) -> Result<Metric, DecodeActionError> {
-    let reader = Reader { action: "metric", data };
+    let reader = Reader {
+        action: "metric",
+        data,
+    };
     let name = reader.text_or_empty("metric_name", MAX_TITLE_BYTES)?;
-    let name = MetricName::ALL.into_iter().find(|known| known.as_str() == name);
+    let name = MetricName::ALL
+        .into_iter()
+        .find(|known| known.as_str() == name);
     let name = name.ok_or(DecodeActionError::Field {
         action: "metric",
         field: "metric_name",
@@ -400,11 +457,7 @@ impl Reader<'_> {
         self.json(field).and_then(Value::as_bool).unwrap_or(false)
     }
 
-    fn text(
-        &self,
-        field: &'static str,
-        limit: usize,
-    ) -> Result<Option<String>, DecodeActionError> {
+    fn text(&self, field: &'static str, limit: usize) -> Result<Option<String>, DecodeActionError> {
         let value = match self.data.get(field) {
             None | Some(Field::Json(Value::Null)) => return Ok(None),
             Some(Field::Json(value)) => value.as_str(),
@@ -432,11 +485,12 @@ impl Reader<'_> {
         field: &'static str,
         parse: impl Fn(String) -> Result<T, InvalidId>,
     ) -> Result<T, DecodeActionError> {
-        self.optional_id(field, parse)?.ok_or(DecodeActionError::Field {
-            action: self.action,
-            field,
-            expected: "an id",
-        })
+        self.optional_id(field, parse)?
+            .ok_or(DecodeActionError::Field {
+                action: self.action,
+                field,
+                expected: "an id",
+            })
     }
 
     /// An empty string is no id.
@@ -445,24 +499,36 @@ impl Reader<'_> {
         field: &'static str,
         parse: impl Fn(String) -> Result<T, InvalidId>,
     ) -> Result<Option<T>, DecodeActionError> {
-        match self.text(field, MAX_TITLE_BYTES)?.filter(|text| !text.is_empty()) {
+        match self
+            .text(field, MAX_TITLE_BYTES)?
+            .filter(|text| !text.is_empty())
+        {
             None => Ok(None),
             Some(text) => parse(text)
                 .map(Some)
-                .map_err(|source| DecodeActionError::Id { action: self.action, field, source }),
+                .map_err(|source| DecodeActionError::Id {
+                    action: self.action,
+                    field,
+                    source,
+                }),
         }
     }
 
     /// A string that holds JSON: the text and what it says.
     fn json_text(&self, field: &'static str) -> Result<(String, Value), DecodeActionError> {
         let action = self.action;
-        let text = self.text(field, MAX_SMALL_JSON_BYTES)?.ok_or(DecodeActionError::Field {
+        let text = self
+            .text(field, MAX_SMALL_JSON_BYTES)?
+            .ok_or(DecodeActionError::Field {
+                action,
+                field,
+                expected: "a string of JSON",
+            })?;
+        let value = serde_json::from_str(&text).map_err(|source| DecodeActionError::Json {
             action,
             field,
-            expected: "a string of JSON",
+            source,
         })?;
-        let value = serde_json::from_str(&text)
-            .map_err(|source| DecodeActionError::Json { action, field, source })?;
         Ok((text, value))
     }
 }
@@ -475,7 +541,12 @@ fn within(
 ) -> Result<(), DecodeActionError> {
     let size = text.len();
     if size > limit {
-        Err(DecodeActionError::TooLong { action, field, size, limit })
+        Err(DecodeActionError::TooLong {
+            action,
+            field,
+            size,
+            limit,
+        })
     } else {
         Ok(())
     }

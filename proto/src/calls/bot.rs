@@ -51,7 +51,10 @@ pub struct TranscriptionReport {
     pub job: String,
     #[serde(rename(serialize = "PostID", deserialize = "postid"))]
     pub post: String,
-    #[serde(default, rename(serialize = "Transcriptions", deserialize = "transcriptions"))]
+    #[serde(
+        default,
+        rename(serialize = "Transcriptions", deserialize = "transcriptions")
+    )]
     pub transcriptions: Vec<Transcription>,
 }
 
@@ -98,10 +101,14 @@ impl TranscriptionReport {
         not_empty("JobID", &report.job)?;
         not_empty("PostID", &report.post)?;
         if report.transcriptions.is_empty() {
-            return Err(ReportError::Empty { field: "Transcriptions" });
+            return Err(ReportError::Empty {
+                field: "Transcriptions",
+            });
         }
-        let incomplete =
-            report.transcriptions.iter().position(|t| t.language.is_empty() || t.files.len() < 2);
+        let incomplete = report
+            .transcriptions
+            .iter()
+            .position(|t| t.language.is_empty() || t.files.len() < 2);
         match incomplete {
             Some(index) => Err(ReportError::Transcription { index }),
             None => Ok(report),
@@ -113,13 +120,21 @@ impl StatusReport {
     /// Makes a report that the job runs.
     #[must_use]
     pub fn started(kind: JobKind) -> Self {
-        Self { kind: kind.as_str().to_owned(), status: "started".to_owned(), error: String::new() }
+        Self {
+            kind: kind.as_str().to_owned(),
+            status: "started".to_owned(),
+            error: String::new(),
+        }
     }
 
     /// Makes a report that the job failed, with words for people.
     #[must_use]
     pub fn failed(kind: JobKind, error: impl Into<String>) -> Self {
-        Self { kind: kind.as_str().to_owned(), status: "failed".to_owned(), error: error.into() }
+        Self {
+            kind: kind.as_str().to_owned(),
+            status: "failed".to_owned(),
+            error: error.into(),
+        }
     }
 
     /// Reads a body.
@@ -226,7 +241,11 @@ pub struct TranscriptionEntry {
 }
 
 fn not_empty(field: &'static str, text: &str) -> Result<(), ReportError> {
-    if text.is_empty() { Err(ReportError::Empty { field }) } else { Ok(()) }
+    if text.is_empty() {
+        Err(ReportError::Empty { field })
+    } else {
+        Ok(())
+    }
 }
 
 fn decode_any_case<T: DeserializeOwned>(body: &[u8]) -> Result<T, ReportError> {
@@ -237,7 +256,9 @@ fn decode_any_case<T: DeserializeOwned>(body: &[u8]) -> Result<T, ReportError> {
 // serde_json refuses more than 128 levels, so the recursion is bounded.
 fn lower_case_keys(value: Value) -> Value {
     if let Value::Object(map) = value {
-        map.into_iter().map(|(key, v)| (key.to_ascii_lowercase(), lower_case_keys(v))).collect()
+        map.into_iter()
+            .map(|(key, v)| (key.to_ascii_lowercase(), lower_case_keys(v)))
+            .collect()
     } else if let Value::Array(items) = value {
         items.into_iter().map(lower_case_keys).collect()
     } else {

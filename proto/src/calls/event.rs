@@ -271,5 +271,9 @@ fn with_err<S: serde::Serializer>(state: &JobState, serializer: S) -> Result<S::
 }
 
 fn object<T: Serialize>(payload: &T) -> Map<String, Value> {
-    if let Ok(Value::Object(map)) = serde_json::to_value(payload) { map } else { Map::new() }
+    if let Ok(Value::Object(map)) = serde_json::to_value(payload) {
+        map
+    } else {
+        Map::new()
+    }
 }

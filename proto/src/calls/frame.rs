@@ -64,8 +64,16 @@ impl ClientFrame {
         check_size(text.len())?;
         let frame: Text = serde_json::from_str(text).map_err(DecodeFrameError::Json)?;
         let data = frame.data.unwrap_or_default();
-        let data = data.into_iter().map(|(key, value)| (key, Field::Json(value))).collect();
-        Self { action: frame.action, seq: frame.seq, data }.complete()
+        let data = data
+            .into_iter()
+            .map(|(key, value)| (key, Field::Json(value)))
+            .collect();
+        Self {
+            action: frame.action,
+            seq: frame.seq,
+            data,
+        }
+        .complete()
     }
 
     /// Reads a binary frame.
@@ -77,7 +85,11 @@ impl ClientFrame {
         let Ok(Packed::Map(map)) = Packed::read(&mut bytes, MAX_DEPTH) else {
             return Err(DecodeFrameError::MessagePack);
         };
-        let mut frame = Self { action: String::new(), seq: 0, data: Fields::new() };
+        let mut frame = Self {
+            action: String::new(),
+            seq: 0,
+            data: Fields::new(),
+        };
         for (key, value) in map {
             match (key.as_str(), value) {
                 ("action", Packed::Json(Value::String(action))) => frame.action = action,
@@ -196,15 +208,19 @@ impl ServerFrame {
 }
 
 fn check_size(size: usize) -> Result<(), DecodeFrameError> {
-    if size > MAX_CLIENT_FRAME_BYTES { Err(DecodeFrameError::TooLarge { size }) } else { Ok(()) }
+    if size > MAX_CLIENT_FRAME_BYTES {
+        Err(DecodeFrameError::TooLarge { size })
+    } else {
+        Ok(())
+    }
 }
 
 /// A MessagePack value on its way to a `Field`.
 enum Packed {
     Json(Value),
     Bytes(Vec<u8>),
-    Map(Vec<(String, Packed)>),
-    Array(Vec<Packed>),
+    Map(Vec<(String, Self)>),
+    Array(Vec<Self>),
 }
 
 impl Packed {
@@ -215,18 +231,29 @@ impl Packed {
         let marker = rmp::decode::read_marker(bytes).map_err(|_| ())?;
         *bytes = rest;
         match marker {
-            M::Null => rmp::decode::read_nil(bytes).map(|()| Self::Json(Value::Null)).map_err(drop),
-            M::True | M::False => {
-                rmp::decode::read_bool(bytes).map(|b| Self::Json(b.into())).map_err(drop)
-            }
-            M::F32 => {
-                rmp::decode::read_f32(bytes).map(|f| Self::Json(f.into())).map_err(drop)
-            }
-            M::F64 => {
-                rmp::decode::read_f64(bytes).map(|f| Self::Json(f.into())).map_err(drop)
-            }
-            M::U64 => rmp::decode::read_u64(bytes).map(|n| Self::Json(n.into())).map_err(drop),
-            M::FixPos(_) | M::FixNeg(_) | M::U8 | M::U16 | M::U32 | M::I8 | M::I16 | M::I32
+            M::Null => rmp::decode::read_nil(bytes)
+                .map(|()| Self::Json(Value::Null))
+                .map_err(drop),
+            M::True | M::False => rmp::decode::read_bool(bytes)
+                .map(|b| Self::Json(b.into()))
+                .map_err(drop),
+            M::F32 => rmp::decode::read_f32(bytes)
+                .map(|f| Self::Json(f.into()))
+                .map_err(drop),
+            M::F64 => rmp::decode::read_f64(bytes)
+                .map(|f| Self::Json(f.into()))
+                .map_err(drop),
+            M::U64 => rmp::decode::read_u64(bytes)
+                .map(|n| Self::Json(n.into()))
+                .map_err(drop),
+            M::FixPos(_)
+            | M::FixNeg(_)
+            | M::U8
+            | M::U16
+            | M::U32
+            | M::I8
+            | M::I16
+            | M::I32
             | M::I64 => rmp::decode::read_int::<i64, _>(bytes)
                 .map(|n| Self::Json(n.into()))
                 .map_err(drop),
@@ -241,10 +268,20 @@ impl Packed {
             M::FixArray(_) | M::Array16 | M::Array32 => {
                 let len = rmp::decode::read_array_len(bytes).map_err(drop)?;
                 // Every element takes at least one byte, so a lying length ends at the input's end.
-                (0..len).map(|_| Self::read(bytes, depth)).collect::<Result<_, _>>().map(Self::Array)
+                (0..len)
+                    .map(|_| Self::read(bytes, depth))
+                    .collect::<Result<_, _>>()
+                    .map(Self::Array)
             }
-            M::FixExt1 | M::FixExt2 | M::FixExt4 | M::FixExt8 | M::FixExt16 | M::Ext8
-            | M::Ext16 | M::Ext32 | M::Reserved => Err(()),
+            M::FixExt1
+            | M::FixExt2
+            | M::FixExt4
+            | M::FixExt8
+            | M::FixExt16
+            | M::Ext8
+            | M::Ext16
+            | M::Ext32
+            | M::Reserved => Err(()),
         }
     }
 

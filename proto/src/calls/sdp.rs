@@ -9,34 +9,11 @@ use std::io::{Read, Write};
 use flate2::Compression;
 use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
-use serde::{Deserialize, Serialize};
+
+pub use crate::rtcd::{SdpKind, SessionDescription as Description};
 
 /// Largest session description accepted from a client, in bytes after inflating.
 pub const MAX_SDP_BYTES: usize = 64 * 1024;
-
-/// Whether a description offers or answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SdpKind {
-    Offer,
-    Answer,
-}
-
-/// An offer or an answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Description {
-    #[serde(rename = "type")]
-    pub kind: SdpKind,
-    pub sdp: String,
-}
-
-impl Description {
-    /// Returns the JSON `{"type":..,"sdp":..}`.
-    #[must_use]
-    pub fn to_json(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
-    }
-}
 
 /// Why bytes are not a session description.
 #[derive(Debug, thiserror::Error)]
