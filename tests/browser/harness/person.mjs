@@ -103,6 +103,13 @@ export class Person {
     return pressedAt
   }
 
+  /** Starts the channel's call, or joins the one that runs. */
+  async enterCall() {
+    const either = this.page.locator('[data-testid="start-call"], [data-testid="join-call"]').first()
+    await either.click()
+    await this.sees('leave-call')
+  }
+
   async leaveCall() {
     await this.at('leave-call').click()
     await this.sees('leave-call', { shown: false })

@@ -32,6 +32,26 @@ export function descendants(pid) {
  * `far` is an IP address as text.
  */
 export function connections(pid) {
+  const inodes = socketInodes(pid)
+  if (inodes.size === 0) return []
+  return ['tcp', 'tcp6', 'udp', 'udp6'].flatMap((protocol) => table(pid, protocol)
+    .filter((row) => inodes.has(row.inode) && row.port !== 0)
+    .map(({ far, port }) => ({ protocol, far, port })))
+}
+
+/** The UDP ports that a process has bound, in any order. */
+export function udpPorts(pid) {
+  const inodes = socketInodes(pid)
+  const rows = ['udp', 'udp6'].flatMap((protocol) => table(pid, protocol))
+  return [...new Set(rows.filter((row) => inodes.has(row.inode)).map((row) => row.nearPort))]
+}
+
+/** True for an address of this machine's loopback, also as IPv4 inside IPv6. */
+export function isLoopback(address) {
+  return address.startsWith('127.') || address === '::1' || address.startsWith('::ffff:127.')
+}
+
+function socketInodes(pid) {
   const inodes = new Set()
   try {
     for (const fd of fs.readdirSync(`/proc/${pid}/fd`)) {
@@ -39,16 +59,9 @@ export function connections(pid) {
       if (match) inodes.add(match[1])
     }
   } catch {
-    return [] // ended while we looked
+    // The process ended while we looked: it has no sockets any more.
   }
-  return ['tcp', 'tcp6', 'udp', 'udp6'].flatMap((protocol) => table(pid, protocol)
-    .filter((row) => inodes.has(row.inode) && row.port !== 0)
-    .map(({ far, port }) => ({ protocol, far, port })))
-}
-
-/** True for an address of this machine's loopback, also as IPv4 inside IPv6. */
-export function isLoopback(address) {
-  return address.startsWith('127.') || address === '::1' || address.startsWith('::ffff:127.')
+  return inodes
 }
 
 function linkOf(file) {
@@ -64,7 +77,8 @@ function table(pid, protocol) {
   return lines.map((line) => {
     const fields = line.trim().split(/\s+/)
     const [address, port] = fields[2].split(':')
-    return { far: addressOf(address), port: Number.parseInt(port, 16), inode: fields[9] }
+    const nearPort = Number.parseInt(fields[1].split(':')[1], 16)
+    return { far: addressOf(address), port: Number.parseInt(port, 16), nearPort, inode: fields[9] }
   })
 }
 

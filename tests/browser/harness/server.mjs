@@ -13,6 +13,8 @@ import { Miss, until } from './until.mjs'
 
 export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..', '..', '..')
 const LOGS = path.join(ROOT, 'target', 'browser-logs')
+/** Where the speech models are; without one the server runs, but nothing is transcribed. */
+export const MODELS = process.env.PARLEY_MODELS ?? path.join(ROOT, '.parley', 'models')
 const READY_WITHIN_MS = 60_000
 const STOP_WITHIN_MS = 15_000
 
@@ -47,11 +49,10 @@ export class Server {
   async #launch(args, env) {
     const readyFile = path.join(this.home, 'ready.json')
     const clean = Object.fromEntries(Object.entries(process.env).filter(([key]) => !FOREIGN_ENV.test(key)))
-    const models = process.env.PARLEY_MODELS ? { PARLEY_MODELS: process.env.PARLEY_MODELS } : {}
     const log = fs.openSync(this.log, 'a')
     this.process = spawn(this.binary, ['run', '--data-dir', this.dataDir, '--listen', '127.0.0.1:0', '--rtc-port', '0',
-      '--sample-accounts', '--ready-file', readyFile, ...args],
-    { env: { RUST_LOG: 'info', ...clean, ...models, ...env }, stdio: ['ignore', log, log], cwd: this.home })
+      '--models-dir', MODELS, '--sample-accounts', '--ready-file', readyFile, ...args],
+    { env: { RUST_LOG: 'info', ...clean, ...env }, stdio: ['ignore', log, log], cwd: this.home })
     fs.closeSync(log)
     this.exit = new Promise((resolve) => {
       this.process.once('exit', (code, signal) => resolve({ code, signal }))

@@ -8,14 +8,15 @@ import os from 'node:os'
 import path from 'node:path'
 import test from 'node:test'
 
+import { CHANNEL } from './channel.mjs'
 import { Person } from './person.mjs'
 import { ROOT, Server } from './server.mjs'
 import { writeTone } from './tones.mjs'
 
+export { CHANNEL }
+
 const STORY_LIMIT_MS = 180_000
 const PICTURES = path.join(ROOT, 'target', 'browser-pictures')
-/** The channel that every sample account is in. */
-export const CHANNEL = 'town-square'
 
 class Stage {
   constructor(slug, say) {

@@ -1,0 +1,202 @@
+// The web client on a phone's width, without a mouse, in light and in dark.
+//
+// The pictures land in target/shots, for people to look at.
+
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import path from 'node:path'
+
+import { hearsNoTone, hearsTone } from './harness/listen.mjs'
+import { ROOT } from './harness/server.mjs'
+import { CHANNEL, story } from './harness/story.mjs'
+import { TONES } from './harness/tones.mjs'
+import { until } from './harness/until.mjs'
+
+const [ANNA, BEN] = [0, 1]
+const PHONE = { width: 360, height: 740 }
+const SHOTS = path.join(ROOT, 'target', 'shots')
+/** More stops than any page of the client has: a wish that is not met by then cannot be reached. */
+const MAX_TABS = 80
+
+story('phone', 'the client is usable at a width of 360 px, from sign-in to a call with a shared screen', async (stage) => {
+  await stage.serve()
+  const anna = await stage.person(ANNA, { hz: TONES.first })
+  await anna.startCall()
+  await anna.unmute()
+
+  const ben = await stage.stranger(BEN, { hz: TONES.second, viewport: PHONE })
+  await ben.sees('sign-in')
+  await fits(ben, 'phone-1-sign-in')
+  await ben.signIn()
+  await reachChannel(ben)
+  await ben.sees('join-call')
+  await fits(ben, 'phone-2-channel')
+  await ben.joinCall()
+  await ben.unmute()
+  await hearsTone(anna.page, TONES.second, { who: 'anna' })
+  await fits(ben, 'phone-3-call')
+  for (const control of ['mute', 'raise-hand', 'leave-call']) await inReach(ben, control)
+
+  await anna.shareScreen(['red', 'lime', 'blue', 'yellow'])
+  await ben.sees('screen-video')
+  await fits(ben, 'phone-4-screen')
+  for (const control of ['mute', 'leave-call']) await inReach(ben, control)
+  await ben.leaveCall()
+})
+
+story('keyboard', 'a call is started, muted and left with the keyboard alone', async (stage) => {
+  await stage.serve()
+  const anna = await stage.stranger(ANNA, { hz: TONES.first })
+  const ben = await stage.person(BEN)
+
+  await tabTo(anna, 'login-id')
+  await anna.page.keyboard.type(anna.username)
+  await tabTo(anna, 'password')
+  await anna.page.keyboard.type(anna.account.password)
+  await anna.page.keyboard.press('Enter')
+  await anna.sees(`channel-${CHANNEL}`)
+  await press(anna, `channel-${CHANNEL}`)
+  await anna.sees('start-call')
+  await press(anna, 'start-call')
+  await anna.sees('mute')
+
+  await ben.joinCall()
+  if (await anna.isMuted()) await press(anna, 'mute')
+  await hearsTone(ben.page, TONES.first, { who: 'ben' })
+  await press(anna, 'mute')
+  await until('anna is muted', () => anna.isMuted())
+  await hearsNoTone(ben.page, TONES.first, { who: 'ben' })
+  await press(anna, 'leave-call')
+  await anna.sees('leave-call', { shown: false })
+  assert.deepEqual(anna.troubles, [])
+})
+
+story('light_and_dark', 'the client follows the wish for light or dark colours', async (stage) => {
+  await stage.serve()
+  const brightness = {}
+  for (const [index, colourScheme] of [[ANNA, 'light'], [BEN, 'dark']]) {
+    const person = await stage.person(index, { hz: TONES.first, colourScheme })
+    if (index === ANNA) await person.startCall()
+    else await person.joinCall()
+    await person.unmute()
+    await shoot(person, `desktop-${colourScheme}`)
+    brightness[colourScheme] = await brightnessOf(person)
+    const weakest = await weakestContrast(person)
+    stage.say(`${colourScheme}: page brightness ${brightness[colourScheme].toFixed(2)}, weakest contrast ${weakest.ratio.toFixed(1)} (${weakest.text})`)
+    assert.ok(weakest.ratio >= 4.5, `contrast ${weakest.ratio.toFixed(2)} of \`${weakest.text}\` in ${colourScheme}: 4.5 is needed (WCAG 1.4.3)`)
+  }
+  assert.ok(brightness.light > 0.7, `light is ${brightness.light}`)
+  assert.ok(brightness.dark < 0.2, `dark is ${brightness.dark}`)
+})
+
+/** On a phone the channel list may be behind the open channel or behind a button. */
+async function reachChannel(person) {
+  const entry = person.at(`channel-${CHANNEL}`)
+  const opened = person.page.locator('[data-testid="join-call"], [data-testid="start-call"]').first()
+  await until('the channel list or the channel is shown', async () => (await entry.isVisible()) || opened.isVisible())
+  if (await entry.isVisible()) await entry.click()
+}
+
+async function shoot(person, name) {
+  fs.mkdirSync(SHOTS, { recursive: true })
+  await person.page.screenshot({ path: path.join(SHOTS, `${name}.png`) })
+}
+
+/** Nothing may stick out to the right: a phone's user would have to scroll sideways. */
+async function fits(person, name) {
+  await shoot(person, name)
+  const { width, wide } = await person.page.evaluate(() => {
+    const limit = document.documentElement.clientWidth
+    const wide = [...document.querySelectorAll('body *')]
+      .filter((part) => part.checkVisibility() && part.getBoundingClientRect().right > limit + 1 && part.getBoundingClientRect().width > 0)
+      .filter((part) => part.dataset.testid || part.tagName === 'BUTTON')
+      .map((part) => `${part.tagName.toLowerCase()} ${part.dataset.testid ?? part.className}`)
+    return { width: document.scrollingElement.scrollWidth, wide }
+  })
+  assert.ok(width <= PHONE.width, `${name}: the page is ${width} px wide at a width of ${PHONE.width}; out of sight: ${wide.join(', ')}`)
+  assert.deepEqual(wide, [], `${name}: out of sight on the right`)
+}
+
+/** A control can be pressed with a thumb: inside the picture and at least 24 px (WCAG 2.5.8). */
+async function inReach(person, testId) {
+  const box = await person.at(testId).boundingBox()
+  assert.ok(box, `\`${testId}\` is not shown`)
+  assert.ok(box.width >= 24 && box.height >= 24, `\`${testId}\` is ${box.width} x ${box.height} px`)
+  assert.ok(box.x >= 0 && box.y >= 0 && box.x + box.width <= PHONE.width && box.y + box.height <= PHONE.height,
+    `\`${testId}\` is outside the picture: ${JSON.stringify(box)}`)
+}
+
+/** Presses Tab until the element has the focus, as a person without a mouse does. */
+async function tabTo(person, testId) {
+  const visited = []
+  for (let stops = 0; stops < MAX_TABS; stops += 1) {
+    const here = await person.page.evaluate((wanted) => {
+      const focused = document.activeElement
+      const name = focused?.closest(`[data-testid="${wanted}"]`) ? wanted : (focused?.dataset?.testid ?? focused?.tagName)
+      const ring = getComputedStyle(focused)
+      const marked = focused.matches(':focus-visible') && (ring.outlineStyle !== 'none' || ring.boxShadow !== 'none')
+      return { name, marked }
+    }, testId)
+    visited.push(here.name)
+    if (here.name === testId) {
+      assert.ok(here.marked, `\`${testId}\` does not show that it has the focus`)
+      return
+    }
+    await person.page.keyboard.press('Tab')
+  }
+  throw new Error(`\`${testId}\` cannot be reached with Tab; visited: ${[...new Set(visited)].join(', ')}`)
+}
+
+async function press(person, testId) {
+  await tabTo(person, testId)
+  await person.page.keyboard.press('Enter')
+}
+
+/** Relative brightness of the page's ground, 0 (black) to 1 (white). */
+function brightnessOf(person) {
+  return person.page.evaluate(() => {
+    const [red, green, blue] = getComputedStyle(document.body).backgroundColor.match(/[\d.]+/g).map(Number)
+    return (0.2126 * red + 0.7152 * green + 0.0722 * blue) / 255
+  })
+}
+
+/** The text with the least contrast to its ground, of all text that is shown: `{ratio, text}`. */
+function weakestContrast(person) {
+  return person.page.evaluate(() => {
+    const linear = (value) => (value / 255 <= 0.04045 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4)
+    const luminance = ([red, green, blue]) => 0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue)
+    const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true })
+    /** Any CSS colour as [red, green, blue, alpha]. */
+    const read = (colour) => {
+      canvas.clearRect(0, 0, 1, 1)
+      canvas.fillStyle = colour
+      canvas.fillRect(0, 0, 1, 1)
+      const [red, green, blue, alpha] = canvas.getImageData(0, 0, 1, 1).data
+      return [red, green, blue, alpha / 255]
+    }
+    const ground = (part) => {
+      for (let at = part; at; at = at.parentElement) {
+        const style = getComputedStyle(at)
+        if (style.backgroundImage !== 'none') return undefined
+        const colour = read(style.backgroundColor)
+        if (colour[3] > 0.95) return colour
+        if (colour[3] > 0.05) return undefined // see-through: cannot be told from the style alone
+      }
+      return [255, 255, 255, 1]
+    }
+    let weakest = { ratio: 21, text: '' }
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
+    while (walker.nextNode()) {
+      const text = walker.currentNode.textContent.trim()
+      const part = walker.currentNode.parentElement
+      if (!text || !part.checkVisibility({ opacityProperty: true, visibilityProperty: true }) || part.closest('[disabled],[aria-disabled="true"],option,script,style')) continue
+      const box = part.getBoundingClientRect()
+      const [under, over] = [ground(part), read(getComputedStyle(part).color)]
+      if (!under || over[3] < 0.95 || box.width < 2 || box.height < 2) continue
+      const [light, dark] = [luminance(under), luminance(over)].sort((a, b) => b - a)
+      const ratio = (light + 0.05) / (dark + 0.05)
+      if (ratio < weakest.ratio) weakest = { ratio, text: text.slice(0, 40) }
+    }
+    return weakest
+  })
+}

@@ -1,0 +1,136 @@
+// A recorded call of two people who speak known text: captions while they speak, and in the call's
+// thread a recording that has their voices and a transcript that says who said what.
+
+import assert from 'node:assert/strict'
+
+import { energy, frameAt, loudSpan, probe } from './harness/probe.mjs'
+import { publishedRecording, publishedTranscript, recordingState, transcriptBlocks, vttCues } from './harness/recordings.mjs'
+import { Rest } from './harness/rest.mjs'
+import { conversation, pause } from './harness/speech.mjs'
+import { CaptionWatch } from './harness/captions.mjs'
+import { SocketWatch } from './harness/socket_watch.mjs'
+import { CHANNEL, story } from './harness/story.mjs'
+import { until } from './harness/until.mjs'
+import { wordErrorRate } from './harness/wer.mjs'
+
+const [ANNA, BEN] = [0, 1]
+/** A listener's RMS of speech between and within words. */
+const SPEECH_RMS = 0.005
+
+story('recorded_call', 'a recorded call has captions, and its thread the recording and who said what', async (stage) => {
+  const { url, pid } = await stage.serve()
+  const sockets = new SocketWatch(pid)
+  const speech = conversation(stage.scratch)
+  const anna = await stage.person(ANNA, { microphone: `${speech[0].file}%noloop` })
+  const ben = await stage.person(BEN, { microphone: `${speech[1].file}%noloop` })
+  await anna.startCall()
+  await ben.joinCall()
+  const rest = await Rest.signIn(url, stage.server.accounts[BEN])
+  const channel = await rest.channel(CHANNEL)
+
+  await anna.at('record-start').click()
+  await anna.sees('recording-notice', { ms: 60_000 })
+  await ben.sees('recording-notice')
+  const { start_at: startAt } = await recordingState(rest, channel.id, ({ start_at: at }) => at > 0)
+
+  const spoken = []
+  for (const [index, speaker] of [anna, ben].entries()) {
+    const listener = speaker === anna ? ben : anna
+    const captions = new CaptionWatch(listener)
+    const [said] = await Promise.all([captions.hearsSpeech(SPEECH_RMS), speaker.unmute()])
+    await pause(speech[index].seconds * 1_000 - (Date.now() - said))
+    const silentFrom = Date.now()
+    await captions.settles(speech[index].text)
+    await speaker.mute()
+    const seen = await captions.stop()
+    assert.ok(seen.length > 0, `no caption was shown while ${speaker.username} spoke`)
+    const during = seen.filter(({ at }) => at < silentFrom)
+    assert.ok(during.length > 0, `captions of ${speaker.username} came only after the speech`)
+    stage.say(`${speaker.username}: first caption ${seen[0].at - said} ms after the first sound, ${seen.length} changes, last words ${seen.at(-1).at - silentFrom} ms after the end: \`${seen.at(-1).text.slice(-60)}\``)
+    spoken.push({ ...speech[index], speaker, from: (said - startAt) / 1000, to: (silentFrom - startAt) / 1000, captions: seen })
+  }
+
+  await ben.leaveCall()
+  await anna.leaveCall()
+  const span = (Date.now() - startAt) / 1000
+  await judgeRecording(stage, await publishedRecording(rest, channel.id, stage.scratch), { span, spoken })
+  await judgeTranscript(stage, await publishedTranscript(rest, channel.id), spoken)
+  await judgeThread(anna, ben)
+
+  // One machine is enough: no database, object store or message bus was asked for.
+  const far = sockets.stop()
+  stage.say(`${sockets.looks} looks at the sockets of parley and its workers`)
+  assert.deepEqual(far, [], 'nothing outside of this machine, and no foreign server on it, was asked')
+  assert.deepEqual([...anna.troubles, ...ben.troubles], [])
+}, { ms: 240_000 })
+
+async function judgeRecording(stage, { file }, { span, spoken }) {
+  const { seconds, streams } = probe(file)
+  stage.say(`recording: ${seconds.toFixed(2)} s of a span of ${span.toFixed(2)} s, ${streams.map(({ kind, codec }) => `${kind} ${codec}`).join(', ')}`)
+  assert.deepEqual(streams.map(({ kind }) => kind).sort(), ['audio', 'video'])
+  assert.ok(Math.abs(seconds - span) <= 1, `the file has ${seconds} s, the recorded span ${span} s`)
+  for (const stream of streams) assert.ok(Math.abs(stream.seconds - seconds) <= 1, `${stream.kind} has ${stream.seconds} s of ${seconds} s`)
+
+  const step = 0.25
+  const loud = energy(file, step).map((rms) => rms > SPEECH_RMS)
+  for (const { speaker, from, to } of spoken) {
+    const part = loud.slice(Math.floor(from / step), Math.ceil(to / step))
+    const share = part.filter(Boolean).length / part.length
+    stage.say(`sound in ${(share * 100).toFixed(0)} % of ${speaker.username}'s ${(to - from).toFixed(1)} s`)
+    assert.ok(share > 0.5, `only ${(share * 100).toFixed(0)} % of ${speaker.username}'s speech is in the recording`)
+  }
+  const sound = loudSpan(file, SPEECH_RMS, step)
+  assert.ok(Math.abs(sound.first - spoken[0].from) <= 1.5, `speech begins at ${sound.first} s, was heard at ${spoken[0].from} s`)
+
+  // Nobody shared a screen: the picture is a card with names, not a black frame.
+  const frame = frameAt(file, seconds / 2)
+  const shades = new Set()
+  for (let x = 0.02; x < 1; x += 0.02) for (let y = 0.02; y < 1; y += 0.02) shades.add(frame.pixel(x, y).map((part) => part >> 5).join())
+  stage.say(`card: ${frame.width}x${frame.height}, ${shades.size} shades`)
+  assert.ok(shades.size > 1, 'the card has one colour only')
+}
+
+async function judgeTranscript(stage, { text, vtt }, spoken) {
+  const blocks = transcriptBlocks(text)
+  const cues = vttCues(vtt)
+  let [errors, words] = [0, 0]
+  for (const { speaker, text: said, limit, from } of spoken) {
+    const name = await nameOf(speaker)
+    const own = blocks.filter((block) => block.speaker.toLowerCase().includes(name.toLowerCase()))
+    const heard = own.map((block) => block.text).join(' ')
+    const score = wordErrorRate(said, heard)
+    stage.say(`${name}: word error rate ${(score.rate * 100).toFixed(1)} % (${score.errors} of ${score.words} words, limit ${limit * 100} %): ${heard}`)
+    assert.ok(own.length > 0, `nothing is attributed to ${name}; speakers: ${[...new Set(blocks.map((block) => block.speaker))].join(', ')}`)
+    assert.ok(score.rate < limit, `word error rate of ${name} is ${(score.rate * 100).toFixed(1)} %, limit ${limit * 100} %; heard: ${heard}`)
+    const first = cues.find((cue) => cue.speaker?.toLowerCase().includes(name.toLowerCase()))
+    assert.ok(first && Math.abs(first.from - from) < 2.5, `${name}'s first cue is at ${first?.from} s, the speech began at ${from.toFixed(1)} s`)
+    errors += score.errors
+    words += score.words
+  }
+  stage.say(`transcript: word error rate ${((100 * errors) / words).toFixed(1)} % of ${words} words, ${blocks.length} blocks, ${cues.length} cues`)
+  const names = await Promise.all(spoken.map(({ speaker }) => nameOf(speaker)))
+  const strangers = blocks.filter((block) => !names.some((name) => block.speaker.toLowerCase().includes(name.toLowerCase())))
+  assert.deepEqual(strangers, [], 'every block is one of the two')
+}
+
+/** The people find both in the thread: a player that plays, and the words. */
+async function judgeThread(anna, ben) {
+  await ben.openThread()
+  await ben.sees('recording-player', { ms: 30_000 })
+  const player = await until('the recording can be played', () => ben.at('recording-player').evaluate((part) => {
+    const video = part instanceof HTMLVideoElement ? part : part.querySelector('video')
+    if (video && video.readyState === 0) video.load()
+    return video && video.readyState >= 1 && video.videoWidth > 0 && { seconds: video.duration, width: video.videoWidth }
+  }))
+  assert.ok(player.seconds > 1 && player.width > 0, JSON.stringify(player))
+  await ben.sees('transcript-text', { ms: 30_000 })
+  const shown = await ben.at('transcript-text').textContent()
+  for (const person of [anna, ben]) {
+    const name = await nameOf(person)
+    assert.ok(shown.toLowerCase().includes(name.toLowerCase()), `the transcript in the thread does not name ${name}`)
+  }
+}
+
+async function nameOf(person) {
+  return person.account.display_name ?? person.username
+}
