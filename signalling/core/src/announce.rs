@@ -33,7 +33,7 @@ impl Outbox {
         self.push(Output::Store(record));
     }
 
-    pub(crate) fn to_media(&mut self, host: &MediaHost, message: proto::rtcd::ControlMessage) {
+    pub(crate) fn tell_media(&mut self, host: &MediaHost, message: proto::rtcd::ControlMessage) {
         self.push(Output::ToMedia {
             host: host.clone(),
             message,
@@ -44,7 +44,7 @@ impl Outbox {
         self.push(Output::Observed(Observation::Refused { refusal, action }));
     }
 
-    pub(crate) fn to_connection(&mut self, connection: &ConnId, event: Event) {
+    pub(crate) fn tell_connection(&mut self, connection: &ConnId, event: Event) {
         let to = To::Connection(connection.clone());
         self.push(Output::Publish(Envelope {
             event,
@@ -54,7 +54,7 @@ impl Outbox {
     }
 
     /// To one person; `channel` is added to the data where the event itself does not name it.
-    pub(crate) fn to_user(&mut self, user: &UserId, channel: Option<&ChannelId>, event: Event) {
+    pub(crate) fn tell_user(&mut self, user: &UserId, channel: Option<&ChannelId>, event: Event) {
         let to = To::User(user.clone());
         self.push(Output::Publish(Envelope {
             event,
@@ -63,13 +63,13 @@ impl Outbox {
         }));
     }
 
-    pub(crate) fn to_bot(&mut self, channel: &ChannelId, event: Event) {
+    pub(crate) fn tell_bot(&mut self, channel: &ChannelId, event: Event) {
         let bot = self.bot.clone();
-        self.to_user(&bot, Some(channel), event);
+        self.tell_user(&bot, Some(channel), event);
     }
 
     /// To every member of the channel, and to the bot.
-    pub(crate) fn to_channel(&mut self, channel: &ChannelId, event: Event) {
+    pub(crate) fn tell_channel(&mut self, channel: &ChannelId, event: Event) {
         let to = To::Channel(channel.clone());
         let copy = event.clone();
         self.push(Output::Publish(Envelope {
@@ -77,11 +77,11 @@ impl Outbox {
             to,
             channel_in_data: Some(channel.clone()),
         }));
-        self.to_bot(channel, copy);
+        self.tell_bot(channel, copy);
     }
 
     /// To every person with a session in the call, once each, and to the bot.
-    pub(crate) fn to_participants(
+    pub(crate) fn tell_participants(
         &mut self,
         channel: &ChannelId,
         users: &BTreeSet<UserId>,
@@ -97,6 +97,6 @@ impl Outbox {
                 channel_in_data,
             }));
         }
-        self.to_bot(channel, event.clone());
+        self.tell_bot(channel, event.clone());
     }
 }

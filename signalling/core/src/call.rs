@@ -115,7 +115,7 @@ impl Call {
     }
 
     pub(crate) fn to_participants(&self, out: &mut Outbox, event: &Event) {
-        out.to_participants(&self.channel, &self.users(), event);
+        out.tell_participants(&self.channel, &self.users(), event);
     }
 
     pub(crate) fn store(&self, out: &mut Outbox) {
@@ -179,7 +179,7 @@ impl Call {
     ) -> Option<Session> {
         let session = self.sessions.get(id)?.clone();
         if tell_media {
-            out.to_media(&self.media, ControlMessage::Leave(id.clone()));
+            out.tell_media(&self.media, ControlMessage::Leave(id.clone()));
         }
         out.store(Record::SessionGone(id.clone()));
         self.stop_presenting(out, id, false);
@@ -189,7 +189,7 @@ impl Call {
                 user_id: session.user.clone(),
                 session_id: id.clone(),
             };
-            out.to_channel(&self.channel, Event::UserLeft(left));
+            out.tell_channel(&self.channel, Event::UserLeft(left));
             self.elect_host(out);
         }
         self.store(out);

@@ -66,7 +66,7 @@ impl Calls {
                 may_post,
                 ask,
             } => {
-                self.handle_reconnect(connection, &user, may_post, &ask, at);
+                self.handle_reconnect(&connection, &user, may_post, &ask, at);
             }
             Input::Action { connection, action } => self.handle_action(&connection, action, at),
             Input::StateWanted {
@@ -167,7 +167,7 @@ impl Calls {
             user: user.clone(),
             call: call.id.clone(),
         };
-        self.out.to_user(
+        self.out.tell_user(
             user,
             Some(channel),
             Event::UserDismissedNotification(dismissal),
@@ -183,7 +183,7 @@ impl Calls {
         } else {
             Event::ChannelDisableVoice(nothing)
         };
-        self.out.to_channel(channel, event);
+        self.out.tell_channel(channel, event);
     }
 
     pub(crate) fn running(&self, channel: &ChannelId) -> Option<&Call> {
@@ -227,7 +227,7 @@ impl Calls {
         if call.ends_until.is_none() {
             call.ends_until = Some(at.now + END_GRACE);
             self.out
-                .to_channel(channel, Event::CallEnd(proto::calls::event::Nothing {}));
+                .tell_channel(channel, Event::CallEnd(proto::calls::event::Nothing {}));
         }
     }
 
@@ -264,7 +264,7 @@ impl Calls {
             return;
         }
         if let Some(event) = self.running(channel).map(|call| call.state_event(user)) {
-            self.out.to_connection(connection, event);
+            self.out.tell_connection(connection, event);
         }
     }
 
@@ -298,7 +298,7 @@ impl Calls {
                 user_id: user.clone(),
                 session_id: session.clone(),
             };
-            self.out.to_user(user, Some(channel), Event::UserLeft(left));
+            self.out.tell_user(user, Some(channel), Event::UserLeft(left));
         }
     }
 
@@ -313,7 +313,7 @@ impl Calls {
             data: json,
             session: session.clone(),
         };
-        self.out.to_connection(&connection, Event::Signal(signal));
+        self.out.tell_connection(&connection, Event::Signal(signal));
     }
 
     fn handle_media_voice(&mut self, session: &SessionId, on: bool) {
@@ -356,7 +356,7 @@ impl Calls {
             owner_id: call.owner.clone(),
             host_id: call.host.clone(),
         };
-        self.out.to_channel(channel, Event::CallStart(start));
+        self.out.tell_channel(channel, Event::CallStart(start));
         self.out.push(Output::Observed(Observation::CallStarted {
             call: call.id.clone(),
         }));
@@ -448,6 +448,6 @@ impl Calls {
         let Some(host) = self.call_of(session).map(|call| call.media.clone()) else {
             return;
         };
-        self.out.to_media(&host, message);
+        self.out.tell_media(&host, message);
     }
 }

@@ -110,7 +110,7 @@ impl Calls {
                 session_id: session.clone(),
             };
             self.out
-                .to_user(&target.user, Some(channel), Event::HostMute(request));
+                .tell_user(&target.user, Some(channel), Event::HostMute(request));
         }
         Ok(())
     }
@@ -131,7 +131,7 @@ impl Calls {
                 session_id: session.clone(),
             };
             self.out
-                .to_user(&target.user, Some(channel), Event::HostScreenOff(request));
+                .tell_user(&target.user, Some(channel), Event::HostScreenOff(request));
         }
         Ok(())
     }
@@ -155,7 +155,7 @@ impl Calls {
                 host_id: by.clone(),
             };
             self.out
-                .to_user(&target.user, Some(channel), Event::HostLowerHand(request));
+                .tell_user(&target.user, Some(channel), Event::HostLowerHand(request));
         }
         Ok(())
     }

@@ -196,7 +196,7 @@ impl Call {
         if self.people().next().is_some() {
             self.to_participants(out, &news);
         } else {
-            out.to_channel(&self.channel, news);
+            out.tell_channel(&self.channel, news);
         }
     }
 
@@ -227,7 +227,7 @@ impl Call {
                 let stop = JobStop {
                     job_id: job.id.clone(),
                 };
-                out.to_bot(&self.channel, Event::JobStop(stop));
+                out.tell_bot(&self.channel, Event::JobStop(stop));
             }
             self.announce_job(out, &job);
         }

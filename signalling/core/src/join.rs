@@ -100,7 +100,7 @@ impl Calls {
             data: reason.clone(),
             connection: connection.clone(),
         };
-        self.out.to_connection(connection, Event::Error(refused));
+        self.out.tell_connection(connection, Event::Error(refused));
         self.out
             .push(Output::Observed(Observation::JoinRefused { reason }));
     }
@@ -133,7 +133,7 @@ impl Calls {
             call_id: call.id.clone(),
         };
         self.out
-            .to_participants(&channel, &starter, &Event::CallHostChanged(change));
+            .tell_participants(&channel, &starter, &Event::CallHostChanged(change));
         self.out.push(Output::CreatePost(NewCallPost {
             channel: channel.clone(),
             author: request.user.clone(),
@@ -226,20 +226,20 @@ impl Calls {
             av1_support: request.ask.av1_support,
             dc_signalling: request.ask.dc_signalling,
         };
-        out.to_media(&call.media, ControlMessage::Join(join));
+        out.tell_media(&call.media, ControlMessage::Join(join));
         let joined = Joined {
             connection: request.connection.clone(),
         };
-        out.to_connection(&request.connection, Event::Join(joined));
+        out.tell_connection(&request.connection, Event::Join(joined));
         if !is_bot {
             let joined = UserSession {
                 user_id: request.user.clone(),
                 session_id: id,
             };
-            out.to_channel(&call.channel, Event::UserJoined(joined));
+            out.tell_channel(&call.channel, Event::UserJoined(joined));
         }
         let state = call.state_event(&request.user);
-        out.to_user(&request.user, Some(&call.channel), state);
+        out.tell_user(&request.user, Some(&call.channel), state);
         if let Some(job) = request.ask.job.filter(|_| is_bot) {
             call.bot_joined(out, &job, &request.connection);
         }
@@ -247,7 +247,7 @@ impl Calls {
 
     pub(crate) fn handle_reconnect(
         &mut self,
-        connection: ConnId,
+        connection: &ConnId,
         user: &UserId,
         may_post: bool,
         ask: &Reconnect,
@@ -279,7 +279,7 @@ impl Calls {
         self.sessions_by_connection
             .insert(connection.clone(), id.clone());
         if let Some(call) = self.calls.get_mut(&ask.channel).filter(|_| is_bot) {
-            call.bot_moved(&mut self.out, &ask.previous, &connection);
+            call.bot_moved(&mut self.out, &ask.previous, connection);
         }
         self.tell_media(&id, ControlMessage::Reconnect(id.clone()));
     }

@@ -38,8 +38,22 @@ impl Calls {
             Action::Caption(_) => self.out.refused(Refusal::BotOnly, "caption"),
             // Voice activity is found by the media server; pings only keep proxies awake.
             Action::VoiceOn | Action::VoiceOff | Action::Ping => {}
-            other if is_bot => self.out.refused(Refusal::NotForBots, other.short_name()),
-            other => self.handle_person_action(&id, other, at),
+            Action::Join(_) | Action::Leave | Action::Reconnect(_) | Action::CallState { .. } => {}
+            for_people @ (Action::Mute
+            | Action::Unmute
+            | Action::ScreenOn { .. }
+            | Action::ScreenOff
+            | Action::VideoOn { .. }
+            | Action::VideoOff
+            | Action::RaiseHand
+            | Action::UnraiseHand
+            | Action::React(_)) => {
+                if is_bot {
+                    self.out.refused(Refusal::NotForBots, for_people.short_name());
+                } else {
+                    self.handle_person_action(&id, for_people, at);
+                }
+            }
         }
     }
 
