@@ -1,0 +1,72 @@
+/** The Calls REST routes this client uses, with their answers checked. */
+import {isRecord} from '../peer/codec';
+import type {ServerVersions} from '../peer/version';
+import type {CallsConfig} from '../state/app';
+import {parseCall, type Call} from '../state/calls';
+import {api} from './rest';
+
+export async function fetchCallsConfig(): Promise<CallsConfig> {
+    const [config, version] = await Promise.all([api.calls('/config'), api.calls('/version').catch(() => ({}))]);
+    const fields = isRecord(config) ? config : {};
+    const flag = (key: string): boolean => fields[key] === true;
+    return {
+        iceServers: parseIceServers(fields['ICEServersConfigs']),
+        needsTurnCredentials: flag('NeedsTURNCredentials'),
+        allowScreenSharing: fields['AllowScreenSharing'] !== false,
+        enableRecordings: flag('EnableRecordings'),
+        enableSimulcast: flag('EnableSimulcast'),
+        enableDcSignaling: flag('EnableDCSignaling'),
+        versions: parseVersions(version),
+    };
+}
+
+/** All calls running in channels this person may read. */
+export async function fetchCalls(): Promise<Call[]> {
+    const rows = await api.calls('/channels');
+    return (Array.isArray(rows) ? rows as unknown[] : [])
+        .map((row) => (isRecord(row) && typeof row['channel_id'] === 'string' ? parseCall(row['channel_id'], row['call']) : null))
+        .filter((call) => call !== null);
+}
+
+/** Null when none is running. */
+export async function fetchCall(channelId: string): Promise<Call | null> {
+    const row = await api.calls(`/${encodeURIComponent(channelId)}`);
+    return isRecord(row) ? parseCall(channelId, row['call']) : null;
+}
+
+export async function fetchTurnServers(): Promise<RTCIceServer[]> {
+    return parseIceServers(await api.calls('/turn-credentials'));
+}
+
+export function startRecording(channelId: string): Promise<unknown> {
+    return api.calls(`/calls/${encodeURIComponent(channelId)}/recording/start`, {});
+}
+
+export function stopRecording(channelId: string): Promise<unknown> {
+    return api.calls(`/calls/${encodeURIComponent(channelId)}/recording/stop`, {});
+}
+
+function parseVersions(value: unknown): ServerVersions {
+    const fields = isRecord(value) ? value : {};
+    return {
+        ...(typeof fields['version'] === 'string' ? {version: fields['version']} : {}),
+        ...(typeof fields['rtcd_version'] === 'string' ? {rtcd_version: fields['rtcd_version']} : {}),
+    };
+}
+
+function parseIceServers(value: unknown): RTCIceServer[] {
+    const servers: RTCIceServer[] = [];
+    for (const entry of Array.isArray(value) ? value as unknown[] : []) {
+        if (!isRecord(entry) || !Array.isArray(entry['urls'])) {
+            continue;
+        }
+        const urls = entry['urls'].filter((url): url is string => typeof url === 'string');
+        const {username, credential} = entry;
+        servers.push({
+            urls,
+            ...(typeof username === 'string' && username ? {username} : {}),
+            ...(typeof credential === 'string' && credential ? {credential} : {}),
+        });
+    }
+    return servers;
+}

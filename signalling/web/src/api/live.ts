@@ -1,0 +1,51 @@
+/**
+ * The live connection for messages and channel news, on the official WebSocket client.
+ *
+ * Not here: the socket of the own call (`peer/socket`), which has its own rules for reconnecting.
+ */
+import {WebSocketClient} from '@mattermost/client';
+import {isRecord} from '../peer/codec';
+
+export interface LiveListener {
+    onEvent(name: string, data: Record<string, unknown>, channelId: string): void;
+    onOnline(online: boolean): void;
+    /** Events may have been missed: load afresh what is shown. */
+    onGap(): void;
+}
+
+export class Live {
+    private readonly client = new WebSocketClient({
+        minWebSocketRetryTime: 1000,
+        maxWebSocketRetryTime: 15_000,
+        reconnectJitterRange: 500,
+        clientPingInterval: 10_000,
+    });
+
+    constructor(listener: LiveListener) {
+        this.client.addMessageListener((message: unknown) => {
+            if (!isRecord(message) || typeof message['event'] !== 'string') {
+                return;
+            }
+            const data = isRecord(message['data']) ? message['data'] : {};
+            const broadcast = isRecord(message['broadcast']) ? message['broadcast'] : {};
+            const channelId = [broadcast['channel_id'], data['channelID'], data['channel_id']]
+                .find((id): id is string => typeof id === 'string' && id !== '') ?? '';
+            listener.onEvent(message['event'], data, channelId);
+        });
+        this.client.addFirstConnectListener(() => listener.onOnline(true));
+        this.client.addReconnectListener(() => {
+            listener.onOnline(true);
+            listener.onGap();
+        });
+        this.client.addMissedMessageListener(() => listener.onGap());
+        this.client.addCloseListener(() => listener.onOnline(false));
+    }
+
+    open(address: string): void {
+        this.client.initialize(address);
+    }
+
+    close(): void {
+        this.client.close();
+    }
+}

@@ -1,0 +1,347 @@
+/**
+ * The verbs of the person for the own call, and what its connection reports.
+ *
+ * In: buttons and shortcuts. Out: the client of the call driven, the store kept true.
+ * Invariant: at most one call at a time; what a former client still reports is ignored.
+ */
+import {fetchCall, fetchTurnServers, startRecording, stopRecording} from '../api/calls';
+import {describe, websocketAddress} from '../api/rest';
+import {CallsClient, type CallListener} from '../peer/client';
+import {CallError, problem, type Problem} from '../peer/problems';
+import type {ServerEvent} from '../peer/socket';
+import {supportsLock} from '../peer/version';
+import {emojiOf, newActiveCall, withCaption, withoutOldCaptions, type ActiveCall} from '../state/active';
+import {announce, patch, store, updateActive} from '../state/app';
+import {displayName} from '../state/chat';
+import {takeCallsEvent} from './events';
+import {forgetCall, recallCall, rememberCall} from './location';
+import {RemoteMedia} from './sound';
+
+declare global {
+    interface Window {
+        /** The client of the running call, for programs that drive this page. */
+        callsClient?: CallsClient | undefined;
+    }
+}
+
+const CAPTION_MS = 5000;
+const REACTION_MS = 4000;
+/** Joins by itself after the media was lost, in a row; a connection that held for a while starts a new row. */
+const MAX_REJOINS = 3;
+const HELD_MS = 20_000;
+
+let client: CallsClient | null = null;
+let rejoins = 0;
+let connectedAt = 0;
+let nextReaction = 1;
+
+const media = new RemoteMedia({
+    onScreen: (stream) => updateActive((active) => ({...active, remoteScreen: stream, wide: stream !== null || active.wide})),
+    onBlocked: (blocked) => updateActive((active) => ({...active, soundBlocked: blocked})),
+});
+
+/** Joins the call of the channel, starting one when none runs. */
+export async function joinCall(channelId: string): Promise<void> {
+    if (client) {
+        if (store.get().active?.channelId === channelId) {
+            return;
+        }
+        leaveCall();
+    }
+    rejoins = 0;
+    const isDirect = ['D', 'G'].includes(store.get().chat.channels[channelId]?.type ?? '');
+    await connect({...newActiveCall(channelId), unmuting: isDirect});
+}
+
+/** Back into the call this tab was in before it was reloaded. Resolves to whether there was one. */
+export async function rejoinAfterReload(): Promise<boolean> {
+    const remembered = recallCall();
+    if (!remembered || !store.get().chat.channels[remembered.channelId]) {
+        forgetCall();
+        return false;
+    }
+    const call = await fetchCall(remembered.channelId).catch(() => null);
+    if (!call) {
+        forgetCall();
+        return false;
+    }
+    rejoins = 0;
+    await connect({...newActiveCall(remembered.channelId), unmuting: !remembered.muted, noticeSeen: remembered.noticeSeen});
+    return true;
+}
+
+export function leaveCall(): void {
+    client?.leave();
+}
+
+export async function toggleMute(): Promise<void> {
+    const {active} = store.get();
+    if (!active || !client || active.unmuting || active.connection === 'joining') {
+        return;
+    }
+    updateActive((now) => ({...now, unmuting: active.muted, problem: null}));
+    await client.setMuted(!active.muted);
+}
+
+export function toggleHand(): void {
+    const {active, calls} = store.get();
+    const session = active ? calls[active.channelId]?.sessions[active.sessionId] : undefined;
+    if (active && session) {
+        const raised = session.raisedHand === 0;
+        client?.raiseHand(raised);
+        // Shown at once; the server's event confirms it.
+        takeCallsEvent(raised ? 'user_raise_hand' : 'user_unraise_hand', active.channelId, {
+            session_id: active.sessionId, raised_hand: raised ? Date.now() : 0,
+        });
+        announce(raised ? 'Your hand is raised' : 'Your hand is lowered');
+    }
+}
+
+export function react(name: string, unified: string, literal: string): void {
+    client?.react({name, unified, literal});
+}
+
+export async function toggleScreen(): Promise<void> {
+    const {active, calls} = store.get();
+    if (!active || !client || active.sharingBusy) {
+        return;
+    }
+    if (active.ownScreen) {
+        await client.stopScreen();
+        return;
+    }
+    if (calls[active.channelId]?.screenSessionId) {
+        showProblem(problem('screen-taken'));
+        return;
+    }
+    updateActive((now) => ({...now, sharingBusy: true, problem: null}));
+    try {
+        await client.shareScreen();
+    } catch (error) {
+        showProblem(error instanceof CallError ? error.problem : problem('negotiation'));
+    } finally {
+        updateActive((now) => ({...now, sharingBusy: false}));
+    }
+}
+
+export async function setRecording(on: boolean): Promise<void> {
+    const {active} = store.get();
+    if (!active) {
+        return;
+    }
+    try {
+        await (on ? startRecording(active.channelId) : stopRecording(active.channelId));
+    } catch (error) {
+        showProblem(problem('request-refused', describe(error)));
+    }
+}
+
+export function acknowledgeRecording(startAt: number): void {
+    updateActive((active) => ({...active, noticeSeen: startAt}));
+    remember();
+}
+
+export function toggleCaptions(): void {
+    updateActive((active) => ({...active, showCaptions: !active.showCaptions}));
+}
+
+export function toggleWide(): void {
+    updateActive((active) => ({...active, wide: !active.wide}));
+}
+
+export function dismissProblem(): void {
+    updateActive((active) => ({...active, problem: null}));
+}
+
+/** After a click: browsers then let sound play. */
+export function allowSound(): void {
+    media.resume();
+}
+
+/** The page goes away; a reload finds its way back. */
+export function unload(): void {
+    const {active, calls} = store.get();
+    if (client && active) {
+        remember();
+        const others = Object.keys(calls[active.channelId]?.sessions ?? {}).length > 1;
+        client.unload(!others);
+    }
+}
+
+async function connect(active: ActiveCall): Promise<void> {
+    const config = store.get().callsConfig;
+    if (!config) {
+        patch({ending: {channelId: active.channelId, canRejoin: true, problem: problem('join-refused', 'calls are not available on this server')}});
+        return;
+    }
+    patch({active, ending: null});
+    const turn = config.needsTurnCredentials ? await fetchTurnServers().catch(() => []) : [];
+    const mine: CallsClient = new CallsClient({
+        socketUrl: websocketAddress(store.get().websocketUrl),
+        channelId: active.channelId,
+        threadId: '',
+        iceServers: [...config.iceServers, ...turn],
+        useLock: supportsLock(config.versions),
+        signalOverChannel: config.enableDcSignaling,
+        simulcast: config.enableSimulcast,
+    }, listenerFor(() => client === mine, active));
+    client = mine;
+    window.callsClient = mine;
+    mine.start();
+}
+
+function listenerFor(isCurrent: () => boolean, begun: ActiveCall): CallListener {
+    let wantsVoice = begun.unmuting;
+    const ifCurrent = (act: () => void): void => {
+        if (isCurrent()) {
+            act();
+        }
+    };
+    return {
+        onState: (connection) => ifCurrent(() => {
+            if (connection === 'closed') {
+                return;
+            }
+            updateActive((active) => ({...active, connection, sessionId: client?.sessionId ?? ''}));
+            if (connection === 'connected') {
+                connectedAt = Date.now();
+                remember();
+                if (wantsVoice) {
+                    wantsVoice = false;
+                    void client?.setMuted(false);
+                }
+            }
+        }),
+        onEvent: (event) => ifCurrent(() => callEvent(event)),
+        onTrack: (track) => ifCurrent(() => media.add(track)),
+        onOwnScreen: (ownScreen) => ifCurrent(() => updateActive((active) => ({...active, ownScreen}))),
+        onMuted: (muted) => ifCurrent(() => {
+            updateActive((active) => ({...active, muted, unmuting: false}));
+            announce(muted ? 'You are muted' : 'You are unmuted');
+            remember();
+        }),
+        onProblem: (trouble) => ifCurrent(() => showProblem(trouble)),
+        onWeak: (weak) => ifCurrent(() => updateActive((active) => (active.weak === weak ? active : {...active, weak}))),
+        onClosed: (reason) => ifCurrent(() => closed(reason)),
+    };
+}
+
+function callEvent({name, data, channelId}: ServerEvent): void {
+    const {active} = store.get();
+    if (!active) {
+        return;
+    }
+    takeCallsEvent(name, channelId, data);
+    switch (name) {
+    case 'caption':
+        showCaption(data);
+        break;
+    case 'user_reacted':
+        showReaction(data);
+        break;
+    case 'user_screen_off':
+        media.dropScreen();
+        break;
+    case 'user_left':
+        media.dropSender(String(data['session_id'] ?? ''));
+        announceMove(data, 'left the call');
+        break;
+    case 'user_joined':
+        announceMove(data, 'joined the call');
+        break;
+    case 'call_state':
+        checkStillIn();
+        break;
+    default:
+        break;
+    }
+}
+
+/** The server forgot this session (it was restarted, or away too long): join anew, at once. */
+function checkStillIn(): void {
+    const {active, calls} = store.get();
+    const call = active ? calls[active.channelId] : undefined;
+    if (active && call && active.connection === 'connected' && !call.sessions[active.sessionId]) {
+        client?.unload(true);
+        client = null;
+        closed(problem('media-lost'));
+    }
+}
+
+function closed(reason: Problem | null): void {
+    const {active} = store.get();
+    client = null;
+    window.callsClient = undefined;
+    media.clear();
+    if (!active) {
+        return;
+    }
+    if (connectedAt > 0 && Date.now() - connectedAt > HELD_MS) {
+        rejoins = 0;
+    }
+    connectedAt = 0;
+    if (reason?.code === 'media-lost' && rejoins < MAX_REJOINS) {
+        rejoins += 1;
+        const again: ActiveCall = {
+            ...newActiveCall(active.channelId), connection: 'rejoining', unmuting: !active.muted,
+            noticeSeen: active.noticeSeen, showCaptions: active.showCaptions, wide: active.wide,
+        };
+        void connect(again).then(() => updateActive((now) => ({...now, connection: 'rejoining'})));
+        return;
+    }
+    forgetCall();
+    forgetOwnSession(active);
+    const canRejoin = reason !== null && ['media-lost', 'media-unreachable', 'unreachable', 'join-refused'].includes(reason.code);
+    patch({active: null, ending: reason ? {channelId: active.channelId, problem: reason, canRejoin} : null});
+    announce(reason ? reason.title : 'You left the call');
+}
+
+/** Without waiting for the server: a person who left is not in the list. */
+function forgetOwnSession({channelId, sessionId}: ActiveCall): void {
+    takeCallsEvent('user_left', channelId, {session_id: sessionId});
+}
+
+function showCaption(data: Record<string, unknown>): void {
+    const text = data['text'];
+    if (typeof text !== 'string' || text.trim() === '') {
+        return;
+    }
+    const at = Date.now();
+    updateActive((active) => withCaption(active, {
+        sessionId: String(data['session_id'] ?? ''), userId: String(data['user_id'] ?? ''), text: text.trim(), at,
+    }));
+    setTimeout(() => updateActive((active) => withoutOldCaptions(active, Date.now(), CAPTION_MS)), CAPTION_MS + 20);
+}
+
+function showReaction(data: Record<string, unknown>): void {
+    const emoji = emojiOf(data['emoji']);
+    if (emoji === '') {
+        return;
+    }
+    const id = nextReaction++;
+    const userId = String(data['user_id'] ?? '');
+    updateActive((active) => ({...active, reactions: [...active.reactions.slice(-19), {id, userId, emoji}]}));
+    announce(`${nameOf(userId)} reacted ${emoji}`);
+    setTimeout(() => updateActive((active) => ({...active, reactions: active.reactions.filter((reaction) => reaction.id !== id)})), REACTION_MS);
+}
+
+function announceMove(data: Record<string, unknown>, what: string): void {
+    if (data['session_id'] !== client?.sessionId) {
+        announce(`${nameOf(String(data['user_id'] ?? ''))} ${what}`);
+    }
+}
+
+function nameOf(userId: string): string {
+    return displayName(store.get().chat.users[userId]);
+}
+
+function showProblem(trouble: Problem): void {
+    updateActive((active) => ({...active, problem: trouble}));
+}
+
+function remember(): void {
+    const {active} = store.get();
+    if (active) {
+        rememberCall({channelId: active.channelId, muted: active.muted && !active.unmuting, noticeSeen: active.noticeSeen});
+    }
+}

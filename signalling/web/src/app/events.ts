@@ -1,0 +1,169 @@
+/** Applies what the live connection announces: messages, channels, people, calls elsewhere. */
+import type {Post} from '@mattermost/types/posts';
+import {fetchCall, fetchCalls} from '../api/calls';
+import type {LiveListener} from '../api/live';
+import {api} from '../api/rest';
+import {ACTION_PREFIX} from '../peer/codec';
+import {patch, store, updateChat} from '../state/app';
+import {applyCallsEvent, type Calls} from '../state/calls';
+import {withArrival, withChannels, withoutChannel, withoutPost, withPosts} from '../state/chat';
+import {loadChannels, loadPosts, openThread} from './channels';
+import {needPeople} from './people';
+
+export const listener: LiveListener = {
+    onOnline: (online) => patch({online}),
+    onGap: () => void reloadShown(),
+    onEvent: (name, data, channelId) => {
+        if (name.startsWith(ACTION_PREFIX)) {
+            callElsewhere(name.slice(ACTION_PREFIX.length), channelId, data);
+        } else {
+            chatEvent(name, data, channelId);
+        }
+    },
+};
+
+export async function refreshCalls(): Promise<void> {
+    try {
+        const calls: Record<string, Calls[string]> = {};
+        (await fetchCalls()).forEach((call) => {
+            calls[call.channelId] = call;
+        });
+        const {active} = store.get();
+        store.update((state) => {
+            // The own call is known better from its own socket.
+            const own = active ? state.calls[active.channelId] : undefined;
+            return {...state, calls: own ? {...calls, [own.channelId]: own} : calls};
+        });
+        needPeople(Object.values(calls).flatMap((call) => Object.values(call.sessions).map(({userId}) => userId)));
+    } catch (error) {
+        console.warn('parley: running calls could not be listed', error);
+    }
+}
+
+async function reloadShown(): Promise<void> {
+    const {channelId, threadId, teamId} = store.get().chat;
+    await refreshCalls();
+    if (teamId) {
+        await loadChannels(teamId).catch(() => undefined);
+    }
+    if (channelId) {
+        await loadPosts(channelId);
+    }
+    if (threadId) {
+        await openThread(threadId);
+    }
+}
+
+function callElsewhere(name: string, channelId: string, data: Record<string, unknown>): void {
+    const {active, calls} = store.get();
+    if (channelId === '' || active?.channelId === channelId) {
+        return; // the own call's events come over its own socket
+    }
+    if (!calls[channelId] && name === 'user_joined') {
+        void fetchCall(channelId).then((call) => {
+            if (call) {
+                store.update((state) => ({...state, calls: {...state.calls, [channelId]: call}}));
+            }
+        }).catch(() => undefined);
+        return;
+    }
+    takeCallsEvent(name, channelId, data);
+}
+
+/** Applies an event to the calls, and looks up whom it names. */
+export function takeCallsEvent(name: string, channelId: string, data: Record<string, unknown>): void {
+    store.update((state) => {
+        const calls = applyCallsEvent(state.calls, name, channelId, data);
+        return calls === state.calls ? state : {...state, calls};
+    });
+    const call = store.get().calls[channelId];
+    if (call) {
+        needPeople([...Object.values(call.sessions).map(({userId}) => userId), call.hostId]);
+    }
+}
+
+function chatEvent(name: string, data: Record<string, unknown>, channelId: string): void {
+    switch (name) {
+    case 'posted':
+    case 'ephemeral_message':
+        arrived(postIn(data));
+        break;
+    case 'post_edited': {
+        const post = postIn(data);
+        if (post) {
+            updateChat((chat) => withPosts(chat, [post]));
+        }
+        break;
+    }
+    case 'post_deleted': {
+        const post = postIn(data);
+        if (post) {
+            updateChat((chat) => withoutPost(chat, post.id));
+        }
+        break;
+    }
+    case 'user_added':
+    case 'direct_added':
+    case 'group_added':
+    case 'channel_created':
+    case 'channel_updated':
+        void addChannel(channelId || String(data['channel_id'] ?? ''), name === 'user_added' ? data['user_id'] : null);
+        break;
+    case 'user_removed':
+        if (data['user_id'] === store.get().chat.me?.id || data['channel_id'] !== undefined) {
+            removedFrom(String(data['channel_id'] ?? channelId), data['user_id']);
+        }
+        break;
+    case 'channel_deleted':
+        updateChat((chat) => withoutChannel(chat, String(data['channel_id'] ?? channelId)));
+        break;
+    default:
+        break;
+    }
+}
+
+function arrived(post: Post | null): void {
+    if (!post) {
+        return;
+    }
+    needPeople([post.user_id]);
+    const {chat, view} = store.get();
+    const seen = chat.channelId === post.channel_id && document.hasFocus() && view === 'channel';
+    updateChat((before) => withArrival(before, post, seen || before.channelId === post.channel_id));
+    if (!chat.channels[post.channel_id]) {
+        void addChannel(post.channel_id, null);
+    }
+}
+
+async function addChannel(channelId: string, userId: unknown): Promise<void> {
+    const myId = store.get().chat.me?.id ?? '';
+    if (channelId === '' || (userId !== null && userId !== myId)) {
+        return;
+    }
+    try {
+        const channel = await api.getChannel(channelId);
+        if (channel.type === 'D') {
+            needPeople(channel.name.split('__'));
+        }
+        updateChat((chat) => withChannels(chat, [channel]));
+    } catch (error) {
+        console.warn('parley: a channel could not be read', error);
+    }
+}
+
+function removedFrom(channelId: string, userId: unknown): void {
+    // The event to the removed person carries the channel in its data; others see it in the broadcast.
+    const myId = store.get().chat.me?.id;
+    if (userId === myId || userId === undefined) {
+        updateChat((chat) => withoutChannel(chat, channelId));
+    }
+}
+
+function postIn(data: Record<string, unknown>): Post | null {
+    try {
+        const post = JSON.parse(String(data['post'])) as Partial<Post> | null;
+        return post && typeof post.id === 'string' && typeof post.channel_id === 'string' ? post as Post : null;
+    } catch {
+        return null;
+    }
+}

@@ -1,0 +1,139 @@
+/**
+ * Signing in and out, and loading what the first screen needs.
+ *
+ * In: credentials, or the cookies of an earlier sign-in. Out: the store filled, the live
+ * connection open.
+ */
+import type {Team} from '@mattermost/types/teams';
+import type {UserProfile} from '@mattermost/types/users';
+import {fetchCallsConfig} from '../api/calls';
+import {Live} from '../api/live';
+import {api, describe, isSignedOut, websocketAddress} from '../api/rest';
+import {emptyChat} from '../state/chat';
+import {initialState, patch, store, updateChat} from '../state/app';
+import {joinCall, leaveCall, rejoinAfterReload} from './call';
+import {channelName, loadChannels, openChannel} from './channels';
+import {listener, refreshCalls} from './events';
+import {placeOf} from './location';
+
+let live: Live | null = null;
+
+/** Loads the page: signed in when the cookies say so, else the sign-in form. */
+export async function begin(): Promise<void> {
+    try {
+        await loadServerConfig();
+        await enter(await api.getMe());
+    } catch (error) {
+        patch({phase: isSignedOut(error) ? 'signed-out' : 'unreachable', fault: isSignedOut(error) ? '' : describe(error)});
+    }
+}
+
+/** Rejects with the server's refusal. */
+export async function signIn(loginId: string, password: string): Promise<void> {
+    await enter(await api.login(loginId, password));
+}
+
+export interface NewAccount {
+    email: string;
+    username: string;
+    password: string;
+}
+
+/** Creates an account and signs in with it. Rejects with the server's refusal. */
+export async function signUp(account: NewAccount): Promise<void> {
+    const profile: Partial<UserProfile> = account;
+    await api.createUser(profile as UserProfile, '', '');
+    await signIn(account.username, account.password);
+}
+
+export async function signOut(): Promise<void> {
+    leaveCall();
+    live?.close();
+    live = null;
+    await api.logout().catch(() => undefined);
+    api.setToken('');
+    const {siteName, websocketUrl, noAccounts, signUpAllowed} = store.get();
+    store.update(() => ({...initialState, siteName, websocketUrl, noAccounts, signUpAllowed, phase: 'signed-out'}));
+    history.replaceState(null, '', '/');
+}
+
+/** The first team of a fresh server. */
+export async function createTeam(displayName: string): Promise<void> {
+    const team: Partial<Team> = {display_name: displayName.trim(), name: channelName(displayName), type: 'O'};
+    await api.createTeam(team as Team);
+    await loadEverything();
+}
+
+async function loadServerConfig(): Promise<void> {
+    const config = await api.getClientConfig().catch((error: unknown) => {
+        console.warn('parley: the server shows no client configuration', error);
+        return null;
+    });
+    if (config) {
+        const siteName: string | undefined = config.SiteName;
+        const websocketUrl: string | undefined = config.WebsocketURL;
+        patch({
+            siteName: siteName || 'Parley',
+            websocketUrl: websocketUrl || '',
+            noAccounts: config.NoAccounts === 'true',
+            signUpAllowed: config.NoAccounts === 'true' || (config.EnableSignUpWithEmail === 'true' && config.EnableOpenServer === 'true'),
+        });
+    }
+}
+
+async function enter(me: UserProfile): Promise<void> {
+    updateChat(() => ({...emptyChat, me, users: {[me.id]: me}}));
+    await loadEverything();
+}
+
+async function loadEverything(): Promise<void> {
+    const [teams] = await Promise.all([api.getMyTeams(), loadCallsConfig(), refreshCalls()]);
+    updateChat((chat) => ({...chat, teams}));
+    const team = teams[0];
+    if (team) {
+        await loadChannels(team.id);
+    }
+    const chosen = chooseChannel();
+    patch({phase: 'ready', view: chosen.named ? 'channel' : 'list'});
+    live?.close();
+    live = new Live(listener);
+    live.open(websocketAddress(store.get().websocketUrl));
+    if (chosen.id !== '') {
+        await openFirst(chosen.id, chosen.named);
+    }
+    const rejoined = await rejoinAfterReload();
+    if (!rejoined && chosen.joinCall && chosen.id !== '') {
+        await joinCall(chosen.id);
+    }
+}
+
+async function openFirst(id: string, named: boolean): Promise<void> {
+    const opening = openChannel(id);
+    if (!named) {
+        // On a narrow screen the list comes first; on a wide one both are shown.
+        patch({view: 'list'});
+    }
+    await opening;
+}
+
+async function loadCallsConfig(): Promise<void> {
+    try {
+        patch({callsConfig: await fetchCallsConfig()});
+    } catch (error) {
+        console.warn('parley: calls are not available', error);
+    }
+}
+
+function chooseChannel(): {id: string; named: boolean; joinCall: boolean} {
+    const {channels} = store.get().chat;
+    const place = placeOf(location);
+    const all = Object.values(channels);
+    const named = all.find(({id, name}) => place.channel !== '' && (id === place.channel || name === place.channel));
+    if (named) {
+        return {id: named.id, named: true, joinCall: place.joinCall};
+    }
+    const first = all.find(({name}) => name === 'town-square')
+        ?? all.filter(({type}) => type === 'O' || type === 'P').sort((a, b) => a.display_name.localeCompare(b.display_name))[0]
+        ?? all[0];
+    return {id: first?.id ?? '', named: false, joinCall: false};
+}

@@ -1,0 +1,29 @@
+/** Starts the page. */
+import {StrictMode} from 'react';
+import {createRoot} from 'react-dom/client';
+import {openChannel} from './app/channels';
+import {unload} from './app/call';
+import {placeOf} from './app/location';
+import {begin} from './app/session';
+import {store} from './state/app';
+import {App} from './ui/App';
+import './styles/base.css';
+import './styles/layout.css';
+import './styles/messages.css';
+import './styles/call.css';
+
+const root = document.getElementById('root');
+if (!root) {
+    throw new Error('the page has no element `root`');
+}
+createRoot(root).render(<StrictMode><App/></StrictMode>);
+
+window.addEventListener('pagehide', unload);
+window.addEventListener('popstate', () => {
+    const {channel} = placeOf(location);
+    const {chat, view} = store.get();
+    if (chat.channels[channel] && (channel !== chat.channelId || view !== 'channel')) {
+        void openChannel(channel);
+    }
+});
+void begin();

@@ -1,0 +1,84 @@
+/**
+ * The call this page takes part in: the own side of it, and what passes by on its stage.
+ *
+ * Not here: who else is in it (`calls`).
+ */
+import type {ConnectionState} from '../peer/client';
+import {isRecord} from '../peer/codec';
+import type {Problem} from '../peer/problems';
+
+export interface Caption {
+    sessionId: string;
+    userId: string;
+    text: string;
+    /** Epoch ms when it came. */
+    at: number;
+}
+
+export interface Reaction {
+    id: number;
+    userId: string;
+    emoji: string;
+}
+
+export interface ActiveCall {
+    channelId: string;
+    sessionId: string;
+    connection: ConnectionState | 'rejoining';
+    muted: boolean;
+    /** Unmuting takes a moment: the browser may ask, the server must agree. */
+    unmuting: boolean;
+    ownScreen: MediaStream | null;
+    remoteScreen: MediaStream | null;
+    sharingBusy: boolean;
+    weak: boolean;
+    problem: Problem | null;
+    captions: readonly Caption[];
+    showCaptions: boolean;
+    reactions: readonly Reaction[];
+    /** Start time of the recording whose notice was acknowledged. */
+    noticeSeen: number;
+    /** The browser wants a click before it plays sound. */
+    soundBlocked: boolean;
+    /** The stage fills the channel instead of leaving room for messages. */
+    wide: boolean;
+}
+
+export function newActiveCall(channelId: string): ActiveCall {
+    return {
+        channelId, sessionId: '', connection: 'joining', muted: true, unmuting: false, ownScreen: null, remoteScreen: null, sharingBusy: false,
+        weak: false, problem: null, captions: [], showCaptions: true, reactions: [], noticeSeen: 0, soundBlocked: false, wide: false,
+    };
+}
+
+/** A speaker's words replace that speaker's words before; the rest stays in order of speaking. */
+export function withCaption(active: ActiveCall, caption: Caption): ActiveCall {
+    const known = active.captions.some(({sessionId}) => sessionId === caption.sessionId);
+    const captions = known
+        ? active.captions.map((old) => (old.sessionId === caption.sessionId ? caption : old))
+        : [...active.captions, caption];
+    return {...active, captions};
+}
+
+/** Removes captions older than `maxAgeMs`. */
+export function withoutOldCaptions(active: ActiveCall, now: number, maxAgeMs: number): ActiveCall {
+    const captions = active.captions.filter(({at}) => now - at < maxAgeMs);
+    return captions.length === active.captions.length ? active : {...active, captions};
+}
+
+/** The emoji of a reaction; empty when the event carries none that can be shown. */
+export function emojiOf(value: unknown): string {
+    if (!isRecord(value)) {
+        return '';
+    }
+    const literal = value['literal'];
+    if (typeof literal === 'string' && literal !== '') {
+        return literal.slice(0, 16);
+    }
+    const unified = value['unified'];
+    if (typeof unified !== 'string' || !/^[0-9a-fA-F]{2,6}(-[0-9a-fA-F]{2,6})*$/.test(unified)) {
+        return '';
+    }
+    const points = unified.split('-').map((point) => parseInt(point, 16));
+    return points.every((point) => point <= 0x10ffff) ? String.fromCodePoint(...points) : '';
+}

@@ -1,0 +1,81 @@
+/** The whole state of the page, and the store that holds it. */
+import type {Problem} from '../peer/problems';
+import type {ServerVersions} from '../peer/version';
+import type {ActiveCall} from './active';
+import {emptyChat, type Chat} from './chat';
+import type {Calls} from './calls';
+import {Store, useStore} from './store';
+
+export type Phase = 'loading' | 'signed-out' | 'ready' | 'unreachable';
+
+/** What the server allows, in the terms of this client. */
+export interface CallsConfig {
+    iceServers: RTCIceServer[];
+    needsTurnCredentials: boolean;
+    allowScreenSharing: boolean;
+    enableRecordings: boolean;
+    enableSimulcast: boolean;
+    enableDcSignaling: boolean;
+    versions: ServerVersions;
+}
+
+/** A call that ended for this page without the person wanting it. */
+export interface Ending {
+    channelId: string;
+    problem: Problem;
+    canRejoin: boolean;
+}
+
+export interface AppState {
+    phase: Phase;
+    siteName: string;
+    websocketUrl: string;
+    noAccounts: boolean;
+    signUpAllowed: boolean;
+    online: boolean;
+    /** On narrow screens one of the two is shown. */
+    view: 'list' | 'channel';
+    chat: Chat;
+    calls: Calls;
+    callsConfig: CallsConfig | null;
+    active: ActiveCall | null;
+    ending: Ending | null;
+    /** A refusal or fault outside of calls, in words. */
+    fault: string;
+    /** What a screen reader should hear now. */
+    announcement: string;
+}
+
+export const initialState: AppState = {
+    phase: 'loading', siteName: 'Parley', websocketUrl: '', noAccounts: false, signUpAllowed: false, online: true, view: 'list',
+    chat: emptyChat, calls: {}, callsConfig: null, active: null, ending: null, fault: '', announcement: '',
+};
+
+export const store = new Store<AppState>(initialState);
+
+export function useApp<T>(pick: (state: AppState) => T): T {
+    return useStore(store, pick);
+}
+
+export function patch(change: Partial<AppState>): void {
+    store.update((state) => ({...state, ...change}));
+}
+
+export function updateChat(next: (chat: Chat) => Chat): void {
+    store.update((state) => {
+        const chat = next(state.chat);
+        return chat === state.chat ? state : {...state, chat};
+    });
+}
+
+/** Without effect when this page is in no call. */
+export function updateActive(next: (active: ActiveCall) => ActiveCall): void {
+    store.update((state) => {
+        const active = state.active ? next(state.active) : null;
+        return active === state.active ? state : {...state, active};
+    });
+}
+
+export function announce(announcement: string): void {
+    patch({announcement});
+}

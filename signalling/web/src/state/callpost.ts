@@ -1,0 +1,89 @@
+/** What the posts of a call say: the call post itself, its recordings and transcripts. */
+import type {Post} from '@mattermost/types/posts';
+import {isRecord} from '../peer/codec';
+
+export interface CallPost {
+    title: string;
+    startAt: number;
+    /** 0 while the call runs. */
+    endAt: number;
+    participants: readonly string[];
+    recordings: number;
+    transcripts: number;
+}
+
+export interface CaptionsFile {
+    title: string;
+    language: string;
+    fileId: string;
+}
+
+export function isCallPost(post: Post): boolean {
+    return typeOf(post) === 'custom_calls';
+}
+
+export function isRecordingPost(post: Post): boolean {
+    return typeOf(post) === 'custom_calls_recording';
+}
+
+export function isTranscriptPost(post: Post): boolean {
+    return typeOf(post) === 'custom_calls_transcription';
+}
+
+export function readCallPost(post: Post): CallPost {
+    const props = propsOf(post);
+    const participants = Array.isArray(props['participants']) ? props['participants'] as unknown[] : [];
+    return {
+        title: typeof props['title'] === 'string' ? props['title'] : '',
+        startAt: numberOr(props['start_at'], post.create_at),
+        endAt: numberOr(props['end_at'], 0),
+        participants: participants.filter((id): id is string => typeof id === 'string'),
+        recordings: countReady(props['recordings']),
+        transcripts: countReady(props['transcriptions']),
+    };
+}
+
+export function readCaptions(post: Post): CaptionsFile[] {
+    const captions = propsOf(post)['captions'];
+    return (Array.isArray(captions) ? captions as unknown[] : []).flatMap((entry) => {
+        if (!isRecord(entry) || typeof entry['file_id'] !== 'string') {
+            return [];
+        }
+        const language = typeof entry['language'] === 'string' ? entry['language'] : '';
+        const title = typeof entry['title'] === 'string' && entry['title'] ? entry['title'] : language;
+        return [{title, language, fileId: entry['file_id']}];
+    });
+}
+
+/** The post's files; their names where the server gave them. */
+export function filesOf(post: Post): {id: string; name: string; size: number}[] {
+    const infos = post.metadata?.files ?? [];
+    return (post.file_ids ?? []).map((id) => {
+        const info = infos.find((file) => file.id === id);
+        return {id, name: info?.name ?? 'File', size: info?.size ?? 0};
+    });
+}
+
+/** Jobs that were published: both ids are there. */
+function countReady(jobs: unknown): number {
+    if (!isRecord(jobs)) {
+        return 0;
+    }
+    return Object.values(jobs).filter((job) => isRecord(job) && isFilled(job['file_id']) && isFilled(job['post_id'])).length;
+}
+
+function isFilled(value: unknown): boolean {
+    return typeof value === 'string' && value !== '';
+}
+
+function typeOf(post: Post): string {
+    return post.type;
+}
+
+function propsOf(post: Post): Record<string, unknown> {
+    return isRecord(post.props) ? post.props : {};
+}
+
+function numberOr(value: unknown, otherwise: number): number {
+    return typeof value === 'number' && Number.isFinite(value) ? value : otherwise;
+}

@@ -1,0 +1,160 @@
+/**
+ * People, channels and messages that this page knows of.
+ *
+ * In: what the messaging API returned or announced. Out: the next state. Pure.
+ * Invariant: `postIds` of a channel are in order of creation and name only posts that are known.
+ */
+import type {Channel} from '@mattermost/types/channels';
+import type {Post} from '@mattermost/types/posts';
+import type {Team} from '@mattermost/types/teams';
+import type {UserProfile} from '@mattermost/types/users';
+
+export interface Chat {
+    me: UserProfile | null;
+    users: Readonly<Record<string, UserProfile>>;
+    teams: readonly Team[];
+    teamId: string;
+    channels: Readonly<Record<string, Channel>>;
+    channelId: string;
+    posts: Readonly<Record<string, Post>>;
+    postIds: Readonly<Record<string, readonly string[]>>;
+    /** Channels whose earliest message is loaded. */
+    complete: Readonly<Record<string, boolean>>;
+    unread: Readonly<Record<string, number>>;
+    /** Root post of the open thread; empty when none is open. */
+    threadId: string;
+}
+
+export const emptyChat: Chat = {
+    me: null, users: {}, teams: [], teamId: '', channels: {}, channelId: '', posts: {}, postIds: {}, complete: {}, unread: {}, threadId: '',
+};
+
+export function withUsers(chat: Chat, users: readonly UserProfile[]): Chat {
+    if (users.length === 0) {
+        return chat;
+    }
+    const next = {...chat.users};
+    users.forEach((user) => {
+        next[user.id] = user;
+    });
+    return {...chat, users: next};
+}
+
+export function withChannels(chat: Chat, channels: readonly Channel[]): Chat {
+    const next = {...chat.channels};
+    channels.forEach((channel) => {
+        next[channel.id] = channel;
+    });
+    return {...chat, channels: next};
+}
+
+export function withoutChannel(chat: Chat, channelId: string): Chat {
+    const channels = {...chat.channels};
+    delete channels[channelId];
+    return {...chat, channels};
+}
+
+export function withPosts(chat: Chat, added: readonly Post[]): Chat {
+    if (added.length === 0) {
+        return chat;
+    }
+    const posts = {...chat.posts};
+    const postIds: Record<string, readonly string[]> = {...chat.postIds};
+    const touched = new Set<string>();
+    for (const post of added) {
+        const known = posts[post.id];
+        if (known && known.update_at > post.update_at) {
+            continue;
+        }
+        posts[post.id] = post;
+        if (!known) {
+            postIds[post.channel_id] = [...(postIds[post.channel_id] ?? []), post.id];
+            touched.add(post.channel_id);
+        }
+    }
+    for (const channelId of touched) {
+        const created = (id: string): number => posts[id]?.create_at ?? 0;
+        postIds[channelId] = [...(postIds[channelId] ?? [])].sort((a, b) => created(a) - created(b) || (a < b ? -1 : 1));
+    }
+    return {...chat, posts, postIds};
+}
+
+export function withoutPost(chat: Chat, postId: string): Chat {
+    const post = chat.posts[postId];
+    if (!post) {
+        return chat;
+    }
+    const posts = {...chat.posts};
+    delete posts[postId];
+    const ids = (chat.postIds[post.channel_id] ?? []).filter((id) => id !== postId);
+    return {...chat, posts, postIds: {...chat.postIds, [post.channel_id]: ids}};
+}
+
+/** A message came in: known from now on, and counted unless the person sees or wrote it. */
+export function withArrival(chat: Chat, post: Post, seen: boolean): Chat {
+    const fresh = chat.posts[post.id] === undefined;
+    const next = withPosts(chat, [post]);
+    if (!fresh || seen || post.user_id === chat.me?.id) {
+        return next;
+    }
+    return {...next, unread: {...next.unread, [post.channel_id]: (next.unread[post.channel_id] ?? 0) + 1}};
+}
+
+export function opened(chat: Chat, channelId: string): Chat {
+    return {...chat, channelId, threadId: '', unread: {...chat.unread, [channelId]: 0}};
+}
+
+/** Root messages of a channel, oldest first. */
+export function rootsOf(chat: Chat, channelId: string): Post[] {
+    return known(chat, channelId).filter((post) => post.root_id === '');
+}
+
+/** The root and its replies, oldest first. */
+export function threadOf(chat: Chat, rootId: string): Post[] {
+    const root = chat.posts[rootId];
+    return root ? known(chat, root.channel_id).filter((post) => post.id === rootId || post.root_id === rootId) : [];
+}
+
+/** How many replies each root of the channel has, as far as loaded. */
+export function replyCounts(chat: Chat, channelId: string): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const post of known(chat, channelId)) {
+        if (post.root_id !== '') {
+            counts.set(post.root_id, (counts.get(post.root_id) ?? 0) + 1);
+        }
+    }
+    return counts;
+}
+
+export function displayName(user: UserProfile | undefined): string {
+    if (!user) {
+        return 'Somebody';
+    }
+    return user.nickname || `${user.first_name} ${user.last_name}`.trim() || user.username;
+}
+
+/** The other person of a direct channel; the own id for the channel with oneself. */
+export function teammateId(channel: Channel, myId: string): string {
+    const [first = '', second = ''] = channel.name.split('__');
+    return first === myId ? second : first;
+}
+
+export function channelTitle(chat: Chat, channel: Channel): string {
+    if (channel.type === 'D') {
+        const name = displayName(chat.users[teammateId(channel, chat.me?.id ?? '')]);
+        return teammateId(channel, chat.me?.id ?? '') === chat.me?.id ? `${name} (you)` : name;
+    }
+    return channel.display_name || channel.name;
+}
+
+/** What the interface calls the channel in test ids: its name, or the other person's for a direct one. */
+export function channelKey(chat: Chat, channel: Channel): string {
+    if (channel.type === 'D') {
+        return chat.users[teammateId(channel, chat.me?.id ?? '')]?.username ?? channel.name;
+    }
+    return channel.name;
+}
+
+function known(chat: Chat, channelId: string): Post[] {
+    return (chat.postIds[channelId] ?? []).map((id) => chat.posts[id]).filter((post) => post !== undefined);
+}

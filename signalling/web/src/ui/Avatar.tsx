@@ -1,0 +1,31 @@
+/** A person's initials on a colour of their own. */
+import type {ReactNode} from 'react';
+
+interface Props {
+    name: string;
+    id: string;
+    size?: 'small' | 'large';
+}
+
+export function Avatar({name, id, size = 'small'}: Props): ReactNode {
+    return (
+        <span className={`avatar ${size}`} style={{'--hue': hue(id)} as React.CSSProperties} aria-hidden="true">
+            {initials(name)}
+        </span>
+    );
+}
+
+export function initials(name: string): string {
+    const words = name.replace(/\(you\)$/, '').split(/[\s._-]+/).filter((word) => word !== '');
+    const first = words[0] ?? '?';
+    const last = words.length > 1 ? words.at(-1) ?? '' : '';
+    return (Array.from(first)[0] ?? '?').toUpperCase() + (Array.from(last)[0] ?? '').toUpperCase();
+}
+
+function hue(id: string): number {
+    let sum = 0;
+    for (const character of id) {
+        sum = (sum * 31 + (character.codePointAt(0) ?? 0)) % 360;
+    }
+    return sum;
+}

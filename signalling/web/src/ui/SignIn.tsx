@@ -1,0 +1,107 @@
+/** Signing in, and the first account of a fresh server. */
+import {useId, useState, type FormEvent, type ReactNode} from 'react';
+import {describe} from '../api/rest';
+import {signIn, signUp} from '../app/session';
+import {useApp} from '../state/app';
+
+export function SignIn(): ReactNode {
+    const noAccounts = useApp((state) => state.noAccounts);
+    const signUpAllowed = useApp((state) => state.signUpAllowed);
+    const siteName = useApp((state) => state.siteName);
+    const [creating, setCreating] = useState(noAccounts);
+    return (
+        <main className="sign-in">
+            <div className="card">
+                <p className="brand"><BrandMark/>{siteName}</p>
+                {creating ? <CreateAccount first={noAccounts}/> : <SignInForm/>}
+                {signUpAllowed && (
+                    <button type="button" className="link" onClick={() => setCreating(!creating)} data-testid="switch-sign-up">
+                        {creating ? 'I have an account' : 'Create an account'}
+                    </button>
+                )}
+            </div>
+        </main>
+    );
+}
+
+export function BrandMark(): ReactNode {
+    return (
+        <svg className="mark" viewBox="0 0 32 32" aria-hidden="true">
+            <rect width="32" height="32" rx="9"/>
+            <path d="M8 11a4 4 0 0 1 4-4h8a4 4 0 0 1 4 4v6a4 4 0 0 1-4 4h-5l-5 4v-4.6A4 4 0 0 1 8 17z"/>
+        </svg>
+    );
+}
+
+function SignInForm(): ReactNode {
+    const [loginId, setLoginId] = useState('');
+    const [password, setPassword] = useState('');
+    const {busy, refusal, submit} = useSubmit(() => signIn(loginId.trim(), password));
+    return (
+        <form onSubmit={submit} aria-label="Sign in">
+            <h1>Sign in</h1>
+            <Field label="Username or email" testId="login-id" value={loginId} onChange={setLoginId} autoComplete="username" autoFocus/>
+            <Field label="Password" testId="password" type="password" value={password} onChange={setPassword} autoComplete="current-password"/>
+            <Refusal text={refusal}/>
+            <button type="submit" className="primary" disabled={busy} data-testid="sign-in">{busy ? 'Signing in…' : 'Sign in'}</button>
+        </form>
+    );
+}
+
+function CreateAccount({first}: {first: boolean}): ReactNode {
+    const [username, setUsername] = useState('');
+    const [email, setEmail] = useState('');
+    const [password, setPassword] = useState('');
+    const {busy, refusal, submit} = useSubmit(() => signUp({username: username.trim().toLowerCase(), email: email.trim(), password}));
+    return (
+        <form onSubmit={submit} aria-label="Create an account">
+            <h1>{first ? 'Create the first account' : 'Create an account'}</h1>
+            {first && <p className="hint">This server is new. The first account becomes its administrator.</p>}
+            <Field label="Username" testId="new-username" value={username} onChange={setUsername} autoComplete="username" autoFocus/>
+            <Field label="Email" testId="new-email" type="email" value={email} onChange={setEmail} autoComplete="email"/>
+            <Field label="Password" testId="new-password" type="password" value={password} onChange={setPassword} autoComplete="new-password"/>
+            <Refusal text={refusal}/>
+            <button type="submit" className="primary" disabled={busy} data-testid="sign-up">{busy ? 'Creating…' : 'Create account'}</button>
+        </form>
+    );
+}
+
+interface FieldProps {
+    label: string;
+    testId: string;
+    value: string;
+    onChange: (value: string) => void;
+    type?: string;
+    autoComplete?: string;
+    autoFocus?: boolean;
+}
+
+export function Field({label, testId, value, onChange, type = 'text', autoComplete = 'off', autoFocus = false}: FieldProps): ReactNode {
+    const id = useId();
+    return (
+        <div className="field">
+            <label htmlFor={id}>{label}</label>
+            <input
+                id={id} type={type} value={value} required autoComplete={autoComplete} autoFocus={autoFocus} data-testid={testId}
+                autoCapitalize="none" spellCheck={false} onChange={(event) => onChange(event.target.value)}
+            />
+        </div>
+    );
+}
+
+export function Refusal({text}: {text: string}): ReactNode {
+    return <p className="refusal" role="alert">{text}</p>;
+}
+
+/** A form's submit with its busy state and the refusal in words. */
+export function useSubmit(act: () => Promise<void>): {busy: boolean; refusal: string; submit: (event: FormEvent) => void} {
+    const [busy, setBusy] = useState(false);
+    const [refusal, setRefusal] = useState('');
+    const submit = (event: FormEvent): void => {
+        event.preventDefault();
+        setBusy(true);
+        setRefusal('');
+        act().catch((error: unknown) => setRefusal(describe(error))).finally(() => setBusy(false));
+    };
+    return {busy, refusal, submit};
+}

@@ -1,0 +1,91 @@
+/** The own call inside its channel: status, notices, screen, people, captions, controls. */
+import {useEffect, useRef, type ReactNode} from 'react';
+import {openThread} from '../../app/channels';
+import {useApp} from '../../state/app';
+import {isRunning, isStarting} from '../../state/calls';
+import {ThreadIcon} from '../icons';
+import {elapsed, useNow} from '../time';
+import {Captions} from './Captions';
+import {Controls} from './Controls';
+import {Participants} from './Participants';
+import {ScreenView} from './ScreenView';
+import {StageNotices} from './StageNotices';
+import {useShortcuts} from './shortcuts';
+
+export function CallStage(): ReactNode {
+    const active = useApp((state) => state.active);
+    const call = useApp((state) => (state.active ? state.calls[state.active.channelId] : undefined));
+    const stage = useRef<HTMLElement>(null);
+    useShortcuts();
+    useEffect(() => {
+        // The button that was pressed is gone: go on from the first control of the call.
+        if (document.activeElement === document.body) {
+            stage.current?.querySelector<HTMLElement>('[data-testid="mute"]')?.focus({preventScroll: true});
+        }
+    }, []);
+    if (!active) {
+        return null;
+    }
+    const threadId = call?.threadId || call?.postId || '';
+    return (
+        <section className="stage" ref={stage} aria-label="Call" data-testid="call-stage">
+            <div className="stage-head">
+                <ConnectionStatus/>
+                {call && <Elapsed since={call.startAt}/>}
+                {call && <RecordingMark/>}
+                <span className="grow"/>
+                {threadId !== '' && (
+                    <button type="button" className="icon-button" aria-label="Open the call's thread" title="Call thread" data-testid="call-thread" onClick={() => void openThread(threadId)}>
+                        <ThreadIcon/>
+                    </button>
+                )}
+            </div>
+            <StageNotices/>
+            <ScreenView/>
+            <Participants/>
+            <Captions/>
+            <Controls/>
+        </section>
+    );
+}
+
+const STATUS = {
+    'joining': 'Joining…',
+    'connected': 'Connected',
+    'reconnecting': 'Reconnecting to the server…',
+    'media-interrupted': 'Sound is interrupted. Trying to get it back…',
+    'rejoining': 'The connection was lost. Joining again…',
+    'closed': 'Left',
+} as const;
+
+export function ConnectionStatus(): ReactNode {
+    const connection = useApp((state) => state.active?.connection ?? 'closed');
+    const weak = useApp((state) => state.active?.weak ?? false);
+    const text = connection === 'connected' && weak ? 'Weak connection: others may hear you badly' : STATUS[connection];
+    return (
+        <span className="status" role="status" data-testid="connection-status" data-state={connection} data-weak={weak}>
+            <span className="dot"/>{text}
+        </span>
+    );
+}
+
+function Elapsed({since}: {since: number}): ReactNode {
+    const now = useNow(1000);
+    return <span className="muted tabular" role="timer" aria-label="Duration of the call">{elapsed(now - since)}</span>;
+}
+
+function RecordingMark(): ReactNode {
+    const recording = useApp((state) => (state.active ? state.calls[state.active.channelId]?.recording ?? null : null));
+    const now = useNow(1000);
+    if (isStarting(recording)) {
+        return <span className="rec" data-testid="recording-mark" data-state="starting">Recording starts…</span>;
+    }
+    if (!recording || !isRunning(recording)) {
+        return null;
+    }
+    return (
+        <span className="rec" data-running="true" data-testid="recording-mark" data-state="running">
+            <span className="dot"/>Recording <span className="tabular">{elapsed(now - recording.startAt)}</span>
+        </span>
+    );
+}

@@ -1,0 +1,77 @@
+/** What everybody in the call must know: that it is recorded, and what does not work. */
+import {useState, type ReactNode} from 'react';
+import {acknowledgeRecording, allowSound, dismissProblem, leaveCall} from '../../app/call';
+import {useApp} from '../../state/app';
+import {isRunning, type Job} from '../../state/calls';
+import {CloseIcon} from '../icons';
+
+export function StageNotices(): ReactNode {
+    const problem = useApp((state) => state.active?.problem ?? null);
+    const soundBlocked = useApp((state) => state.active?.soundBlocked ?? false);
+    return (
+        <div className="notices">
+            <RecordingNotice/>
+            <RecordingOutcome/>
+            {soundBlocked && (
+                <div className="notice" role="alert" data-testid="sound-blocked">
+                    <p className="grow">The browser waits for a click before it plays the others’ voices.</p>
+                    <button type="button" onClick={allowSound}>Play sound</button>
+                </div>
+            )}
+            {problem && (
+                <div className="notice danger" role="alert" data-testid="call-problem" data-code={problem.code}>
+                    <p className="grow"><strong>{problem.title}</strong> {problem.advice}</p>
+                    <button type="button" className="icon-button" aria-label="Dismiss" onClick={dismissProblem}><CloseIcon/></button>
+                </div>
+            )}
+        </div>
+    );
+}
+
+/** To everybody, once per recording: staying means agreeing. */
+function RecordingNotice(): ReactNode {
+    const call = useApp((state) => (state.active ? state.calls[state.active.channelId] : undefined));
+    const seen = useApp((state) => state.active?.noticeSeen ?? 0);
+    const isHost = useApp((state) => call !== undefined && call.hostId === state.chat.me?.id);
+    const recording = call?.recording ?? null;
+    if (!recording || !isRunning(recording) || seen === recording.startAt) {
+        return null;
+    }
+    const transcribed = call?.transcription !== null && call?.transcription !== undefined && call.transcription.endAt === 0;
+    const what = transcribed ? 'recorded and transcribed' : 'recorded';
+    return (
+        <div className="notice recording" role="alertdialog" aria-label="Recording" aria-describedby="recording-text" data-testid="recording-notice" data-host={isHost}>
+            <p className="grow" id="recording-text">
+                {isHost
+                    ? <><strong>You are recording this call.</strong> Everybody has been told that it is {what}. The result appears in the call’s thread.</>
+                    : <><strong>This call is being {what}.</strong> By staying you agree. The result appears in the call’s thread, for everybody in this channel.</>}
+            </p>
+            <div className="notice-actions">
+                <button type="button" className="primary" data-testid="recording-understood" onClick={() => acknowledgeRecording(recording.startAt)}>Understood</button>
+                {!isHost && <button type="button" data-testid="recording-leave" onClick={leaveCall}>Leave call</button>}
+            </div>
+        </div>
+    );
+}
+
+/** The recording stopped, or could not start. */
+function RecordingOutcome(): ReactNode {
+    const call = useApp((state) => (state.active ? state.calls[state.active.channelId] : undefined));
+    const [dismissed, setDismissed] = useState(0);
+    const failed = [call?.recording, call?.transcription, call?.captions].find((job) => job?.error);
+    const job: Job | null = failed ?? call?.recording ?? null;
+    const key = job ? Math.max(job.endAt, job.initAt) : 0;
+    if (!job || key === dismissed || (job.error === '' && job.endAt === 0)) {
+        return null;
+    }
+    return (
+        <div className={job.error ? 'notice danger' : 'notice'} role="status" data-testid="recording-outcome">
+            <p className="grow">
+                {job.error
+                    ? <><strong>Recording or transcription stopped.</strong> The server says: {job.error}</>
+                    : 'The recording has stopped. It appears in the call’s thread when it is ready.'}
+            </p>
+            <button type="button" className="icon-button" aria-label="Dismiss" onClick={() => setDismissed(key)}><CloseIcon/></button>
+        </div>
+    );
+}

@@ -1,0 +1,31 @@
+/** Line icons, drawn here so that nothing is fetched. Decorative: the control next to them has a name. */
+import type {ReactNode} from 'react';
+
+function icon(paths: ReactNode): () => ReactNode {
+    return () => (
+        <svg className="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false">{paths}</svg>
+    );
+}
+
+export const PhoneIcon = icon(<path d="M6 3h3l2 5-2.5 1.5a12 12 0 0 0 6 6L16 13l5 2v3a3 3 0 0 1-3 3A15 15 0 0 1 3 6a3 3 0 0 1 3-3z"/>);
+export const LeaveIcon = icon(<path d="M3 14a14 14 0 0 1 18 0l-1.6 3.4-4-1.4v-3a12 12 0 0 0-6.8 0v3l-4 1.4z"/>);
+export const MicIcon = icon(<><rect x="9" y="3" width="6" height="11" rx="3"/><path d="M5 11a7 7 0 0 0 14 0M12 18v3"/></>);
+export const MicOffIcon = icon(<><path d="M9 6a3 3 0 0 1 6 0v5M9 10v1a3 3 0 0 0 4.5 2.6M5 11a7 7 0 0 0 10.5 6M19 11a7 7 0 0 1-.6 2.8M12 18v3M4 3l16 18"/></>);
+export const HandIcon = icon(<path d="M7 12V6.5a1.5 1.5 0 0 1 3 0V11m0-6.5a1.5 1.5 0 0 1 3 0V11m0-5.5a1.5 1.5 0 0 1 3 0V12m0-3.5a1.5 1.5 0 0 1 3 0V15a6 6 0 0 1-6 6h-1.5a6 6 0 0 1-4.6-2.2L3.6 14.5a1.6 1.6 0 0 1 2.4-2L7 13.5"/>);
+export const SmileIcon = icon(<><circle cx="12" cy="12" r="9"/><path d="M8.5 14a4.5 4.5 0 0 0 7 0M9 9.5h.01M15 9.5h.01"/></>);
+export const ScreenIcon = icon(<><rect x="3" y="4" width="18" height="13" rx="2"/><path d="M9 21h6M12 14V8m-2.5 2.5L12 8l2.5 2.5"/></>);
+export const ScreenStopIcon = icon(<><rect x="3" y="4" width="18" height="13" rx="2"/><path d="M9 21h6m-5-12.5 4 4m0-4-4 4"/></>);
+export const RecordIcon = icon(<><circle cx="12" cy="12" r="9"/><circle className="filled" cx="12" cy="12" r="4"/></>);
+export const StopIcon = icon(<><circle cx="12" cy="12" r="9"/><rect className="filled" x="9" y="9" width="6" height="6" rx="1"/></>);
+export const CaptionsIcon = icon(<><rect x="3" y="5" width="18" height="14" rx="3"/><path d="M11 10.5a2.2 2.2 0 1 0 0 3M17.5 10.5a2.2 2.2 0 1 0 0 3"/></>);
+export const WideIcon = icon(<path d="M14 4h6v6M10 20H4v-6M20 4l-7 7M4 20l7-7"/>);
+export const NarrowIcon = icon(<path d="M20 10h-6V4M4 14h6v6M14 10l6-6M10 14l-6 6"/>);
+export const PlusIcon = icon(<path d="M12 5v14M5 12h14"/>);
+export const CloseIcon = icon(<path d="m6 6 12 12M18 6 6 18"/>);
+export const BackIcon = icon(<path d="M15 5l-7 7 7 7"/>);
+export const HashIcon = icon(<path d="M5 9h15M4 15h15M10 4 8 20M16 4l-2 16"/>);
+export const LockIcon = icon(<><rect x="5" y="11" width="14" height="9" rx="2"/><path d="M8 11V8a4 4 0 0 1 8 0v3"/></>);
+export const SendIcon = icon(<path d="M4 12 20 4l-5 16-3.5-6.5z"/>);
+export const ThreadIcon = icon(<path d="M4 5h16v11H10l-4 4v-4H4z"/>);
+export const DownloadIcon = icon(<path d="M12 4v11m-4-4 4 4 4-4M5 20h14"/>);
+export const SignOutIcon = icon(<path d="M14 4H6a1 1 0 0 0-1 1v14a1 1 0 0 0 1 1h8M11 12h9m-3-3 3 3-3 3"/>);
