@@ -1,0 +1,55 @@
+//! Speech models: where they come from, how they are checked, where they lie.
+//!
+//! In: the name of a model, a URL or a file. Out: a model file in ggml form under its final name.
+//! Not here: using the models (`speech`).
+//! Invariant: a file under its final name is complete, and a catalogue model has the pinned SHA-256.
+
+mod binary16;
+mod catalogue;
+mod cli;
+mod ct2;
+mod download;
+mod ggml;
+mod index;
+mod mel;
+mod pull;
+mod silero;
+mod vocabulary;
+mod whisper;
+
+use std::path::{Path, PathBuf};
+
+pub use catalogue::{Catalogued, VAD};
+pub use cli::{ModelsArgs, ModelsCommand, cli};
+pub use ct2::{Ct2, Ct2Error};
+pub use download::DownloadError;
+pub use ggml::{GgmlError, check_magic};
+pub use index::{IndexError, IndexSettings};
+pub use pull::{ModelsError, Outcome, Source, State, Store};
+pub use silero::{SileroError, convert as convert_silero};
+pub use vocabulary::{VocabularyError, text_tokens};
+pub use whisper::{Precision, WhisperError, convert as convert_whisper};
+
+/// The file of an installed model: of the catalogue (`tiny.en`), or by its file name in `dir`
+/// (`ggml-small.bin`). `None` when it is not there. Does not read the file.
+#[must_use]
+pub fn installed(dir: &Path, name: &str) -> Option<PathBuf> {
+    let file = Catalogued::find(name).map_or(name, |model| model.file);
+    let path = dir.join(file);
+    path.is_file().then_some(path)
+}
+
+/// `$PARLEY_MODELS`, else `$XDG_DATA_HOME/parley/models`, else `~/.local/share/parley/models`,
+/// else `./.parley/models`.
+#[must_use]
+pub fn default_dir() -> PathBuf {
+    let folder = |key| {
+        std::env::var_os(key)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    folder("PARLEY_MODELS")
+        .or_else(|| Some(folder("XDG_DATA_HOME")?.join("parley/models")))
+        .or_else(|| Some(folder("HOME")?.join(".local/share/parley/models")))
+        .unwrap_or_else(|| PathBuf::from(".parley/models"))
+}

@@ -1,0 +1,106 @@
+//! The `models` verb: `pull`, `list`, `verify`.
+//!
+//! In: arguments. Out: lines for people on `out`.
+//! Not here: what pulling does (`pull`).
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use super::catalogue::Catalogued;
+use super::download::megabytes;
+use super::pull::{ModelsError, Source, State, Store};
+
+/// Arguments of the `models` verb.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ModelsArgs {
+    /// Folder of the models.
+    #[arg(long, env = "PARLEY_MODELS", default_value_os_t = super::default_dir(), global = true)]
+    pub models_dir: PathBuf,
+    #[command(subcommand)]
+    pub command: ModelsCommand,
+}
+
+/// What to do with the models.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Subcommand)]
+pub enum ModelsCommand {
+    /// Install a model: tiny.en, base or silero-vad by name, or a ggml file by path or address.
+    Pull {
+        /// Name, path or http(s) address.
+        #[arg(required = true)]
+        models: Vec<String>,
+        /// SHA-256 that the file at a path or address must have.
+        #[arg(long)]
+        sha256: Option<String>,
+    },
+    /// Show what is installed and what could be.
+    List,
+    /// Read every installed model and compare it with its SHA-256.
+    Verify,
+}
+
+/// Runs the verb and writes what people should know to `out`.
+///
+/// # Errors
+/// When a model could not be installed, or `verify` found a damaged one.
+pub async fn cli(args: ModelsArgs, out: &mut impl Write) -> Result<(), ModelsError> {
+    let store = Store::new(args.models_dir);
+    match args.command {
+        ModelsCommand::Pull { models, sha256 } => {
+            // All names first: a misspelt second one should not cost the download of the first.
+            let sources = models
+                .iter()
+                .map(|value| Source::parse(value))
+                .collect::<Result<Vec<_>, _>>()?;
+            for source in sources {
+                let named = matches!(source, Source::Named(_));
+                let outcome = store.pull(source, sha256.as_deref(), out).await?;
+                if !named {
+                    let path = outcome.path.display();
+                    writeln!(out, "`{path}` installed, SHA-256 {}", outcome.sha256)
+                        .map_err(ModelsError::Print)?;
+                }
+            }
+            Ok(())
+        }
+        ModelsCommand::List => show(&store, out).map(|_| ()),
+        ModelsCommand::Verify => match show(&store, out)? {
+            0 => Ok(()),
+            count => Err(ModelsError::Damaged { count }),
+        },
+    }
+}
+
+/// One line per model. Returns how many are damaged.
+fn show(store: &Store, out: &mut impl Write) -> Result<usize, ModelsError> {
+    let mut damaged = 0;
+    for (name, path, state) in store.check()? {
+        let about = Catalogued::find(&name).map_or("brought along", |model| model.about);
+        let line = match state {
+            State::Missing => format!("{name:<12} not installed   {about}"),
+            State::Good { sha256 } => {
+                let size = std::fs::metadata(&path).map_or(0, |found| found.len());
+                format!(
+                    "{name:<12} good            {about}\n{:13}{} {}\n{:13}sha256 {sha256}",
+                    "",
+                    path.display(),
+                    megabytes(size),
+                    ""
+                )
+            }
+            State::Damaged { reason } => {
+                damaged += 1;
+                format!(
+                    "{name:<12} damaged         {reason}\n{:13}{}: run `models pull {name}` again",
+                    "",
+                    path.display()
+                )
+            }
+        };
+        print(out, &line).map_err(ModelsError::Print)?;
+    }
+    Ok(damaged)
+}
+
+fn print(out: &mut impl Write, line: &str) -> io::Result<()> {
+    writeln!(out, "{line}")
+}

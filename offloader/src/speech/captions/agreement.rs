@@ -1,0 +1,329 @@
+//! Which words of a growing line may be believed: those on which two hypotheses agree.
+//!
+//! In: one hypothesis after another about the same speech. Out: the line to show, a stable part
+//! first, and how many shown words were taken back.
+//! Not here: when a hypothesis is made, where the line is cut (`stream`).
+//! Invariant: a committed word is never changed or taken back.
+//! See: local agreement with n = 2, Liu et al. 2020; Macháček et al. 2023.
+
+/// Of a hypothesis nobody has confirmed yet the last words are not shown: the sound of the next
+/// syllable changes them most. More would delay, fewer would flicker.
+const HELD_BACK: usize = 1;
+
+/// Characters of the text before a cut that stay in sight.
+const CARRY_CHARACTERS: usize = 90;
+
+/// How calm the captions were.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Flicker {
+    /// Words that were shown, each counted once.
+    pub shown: u64,
+    /// Of these, words that were changed or vanished before they were committed.
+    pub retracted: u64,
+}
+
+/// The line of one speaker.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    /// What was said before this line was cut, all committed.
+    carry: String,
+    committed: Vec<String>,
+    /// Uncommitted words of the newest hypothesis.
+    tail: Vec<String>,
+    /// Uncommitted words that are in sight.
+    visible: usize,
+    flicker: Flicker,
+}
+
+/// A line to show and how many of its bytes will stay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Shown {
+    pub(super) text: String,
+    pub(super) stable_bytes: usize,
+}
+
+impl Line {
+    /// Takes the newest hypothesis about all speech of this line.
+    pub(super) fn observe(&mut self, hypothesis: &str) {
+        let before = self.in_sight();
+        let tail = self.after_committed(hypothesis);
+        let agreed = tail
+            .iter()
+            .zip(&self.tail)
+            .take_while(|(new, old)| same(new, old))
+            .count();
+        let mut words = tail.into_iter();
+        self.committed.extend(words.by_ref().take(agreed));
+        self.tail = words.collect();
+        self.visible = self.tail.len().saturating_sub(HELD_BACK);
+        self.count(&before);
+    }
+
+    /// Commits everything: the speaker paused. `hypothesis` is the last word on it, if there is one.
+    pub(super) fn finish(&mut self, hypothesis: Option<&str>) -> Shown {
+        let before = self.in_sight();
+        if let Some(hypothesis) = hypothesis {
+            self.tail = self.after_committed(hypothesis);
+        }
+        self.committed.append(&mut self.tail);
+        self.visible = 0;
+        self.count(&before);
+        let shown = self.shown();
+        *self = Self {
+            flicker: self.flicker,
+            ..Self::default()
+        };
+        shown
+    }
+
+    /// Cuts the line in the middle of speech: `front` is what was said until the cut and stays in
+    /// sight, `rest` is the first hypothesis about what follows.
+    pub(super) fn cut(&mut self, front: &str, rest: &str) {
+        let before = self.in_sight();
+        self.tail = self.after_committed(front);
+        self.committed.append(&mut self.tail);
+        let said: Vec<_> = self.committed.drain(..).collect();
+        self.tail = split(rest);
+        self.visible = self.tail.len().saturating_sub(HELD_BACK);
+        let after: Vec<_> = said
+            .iter()
+            .chain(self.tail.iter().take(self.visible))
+            .cloned()
+            .collect();
+        self.compare(&before, &after);
+        let carry = if self.carry.is_empty() {
+            said.join(" ")
+        } else {
+            format!("{} {}", self.carry, said.join(" "))
+        };
+        self.carry = ending(&carry);
+    }
+
+    /// What should be in sight now.
+    pub(super) fn shown(&self) -> Shown {
+        let mut text = self.carry.clone();
+        for word in &self.committed {
+            push_word(&mut text, word);
+        }
+        let stable_bytes = text.len();
+        for word in self.tail.iter().take(self.visible) {
+            push_word(&mut text, word);
+        }
+        Shown { text, stable_bytes }
+    }
+
+    pub(super) fn flicker(&self) -> Flicker {
+        self.flicker
+    }
+
+    fn in_sight(&self) -> Vec<String> {
+        self.committed
+            .iter()
+            .chain(self.tail.iter().take(self.visible))
+            .cloned()
+            .collect()
+    }
+
+    fn count(&mut self, before: &[String]) {
+        let after = self.in_sight();
+        self.compare(before, &after);
+    }
+
+    fn compare(&mut self, before: &[String], after: &[String]) {
+        let kept = common(before, after);
+        self.flicker.retracted += (before.len() - kept) as u64;
+        self.flicker.shown += (after.len() - kept) as u64;
+    }
+
+    /// The words of a hypothesis that follow the committed ones. A newer hypothesis may have one
+    /// word more or less among these, so the last committed words are looked for nearby.
+    fn after_committed(&self, hypothesis: &str) -> Vec<String> {
+        const SEARCH: usize = 3;
+        let words = split(hypothesis);
+        let count = self.committed.len();
+        let from = count.saturating_sub(SEARCH);
+        let candidates = (from..=count + SEARCH).filter(|end| *end <= words.len());
+        let best = candidates.max_by_key(|end| {
+            (
+                self.matching(&words, *end),
+                std::cmp::Reverse(end.abs_diff(count)),
+            )
+        });
+        words.into_iter().skip(best.unwrap_or(count)).collect()
+    }
+
+    /// How many committed words, counted from the last, end at `end` in a hypothesis; 4 are enough.
+    fn matching(&self, words: &[String], end: usize) -> usize {
+        let before = words.get(..end).unwrap_or_default();
+        let pairs = self.committed.iter().rev().zip(before.iter().rev());
+        pairs
+            .take(4)
+            .take_while(|(committed, word)| same(committed, word))
+            .count()
+    }
+}
+
+fn split(text: &str) -> Vec<String> {
+    text.split_whitespace().map(ToOwned::to_owned).collect()
+}
+
+fn push_word(text: &mut String, word: &str) {
+    if !text.is_empty() {
+        text.push(' ');
+    }
+    text.push_str(word);
+}
+
+/// Case and punctuation change without anybody minding.
+fn same(one: &str, other: &str) -> bool {
+    fn letters(word: &str) -> impl Iterator<Item = char> {
+        word.chars()
+            .filter(|c| c.is_alphanumeric())
+            .flat_map(char::to_lowercase)
+    }
+    letters(one).eq(letters(other))
+}
+
+/// Length of the longest common subsequence: the words that stayed.
+fn common(before: &[String], after: &[String]) -> usize {
+    let mut row = vec![0; after.len() + 1];
+    for old in before {
+        let mut diagonal = 0;
+        let mut left = 0;
+        for (cell, new) in row.iter_mut().skip(1).zip(after) {
+            let above = *cell;
+            *cell = if same(old, new) {
+                diagonal + 1
+            } else {
+                above.max(left)
+            };
+            diagonal = above;
+            left = *cell;
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+/// The last words of a text, at most [`CARRY_CHARACTERS`] long.
+fn ending(text: &str) -> String {
+    let mut kept = Vec::new();
+    let mut characters = 0;
+    for word in text.split_whitespace().rev() {
+        characters += word.chars().count() + 1;
+        if characters > CARRY_CHARACTERS {
+            break;
+        }
+        kept.push(word);
+    }
+    kept.reverse();
+    kept.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn text(line: &Line) -> String {
+        let Shown { text, stable_bytes } = line.shown();
+        format!("{}|{}", &text[..stable_bytes], &text[stable_bytes..])
+    }
+
+    #[test]
+    fn two_hypotheses_commit_what_they_share() {
+        let mut line = Line::default();
+        line.observe("good mourning");
+        assert_eq!(text(&line), "|good");
+        line.observe("Good morning every");
+        assert_eq!(text(&line), "Good| morning");
+        line.observe("Good morning, everyone let");
+        assert_eq!(text(&line), "Good morning,| everyone");
+        assert_eq!(
+            line.flicker(),
+            Flicker {
+                shown: 3,
+                retracted: 0
+            }
+        );
+    }
+
+    #[test]
+    fn a_word_that_changes_after_it_was_shown_is_counted() {
+        let mut line = Line::default();
+        line.observe("we will be there");
+        line.observe("we wheel see them now");
+        assert_eq!(text(&line), "we| wheel see them");
+        assert_eq!(
+            line.flicker(),
+            Flicker {
+                shown: 6,
+                retracted: 2
+            }
+        );
+    }
+
+    #[test]
+    fn a_committed_word_stays_whatever_comes() {
+        let mut line = Line::default();
+        line.observe("one two three");
+        line.observe("one two three four");
+        line.observe("won too three four five");
+        assert_eq!(text(&line), "one two three four|");
+        let last = line.finish(Some("completely different"));
+        assert!(last.text.starts_with("one two three four"), "{last:?}");
+        assert_eq!(last.stable_bytes, last.text.len());
+    }
+
+    #[test]
+    fn a_lost_word_before_the_committed_end_does_not_repeat_or_skip_words() {
+        let mut line = Line::default();
+        line.observe("so the next item is the budget");
+        line.observe("so the next item is the budget for");
+        line.observe("the next item is the budget for March and");
+        assert_eq!(text(&line), "so the next item is the budget for| March");
+    }
+
+    #[test]
+    fn a_pause_commits_the_tail_and_starts_over() {
+        let mut line = Line::default();
+        line.observe("see you tomorrow");
+        let last = line.finish(None);
+        assert_eq!(last.text, "see you tomorrow");
+        assert_eq!(text(&line), "|");
+    }
+
+    #[test]
+    fn a_cut_keeps_the_end_in_sight() {
+        let mut line = Line::default();
+        line.observe("I have a long story to tell about the");
+        line.observe("I have a long story to tell about the old");
+        line.cut("I have a long story to tell", "about the old house");
+        assert_eq!(
+            text(&line),
+            "I have a long story to tell about the| about the old"
+        );
+        let shown = "word ".repeat(60);
+        line.cut(&shown, "");
+        assert!(line.shown().text.len() <= CARRY_CHARACTERS);
+    }
+
+    proptest! {
+        #[test]
+        fn committed_text_only_grows(
+            hypotheses in prop::collection::vec(prop::collection::vec("[a-c]{1,2}", 0..8), 1..8)
+        ) {
+            let mut line = Line::default();
+            let mut stable = String::new();
+            for words in hypotheses {
+                line.observe(&words.join(" "));
+                let shown = line.shown();
+                let now = shown.text[..shown.stable_bytes].to_owned();
+                prop_assert!(now.starts_with(&stable), "{stable} -> {now}");
+                stable = now;
+            }
+            prop_assert!(line.flicker().retracted <= line.flicker().shown);
+            prop_assert!(line.finish(None).text.starts_with(&stable));
+        }
+    }
+}

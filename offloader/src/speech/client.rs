@@ -1,0 +1,289 @@
+//! The door to the speech process: start it, ask it, stop it, count what was shed.
+//!
+//! In: PCM and a language. Out: segments (`transcribe`), hypotheses (`captions`).
+//! Not here: keeping the process alive (`supervisor`), who goes first (`queue`).
+//! Invariant: a clone is the same process; when the last one is dropped the process ends.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::{oneshot, watch};
+
+use super::queue::{Job, Lane, Queue};
+use super::supervisor;
+use super::wire::{Purpose, Reply, Request, Span, WireError, encode};
+use crate::models;
+
+/// How the speech process is started and how much it may do at once.
+#[derive(Debug, Clone)]
+pub struct SpeechConfig {
+    /// Program and leading arguments that reach `speech::process::main`, such as
+    /// `["/usr/bin/offloader", "speech"]`.
+    pub command: Vec<OsString>,
+    /// Folder filled by `models pull`.
+    pub models_dir: PathBuf,
+    /// Model of transcripts: `base` (99 languages) or `tiny.en`.
+    pub transcript_model: String,
+    /// Model of live captions; `tiny.en` keeps the delay under a second on one core.
+    pub caption_model: String,
+    /// Threads that serve captions only. Each holds about 100 MB while in use.
+    pub caption_lanes: usize,
+    /// Threads that serve captions first and transcripts when no caption waits.
+    pub shared_lanes: usize,
+    /// Threads whisper.cpp may use for one window. More than 1 wastes a busy machine: they spin.
+    pub threads_per_window: u32,
+    /// Caption windows that may wait; above it the oldest is dropped and counted.
+    pub caption_queue: usize,
+}
+
+impl SpeechConfig {
+    /// English only, one caption lane and one shared lane.
+    #[must_use]
+    pub fn new(command: Vec<OsString>, models_dir: PathBuf) -> Self {
+        Self {
+            command,
+            models_dir,
+            transcript_model: "tiny.en".to_owned(),
+            caption_model: "tiny.en".to_owned(),
+            caption_lanes: 1,
+            shared_lanes: 1,
+            threads_per_window: 1,
+            caption_queue: 8,
+        }
+    }
+
+    pub(super) fn lanes(&self) -> impl Iterator<Item = Lane> {
+        let captions = std::iter::repeat_n(Lane::Captions, self.caption_lanes);
+        captions.chain(std::iter::repeat_n(Lane::Shared, self.shared_lanes.max(1)))
+    }
+}
+
+/// Why speech was not turned into text.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum SpeechError {
+    #[error("speech model `{name}` is not in `{}`: run `models pull {name}`, or set the models folder", dir.display())]
+    NoModel { name: String, dir: PathBuf },
+    #[error("the command of the speech process is empty, it needs a program")]
+    NoCommand,
+    #[error("a caption window gave way to newer ones, `{limit}` were waiting (caption_queue)")]
+    Shed { limit: usize },
+    #[error("the speech process ended `{tries}` times while it worked on the same window")]
+    Crashed { tries: u32 },
+    #[error("the speech process does not start: {reason}")]
+    NotStarting { reason: String },
+    #[error("the speech process refused a window: {reason}")]
+    Refused { reason: String },
+    #[error("a window of audio does not fit into a frame")]
+    Frame(#[source] Arc<WireError>),
+    #[error("the speech process gave an answer to another question")]
+    Mismatch,
+    #[error("speech recognition has been stopped")]
+    Stopped,
+}
+
+/// What has happened since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SpeechStats {
+    /// Times the process was started; 1 when nothing ever went wrong.
+    pub starts: u64,
+    /// Windows answered.
+    pub windows: u64,
+    /// Caption windows dropped because newer ones were waiting.
+    pub captions_shed: u64,
+    /// Caption windows waiting now.
+    pub captions_waiting: u64,
+    /// Process id of the running child, 0 when there is none at the moment.
+    pub child_pid: u64,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) starts: AtomicU64,
+    pub(super) windows: AtomicU64,
+    pub(super) captions_shed: AtomicU64,
+    pub(super) child_pid: AtomicU64,
+}
+
+/// Handle of the one speech process of this node. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct SpeechClient {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    config: SpeechConfig,
+    queue: Arc<Queue>,
+    counters: Arc<Counters>,
+    stop: watch::Sender<bool>,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+        self.queue.close();
+    }
+}
+
+/// Where speech is in a window and which words it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Heard {
+    pub(super) language: String,
+    pub(super) spans: Vec<Span>,
+    pub(super) phrases: Vec<super::wire::Phrase>,
+}
+
+impl SpeechClient {
+    /// Checks that the models are there and starts the process in the background; requests made
+    /// before it is ready wait for it. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// [`SpeechError::NoModel`] names the first missing model; [`SpeechError::NoCommand`].
+    pub fn start(config: SpeechConfig) -> Result<Self, SpeechError> {
+        if config.command.is_empty() {
+            return Err(SpeechError::NoCommand);
+        }
+        for name in [models::VAD, &config.caption_model, &config.transcript_model] {
+            if models::installed(&config.models_dir, name).is_none() {
+                let dir = config.models_dir.clone();
+                return Err(SpeechError::NoModel {
+                    name: name.to_owned(),
+                    dir,
+                });
+            }
+        }
+        let counters = Arc::new(Counters::default());
+        let queue = Arc::new(Queue::new(config.caption_queue));
+        let (stop, stopped) = watch::channel(false);
+        tokio::spawn(supervisor::run(
+            config.clone(),
+            queue.clone(),
+            counters.clone(),
+            stopped,
+        ));
+        Ok(Self {
+            shared: Arc::new(Shared {
+                config,
+                queue,
+                counters,
+                stop,
+            }),
+        })
+    }
+
+    /// Turns one track's audio (16 kHz mono) into timed segments. `language` is an ISO 639-1 code;
+    /// `None` detects it on the first speech and keeps it. Long audio is cut at pauses; a window on
+    /// which the process dies is tried once more. Waits rather than dropping anything.
+    ///
+    /// # Errors
+    /// When a window cannot be recognised in two tries, or the client has been stopped.
+    pub async fn transcribe(
+        &self,
+        pcm: Vec<f32>,
+        language: Option<String>,
+    ) -> Result<super::Transcription, SpeechError> {
+        super::transcribe::transcribe(self, &pcm, language).await
+    }
+
+    /// Opens the live captions of one speaker.
+    #[must_use]
+    pub fn captions(
+        &self,
+        options: super::CaptionOptions,
+    ) -> (super::CaptionStream, super::CaptionUpdates) {
+        super::captions::open(self.clone(), options)
+    }
+
+    /// Ends the process; waiting requests get [`SpeechError::Stopped`].
+    pub fn stop(&self) {
+        self.shared.stop.send_replace(true);
+        self.shared.queue.close();
+    }
+
+    /// Counters for metrics and tests.
+    #[must_use]
+    pub fn stats(&self) -> SpeechStats {
+        let counters = &self.shared.counters;
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        SpeechStats {
+            starts: read(&counters.starts),
+            windows: read(&counters.windows),
+            captions_shed: read(&counters.captions_shed),
+            captions_waiting: self.shared.queue.captions_waiting() as u64,
+            child_pid: read(&counters.child_pid),
+        }
+    }
+
+    /// Spans of speech in at most a minute of audio.
+    pub(super) async fn find_speech(
+        &self,
+        pcm: &[f32],
+        min_silence_ms: u32,
+        pad_ms: u32,
+    ) -> Result<Vec<Span>, SpeechError> {
+        let request = Request::FindSpeech {
+            min_silence_ms,
+            pad_ms,
+        };
+        match self.ask(Purpose::Transcript, &request, pcm).await? {
+            Reply::Speech { spans } => Ok(spans),
+            Reply::Refused { reason } => Err(SpeechError::Refused { reason }),
+            Reply::Words { .. } => Err(SpeechError::Mismatch),
+        }
+    }
+
+    /// Words of one window of at most 30 s.
+    pub(super) async fn recognise(
+        &self,
+        purpose: Purpose,
+        language: Option<String>,
+        pcm: &[f32],
+    ) -> Result<Heard, SpeechError> {
+        match self
+            .ask(purpose, &Request::Recognise { purpose, language }, pcm)
+            .await?
+        {
+            Reply::Words {
+                language,
+                spans,
+                phrases,
+            } => Ok(Heard {
+                language,
+                spans,
+                phrases,
+            }),
+            Reply::Refused { reason } => Err(SpeechError::Refused { reason }),
+            Reply::Speech { .. } => Err(SpeechError::Mismatch),
+        }
+    }
+
+    async fn ask(
+        &self,
+        purpose: Purpose,
+        request: &Request,
+        pcm: &[f32],
+    ) -> Result<Reply, SpeechError> {
+        let frame = encode(request, pcm).map_err(|error| SpeechError::Frame(Arc::new(error)))?;
+        let (done, answer) = oneshot::channel();
+        let shed = self.shared.queue.push(
+            purpose,
+            Job {
+                frame,
+                tries: 0,
+                done,
+            },
+        );
+        if let Some(oldest) = shed {
+            self.shared
+                .counters
+                .captions_shed
+                .fetch_add(1, Ordering::Relaxed);
+            let limit = self.shared.config.caption_queue;
+            // The owner of the window may be gone; then nobody needs the answer.
+            let _ = oldest.done.send(Err(SpeechError::Shed { limit }));
+        }
+        answer.await.unwrap_or(Err(SpeechError::Stopped))
+    }
+}

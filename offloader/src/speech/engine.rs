@@ -1,0 +1,369 @@
+//! Whisper and Silero inside the speech process.
+//!
+//! In: one request with its audio. Out: spans of speech, words.
+//! Not here: sockets (`process`), cutting long audio (`transcribe`), stability (`captions`).
+//! Invariant: one context per model file, one state per thread and purpose; every run is independent
+//! of the one before (`no_context`).
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use whisper_rs::{
+    FullParams, SamplingStrategy, WhisperContext, WhisperContextParameters, WhisperError,
+    WhisperSegment, WhisperState, WhisperVadContext, WhisperVadContextParams, WhisperVadParams,
+};
+
+use super::hygiene::{Candidate, believed};
+use super::process::SpeechArgs;
+use super::wire::{Phrase, Purpose, Reply, Request, Span};
+use super::{SAMPLE_RATE, energy, length_ms, sample_index};
+
+/// Longest audio of one recognition: what the encoder sees.
+const WINDOW_LIMIT_MS: u64 = 30_000;
+
+/// Shortest audio given to Whisper, which skips anything below a second; silence is added.
+const SHORTEST_MS: u64 = 1_200;
+
+/// Frames (20 ms) of encoder context beyond the audio. Fewer make the decoder lose the last words.
+const CONTEXT_MARGIN: u64 = 64;
+/// Smallest encoder context. Below it tiny models begin to repeat themselves.
+const CONTEXT_MIN: u64 = 256;
+const CONTEXT_MAX: u64 = 1_500;
+
+/// Silence kept around speech in a caption window, so that no consonant is cut.
+const CAPTION_PAD_MS: u64 = 150;
+
+/// What can go wrong with the models.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    #[error("load the model `{}`: is it a complete ggml file? `models verify` tells", path.display())]
+    Model { path: PathBuf, source: WhisperError },
+    #[error("load the voice activity model `{}`: `models verify` tells whether it is whole", path.display())]
+    Vad { path: PathBuf, source: WhisperError },
+    #[error("make room for a recognition")]
+    State(#[source] WhisperError),
+    #[error("look for speech")]
+    FindSpeech(#[source] WhisperError),
+    #[error("recognise a window")]
+    Recognise(#[source] WhisperError),
+    #[error("a window is `{ms}` ms long, at most `{WINDOW_LIMIT_MS}` are recognised at once")]
+    TooLong { ms: u64 },
+    #[error("language `{0}` is not one Whisper knows: use a code such as `en` or `es`")]
+    Language(String),
+    #[error("the model path `{}` is not UTF-8", .0.display())]
+    Path(PathBuf),
+}
+
+/// The models, shared by all threads.
+#[derive(Debug)]
+pub(super) struct Engine {
+    captions: Arc<WhisperContext>,
+    transcripts: Arc<WhisperContext>,
+    vad_model: PathBuf,
+    threads: i32,
+}
+
+impl Engine {
+    pub(super) fn load(args: &SpeechArgs) -> Result<Self, EngineError> {
+        whisper_rs::install_logging_hooks();
+        let captions = Arc::new(load(&args.caption_model)?);
+        let transcripts = if args.transcript_model == args.caption_model {
+            captions.clone()
+        } else {
+            Arc::new(load(&args.transcript_model)?)
+        };
+        let threads = i32::try_from(args.threads.clamp(1, 64)).unwrap_or(1);
+        let engine = Self {
+            captions,
+            transcripts,
+            vad_model: args.vad_model.clone(),
+            threads,
+        };
+        engine.load_vad()?; // a damaged file should be known now, not at the first word
+        Ok(engine)
+    }
+
+    fn load_vad(&self) -> Result<WhisperVadContext, EngineError> {
+        let mut params = WhisperVadContextParams::new();
+        params.set_n_threads(1);
+        params.set_use_gpu(false);
+        let path = self
+            .vad_model
+            .to_str()
+            .ok_or_else(|| EngineError::Path(self.vad_model.clone()))?;
+        WhisperVadContext::new(path, params).map_err(|source| EngineError::Vad {
+            path: self.vad_model.clone(),
+            source,
+        })
+    }
+
+    fn context(&self, purpose: Purpose) -> &WhisperContext {
+        match purpose {
+            Purpose::Captions => &self.captions,
+            Purpose::Transcript => &self.transcripts,
+        }
+    }
+}
+
+fn load(path: &PathBuf) -> Result<WhisperContext, EngineError> {
+    let mut params = WhisperContextParameters::default();
+    params.use_gpu(false);
+    WhisperContext::new_with_params(path, params).map_err(|source| EngineError::Model {
+        path: path.clone(),
+        source,
+    })
+}
+
+/// One thread's scratch memory.
+#[derive(Debug)]
+pub(super) struct Worker {
+    engine: Arc<Engine>,
+    vad: Option<WhisperVadContext>,
+    captions: Option<WhisperState>,
+    transcripts: Option<WhisperState>,
+}
+
+impl Worker {
+    pub(super) fn new(engine: Arc<Engine>) -> Self {
+        Self {
+            engine,
+            vad: None,
+            captions: None,
+            transcripts: None,
+        }
+    }
+
+    /// Answers one request; what goes wrong becomes a refusal with its reason.
+    pub(super) fn answer(&mut self, request: &Request, pcm: &[f32]) -> Reply {
+        let begun = Instant::now();
+        let reply = match request {
+            Request::FindSpeech {
+                min_silence_ms,
+                pad_ms,
+            } => self
+                .find_speech(pcm, *min_silence_ms, *pad_ms)
+                .map(|spans| Reply::Speech { spans }),
+            Request::Recognise {
+                purpose: Purpose::Captions,
+                language,
+            } => self.caption(pcm, language.as_deref()),
+            Request::Recognise {
+                purpose: Purpose::Transcript,
+                language,
+            } => {
+                let purpose = Purpose::Transcript;
+                self.words(purpose, pcm, language.as_deref())
+                    .map(|(language, phrases)| {
+                        let spans = vec![Span {
+                            start_ms: 0,
+                            end_ms: length_ms(pcm.len()),
+                        }];
+                        Reply::Words {
+                            language,
+                            spans,
+                            phrases,
+                        }
+                    })
+            }
+        };
+        tracing::debug!(audio_ms = length_ms(pcm.len()), took = ?begun.elapsed(), "speech window");
+        reply.unwrap_or_else(|error| Reply::Refused {
+            reason: with_causes(&error),
+        })
+    }
+
+    /// The words of a caption window: speech is looked for first, and only speech is decoded.
+    fn caption(&mut self, pcm: &[f32], language: Option<&str>) -> Result<Reply, EngineError> {
+        let spans = self.find_speech(pcm, 300, 60)?;
+        let (Some(first), Some(last)) = (spans.first(), spans.last()) else {
+            let language = language.unwrap_or("en").to_owned();
+            return Ok(Reply::Words {
+                language,
+                spans,
+                phrases: Vec::new(),
+            });
+        };
+        let from = first.start_ms.saturating_sub(CAPTION_PAD_MS);
+        let until = sample_index(last.end_ms + CAPTION_PAD_MS).min(pcm.len());
+        let speech = pcm.get(sample_index(from)..until).unwrap_or_default();
+        let (language, mut phrases) = self.words(Purpose::Captions, speech, language)?;
+        for phrase in &mut phrases {
+            phrase.start_ms += from;
+            phrase.end_ms += from;
+        }
+        Ok(Reply::Words {
+            language,
+            spans,
+            phrases,
+        })
+    }
+
+    fn find_speech(
+        &mut self,
+        pcm: &[f32],
+        min_silence_ms: u32,
+        pad_ms: u32,
+    ) -> Result<Vec<Span>, EngineError> {
+        if pcm.is_empty() {
+            return Ok(Vec::new());
+        }
+        let vad = match &mut self.vad {
+            Some(vad) => vad,
+            none => none.insert(self.engine.load_vad()?),
+        };
+        let mut params = WhisperVadParams::new();
+        params.set_min_speech_duration(150);
+        params.set_min_silence_duration(i32::try_from(min_silence_ms).unwrap_or(i32::MAX));
+        params.set_speech_pad(i32::try_from(pad_ms).unwrap_or(i32::MAX));
+        let found = vad
+            .segments_from_samples(params, pcm)
+            .map_err(EngineError::FindSpeech)?;
+        let limit = length_ms(pcm.len());
+        let spans = found.map(|span| Span {
+            start_ms: centiseconds(span.start).min(limit),
+            end_ms: centiseconds(span.end).min(limit),
+        });
+        Ok(spans.filter(|span| span.start_ms < span.end_ms).collect())
+    }
+
+    fn words(
+        &mut self,
+        purpose: Purpose,
+        pcm: &[f32],
+        language: Option<&str>,
+    ) -> Result<(String, Vec<Phrase>), EngineError> {
+        let ms = length_ms(pcm.len());
+        if ms > WINDOW_LIMIT_MS {
+            return Err(EngineError::TooLong { ms });
+        }
+        let context = self.engine.context(purpose);
+        let language = if context.is_multilingual() {
+            language.unwrap_or("auto")
+        } else {
+            "en"
+        };
+        if language != "auto" && whisper_rs::get_lang_id(language).is_none() {
+            return Err(EngineError::Language(language.to_owned()));
+        }
+        let slot = match purpose {
+            Purpose::Captions => &mut self.captions,
+            Purpose::Transcript => &mut self.transcripts,
+        };
+        let state = match slot {
+            Some(state) => state,
+            none => none.insert(context.create_state().map_err(EngineError::State)?),
+        };
+        let mut padded = pcm.to_vec();
+        padded.resize(pcm.len().max(sample_index(SHORTEST_MS)), 0.0);
+        let params = parameters(
+            purpose,
+            language,
+            length_ms(padded.len()),
+            self.engine.threads,
+        );
+        state
+            .full(params, &padded)
+            .map_err(EngineError::Recognise)?;
+        let heard = whisper_rs::get_lang_str(state.full_lang_id_from_state()).unwrap_or("en");
+        let end_of_text = context.token_eot();
+        let phrases = state
+            .as_iter()
+            .filter_map(|segment| phrase(&segment, pcm, end_of_text))
+            .collect();
+        Ok((heard.to_owned(), phrases))
+    }
+}
+
+fn parameters(purpose: Purpose, language: &str, ms: u64, threads: i32) -> FullParams<'_, 'static> {
+    let mut params = FullParams::new(match purpose {
+        Purpose::Captions => SamplingStrategy::Greedy { best_of: 1 },
+        Purpose::Transcript => SamplingStrategy::BeamSearch {
+            beam_size: 5,
+            patience: -1.0,
+        },
+    });
+    params.set_n_threads(threads);
+    params.set_language(Some(language));
+    params.set_no_context(true);
+    params.set_suppress_blank(true);
+    params.set_suppress_nst(true);
+    params.set_print_progress(false);
+    params.set_print_realtime(false);
+    params.set_print_special(false);
+    params.set_print_timestamps(false);
+    let context = (ms.div_ceil(20) + CONTEXT_MARGIN).clamp(CONTEXT_MIN, CONTEXT_MAX);
+    params.set_audio_ctx(i32::try_from(context).unwrap_or(0));
+    match purpose {
+        Purpose::Captions => {
+            params.set_single_segment(true);
+            params.set_no_timestamps(true);
+            // A window must cost the same whatever it holds: no second try at another temperature,
+            // and no more tokens than the fastest speaker needs.
+            params.set_temperature_inc(0.0);
+            params.set_max_tokens(i32::try_from(16 + ms / 100).unwrap_or(i32::MAX));
+        }
+        Purpose::Transcript => params.set_entropy_thold(2.8),
+    }
+    params
+}
+
+fn phrase(segment: &WhisperSegment<'_>, pcm: &[f32], end_of_text: i32) -> Option<Phrase> {
+    let limit = length_ms(pcm.len());
+    let ms = |centiseconds: i64| u64::try_from(centiseconds * 10).unwrap_or(0).min(limit);
+    let (start_ms, end_ms) = (ms(segment.start_timestamp()), ms(segment.end_timestamp()));
+    let audio = pcm
+        .get(sample_index(start_ms)..sample_index(end_ms))
+        .filter(|audio| !audio.is_empty());
+    let text = segment.to_str_lossy().ok()?;
+    let candidate = Candidate {
+        text: &text,
+        no_speech: segment.no_speech_probability(),
+        log_probability: mean_log_probability(segment, end_of_text),
+        energy: loudest(audio.unwrap_or(pcm)),
+    };
+    believed(candidate).map(|text| Phrase {
+        start_ms,
+        end_ms,
+        text,
+    })
+}
+
+/// Special tokens come after `end_of_text` and say nothing about the words.
+fn mean_log_probability(segment: &WhisperSegment<'_>, end_of_text: i32) -> f32 {
+    let tokens = (0..segment.n_tokens()).filter_map(|i| segment.get_token(i));
+    let (mut sum, mut count) = (0.0_f32, 0.0_f32);
+    for token in tokens.filter(|token| token.token_id() < end_of_text) {
+        sum += token.token_data().plog;
+        count += 1.0;
+    }
+    if count > 0.0 {
+        sum / count
+    } else {
+        f32::NEG_INFINITY
+    }
+}
+
+/// The highest energy of any 100 ms, so that one word in a long pause counts as loud.
+fn loudest(pcm: &[f32]) -> f32 {
+    pcm.chunks(SAMPLE_RATE / 10).map(energy).fold(0.0, f32::max)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to 0 and a day"
+)]
+fn centiseconds(value: f32) -> u64 {
+    (value * 10.0).clamp(0.0, 86_400_000.0) as u64
+}
+
+fn with_causes(error: &EngineError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}

@@ -1,0 +1,309 @@
+//! From the audio of one track to timed segments.
+//!
+//! In: 16 kHz PCM of any length. Out: segments with times on that audio.
+//! Not here: the models (`engine`), names and merging (`transcript`).
+//! Invariant: every span of speech is in exactly one window, no window is longer than 30 s, and a
+//! segment begins and ends where speech does.
+
+use super::client::{SpeechClient, SpeechError};
+use super::transcript::{Segment, TrackTranscript};
+use super::wire::{Phrase, Purpose, Span};
+use super::{SAMPLES_PER_MS, energy, sample_index};
+
+/// Audio looked through for speech at once.
+const PIECE_MS: u64 = 55_000;
+/// Shorter pauses do not part a span of speech.
+const MIN_SILENCE_MS: u32 = 400;
+/// Sound kept before and after speech.
+const PAD_MS: u32 = 150;
+/// Spans further apart than this go into windows of their own: a model shown a long pause may join
+/// the sentences on both sides, and silence costs as much as speech.
+const MAX_PAUSE_MS: u64 = 1_500;
+/// A little below the 30 s of the model.
+const WINDOW_MS: u64 = 29_000;
+/// Speech needed to be sure of the language.
+const SURE_OF_LANGUAGE_MS: u64 = 5_000;
+
+/// What was said in one piece of audio.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Transcription {
+    /// As asked for, or as detected; `None` when there was no speech.
+    pub language: Option<String>,
+    /// In order; times on the audio given.
+    pub segments: Vec<Segment>,
+}
+
+impl Transcription {
+    /// Says whose audio it was and where it began on the timeline of the call.
+    #[must_use]
+    pub fn of_speaker(self, speaker: String, offset_ms: u64) -> TrackTranscript {
+        TrackTranscript {
+            speaker,
+            language: self.language,
+            offset_ms,
+            segments: self.segments,
+        }
+    }
+}
+
+/// Spans that are recognised together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Window {
+    spans: Vec<Span>,
+}
+
+impl Window {
+    fn start_ms(&self) -> u64 {
+        self.spans.first().map_or(0, |span| span.start_ms)
+    }
+
+    fn end_ms(&self) -> u64 {
+        self.spans.last().map_or(0, |span| span.end_ms)
+    }
+
+    fn length_ms(&self) -> u64 {
+        self.end_ms() - self.start_ms()
+    }
+}
+
+pub(super) async fn transcribe(
+    client: &SpeechClient,
+    pcm: &[f32],
+    language: Option<String>,
+) -> Result<Transcription, SpeechError> {
+    let windows = plan(pcm, find_spans(client, pcm).await?);
+    let mut language = language;
+    let mut heard: Vec<Option<Vec<Segment>>> = vec![None; windows.len()];
+    for index in order(&windows, language.is_none()) {
+        let Some(window) = windows.get(index) else {
+            continue;
+        };
+        let audio = pcm.get(sample_index(window.start_ms())..sample_index(window.end_ms()));
+        let audio = audio.unwrap_or_default();
+        let words = client
+            .recognise(Purpose::Transcript, language.clone(), audio)
+            .await?;
+        language.get_or_insert(words.language);
+        let segments = words
+            .phrases
+            .into_iter()
+            .map(|phrase| on_speech(window, phrase))
+            .collect();
+        if let Some(slot) = heard.get_mut(index) {
+            *slot = Some(segments);
+        }
+    }
+    let segments: Vec<_> = heard.into_iter().flatten().flatten().collect();
+    let language = language.filter(|_| !segments.is_empty());
+    Ok(Transcription { language, segments })
+}
+
+/// Where speech is, over any length of audio.
+async fn find_spans(client: &SpeechClient, pcm: &[f32]) -> Result<Vec<Span>, SpeechError> {
+    let mut spans: Vec<Span> = Vec::new();
+    for (index, piece) in pcm.chunks(sample_index(PIECE_MS)).enumerate() {
+        let from = PIECE_MS * index as u64;
+        for span in client.find_speech(piece, MIN_SILENCE_MS, PAD_MS).await? {
+            let span = Span {
+                start_ms: span.start_ms + from,
+                end_ms: span.end_ms + from,
+            };
+            // A word on the border between two pieces is one word.
+            match spans.last_mut() {
+                Some(last) if span.start_ms <= last.end_ms + u64::from(MIN_SILENCE_MS) => {
+                    last.end_ms = last.end_ms.max(span.end_ms);
+                }
+                Some(_) | None => spans.push(span),
+            }
+        }
+    }
+    Ok(spans)
+}
+
+/// Joins neighbours into windows and cuts what is too long for one.
+fn plan(pcm: &[f32], spans: Vec<Span>) -> Vec<Window> {
+    let mut windows: Vec<Window> = Vec::new();
+    for span in spans.into_iter().flat_map(|span| cut_long(pcm, span)) {
+        match windows.last_mut() {
+            Some(window)
+                if span.start_ms.saturating_sub(window.end_ms()) <= MAX_PAUSE_MS
+                    && span.end_ms - window.start_ms() <= WINDOW_MS =>
+            {
+                window.spans.push(span);
+            }
+            Some(_) | None => windows.push(Window { spans: vec![span] }),
+        }
+    }
+    windows
+}
+
+/// Cuts a span that does not fit into a window at its quietest moments.
+fn cut_long(pcm: &[f32], mut span: Span) -> Vec<Span> {
+    let mut parts = Vec::new();
+    while span.end_ms - span.start_ms > WINDOW_MS {
+        let until = span.start_ms + WINDOW_MS;
+        let at = quietest_ms(pcm, until - WINDOW_MS / 3, until);
+        parts.push(Span {
+            start_ms: span.start_ms,
+            end_ms: at,
+        });
+        span.start_ms = at;
+    }
+    parts.push(span);
+    parts
+}
+
+/// The middle of the quietest 100 ms between two moments, which must be 100 ms apart or more.
+pub(super) fn quietest_ms(pcm: &[f32], from_ms: u64, until_ms: u64) -> u64 {
+    const FRAME_MS: usize = 100;
+    let audio = pcm.get(sample_index(from_ms)..sample_index(until_ms).min(pcm.len()));
+    let audio = audio.unwrap_or_default();
+    let frames = audio
+        .windows(FRAME_MS * SAMPLES_PER_MS)
+        .step_by(20 * SAMPLES_PER_MS);
+    let quietest = frames
+        .enumerate()
+        .map(|(index, frame)| (energy(frame), index))
+        .min_by(|one, other| one.0.total_cmp(&other.0));
+    quietest.map_or(until_ms, |(_, index)| from_ms + 20 * index as u64 + 50)
+}
+
+/// Which window first: when the language is not known, one long enough to tell it.
+fn order(windows: &[Window], detect: bool) -> Vec<usize> {
+    let mut order: Vec<_> = (0..windows.len()).collect();
+    if detect {
+        let long = windows
+            .iter()
+            .position(|window| window.length_ms() >= SURE_OF_LANGUAGE_MS);
+        let longest = || {
+            let by_length = windows
+                .iter()
+                .enumerate()
+                .max_by_key(|(_, window)| window.length_ms());
+            by_length.map(|(index, _)| index)
+        };
+        if let Some(first) = long.or_else(longest) {
+            order.retain(|index| *index != first);
+            order.insert(0, first);
+        }
+    }
+    order
+}
+
+/// Moves the times of a phrase from its window to the track, and its ends from silence to speech.
+fn on_speech(window: &Window, phrase: Phrase) -> Segment {
+    let (first, last) = (window.start_ms(), window.end_ms());
+    let start = (first + phrase.start_ms).min(last);
+    let end = (first + phrase.end_ms).clamp(start, last);
+    let next_speech = window.spans.iter().find(|span| span.end_ms > start);
+    let start_ms = next_speech
+        .map_or(start, |span| span.start_ms.max(start))
+        .min(end);
+    let speech_before = window.spans.iter().rev().find(|span| span.start_ms < end);
+    let end_ms = speech_before
+        .map_or(end, |span| span.end_ms.min(end))
+        .max(start_ms);
+    Segment {
+        start_ms,
+        end_ms,
+        text: phrase.text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn span(start_ms: u64, end_ms: u64) -> Span {
+        Span { start_ms, end_ms }
+    }
+
+    #[test]
+    fn neighbours_share_a_window_and_long_pauses_part_them() {
+        let spans = vec![span(0, 1_000), span(2_000, 3_000), span(5_000, 6_000)];
+        let windows = plan(&[], spans.clone());
+        let expected = [
+            Window {
+                spans: spans[..2].to_vec(),
+            },
+            Window {
+                spans: spans[2..].to_vec(),
+            },
+        ];
+        assert_eq!(windows, expected);
+    }
+
+    #[test]
+    fn a_long_speech_is_cut_where_it_is_quiet() {
+        let mut pcm = vec![0.3_f32; sample_index(40_000)];
+        pcm[sample_index(25_000)..sample_index(25_200)].fill(0.0);
+        let parts = cut_long(&pcm, span(0, 40_000));
+        assert_eq!(parts.len(), 2);
+        assert!((25_040..=25_160).contains(&parts[0].end_ms), "{parts:?}");
+        assert_eq!(
+            (parts[1].start_ms, parts[1].end_ms),
+            (parts[0].end_ms, 40_000)
+        );
+    }
+
+    #[test]
+    fn segments_begin_and_end_on_speech() {
+        let window = Window {
+            spans: vec![span(1_000, 2_000), span(3_000, 4_000)],
+        };
+        let at = |start_ms, end_ms| {
+            let segment = on_speech(
+                &window,
+                Phrase {
+                    start_ms,
+                    end_ms,
+                    text: String::new(),
+                },
+            );
+            (segment.start_ms, segment.end_ms)
+        };
+        assert_eq!(at(0, 1_500), (1_000, 2_000));
+        assert_eq!(at(1_500, 9_000), (3_000, 4_000));
+        assert_eq!(at(0, 2_500), (1_000, 3_500));
+        assert_eq!(
+            at(1_100, 1_200),
+            (2_200, 2_200),
+            "all in silence: nothing to move to"
+        );
+    }
+
+    #[test]
+    fn an_unknown_language_is_detected_on_a_long_window() {
+        let windows: Vec<_> = [span(0, 900), span(9_000, 15_000), span(20_000, 29_000)]
+            .into_iter()
+            .map(|span| Window { spans: vec![span] })
+            .collect();
+        assert_eq!(order(&windows, true), [1, 0, 2]);
+        assert_eq!(order(&windows, false), [0, 1, 2]);
+        assert_eq!(order(&windows[..1], true), [0]);
+    }
+
+    proptest! {
+        #[test]
+        fn every_span_is_in_one_window_of_at_most_thirty_seconds(
+            lengths in prop::collection::vec((100u64..70_000, 1u64..5_000), 0..12)
+        ) {
+            let mut at = 0;
+            let spans: Vec<_> = lengths
+                .iter()
+                .map(|(length, pause)| {
+                    at += pause + length;
+                    span(at - length, at)
+                })
+                .collect();
+            let total: u64 = spans.iter().map(|span| span.end_ms - span.start_ms).sum();
+            let windows = plan(&[], spans);
+            let planned: Vec<_> = windows.iter().flat_map(|window| window.spans.clone()).collect();
+            prop_assert_eq!(planned.iter().map(|span| span.end_ms - span.start_ms).sum::<u64>(), total);
+            prop_assert!(planned.windows(2).all(|pair| pair[0].end_ms <= pair[1].start_ms));
+            prop_assert!(windows.iter().all(|window| window.length_ms() <= 30_000));
+        }
+    }
+}
