@@ -2,7 +2,8 @@
 // things that are known.
 
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import http from 'node:http'
 import os from 'node:os'
@@ -13,6 +14,8 @@ import { follow, equip, hear, hearsNoTone, hearsTone, seesColours, wear } from '
 import { launchChromium } from './harness/person.mjs'
 import { frameAt, loudSpan, probe } from './harness/probe.mjs'
 import { connections, descendants, isLoopback } from './harness/processes.mjs'
+import { RawSocket } from './harness/raw_socket.mjs'
+import { transcriptBlocks, vttCues } from './harness/recordings.mjs'
 import { TONES, writeTone } from './harness/tones.mjs'
 import { NotInTime, until } from './harness/until.mjs'
 import { wordErrorRate, words } from './harness/wer.mjs'
@@ -99,6 +102,44 @@ test('the word error rate counts wrong words and forgives spellings of numbers',
   assert.equal(wordErrorRate('good morning', '').rate, 1)
 })
 
+test('the rude socket speaks WebSocket when it wants to', async () => {
+  const got = []
+  const site = http.createServer((_, answer) => answer.writeHead(404).end('no such page'))
+  site.on('upgrade', (request, socket) => {
+    const accept = createHash('sha1').update(`${request.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`)
+    socket.on('end', () => socket.end())
+    socket.on('data', (data) => {
+      got.push(data)
+      // One text frame split over two writes, then a close with code 1002.
+      socket.write(Buffer.from([0x81, 7, 0x7b, 0x22]))
+      socket.write(Buffer.concat([Buffer.from('a":1}'), Buffer.from([0x88, 4, 0x03, 0xea]), Buffer.from('no')]))
+    })
+  })
+  await new Promise((resolve) => site.listen(0, '127.0.0.1', resolve))
+  const address = `http://127.0.0.1:${site.address().port}`
+  const socket = await RawSocket.open(`${address}/ws`)
+  socket.send('hello')
+  await until('the close arrives', () => socket.closed && socket.messages.length === 1)
+  assert.deepEqual([socket.messages, socket.closed], [[{ a: 1 }], { code: 1002, reason: 'no' }])
+  const frame = Buffer.concat(got)
+  const text = Buffer.from(frame.subarray(6, 11).map((byte, at) => byte ^ frame[2 + (at % 4)])).toString()
+  assert.deepEqual([frame[0], frame[1], text], [0x81, 0x85, 'hello'])
+  site.close()
+})
+
+test('transcripts are read as the formats say', () => {
+  assert.deepEqual(transcriptBlocks('00:00:01 -> 00:00:04\nAnna Berg\nGood morning.\n\n01:02:03 -> 01:02:10\nBen Cole\nHello there,\nAnna.\n'), [
+    { from: 1, to: 4, speaker: 'Anna Berg', text: 'Good morning.' },
+    { from: 3723, to: 3730, speaker: 'Ben Cole', text: 'Hello there, Anna.' },
+  ])
+  assert.deepEqual(vttCues('WEBVTT\n\n00:00:01.250 --> 00:00:04.000\n<v Anna Berg>(Anna Berg) Good morning.\n\n00:01:00.000 --> 00:01:01.000\nno name\n'), [
+    { from: 1.25, to: 4, speaker: 'Anna Berg', text: 'Good morning.' },
+    { from: 60, to: 61, speaker: undefined, text: 'no name' },
+  ])
+  assert.throws(() => transcriptBlocks('Anna: hello'), /without times/)
+})
+
 test('the probe finds streams, length, sound and colour of a made recording', () => {
   const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'probe-'))
   const file = path.join(scratch, 'made.mp4')
@@ -128,7 +169,6 @@ test('sockets of a process are found, and loopback is told from the world', asyn
 })
 
 test('descendants of a process are found with their command', async () => {
-  const { spawn } = await import('node:child_process')
   const shell = spawn('sh', ['-c', 'sleep 31.4 & wait'])
   try {
     await until('the sleeper is a descendant', () => descendants(process.pid).some(({ command }) => command === 'sleep 31.4'))

@@ -151,6 +151,14 @@ export class Person {
     await wear(this.page, [])
   }
 
+  /** Opens the thread of the channel's newest call. */
+  async openThread() {
+    const either = this.page.locator('[data-testid="thread-panel"], [data-testid="open-thread"]').first()
+    await either.waitFor({ state: 'visible' })
+    if (!(await this.at('thread-panel').isVisible())) await this.page.locator('[data-testid="open-thread"]').last().click()
+    await this.sees('thread-panel')
+  }
+
   /** Waits until another person is (or is no longer) in the list of participants. */
   async seesParticipant(username, { shown = true, ms = 15_000 } = {}) {
     await this.sees(`participant-${username}`, { shown, ms })
