@@ -31,6 +31,7 @@ story('recorded_call', 'a recorded call has captions, and its thread the recordi
   await anna.at('record-start').click()
   await anna.sees('recording-notice', { ms: 60_000 })
   await ben.sees('recording-notice')
+  for (const person of [anna, ben]) await person.at('recording-understood').click()
   const { start_at: startAt } = await recordingState(rest, channel.id, ({ start_at: at }) => at > 0)
 
   const spoken = []
@@ -46,6 +47,8 @@ story('recorded_call', 'a recorded call has captions, and its thread the recordi
     assert.ok(seen.length > 0, `no caption was shown while ${speaker.username} spoke`)
     const during = seen.filter(({ at }) => at < silentFrom)
     assert.ok(during.length > 0, `captions of ${speaker.username} came only after the speech`)
+    const name = await nameOf(speaker)
+    assert.deepEqual([...new Set(seen.map((change) => change.name))], [name], 'captions name the speaker')
     stage.say(`${speaker.username}: first caption ${seen[0].at - said} ms after the first sound, ${seen.length} changes, last words ${seen.at(-1).at - silentFrom} ms after the end: \`${seen.at(-1).text.slice(-60)}\``)
     spoken.push({ ...speech[index], speaker, from: (said - startAt) / 1000, to: (silentFrom - startAt) / 1000, captions: seen })
   }
@@ -131,6 +134,10 @@ async function judgeThread(anna, ben) {
   }
 }
 
+/** The name that others see: from the profile, as the messaging API tells it. */
 async function nameOf(person) {
-  return person.account.display_name ?? person.username
+  return person.page.evaluate(async () => {
+    const me = await (await fetch('/api/v4/users/me')).json()
+    return me.nickname || `${me.first_name} ${me.last_name}`.trim() || me.username
+  })
 }

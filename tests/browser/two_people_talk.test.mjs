@@ -45,6 +45,9 @@ story('two_people_talk', 'two people hear each other, mute silences, a third joi
     return text.includes('hand') || text.includes('✋') ? true : new Miss(text)
   })
 
+  await ben.react('clap')
+  await anna.page.locator(`[data-testid="participant-${ben.username}"] [data-testid="reaction"]`).waitFor()
+
   // A third person joins late and gets both; then one leaves and is missed by the others.
   const carla = await stage.person(CARLA, { hz: TONES.third })
   await carla.joinCall()

@@ -12,7 +12,7 @@ export class CaptionWatch {
   /** @param {import('./person.mjs').Person} person the one who reads */
   constructor(person) {
     this.person = person
-    /** Each change: `{at, text}`, `at` in epoch ms. */
+    /** Each change: `{at, name, text}`, `at` in epoch ms, `name` of the speaker. */
     this.seen = []
     this.running = true
     this.done = this.#watch()
@@ -20,8 +20,12 @@ export class CaptionWatch {
 
   async #watch() {
     while (this.running) {
-      const text = await this.person.page.evaluate(() => document.querySelector('[data-testid="captions"]')?.innerText.trim() ?? '').catch(() => '')
-      if (text && text !== this.seen.at(-1)?.text) this.seen.push({ at: Date.now(), text })
+      const { name, text } = await this.person.page.evaluate(() => {
+        const lines = [...document.querySelectorAll('[data-testid="caption"]')]
+        const part = (query) => lines.map((line) => line.querySelector(query)?.textContent.trim() ?? '').join(' ')
+        return { name: part('strong'), text: part('span') }
+      }).catch(() => ({ text: '' })) // the page may be on its way elsewhere
+      if (text && text !== this.seen.at(-1)?.text) this.seen.push({ at: Date.now(), name, text })
       await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
     }
   }

@@ -151,12 +151,17 @@ export class Person {
     await wear(this.page, [])
   }
 
-  /** Opens the thread of the channel's newest call. */
+  /** Opens the thread of the channel's newest call; the call may be over. */
   async openThread() {
-    const either = this.page.locator('[data-testid="thread-panel"], [data-testid="open-thread"]').first()
-    await either.waitFor({ state: 'visible' })
-    if (!(await this.at('thread-panel').isVisible())) await this.page.locator('[data-testid="open-thread"]').last().click()
+    const ways = this.page.locator('[data-testid="call-thread"], [data-testid="open-recording"], [data-testid="open-thread"]')
+    await ways.last().click()
     await this.sees('thread-panel')
+  }
+
+  /** Sends a reaction, by its name in the list that the button opens. */
+  async react(name) {
+    await this.at('react').click()
+    await this.at(`react-${name}`).click()
   }
 
   /** Waits until another person is (or is no longer) in the list of participants. */
