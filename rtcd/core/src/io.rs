@@ -61,16 +61,31 @@ pub enum Input<'a> {
         contents: &'a [u8],
     },
     /// A TCP connection ended: nothing more can be sent there.
-    TcpClosed { source: SocketAddr },
+    TcpClosed {
+        source: SocketAddr,
+    },
     Join(JoinRequest),
     Leave(SessionKey),
     /// A control message for one session: SDP, ICE, mute, screen, video.
-    Control { key: SessionKey, message: RtcMessage },
+    Control {
+        key: SessionKey,
+        message: RtcMessage,
+    },
     /// Joins the leg of `call` on this shard to another leg. Both ends are told.
-    LinkUp { call: CallKey, link: LinkId },
-    LinkDown { call: CallKey, link: LinkId },
+    LinkUp {
+        call: CallKey,
+        link: LinkId,
+    },
+    LinkDown {
+        call: CallKey,
+        link: LinkId,
+    },
     /// A message of the leg at the other end of `link`.
-    Linked { call: CallKey, link: LinkId, message: LinkMessage },
+    Linked {
+        call: CallKey,
+        link: LinkId,
+        message: LinkMessage,
+    },
     /// Time has passed: fire what is due at `now`.
     Timeout,
 }
@@ -85,13 +100,27 @@ pub enum Output {
         contents: Vec<u8>,
     },
     /// SDP or ICE for the session, to be sent over the control socket (`rtc`).
-    Signal { key: SessionKey, message: RtcMessage },
+    Signal {
+        key: SessionKey,
+        message: RtcMessage,
+    },
     /// Voice activity changed (`vad`).
-    Voice { key: SessionKey, message: RtcMessage },
+    Voice {
+        key: SessionKey,
+        message: RtcMessage,
+    },
     /// The session is gone; last output about it, exactly once.
-    Closed { key: SessionKey, call: CallId, reason: CloseReason },
+    Closed {
+        key: SessionKey,
+        call: CallId,
+        reason: CloseReason,
+    },
     /// A message for the leg at the other end of `link`.
-    Linked { call: CallKey, link: LinkId, message: LinkMessage },
+    Linked {
+        call: CallKey,
+        link: LinkId,
+        message: LinkMessage,
+    },
     /// Something to observe in a histogram; counters are read from `Counters`.
     Measured(Measurement),
     /// Drained. Call again with `Input::Timeout` at this instant, or earlier with another input.
@@ -106,6 +135,8 @@ pub enum CloseReason {
     DtlsFailed,
     NoFirstOffer,
     BadFirstOffer,
+    /// The participant closed its connection (DTLS close).
+    PeerClosed,
     Panicked,
 }
 
@@ -113,14 +144,35 @@ pub enum CloseReason {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Measurement {
     /// Join to connected.
-    ConnectionTime { group: GroupId, took: Duration },
+    ConnectionTime {
+        group: GroupId,
+        took: Duration,
+    },
     /// First answer to data channel open.
-    DataChannelOpenTime { group: GroupId, took: Duration },
-    LockGrabTime { group: GroupId, took: Duration },
-    LockHeldTime { group: GroupId, took: Duration },
-    ClientLossRate { group: GroupId, ratio: f64 },
-    ClientRoundTrip { group: GroupId, took: Duration },
-    ClientJitter { group: GroupId, took: Duration },
+    DataChannelOpenTime {
+        group: GroupId,
+        took: Duration,
+    },
+    LockGrabTime {
+        group: GroupId,
+        took: Duration,
+    },
+    LockHeldTime {
+        group: GroupId,
+        took: Duration,
+    },
+    ClientLossRate {
+        group: GroupId,
+        ratio: f64,
+    },
+    ClientRoundTrip {
+        group: GroupId,
+        took: Duration,
+    },
+    ClientJitter {
+        group: GroupId,
+        took: Duration,
+    },
 }
 
 /// What legs of one call tell each other. Tracks keep the publisher's session id as their owner, so
@@ -128,16 +180,30 @@ pub enum Measurement {
 #[derive(Debug, Clone, PartialEq)]
 pub enum LinkMessage {
     /// A track exists; sent to a new link for every track, and when one appears.
-    TrackPublished { track: LinkedTrack },
-    TrackEnded { track: LinkedTrackId },
+    TrackPublished {
+        track: LinkedTrack,
+    },
+    TrackEnded {
+        track: LinkedTrackId,
+    },
     /// Forwarding of a voice track is switched off or on.
-    TrackMuted { track: LinkedTrackId, muted: bool },
+    TrackMuted {
+        track: LinkedTrackId,
+        muted: bool,
+    },
     /// One packet, plain RTP. The payload is shared, not copied per link.
-    Rtp { track: LinkedTrackId, packet: LinkedPacket },
+    Rtp {
+        track: LinkedTrackId,
+        packet: LinkedPacket,
+    },
     /// A viewer behind the link needs a keyframe (travels towards the publisher, merged).
-    KeyframeWanted { track: LinkedTrackId },
+    KeyframeWanted {
+        track: LinkedTrackId,
+    },
     /// The call's presenter, or none.
-    Presenter { session: Option<SessionId> },
+    Presenter {
+        session: Option<SessionId>,
+    },
 }
 
 /// Names a track within its call: the publisher and a number of its own.

@@ -1,1 +1,26 @@
-//! placeholder
+//! The SFU as a state machine: packets and control messages in, packets and messages out.
+//!
+//! In: `Input` and the time. Out: `Output`, drained after every input or batch of inputs.
+//! A `Shard` owns legs (parts of calls), a leg owns its sessions and tracks.
+//! Not here: sockets, clocks, threads, locks, WebSockets (the `rtcd` server).
+//! Invariants: only `session` speaks to str0m; a call that panics takes no other call with it;
+//! a packet touches only the sessions that receive it; `Closed` is the last word about a session.
+
+mod config;
+mod counters;
+mod io;
+mod keyframes;
+mod leg;
+mod negotiation;
+mod rewrite;
+mod session;
+mod shard;
+mod vad;
+
+pub use config::{CoreConfig, HostCandidate};
+pub use counters::{ConnState, Counters, DropReason, ErrorKind, GroupCounters, TrackDirection};
+pub use io::{
+    CallKey, CloseReason, Input, JoinRequest, LinkId, LinkMessage, LinkedPacket, LinkedTrack,
+    LinkedTrackId, Measurement, Output, SessionKey, Transport,
+};
+pub use shard::Shard;

@@ -1,0 +1,427 @@
+//! The part of one call that lives on one shard: its sessions, tracks and links.
+//!
+//! In: joins, control messages, datagrams, time, linked messages, each with the time. Out: `Output`s
+//! and `Notes` for the shard (who must be woken, who is gone).
+//! Below: `member` (one session and what it is known to want), `offers` (negotiation), `tracks`
+//! (publishing and fan-out), `links` (other legs), `classify` (what a track shows).
+//! Invariants: `Closed` is put out once per session and last; a change to a session marks it dirty,
+//! and a dirty session is flushed before anybody waits.
+
+mod classify;
+mod links;
+mod member;
+mod offers;
+mod tracks;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use proto::id::SessionId;
+use proto::rtcd::{IceCandidate, RtcKind, RtcMessage, ScreenOnData, TrackType, VideoOnData};
+
+use crate::config::CoreConfig;
+use crate::counters::{ConnState, Counters, DropReason, ErrorKind};
+use crate::io::{
+    CallKey, CloseReason, JoinRequest, LinkId, LinkedTrackId, Measurement, Output, Transport,
+};
+use crate::negotiation::{Phase, SignallingPath};
+use crate::session::{Session, SessionEvent, SessionTemplate};
+use member::Member;
+use tracks::Track;
+
+/// What a leg asks of its shard, collected during one call and taken afterwards.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    /// Sessions to wake, and when.
+    pub(crate) wake: Vec<(u32, Instant)>,
+    /// When to wake the leg itself.
+    pub(crate) wake_leg: Option<Instant>,
+    /// Sessions that were changed and must be flushed.
+    pub(crate) dirty: Vec<u32>,
+    /// ICE names under which sessions are reached from now on.
+    pub(crate) ufrags: Vec<(u32, String)>,
+    /// Sessions that are gone.
+    pub(crate) closed: Vec<u32>,
+}
+
+/// The surroundings of one call into a leg.
+#[derive(Debug)]
+pub(crate) struct Ctx<'a> {
+    pub(crate) now: Instant,
+    pub(crate) config: &'a CoreConfig,
+    pub(crate) template: &'a SessionTemplate,
+    pub(crate) out: &'a mut VecDeque<Output>,
+    pub(crate) counters: &'a mut Counters,
+    pub(crate) notes: &'a mut Notes,
+}
+
+/// The part of a call on this shard.
+#[derive(Debug)]
+pub(crate) struct Leg {
+    key: CallKey,
+    /// By index; an index is never used again within a leg.
+    members: Vec<Option<Box<Member>>>,
+    index_by_session: BTreeMap<SessionId, u32>,
+    tracks: BTreeMap<u32, Track>,
+    next_track: u32,
+    links: Vec<LinkId>,
+    linked_tracks: BTreeMap<(LinkId, LinkedTrackId), u32>,
+    /// Who may show a screen, on whichever leg.
+    presenter: Option<SessionId>,
+    events: Vec<SessionEvent>,
+    #[cfg(test)]
+    pub(crate) panic_on_mute: bool,
+}
+
+impl Leg {
+    pub(crate) fn new(key: CallKey) -> Self {
+        Self {
+            key,
+            members: Vec::new(),
+            index_by_session: BTreeMap::new(),
+            tracks: BTreeMap::new(),
+            next_track: 0,
+            links: Vec::new(),
+            linked_tracks: BTreeMap::new(),
+            presenter: None,
+            events: Vec::new(),
+            #[cfg(test)]
+            panic_on_mute: false,
+        }
+    }
+
+    /// Whether nothing holds the leg any more.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.index_by_session.is_empty() && self.links.is_empty()
+    }
+
+    fn member(&mut self, index: u32) -> Option<&mut Member> {
+        self.members
+            .get_mut(usize::try_from(index).ok()?)?
+            .as_deref_mut()
+    }
+
+    /// Returns the indices of all sessions, in the order of their ids.
+    fn live(&self) -> Vec<u32> {
+        self.index_by_session.values().copied().collect()
+    }
+
+    /// Takes a session in; the shard made sure that its id is new.
+    pub(crate) fn join(&mut self, ctx: &mut Ctx<'_>, request: JoinRequest) -> Option<u32> {
+        let index = u32::try_from(self.members.len()).ok()?;
+        let mut session = Session::new(ctx.template, ctx.now);
+        ctx.notes.ufrags.push((index, session.ufrag()));
+        ctx.counters.group(&self.key.group).sessions += 1;
+        self.index_by_session
+            .insert(request.key.session.clone(), index);
+        let mut member = Member::new(request, session, ctx.now, ctx.config);
+        for track in self.tracks.values() {
+            if self.wants(&member, track) {
+                member.wanted.insert(track.number);
+            }
+        }
+        self.members.push(Some(Box::new(member)));
+        self.mark_dirty(ctx, index);
+        Some(index)
+    }
+
+    /// Takes a datagram for one session; false when the session refused it.
+    pub(crate) fn datagram(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        index: u32,
+        (transport, source, destination): (Transport, SocketAddr, SocketAddr),
+        contents: &[u8],
+    ) -> bool {
+        let destination = ctx.config.advertised(transport, destination);
+        let now = ctx.now;
+        let Some(member) = self.member(index) else {
+            return false;
+        };
+        match member
+            .session
+            .receive(now, transport, source, destination, contents)
+        {
+            Ok(true) => {
+                self.settle(ctx, index);
+                true
+            }
+            Ok(false) => {
+                ctx.counters.drop_one(DropReason::Malformed);
+                false
+            }
+            Err(error) => {
+                tracing::debug!(session = %member.id(), %error, "connection broke on a datagram");
+                self.close(ctx, index, CloseReason::DtlsFailed);
+                false
+            }
+        }
+    }
+
+    /// Sends what was written to a session, and what that leads to.
+    pub(crate) fn flush(&mut self, ctx: &mut Ctx<'_>, index: u32) {
+        let now = ctx.now;
+        let Some(member) = self.member(index) else {
+            return;
+        };
+        member.dirty = false;
+        if let Err(error) = member.session.tick(now) {
+            tracing::debug!(session = %member.id(), %error, "connection broke");
+            self.close(ctx, index, CloseReason::DtlsFailed);
+            return;
+        }
+        self.settle(ctx, index);
+    }
+
+    /// Fires what is due for one session. Returns when to come again, if it is still there.
+    pub(crate) fn timeout(&mut self, ctx: &mut Ctx<'_>, index: u32) {
+        let now = ctx.now;
+        let Some(member) = self.member(index) else {
+            return;
+        };
+        if member.deadline > now {
+            member.scheduled = member.deadline;
+            ctx.notes.wake.push((index, member.deadline));
+            return;
+        }
+        member.scheduled = now + Duration::from_secs(3600);
+        if member.ice_deadline.is_some_and(|at| now >= at) {
+            ctx.counters.conn_state(ConnState::Failed);
+            ctx.counters.error(&self.key.group, ErrorKind::Ice);
+            self.close(ctx, index, CloseReason::IceFailed);
+            return;
+        }
+        self.negotiation_timeout(ctx, index);
+        self.flush(ctx, index);
+    }
+
+    /// Fires what is due for the leg itself: keyframe requests that had to wait.
+    pub(crate) fn leg_timeout(&mut self, ctx: &mut Ctx<'_>) {
+        self.poll_keyframes(ctx);
+    }
+
+    /// Takes everything out of a session and acts on what it reports.
+    fn settle(&mut self, ctx: &mut Ctx<'_>, index: u32) {
+        let mut events = std::mem::take(&mut self.events);
+        let Some(member) = self.member(index) else {
+            self.events = events;
+            return;
+        };
+        match member.session.drain(ctx.config, ctx.out, &mut events) {
+            Ok(at) => member.timeout = at,
+            Err(error) => {
+                tracing::debug!(session = %member.id(), %error, "connection broke");
+                events.clear();
+                events.push(SessionEvent::Closed);
+            }
+        }
+        for event in events.drain(..) {
+            self.event(ctx, index, event);
+        }
+        self.events = events;
+        if let Some(member) = self.member(index) {
+            member.schedule(ctx);
+        }
+    }
+
+    fn event(&mut self, ctx: &mut Ctx<'_>, index: u32, event: SessionEvent) {
+        let group = self.key.group.clone();
+        match event {
+            SessionEvent::Packet(incoming) => self.packet(ctx, index, incoming),
+            SessionEvent::KeyframeWanted(mid) => self.keyframe_wanted(ctx, index, mid),
+            SessionEvent::ChannelMessage(bytes) => self.channel_message(ctx, index, &bytes),
+            SessionEvent::ChannelOpen => self.channel_open(ctx, index),
+            SessionEvent::ChannelClosed => self.channel_closed(ctx, index),
+            SessionEvent::Connected => {
+                let now = ctx.now;
+                let Some(member) = self.member(index) else {
+                    return;
+                };
+                member.ice_deadline = None;
+                let took = now.saturating_duration_since(member.joined_at);
+                ctx.counters.conn_state(ConnState::Connected);
+                ctx.out
+                    .push_back(Output::Measured(Measurement::ConnectionTime {
+                        group,
+                        took,
+                    }));
+            }
+            SessionEvent::Reachable(reachable) => {
+                let until = ctx.now + ctx.config.ice_timeout;
+                if let Some(member) = self.member(index) {
+                    member.ice_deadline = (!reachable).then_some(until);
+                }
+                if !reachable {
+                    ctx.counters.conn_state(ConnState::Disconnected);
+                }
+            }
+            SessionEvent::Closed => {
+                let was_connected = self
+                    .member(index)
+                    .is_some_and(|member| member.answered_at.is_some());
+                let reason = if was_connected {
+                    CloseReason::PeerClosed
+                } else {
+                    CloseReason::DtlsFailed
+                };
+                self.close(ctx, index, reason);
+            }
+        }
+    }
+
+    /// Takes a control message for one session.
+    pub(crate) fn control(&mut self, ctx: &mut Ctx<'_>, index: u32, message: &RtcMessage) {
+        match message.kind {
+            RtcKind::Sdp => self.description(ctx, index, SignallingPath::Control, &message.data),
+            RtcKind::Ice => self.candidate(ctx, index, &message.data),
+            RtcKind::Mute => self.mute(ctx, index, true),
+            RtcKind::Unmute => self.mute(ctx, index, false),
+            RtcKind::ScreenOn => match ScreenOnData::from_json(&message.data) {
+                Ok(screen) => self.screen_on(ctx, index, screen.stream_id),
+                Err(_) => ctx.counters.drop_one(DropReason::BadMessage),
+            },
+            RtcKind::ScreenOff => self.screen_off(ctx, index),
+            RtcKind::VideoOn => match VideoOnData::from_json(&message.data) {
+                Ok(video) => {
+                    if let Some(member) = self.member(index) {
+                        member.video_stream = Some(video.stream_id);
+                    }
+                }
+                Err(_) => ctx.counters.drop_one(DropReason::BadMessage),
+            },
+            // The camera's track stays; its sender only stops feeding it.
+            RtcKind::VideoOff => {}
+            // These only travel the other way.
+            RtcKind::VoiceOn | RtcKind::VoiceOff => ctx.counters.drop_one(DropReason::BadMessage),
+        }
+    }
+
+    fn candidate(&mut self, ctx: &mut Ctx<'_>, index: u32, json: &[u8]) {
+        let Ok(candidate) = IceCandidate::from_json(json) else {
+            ctx.counters.drop_one(DropReason::BadMessage);
+            return;
+        };
+        let Some(member) = self.member(index) else {
+            return;
+        };
+        // Empty: the end of candidates.
+        if !candidate.candidate.is_empty()
+            && member.session.add_remote_candidate(&candidate.candidate)
+        {
+            self.mark_dirty(ctx, index);
+        }
+    }
+
+    fn screen_on(&mut self, ctx: &mut Ctx<'_>, index: u32, stream: String) {
+        let taken = self.presenter.clone();
+        let Some(member) = self.member(index) else {
+            return;
+        };
+        let session = member.id().clone();
+        member.screen_on(stream);
+        match taken {
+            Some(other) if other != session => {
+                tracing::warn!(%session, presenter = %other, "screen on while another is shown");
+                ctx.counters.error(&self.key.group, ErrorKind::Track);
+            }
+            Some(_) | None => {
+                self.presenter = Some(session);
+                self.announce_presenter(ctx);
+            }
+        }
+    }
+
+    fn screen_off(&mut self, ctx: &mut Ctx<'_>, index: u32) {
+        let presenter = self.presenter.clone();
+        let Some(member) = self.member(index) else {
+            return;
+        };
+        if presenter.as_ref() != Some(member.id()) {
+            return;
+        }
+        member.screen_stream = None;
+        self.presenter = None;
+        self.announce_presenter(ctx);
+        let screens: Vec<u32> = self
+            .tracks
+            .values()
+            .filter(|track| track.is_published_by(index))
+            .filter(|track| matches!(track.kind, TrackType::Screen | TrackType::ScreenAudio))
+            .map(|track| track.number)
+            .collect();
+        for number in screens {
+            self.end_track(ctx, number);
+        }
+    }
+
+    /// Ends a session: its tracks, its connection, and then the word that it is gone.
+    pub(crate) fn close(&mut self, ctx: &mut Ctx<'_>, index: u32, reason: CloseReason) {
+        let taken = usize::try_from(index)
+            .ok()
+            .and_then(|i| self.members.get_mut(i)?.take());
+        let Some(mut member) = taken else {
+            return;
+        };
+        self.index_by_session.remove(member.id());
+        ctx.counters.group(&self.key.group).sessions -= 1;
+        if reason == CloseReason::NoFirstOffer || reason == CloseReason::BadFirstOffer {
+            ctx.counters.error(&self.key.group, ErrorKind::Signalling);
+        }
+        if self.presenter.as_ref() == Some(member.id()) {
+            self.presenter = None;
+            self.announce_presenter(ctx);
+        }
+        self.unsubscribe(ctx, index);
+        let published: Vec<u32> = self
+            .tracks
+            .values()
+            .filter(|track| track.is_published_by(index))
+            .map(|track| track.number)
+            .collect();
+        for number in published {
+            self.end_track(ctx, number);
+        }
+        // The goodbye is a courtesy: what the connection still reports does not matter.
+        member.session.close();
+        let mut ignored = Vec::new();
+        if member
+            .session
+            .drain(ctx.config, ctx.out, &mut ignored)
+            .is_err()
+        {
+            tracing::debug!(session = %member.id(), "goodbye of a broken connection");
+        }
+        ctx.counters.conn_state(ConnState::Closed);
+        ctx.notes.closed.push(index);
+        ctx.out.push_back(Output::Closed {
+            key: member.request.key,
+            call: member.request.call,
+            reason,
+        });
+    }
+
+    /// Notes that a session was changed and must be flushed.
+    fn mark_dirty(&mut self, ctx: &mut Ctx<'_>, index: u32) {
+        if let Some(member) = self.member(index) {
+            member.mark_dirty(ctx.notes, index);
+        }
+    }
+
+    /// Makes a message for one session, with all four ids.
+    fn message(&self, member: &Member, kind: RtcKind, data: Vec<u8>) -> RtcMessage {
+        RtcMessage {
+            group: self.key.group.to_string(),
+            user: member.request.user.to_string(),
+            session: member.id().to_string(),
+            call: self.key.call.to_string(),
+            kind,
+            data,
+        }
+    }
+
+    fn is_first_offer(&mut self, index: u32) -> bool {
+        self.member(index)
+            .is_some_and(|member| matches!(member.negotiation.phase, Phase::FirstOffer { .. }))
+    }
+}

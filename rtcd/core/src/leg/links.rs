@@ -1,0 +1,180 @@
+//! The leg's side of its links: what it tells other legs of the call, and what it believes them.
+//!
+//! In: `LinkMessage`s. Out: `LinkMessage`s. Every leg is linked with every other one of the call, so
+//! only what is published here is passed on.
+//! Invariant: nothing that came over a link leaves over a link, except keyframe requests on their
+//! way to the publisher.
+
+use super::tracks::{Origin, Track};
+use super::{Ctx, Leg};
+use crate::counters::DropReason;
+use crate::io::{LinkId, LinkMessage, LinkedTrack, LinkedTrackId, Output};
+use crate::session::Layer;
+
+impl Leg {
+    /// Joins another leg: it is told everything that is published here.
+    pub(crate) fn link_up(&mut self, ctx: &mut Ctx<'_>, link: LinkId) {
+        if self.links.contains(&link) {
+            return;
+        }
+        self.links.push(link);
+        for track in self.tracks.values() {
+            if matches!(track.origin, Origin::Member { .. }) {
+                let message = LinkMessage::TrackPublished {
+                    track: describe(track),
+                };
+                self.tell(ctx, link, message);
+            }
+        }
+        let message = LinkMessage::Presenter {
+            session: self.presenter.clone(),
+        };
+        if self.presenter_is_here() {
+            self.tell(ctx, link, message);
+        }
+    }
+
+    /// Loses another leg, and with it everything published there.
+    pub(crate) fn link_down(&mut self, ctx: &mut Ctx<'_>, link: LinkId) {
+        self.links.retain(|known| *known != link);
+        let ended: Vec<u32> = self
+            .tracks
+            .values()
+            .filter(|track| matches!(track.origin, Origin::Link { link: of, .. } if of == link))
+            .map(|track| track.number)
+            .collect();
+        for number in ended {
+            self.end_track(ctx, number);
+        }
+        if !self.presenter_is_here() {
+            self.presenter = None;
+        }
+    }
+
+    /// Takes a message of the leg at the other end.
+    pub(crate) fn linked(&mut self, ctx: &mut Ctx<'_>, link: LinkId, message: LinkMessage) {
+        if !self.links.contains(&link) {
+            ctx.counters.drop_one(DropReason::UnknownSource);
+            return;
+        }
+        match message {
+            LinkMessage::TrackPublished { track } => self.linked_track(ctx, link, track),
+            LinkMessage::TrackEnded { track } => {
+                if let Some(number) = self.linked_tracks.get(&(link, track)).copied() {
+                    self.end_track(ctx, number);
+                }
+            }
+            LinkMessage::TrackMuted { track, muted } => {
+                let number = self.linked_tracks.get(&(link, track)).copied();
+                if let Some(track) = number.and_then(|number| self.tracks.get_mut(&number)) {
+                    track.muted = muted;
+                }
+            }
+            LinkMessage::Rtp { track, packet } => {
+                match self.linked_tracks.get(&(link, track)).copied() {
+                    Some(number) => self.forward(ctx, number, Layer::Low, packet),
+                    None => ctx.counters.drop_one(DropReason::UnknownSource),
+                }
+            }
+            LinkMessage::KeyframeWanted { track } => {
+                if self.index_by_session.contains_key(&track.publisher) {
+                    self.linked_keyframe_wanted(ctx, track.number);
+                }
+            }
+            LinkMessage::Presenter { session } => {
+                if session.is_some() || !self.presenter_is_here() {
+                    self.presenter = session;
+                }
+            }
+        }
+    }
+
+    fn linked_track(&mut self, ctx: &mut Ctx<'_>, link: LinkId, track: LinkedTrack) {
+        let LinkedTrack {
+            id,
+            kind,
+            codec,
+            muted,
+        } = track;
+        // A session of this leg is believed itself, not a link that speaks for it.
+        if self.linked_tracks.contains_key(&(link, id.clone()))
+            || self.index_by_session.contains_key(&id.publisher)
+        {
+            return;
+        }
+        let publisher = id.publisher.clone();
+        let origin = Origin::Link {
+            link,
+            id: id.clone(),
+        };
+        let number = self.publish(ctx, publisher, origin, (kind, codec, muted));
+        self.linked_tracks.insert((link, id), number);
+    }
+
+    /// Tells all links of a new track, if it is one of ours.
+    pub(super) fn announce_track(&self, ctx: &mut Ctx<'_>, track: &Track) {
+        if matches!(track.origin, Origin::Member { .. }) {
+            self.tell_all(
+                ctx,
+                &LinkMessage::TrackPublished {
+                    track: describe(track),
+                },
+            );
+        }
+    }
+
+    pub(super) fn announce_end(&self, ctx: &mut Ctx<'_>, number: u32) {
+        if let Some(track) = self.own_track(number) {
+            self.tell_all(ctx, &LinkMessage::TrackEnded { track });
+        }
+    }
+
+    pub(super) fn announce_mute(&self, ctx: &mut Ctx<'_>, number: u32, muted: bool) {
+        if let Some(track) = self.own_track(number) {
+            self.tell_all(ctx, &LinkMessage::TrackMuted { track, muted });
+        }
+    }
+
+    pub(super) fn announce_presenter(&self, ctx: &mut Ctx<'_>) {
+        self.tell_all(
+            ctx,
+            &LinkMessage::Presenter {
+                session: self.presenter.clone(),
+            },
+        );
+    }
+
+    fn own_track(&self, number: u32) -> Option<LinkedTrackId> {
+        let track = self.tracks.get(&number)?;
+        matches!(track.origin, Origin::Member { .. }).then(|| track.linked_id())
+    }
+
+    fn presenter_is_here(&self) -> bool {
+        self.presenter
+            .as_ref()
+            .is_some_and(|id| self.index_by_session.contains_key(id))
+    }
+
+    fn tell_all(&self, ctx: &mut Ctx<'_>, message: &LinkMessage) {
+        for link in &self.links {
+            self.tell(ctx, *link, message.clone());
+        }
+    }
+
+    fn tell(&self, ctx: &mut Ctx<'_>, link: LinkId, message: LinkMessage) {
+        ctx.out.push_back(Output::Linked {
+            call: self.key.clone(),
+            link,
+            message,
+        });
+    }
+}
+
+fn describe(track: &Track) -> LinkedTrack {
+    LinkedTrack {
+        id: track.linked_id(),
+        kind: track.kind,
+        codec: track.codec,
+        muted: track.muted,
+    }
+}

@@ -1,0 +1,293 @@
+//! One session of a leg: what it publishes, what it should receive, and on which m-lines.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use proto::id::SessionId;
+
+use super::{Ctx, Notes};
+use crate::config::CoreConfig;
+use crate::io::JoinRequest;
+use crate::negotiation::Negotiation;
+use crate::session::{Layer, Mid, Section, Session};
+use crate::vad::VoiceDetector;
+
+/// One session of a leg.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) request: JoinRequest,
+    pub(super) session: Session,
+    pub(super) negotiation: Negotiation,
+    pub(super) joined_at: Instant,
+    pub(super) answered_at: Option<Instant>,
+    pub(super) channel_open: bool,
+    /// When an unreachable participant is given up.
+    pub(super) ice_deadline: Option<Instant>,
+    /// Tracks it should receive, by number.
+    pub(super) wanted: BTreeSet<u32>,
+    /// M-lines we made.
+    pub(super) lines: Vec<Line>,
+    /// M-lines it sends on.
+    pub(super) sources: BTreeMap<Mid, Source>,
+    pub(super) screen_stream: Option<String>,
+    pub(super) video_stream: Option<String>,
+    pub(super) detector: VoiceDetector,
+    pub(super) layer_wish: LayerWish,
+    /// When str0m wants to be woken.
+    pub(super) timeout: Instant,
+    /// When anything is due.
+    pub(super) deadline: Instant,
+    /// When the shard will wake this session; never later than `deadline`.
+    pub(super) scheduled: Instant,
+    pub(super) dirty: bool,
+    index_known: Option<u32>,
+}
+
+/// An m-line of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Line {
+    pub(super) mid: Mid,
+    pub(super) is_audio: bool,
+    pub(super) state: LineState,
+}
+
+/// The life of an m-line of ours.
+///
+/// ```text
+/// Offered -> Live -> Leaving -> Withdrawing -> Idle -> Offered
+///      \-> Refused      (the participant did not want it)
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LineState {
+    /// In our pending offer, for this track; `reused` if it was `Idle` before.
+    Offered {
+        track: u32,
+        reused: bool,
+    },
+    Live {
+        track: u32,
+    },
+    Refused {
+        track: u32,
+    },
+    /// Its track is gone; the next offer says so. `urgent`: that offer is made for it alone.
+    Leaving {
+        urgent: bool,
+    },
+    /// Withdrawn in our pending offer.
+    Withdrawing,
+    /// Negotiated to carry nothing; may carry another track.
+    Idle,
+}
+
+impl Line {
+    /// Returns the track the participant is, or is about to be, sent here.
+    pub(super) fn shows(&self) -> Option<u32> {
+        match self.state {
+            LineState::Offered { track, .. } | LineState::Live { track } => Some(track),
+            LineState::Refused { .. }
+            | LineState::Leaving { .. }
+            | LineState::Withdrawing
+            | LineState::Idle => None,
+        }
+    }
+
+    /// Returns the track this line was made for, also if it was refused.
+    pub(super) fn track(&self) -> Option<u32> {
+        match self.state {
+            LineState::Offered { track, .. }
+            | LineState::Live { track }
+            | LineState::Refused { track } => Some(track),
+            LineState::Leaving { .. } | LineState::Withdrawing | LineState::Idle => None,
+        }
+    }
+}
+
+/// An m-line a participant sends on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Source {
+    pub(super) is_audio: bool,
+    pub(super) stream: Option<String>,
+    pub(super) state: SourceState,
+}
+
+/// What became of a participant's m-line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SourceState {
+    /// No packet came yet.
+    Silent,
+    /// Packets come, but nobody said what they show.
+    Parked {
+        since: Instant,
+    },
+    Publishing {
+        track: u32,
+    },
+    /// Its screen was switched off.
+    Ended,
+}
+
+/// Which simulcast layer a participant should get.
+#[derive(Debug)]
+pub(super) struct LayerWish {
+    pub(super) layer: Layer,
+    not_before: Instant,
+    backoff: Duration,
+}
+
+impl LayerWish {
+    /// Loss above which the low layer is taken.
+    const DOWN_ABOVE: f64 = 0.08;
+    /// Loss below which the high layer is tried.
+    const UP_BELOW: f64 = 0.02;
+
+    fn new(now: Instant) -> Self {
+        Self {
+            layer: Layer::Low,
+            not_before: now,
+            backoff: Duration::from_secs(10),
+        }
+    }
+
+    /// Takes the loss a participant reports; true when the wish changed. Going down is never
+    /// delayed, each change makes the next way up wait longer.
+    pub(super) fn loss(&mut self, now: Instant, ratio: f64) -> bool {
+        let layer = match self.layer {
+            Layer::High if ratio > Self::DOWN_ABOVE => Layer::Low,
+            Layer::Low if ratio < Self::UP_BELOW && now >= self.not_before => Layer::High,
+            Layer::High | Layer::Low => return false,
+        };
+        self.layer = layer;
+        self.not_before = now + self.backoff;
+        self.backoff = self.backoff.mul_f64(1.5).min(Duration::from_secs(600));
+        true
+    }
+}
+
+impl Member {
+    pub(super) fn new(
+        request: JoinRequest,
+        session: Session,
+        now: Instant,
+        config: &CoreConfig,
+    ) -> Self {
+        Self {
+            request,
+            session,
+            negotiation: Negotiation::new(now, config.first_offer_timeout),
+            joined_at: now,
+            answered_at: None,
+            channel_open: false,
+            ice_deadline: None,
+            wanted: BTreeSet::new(),
+            lines: Vec::new(),
+            sources: BTreeMap::new(),
+            screen_stream: None,
+            video_stream: None,
+            detector: VoiceDetector::default(),
+            layer_wish: LayerWish::new(now),
+            timeout: now,
+            deadline: now,
+            scheduled: now + Duration::from_secs(3600),
+            dirty: false,
+            index_known: None,
+        }
+    }
+
+    pub(super) fn id(&self) -> &SessionId {
+        &self.request.key.session
+    }
+
+    pub(super) fn mark_dirty(&mut self, notes: &mut Notes, index: u32) {
+        self.index_known = Some(index);
+        if !self.dirty {
+            self.dirty = true;
+            notes.dirty.push(index);
+        }
+    }
+
+    /// Tells the shard when to wake this session, if that is sooner than it knows.
+    pub(super) fn schedule(&mut self, ctx: &mut Ctx<'_>) {
+        let own = self.negotiation.deadline(ctx.config.lock_lease);
+        let deadlines = own.into_iter().chain(self.ice_deadline);
+        self.deadline = deadlines.fold(self.timeout, Instant::min);
+        if self.deadline < self.scheduled
+            && let Some(index) = self.index_known
+        {
+            self.scheduled = self.deadline;
+            ctx.notes.wake.push((index, self.deadline));
+        }
+    }
+
+    /// The participant says which stream is its screen; the same one may be shown again.
+    pub(super) fn screen_on(&mut self, stream: String) {
+        for source in self.sources.values_mut() {
+            if source.state == SourceState::Ended && source.stream.as_ref() == Some(&stream) {
+                source.state = SourceState::Silent;
+            }
+        }
+        self.screen_stream = Some(stream);
+    }
+
+    /// Takes what a description says the participant sends. Returns the tracks that end.
+    pub(super) fn update_sources(&mut self, sections: Vec<(Mid, Section)>) -> Vec<u32> {
+        let mut ended = Vec::new();
+        for (mid, section) in sections {
+            let known = self.sources.get(&mid);
+            if section.sends && known.is_some_and(|known| known.stream == section.stream) {
+                continue;
+            }
+            if let Some(SourceState::Publishing { track }) = known.map(|known| known.state) {
+                ended.push(track);
+            }
+            if section.sends {
+                let (is_audio, stream) = (section.is_audio, section.stream);
+                self.sources.insert(
+                    mid,
+                    Source {
+                        is_audio,
+                        stream,
+                        state: SourceState::Silent,
+                    },
+                );
+            } else {
+                self.sources.remove(&mid);
+            }
+        }
+        ended
+    }
+
+    /// Whether a video of this stream exists that nobody announced.
+    pub(super) fn has_unknown_video(&self, stream: Option<&str>) -> bool {
+        self.sources.values().any(|source| {
+            !source.is_audio
+                && stream.is_some()
+                && source.stream.as_deref() == stream
+                && matches!(
+                    source.state,
+                    SourceState::Silent | SourceState::Parked { .. }
+                )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::test_epoch;
+
+    #[test]
+    fn the_layer_follows_the_reported_loss_and_hesitates_on_the_way_up() {
+        let start = test_epoch();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut wish = LayerWish::new(start);
+        assert!(!wish.loss(at(0), 0.05));
+        assert!(wish.loss(at(1), 0.0));
+        assert_eq!(wish.layer, Layer::High);
+        assert!(!wish.loss(at(2), 0.05));
+        assert!(wish.loss(at(3), 0.2));
+        assert_eq!(wish.layer, Layer::Low);
+        assert!(!wish.loss(at(12), 0.0), "15 s after the last change");
+        assert!(wish.loss(at(18), 0.0));
+    }
+}

@@ -1,0 +1,608 @@
+//! One WebRTC connection: ICE, DTLS, SRTP, SDP and the data channel, all by str0m.
+//!
+//! In: datagrams, time, descriptions, packets to send. Out: datagrams and `SessionEvent`s, by
+//! `drain`. This is the only place (with the files below it) that names str0m.
+//! Not here: who may offer when (`negotiation`), what is offered (`leg`).
+//! Invariant: after anything is changed here the session is drained before anybody waits.
+
+mod description;
+mod senders;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use proto::rtcd::{ChannelMessage, Codec};
+use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
+use str0m::channel::ChannelId;
+use str0m::crypto::CryptoProvider;
+use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Rid};
+use str0m::net::{Protocol, Receive, TcpType};
+use str0m::rtp::{Extension, ExtensionMap, RtpPacket};
+use str0m::{Candidate, Event, IceConnectionState, Rtc, RtcConfig, RtcError};
+
+pub(crate) use description::{Section, TrackNames};
+pub(crate) use senders::Sender;
+/// Names an m-line of one session.
+pub(crate) use str0m::media::Mid;
+
+use crate::config::CoreConfig;
+use crate::io::{LinkedPacket, Output, Transport};
+
+/// Data channel messages that wait for room in the association.
+const MAX_CHANNEL_QUEUE: usize = 256;
+
+/// Something a session reports.
+#[derive(Debug)]
+pub(crate) enum SessionEvent {
+    Connected,
+    /// ICE lost (`false`) or found again (`true`) the other end.
+    Reachable(bool),
+    ChannelOpen,
+    ChannelMessage(Vec<u8>),
+    ChannelClosed,
+    Packet(IncomingPacket),
+    /// The participant needs a keyframe on this m-line of ours.
+    KeyframeWanted(Mid),
+    /// The participant closed, or the connection broke for good.
+    Closed,
+}
+
+/// A media packet of a participant.
+#[derive(Debug)]
+pub(crate) struct IncomingPacket {
+    pub(crate) source: SourceId,
+    pub(crate) codec: Codec,
+    pub(crate) packet: LinkedPacket,
+}
+
+/// Names an incoming RTP stream of one session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SourceId {
+    pub(crate) mid: Mid,
+    pub(crate) layer: Layer,
+}
+
+/// A simulcast layer; a stream without layers is `Low`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Layer {
+    Low,
+    High,
+}
+
+/// A description could not be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DescriptionError {
+    #[error("session description cannot be parsed")]
+    Parse(#[source] str0m::error::SdpError),
+    #[error("session description cannot be applied")]
+    Apply(#[source] Box<RtcError>),
+    #[error("answer has other m-lines than the offer")]
+    OtherLines,
+    #[error("answer without an offer of ours")]
+    NoOffer,
+}
+
+/// An m-line to be offered.
+#[derive(Debug)]
+pub(crate) struct NewLine {
+    pub(crate) is_audio: bool,
+    pub(crate) names: TrackNames,
+    /// An idle m-line to use again, instead of a new one.
+    pub(crate) reuse: Option<Mid>,
+}
+
+struct PendingOffer {
+    change: SdpPendingOffer,
+    sdp: String,
+    /// M-lines whose direction was changed ahead of the answer, with the direction before.
+    directions: Vec<(Mid, Direction)>,
+}
+
+/// An incoming RTP stream, found by its SSRC.
+struct KnownStream {
+    ssrc: u32,
+    pt: u8,
+    source: SourceId,
+    codec: Codec,
+}
+
+/// What every session of a shard begins with.
+#[derive(Debug, Clone)]
+pub(crate) struct SessionTemplate {
+    rtc: RtcConfig,
+    candidates: Vec<Candidate>,
+}
+
+impl SessionTemplate {
+    pub(crate) fn new(config: &CoreConfig) -> Self {
+        let provider: Arc<CryptoProvider> = Arc::new(str0m::crypto::from_feature_flags());
+        let mut extensions = ExtensionMap::empty();
+        extensions.set(1, Extension::AudioLevel);
+        extensions.set(2, Extension::RtpMid);
+        extensions.set(3, Extension::RtpStreamId);
+        extensions.set(4, Extension::RepairedRtpStreamId);
+        extensions.set(5, Extension::TransportSequenceNumber);
+        let rtc = RtcConfig::new()
+            .set_crypto_provider(provider)
+            .set_rtp_mode(true)
+            .clear_codecs()
+            .enable_opus(true, false)
+            .enable_vp8(true)
+            .enable_av1(true)
+            .set_extension_map(extensions)
+            .set_stats_interval(None)
+            .set_send_buffer_audio(1)
+            .set_send_buffer_video(config.nack_buffer.max(1))
+            .set_sctp_max_message_size(262_144);
+        let candidates = config.candidates.iter().filter_map(|candidate| {
+            let built = match candidate.transport {
+                Transport::Udp => Candidate::host(candidate.advertised, Protocol::Udp),
+                Transport::Tcp => Candidate::builder()
+                    .tcp()
+                    .host(candidate.advertised)
+                    .tcptype(TcpType::Passive)
+                    .build(),
+            };
+            built.ok()
+        });
+        Self {
+            rtc,
+            candidates: candidates.collect(),
+        }
+    }
+}
+
+/// One WebRTC connection.
+pub(crate) struct Session {
+    rtc: Box<Rtc>,
+    candidates: Vec<String>,
+    /// Candidates that came before the first offer.
+    early_candidates: Vec<Candidate>,
+    described: bool,
+    pending: Option<PendingOffer>,
+    channel: Option<ChannelId>,
+    channel_queue: VecDeque<(bool, Vec<u8>)>,
+    known_streams: Vec<KnownStream>,
+    /// What each m-line we send on carries.
+    names: BTreeMap<Mid, TrackNames>,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session")
+            .field("lines", &self.names.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    pub(crate) fn new(template: &SessionTemplate, now: Instant) -> Self {
+        let mut rtc = Box::new(template.rtc.clone().build(now));
+        let mut candidates = Vec::new();
+        for candidate in &template.candidates {
+            if let Some(added) = rtc.add_local_candidate(candidate.clone()) {
+                candidates.push(added.to_sdp_string());
+            }
+        }
+        Self {
+            rtc,
+            candidates,
+            early_candidates: Vec::new(),
+            described: false,
+            pending: None,
+            channel: None,
+            channel_queue: VecDeque::new(),
+            known_streams: Vec::new(),
+            names: BTreeMap::new(),
+        }
+    }
+
+    /// Returns the ICE name STUN requests for this session carry.
+    pub(crate) fn ufrag(&mut self) -> String {
+        self.rtc.direct_api().local_ice_credentials().ufrag
+    }
+
+    /// Returns our candidates as `candidate:..` lines.
+    pub(crate) fn candidates(&self) -> &[String] {
+        &self.candidates
+    }
+
+    /// Takes one datagram; false when it is not for this session, or not understood.
+    pub(crate) fn receive(
+        &mut self,
+        now: Instant,
+        transport: Transport,
+        source: SocketAddr,
+        destination: SocketAddr,
+        contents: &[u8],
+    ) -> Result<bool, Box<RtcError>> {
+        let protocol = match transport {
+            Transport::Udp => Protocol::Udp,
+            Transport::Tcp => Protocol::Tcp,
+        };
+        let Ok(receive) = Receive::new(protocol, source, destination, contents) else {
+            return Ok(false);
+        };
+        let input = str0m::Input::Receive(now, receive);
+        if !self.rtc.accepts(&input) {
+            return Ok(false);
+        }
+        self.rtc.handle_input(input).map_err(Box::new)?;
+        Ok(true)
+    }
+
+    /// Lets time pass, which also moves written packets towards the wire.
+    pub(crate) fn tick(&mut self, now: Instant) -> Result<(), Box<RtcError>> {
+        self.rtc
+            .handle_input(str0m::Input::Timeout(now))
+            .map_err(Box::new)
+    }
+
+    /// Takes everything out: datagrams into `out`, events into `events`. Returns when to `tick`.
+    pub(crate) fn drain(
+        &mut self,
+        config: &CoreConfig,
+        out: &mut VecDeque<Output>,
+        events: &mut Vec<SessionEvent>,
+    ) -> Result<Instant, Box<RtcError>> {
+        self.flush_channel();
+        loop {
+            match self.rtc.poll_output().map_err(Box::new)? {
+                str0m::Output::Timeout(at) => return Ok(at),
+                str0m::Output::Transmit(transmit) => {
+                    let transport = match transmit.proto {
+                        Protocol::Udp => Transport::Udp,
+                        Protocol::Tcp | Protocol::SslTcp | Protocol::Tls => Transport::Tcp,
+                    };
+                    out.push_back(Output::Transmit {
+                        transport,
+                        source: config.local(transport, transmit.source),
+                        destination: transmit.destination,
+                        contents: transmit.contents.into(),
+                    });
+                }
+                str0m::Output::Event(event) => {
+                    if let Some(event) = self.event(event) {
+                        events.push(event);
+                    }
+                }
+            }
+        }
+    }
+
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the enum is not exhaustive, and the SDP, frame and statistics events say nothing \
+                  that is not known otherwise"
+    )]
+    fn event(&mut self, event: Event) -> Option<SessionEvent> {
+        Some(match event {
+            Event::RtpPacket(packet) => return self.incoming(packet).map(SessionEvent::Packet),
+            Event::KeyframeRequest(request) => SessionEvent::KeyframeWanted(request.mid),
+            Event::Connected => SessionEvent::Connected,
+            Event::IceConnectionStateChange(state) => match state {
+                IceConnectionState::Connected | IceConnectionState::Completed => {
+                    SessionEvent::Reachable(true)
+                }
+                IceConnectionState::Disconnected => SessionEvent::Reachable(false),
+                IceConnectionState::New | IceConnectionState::Checking => return None,
+            },
+            // The first channel is the one, whatever its label.
+            Event::ChannelOpen(id, _) if self.channel.is_none() => {
+                self.channel = Some(id);
+                SessionEvent::ChannelOpen
+            }
+            Event::ChannelData(message) if self.channel == Some(message.id) => {
+                SessionEvent::ChannelMessage(message.data)
+            }
+            Event::ChannelClose(id) if self.channel == Some(id) => {
+                self.channel = None;
+                SessionEvent::ChannelClosed
+            }
+            Event::Closed => SessionEvent::Closed,
+            _ => return None,
+        })
+    }
+
+    fn incoming(&mut self, packet: RtpPacket) -> Option<IncomingPacket> {
+        let ssrc = *packet.header.ssrc;
+        let pt = *packet.header.payload_type;
+        let known = self
+            .known_streams
+            .iter()
+            .find(|known| known.ssrc == ssrc && known.pt == pt);
+        let (source, codec) = match known {
+            Some(known) => (known.source, known.codec),
+            None => self.learn_stream(&packet)?,
+        };
+        Some(IncomingPacket {
+            source,
+            codec,
+            packet: LinkedPacket {
+                seq_no: *packet.seq_no,
+                timestamp: packet.header.timestamp,
+                marker: packet.header.marker,
+                audio_level: packet
+                    .header
+                    .ext_vals
+                    .audio_level
+                    .map(|level| level.unsigned_abs()),
+                payload: packet.payload,
+            },
+        })
+    }
+
+    fn learn_stream(&mut self, packet: &RtpPacket) -> Option<(SourceId, Codec)> {
+        let pt = packet.header.payload_type;
+        let codec = senders::codec_of(&self.rtc, pt)?;
+        let mut direct = self.rtc.direct_api();
+        let stream = direct.stream_rx(&packet.header.ssrc)?;
+        // Publishers without RTX repair on the original SSRC; str0m would not ask them to.
+        stream.suppress_nack(codec == Codec::Opus);
+        let layer = match stream.rid().as_deref() {
+            None | Some("l") => Layer::Low,
+            Some("h") => Layer::High,
+            // A layer nobody asked for.
+            Some(_) => return None,
+        };
+        let source = SourceId {
+            mid: stream.mid(),
+            layer,
+        };
+        let ssrc = *packet.header.ssrc;
+        self.known_streams
+            .retain(|known| known.ssrc != ssrc || known.pt != *pt);
+        self.known_streams.push(KnownStream {
+            ssrc,
+            pt: *pt,
+            source,
+            codec,
+        });
+        Some((source, codec))
+    }
+
+    /// Applies the participant's offer and returns our answer; an offer of ours that was pending
+    /// is gone afterwards.
+    pub(crate) fn accept_offer(&mut self, sdp: &str) -> Result<String, DescriptionError> {
+        self.forget_offer();
+        let ours: BTreeSet<String> = self.names.keys().map(Mid::to_string).collect();
+        let prepared = description::incoming_offer(sdp, &ours);
+        let offer = SdpOffer::from_sdp_string(&prepared).map_err(DescriptionError::Parse)?;
+        let answer = self
+            .rtc
+            .sdp_api()
+            .accept_offer(offer)
+            .map_err(|error| DescriptionError::Apply(Box::new(error)))?;
+        self.described = true;
+        for candidate in std::mem::take(&mut self.early_candidates) {
+            self.rtc.add_remote_candidate(candidate);
+        }
+        Ok(self.finish(&answer.to_sdp_string()))
+    }
+
+    /// Offers `add` and withdraws `remove`. Returns the description and, in the order of `add`,
+    /// the m-lines; `None` when there was nothing to change.
+    pub(crate) fn create_offer(
+        &mut self,
+        add: &[NewLine],
+        remove: &[Mid],
+    ) -> Option<(String, Vec<Mid>)> {
+        self.forget_offer();
+        let mut directions = Vec::new();
+        for mid in remove {
+            let Some(before) = self.rtc.media(*mid).map(str0m::media::Media::direction) else {
+                continue;
+            };
+            self.names.remove(mid);
+            directions.push((*mid, without_send(before), before));
+        }
+        for line in add {
+            let Some((mid, media)) = line.reuse.and_then(|mid| Some((mid, self.rtc.media(mid)?)))
+            else {
+                continue;
+            };
+            let before = media.direction();
+            directions.push((mid, with_send(before), before));
+            senders::renew_stream(&mut self.rtc, mid, line.is_audio);
+        }
+        let mut api = self.rtc.sdp_api();
+        for (mid, direction, _) in &directions {
+            api.set_direction(*mid, *direction);
+        }
+        let mut mids = Vec::new();
+        for line in add {
+            let kind = if line.is_audio {
+                MediaKind::Audio
+            } else {
+                MediaKind::Video
+            };
+            let mid = line.reuse.unwrap_or_else(|| {
+                let TrackNames { stream, track } = line.names.clone();
+                api.add_media(kind, Direction::SendOnly, Some(stream), Some(track), None)
+            });
+            mids.push(mid);
+        }
+        let (offer, change) = api.apply()?;
+        for (mid, line) in mids.iter().zip(add) {
+            self.names.insert(*mid, line.names.clone());
+        }
+        let sdp = self.finish(&offer.to_sdp_string());
+        let directions = directions
+            .into_iter()
+            .map(|(mid, _, before)| (mid, before))
+            .collect();
+        self.pending = Some(PendingOffer {
+            change,
+            sdp: sdp.clone(),
+            directions,
+        });
+        Some((sdp, mids))
+    }
+
+    /// Returns the pending offer, to be sent again as it was.
+    pub(crate) fn pending_offer(&self) -> Option<&str> {
+        self.pending.as_ref().map(|pending| pending.sdp.as_str())
+    }
+
+    /// Applies the answer to our offer.
+    pub(crate) fn accept_answer(&mut self, sdp: &str) -> Result<(), DescriptionError> {
+        let pending = self.pending.take().ok_or(DescriptionError::NoOffer)?;
+        if description::mids(sdp) != description::mids(&pending.sdp) {
+            self.pending = Some(pending);
+            return Err(DescriptionError::OtherLines);
+        }
+        let answer = match SdpAnswer::from_sdp_string(sdp) {
+            Ok(answer) => answer,
+            Err(error) => {
+                self.pending = Some(pending);
+                return Err(DescriptionError::Parse(error));
+            }
+        };
+        self.rtc
+            .sdp_api()
+            .accept_answer(pending.change, answer)
+            .map_err(|error| DescriptionError::Apply(Box::new(error)))
+    }
+
+    /// Drops our pending offer, as if it had never been made.
+    pub(crate) fn forget_offer(&mut self) {
+        let Some(pending) = self.pending.take() else {
+            return;
+        };
+        // Directions take effect at once in str0m; the change itself dies with `pending`.
+        let mut api = self.rtc.sdp_api();
+        for (mid, direction) in pending.directions {
+            api.set_direction(mid, direction);
+        }
+        drop(api);
+        let rtc = &self.rtc;
+        self.names
+            .retain(|mid, _| rtc.media(*mid).is_some_and(|m| m.direction().is_sending()));
+    }
+
+    fn finish(&self, sdp: &str) -> String {
+        let names = self
+            .names
+            .iter()
+            .map(|(mid, names)| (mid.to_string(), names.clone()));
+        description::outgoing(sdp, &names.collect())
+    }
+
+    /// Takes a participant's candidate; false when it is of no use (mDNS name, end, unreadable).
+    pub(crate) fn add_remote_candidate(&mut self, candidate: &str) -> bool {
+        let text = candidate.strip_prefix("a=").unwrap_or(candidate);
+        let Ok(candidate) = Candidate::from_sdp_string(text) else {
+            return false;
+        };
+        if self.described {
+            self.rtc.add_remote_candidate(candidate);
+        } else if self.early_candidates.len() < 64 {
+            self.early_candidates.push(candidate);
+        }
+        true
+    }
+
+    /// Queues a data channel message; it leaves with the next `drain`.
+    pub(crate) fn send_channel(&mut self, message: &ChannelMessage) {
+        if self.channel.is_some() && self.channel_queue.len() < MAX_CHANNEL_QUEUE {
+            self.channel_queue
+                .push_back((!message.is_text(), message.encode()));
+        }
+    }
+
+    fn flush_channel(&mut self) {
+        while let Some((binary, message)) = self.channel_queue.front() {
+            let Some(mut channel) = self.channel.and_then(|id| self.rtc.channel(id)) else {
+                self.channel_queue.clear();
+                return;
+            };
+            match channel.write(*binary, message) {
+                Ok(false) => return,
+                Ok(true) | Err(_) => {
+                    self.channel_queue.pop_front();
+                }
+            }
+        }
+    }
+
+    /// Asks the participant for a keyframe (PLI).
+    pub(crate) fn request_keyframe(&mut self, source: SourceId) {
+        let rids = match source.layer {
+            Layer::High => [Some(Rid::from("h")), None],
+            Layer::Low => [None, Some(Rid::from("l"))],
+        };
+        let mut direct = self.rtc.direct_api();
+        for rid in rids {
+            if let Some(stream) = direct.stream_rx_by_mid(source.mid, rid) {
+                stream.request_keyframe(KeyframeRequestKind::Pli);
+                return;
+            }
+        }
+    }
+
+    /// Prepares sending on an m-line that was answered; `None` when the participant does not want
+    /// it, or not in this codec.
+    pub(crate) fn sender(&mut self, mid: Mid, codec: Codec) -> Option<Sender> {
+        Sender::new(&mut self.rtc, mid, codec)
+    }
+
+    /// Hands over one packet to send; it leaves with the next `tick` and `drain`.
+    pub(crate) fn send(
+        &mut self,
+        now: Instant,
+        sender: &mut Sender,
+        packet: &LinkedPacket,
+    ) -> bool {
+        sender.send(&mut self.rtc, now, packet)
+    }
+
+    /// Says goodbye to the participant; drain once more to send it.
+    pub(crate) fn close(&mut self) {
+        if let Err(error) = self.rtc.close() {
+            tracing::debug!(%error, "close of a connection that is already broken");
+        }
+    }
+}
+
+/// Reads which m-lines a participant sends on.
+pub(crate) fn sections(sdp: &str) -> Vec<(Mid, Section)> {
+    let sections = description::sections(sdp).into_iter();
+    sections
+        .map(|section| (Mid::from(section.mid.as_str()), section))
+        .collect()
+}
+
+/// Whether a payload begins a keyframe.
+pub(crate) fn begins_keyframe(codec: Codec, payload: &[u8]) -> bool {
+    match codec {
+        Codec::Opus => false,
+        Codec::Vp8 => str0m::format::detect_vp8_keyframe(payload),
+        Codec::Av1 => str0m::format::detect_av1_keyframe(payload),
+    }
+}
+
+fn without_send(direction: Direction) -> Direction {
+    match direction {
+        Direction::SendRecv | Direction::RecvOnly => Direction::RecvOnly,
+        Direction::SendOnly | Direction::Inactive => Direction::Inactive,
+    }
+}
+
+fn with_send(direction: Direction) -> Direction {
+    match direction {
+        Direction::SendRecv | Direction::RecvOnly => Direction::SendRecv,
+        Direction::SendOnly | Direction::Inactive => Direction::SendOnly,
+    }
+}
+
+/// The one starting instant of unit tests.
+#[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests need one instant to count from"
+)]
+pub(crate) fn test_epoch() -> Instant {
+    Instant::now()
+}

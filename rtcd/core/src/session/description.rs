@@ -1,0 +1,266 @@
+//! SDP as text: what has to be read from, or changed in, descriptions that str0m reads or writes.
+//!
+//! Coming in, a participant's m-line that we do not send on is turned one-way, so that the answer
+//! announces no track of ours there; candidates by mDNS name are removed, nobody here resolves
+//! them. Going out, an m-line gets the stream and track names of the track it carries, and SSRCs
+//! for retransmission only where retransmission was negotiated.
+//! Invariant: anything not understood is passed on as it is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What one m-line of a participant's description says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Section {
+    pub(crate) mid: String,
+    pub(crate) is_audio: bool,
+    /// The participant sends here.
+    pub(crate) sends: bool,
+    /// `MediaStream` id of what it sends.
+    pub(crate) stream: Option<String>,
+}
+
+/// The names of the track an m-line carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TrackNames {
+    pub(crate) stream: String,
+    pub(crate) track: String,
+}
+
+/// Splits a description into its session part and its m-lines.
+fn split(sdp: &str) -> Vec<Vec<&str>> {
+    let mut parts = vec![Vec::new()];
+    for line in sdp
+        .lines()
+        .map(str::trim_end)
+        .filter(|line| !line.is_empty())
+    {
+        if line.starts_with("m=") {
+            parts.push(Vec::new());
+        }
+        if let Some(part) = parts.last_mut() {
+            part.push(line);
+        }
+    }
+    parts
+}
+
+fn attribute<'a>(part: &[&'a str], prefix: &str) -> Option<&'a str> {
+    part.iter().find_map(|line| line.strip_prefix(prefix))
+}
+
+fn direction<'a>(part: &[&'a str]) -> Option<&'a str> {
+    const DIRECTIONS: [&str; 4] = ["a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive"];
+    part.iter().find(|line| DIRECTIONS.contains(line)).copied()
+}
+
+/// Reads the audio and video m-lines of a participant's description.
+pub(crate) fn sections(sdp: &str) -> Vec<Section> {
+    let parts = split(sdp);
+    let session_direction = parts.first().and_then(|part| direction(part));
+    let media = parts.iter().skip(1).filter_map(|part| {
+        let line = part.first()?;
+        let is_audio = line.starts_with("m=audio ");
+        if !is_audio && !line.starts_with("m=video ") {
+            return None;
+        }
+        let direction = direction(part)
+            .or(session_direction)
+            .unwrap_or("a=sendrecv");
+        let stream = attribute(part, "a=msid:")
+            .and_then(|msid| msid.split_ascii_whitespace().next())
+            .or_else(|| ssrc_stream(part));
+        Some(Section {
+            mid: attribute(part, "a=mid:")?.to_owned(),
+            is_audio,
+            sends: direction == "a=sendrecv" || direction == "a=sendonly",
+            stream: stream.map(str::to_owned),
+        })
+    });
+    media.collect()
+}
+
+/// Finds the stream id that older clients give per SSRC only.
+fn ssrc_stream<'a>(part: &[&'a str]) -> Option<&'a str> {
+    part.iter()
+        .filter(|line| line.starts_with("a=ssrc:"))
+        .find_map(|line| {
+            let (_, value) = line.split_once(" msid:")?;
+            value.split_ascii_whitespace().next()
+        })
+}
+
+/// Returns the mids of all m-lines, the data channel's included.
+pub(crate) fn mids(sdp: &str) -> Vec<String> {
+    let parts = split(sdp);
+    let mids = parts
+        .iter()
+        .skip(1)
+        .filter_map(|part| attribute(part, "a=mid:"));
+    mids.map(str::to_owned).collect()
+}
+
+/// Prepares a participant's offer: `ours` are the m-lines we send on.
+pub(crate) fn incoming_offer(sdp: &str, ours: &BTreeSet<String>) -> String {
+    let mut text = String::with_capacity(sdp.len());
+    for (index, part) in split(sdp).iter().enumerate() {
+        let media = part
+            .first()
+            .is_some_and(|m| m.starts_with("m=audio") || m.starts_with("m=video"));
+        let we_send = attribute(part, "a=mid:").is_some_and(|mid| ours.contains(mid));
+        let one_way = index > 0 && media && !we_send;
+        for line in part {
+            let line = match *line {
+                "a=sendrecv" if one_way => "a=sendonly",
+                "a=recvonly" if one_way => "a=inactive",
+                candidate if candidate.starts_with("a=candidate:") && is_mdns(candidate) => {
+                    continue;
+                }
+                other => other,
+            };
+            push_line(&mut text, line);
+        }
+        if one_way && direction(part).is_none() {
+            push_line(&mut text, "a=sendonly");
+        }
+    }
+    text
+}
+
+fn is_mdns(candidate: &str) -> bool {
+    candidate
+        .split_ascii_whitespace()
+        .any(|word| word.ends_with(".local"))
+}
+
+fn push_line(text: &mut String, line: &str) {
+    text.push_str(line);
+    text.push_str("\r\n");
+}
+
+/// Finishes a description of ours: `names` says what each m-line carries, by mid.
+pub(crate) fn outgoing(sdp: &str, names: &BTreeMap<String, TrackNames>) -> String {
+    let mut text = String::with_capacity(sdp.len());
+    for part in split(sdp) {
+        let names = attribute(&part, "a=mid:").and_then(|mid| names.get(mid));
+        let sends = !matches!(direction(&part), Some("a=recvonly" | "a=inactive"));
+        let has_rtx = part
+            .iter()
+            .any(|line| line.starts_with("a=rtpmap:") && line.contains(" rtx/"));
+        let rtx_ssrcs: BTreeSet<&str> = part
+            .iter()
+            .filter_map(|line| line.strip_prefix("a=ssrc-group:FID "))
+            .filter_map(|group| group.split_ascii_whitespace().nth(1))
+            .filter(|_| !has_rtx)
+            .collect();
+        for line in &part {
+            outgoing_line(&mut text, line, names, sends, has_rtx, &rtx_ssrcs);
+        }
+    }
+    text
+}
+
+fn outgoing_line(
+    text: &mut String,
+    line: &str,
+    names: Option<&TrackNames>,
+    sends: bool,
+    has_rtx: bool,
+    rtx_ssrcs: &BTreeSet<&str>,
+) {
+    if line.starts_with("a=msid:") {
+        match names {
+            _ if !sends => {}
+            Some(TrackNames { stream, track }) => {
+                push_line(text, &format!("a=msid:{stream} {track}"));
+            }
+            None => push_line(text, line),
+        }
+        return;
+    }
+    if line.starts_with("a=ssrc-group:FID") && !has_rtx {
+        return;
+    }
+    let Some((ssrc, rest)) = line
+        .strip_prefix("a=ssrc:")
+        .and_then(|line| line.split_once(' '))
+    else {
+        push_line(text, line);
+        return;
+    };
+    if !sends || rtx_ssrcs.contains(ssrc) {
+        return;
+    }
+    match names {
+        Some(TrackNames { stream, .. }) if rest.starts_with("cname:") => {
+            push_line(text, &format!("a=ssrc:{ssrc} cname:{stream}"));
+        }
+        Some(TrackNames { stream, track }) if rest.starts_with("msid:") => {
+            push_line(text, &format!("a=ssrc:{ssrc} msid:{stream} {track}"));
+        }
+        Some(_) | None => push_line(text, line),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OFFER: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\na=group:BUNDLE 0 1 2\r\n\
+        m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:0\r\na=sendrecv\r\n\
+        a=candidate:1 1 udp 1 abc.local 5 typ host\r\na=candidate:2 1 udp 1 10.0.0.1 5 typ host\r\n\
+        m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:1\r\na=sendrecv\r\na=msid:streamA trackA\r\n\
+        m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:2\r\na=recvonly\r\n";
+
+    #[test]
+    fn sections_say_what_a_participant_sends() {
+        let found = sections(OFFER);
+        assert_eq!(found.len(), 2);
+        assert_eq!(
+            found[0],
+            Section {
+                mid: "1".into(),
+                is_audio: true,
+                sends: true,
+                stream: Some("streamA".into())
+            }
+        );
+        assert!(!found[1].sends && !found[1].is_audio);
+        assert_eq!(mids(OFFER), ["0", "1", "2"]);
+    }
+
+    #[test]
+    fn an_offer_is_one_way_where_we_do_not_send() {
+        let prepared = incoming_offer(OFFER, &BTreeSet::new());
+        assert!(prepared.contains("a=mid:1\r\na=sendonly\r\n"), "{prepared}");
+        assert!(prepared.contains("a=mid:2\r\na=inactive\r\n"));
+        assert!(
+            prepared.contains("a=mid:0\r\na=sendrecv\r\n"),
+            "the data channel is left alone"
+        );
+        assert!(!prepared.contains(".local") && prepared.contains("10.0.0.1"));
+        let kept = incoming_offer(OFFER, &BTreeSet::from(["1".to_owned()]));
+        assert!(kept.contains("a=mid:1\r\na=sendrecv\r\n"));
+    }
+
+    #[test]
+    fn our_descriptions_name_the_track_and_hide_unused_ssrcs() {
+        let ours = "v=0\r\nm=video 9 X 96\r\na=mid:v\r\na=sendonly\r\na=msid:x y\r\n\
+            a=rtpmap:96 VP8/90000\r\na=ssrc:1 cname:y\r\na=ssrc:1 msid:x y\r\na=ssrc:2 cname:y\r\n\
+            a=ssrc-group:FID 1 2\r\nm=audio 9 X 111\r\na=mid:a\r\na=recvonly\r\na=msid:x y\r\n";
+        let names = BTreeMap::from([(
+            "v".to_owned(),
+            TrackNames {
+                stream: "s1".into(),
+                track: "screen_s1_abc".into(),
+            },
+        )]);
+        assert_eq!(
+            outgoing(ours, &names),
+            "v=0\r\nm=video 9 X 96\r\na=mid:v\r\na=sendonly\r\na=msid:s1 screen_s1_abc\r\n\
+             a=rtpmap:96 VP8/90000\r\na=ssrc:1 cname:s1\r\na=ssrc:1 msid:s1 screen_s1_abc\r\n\
+             m=audio 9 X 111\r\na=mid:a\r\na=recvonly\r\n"
+        );
+        let with_rtx = ours.replace("VP8/90000", "VP8/90000\r\na=rtpmap:97 rtx/90000");
+        assert!(outgoing(&with_rtx, &names).contains("a=ssrc-group:FID 1 2"));
+    }
+}

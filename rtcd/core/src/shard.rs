@@ -1,0 +1,523 @@
+//! A shard: legs of many calls behind one set of sockets, driven by one thread.
+//!
+//! In: `Input` with the time. Out: `Output`, taken with `poll_output` until it is a `Timeout`.
+//! Routes datagrams to sessions, messages to legs, and wakes whoever is due. Sessions that were
+//! written to are flushed when the outputs are taken, so that a batch of inputs costs one flush per
+//! session.
+//! Invariants: a session that is neither addressed nor due is never touched; a panic ends the call
+//! it happened in, and nothing else.
+
+mod demux;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use crate::config::CoreConfig;
+use crate::counters::{ConnState, Counters, DropReason};
+use crate::io::{
+    CallKey, CloseReason, Input, JoinRequest, LinkId, LinkMessage, Output, SessionKey, Transport,
+};
+use crate::leg::{Ctx, Leg, Notes};
+use crate::session::SessionTemplate;
+use demux::{Demux, Place};
+
+/// Longest time between two calls of a shard; bounds what a lost wake-up can cost.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// Names a leg for as long as the shard lives.
+type LegId = u64;
+
+/// Who is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    Session(Place),
+    Leg(LegId),
+}
+
+/// Legs of many calls, driven by one thread.
+#[derive(Debug)]
+pub struct Shard {
+    config: CoreConfig,
+    template: SessionTemplate,
+    legs: HashMap<LegId, Leg>,
+    next_leg: LegId,
+    leg_by_call: BTreeMap<CallKey, LegId>,
+    sessions: BTreeMap<SessionKey, Place>,
+    /// What must be said about the sessions of a leg if it panics.
+    calls_by_leg: BTreeMap<LegId, (CallKey, BTreeSet<SessionKey>)>,
+    demux: Demux,
+    due: BinaryHeap<Reverse<(Instant, Due)>>,
+    dirty: VecDeque<Place>,
+    out: VecDeque<Output>,
+    counters: Counters,
+    notes: Notes,
+    now: Instant,
+}
+
+impl Shard {
+    /// Makes an empty shard.
+    #[must_use]
+    pub fn new(config: CoreConfig, now: Instant) -> Self {
+        let template = SessionTemplate::new(&config);
+        Self {
+            config,
+            template,
+            legs: HashMap::new(),
+            next_leg: 0,
+            leg_by_call: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            calls_by_leg: BTreeMap::new(),
+            demux: Demux::default(),
+            due: BinaryHeap::new(),
+            dirty: VecDeque::new(),
+            out: VecDeque::new(),
+            counters: Counters::default(),
+            notes: Notes::default(),
+            now,
+        }
+    }
+
+    /// Takes one input that happened at `now`. Several may be given before outputs are taken.
+    pub fn handle_input(&mut self, now: Instant, input: Input<'_>) {
+        self.now = self.now.max(now);
+        match input {
+            Input::Datagram {
+                transport,
+                source,
+                destination,
+                contents,
+            } => {
+                self.datagram(transport, source, destination, contents);
+            }
+            Input::TcpClosed { source } => self.demux.forget(Transport::Tcp, source),
+            Input::Join(request) => self.join(request),
+            Input::Leave(key) => {
+                if let Some(place) = self.sessions.get(&key).copied() {
+                    self.enter(place.leg, |leg, ctx| {
+                        leg.close(ctx, place.session, CloseReason::Left);
+                    });
+                }
+            }
+            Input::Control { key, message } => match self.sessions.get(&key).copied() {
+                Some(place) => {
+                    self.enter(place.leg, |leg, ctx| {
+                        leg.control(ctx, place.session, &message)
+                    });
+                }
+                None => {
+                    tracing::debug!(session = %key.session, "message for an unknown session");
+                    self.counters.drop_one(DropReason::UnknownSession);
+                }
+            },
+            Input::LinkUp { call, link } => {
+                let id = self.leg(call);
+                self.enter(id, |leg, ctx| leg.link_up(ctx, link));
+            }
+            Input::LinkDown { call, link } => {
+                if let Some(id) = self.leg_by_call.get(&call).copied() {
+                    self.enter(id, |leg, ctx| leg.link_down(ctx, link));
+                }
+            }
+            Input::Linked {
+                call,
+                link,
+                message,
+            } => self.linked(&call, link, message),
+            Input::Timeout => self.fire(),
+        }
+    }
+
+    /// Returns the next effect; `Output::Timeout` when there is none.
+    pub fn poll_output(&mut self) -> Output {
+        loop {
+            if let Some(output) = self.out.pop_front() {
+                if let Output::Transmit { contents, .. } = &output {
+                    self.counters.packets_out += 1;
+                    self.counters.bytes_out += u64::try_from(contents.len()).unwrap_or(0);
+                }
+                return output;
+            }
+            let Some(place) = self.dirty.pop_front() else {
+                break;
+            };
+            self.enter(place.leg, |leg, ctx| leg.flush(ctx, place.session));
+        }
+        let due = self.due.peek().map(|Reverse((at, _))| *at);
+        Output::Timeout(due.map_or(self.now + IDLE, |at| at.min(self.now + IDLE)))
+    }
+
+    /// Returns what was counted so far.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Whether a session here is reached under this ICE name: the shell asks before it hands a
+    /// datagram to another shard.
+    #[must_use]
+    pub fn knows_ufrag(&self, ufrag: &str) -> bool {
+        self.demux.has_name(ufrag)
+    }
+
+    /// Returns how many sessions are in the shard.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Returns how many calls have a leg here.
+    #[must_use]
+    pub fn legs(&self) -> usize {
+        self.legs.len()
+    }
+
+    fn datagram(
+        &mut self,
+        transport: Transport,
+        source: SocketAddr,
+        destination: SocketAddr,
+        contents: &[u8],
+    ) {
+        self.counters.packets_in += 1;
+        self.counters.bytes_in += u64::try_from(contents.len()).unwrap_or(0);
+        let Some((place, by_name)) = self.demux.find(transport, source, contents) else {
+            self.counters.drop_one(DropReason::UnknownSource);
+            return;
+        };
+        let path = (transport, source, destination);
+        let accepted = self
+            .enter(place.leg, |leg, ctx| {
+                leg.datagram(ctx, place.session, path, contents)
+            })
+            .unwrap_or(false);
+        // The session checked that the request was made by its participant.
+        if accepted && by_name {
+            self.demux.learn(transport, source, place);
+        }
+    }
+
+    fn join(&mut self, request: JoinRequest) {
+        let key = request.key.clone();
+        if self.sessions.contains_key(&key) {
+            tracing::error!(session = %key.session, "join of a session that is in a call already");
+            return;
+        }
+        let call = CallKey {
+            group: key.group.clone(),
+            call: request.call.clone(),
+        };
+        let id = self.leg(call);
+        // Noted first: a panic while joining has to close it too.
+        if let Some((_, sessions)) = self.calls_by_leg.get_mut(&id) {
+            sessions.insert(key.clone());
+        }
+        let joined = self.enter(id, |leg, ctx| {
+            let index = leg.join(ctx, request);
+            (index, std::mem::take(&mut ctx.notes.ufrags))
+        });
+        let Some((Some(session), ufrags)) = joined else {
+            return;
+        };
+        self.sessions.insert(key, Place { leg: id, session });
+        for (session, ufrag) in ufrags {
+            self.demux.name(ufrag, Place { leg: id, session });
+        }
+    }
+
+    fn linked(&mut self, call: &CallKey, link: LinkId, message: LinkMessage) {
+        match self.leg_by_call.get(call).copied() {
+            Some(id) => {
+                self.enter(id, |leg, ctx| leg.linked(ctx, link, message));
+            }
+            None => self.counters.drop_one(DropReason::UnknownSource),
+        }
+    }
+
+    /// Wakes everybody who is due.
+    fn fire(&mut self) {
+        while let Some(Reverse((at, due))) = self.due.peek().copied() {
+            if at > self.now {
+                return;
+            }
+            self.due.pop();
+            match due {
+                Due::Session(place) => {
+                    self.enter(place.leg, |leg, ctx| leg.timeout(ctx, place.session));
+                }
+                Due::Leg(id) => {
+                    self.enter(id, Leg::leg_timeout);
+                }
+            }
+        }
+    }
+
+    /// Returns the leg of a call, made if there is none.
+    fn leg(&mut self, call: CallKey) -> LegId {
+        if let Some(id) = self.leg_by_call.get(&call) {
+            return *id;
+        }
+        let id = self.next_leg;
+        self.next_leg += 1;
+        self.legs.insert(id, Leg::new(call.clone()));
+        self.calls_by_leg
+            .insert(id, (call.clone(), BTreeSet::new()));
+        self.leg_by_call.insert(call, id);
+        id
+    }
+
+    /// Calls into a leg: the only place, so that a panic inside stays inside. `None` when there is
+    /// no such leg, or when it panicked.
+    fn enter<R>(&mut self, id: LegId, work: impl FnOnce(&mut Leg, &mut Ctx<'_>) -> R) -> Option<R> {
+        let leg = self.legs.get_mut(&id)?;
+        let mut ctx = Ctx {
+            now: self.now,
+            config: &self.config,
+            template: &self.template,
+            out: &mut self.out,
+            counters: &mut self.counters,
+            notes: &mut self.notes,
+        };
+        let result = catch_unwind(AssertUnwindSafe(|| work(leg, &mut ctx)));
+        if let Ok(result) = result {
+            let is_empty = leg.is_empty();
+            self.take_notes(id);
+            if is_empty {
+                self.remove_leg(id);
+            }
+            Some(result)
+        } else {
+            self.panicked(id);
+            None
+        }
+    }
+
+    fn take_notes(&mut self, id: LegId) {
+        for (session, at) in self.notes.wake.drain(..) {
+            self.due
+                .push(Reverse((at, Due::Session(Place { leg: id, session }))));
+        }
+        if let Some(at) = self.notes.wake_leg.take() {
+            self.due.push(Reverse((at, Due::Leg(id))));
+        }
+        let places = self
+            .notes
+            .dirty
+            .drain(..)
+            .map(|session| Place { leg: id, session });
+        self.dirty.extend(places);
+        for (session, ufrag) in self.notes.ufrags.drain(..) {
+            self.demux.name(ufrag, Place { leg: id, session });
+        }
+        if self.notes.closed.is_empty() {
+            return;
+        }
+        let closed: BTreeSet<Place> = self
+            .notes
+            .closed
+            .drain(..)
+            .map(|session| Place { leg: id, session })
+            .collect();
+        for place in &closed {
+            self.demux.remove(*place);
+        }
+        if let Some((_, keys)) = self.calls_by_leg.get_mut(&id) {
+            let sessions = &mut self.sessions;
+            keys.retain(|key| {
+                let gone = sessions
+                    .get(key)
+                    .is_some_and(|place| closed.contains(place));
+                if gone {
+                    sessions.remove(key);
+                }
+                !gone
+            });
+        }
+    }
+
+    fn remove_leg(&mut self, id: LegId) {
+        self.legs.remove(&id);
+        if let Some((call, _)) = self.calls_by_leg.remove(&id) {
+            self.leg_by_call.remove(&call);
+        }
+    }
+
+    /// Ends a call whose leg panicked: its state cannot be trusted, so it is not asked.
+    fn panicked(&mut self, id: LegId) {
+        self.counters.panics += 1;
+        self.notes = Notes::default();
+        let Some((call, keys)) = self.calls_by_leg.remove(&id) else {
+            return;
+        };
+        tracing::error!(call = %call.call, sessions = keys.len(), "call ended by a panic");
+        self.leg_by_call.remove(&call);
+        if let Some(leg) = self.legs.remove(&id) {
+            // Freeing it could panic again.
+            drop(catch_unwind(AssertUnwindSafe(|| drop(leg))));
+        }
+        let gauge = self.counters.group(&call.group);
+        gauge.sessions = gauge
+            .sessions
+            .saturating_sub(u64::try_from(keys.len()).unwrap_or(0));
+        // Whatever the leg said about its sessions before is overtaken: `Closed` comes last.
+        for key in keys {
+            if let Some(place) = self.sessions.remove(&key) {
+                self.demux.remove(place);
+            }
+            self.counters.conn_state(ConnState::Closed);
+            let (call, reason) = (call.call.clone(), CloseReason::Panicked);
+            self.out.push_back(Output::Closed { key, call, reason });
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn leg_for_test(&mut self, call: &CallKey) -> Option<&mut Leg> {
+        self.legs.get_mut(self.leg_by_call.get(call)?)
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::wildcard_enum_match_arm, reason = "a test looks at the outputs it is about")]
+mod tests {
+    use proto::id::{CallId, GroupId, SessionId, UserId};
+    use proto::rtcd::{RtcKind, RtcMessage};
+
+    use super::*;
+    use crate::session::test_epoch;
+
+    fn key(session: &str) -> SessionKey {
+        SessionKey {
+            group: GroupId::parse("g").unwrap(),
+            session: SessionId::parse(session).unwrap(),
+        }
+    }
+
+    fn join(shard: &mut Shard, call: &str, session: &str) {
+        let request = JoinRequest {
+            key: key(session),
+            call: CallId::parse(call).unwrap(),
+            user: UserId::parse("u").unwrap(),
+            channel: None,
+            av1_support: false,
+            dc_signalling: true,
+        };
+        shard.handle_input(shard.now, Input::Join(request));
+    }
+
+    fn drain(shard: &mut Shard) -> Vec<Output> {
+        let mut outputs = Vec::new();
+        loop {
+            match shard.poll_output() {
+                Output::Timeout(_) => return outputs,
+                output => outputs.push(output),
+            }
+        }
+    }
+
+    #[test]
+    fn a_panic_ends_its_call_and_no_other() {
+        let mut shard = Shard::new(CoreConfig::default(), test_epoch());
+        for (call, session) in [("broken", "a"), ("broken", "b"), ("whole", "c")] {
+            join(&mut shard, call, session);
+        }
+        drain(&mut shard);
+        let broken = CallKey {
+            group: key("a").group,
+            call: CallId::parse("broken").unwrap(),
+        };
+        shard.leg_for_test(&broken).unwrap().panic_on_mute = true;
+        let mute =
+            |session| RtcMessage::for_session(&key(session).session, RtcKind::Mute, Vec::new());
+        shard.handle_input(
+            shard.now,
+            Input::Control {
+                key: key("a"),
+                message: mute("a"),
+            },
+        );
+        let closed: Vec<_> = drain(&mut shard)
+            .into_iter()
+            .filter_map(|output| match output {
+                Output::Closed { key, reason, .. } => Some((key.session.to_string(), reason)),
+                _ => None,
+            })
+            .collect();
+        let panicked = CloseReason::Panicked;
+        assert_eq!(
+            closed,
+            [("a".to_owned(), panicked), ("b".to_owned(), panicked)]
+        );
+        assert_eq!(
+            (shard.sessions(), shard.legs(), shard.counters().panics),
+            (1, 1, 1)
+        );
+        assert_eq!(shard.counters().groups[&key("a").group].sessions, 1);
+        // The other call goes on, and the id may be used again.
+        shard.handle_input(
+            shard.now,
+            Input::Control {
+                key: key("c"),
+                message: mute("c"),
+            },
+        );
+        join(&mut shard, "broken", "a");
+        assert_eq!((shard.sessions(), shard.counters().panics), (2, 1));
+    }
+
+    #[test]
+    fn a_session_without_an_offer_is_closed_after_ten_seconds() {
+        let mut shard = Shard::new(CoreConfig::default(), test_epoch());
+        join(&mut shard, "c", "a");
+        let start = shard.now;
+        let mut now = start;
+        let closed_at = loop {
+            let mut closed = None;
+            let next = loop {
+                match shard.poll_output() {
+                    Output::Timeout(at) => break at,
+                    Output::Closed { reason, .. } => closed = Some(reason),
+                    _ => {}
+                }
+            };
+            if let Some(reason) = closed {
+                assert_eq!(reason, CloseReason::NoFirstOffer);
+                break now - start;
+            }
+            assert!(now - start < Duration::from_secs(20), "never closed");
+            now = next.max(now + Duration::from_millis(1));
+            shard.handle_input(now, Input::Timeout);
+        };
+        assert!(closed_at >= Duration::from_secs(10) && closed_at < Duration::from_secs(11));
+        assert_eq!((shard.sessions(), shard.legs()), (0, 0));
+    }
+
+    #[test]
+    fn another_groups_session_is_unknown() {
+        let mut shard = Shard::new(CoreConfig::default(), test_epoch());
+        join(&mut shard, "c", "a");
+        let foreign = SessionKey {
+            group: GroupId::parse("other").unwrap(),
+            ..key("a")
+        };
+        let message = RtcMessage::for_session(&foreign.session, RtcKind::Mute, Vec::new());
+        shard.handle_input(
+            shard.now,
+            Input::Control {
+                key: foreign.clone(),
+                message,
+            },
+        );
+        assert_eq!(shard.counters().dropped(DropReason::UnknownSession), 1);
+        shard.handle_input(shard.now, Input::Leave(foreign));
+        assert_eq!(shard.sessions(), 1);
+        shard.handle_input(shard.now, Input::Leave(key("a")));
+        shard.handle_input(shard.now, Input::Leave(key("a")));
+        let closed = drain(&mut shard)
+            .into_iter()
+            .filter(|output| matches!(output, Output::Closed { .. }))
+            .count();
+        assert_eq!(closed, 1);
+    }
+}
