@@ -5,6 +5,10 @@
 //! and XMPP will stand beside it. Used by `signalling/server` and `deploy/parley` only.
 //! Not here: calls. What clients say about calls leaves as `Notice::Action`.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
+pub mod credentials;
+pub mod embedded;
 pub mod model;
 
 use async_trait::async_trait;
@@ -45,13 +49,20 @@ pub trait ChatBackend: Send + Sync + std::fmt::Debug {
     /// A picture of the person and its MIME type.
     async fn portrait(&self, id: &UserId) -> Result<(Bytes, String), ChatError>;
     /// Makes sure that a bot exists and returns it with a fresh token that does not expire.
-    async fn ensure_bot(&self, username: &str, display_name: &str)
-    -> Result<(Person, String), ChatError>;
+    async fn ensure_bot(
+        &self,
+        username: &str,
+        display_name: &str,
+    ) -> Result<(Person, String), ChatError>;
 
     async fn room(&self, id: &ChannelId) -> Result<Room, ChatError>;
     async fn members(&self, room: &ChannelId) -> Result<Vec<UserId>, ChatError>;
-    async fn may(&self, user: &UserId, room: &ChannelId, right: RoomRight)
-    -> Result<bool, ChatError>;
+    async fn may(
+        &self,
+        user: &UserId,
+        room: &ChannelId,
+        right: RoomRight,
+    ) -> Result<bool, ChatError>;
     /// Rooms the person may read.
     async fn rooms_of(&self, user: &UserId) -> Result<Vec<Room>, ChatError>;
 

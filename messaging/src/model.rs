@@ -188,12 +188,26 @@ pub enum ActionValue {
 pub enum Notice {
     Action(ClientAction),
     /// A WebSocket is authenticated.
-    Connected { connection: ConnId, user: UserId },
+    Connected {
+        connection: ConnId,
+        user: UserId,
+    },
     /// A WebSocket is gone for good or for now; a later one may carry the same id.
-    Disconnected { connection: ConnId, user: UserId },
+    Disconnected {
+        connection: ConnId,
+        user: UserId,
+    },
     /// The person may no longer be in the room.
-    LeftRoom { room: ChannelId, user: UserId },
-    RoomArchived { room: ChannelId },
+    LeftRoom {
+        room: ChannelId,
+        user: UserId,
+    },
+    RoomArchived {
+        room: ChannelId,
+    },
     /// A login ended: signed out, revoked or expired.
-    LoginEnded { login_id: String, user: UserId },
+    LoginEnded {
+        login_id: String,
+        user: UserId,
+    },
 }

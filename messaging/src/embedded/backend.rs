@@ -1,0 +1,153 @@
+//! The verbs that calls need, on the embedded server.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use proto::id::{ChannelId, FileId, PostId, UploadId, UserId};
+use tokio::sync::mpsc;
+
+use super::fault::Fault;
+use super::{Server, portrait, wall_ms};
+use crate::model::{
+    ClientEvent, File, Login, NewPost, Notice, Person, Post, Room, RoomRight, Upload,
+    UploadProgress,
+};
+use crate::{ChatBackend, ChatError};
+
+/// More members than any room here has.
+const ALL: i64 = i64::MAX;
+
+#[async_trait]
+impl ChatBackend for Server {
+    async fn login(&self, token: &str) -> Result<Option<Login>, ChatError> {
+        Ok(self.authenticate(token).await?.map(|caller| caller.login()))
+    }
+
+    async fn login_is_live(&self, login_id: &str) -> Result<bool, ChatError> {
+        Ok(self
+            .store
+            .login_is_live(login_id, wall_ms())
+            .await
+            .map_err(Fault::from)?)
+    }
+
+    async fn person(&self, id: &UserId) -> Result<Person, ChatError> {
+        Ok(self.person_row(id.as_str()).await?.to_person())
+    }
+
+    async fn persons(&self, ids: &[UserId]) -> Result<Vec<Person>, ChatError> {
+        let ids: Vec<&str> = ids.iter().map(UserId::as_str).collect();
+        let rows = self.store.persons(&ids).await.map_err(Fault::from)?;
+        Ok(rows
+            .iter()
+            .map(super::store::PersonRow::to_person)
+            .collect())
+    }
+
+    async fn person_by_username(&self, username: &str) -> Result<Person, ChatError> {
+        Ok(self.person_named(username).await?.to_person())
+    }
+
+    async fn portrait(&self, id: &UserId) -> Result<(Bytes, String), ChatError> {
+        let person = self.person(id).await?;
+        Ok((portrait::draw(&person).into(), portrait::MIME.to_owned()))
+    }
+
+    async fn ensure_bot(
+        &self,
+        username: &str,
+        display_name: &str,
+    ) -> Result<(Person, String), ChatError> {
+        Ok(self.ensure_bot_account(username, display_name).await?)
+    }
+
+    async fn room(&self, id: &ChannelId) -> Result<Room, ChatError> {
+        Ok(self.room_row(id.as_str()).await?.to_room())
+    }
+
+    async fn members(&self, room: &ChannelId) -> Result<Vec<UserId>, ChatError> {
+        let room = self.room_row(room.as_str()).await?;
+        let members = self
+            .store
+            .members(&room.id, 0, ALL)
+            .await
+            .map_err(Fault::from)?;
+        Ok(members.into_iter().map(|member| member.person_id).collect())
+    }
+
+    async fn may(
+        &self,
+        user: &UserId,
+        room: &ChannelId,
+        right: RoomRight,
+    ) -> Result<bool, ChatError> {
+        let person = self.person_row(user.as_str()).await?;
+        let room = self.room_row(room.as_str()).await?;
+        Ok(person.deleted_at == 0 && self.access(room, &person).await?.allows(right))
+    }
+
+    async fn rooms_of(&self, user: &UserId) -> Result<Vec<Room>, ChatError> {
+        let joined = self.store.rooms_with(user).await.map_err(Fault::from)?;
+        let open = self.store.rooms_open_to(user).await.map_err(Fault::from)?;
+        Ok(joined
+            .iter()
+            .chain(&open)
+            .map(super::store::RoomRow::to_room)
+            .collect())
+    }
+
+    async fn create_post(&self, post: NewPost) -> Result<Post, ChatError> {
+        Ok(self.publish_post(post, "").await?.to_post())
+    }
+
+    async fn post(&self, id: &PostId) -> Result<Post, ChatError> {
+        Ok(self.post_view(id.as_str()).await?.to_post())
+    }
+
+    async fn update_post(&self, post: Post) -> Result<Post, ChatError> {
+        Ok(self.replace_post(post).await?.to_post())
+    }
+
+    async fn create_upload(
+        &self,
+        owner: &UserId,
+        room: &ChannelId,
+        filename: &str,
+        size_bytes: u64,
+    ) -> Result<Upload, ChatError> {
+        self.person_row(owner.as_str()).await?;
+        Ok(self.begin_upload(owner, room, filename, size_bytes).await?)
+    }
+
+    async fn upload(&self, id: &UploadId) -> Result<Upload, ChatError> {
+        Ok(self.describe(self.upload_row(id.as_str()).await?).await?)
+    }
+
+    async fn append_upload(
+        &self,
+        id: &UploadId,
+        piece: Bytes,
+    ) -> Result<UploadProgress, ChatError> {
+        let piece = futures_util::stream::iter([Ok::<_, std::convert::Infallible>(piece)]);
+        Ok(self.append(id.as_str(), piece).await?)
+    }
+
+    async fn file(&self, id: &FileId) -> Result<File, ChatError> {
+        Ok(self.file_row(id.as_str()).await?.to_file())
+    }
+
+    async fn file_contents(&self, id: &FileId) -> Result<Bytes, ChatError> {
+        Ok(self.read_file(id.as_str()).await?)
+    }
+
+    async fn attach_file(&self, id: &FileId, post: &PostId) -> Result<(), ChatError> {
+        Ok(self.tie_file(id, post).await?)
+    }
+
+    fn publish(&self, event: ClientEvent) {
+        self.hub.publish(&event);
+    }
+
+    fn notices(&self) -> Option<mpsc::Receiver<Notice>> {
+        self.notices.take()
+    }
+}

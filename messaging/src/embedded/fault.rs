@@ -1,0 +1,161 @@
+//! Why a request was not carried out: one type for HTTP answers, WebSocket replies and callers.
+//!
+//! The client reads `id` (stable) and `message`; the cause goes to the log only, joined to the
+//! answer by a request id.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use super::store::StoreError;
+use crate::ChatError;
+
+/// A refused or failed request.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    pub(crate) status: StatusCode,
+    pub(crate) id: &'static str,
+    pub(crate) message: String,
+    /// What could not be found; only for `NotFound`.
+    missing: Option<(&'static str, String)>,
+    source: Option<anyhow::Error>,
+}
+
+impl Fault {
+    fn new(status: StatusCode, id: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            id,
+            message: message.into(),
+            missing: None,
+            source: None,
+        }
+    }
+
+    /// The request breaks a rule that `message` names.
+    pub(crate) fn invalid(id: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, id, message)
+    }
+
+    pub(crate) fn unauthenticated() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "api.context.session_expired.app_error",
+            "sign in first: the session is missing, has expired or was revoked",
+        )
+    }
+
+    pub(crate) fn wrong_password() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "api.user.login.invalid_credentials_email_username",
+            "the username or the password is wrong",
+        )
+    }
+
+    pub(crate) fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "api.context.permissions.app_error",
+            message,
+        )
+    }
+
+    pub(crate) fn not_found(what: &'static str, id: impl Into<String>) -> Self {
+        let id = id.into();
+        let mut fault = Self::new(
+            StatusCode::NOT_FOUND,
+            "store.not_found.app_error",
+            format!("{what} `{id}` does not exist or is not yours to see"),
+        );
+        fault.missing = Some((what, id));
+        fault
+    }
+
+    pub(crate) fn no_route(path: &str) -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "api.context.404.app_error",
+            format!("there is nothing at `{path}`"),
+        )
+    }
+
+    pub(crate) fn conflict(id: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, id, message)
+    }
+
+    pub(crate) fn too_large(message: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "api.file.too_large.app_error",
+            message,
+        )
+    }
+
+    pub(crate) fn too_many(message: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "api.context.rate_limit.app_error",
+            message,
+        )
+    }
+
+    /// Something of ours broke; `operation` is the verb and object for the log.
+    pub(crate) fn internal(operation: &'static str, source: impl Into<anyhow::Error>) -> Self {
+        let mut fault = Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "api.internal.app_error",
+            operation,
+        );
+        fault.source = Some(source.into());
+        fault
+    }
+
+    /// Returns the body clients read, and logs the cause when there is one.
+    pub(crate) fn body(&self) -> Value {
+        let request_id = proto::id::new_id();
+        let message = match &self.source {
+            Some(source) => {
+                tracing::error!(%request_id, operation = %self.message, error = %format!("{source:#}"), "request failed");
+                "the server could not do this; its log says why"
+            }
+            None => &self.message,
+        };
+        json!({
+            "id": self.id,
+            "message": message,
+            "detailed_error": "",
+            "request_id": request_id,
+            "status_code": self.status.as_u16(),
+        })
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        let operation = error.operation;
+        Self::internal(operation, error)
+    }
+}
+
+impl From<Fault> for ChatError {
+    fn from(fault: Fault) -> Self {
+        if let Some(source) = fault.source {
+            return Self::Storage {
+                operation: "use the chat records",
+                source,
+            };
+        }
+        match fault.missing {
+            Some((what, id)) => Self::NotFound { what, id },
+            None => Self::Refused(fault.message),
+        }
+    }
+}
+
+impl IntoResponse for Fault {
+    fn into_response(self) -> Response {
+        (self.status, Json(self.body())).into_response()
+    }
+}

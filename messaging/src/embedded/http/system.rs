@@ -1,0 +1,74 @@
+//! What clients ask of the server itself before they ask for anything else.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+
+use super::State;
+use crate::embedded::{Server, wire};
+
+pub(super) fn routes() -> Router<Arc<Server>> {
+    Router::new()
+        .route("/system/ping", get(ping))
+        .route("/config/client", get(config))
+        .route("/license/client", get(license))
+        .route("/plugins/webapp", get(plugins))
+}
+
+#[expect(clippy::unused_async, reason = "a handler is asynchronous")]
+async fn ping() -> Json<Value> {
+    Json(json!({ "status": "OK", "AndroidLatestVersion": "", "IosLatestVersion": "" }))
+}
+
+/// The settings that clients act upon; all values are text.
+#[expect(clippy::unused_async, reason = "a handler is asynchronous")]
+async fn config(state: State) -> Json<HashMap<&'static str, String>> {
+    let config = &state.config;
+    let yes_or_no = |yes: bool| if yes { "true" } else { "false" }.to_owned();
+    Json(HashMap::from([
+        ("Version", wire::API_VERSION.to_owned()),
+        ("BuildNumber", env!("CARGO_PKG_VERSION").to_owned()),
+        ("BuildEnterpriseReady", yes_or_no(false)),
+        ("SiteName", config.site_name.clone()),
+        ("SiteURL", config.site_url.clone()),
+        ("WebsocketURL", String::new()),
+        ("DiagnosticId", String::new()),
+        ("TelemetryId", String::new()),
+        ("DiagnosticsEnabled", yes_or_no(false)),
+        ("DefaultClientLocale", "en".to_owned()),
+        ("AvailableLocales", String::new()),
+        ("TeammateNameDisplay", "full_name".to_owned()),
+        ("EnableSignUpWithEmail", yes_or_no(config.open_registration)),
+        ("EnableSignInWithUsername", yes_or_no(true)),
+        ("EnableSignInWithEmail", yes_or_no(true)),
+        ("EnableOpenServer", yes_or_no(config.open_registration)),
+        ("EnableUserCreation", yes_or_no(config.open_registration)),
+        (
+            "PasswordMinimumLength",
+            config.min_password_chars.to_string(),
+        ),
+        ("MaxFileSize", config.max_file_bytes.to_string()),
+        ("EnableFileAttachments", yes_or_no(true)),
+        ("PluginsEnabled", yes_or_no(true)),
+        ("CollapsedThreads", "disabled".to_owned()),
+        ("EnableReliableWebSockets", yes_or_no(true)),
+        ("PostEditTimeLimit", "-1".to_owned()),
+        ("EnableUserStatuses", yes_or_no(true)),
+        ("EnableCustomEmoji", yes_or_no(false)),
+        ("EnablePublicLink", yes_or_no(false)),
+    ]))
+}
+
+#[expect(clippy::unused_async, reason = "a handler is asynchronous")]
+async fn license() -> Json<Value> {
+    Json(json!({ "IsLicensed": "false", "SkuShortName": "", "Cloud": "false" }))
+}
+
+/// We serve no bundles for foreign web apps: our own client comes with signalling.
+#[expect(clippy::unused_async, reason = "a handler is asynchronous")]
+async fn plugins() -> Json<Value> {
+    Json(json!([]))
+}

@@ -1,0 +1,472 @@
+//! People: signing in and out, accounts, look-ups, statuses.
+
+use axum::Json;
+use axum::Router;
+use axum::extract::Path;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{AppendHeaders, IntoResponse};
+use axum::routing::{get, post, put};
+use proto::id::{ChannelId, TeamId, UserId};
+use proto::redact::Secret;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+use super::{Answer, Auth, Body, MaybeAuth, Params, Place, State, check_lookups, created, ok};
+use crate::credentials::{CSRF_COOKIE, TOKEN_COOKIE, USER_COOKIE, csrf_token};
+use crate::embedded::accounts::NewAccount;
+use crate::embedded::fault::Fault;
+use crate::embedded::status::Status;
+use crate::embedded::store::{PersonFilter, PersonRow};
+use crate::embedded::{Server, portrait, wire};
+use crate::model::RoomRight;
+
+pub(super) fn routes() -> Router<Arc<Server>> {
+    Router::new()
+        .route("/users", get(list).post(create))
+        .route("/users/login", post(login))
+        .route("/users/logout", post(logout))
+        .route("/users/ids", post(by_ids))
+        .route("/users/usernames", post(by_usernames))
+        .route("/users/search", post(search))
+        .route("/users/autocomplete", get(autocomplete))
+        .route("/users/stats", get(stats))
+        .route("/users/status/ids", post(statuses))
+        .route("/users/username/{name}", get(by_name))
+        .route("/users/email/{name}", get(by_name))
+        .route("/users/{id}", get(one))
+        .route("/users/{id}/patch", put(patch))
+        .route("/users/{id}/password", put(password))
+        .route("/users/{id}/image", get(image))
+        .route("/users/{id}/image/default", get(image))
+        .route("/users/{id}/sessions", get(sessions))
+        .route("/users/{id}/sessions/revoke", post(revoke))
+        .route("/users/{id}/sessions/revoke/all", post(revoke_all))
+        .route("/users/{id}/status", get(status).put(set_status))
+        .route("/users/{id}/typing", post(typing))
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct LoginBody {
+    login_id: String,
+    id: String,
+    password: Secret,
+}
+
+async fn login(
+    state: State,
+    Place(place): Place,
+    headers: HeaderMap,
+    Body(body): Body<LoginBody>,
+) -> Result<impl IntoResponse, Fault> {
+    let by_id = body.login_id.is_empty() && !body.id.is_empty();
+    let name = if by_id {
+        // an unknown id must look like a wrong password
+        state
+            .store
+            .person(&body.id)
+            .await?
+            .map(|row| row.username)
+            .unwrap_or_default()
+    } else {
+        body.login_id
+    };
+    let (row, token, _) = state.sign_in(&name, body.password, &place).await?;
+    let is_https = state.config.site_url.starts_with("https:")
+        || headers
+            .get("x-forwarded-proto")
+            .is_some_and(|proto| proto == "https");
+    let secure = if is_https { "; Secure" } else { "" };
+    let age = state.config.login_lifetime.as_secs();
+    let cookie = |name: &str, value: &str, only: &str| {
+        let text = format!("{name}={value}; Path=/; Max-Age={age}; SameSite=Lax{only}{secure}");
+        HeaderValue::from_str(&text).map_err(|e| Fault::internal("write cookie", e))
+    };
+    let cookies = [
+        cookie(TOKEN_COOKIE, &token, "; HttpOnly")?,
+        cookie(USER_COOKIE, row.id.as_str(), "")?,
+        cookie(CSRF_COOKIE, &csrf_token(&token), "")?,
+    ];
+    let token = HeaderValue::from_str(&token).map_err(|e| Fault::internal("write token", e))?;
+    Ok((
+        AppendHeaders([(HeaderName::from_static("token"), token)]),
+        AppendHeaders(cookies.map(|cookie| (header::SET_COOKIE, cookie))),
+        Json(wire::user(&row, wire::Eyes::Own)),
+    ))
+}
+
+/// Also without a session: the cookies must go in any case.
+async fn logout(state: State, MaybeAuth(caller): MaybeAuth) -> Result<impl IntoResponse, Fault> {
+    if let Some(caller) = caller {
+        state.end_login(&caller.login_id, &caller.person.id).await?;
+    }
+    let gone = [TOKEN_COOKIE, USER_COOKIE, CSRF_COOKIE].map(|name| {
+        (
+            header::SET_COOKIE,
+            format!("{name}=; Path=/; Max-Age=0; SameSite=Lax"),
+        )
+    });
+    Ok((AppendHeaders(gone), ok()))
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct NewUser {
+    username: String,
+    password: Secret,
+    email: String,
+    first_name: String,
+    last_name: String,
+    nickname: String,
+}
+
+async fn create(
+    state: State,
+    MaybeAuth(caller): MaybeAuth,
+    Body(user): Body<NewUser>,
+) -> Result<impl IntoResponse, Fault> {
+    let account = NewAccount {
+        username: user.username,
+        password: user.password,
+        email: user.email,
+        first_name: user.first_name,
+        last_name: user.last_name,
+        nickname: user.nickname,
+        is_admin: false,
+    };
+    let row = state.register(account, caller.as_ref()).await?;
+    Ok(created(wire::user(&row, wire::Eyes::Own)))
+}
+
+fn described(auth: &Auth, rows: &[PersonRow]) -> Json<Value> {
+    rows.iter()
+        .map(|row| wire::user(row, auth.eyes_for(&row.id)))
+        .collect::<Vec<_>>()
+        .into_json()
+}
+
+trait IntoJson {
+    fn into_json(self) -> Json<Value>;
+}
+
+impl IntoJson for Vec<Value> {
+    fn into_json(self) -> Json<Value> {
+        Json(Value::Array(self))
+    }
+}
+
+impl Server {
+    /// Checks that the caller may see the team and the rooms that restrict a list of people.
+    async fn check_filter(&self, auth: &Auth, filter: &PersonFilter<'_>) -> Result<(), Fault> {
+        if let Some(team) = filter.in_team {
+            self.team_for(team.as_str(), &auth.0.person).await?;
+        }
+        for room in [filter.in_room, filter.not_in_room].into_iter().flatten() {
+            self.room_for(room.as_str(), &auth.0.person, RoomRight::Read)
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+fn team_id(text: Option<&str>) -> Result<Option<TeamId>, Fault> {
+    text.map(|id| TeamId::parse(id).map_err(|_| Fault::not_found("team", id)))
+        .transpose()
+}
+
+fn room_id(text: Option<&str>) -> Result<Option<ChannelId>, Fault> {
+    text.map(|id| ChannelId::parse(id).map_err(|_| Fault::not_found("room", id)))
+        .transpose()
+}
+
+async fn list(state: State, auth: Auth, params: Params) -> Answer {
+    let (offset, limit) = params.page()?;
+    let team = team_id(params.text("in_team"))?;
+    let room = room_id(params.text("in_channel"))?;
+    let not_room = room_id(params.text("not_in_channel"))?;
+    let filter = PersonFilter {
+        in_team: team.as_ref(),
+        in_room: room.as_ref(),
+        not_in_room: not_room.as_ref(),
+        term: None,
+        offset,
+        limit,
+    };
+    state.check_filter(&auth, &filter).await?;
+    Ok(described(&auth, &state.store.list_persons(&filter).await?))
+}
+
+async fn autocomplete(state: State, auth: Auth, params: Params) -> Answer {
+    let limit = params.limit("limit")?;
+    let team = team_id(params.text("in_team"))?;
+    let room = room_id(params.text("in_channel"))?;
+    let term = params.text("name").unwrap_or_default();
+    let mut filter = PersonFilter {
+        in_team: team.as_ref(),
+        in_room: room.as_ref(),
+        term: Some(term),
+        limit,
+        ..PersonFilter::default()
+    };
+    state.check_filter(&auth, &filter).await?;
+    let users = described(&auth, &state.store.list_persons(&filter).await?).0;
+    let mut answer = json!({ "users": users });
+    if room.is_some() {
+        filter.not_in_room = filter.in_room.take();
+        let others = described(&auth, &state.store.list_persons(&filter).await?).0;
+        if let Some(fields) = answer.as_object_mut() {
+            fields.insert("out_of_channel".to_owned(), others);
+        }
+    }
+    Ok(Json(answer))
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Search {
+    term: String,
+    team_id: String,
+    in_channel_id: String,
+    not_in_channel_id: String,
+    limit: Option<i64>,
+}
+
+async fn search(state: State, auth: Auth, Body(body): Body<Search>) -> Answer {
+    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let team = team_id(some(&body.team_id).as_deref())?;
+    let room = room_id(some(&body.in_channel_id).as_deref())?;
+    let not_room = room_id(some(&body.not_in_channel_id).as_deref())?;
+    let filter = PersonFilter {
+        in_team: team.as_ref(),
+        in_room: room.as_ref(),
+        not_in_room: not_room.as_ref(),
+        term: Some(&body.term),
+        offset: 0,
+        limit: body
+            .limit
+            .unwrap_or(super::PER_PAGE)
+            .clamp(1, super::MAX_PER_PAGE),
+    };
+    state.check_filter(&auth, &filter).await?;
+    Ok(described(&auth, &state.store.list_persons(&filter).await?))
+}
+
+async fn by_ids(state: State, auth: Auth, Body(ids): Body<Vec<String>>) -> Answer {
+    check_lookups(&ids)?;
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    Ok(described(&auth, &state.store.persons(&ids).await?))
+}
+
+async fn by_usernames(state: State, auth: Auth, Body(names): Body<Vec<String>>) -> Answer {
+    check_lookups(&names)?;
+    let names: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    Ok(described(
+        &auth,
+        &state.store.persons_by_username(&names).await?,
+    ))
+}
+
+async fn by_name(state: State, auth: Auth, Path(name): Path<String>) -> Answer {
+    let row = state.person_named(&name).await?;
+    // an address may be looked up by its owner and by administrators
+    let eyes = auth.eyes_for(&row.id);
+    if name.contains('@') && eyes == wire::Eyes::Others {
+        return Err(Fault::not_found("person", name));
+    }
+    Ok(Json(wire::user(&row, eyes)))
+}
+
+async fn one(state: State, auth: Auth, Path(id): Path<String>) -> Answer {
+    let row = state.person_row(auth.named(&id)?.as_str()).await?;
+    Ok(Json(wire::user(&row, auth.eyes_for(&row.id))))
+}
+
+async fn stats(state: State, _: Auth) -> Answer {
+    Ok(Json(
+        json!({ "total_users_count": state.store.count_people().await? }),
+    ))
+}
+
+#[derive(Deserialize)]
+struct UserPatch {
+    username: Option<String>,
+    first_name: Option<String>,
+    last_name: Option<String>,
+    nickname: Option<String>,
+    position: Option<String>,
+}
+
+async fn patch(
+    state: State,
+    auth: Auth,
+    Path(id): Path<String>,
+    Body(patch): Body<UserPatch>,
+) -> Answer {
+    let mut row = state.person_row(auth.own(&id)?.as_str()).await?;
+    let change = |field: &mut String, value: Option<String>| {
+        if let Some(value) = value {
+            value.trim().clone_into(field);
+        }
+    };
+    change(
+        &mut row.username,
+        patch.username.map(|name| name.to_lowercase()),
+    );
+    change(&mut row.first_name, patch.first_name);
+    change(&mut row.last_name, patch.last_name);
+    change(&mut row.nickname, patch.nickname);
+    change(&mut row.position, patch.position);
+    let row = state.update_names(row).await?;
+    Ok(Json(wire::user(&row, wire::Eyes::Own)))
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct PasswordBody {
+    current_password: Secret,
+    new_password: Secret,
+}
+
+async fn password(
+    state: State,
+    auth: Auth,
+    Place(place): Place,
+    Path(id): Path<String>,
+    Body(body): Body<PasswordBody>,
+) -> Answer {
+    let person = auth.own(&id)?;
+    let is_own = person == auth.0.person.id;
+    if is_own {
+        state
+            .check_password(&auth.0.person, body.current_password, &place)
+            .await?;
+    }
+    let keep = is_own.then_some(auth.0.login_id.as_str());
+    state.person_row(person.as_str()).await?;
+    state
+        .change_password(&person, body.new_password, keep)
+        .await?;
+    Ok(ok())
+}
+
+async fn image(
+    state: State,
+    auth: Auth,
+    Path(id): Path<String>,
+) -> Result<impl IntoResponse, Fault> {
+    let row = state.person_row(auth.named(&id)?.as_str()).await?;
+    let headers = [
+        (header::CONTENT_TYPE, portrait::MIME),
+        (header::CACHE_CONTROL, "private, max-age=3600"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    Ok((headers, portrait::draw(&row.to_person())))
+}
+
+async fn sessions(state: State, auth: Auth, Path(id): Path<String>) -> Answer {
+    let person = state.person_row(auth.own(&id)?.as_str()).await?;
+    let roles = if person.is_admin {
+        "system_user system_admin"
+    } else {
+        "system_user"
+    };
+    let logins = state.store.logins_of(&person.id).await?;
+    Ok(logins
+        .iter()
+        .map(|login| wire::login(login, roles))
+        .collect::<Vec<_>>()
+        .into_json())
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Revoke {
+    session_id: String,
+}
+
+async fn revoke(
+    state: State,
+    auth: Auth,
+    Path(id): Path<String>,
+    Body(body): Body<Revoke>,
+) -> Answer {
+    let person = auth.own(&id)?;
+    let logins = state.store.logins_of(&person).await?;
+    let Some(login) = logins.iter().find(|login| login.id == body.session_id) else {
+        return Err(Fault::not_found("session", body.session_id));
+    };
+    state.end_login(&login.id, &person).await?;
+    Ok(ok())
+}
+
+async fn revoke_all(state: State, auth: Auth, Path(id): Path<String>) -> Answer {
+    let person = auth.own(&id)?;
+    for login in state.store.logins_of(&person).await? {
+        state.end_login(&login.id, &person).await?;
+    }
+    Ok(ok())
+}
+
+async fn statuses(state: State, _: Auth, Body(ids): Body<Vec<String>>) -> Answer {
+    check_lookups(&ids)?;
+    let known = ids.iter().filter_map(|id| UserId::parse(id.as_str()).ok());
+    Ok(known
+        .map(|id| wire::status(&id, state.statuses.of(&id)))
+        .collect::<Vec<_>>()
+        .into_json())
+}
+
+async fn status(state: State, auth: Auth, Path(id): Path<String>) -> Answer {
+    let person = auth.named(&id)?;
+    Ok(Json(wire::status(&person, state.statuses.of(&person))))
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct StatusBody {
+    status: String,
+}
+
+async fn set_status(
+    state: State,
+    auth: Auth,
+    Path(id): Path<String>,
+    Body(body): Body<StatusBody>,
+) -> Answer {
+    let person = auth.own(&id)?;
+    let Some(status) = Status::parse(&body.status) else {
+        return Err(Fault::invalid(
+            "api.context.invalid_body_param.app_error",
+            "`status` is one of `online`, `away`, `dnd`, `offline`",
+        ));
+    };
+    if state.statuses.choose(&person, status, state.now_ms()) {
+        state.announce_status(&person);
+    }
+    Ok(Json(wire::status(&person, state.statuses.of(&person))))
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Typing {
+    channel_id: String,
+    parent_id: String,
+}
+
+async fn typing(
+    state: State,
+    auth: Auth,
+    Path(id): Path<String>,
+    Body(body): Body<Typing>,
+) -> Result<StatusCode, Fault> {
+    if auth.named(&id)? != auth.0.person.id {
+        return Err(Fault::forbidden("nobody types for somebody else"));
+    }
+    state
+        .tell_typing(&auth.0, &body.channel_id, &body.parent_id, None)
+        .await?;
+    Ok(StatusCode::OK)
+}

@@ -1,0 +1,662 @@
+//! Teams and rooms: who may do what where, joining and leaving, and the events about it.
+
+use std::collections::HashSet;
+
+use proto::id::{ChannelId, TeamId, UserId};
+use serde_json::{Value, json};
+
+use super::fault::Fault;
+use super::hub::Membership;
+use super::store::{MemberRow, NewRoom, PersonRow, RoomRow, TeamRow};
+use super::{Server, wire};
+use crate::ChatError;
+use crate::model::{Audience, ClientEvent, Notice, Room, RoomKind, RoomRight};
+
+/// Rooms that every new team gets and every new member joins: name and shown name.
+const DEFAULT_ROOMS: [(&str, &str); 2] =
+    [("town-square", "Town Square"), ("off-topic", "Off-Topic")];
+/// Most people in a group room, its maker included.
+const MAX_GROUP: usize = 8;
+const MIN_GROUP: usize = 3;
+/// Longest name of a team or room, in characters.
+const MAX_NAME_CHARS: usize = 64;
+/// Longest header or purpose, in characters.
+const MAX_TEXT_CHARS: usize = 1024;
+
+/// What a room is to a person.
+#[derive(Debug)]
+pub(super) struct Access {
+    pub(super) room: RoomRow,
+    pub(super) member: Option<MemberRow>,
+    in_team: bool,
+    is_admin: bool,
+}
+
+impl Access {
+    pub(super) fn allows(&self, right: RoomRight) -> bool {
+        let is_alive = self.room.deleted_at == 0;
+        match right {
+            RoomRight::Read => {
+                self.member.is_some() || (self.in_team && self.room.kind == "O") || self.is_admin
+            }
+            RoomRight::CreatePost => self.member.is_some() && is_alive,
+            RoomRight::Manage => {
+                self.is_admin || self.member.as_ref().is_some_and(|member| member.is_admin)
+            }
+        }
+    }
+}
+
+impl RoomRow {
+    pub(super) fn is_personal(&self) -> bool {
+        matches!(self.kind.as_str(), "D" | "G")
+    }
+
+    /// In the words of the model.
+    pub(super) fn to_room(&self) -> Room {
+        Room {
+            id: self.id.clone(),
+            team: self.team_id.clone(),
+            kind: match self.kind.as_str() {
+                "O" => RoomKind::Public,
+                "D" => RoomKind::Direct,
+                "G" => RoomKind::Group,
+                // what is not known to be open is private
+                _ => RoomKind::Private,
+            },
+            name: self.name.clone(),
+            display_name: self.display_name.clone(),
+            archived: self.deleted_at != 0,
+        }
+    }
+}
+
+impl Server {
+    /// Makes sure that a team exists, with its default rooms, and returns its id.
+    ///
+    /// # Errors
+    /// When the name breaks a rule.
+    pub async fn ensure_team(&self, name: &str, display_name: &str) -> Result<TeamId, ChatError> {
+        if let Some(team) = self.store.team_by_name(name).await.map_err(Fault::from)? {
+            return Ok(team.id);
+        }
+        Ok(self.create_team(name, display_name, "O", None).await?.id)
+    }
+
+    /// Makes sure that a public or private room exists in a team, and returns it.
+    ///
+    /// # Errors
+    /// When the name breaks a rule or `kind` is a personal room.
+    pub async fn ensure_room(
+        &self,
+        team: &TeamId,
+        name: &str,
+        display_name: &str,
+        kind: RoomKind,
+    ) -> Result<Room, ChatError> {
+        let found = self
+            .store
+            .room_by_name(Some(team), name)
+            .await
+            .map_err(Fault::from)?;
+        if let Some(room) = found {
+            return Ok(room.to_room());
+        }
+        let kind = match kind {
+            RoomKind::Public => "O",
+            RoomKind::Private => "P",
+            RoomKind::Direct | RoomKind::Group => {
+                return Err(ChatError::Refused(
+                    "a personal room has no name of its own".to_owned(),
+                ));
+            }
+        };
+        let room = self
+            .create_room(team, kind, name, display_name, ("", ""), None)
+            .await?;
+        Ok(room.to_room())
+    }
+
+    /// Makes sure that a person is in a team, with its default rooms.
+    ///
+    /// # Errors
+    /// When team or person do not exist.
+    pub async fn ensure_team_member(
+        &self,
+        team: &TeamId,
+        person: &UserId,
+    ) -> Result<(), ChatError> {
+        let team = self.team_row(team.as_str()).await?;
+        let person = self.person_row(person.as_str()).await?;
+        Ok(self.join_team(&team.id, &person.id, false).await?)
+    }
+
+    /// Makes sure that a person is in a room (and in its team).
+    ///
+    /// # Errors
+    /// When room or person do not exist.
+    pub async fn ensure_member(&self, room: &ChannelId, person: &UserId) -> Result<(), ChatError> {
+        let room = self.room_row(room.as_str()).await?;
+        let person = self.person_row(person.as_str()).await?;
+        if let Some(team) = &room.team_id {
+            self.join_team(team, &person.id, false).await?;
+        }
+        Ok(self.join_room(&room, &person.id, false).await?)
+    }
+
+    /// Makes sure that the direct room of two people exists, and returns it.
+    ///
+    /// # Errors
+    /// When one of them does not exist.
+    pub async fn ensure_direct_room(&self, a: &UserId, b: &UserId) -> Result<Room, ChatError> {
+        Ok(self.direct_room(a, b).await?.to_room())
+    }
+
+    pub(super) async fn make_default_team(&self) -> Result<(), Fault> {
+        let name = &self.config.default_team;
+        if self.store.team_by_name(name).await?.is_none() {
+            self.create_team(name, &self.config.default_team_display_name, "O", None)
+                .await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn join_default_team(
+        &self,
+        person: &UserId,
+        is_admin: bool,
+    ) -> Result<(), Fault> {
+        let Some(team) = self.store.team_by_name(&self.config.default_team).await? else {
+            return Ok(());
+        };
+        self.join_team(&team.id, person, is_admin).await
+    }
+
+    pub(super) async fn team_row(&self, id: &str) -> Result<TeamRow, Fault> {
+        self.store
+            .team(id)
+            .await?
+            .ok_or_else(|| Fault::not_found("team", id))
+    }
+
+    /// The team, if the person may know of it.
+    pub(super) async fn team_for(&self, id: &str, person: &PersonRow) -> Result<TeamRow, Fault> {
+        let team = self.team_row(id).await?;
+        let is_member = self
+            .store
+            .team_member(&team.id, &person.id)
+            .await?
+            .is_some();
+        if is_member || person.is_admin {
+            Ok(team)
+        } else {
+            Err(Fault::not_found("team", id))
+        }
+    }
+
+    /// Whether the person manages the team.
+    pub(super) async fn manages_team(
+        &self,
+        team: &TeamId,
+        person: &PersonRow,
+    ) -> Result<bool, Fault> {
+        let member = self.store.team_member(team, &person.id).await?;
+        Ok(person.is_admin || member.is_some_and(|member| member.is_admin))
+    }
+
+    pub(super) async fn room_row(&self, id: &str) -> Result<RoomRow, Fault> {
+        self.store
+            .room(id)
+            .await?
+            .ok_or_else(|| Fault::not_found("room", id))
+    }
+
+    /// What a room is to a person.
+    pub(super) async fn access(&self, room: RoomRow, person: &PersonRow) -> Result<Access, Fault> {
+        let member = self.store.member(&room.id, &person.id).await?;
+        let team_member = match &room.team_id {
+            Some(team) => self.store.team_member(team, &person.id).await?,
+            None => None,
+        };
+        let is_admin = !room.is_personal()
+            && (person.is_admin || team_member.as_ref().is_some_and(|member| member.is_admin));
+        Ok(Access {
+            room,
+            member,
+            in_team: team_member.is_some(),
+            is_admin,
+        })
+    }
+
+    /// The room, if the person has this right there. A room that cannot be read does not exist.
+    pub(super) async fn room_for(
+        &self,
+        id: &str,
+        person: &PersonRow,
+        right: RoomRight,
+    ) -> Result<Access, Fault> {
+        let access = self.access(self.room_row(id).await?, person).await?;
+        if !access.allows(RoomRight::Read) {
+            return Err(Fault::not_found("room", id));
+        }
+        if !access.allows(right) {
+            return Err(Fault::forbidden(match right {
+                RoomRight::Read => "you may not read this room",
+                RoomRight::CreatePost => {
+                    "you may not write in this room: join it first, unless it is archived"
+                }
+                RoomRight::Manage => "only an administrator of this room may do that",
+            }));
+        }
+        Ok(access)
+    }
+
+    pub(super) async fn create_team(
+        &self,
+        name: &str,
+        display_name: &str,
+        kind: &str,
+        creator: Option<&PersonRow>,
+    ) -> Result<TeamRow, Fault> {
+        check_names(name, display_name)?;
+        let id = TeamId::random();
+        if let Err(error) = self
+            .store
+            .insert_team(&id, name, display_name, kind, self.now_ms())
+            .await
+        {
+            error.into_duplicate()?;
+            return Err(Fault::invalid(
+                "app.team.save.existing.app_error",
+                format!("there is a team `{name}` already"),
+            ));
+        }
+        for (name, display_name) in DEFAULT_ROOMS {
+            let room = NewRoom {
+                id: &ChannelId::random(),
+                team: Some(&id),
+                kind: "O",
+                name,
+                display_name,
+                header: "",
+                purpose: "",
+                creator: creator.map(|person| &person.id),
+                is_default: true,
+                members: &[],
+            };
+            self.store.insert_room(&room, self.now_ms()).await?;
+        }
+        if let Some(creator) = creator {
+            self.join_team(&id, &creator.id, true).await?;
+        }
+        self.team_row(id.as_str()).await
+    }
+
+    pub(super) async fn create_room(
+        &self,
+        team: &TeamId,
+        kind: &'static str,
+        name: &str,
+        display_name: &str,
+        (header, purpose): (&str, &str),
+        creator: Option<&UserId>,
+    ) -> Result<RoomRow, Fault> {
+        check_names(name, display_name)?;
+        check_texts(header, purpose)?;
+        let id = ChannelId::random();
+        let members: Vec<(&UserId, bool)> = creator.into_iter().map(|user| (user, true)).collect();
+        let room = NewRoom {
+            id: &id,
+            team: Some(team),
+            kind,
+            name,
+            display_name,
+            header,
+            purpose,
+            creator,
+            is_default: false,
+            members: &members,
+        };
+        self.insert_room(&room).await?;
+        if let Some(user) = creator {
+            let data = json!({ "channel_id": id.as_str(), "team_id": team.as_str() });
+            self.emit("channel_created", data, to_user(user));
+        }
+        self.room_row(id.as_str()).await
+    }
+
+    /// Inserts a room and tells the hub who is in it.
+    async fn insert_room(&self, room: &NewRoom<'_>) -> Result<(), Fault> {
+        let _change = self.membership.write().await;
+        if let Err(error) = self.store.insert_room(room, self.now_ms()).await {
+            error.into_duplicate()?;
+            return Err(Fault::invalid(
+                "store.sql_channel.save_channel.exists.app_error",
+                format!("there is a room `{}` already", room.name),
+            ));
+        }
+        for (person, _) in room.members {
+            self.hub.change_membership(person, |membership| {
+                membership.rooms.insert(room.id.clone());
+            });
+        }
+        Ok(())
+    }
+
+    /// The direct room of two people (or of one with herself), made when missing.
+    pub(super) async fn direct_room(&self, a: &UserId, b: &UserId) -> Result<RoomRow, Fault> {
+        self.person_row(a.as_str()).await?;
+        self.person_row(b.as_str()).await?;
+        let (low, high) = if a <= b { (a, b) } else { (b, a) };
+        let name = format!("{low}__{high}");
+        if let Some(room) = self.store.room_by_name(None, &name).await? {
+            return Ok(room);
+        }
+        let both = [(low, false), (high, false)];
+        let members = if a == b {
+            both.get(..1).unwrap_or_default()
+        } else {
+            &both
+        };
+        let room = self.personal_room("D", &name, "", a, members).await?;
+        let data = json!({ "creator_id": a.as_str(), "teammate_id": b.as_str() });
+        self.emit("direct_added", data, to_room(&room.id));
+        Ok(room)
+    }
+
+    /// The room of a few people, made when missing.
+    pub(super) async fn group_room(
+        &self,
+        creator: &PersonRow,
+        others: &[UserId],
+    ) -> Result<RoomRow, Fault> {
+        let mut ids: Vec<&UserId> = others.iter().chain([&creator.id]).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        if !(MIN_GROUP..=MAX_GROUP).contains(&ids.len()) {
+            return Err(Fault::invalid(
+                "api.channel.create_group.bad_size.app_error",
+                format!("a group has {MIN_GROUP} to {MAX_GROUP} people"),
+            ));
+        }
+        let mut usernames = Vec::new();
+        for id in &ids {
+            usernames.push(self.person_row(id.as_str()).await?.username);
+        }
+        usernames.sort_unstable();
+        let joined: Vec<&str> = ids.iter().map(|id| id.as_str()).collect();
+        let name = super::passwords::token_hash(&joined.join(" "));
+        let name = name.get(..40).unwrap_or(&name);
+        if let Some(room) = self.store.room_by_name(None, name).await? {
+            return Ok(room);
+        }
+        let members: Vec<(&UserId, bool)> = ids.iter().map(|id| (*id, false)).collect();
+        let room = self
+            .personal_room("G", name, &usernames.join(", "), &creator.id, &members)
+            .await?;
+        let data = json!({ "teammate_ids": Value::from(joined).to_string() });
+        self.emit("group_added", data, to_room(&room.id));
+        Ok(room)
+    }
+
+    async fn personal_room(
+        &self,
+        kind: &'static str,
+        name: &str,
+        display_name: &str,
+        creator: &UserId,
+        members: &[(&UserId, bool)],
+    ) -> Result<RoomRow, Fault> {
+        let room = NewRoom {
+            id: &ChannelId::random(),
+            team: None,
+            kind,
+            name,
+            display_name,
+            header: "",
+            purpose: "",
+            creator: Some(creator),
+            is_default: false,
+            members,
+        };
+        self.insert_room(&room).await?;
+        self.room_row(room.id.as_str()).await
+    }
+
+    /// Puts a person into a team and its default rooms.
+    pub(super) async fn join_team(
+        &self,
+        team: &TeamId,
+        person: &UserId,
+        is_admin: bool,
+    ) -> Result<(), Fault> {
+        {
+            let _change = self.membership.write().await;
+            if !self
+                .store
+                .add_team_member(team, person, is_admin, self.now_ms())
+                .await?
+            {
+                return Ok(());
+            }
+            self.hub.change_membership(person, |membership| {
+                membership.teams.insert(team.clone());
+            });
+        }
+        let data = json!({ "team_id": team.as_str(), "user_id": person.as_str() });
+        self.emit("added_to_team", data, to_user(person));
+        for room in self.store.default_rooms(team).await? {
+            self.join_room(&room, person, false).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn leave_team(&self, team: &TeamId, person: &UserId) -> Result<(), Fault> {
+        let left;
+        {
+            let _change = self.membership.write().await;
+            left = self.store.remove_team_member(team, person).await?;
+            let data = json!({ "team_id": team.as_str(), "user_id": person.as_str() });
+            // before the hub forgets, so that the person hears of it too
+            let audience = Audience {
+                team: Some(team.clone()),
+                ..Audience::default()
+            };
+            self.emit("leave_team", data, audience);
+            self.hub.change_membership(person, |membership| {
+                membership.teams.remove(team);
+                for room in &left {
+                    membership.rooms.remove(&room.id);
+                }
+            });
+        }
+        for room in left {
+            self.notify(Notice::LeftRoom {
+                room: room.id,
+                user: person.clone(),
+            })
+            .await;
+        }
+        Ok(())
+    }
+
+    /// Puts a person into a room and tells its members.
+    pub(super) async fn join_room(
+        &self,
+        room: &RoomRow,
+        person: &UserId,
+        is_admin: bool,
+    ) -> Result<(), Fault> {
+        {
+            let _change = self.membership.write().await;
+            if !self
+                .store
+                .add_member(room, person, is_admin, self.now_ms())
+                .await?
+            {
+                return Ok(());
+            }
+            self.hub.change_membership(person, |membership| {
+                membership.rooms.insert(room.id.clone());
+            });
+        }
+        let team = room.team_id.as_ref().map_or("", TeamId::as_str);
+        let data = json!({ "user_id": person.as_str(), "team_id": team });
+        self.emit("user_added", data, to_room(&room.id));
+        Ok(())
+    }
+
+    /// Takes a person out of a room and tells both sides.
+    pub(super) async fn leave_room(
+        &self,
+        room: &RoomRow,
+        person: &UserId,
+        remover: &UserId,
+    ) -> Result<(), Fault> {
+        {
+            let _change = self.membership.write().await;
+            if !self.store.remove_member(&room.id, person).await? {
+                return Err(Fault::not_found("member", person.as_str()));
+            }
+            self.hub.change_membership(person, |membership| {
+                membership.rooms.remove(&room.id);
+            });
+        }
+        let data = json!({ "user_id": person.as_str(), "remover_id": remover.as_str() });
+        self.emit("user_removed", data, to_room(&room.id));
+        let data = json!({ "channel_id": room.id.as_str(), "remover_id": remover.as_str() });
+        self.emit("user_removed", data, to_user(person));
+        self.notify(Notice::LeftRoom {
+            room: room.id.clone(),
+            user: person.clone(),
+        })
+        .await;
+        Ok(())
+    }
+
+    /// Archives a room or brings it back.
+    pub(super) async fn archive_room(&self, mut room: RoomRow, archive: bool) -> Result<(), Fault> {
+        let now = self.now_ms();
+        room.updated_at = now;
+        room.deleted_at = if archive { now } else { 0 };
+        self.store.update_room(&room).await?;
+        let data = json!({ "channel_id": room.id.as_str(), "delete_at": room.deleted_at });
+        let audience = match (&room.team_id, room.kind.as_str()) {
+            (Some(team), "O") => Audience {
+                team: Some(team.clone()),
+                ..Audience::default()
+            },
+            _ => to_room(&room.id),
+        };
+        self.emit(
+            if archive {
+                "channel_deleted"
+            } else {
+                "channel_restored"
+            },
+            data,
+            audience,
+        );
+        if archive {
+            self.notify(Notice::RoomArchived { room: room.id }).await;
+        }
+        Ok(())
+    }
+
+    /// Writes the texts of a room and tells its members.
+    pub(super) async fn update_room(&self, mut room: RoomRow) -> Result<RoomRow, Fault> {
+        check_names(&room.name, &room.display_name)?;
+        check_texts(&room.header, &room.purpose)?;
+        room.updated_at = self.now_ms();
+        if let Err(error) = self.store.update_room(&room).await {
+            error.into_duplicate()?;
+            return Err(Fault::invalid(
+                "store.sql_channel.save_channel.exists.app_error",
+                format!("there is a room `{}` already", room.name),
+            ));
+        }
+        let data = json!({ "channel": wire::channel(&room).to_string() });
+        self.emit("channel_updated", data, to_room(&room.id));
+        Ok(room)
+    }
+
+    /// Notes that a person has seen a room; returns when.
+    pub(super) async fn view_room(&self, room: &ChannelId, person: &UserId) -> Result<i64, Fault> {
+        let now = self.now_ms();
+        self.store.mark_viewed(room, person, now).await?;
+        let data = json!({ "channel_times": { room.as_str(): now } });
+        self.emit("multiple_channels_viewed", data, to_user(person));
+        Ok(now)
+    }
+
+    /// What a fresh socket needs to know of its person. Call with `membership` held for reading.
+    pub(super) async fn load_membership(&self, person: &UserId) -> Result<Membership, Fault> {
+        let rooms = self.store.memberships_of(person).await?;
+        let teams = self.store.team_memberships_of(person).await?;
+        Ok(Membership {
+            rooms: rooms
+                .into_iter()
+                .map(|member| member.room_id)
+                .collect::<HashSet<_>>(),
+            teams: teams
+                .into_iter()
+                .map(|member| member.team_id)
+                .collect::<HashSet<_>>(),
+        })
+    }
+
+    /// Sends an event; `data` is an object.
+    pub(super) fn emit(&self, name: &str, data: Value, audience: Audience) {
+        let data = wire::object(data);
+        self.hub.publish(&ClientEvent {
+            name: name.to_owned(),
+            data,
+            audience,
+        });
+    }
+}
+
+pub(super) fn to_room(room: &ChannelId) -> Audience {
+    Audience {
+        room: Some(room.clone()),
+        ..Audience::default()
+    }
+}
+
+pub(super) fn to_user(user: &UserId) -> Audience {
+    Audience {
+        user: Some(user.clone()),
+        ..Audience::default()
+    }
+}
+
+fn check_names(name: &str, display_name: &str) -> Result<(), Fault> {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
+    let fits = |text: &str| (1..=MAX_NAME_CHARS).contains(&text.chars().count());
+    if !fits(name) || !name.chars().all(is_plain) || name.contains("__") {
+        return Err(Fault::invalid(
+            "model.channel.is_valid.1_or_more.app_error",
+            format!(
+                "`name` has 1 to {MAX_NAME_CHARS} small letters, digits, dashes or single \
+                 underscores"
+            ),
+        ));
+    }
+    if !fits(display_name.trim()) {
+        return Err(Fault::invalid(
+            "model.channel.is_valid.display_name.app_error",
+            format!("`display_name` has 1 to {MAX_NAME_CHARS} characters"),
+        ));
+    }
+    Ok(())
+}
+
+fn check_texts(header: &str, purpose: &str) -> Result<(), Fault> {
+    if header.chars().count() > MAX_TEXT_CHARS || purpose.chars().count() > MAX_TEXT_CHARS {
+        return Err(Fault::invalid(
+            "model.channel.is_valid.header.app_error",
+            format!("`header` and `purpose` have at most {MAX_TEXT_CHARS} characters"),
+        ));
+    }
+    Ok(())
+}

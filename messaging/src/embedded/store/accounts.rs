@@ -1,0 +1,354 @@
+//! People, login sessions, preferences.
+
+use proto::id::{ChannelId, TeamId, UserId};
+use sqlx::QueryBuilder;
+
+use super::{Db, LoginRow, PersonRow, PreferenceRow, Store, StoreError, during, prefix_pattern};
+
+/// A person to be inserted.
+#[derive(Debug)]
+pub(crate) struct NewPerson {
+    pub(crate) id: UserId,
+    pub(crate) username: String,
+    pub(crate) email: String,
+    pub(crate) first_name: String,
+    pub(crate) last_name: String,
+    pub(crate) nickname: String,
+    /// Empty for bots: nobody signs in as one.
+    pub(crate) password_hash: String,
+    pub(crate) is_bot: bool,
+    pub(crate) is_admin: bool,
+}
+
+/// A login session to be inserted.
+#[derive(Debug)]
+pub(crate) struct NewLogin<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) token_hash: &'a str,
+    pub(crate) person: &'a UserId,
+    pub(crate) now: i64,
+    /// 0 for one that does not expire.
+    pub(crate) expires_at: i64,
+}
+
+/// Which people to list; `None` does not restrict.
+#[derive(Debug, Default)]
+pub(crate) struct PersonFilter<'a> {
+    pub(crate) in_team: Option<&'a TeamId>,
+    pub(crate) in_room: Option<&'a ChannelId>,
+    pub(crate) not_in_room: Option<&'a ChannelId>,
+    /// Beginning of username, first name, last name or nickname.
+    pub(crate) term: Option<&'a str>,
+    pub(crate) offset: i64,
+    pub(crate) limit: i64,
+}
+
+impl Store {
+    pub(crate) async fn insert_person(
+        &self,
+        person: &NewPerson,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO people (id, username, email, first_name, last_name, nickname, position,
+                password_hash, is_bot, is_admin, created_at, updated_at, deleted_at)
+             VALUES ($1, $2, $3, $4, $5, $6, '', $7, $8, $9, $10, $10, 0)",
+        )
+        .bind(person.id.as_str())
+        .bind(&person.username)
+        .bind(&person.email)
+        .bind(&person.first_name)
+        .bind(&person.last_name)
+        .bind(&person.nickname)
+        .bind(&person.password_hash)
+        .bind(person.is_bot)
+        .bind(person.is_admin)
+        .bind(now)
+        .execute(&self.write)
+        .await
+        .map_err(during("insert person"))?;
+        Ok(())
+    }
+
+    /// How many people there are, bots not counted.
+    pub(crate) async fn count_people(&self) -> Result<i64, StoreError> {
+        sqlx::query_scalar("SELECT COUNT(*) FROM people WHERE NOT is_bot AND deleted_at = 0")
+            .fetch_one(&self.read)
+            .await
+            .map_err(during("count people"))
+    }
+
+    pub(crate) async fn person(&self, id: &str) -> Result<Option<PersonRow>, StoreError> {
+        sqlx::query_as("SELECT * FROM people WHERE id = $1")
+            .bind(id)
+            .fetch_optional(&self.read)
+            .await
+            .map_err(during("read person"))
+    }
+
+    /// Finds a person by username or e-mail address, both in lower case.
+    pub(crate) async fn person_by_name(&self, name: &str) -> Result<Option<PersonRow>, StoreError> {
+        sqlx::query_as("SELECT * FROM people WHERE username = $1 OR email = $1")
+            .bind(name)
+            .fetch_optional(&self.read)
+            .await
+            .map_err(during("read person by name"))
+    }
+
+    /// The people with these ids; unknown ids are left out.
+    pub(crate) async fn persons(&self, ids: &[&str]) -> Result<Vec<PersonRow>, StoreError> {
+        self.persons_where("id", ids).await
+    }
+
+    pub(crate) async fn persons_by_username(
+        &self,
+        names: &[&str],
+    ) -> Result<Vec<PersonRow>, StoreError> {
+        self.persons_where("username", names).await
+    }
+
+    async fn persons_where(
+        &self,
+        column: &'static str,
+        values: &[&str],
+    ) -> Result<Vec<PersonRow>, StoreError> {
+        if values.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut query = QueryBuilder::<Db>::new("SELECT * FROM people WHERE ");
+        query.push(column).push(" IN (");
+        let mut list = query.separated(", ");
+        for value in values {
+            list.push_bind((*value).to_owned());
+        }
+        query.push(") ORDER BY username");
+        query
+            .build_query_as()
+            .fetch_all(&self.read)
+            .await
+            .map_err(during("read people"))
+    }
+
+    pub(crate) async fn list_persons(
+        &self,
+        filter: &PersonFilter<'_>,
+    ) -> Result<Vec<PersonRow>, StoreError> {
+        let mut query = QueryBuilder::<Db>::new("SELECT * FROM people WHERE deleted_at = 0");
+        if let Some(team) = filter.in_team {
+            query.push(" AND id IN (SELECT person_id FROM team_members WHERE team_id = ");
+            query.push_bind(team.as_str().to_owned()).push(")");
+        }
+        if let Some(room) = filter.in_room {
+            query.push(" AND id IN (SELECT person_id FROM room_members WHERE room_id = ");
+            query.push_bind(room.as_str().to_owned()).push(")");
+        }
+        if let Some(room) = filter.not_in_room {
+            query.push(" AND id NOT IN (SELECT person_id FROM room_members WHERE room_id = ");
+            query.push_bind(room.as_str().to_owned()).push(")");
+        }
+        if let Some(term) = filter.term {
+            let pattern = prefix_pattern(term);
+            query.push(" AND (");
+            for (index, column) in [
+                "username",
+                "LOWER(first_name)",
+                "LOWER(last_name)",
+                "LOWER(nickname)",
+            ]
+            .into_iter()
+            .enumerate()
+            {
+                query
+                    .push(if index == 0 { "" } else { " OR " })
+                    .push(column)
+                    .push(" LIKE ");
+                query.push_bind(pattern.clone()).push(" ESCAPE '!'");
+            }
+            query.push(")");
+        }
+        query
+            .push(" ORDER BY username LIMIT ")
+            .push_bind(filter.limit);
+        query.push(" OFFSET ").push_bind(filter.offset);
+        query
+            .build_query_as()
+            .fetch_all(&self.read)
+            .await
+            .map_err(during("list people"))
+    }
+
+    /// Writes the names of a person.
+    pub(crate) async fn update_person(
+        &self,
+        person: &PersonRow,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE people SET username = $2, email = $3, first_name = $4, last_name = $5,
+                nickname = $6, position = $7, updated_at = $8 WHERE id = $1",
+        )
+        .bind(person.id.as_str())
+        .bind(&person.username)
+        .bind(&person.email)
+        .bind(&person.first_name)
+        .bind(&person.last_name)
+        .bind(&person.nickname)
+        .bind(&person.position)
+        .bind(now)
+        .execute(&self.write)
+        .await
+        .map_err(during("update person"))?;
+        Ok(())
+    }
+
+    pub(crate) async fn set_password_hash(
+        &self,
+        person: &UserId,
+        hash: &str,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        sqlx::query("UPDATE people SET password_hash = $2, updated_at = $3 WHERE id = $1")
+            .bind(person.as_str())
+            .bind(hash)
+            .bind(now)
+            .execute(&self.write)
+            .await
+            .map_err(during("set password"))?;
+        Ok(())
+    }
+
+    pub(crate) async fn set_admin(&self, person: &UserId) -> Result<(), StoreError> {
+        sqlx::query("UPDATE people SET is_admin = $2 WHERE id = $1")
+            .bind(person.as_str())
+            .bind(true)
+            .execute(&self.write)
+            .await
+            .map_err(during("make person an administrator"))?;
+        Ok(())
+    }
+
+    pub(crate) async fn insert_login(&self, login: &NewLogin<'_>) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO logins (id, token_hash, person_id, created_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind(login.id)
+        .bind(login.token_hash)
+        .bind(login.person.as_str())
+        .bind(login.now)
+        .bind(login.expires_at)
+        .execute(&self.write)
+        .await
+        .map_err(during("insert login"))?;
+        Ok(())
+    }
+
+    /// The login with this token, unless it has expired.
+    pub(crate) async fn login_by_token(
+        &self,
+        token_hash: &str,
+        now: i64,
+    ) -> Result<Option<LoginRow>, StoreError> {
+        sqlx::query_as(
+            "SELECT * FROM logins WHERE token_hash = $1 AND (expires_at = 0 OR expires_at > $2)",
+        )
+        .bind(token_hash)
+        .bind(now)
+        .fetch_optional(&self.read)
+        .await
+        .map_err(during("read login"))
+    }
+
+    pub(crate) async fn login_is_live(&self, id: &str, now: i64) -> Result<bool, StoreError> {
+        let count: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM logins WHERE id = $1 AND (expires_at = 0 OR expires_at > $2)",
+        )
+        .bind(id)
+        .bind(now)
+        .fetch_one(&self.read)
+        .await
+        .map_err(during("check login"))?;
+        Ok(count > 0)
+    }
+
+    /// The logins of a person, newest first.
+    pub(crate) async fn logins_of(&self, person: &UserId) -> Result<Vec<LoginRow>, StoreError> {
+        sqlx::query_as("SELECT * FROM logins WHERE person_id = $1 ORDER BY created_at DESC, id")
+            .bind(person.as_str())
+            .fetch_all(&self.read)
+            .await
+            .map_err(during("list logins"))
+    }
+
+    pub(crate) async fn expired_logins(&self, now: i64) -> Result<Vec<LoginRow>, StoreError> {
+        sqlx::query_as("SELECT * FROM logins WHERE expires_at > 0 AND expires_at <= $1")
+            .bind(now)
+            .fetch_all(&self.read)
+            .await
+            .map_err(during("list expired logins"))
+    }
+
+    /// Whether there was such a login to delete.
+    pub(crate) async fn delete_login(&self, id: &str) -> Result<bool, StoreError> {
+        let done = sqlx::query("DELETE FROM logins WHERE id = $1")
+            .bind(id)
+            .execute(&self.write)
+            .await
+            .map_err(during("delete login"))?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    pub(crate) async fn preferences_of(
+        &self,
+        person: &UserId,
+    ) -> Result<Vec<PreferenceRow>, StoreError> {
+        sqlx::query_as("SELECT * FROM preferences WHERE person_id = $1 ORDER BY category, name")
+            .bind(person.as_str())
+            .fetch_all(&self.read)
+            .await
+            .map_err(during("list preferences"))
+    }
+
+    pub(crate) async fn save_preferences(
+        &self,
+        preferences: &[PreferenceRow],
+    ) -> Result<(), StoreError> {
+        let mut tx = self.begin("begin saving preferences").await?;
+        for preference in preferences {
+            sqlx::query(
+                "INSERT INTO preferences (person_id, category, name, value)
+                 VALUES ($1, $2, $3, $4)
+                 ON CONFLICT (person_id, category, name) DO UPDATE SET value = excluded.value",
+            )
+            .bind(preference.person_id.as_str())
+            .bind(&preference.category)
+            .bind(&preference.name)
+            .bind(&preference.value)
+            .execute(&mut *tx)
+            .await
+            .map_err(during("save preference"))?;
+        }
+        tx.commit().await.map_err(during("commit preferences"))
+    }
+
+    pub(crate) async fn delete_preferences(
+        &self,
+        preferences: &[PreferenceRow],
+    ) -> Result<(), StoreError> {
+        let mut tx = self.begin("begin deleting preferences").await?;
+        for preference in preferences {
+            sqlx::query(
+                "DELETE FROM preferences WHERE person_id = $1 AND category = $2 AND name = $3",
+            )
+            .bind(preference.person_id.as_str())
+            .bind(&preference.category)
+            .bind(&preference.name)
+            .execute(&mut *tx)
+            .await
+            .map_err(during("delete preference"))?;
+        }
+        tx.commit()
+            .await
+            .map_err(during("commit deleted preferences"))
+    }
+}
