@@ -31,7 +31,7 @@ export function ChannelView(): ReactNode {
             {staged && <CallStage/>}
             <div className="conversation">
                 <PostList
-                    key={channel.id} posts={roots} replies={replies} label={`Messages in ${title}`} testId="post-list"
+                    key={channel.id} posts={roots} replies={replies} label={`Messages in ${title}`} testId="post-list" startAt="end"
                     onEarlier={chat.complete[channel.id] ? null : () => void loadEarlier(channel.id)}
                 />
                 <Composer channelId={channel.id} rootId="" label={`Write to ${title}`} testId="composer"/>

@@ -27,7 +27,8 @@ function PlacedComposer({place, channelId, rootId, label, testId}: Props & {plac
         const element = area.current;
         if (element) {
             element.style.height = 'auto';
-            element.style.height = `${element.scrollHeight}px`;
+            // 0 while the channel is hidden behind the list.
+            element.style.height = element.scrollHeight > 0 ? `${element.scrollHeight + 2}px` : 'auto';
         }
     }, [place, text]);
     const send = async (): Promise<void> => {

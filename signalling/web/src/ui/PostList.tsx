@@ -1,6 +1,7 @@
 /** Messages in order, with days between them; stays at the newest while the person is there. */
 import type {Post} from '@mattermost/types/posts';
 import {useLayoutEffect, useRef, type ReactNode} from 'react';
+import {useApp} from '../state/app';
 import {PostItem} from './PostItem';
 import {day, useNow} from './time';
 
@@ -14,18 +15,26 @@ interface Props {
     replies: ReadonlyMap<string, number> | null;
     label: string;
     testId: string;
+    /** Where to look first. */
+    startAt: 'start' | 'end';
     onEarlier: (() => void) | null;
 }
 
-export function PostList({posts, replies, label, testId, onEarlier}: Props): ReactNode {
+export function PostList({posts, replies, label, testId, startAt, onEarlier}: Props): ReactNode {
     const now = useNow(60_000);
     const list = useRef<HTMLDivElement>(null);
-    const atEnd = useRef(true);
+    const atEnd = useRef(startAt === 'end');
+    const shown = useRef(posts.length);
+    const myId = useApp((state) => state.chat.me?.id);
     useLayoutEffect(() => {
         const element = list.current;
         if (!element) {
             return undefined;
         }
+        if (posts.length > shown.current && posts.at(-1)?.user_id === myId) {
+            atEnd.current = true; // the person just wrote
+        }
+        shown.current = posts.length;
         const toEnd = (): void => {
             if (atEnd.current) {
                 element.scrollTop = element.scrollHeight;
@@ -36,7 +45,7 @@ export function PostList({posts, replies, label, testId, onEarlier}: Props): Rea
         const observer = new ResizeObserver(toEnd);
         observer.observe(element);
         return () => observer.disconnect();
-    }, [posts]);
+    }, [posts, myId]);
     const scrolled = (): void => {
         const element = list.current;
         if (element) {

@@ -25,7 +25,7 @@ export function ThreadPanel({rootId}: {rootId: string}): ReactNode {
                 <h2 className="grow">{title}</h2>
                 <button ref={close} type="button" className="icon-button" aria-label="Close thread" data-testid="close-thread" onClick={closeThread}><CloseIcon/></button>
             </header>
-            <PostList posts={posts} replies={null} label="Messages in the thread" testId="thread-posts" onEarlier={null}/>
+            <PostList key={rootId} posts={posts} replies={null} label="Messages in the thread" testId="thread-posts" startAt="start" onEarlier={null}/>
             {root && <Composer channelId={root.channel_id} rootId={rootId} label="Reply" testId="thread-composer"/>}
         </aside>
     );

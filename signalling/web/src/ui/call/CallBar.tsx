@@ -25,11 +25,11 @@ function Bar({narrowOnly}: {narrowOnly: boolean}): ReactNode {
     });
     return (
         <section className="call-bar" aria-label="Your call" data-testid="call-bar" data-narrow-only={narrowOnly}>
-            {narrowOnly ? null : <BarParts/>}
             <button type="button" className="grow bar-title" data-testid="return-to-call" onClick={() => void openChannel(channelId)}>
                 <strong className="ellipsis">Call in {title}</strong>
                 <span className="muted">Back to the call</span>
             </button>
+            {narrowOnly ? null : <BarParts/>}
         </section>
     );
 }
@@ -39,10 +39,11 @@ function BarParts(): ReactNode {
     useShortcuts();
     return (
         <>
-            <StageNotices/>
             <ConnectionStatus/>
+            <span className="grow"/>
             <MuteButton/>
             <ControlButton label="Leave" testId="leave-call" icon={<LeaveIcon/>} kind="danger" onClick={leaveCall}/>
+            <StageNotices/>
         </>
     );
 }

@@ -1,9 +1,10 @@
 /** The own call inside its channel: status, notices, screen, people, captions, controls. */
 import {useEffect, useRef, type ReactNode} from 'react';
+import {toggleWide} from '../../app/call';
 import {openThread} from '../../app/channels';
 import {useApp} from '../../state/app';
 import {isRunning, isStarting} from '../../state/calls';
-import {ThreadIcon} from '../icons';
+import {NarrowIcon, ThreadIcon, WideIcon} from '../icons';
 import {elapsed, useNow} from '../time';
 import {Captions} from './Captions';
 import {Controls} from './Controls';
@@ -34,6 +35,7 @@ export function CallStage(): ReactNode {
                 {call && <Elapsed since={call.startAt}/>}
                 {call && <RecordingMark/>}
                 <span className="grow"/>
+                <WideButton/>
                 {threadId !== '' && (
                     <button type="button" className="icon-button" aria-label="Open the call's thread" title="Call thread" data-testid="call-thread" onClick={() => void openThread(threadId)}>
                         <ThreadIcon/>
@@ -64,8 +66,18 @@ export function ConnectionStatus(): ReactNode {
     const text = connection === 'connected' && weak ? 'Weak connection: others may hear you badly' : STATUS[connection];
     return (
         <span className="status" role="status" data-testid="connection-status" data-state={connection} data-weak={weak}>
-            <span className="dot"/>{text}
+            <span className="dot"/><span className="status-text">{text}</span>
         </span>
+    );
+}
+
+function WideButton(): ReactNode {
+    const wide = useApp((state) => state.active?.wide ?? false);
+    const label = wide ? 'Show the messages' : 'Enlarge the call';
+    return (
+        <button type="button" className="icon-button" aria-label={label} title={label} data-testid="toggle-wide" onClick={toggleWide}>
+            {wide ? <NarrowIcon/> : <WideIcon/>}
+        </button>
     );
 }
 

@@ -1,10 +1,15 @@
-/** The buttons of the call. Each has a name, a state, and where it makes sense a key. */
+/**
+ * The buttons of the call. Each has a name, a state, and where it makes sense a key.
+ *
+ * A switch keeps its name and tells its state by `aria-pressed`; what is written on it may be the
+ * action instead ("Unmute").
+ */
 import {useState, type ReactNode} from 'react';
-import {leaveCall, react, setRecording, toggleCaptions, toggleHand, toggleMute, toggleScreen, toggleWide} from '../../app/call';
+import {leaveCall, react, setRecording, toggleCaptions, toggleHand, toggleMute, toggleScreen} from '../../app/call';
 import {useApp} from '../../state/app';
 import {isRunning, isStarting} from '../../state/calls';
 import {
-    CaptionsIcon, HandIcon, LeaveIcon, MicIcon, MicOffIcon, NarrowIcon, RecordIcon, ScreenIcon, ScreenStopIcon, SmileIcon, StopIcon, WideIcon,
+    CaptionsIcon, HandIcon, LeaveIcon, MicIcon, MicOffIcon, RecordIcon, ScreenIcon, ScreenStopIcon, SmileIcon, StopIcon,
 } from '../icons';
 
 const REACTIONS = [
@@ -29,7 +34,6 @@ export function Controls(): ReactNode {
             <ScreenButton/>
             <RecordButton/>
             <CaptionsButton/>
-            <WideButton/>
             <ControlButton label="Leave" testId="leave-call" icon={<LeaveIcon/>} kind="danger" onClick={leaveCall}/>
         </div>
     );
@@ -46,16 +50,18 @@ interface ButtonProps {
     kind?: 'danger' | 'alert' | 'on' | 'plain';
     shortcut?: string;
     hint?: string;
+    /** Written on the button instead of its name. */
+    caption?: string;
 }
 
-export function ControlButton({label, testId, icon, onClick, pressed, expanded, disabled, kind = 'plain', shortcut, hint}: ButtonProps): ReactNode {
+export function ControlButton({label, testId, icon, onClick, pressed, expanded, disabled, kind = 'plain', shortcut, hint, caption}: ButtonProps): ReactNode {
     return (
         <button
             type="button" className="control" data-kind={kind} data-testid={testId} onClick={onClick} disabled={disabled}
-            aria-pressed={pressed} aria-expanded={expanded} aria-keyshortcuts={shortcut}
+            aria-label={label} aria-pressed={pressed} aria-expanded={expanded} aria-keyshortcuts={shortcut}
             title={`${hint ?? label}${shortcut ? ` (${shortcut})` : ''}`}
         >
-            {icon}<span className="control-label">{label}</span>
+            {icon}<span className="control-label">{caption ?? label}</span>
         </button>
     );
 }
@@ -66,7 +72,7 @@ export function MuteButton(): ReactNode {
     const ready = useApp((state) => state.active?.connection !== 'joining' && state.active?.connection !== 'rejoining');
     return (
         <ControlButton
-            label="Mute" testId="mute" icon={muted ? <MicOffIcon/> : <MicIcon/>} pressed={muted} kind={muted ? 'alert' : 'on'}
+            label="Mute" caption={muted ? 'Unmute' : 'Mute'} testId="mute" icon={muted ? <MicOffIcon/> : <MicIcon/>} pressed={muted} kind={muted ? 'alert' : 'on'}
             disabled={!ready || unmuting} shortcut="M" hint={unmuting ? 'Starting the microphone…' : muted ? 'You are muted. Unmute' : 'Mute'}
             onClick={() => void toggleMute()}
         />
@@ -145,14 +151,6 @@ function CaptionsButton(): ReactNode {
     return (
         <ControlButton label="Captions" testId="toggle-captions" icon={<CaptionsIcon/>} pressed={shown} kind={shown ? 'on' : 'plain'} shortcut="C"
             hint={shown ? 'Hide captions' : 'Show captions'} onClick={toggleCaptions}/>
-    );
-}
-
-function WideButton(): ReactNode {
-    const wide = useApp((state) => state.active?.wide ?? false);
-    return (
-        <ControlButton label={wide ? 'Show messages' : 'Enlarge'} testId="toggle-wide" icon={wide ? <NarrowIcon/> : <WideIcon/>}
-            hint={wide ? 'Make room for messages' : 'Enlarge the call'} onClick={toggleWide}/>
     );
 }
 

@@ -4,7 +4,7 @@ import {useApp} from '../../state/app';
 import {roster, type Participant} from '../../state/roster';
 import {displayName} from '../../state/chat';
 import {Avatar} from '../Avatar';
-import {MicIcon, MicOffIcon, ScreenIcon} from '../icons';
+import {HandIcon, MicIcon, MicOffIcon, ScreenIcon} from '../icons';
 
 export function Participants(): ReactNode {
     const call = useApp((state) => (state.active ? state.calls[state.active.channelId] : undefined));
@@ -40,7 +40,7 @@ function Tile({person}: {person: Participant}): ReactNode {
         >
             <span className="face">
                 <Avatar name={name} id={person.userId} size="large"/>
-                {person.raisedHand > 0 && <span className="hand" aria-hidden="true">✋</span>}
+                {person.raisedHand > 0 && <span className="hand" aria-hidden="true"><HandIcon/></span>}
                 {reaction && <span key={reaction.id} className="reaction" aria-hidden="true" data-testid="reaction">{reaction.emoji}</span>}
             </span>
             <span className="tile-name">

@@ -40,7 +40,7 @@ function RecordingNotice(): ReactNode {
     const transcribed = call?.transcription !== null && call?.transcription !== undefined && call.transcription.endAt === 0;
     const what = transcribed ? 'recorded and transcribed' : 'recorded';
     return (
-        <div className="notice recording" role="alertdialog" aria-label="Recording" aria-describedby="recording-text" data-testid="recording-notice" data-host={isHost}>
+        <div className="notice consent" role="alertdialog" aria-label="Recording" aria-describedby="recording-text" data-testid="recording-notice" data-host={isHost}>
             <p className="grow" id="recording-text">
                 {isHost
                     ? <><strong>You are recording this call.</strong> Everybody has been told that it is {what}. The result appears in the call’s thread.</>

@@ -1,0 +1,117 @@
+import type {Channel} from '@mattermost/types/channels';
+import type {Post} from '@mattermost/types/posts';
+import type {UserProfile} from '@mattermost/types/users';
+import {describe, expect, it} from 'vitest';
+import {placeOf} from '../src/app/location';
+import {opinionScore, QualityMeter} from '../src/peer/quality';
+import {joinRefused} from '../src/peer/problems';
+import {emojiOf, newActiveCall, withCaption, withoutOldCaptions} from '../src/state/active';
+import {readCallPost, readCaptions} from '../src/state/callpost';
+import {channelTitle, emptyChat, replyCounts, rootsOf, threadOf, withArrival, withoutPost, withPosts, type Chat} from '../src/state/chat';
+
+const post = (id: string, at: number, more: Partial<Post> = {}): Post => (
+    {id, create_at: at, update_at: at, channel_id: 'c', root_id: '', user_id: 'u', message: id, type: '', props: {}, ...more} as Post
+);
+
+describe('messages', () => {
+    it('are in order of creation whichever way they come', () => {
+        const chat = withPosts(withPosts(emptyChat, [post('b', 2)]), [post('c', 3), post('a', 1)]);
+        expect(rootsOf(chat, 'c').map(({id}) => id)).toEqual(['a', 'b', 'c']);
+    });
+
+    it('are replaced by newer versions only', () => {
+        const chat = withPosts(emptyChat, [post('a', 1, {update_at: 5, message: 'new'})]);
+        expect(withPosts(chat, [post('a', 1, {update_at: 4, message: 'old'})]).posts['a']?.message).toBe('new');
+        expect(withPosts(chat, [post('a', 1, {update_at: 6, message: 'newest'})]).posts['a']?.message).toBe('newest');
+    });
+
+    it('stand in threads with their replies counted', () => {
+        const chat = withPosts(emptyChat, [post('r', 1), post('x', 2, {root_id: 'r'}), post('y', 3, {root_id: 'r'}), post('z', 4)]);
+        expect(rootsOf(chat, 'c').map(({id}) => id)).toEqual(['r', 'z']);
+        expect(threadOf(chat, 'r').map(({id}) => id)).toEqual(['r', 'x', 'y']);
+        expect(replyCounts(chat, 'c').get('r')).toBe(2);
+        expect(threadOf(withoutPost(chat, 'x'), 'r').map(({id}) => id)).toEqual(['r', 'y']);
+    });
+
+    it('are unread once when somebody else wrote them and nobody looked', () => {
+        const me: Chat = {...emptyChat, me: {id: 'me'} as UserProfile};
+        const once = withArrival(me, post('a', 1), false);
+        expect(withArrival(once, post('a', 1), false).unread['c']).toBe(1);
+        expect(withArrival(me, post('a', 1, {user_id: 'me'}), false).unread['c']).toBeUndefined();
+        expect(withArrival(me, post('a', 1), true).unread['c']).toBeUndefined();
+    });
+});
+
+it('names a direct channel after the other person', () => {
+    const chat: Chat = {...emptyChat, me: {id: 'me'} as UserProfile, users: {you: {id: 'you', username: 'yara', first_name: '', last_name: '', nickname: ''} as UserProfile}};
+    expect(channelTitle(chat, {type: 'D', name: 'me__you'} as Channel)).toBe('yara');
+    expect(channelTitle(chat, {type: 'D', name: 'you__me'} as Channel)).toBe('yara');
+});
+
+describe('the post of a call', () => {
+    it('counts recordings and transcripts only once they are published', () => {
+        const info = readCallPost(post('p', 1, {props: {
+            start_at: 10, end_at: 20, participants: ['a', 7, 'b'],
+            recordings: {j1: {file_id: 'f', post_id: 'p'}, j2: {tr_id: 'x'}, j3: {file_id: '', post_id: ''}}, transcriptions: {k: {file_id: 'f', post_id: 'p'}},
+        }}));
+        expect(info).toEqual({title: '', startAt: 10, endAt: 20, participants: ['a', 'b'], recordings: 1, transcripts: 1});
+    });
+
+    it('reads captions that name a file', () => {
+        expect(readCaptions(post('p', 1, {props: {captions: [{title: 'English', language: 'en', file_id: 'f'}, {language: 'de'}, null]}})))
+            .toEqual([{title: 'English', language: 'en', fileId: 'f'}]);
+    });
+});
+
+describe('captions', () => {
+    it('are replaced per speaker and go after their time', () => {
+        let active = withCaption(newActiveCall('c'), {sessionId: 's1', userId: 'u1', text: 'good', at: 0});
+        active = withCaption(active, {sessionId: 's2', userId: 'u2', text: 'hello', at: 100});
+        active = withCaption(active, {sessionId: 's1', userId: 'u1', text: 'good morning', at: 200});
+        expect(active.captions.map(({text}) => text)).toEqual(['good morning', 'hello']);
+        expect(withoutOldCaptions(active, 5150, 5000).captions.map(({text}) => text)).toEqual(['good morning']);
+        expect(withoutOldCaptions(active, 4000, 5000)).toBe(active);
+    });
+});
+
+it.each([
+    [{literal: '👏', unified: '1f44f'}, '👏'],
+    [{unified: '2764-FE0F'}, '❤️'],
+    [{unified: 'zz'}, ''],
+    [{unified: 'ffffff'}, ''],
+    [null, ''],
+])('shows the reaction %j as %j', (emoji, shown) => {
+    expect(emojiOf(emoji)).toBe(shown);
+});
+
+it.each([
+    [{hash: '#/channels/abc', pathname: '/', search: ''}, {channel: 'abc', joinCall: false}],
+    [{hash: '', pathname: '/main/channels/abc', search: '?join_call=true'}, {channel: 'abc', joinCall: true}],
+    [{hash: '#/channels/%E0%A4%A', pathname: '/', search: ''}, {channel: '', joinCall: false}],
+    [{hash: '', pathname: '/', search: ''}, {channel: '', joinCall: false}],
+])('reads the address %j', (address, place) => {
+    expect(placeOf(address)).toEqual(place);
+});
+
+describe('the quality', () => {
+    const inbound = (packetsReceived: number, packetsLost: number): [string, unknown] => ['in', {type: 'inbound-rtp', kind: 'audio', packetsReceived, packetsLost, jitter: 0.01}];
+
+    it('is the loss between two reports', () => {
+        const meter = new QualityMeter();
+        expect(meter.measure([inbound(100, 50)])).toBeNull();
+        const quality = meter.measure([inbound(190, 60), ['pair', {type: 'candidate-pair', nominated: true, currentRoundTripTime: 0.2}]]);
+        expect(quality?.lossRate).toBeCloseTo(0.1);
+        expect(quality).toMatchObject({roundTripTime: 0.2, jitter: 0.01});
+    });
+
+    it('scores a clean line well and a lossy one badly', () => {
+        expect(opinionScore({lossRate: 0, roundTripTime: 0.02, jitter: 0})).toBeGreaterThan(4.3);
+        expect(opinionScore({lossRate: 0.2, roundTripTime: 0.4, jitter: 0.1})).toBeLessThan(2.5);
+    });
+});
+
+it('tells a refused join in words, also one it does not know', () => {
+    expect(joinRefused('forbidden').title).toContain('may not join');
+    expect(joinRefused('failed to get rtcd host: none').title).toContain('No media server');
+    expect(joinRefused('moon in the wrong house').title).toContain('moon in the wrong house');
+});
