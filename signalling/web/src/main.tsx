@@ -19,6 +19,12 @@ if (!root) {
 createRoot(root).render(<StrictMode><App/></StrictMode>);
 
 window.addEventListener('pagehide', unload);
+window.addEventListener('pageshow', (event) => {
+    // Brought back from the browser's memory: what it shows is old, and its call was left.
+    if (event.persisted) {
+        location.reload();
+    }
+});
 window.addEventListener('popstate', () => {
     const {channel} = placeOf(location);
     const {chat, view} = store.get();

@@ -32,6 +32,10 @@ function Workspace(): ReactNode {
     }
     return (
         <div className="app" data-view={view} data-thread={threadId !== ''}>
+            <a className="skip" href="#channel" onClick={(event) => {
+                event.preventDefault();
+                document.getElementById('channel')?.focus();
+            }}>Skip to the channel</a>
             <Sidebar/>
             <ChannelView/>
             {threadId !== '' && <ThreadPanel rootId={threadId}/>}

@@ -21,7 +21,7 @@ export function ChannelView(): ReactNode {
     }
     const title = channelTitle(chat, channel);
     return (
-        <main className="channel" aria-label={title} data-wide={staged && wide}>
+        <main className="channel" id="channel" tabIndex={-1} aria-label={title} data-wide={staged && wide}>
             <header className="channel-head">
                 <button type="button" className="icon-button back" aria-label="All channels" onClick={() => patch({view: 'list'})}><BackIcon/></button>
                 <h1 className="grow ellipsis">{title}</h1>
