@@ -1,1 +1,25 @@
-//! placeholder
+//! Signalling: calls for people in a chat world.
+//!
+//! One process serves the messaging API, the Calls API, the web client and their WebSocket, and
+//! speaks to media hosts (`links`, rtcd protocol) and to the job service (`jobs`, offloader API).
+//! What calls are is decided in `signalling-core`; `engine` carries it out.
+//! Invariants: signalling can restart without stopping media; the offloader can be away without
+//! harming a call.
+
+mod admin;
+pub mod config;
+mod engine;
+mod filename;
+mod http;
+mod jobs;
+mod links;
+mod metrics;
+mod posts;
+mod start;
+mod store;
+mod turn;
+mod web;
+
+pub use admin::add_account;
+pub use config::Config;
+pub use start::{Running, serve, start};

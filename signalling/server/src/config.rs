@@ -1,0 +1,171 @@
+//! What an operator decides: typed, checked, with defaults filled in.
+//!
+//! In: a TOML file, the environment (`keys`), both through `raw`. Out: `Config`, or every problem
+//! at once. Not here: reading files at run time other than the one named.
+
+mod keys;
+mod raw;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use proto::calls::IceServer;
+use proto::redact::Secret;
+
+pub use raw::{ConfigError, ConfigErrors, RawConfig};
+
+/// Everything signalling needs to run.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where HTTP is served; port 0 takes any free port.
+    pub listen: SocketAddr,
+    /// The address people open, without a trailing slash; empty: the address that is served.
+    pub site_url: String,
+    /// Where the databases and files are.
+    pub data_dir: PathBuf,
+    pub chat: ChatConfig,
+    pub rtcd: RtcdConfig,
+    /// `None` when no offloader is configured: no recordings, transcripts, captions.
+    pub offloader: Option<OffloaderConfig>,
+    pub calls: CallsConfig,
+    pub recording: RecordingConfig,
+    pub transcribing: TranscribingConfig,
+    pub ice: IceConfig,
+}
+
+/// The embedded messaging server.
+#[derive(Debug, Clone)]
+pub struct ChatConfig {
+    pub site_name: String,
+    pub open_registration: bool,
+    pub login_lifetime: Duration,
+    pub min_password_chars: usize,
+    pub max_file_bytes: u64,
+    pub allowed_origins: Vec<String>,
+}
+
+/// The media hosts.
+#[derive(Debug, Clone)]
+pub struct RtcdConfig {
+    /// A call lives on one of them; new calls go to the least loaded.
+    pub hosts: Vec<ServiceUrl>,
+    /// Empty: made once and kept in the database.
+    pub client_id: String,
+    pub auth_key: Secret,
+}
+
+/// The job service.
+#[derive(Debug, Clone)]
+pub struct OffloaderConfig {
+    pub url: ServiceUrl,
+    pub client_id: String,
+    pub auth_key: Secret,
+    /// First part of the runner names.
+    pub image_registry: String,
+    /// Where bots find this server; empty: the address that is served.
+    pub site_url: String,
+}
+
+/// The address of a service, with credentials if the URL carried some.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceUrl {
+    /// `http://host:port` or `https://host:port`, nothing behind it.
+    pub base: String,
+    pub client_id: Option<String>,
+    pub auth_key: Option<Secret>,
+}
+
+/// What people may do in calls.
+#[derive(Debug, Clone)]
+pub struct CallsConfig {
+    pub default_enabled: bool,
+    pub group_calls_allowed: bool,
+    pub host_controls_allowed: bool,
+    pub max_participants: u32,
+    pub allow_screen_sharing: bool,
+    pub simulcast: bool,
+    pub av1: bool,
+    pub ringing: bool,
+    pub dc_signaling: bool,
+    pub video: bool,
+    pub sku: String,
+}
+
+#[derive(Debug, Clone)]
+pub struct RecordingConfig {
+    pub enabled: bool,
+    pub max_minutes: u32,
+    pub quality: RecordingQuality,
+}
+
+/// Size and rate of recordings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordingQuality {
+    Low,
+    Medium,
+    High,
+}
+
+#[derive(Debug, Clone)]
+pub struct TranscribingConfig {
+    pub enabled: bool,
+    pub model_size: String,
+    pub threads: u32,
+    pub captions_enabled: bool,
+    pub captions_model_size: String,
+    pub captions_transcribers: u32,
+    pub captions_threads_per_transcriber: u32,
+    pub captions_language: String,
+}
+
+/// STUN and TURN for clients.
+#[derive(Debug, Clone)]
+pub struct IceConfig {
+    pub servers: Vec<IceServer>,
+    /// Shared with the TURN servers; short-lived credentials are made from it.
+    pub turn_secret: Secret,
+    pub turn_credentials_lifetime: Duration,
+}
+
+impl IceConfig {
+    /// The TURN servers that need credentials made for them.
+    pub fn turn_without_credentials(&self) -> impl Iterator<Item = &IceServer> {
+        self.servers
+            .iter()
+            .filter(|server| is_turn(server) && server.credential.is_none())
+    }
+}
+
+/// Whether an ICE server is a TURN server.
+pub(crate) fn is_turn(server: &IceServer) -> bool {
+    server
+        .urls
+        .iter()
+        .any(|url| url.starts_with("turn:") || url.starts_with("turns:"))
+}
+
+impl Config {
+    /// The defaults, with records below `data_dir`.
+    ///
+    /// # Panics
+    /// Never: a test resolves the defaults.
+    #[must_use]
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        let mut raw = RawConfig::default();
+        raw.storage.data_dir = data_dir.into();
+        raw.resolve().expect("the defaults resolve")
+    }
+
+    /// Reads a file (none: the defaults) and lets `environment` overrule it.
+    ///
+    /// # Errors
+    /// When the file cannot be read or parsed, or with everything that is wrong in it.
+    pub fn load(
+        file: Option<&Path>,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> anyhow::Result<Self> {
+        let raw = RawConfig::load(file, environment)?;
+        Ok(raw.resolve()?)
+    }
+}

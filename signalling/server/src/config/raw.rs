@@ -1,0 +1,651 @@
+//! The configuration as it stands in the file, and what makes it usable.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use proto::calls::IceServer;
+use proto::redact::Secret;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    CallsConfig, ChatConfig, Config, IceConfig, OffloaderConfig, RecordingConfig, RecordingQuality,
+    RtcdConfig, ServiceUrl, TranscribingConfig, keys,
+};
+
+/// The file. Every key has a default; `deploy/signalling.toml` says what each means.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawConfig {
+    pub http: RawHttp,
+    pub storage: RawStorage,
+    pub chat: RawChat,
+    pub rtcd: RawRtcd,
+    pub offloader: RawOffloader,
+    pub calls: RawCalls,
+    pub recording: RawRecording,
+    pub transcribing: RawTranscribing,
+    pub ice: RawIce,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawHttp {
+    pub listen: String,
+    pub site_url: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawStorage {
+    pub data_dir: PathBuf,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawChat {
+    pub site_name: String,
+    pub open_registration: bool,
+    pub login_lifetime_hours: u64,
+    pub min_password_chars: usize,
+    pub max_file_bytes: u64,
+    pub allowed_origins: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawRtcd {
+    pub urls: Vec<String>,
+    pub client_id: String,
+    pub auth_key: Secret,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawOffloader {
+    pub url: String,
+    pub client_id: String,
+    pub auth_key: Secret,
+    pub image_registry: String,
+    pub site_url: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawCalls {
+    pub default_enabled: bool,
+    pub group_calls_allowed: bool,
+    pub host_controls_allowed: bool,
+    pub max_participants: u32,
+    pub allow_screen_sharing: bool,
+    pub simulcast: bool,
+    pub av1: bool,
+    pub ringing: bool,
+    pub dc_signaling: bool,
+    pub video: bool,
+    pub sku: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawRecording {
+    pub enabled: bool,
+    pub max_minutes: u32,
+    pub quality: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawTranscribing {
+    pub enabled: bool,
+    pub model_size: String,
+    pub threads: u32,
+    pub captions_enabled: bool,
+    pub captions_model_size: String,
+    pub captions_transcribers: u32,
+    pub captions_threads_per_transcriber: u32,
+    pub captions_language: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawIce {
+    pub servers: Vec<IceServer>,
+    pub turn_secret: Secret,
+    pub turn_credentials_minutes: u64,
+}
+
+impl Default for RawHttp {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8065".to_owned(),
+            site_url: String::new(),
+        }
+    }
+}
+
+impl Default for RawStorage {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from("data/signalling"),
+        }
+    }
+}
+
+impl Default for RawChat {
+    fn default() -> Self {
+        Self {
+            site_name: "Parley".to_owned(),
+            open_registration: false,
+            login_lifetime_hours: 30 * 24,
+            min_password_chars: 8,
+            max_file_bytes: 2 * 1024 * 1024 * 1024,
+            allowed_origins: Vec::new(),
+        }
+    }
+}
+
+impl Default for RawRtcd {
+    fn default() -> Self {
+        Self {
+            urls: vec!["http://127.0.0.1:8045".to_owned()],
+            client_id: String::new(),
+            auth_key: Secret::default(),
+        }
+    }
+}
+
+impl Default for RawOffloader {
+    fn default() -> Self {
+        Self {
+            url: String::new(),
+            client_id: String::new(),
+            auth_key: Secret::default(),
+            image_registry: "mattermost".to_owned(),
+            site_url: String::new(),
+        }
+    }
+}
+
+impl Default for RawCalls {
+    fn default() -> Self {
+        Self {
+            default_enabled: true,
+            group_calls_allowed: true,
+            host_controls_allowed: true,
+            max_participants: 0,
+            allow_screen_sharing: true,
+            simulcast: false,
+            av1: false,
+            ringing: false,
+            dc_signaling: true,
+            video: false,
+            sku: "enterprise".to_owned(),
+        }
+    }
+}
+
+impl Default for RawRecording {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            max_minutes: 60,
+            quality: "medium".to_owned(),
+        }
+    }
+}
+
+impl Default for RawTranscribing {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            model_size: "base".to_owned(),
+            threads: 2,
+            captions_enabled: true,
+            captions_model_size: "tiny".to_owned(),
+            captions_transcribers: 1,
+            captions_threads_per_transcriber: 2,
+            captions_language: "en".to_owned(),
+        }
+    }
+}
+
+impl Default for RawIce {
+    fn default() -> Self {
+        Self {
+            servers: Vec::new(),
+            turn_secret: Secret::default(),
+            turn_credentials_minutes: 240,
+        }
+    }
+}
+
+/// One thing that is wrong with the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    #[error("`http.listen` is `{0}`: it must be an address and a port, such as `127.0.0.1:8065`")]
+    Listen(String),
+    #[error(
+        "`{key}` is `{value}`: it must be `http://` or `https://`, a host and maybe a port, and no path"
+    )]
+    Url { key: &'static str, value: String },
+    #[error(
+        "`rtcd.urls` is empty: calls need at least one media host, such as `http://127.0.0.1:8045`"
+    )]
+    NoRtcd,
+    #[error(
+        "`{key}` has {chars} characters: the service accepts 32 to 72; leave it empty to have one made"
+    )]
+    AuthKey { key: &'static str, chars: usize },
+    #[error("`recording.quality` is `{0}`: it must be `low`, `medium` or `high`")]
+    Quality(String),
+    #[error(
+        "`{key}` is `{value}`: it must be one of tiny, base, small, medium, large, each maybe with `.en`"
+    )]
+    Model { key: &'static str, value: String },
+    #[error("`{key}` is `{value}`: it must be {low} to {high}")]
+    Range {
+        key: &'static str,
+        value: u64,
+        low: u64,
+        high: u64,
+    },
+    #[error(
+        "`transcribing.captions_language` is `{0}`: it must be a language of two letters, such as `en`"
+    )]
+    Language(String),
+}
+
+/// Everything that is wrong with the configuration.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ConfigErrors(pub Vec<ConfigError>);
+
+impl std::error::Error for ConfigErrors {}
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let problems: Vec<String> = self.0.iter().map(|error| format!("- {error}")).collect();
+        write!(
+            f,
+            "configuration has {} problem(s):\n{}",
+            problems.len(),
+            problems.join("\n")
+        )
+    }
+}
+
+impl RawConfig {
+    /// Reads a file (none: the defaults) and lets `environment` overrule it.
+    ///
+    /// # Errors
+    /// When the file or a variable cannot be read.
+    pub fn load(
+        file: Option<&Path>,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> anyhow::Result<Self> {
+        let mut table = match file {
+            None => toml::Table::new(),
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .with_context(|| format!("read configuration `{}`", path.display()))?;
+                text.parse()
+                    .with_context(|| format!("read configuration `{}`", path.display()))?
+            }
+        };
+        if let Err(unreadable) = keys::overlay(&mut table, environment) {
+            let lines: Vec<String> = unreadable.iter().map(ToString::to_string).collect();
+            anyhow::bail!("{}", lines.join("\n"));
+        }
+        table.try_into().context("read configuration")
+    }
+
+    /// Writes what is in force as a file, secrets hidden.
+    #[must_use]
+    pub fn to_toml(mut self) -> String {
+        let secrets = [
+            &mut self.rtcd.auth_key,
+            &mut self.offloader.auth_key,
+            &mut self.ice.turn_secret,
+        ];
+        for secret in secrets {
+            if !secret.is_empty() {
+                *secret = Secret::new("(set)");
+            }
+        }
+        for url in self.rtcd.urls.iter_mut().chain([&mut self.offloader.url]) {
+            if let Some((scheme, host)) = url
+                .split_once("://")
+                .and_then(|(s, rest)| Some((s, rest.rsplit_once('@')?.1)))
+            {
+                *url = format!("{scheme}://(set)@{host}");
+            }
+        }
+        toml::to_string_pretty(&self).unwrap_or_default()
+    }
+
+    /// Checks everything and fills in what follows from it.
+    ///
+    /// # Errors
+    /// All problems at once.
+    pub fn resolve(self) -> Result<Config, ConfigErrors> {
+        let mut errors = Vec::new();
+        let listen = parse_listen(&self.http.listen, &mut errors);
+        let site_url = self.http.site_url.trim_end_matches('/').to_owned();
+        if !site_url.is_empty() {
+            parse_url("http.site_url", &site_url, &mut errors);
+        }
+        let hosts = self.rtcd.urls.iter();
+        let hosts: Vec<ServiceUrl> = hosts
+            .filter_map(|url| parse_url("rtcd.urls", url, &mut errors))
+            .collect();
+        if self.rtcd.urls.is_empty() {
+            errors.push(ConfigError::NoRtcd);
+        }
+        check_key("rtcd.auth_key", &self.rtcd.auth_key, &mut errors);
+        let offloader = resolve_offloader(self.offloader, &mut errors);
+        let recording = resolve_recording(&self.recording, offloader.is_some(), &mut errors);
+        let transcribing = resolve_transcribing(self.transcribing, &recording, &mut errors);
+        let ice = resolve_ice(self.ice, &mut errors);
+        let chat = resolve_chat(self.chat, &mut errors);
+        let Some(listen) = listen.filter(|_| errors.is_empty()) else {
+            return Err(ConfigErrors(errors));
+        };
+        let (client_id, auth_key) = (self.rtcd.client_id, self.rtcd.auth_key);
+        Ok(Config {
+            listen,
+            site_url,
+            data_dir: self.storage.data_dir,
+            chat,
+            rtcd: RtcdConfig {
+                hosts,
+                client_id,
+                auth_key,
+            },
+            offloader,
+            calls: resolve_calls(self.calls),
+            recording,
+            transcribing,
+            ice,
+        })
+    }
+}
+
+fn resolve_calls(raw: RawCalls) -> CallsConfig {
+    CallsConfig {
+        default_enabled: raw.default_enabled,
+        group_calls_allowed: raw.group_calls_allowed,
+        host_controls_allowed: raw.host_controls_allowed,
+        max_participants: raw.max_participants,
+        allow_screen_sharing: raw.allow_screen_sharing,
+        // Clients ignore AV1 with simulcast; saying so here keeps them and us of one mind.
+        av1: raw.av1 && !raw.simulcast,
+        simulcast: raw.simulcast,
+        ringing: raw.ringing,
+        dc_signaling: raw.dc_signaling,
+        video: raw.video,
+        sku: raw.sku,
+    }
+}
+
+fn resolve_chat(raw: RawChat, errors: &mut Vec<ConfigError>) -> ChatConfig {
+    let hours = raw.login_lifetime_hours;
+    check_range("chat.login_lifetime_hours", hours, 1, 10 * 365 * 24, errors);
+    let chars = u64::try_from(raw.min_password_chars).unwrap_or(u64::MAX);
+    check_range("chat.min_password_chars", chars, 5, 72, errors);
+    check_range(
+        "chat.max_file_bytes",
+        raw.max_file_bytes,
+        1 << 20,
+        1 << 40,
+        errors,
+    );
+    ChatConfig {
+        site_name: raw.site_name,
+        open_registration: raw.open_registration,
+        login_lifetime: Duration::from_secs(hours.saturating_mul(3600)),
+        min_password_chars: raw.min_password_chars,
+        max_file_bytes: raw.max_file_bytes,
+        allowed_origins: raw.allowed_origins,
+    }
+}
+
+fn resolve_offloader(raw: RawOffloader, errors: &mut Vec<ConfigError>) -> Option<OffloaderConfig> {
+    if raw.url.is_empty() {
+        return None;
+    }
+    check_key("offloader.auth_key", &raw.auth_key, errors);
+    if !raw.site_url.is_empty() {
+        parse_url("offloader.site_url", &raw.site_url, errors);
+    }
+    let url = parse_url("offloader.url", &raw.url, errors)?;
+    Some(OffloaderConfig {
+        url,
+        client_id: raw.client_id,
+        auth_key: raw.auth_key,
+        image_registry: raw.image_registry,
+        site_url: raw.site_url.trim_end_matches('/').to_owned(),
+    })
+}
+
+fn resolve_recording(
+    raw: &RawRecording,
+    has_offloader: bool,
+    errors: &mut Vec<ConfigError>,
+) -> RecordingConfig {
+    check_range(
+        "recording.max_minutes",
+        u64::from(raw.max_minutes),
+        15,
+        180,
+        errors,
+    );
+    let quality = match raw.quality.as_str() {
+        "low" => RecordingQuality::Low,
+        "high" => RecordingQuality::High,
+        "medium" => RecordingQuality::Medium,
+        other => {
+            errors.push(ConfigError::Quality(other.to_owned()));
+            RecordingQuality::Medium
+        }
+    };
+    RecordingConfig {
+        enabled: raw.enabled && has_offloader,
+        max_minutes: raw.max_minutes,
+        quality,
+    }
+}
+
+fn resolve_transcribing(
+    raw: RawTranscribing,
+    recording: &RecordingConfig,
+    errors: &mut Vec<ConfigError>,
+) -> TranscribingConfig {
+    check_model("transcribing.model_size", &raw.model_size, errors);
+    check_model(
+        "transcribing.captions_model_size",
+        &raw.captions_model_size,
+        errors,
+    );
+    for (key, value) in [
+        ("transcribing.threads", raw.threads),
+        (
+            "transcribing.captions_transcribers",
+            raw.captions_transcribers,
+        ),
+        (
+            "transcribing.captions_threads_per_transcriber",
+            raw.captions_threads_per_transcriber,
+        ),
+    ] {
+        check_range(key, u64::from(value), 1, 256, errors);
+    }
+    let language = &raw.captions_language;
+    if language.len() != 2 || !language.bytes().all(|byte| byte.is_ascii_lowercase()) {
+        errors.push(ConfigError::Language(language.clone()));
+    }
+    let enabled = raw.enabled && recording.enabled;
+    TranscribingConfig {
+        enabled,
+        model_size: raw.model_size,
+        threads: raw.threads,
+        captions_enabled: raw.captions_enabled && enabled,
+        captions_model_size: raw.captions_model_size,
+        captions_transcribers: raw.captions_transcribers,
+        captions_threads_per_transcriber: raw.captions_threads_per_transcriber,
+        captions_language: raw.captions_language,
+    }
+}
+
+fn resolve_ice(raw: RawIce, errors: &mut Vec<ConfigError>) -> IceConfig {
+    let minutes = raw.turn_credentials_minutes;
+    check_range(
+        "ice.turn_credentials_minutes",
+        minutes,
+        1,
+        7 * 24 * 60,
+        errors,
+    );
+    IceConfig {
+        servers: raw.servers,
+        turn_secret: raw.turn_secret,
+        turn_credentials_lifetime: Duration::from_secs(minutes.saturating_mul(60)),
+    }
+}
+
+fn parse_listen(text: &str, errors: &mut Vec<ConfigError>) -> Option<SocketAddr> {
+    // `:8065` means every address, as in the reference's files.
+    let full = if text.starts_with(':') {
+        format!("0.0.0.0{text}")
+    } else {
+        text.to_owned()
+    };
+    let parsed = full.parse().ok();
+    if parsed.is_none() {
+        errors.push(ConfigError::Listen(text.to_owned()));
+    }
+    parsed
+}
+
+fn parse_url(key: &'static str, text: &str, errors: &mut Vec<ConfigError>) -> Option<ServiceUrl> {
+    let parsed = split_url(text);
+    if parsed.is_none() {
+        let value = text
+            .rsplit_once('@')
+            .map_or(text, |(_, host)| host)
+            .to_owned();
+        errors.push(ConfigError::Url { key, value });
+    }
+    parsed
+}
+
+/// Splits `http://id:key@host:port`.
+fn split_url(text: &str) -> Option<ServiceUrl> {
+    let (scheme, rest) = text.split_once("://")?;
+    if scheme != "http" && scheme != "https" {
+        return None;
+    }
+    let rest = rest.trim_end_matches('/');
+    let (user, host) = match rest.rsplit_once('@') {
+        Some((user, host)) => (Some(user), host),
+        None => (None, rest),
+    };
+    if host.is_empty() || host.contains(['/', '?', '#', ' ']) {
+        return None;
+    }
+    let (client_id, auth_key) = match user.map(|user| user.split_once(':').unwrap_or((user, ""))) {
+        Some((id, key)) => (Some(id.to_owned()), Some(Secret::new(key))),
+        None => (None, None),
+    };
+    Some(ServiceUrl {
+        base: format!("{scheme}://{host}"),
+        client_id,
+        auth_key,
+    })
+}
+
+fn check_key(key: &'static str, secret: &Secret, errors: &mut Vec<ConfigError>) {
+    let chars = secret.expose().len();
+    if chars != 0 && !(32..=72).contains(&chars) {
+        errors.push(ConfigError::AuthKey { key, chars });
+    }
+}
+
+fn check_model(key: &'static str, name: &str, errors: &mut Vec<ConfigError>) {
+    let size = name.strip_suffix(".en").unwrap_or(name);
+    if !["tiny", "base", "small", "medium", "large"].contains(&size) {
+        errors.push(ConfigError::Model {
+            key,
+            value: name.to_owned(),
+        });
+    }
+}
+
+fn check_range(key: &'static str, value: u64, low: u64, high: u64, errors: &mut Vec<ConfigError>) {
+    if !(low..=high).contains(&value) {
+        errors.push(ConfigError::Range {
+            key,
+            value,
+            low,
+            high,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_problems_are_told_at_once() {
+        let raw: RawConfig = toml::from_str(
+            "[http]\nlisten = \"nowhere\"\n[rtcd]\nurls = []\nauth_key = \"short\"\n\
+             [recording]\nquality = \"best\"\nmax_minutes = 5\n[transcribing]\nmodel_size = \"giant\"",
+        )
+        .unwrap();
+        let errors = raw.resolve().unwrap_err();
+        assert_eq!(errors.0.len(), 6, "{errors}");
+    }
+
+    #[test]
+    fn the_environment_overrules_the_file_and_the_own_name_the_reference_one() {
+        let environment = |name: &str| match name {
+            "MM_CALLS_ENABLE_VIDEO" | "SIGNALLING_CALLS_AV1" => Some("true".to_owned()),
+            "MM_CALLS_ENABLE_AV1" => Some("false".to_owned()),
+            "MM_CALLS_RTCD_SERVICE_URL" => Some("http://me:secret@10.0.0.1:8045".to_owned()),
+            _ => None,
+        };
+        let config = Config::load(None, &environment).unwrap();
+        assert!(config.calls.video && config.calls.av1);
+        let host = config.rtcd.hosts.first().unwrap();
+        assert_eq!(host.base, "http://10.0.0.1:8045");
+        assert_eq!(host.client_id.as_deref(), Some("me"));
+    }
+
+    #[test]
+    fn the_sample_names_every_key_with_its_default() {
+        let sample = include_str!("../../../../deploy/signalling.toml");
+        let parsed: RawConfig = toml::from_str(sample).unwrap();
+        assert_eq!(parsed, RawConfig::default());
+        let table: toml::Table = sample.parse().unwrap();
+        for (key, _, _) in keys::KEYS {
+            let (section, name) = key.split_once('.').unwrap();
+            assert!(
+                table[section].as_table().unwrap().contains_key(name),
+                "`{key}` is missing"
+            );
+        }
+    }
+
+    #[test]
+    fn an_unreadable_variable_is_named() {
+        let environment =
+            |name: &str| (name == "MM_CALLS_ENABLE_VIDEO").then(|| "perhaps".to_owned());
+        let error = Config::load(None, &environment).unwrap_err().to_string();
+        assert!(
+            error.contains("MM_CALLS_ENABLE_VIDEO") && error.contains("perhaps"),
+            "{error}"
+        );
+    }
+}

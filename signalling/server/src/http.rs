@@ -1,0 +1,118 @@
+//! The one HTTP listener: the messaging API, the Calls API, the web client, health and metrics.
+//!
+//! Not here: what the messaging API does (`messaging`), what calls do (`engine`).
+//! Invariant: every answer of the Calls API is JSON with a `message` when it refuses.
+
+mod answer;
+mod bot;
+mod channels;
+mod host;
+mod person;
+mod recording;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use proto::calls::ROUTE_PREFIX;
+
+use crate::engine::{Engine, read_gauges};
+use crate::web;
+pub(crate) use answer::Refused;
+pub(crate) use person::Limits;
+
+/// Largest body of a request, in bytes; uploads have their own limit.
+const MAX_BODY_BYTES: usize = 1 << 20;
+
+/// What handlers share.
+#[derive(Debug, Clone)]
+pub(crate) struct App {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) limits: Arc<Limits>,
+}
+
+/// Puts everything together; `chat` answers below `/api/v4`.
+pub(crate) fn router(engine: Arc<Engine>, chat: Router) -> Router {
+    let app = App {
+        engine,
+        limits: Arc::new(Limits::default()),
+    };
+    let calls = Router::new()
+        .merge(channels::routes())
+        .merge(host::routes())
+        .merge(recording::routes())
+        .route("/turn-credentials", get(channels::turn_credentials))
+        .merge(bot::routes())
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(unknown_method)
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(middleware::from_fn_with_state(app.clone(), finish));
+    Router::new()
+        .nest(ROUTE_PREFIX, calls)
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(|| std::future::ready("alive\n")))
+        .route("/readyz", get(readiness))
+        .with_state(app)
+        .merge(chat)
+        .fallback(web::serve)
+}
+
+/// Counts, and says that answers are private.
+async fn finish(State(app): State<App>, request: Request, next: Next) -> Response {
+    let mut answer = next.run(request).await;
+    let class = match answer.status().as_u16() / 100 {
+        2 => "2xx",
+        3 => "3xx",
+        4 => "4xx",
+        _ => "5xx",
+    };
+    app.engine
+        .metrics
+        .requests
+        .with_label_values(&[class])
+        .inc();
+    let headers = answer.headers_mut();
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    answer
+}
+
+async fn metrics(State(app): State<App>) -> Response {
+    read_gauges(&app.engine).await;
+    let text = app.engine.metrics.render();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
+}
+
+/// Ready when calls can start: the database answers and a media host is connected.
+async fn readiness(State(app): State<App>) -> Response {
+    let mut troubles = Vec::new();
+    if let Err(error) = app.engine.store.check().await {
+        troubles.push(error.to_string());
+    }
+    let (connected, _) = app.engine.links.counts();
+    if connected == 0 {
+        troubles.extend(app.engine.links.troubles());
+    }
+    if troubles.is_empty() {
+        "ready\n".into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, troubles.join("\n") + "\n").into_response()
+    }
+}
+
+async fn unknown_route() -> Refused {
+    Refused::not_found("404 page not found")
+}
+
+async fn unknown_method() -> Refused {
+    Refused::new(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
+}

@@ -1,0 +1,256 @@
+//! Routes for everybody: configuration, version, channels and their calls.
+
+use std::collections::BTreeMap;
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use messaging::model::{Person, Room, RoomKind, RoomRight};
+use proto::calls::rest::{Active, ChannelCalls, SetChannelCalls, Verdict, Version};
+use proto::calls::{ClientConfig, IceServer};
+use proto::id::ChannelId;
+
+use super::answer::{self, body};
+use super::person::SignedIn;
+use super::{App, Refused};
+use crate::config::{Config, is_turn};
+use crate::engine::moment;
+use crate::store::ChannelSwitch;
+use crate::turn;
+
+/// The plugin whose protocol we speak. Clients use the signalling lock from 1.7.0 on.
+const PLUGIN_VERSION: &str = "1.12.2";
+
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .route("/version", get(version))
+        .route("/config", get(config))
+        .route("/channels", get(channels))
+        .route("/{channel}", get(channel).post(set_channel))
+        .route("/calls/{channel}/active", get(active))
+        .route("/calls/{channel}/dismiss-notification", post(dismiss))
+}
+
+/// Reads a channel id of a path.
+pub(super) fn channel_id(text: String) -> Result<ChannelId, Refused> {
+    ChannelId::parse(text).map_err(|error| Refused::bad_request(error.to_string()))
+}
+
+async fn version(State(app): State<App>) -> Json<Version> {
+    let media = app.engine.links.any_connected();
+    let (rtcd_version, rtcd_build) = media.map(|host| (host.version, host.build)).unzip();
+    Json(Version {
+        version: PLUGIN_VERSION.to_owned(),
+        build: format!("parley-{}", env!("CARGO_PKG_VERSION")),
+        rtcd_version,
+        rtcd_build,
+    })
+}
+
+async fn config(State(app): State<App>, SignedIn(_): SignedIn) -> Json<ClientConfig> {
+    Json(client_config(&app.engine.config))
+}
+
+fn client_config(config: &Config) -> ClientConfig {
+    let usable: Vec<IceServer> = config
+        .ice
+        .servers
+        .iter()
+        .filter(|server| !is_turn(server) || server.credential.is_some())
+        .cloned()
+        .collect();
+    let has_secret = !config.ice.turn_secret.is_empty();
+    ClientConfig {
+        ice_servers: usable
+            .iter()
+            .flat_map(|server| server.urls.clone())
+            .collect(),
+        ice_servers_configs: usable,
+        allow_enable_calls: true,
+        default_enabled: config.calls.default_enabled,
+        max_call_participants: config.calls.max_participants,
+        needs_turn_credentials: has_secret
+            && config.ice.turn_without_credentials().next().is_some(),
+        allow_screen_sharing: config.calls.allow_screen_sharing,
+        enable_recordings: config.recording.enabled,
+        enable_transcriptions: config.transcribing.enabled,
+        enable_live_captions: config.transcribing.captions_enabled,
+        max_recording_duration: config.recording.max_minutes,
+        enable_simulcast: config.calls.simulcast,
+        enable_ringing: config.calls.ringing,
+        sku_short_name: config.calls.sku.clone(),
+        host_controls_allowed: config.calls.host_controls_allowed,
+        enable_av1: config.calls.av1,
+        group_calls_allowed: config.calls.group_calls_allowed,
+        enable_dc_signaling: config.calls.dc_signaling,
+        enable_video: config.calls.video,
+    }
+}
+
+/// Channels with a switch or a call, of those the person may read.
+async fn channels(
+    State(app): State<App>,
+    SignedIn(person): SignedIn,
+) -> Result<Json<Vec<ChannelCalls>>, Refused> {
+    let engine = &app.engine;
+    let rooms = engine
+        .chat
+        .rooms_of(&person.id)
+        .await
+        .map_err(|error| Refused::chat(&error))?;
+    let mut states: BTreeMap<ChannelId, _> = engine
+        .read(|calls| {
+            let active = calls.active_channels().into_iter();
+            let states = active.filter_map(|channel| {
+                calls
+                    .state(&channel, &person.id)
+                    .map(|state| (channel, state))
+            });
+            states.collect()
+        })
+        .await;
+    let found = rooms.into_iter().filter_map(|room| {
+        let (switch, call) = (engine.switch(&room.id), states.remove(&room.id));
+        (switch.is_some() || call.is_some()).then(|| ChannelCalls {
+            channel_id: room.id,
+            enabled: switch.map(|switch| switch.enabled),
+            props: None,
+            call,
+        })
+    });
+    Ok(Json(found.collect()))
+}
+
+async fn channel(
+    State(app): State<App>,
+    SignedIn(person): SignedIn,
+    Path(channel): Path<String>,
+) -> Result<Json<ChannelCalls>, Refused> {
+    let channel = readable(&app, &person, channel).await?;
+    let call = app
+        .engine
+        .read(|calls| calls.state(&channel, &person.id))
+        .await;
+    let switch = app.engine.switch(&channel);
+    let props = match (&call, &switch) {
+        (None, Some(switch)) => Some(switch.props.clone()),
+        (Some(_), _) | (None, None) => None,
+    };
+    let enabled = switch.map(|switch| switch.enabled);
+    Ok(Json(ChannelCalls {
+        channel_id: channel,
+        enabled,
+        props,
+        call,
+    }))
+}
+
+async fn set_channel(
+    State(app): State<App>,
+    SignedIn(person): SignedIn,
+    Path(channel): Path<String>,
+    bytes: Bytes,
+) -> Result<Json<ChannelCalls>, Refused> {
+    let channel = channel_id(channel)?;
+    let engine = &app.engine;
+    let room = engine
+        .chat
+        .room(&channel)
+        .await
+        .map_err(|_| Refused::forbidden())?;
+    if !may_switch(&app, &person, &room).await {
+        return Err(Refused::forbidden());
+    }
+    let wanted: SetChannelCalls = body(&bytes)?;
+    let switch = ChannelSwitch {
+        enabled: wanted.enabled,
+        props: wanted.props.unwrap_or_default(),
+    };
+    engine
+        .store
+        .keep_switch(&channel, &switch)
+        .await
+        .map_err(|error| Refused::inside(&error))?;
+    engine.set_switch(channel.clone(), switch.clone());
+    engine
+        .turn(|calls, _| calls.announce_switch(&channel, switch.enabled))
+        .await;
+    Ok(Json(ChannelCalls {
+        channel_id: channel,
+        enabled: Some(switch.enabled),
+        props: Some(switch.props),
+        call: None,
+    }))
+}
+
+/// Administrators always; without calls by default nobody else; then whoever manages the channel,
+/// and everybody in a direct or group message.
+async fn may_switch(app: &App, person: &Person, room: &Room) -> bool {
+    if person.is_system_admin {
+        return true;
+    }
+    if !app.engine.config.calls.default_enabled {
+        return false;
+    }
+    let right = match room.kind {
+        RoomKind::Direct | RoomKind::Group => RoomRight::CreatePost,
+        RoomKind::Public | RoomKind::Private => RoomRight::Manage,
+    };
+    app.engine.may(&person.id, &room.id, right).await
+}
+
+async fn active(
+    State(app): State<App>,
+    SignedIn(person): SignedIn,
+    Path(channel): Path<String>,
+) -> Result<Json<Active>, Refused> {
+    let channel = readable(&app, &person, channel).await?;
+    let active = app
+        .engine
+        .read(|calls| calls.state(&channel, &person.id).is_some())
+        .await;
+    Ok(Json(Active { active }))
+}
+
+async fn dismiss(
+    State(app): State<App>,
+    SignedIn(person): SignedIn,
+    Path(channel): Path<String>,
+) -> Result<Json<Verdict>, Refused> {
+    let channel = channel_id(channel)?;
+    let dismissed = app
+        .engine
+        .turn(|calls, _| calls.dismiss(&channel, &person.id))
+        .await;
+    dismissed.map_err(|error| Refused::bad_request(error.to_string()))?;
+    Ok(answer::success())
+}
+
+pub(super) async fn turn_credentials(
+    State(app): State<App>,
+    SignedIn(person): SignedIn,
+) -> Response {
+    let made = turn::credentials(&app.engine.config.ice, &person.username, moment().unix_ms);
+    match made {
+        Ok(made) => Json(made).into_response(),
+        Err(error) => {
+            Refused::new(axum::http::StatusCode::FORBIDDEN, error.to_string()).into_response()
+        }
+    }
+}
+
+/// The channel, if the person (or the bot) may read it.
+pub(super) async fn readable(
+    app: &App,
+    person: &Person,
+    channel: String,
+) -> Result<ChannelId, Refused> {
+    let channel = channel_id(channel).map_err(|_| Refused::forbidden())?;
+    if app.engine.may_read(&person.id, &channel).await {
+        Ok(channel)
+    } else {
+        Err(Refused::forbidden())
+    }
+}

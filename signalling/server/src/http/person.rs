@@ -1,0 +1,112 @@
+//! Who asks: sign-in, forged-request guard, rate limit.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use axum::extract::FromRequestParts;
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use messaging::credentials::Credential;
+use messaging::model::Person;
+use proto::id::UserId;
+
+use super::{App, Refused};
+
+/// Requests per second that a person may make for long.
+const PER_SECOND: f64 = 1.0;
+/// Requests at once; a client makes about six when it starts.
+const BURST: f64 = 10.0;
+/// People remembered; beyond it, those whose allowance is full again are forgotten.
+const REMEMBERED: usize = 10_000;
+
+/// A signed-in person within the limit of requests.
+#[derive(Debug, Clone)]
+pub(crate) struct SignedIn(pub(crate) Person);
+
+/// The bot that records and transcribes; not limited.
+#[derive(Debug, Clone)]
+pub(crate) struct BotOnly;
+
+/// How many requests everybody may still make.
+#[derive(Debug, Default)]
+pub(crate) struct Limits(Mutex<BTreeMap<UserId, (f64, Instant)>>);
+
+impl Limits {
+    fn take(&self, user: &UserId, now: Instant) -> bool {
+        let mut people = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let full_at = |(tokens, at): &(f64, Instant)| {
+            tokens + now.saturating_duration_since(*at).as_secs_f64() * PER_SECOND
+        };
+        if people.len() >= REMEMBERED {
+            people.retain(|_, allowance| full_at(allowance) < BURST);
+        }
+        let allowance = people.entry(user.clone()).or_insert((BURST, now));
+        let tokens = full_at(allowance).min(BURST);
+        let allowed = tokens >= 1.0;
+        *allowance = (if allowed { tokens - 1.0 } else { tokens }, now);
+        allowed
+    }
+}
+
+impl FromRequestParts<App> for SignedIn {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refused> {
+        let person = sign_in(parts, app).await?;
+        let is_bot = person.id == app.engine.bot.id;
+        if !is_bot && !app.limits.take(&person.id, Instant::now()) {
+            return Err(Refused::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too many requests",
+            ));
+        }
+        Ok(Self(person))
+    }
+}
+
+impl FromRequestParts<App> for BotOnly {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refused> {
+        let person = sign_in(parts, app).await?;
+        let allowed = person.id == app.engine.bot.id && app.engine.config.recording.enabled;
+        if allowed {
+            Ok(Self)
+        } else {
+            Err(Refused::forbidden())
+        }
+    }
+}
+
+async fn sign_in(parts: &Parts, app: &App) -> Result<Person, Refused> {
+    let unauthorized = || Refused::new(StatusCode::UNAUTHORIZED, "Unauthorized");
+    let credential = Credential::from_headers(&parts.headers).ok_or_else(unauthorized)?;
+    if !credential.is_meant(&parts.method, &parts.headers) {
+        let message = "the request lacks its X-CSRF-Token or X-Requested-With header";
+        return Err(Refused::new(StatusCode::UNAUTHORIZED, message));
+    }
+    let login = app.engine.chat.login(credential.token()).await;
+    let login = login.map_err(|error| Refused::chat(&error))?;
+    login.map(|login| login.person).ok_or_else(unauthorized)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_eleventh_request_at_once_is_refused_and_one_more_a_second_later_is_not() {
+        let (limits, now) = (Limits::default(), Instant::now());
+        let (anna, ben) = (
+            UserId::parse("anna").unwrap(),
+            UserId::parse("ben").unwrap(),
+        );
+        assert_eq!((0..20).filter(|_| limits.take(&anna, now)).count(), 10);
+        assert!(limits.take(&ben, now));
+        assert!(limits.take(&anna, now + Duration::from_secs(1)));
+        assert!(!limits.take(&anna, now + Duration::from_secs(1)));
+    }
+}

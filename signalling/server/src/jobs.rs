@@ -1,0 +1,172 @@
+//! The job service as its customer: signs in, announces runners, asks for jobs.
+//!
+//! In: a job to be done. Out: the service's id for it, or why it refused, in words.
+//! Not here: stopping jobs; a bot is told by an event (`signalling_core`).
+
+mod input;
+
+use std::time::Duration;
+
+use proto::calls::JobKind;
+use proto::offload::{Credentials, ErrorReply, InitRequest, Job, JobRequest as ServiceRequest};
+use proto::redact::Secret;
+use reqwest::StatusCode;
+use signalling_core::JobRequest;
+
+use crate::config::{OffloaderConfig, RecordingConfig, TranscribingConfig};
+
+/// How long the service may take to answer; it may have to load something first.
+const ANSWER_LIMIT: Duration = Duration::from_secs(120);
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// The versions of the reference's runners whose behaviour is asked for.
+const RECORDER: &str = "calls-recorder:v0.8.13";
+const TRANSCRIBER: &str = "calls-transcriber:v0.7.2";
+
+/// A job service that we may use.
+#[derive(Debug)]
+pub(crate) struct JobService {
+    http: reqwest::Client,
+    config: OffloaderConfig,
+    recording: RecordingConfig,
+    transcribing: TranscribingConfig,
+    /// Where bots find us.
+    site_url: String,
+    client_id: String,
+    auth_key: Secret,
+}
+
+impl JobService {
+    pub(crate) fn new(
+        config: OffloaderConfig,
+        recording: RecordingConfig,
+        transcribing: TranscribingConfig,
+        site_url: String,
+        (client_id, auth_key): (String, Secret),
+    ) -> Self {
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT_LIMIT)
+            .timeout(ANSWER_LIMIT)
+            .build()
+            .unwrap_or_default();
+        Self {
+            http,
+            config,
+            recording,
+            transcribing,
+            site_url,
+            client_id,
+            auth_key,
+        }
+    }
+
+    /// Announces the runners that will be asked for.
+    ///
+    /// # Errors
+    /// Why the service cannot be used, in words.
+    pub(crate) async fn init(&self) -> Result<(), String> {
+        let mut runners = vec![self.runner(RECORDER)];
+        if self.transcribing.enabled {
+            runners.push(self.runner(TRANSCRIBER));
+        }
+        let answer = self.post("/jobs/init", &InitRequest { runners }).await?;
+        accepted(answer).await.map(drop)
+    }
+
+    /// Asks for a job and returns the service's id.
+    ///
+    /// # Errors
+    /// Why it was refused, in words.
+    pub(crate) async fn create(&self, job: &JobRequest, token: &Secret) -> Result<String, String> {
+        let request = self.request(job, token);
+        let answer = self.post("/jobs", &request).await?;
+        let created: Job = accepted(answer).await?.json().await.map_err(words)?;
+        Ok(created.id)
+    }
+
+    fn request(&self, job: &JobRequest, token: &Secret) -> ServiceRequest {
+        let place = input::Place {
+            site_url: &self.site_url,
+            channel: &job.channel,
+            post: &job.post,
+            job: &job.job,
+            token,
+        };
+        let seconds = i64::from(self.recording.max_minutes) * 60;
+        match job.kind {
+            JobKind::Recording => ServiceRequest {
+                kind: "recording".to_owned(),
+                max_duration_sec: seconds,
+                runner: self.runner(RECORDER),
+                input_data: input::recording(&place, self.recording.quality),
+            },
+            // Captions are part of transcribing.
+            JobKind::Transcribing | JobKind::Captioning => ServiceRequest {
+                kind: "transcribing".to_owned(),
+                max_duration_sec: seconds * 2,
+                runner: self.runner(TRANSCRIBER),
+                input_data: input::transcribing(&place, &self.transcribing),
+            },
+        }
+    }
+
+    fn runner(&self, name: &str) -> String {
+        format!("{}/{name}", self.config.image_registry)
+    }
+
+    /// Posts with our credentials. A service that does not know us yet is registered with once.
+    async fn post<T: serde::Serialize>(
+        &self,
+        path: &str,
+        body: &T,
+    ) -> Result<reqwest::Response, String> {
+        let answer = self.post_once(path, body).await?;
+        if answer.status() != StatusCode::UNAUTHORIZED {
+            return Ok(answer);
+        }
+        let credentials = Credentials {
+            client_id: self.client_id.clone(),
+            auth_key: self.auth_key.expose().to_owned(),
+        };
+        let url = format!("{}/register", self.config.url.base);
+        let registered = self
+            .http
+            .post(url)
+            .json(&credentials)
+            .send()
+            .await
+            .map_err(words)?;
+        accepted(registered).await?;
+        self.post_once(path, body).await
+    }
+
+    async fn post_once<T: serde::Serialize>(
+        &self,
+        path: &str,
+        body: &T,
+    ) -> Result<reqwest::Response, String> {
+        let request = self
+            .http
+            .post(format!("{}{path}", self.config.url.base))
+            .basic_auth(&self.client_id, Some(self.auth_key.expose()))
+            .json(body);
+        request.send().await.map_err(words)
+    }
+}
+
+async fn accepted(answer: reqwest::Response) -> Result<reqwest::Response, String> {
+    if answer.status().is_success() {
+        return Ok(answer);
+    }
+    let status = answer.status();
+    let body = answer.text().await.unwrap_or_default();
+    let told = serde_json::from_str::<ErrorReply>(&body).map(|reply| reply.error);
+    Err(told.unwrap_or_else(|_| format!("job service answered {status}")))
+}
+
+fn words(error: reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    format!("job service not reachable: {cause}")
+}

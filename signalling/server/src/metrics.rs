@@ -1,0 +1,130 @@
+//! Every metric of signalling, with its name and labels, in one place.
+//!
+//! Names begin as the reference plugin's do, so that existing dashboards keep working.
+
+use prometheus::{
+    Encoder as _, Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+};
+
+const NAMESPACE: &str = "mattermost_plugin_calls";
+
+/// The metrics.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    registry: Registry,
+    /// Open WebSockets of signed-in clients.
+    pub(crate) connections: IntGauge,
+    /// Actions in and events out.
+    pub(crate) events: IntCounterVec,
+    pub(crate) actions_refused: IntCounterVec,
+    pub(crate) joins_refused: IntCounterVec,
+    pub(crate) media_dropped: IntCounterVec,
+    pub(crate) store_failures: IntCounterVec,
+    pub(crate) calls: IntGauge,
+    pub(crate) sessions: IntGauge,
+    pub(crate) media_hosts: IntGauge,
+    pub(crate) calls_total: IntCounterVec,
+    pub(crate) jobs: IntCounterVec,
+    pub(crate) client_measurements: IntCounterVec,
+    pub(crate) ice_pairs: IntCounterVec,
+    /// Milliseconds of audio per caption.
+    pub(crate) caption_audio: Histogram,
+    pub(crate) requests: IntCounterVec,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let registry = Registry::new();
+        let counter = |name: &str, help: &str, labels: &[&str]| {
+            let opts = Opts::new(name, help).namespace(NAMESPACE);
+            let counter = IntCounterVec::new(opts, labels).expect("names here are well-formed");
+            registry
+                .register(Box::new(counter.clone()))
+                .expect("each name is used once");
+            counter
+        };
+        let gauge = |name: &str, help: &str| {
+            let opts = Opts::new(name, help).namespace(NAMESPACE);
+            let gauge = IntGauge::with_opts(opts).expect("names here are well-formed");
+            registry
+                .register(Box::new(gauge.clone()))
+                .expect("each name is used once");
+            gauge
+        };
+        let buckets = vec![2000.0, 3000.0, 4000.0, 5000.0, 6000.0, 7000.0, 8000.0];
+        let opts = HistogramOpts::new(
+            "jobs_live_captions_new_audio_len_ms",
+            "Milliseconds of audio that a caption adds",
+        );
+        let caption_audio = Histogram::with_opts(opts.namespace(NAMESPACE).buckets(buckets))
+            .expect("names here are well-formed");
+        registry
+            .register(Box::new(caption_audio.clone()))
+            .expect("each name is used once");
+        let pair = [
+            "state",
+            "local_type",
+            "local_protocol",
+            "remote_type",
+            "remote_protocol",
+        ];
+        Self {
+            connections: gauge("websocket_connections_total", "Open WebSockets"),
+            events: counter(
+                "websocket_events_total",
+                "Actions of clients (in) and events to them (out)",
+                &["direction", "type"],
+            ),
+            actions_refused: counter(
+                "actions_refused_total",
+                "Actions that were not carried out",
+                &["reason", "type"],
+            ),
+            joins_refused: counter("joins_refused_total", "Joins refused", &["reason"]),
+            media_dropped: counter(
+                "media_messages_dropped_total",
+                "Messages for media hosts that were dropped",
+                &["reason"],
+            ),
+            store_failures: counter(
+                "store_failures_total",
+                "Records that could not be kept",
+                &["operation"],
+            ),
+            calls: gauge("calls", "Running calls"),
+            sessions: gauge("sessions", "Sessions in calls"),
+            media_hosts: gauge("media_hosts_connected", "Media hosts that are connected"),
+            calls_total: counter("calls_total", "Calls started and ended", &["event"]),
+            jobs: counter(
+                "jobs_requested_total",
+                "Jobs asked for",
+                &["type", "outcome"],
+            ),
+            client_measurements: counter(
+                "client_measurements_total",
+                "Measurements sent by clients and bots",
+                &["type"],
+            ),
+            ice_pairs: counter(
+                "client_ice_candidate_pairs_total",
+                "Candidate pairs that clients report",
+                &pair,
+            ),
+            caption_audio,
+            requests: counter(
+                "http_requests_total",
+                "Requests for calls, by status class",
+                &["status"],
+            ),
+            registry,
+        }
+    }
+
+    /// The Prometheus text form.
+    pub(crate) fn render(&self) -> String {
+        let mut text = Vec::new();
+        // Encoding to memory cannot fail.
+        let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);
+        String::from_utf8(text).unwrap_or_default()
+    }
+}

@@ -1,0 +1,119 @@
+//! Rows to records and back; what has no column of its own stands in `props`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proto::calls::JobKind;
+use proto::id::{CallId, ChannelId, ConnId, JobId, PostId, SessionId, UserId};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use signalling_core::{CallRecord, JobRecord, MediaHost, SessionRecord};
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use super::ChannelSwitch;
+
+pub(super) fn call_props(call: &CallRecord) -> Value {
+    let dismissed: BTreeMap<&UserId, bool> =
+        call.dismissed.iter().map(|user| (user, true)).collect();
+    json!({
+        "hosts": call.host.iter().collect::<Vec<_>>(),
+        "host_locked_user_id": call.host_locked,
+        "rtcd_host": call.media.0,
+        "screen_sharing_session_id": call.presenter,
+        "dismissed_notification": dismissed,
+    })
+}
+
+pub(super) fn call(row: &SqliteRow) -> Option<CallRecord> {
+    let props = props(row)?;
+    let dismissed: BTreeMap<UserId, bool> = field(&props, "dismissed_notification")?;
+    let hosts: Vec<UserId> = field(&props, "hosts")?;
+    let participants: String = row.try_get("participants").ok()?;
+    Some(CallRecord {
+        id: CallId::parse(text(row, "id")?).ok()?,
+        channel: ChannelId::parse(text(row, "channelid")?).ok()?,
+        start_at_ms: row.try_get("startat").ok()?,
+        end_at_ms: row.try_get("endat").ok()?,
+        title: text(row, "title")?,
+        post: PostId::parse(text(row, "postid")?).ok(),
+        thread: PostId::parse(text(row, "threadid")?).ok(),
+        owner: UserId::parse(text(row, "ownerid")?).ok()?,
+        host: hosts.into_iter().next(),
+        host_locked: field(&props, "host_locked_user_id")?,
+        presenter: field(&props, "screen_sharing_session_id")?,
+        participants: serde_json::from_str::<BTreeSet<UserId>>(&participants).ok()?,
+        dismissed: dismissed.into_keys().collect(),
+        media: MediaHost(field(&props, "rtcd_host")?),
+    })
+}
+
+pub(super) fn session_props(session: &SessionRecord) -> Value {
+    json!({
+        "login": session.login,
+        "connection": session.connection,
+        "job": session.job,
+    })
+}
+
+pub(super) fn session(row: &SqliteRow) -> Option<SessionRecord> {
+    let props = props(row)?;
+    Some(SessionRecord {
+        id: SessionId::parse(text(row, "id")?).ok()?,
+        call: CallId::parse(text(row, "callid")?).ok()?,
+        user: UserId::parse(text(row, "userid")?).ok()?,
+        login: field(&props, "login")?,
+        connection: field::<ConnId>(&props, "connection")?,
+        join_at_ms: row.try_get("joinat").ok()?,
+        unmuted: row.try_get("unmuted").ok()?,
+        raised_hand_ms: row.try_get("raisedhand").ok()?,
+        video: row.try_get("video").ok()?,
+        job: field(&props, "job")?,
+    })
+}
+
+pub(super) fn job_props(job: &JobRecord) -> Value {
+    json!({
+        "job_id": job.service_id,
+        "bot_conn_id": job.bot_connection,
+        "err": job.err,
+    })
+}
+
+pub(super) fn job(row: &SqliteRow) -> Option<JobRecord> {
+    let props = props(row)?;
+    Some(JobRecord {
+        id: JobId::parse(text(row, "id")?).ok()?,
+        call: CallId::parse(text(row, "callid")?).ok()?,
+        kind: JobKind::parse(&text(row, "type")?)?,
+        creator: UserId::parse(text(row, "creatorid")?).ok()?,
+        init_at_ms: row.try_get("initat").ok()?,
+        start_at_ms: row.try_get("startat").ok()?,
+        end_at_ms: row.try_get("endat").ok()?,
+        err: field(&props, "err")?,
+        service_id: field(&props, "job_id")?,
+        bot_connection: field(&props, "bot_conn_id")?,
+    })
+}
+
+pub(super) fn switch(row: &SqliteRow) -> Option<(ChannelId, ChannelSwitch)> {
+    let Value::Object(props) = props(row)? else {
+        return None;
+    };
+    let enabled = row.try_get("enabled").ok()?;
+    Some((
+        ChannelId::parse(text(row, "channelid")?).ok()?,
+        ChannelSwitch { enabled, props },
+    ))
+}
+
+fn text(row: &SqliteRow, column: &str) -> Option<String> {
+    row.try_get(column).ok()
+}
+
+fn props(row: &SqliteRow) -> Option<Value> {
+    serde_json::from_str(&text(row, "props")?).ok()
+}
+
+fn field<T: DeserializeOwned>(props: &Value, name: &str) -> Option<T> {
+    serde_json::from_value(props.get(name).cloned().unwrap_or_default()).ok()
+}
