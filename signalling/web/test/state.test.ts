@@ -5,7 +5,7 @@ import {describe, expect, it} from 'vitest';
 import {placeOf} from '../src/app/location';
 import {opinionScore, QualityMeter} from '../src/peer/quality';
 import {joinRefused} from '../src/peer/problems';
-import {emojiOf, newActiveCall, withCaption, withoutOldCaptions} from '../src/state/active';
+import {emojiOf, newActiveCall, withCaption, withoutOldCaptions, withScreen} from '../src/state/active';
 import {readCallPost, readCaptions} from '../src/state/callpost';
 import {channelTitle, emptyChat, replyCounts, rootsOf, threadOf, withArrival, withoutPost, withPosts, type Chat} from '../src/state/chat';
 
@@ -72,6 +72,15 @@ describe('captions', () => {
         expect(withoutOldCaptions(active, 5150, 5000).captions.map(({text}) => text)).toEqual(['good morning']);
         expect(withoutOldCaptions(active, 4000, 5000)).toBe(active);
     });
+});
+
+it('gives a shared screen room, and takes back only what it gave', () => {
+    const screen = {} as MediaStream;
+    const small = newActiveCall('c');
+    expect(withScreen(small, screen).wide).toBe(true);
+    expect(withScreen(withScreen(small, screen), null).wide).toBe(false);
+    const enlarged = {...small, wide: true};
+    expect(withScreen(withScreen(enlarged, screen), null).wide).toBe(true);
 });
 
 it.each([

@@ -10,8 +10,9 @@ import {CallsClient, type CallListener} from '../peer/client';
 import {CallError, problem, type Problem} from '../peer/problems';
 import type {ServerEvent} from '../peer/socket';
 import {supportsLock} from '../peer/version';
-import {emojiOf, newActiveCall, withCaption, withoutOldCaptions, type ActiveCall} from '../state/active';
+import {emojiOf, newActiveCall, withCaption, withoutOldCaptions, withScreen, type ActiveCall} from '../state/active';
 import {announce, patch, store, updateActive} from '../state/app';
+import {isRunning, isStarting} from '../state/calls';
 import {displayName} from '../state/chat';
 import {takeCallsEvent} from './events';
 import {forgetCall, recallCall, rememberCall} from './location';
@@ -36,7 +37,7 @@ let connectedAt = 0;
 let nextReaction = 1;
 
 const media = new RemoteMedia({
-    onScreen: (stream) => updateActive((active) => ({...active, remoteScreen: stream, wide: stream !== null || active.wide})),
+    onScreen: (stream) => updateActive((active) => withScreen(active, stream)),
     onBlocked: (blocked) => updateActive((active) => ({...active, soundBlocked: blocked})),
 });
 
@@ -141,12 +142,16 @@ export function acknowledgeRecording(startAt: number): void {
     remember();
 }
 
+export function dismissOutcome(initAt: number): void {
+    updateActive((active) => ({...active, outcomeSeen: initAt}));
+}
+
 export function toggleCaptions(): void {
     updateActive((active) => ({...active, showCaptions: !active.showCaptions}));
 }
 
 export function toggleWide(): void {
-    updateActive((active) => ({...active, wide: !active.wide}));
+    updateActive((active) => ({...active, wide: !active.wide, wideForScreen: false}));
 }
 
 export function dismissProblem(): void {
@@ -232,6 +237,7 @@ function callEvent({name, data, channelId}: ServerEvent): void {
         return;
     }
     takeCallsEvent(name, channelId, data);
+    watchRecording(channelId);
     switch (name) {
     case 'caption':
         showCaption(data);
@@ -254,6 +260,14 @@ function callEvent({name, data, channelId}: ServerEvent): void {
         break;
     default:
         break;
+    }
+}
+
+/** Its outcome concerns only those who were there. */
+function watchRecording(channelId: string): void {
+    const recording = store.get().calls[channelId]?.recording ?? null;
+    if (recording && (isRunning(recording) || isStarting(recording))) {
+        updateActive((active) => (active.sawRecording === recording.initAt ? active : {...active, sawRecording: recording.initAt}));
     }
 }
 

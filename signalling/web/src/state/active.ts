@@ -38,17 +38,31 @@ export interface ActiveCall {
     reactions: readonly Reaction[];
     /** Start time of the recording whose notice was acknowledged. */
     noticeSeen: number;
+    /** Time of the wish of the recording this page saw begin or run; 0 for none. */
+    sawRecording: number;
+    /** Outcome of a recording, by the same time, that was dismissed. */
+    outcomeSeen: number;
     /** The browser wants a click before it plays sound. */
     soundBlocked: boolean;
     /** The stage fills the channel instead of leaving room for messages. */
     wide: boolean;
+    /** It does so because of a shared screen, and goes back with it. */
+    wideForScreen: boolean;
 }
 
 export function newActiveCall(channelId: string): ActiveCall {
     return {
         channelId, sessionId: '', connection: 'joining', muted: true, unmuting: false, ownScreen: null, remoteScreen: null, sharingBusy: false,
-        weak: false, problem: null, captions: [], showCaptions: true, reactions: [], noticeSeen: 0, soundBlocked: false, wide: false,
+        weak: false, problem: null, captions: [], showCaptions: true, reactions: [], noticeSeen: 0, sawRecording: 0, outcomeSeen: 0, soundBlocked: false, wide: false, wideForScreen: false,
     };
+}
+
+/** A screen came or went: it gets the room it needs, for as long as it is there. */
+export function withScreen(active: ActiveCall, remoteScreen: MediaStream | null): ActiveCall {
+    if (remoteScreen) {
+        return {...active, remoteScreen, wide: true, wideForScreen: active.wideForScreen || !active.wide};
+    }
+    return {...active, remoteScreen, wide: active.wide && !active.wideForScreen, wideForScreen: false};
 }
 
 /** A speaker's words replace that speaker's words before; the rest stays in order of speaking. */

@@ -1,6 +1,6 @@
 /** What everybody in the call must know: that it is recorded, and what does not work. */
-import {useState, type ReactNode} from 'react';
-import {acknowledgeRecording, allowSound, dismissProblem, leaveCall} from '../../app/call';
+import type {ReactNode} from 'react';
+import {acknowledgeRecording, allowSound, dismissOutcome, dismissProblem, leaveCall} from '../../app/call';
 import {useApp} from '../../state/app';
 import {isRunning, type Job} from '../../state/calls';
 import {CloseIcon} from '../icons';
@@ -54,24 +54,33 @@ function RecordingNotice(): ReactNode {
     );
 }
 
-/** The recording stopped, or could not start. */
+/** What became of the recording, to those who were there: it stopped, or a part of it failed and why. */
 function RecordingOutcome(): ReactNode {
     const call = useApp((state) => (state.active ? state.calls[state.active.channelId] : undefined));
-    const [dismissed, setDismissed] = useState(0);
-    const failed = [call?.recording, call?.transcription, call?.captions].find((job) => job?.error);
-    const job: Job | null = failed ?? call?.recording ?? null;
-    const key = job ? Math.max(job.endAt, job.initAt) : 0;
-    if (!job || key === dismissed || (job.error === '' && job.endAt === 0)) {
+    const saw = useApp((state) => state.active?.sawRecording ?? 0);
+    const dismissed = useApp((state) => state.active?.outcomeSeen ?? 0);
+    const recording = call?.recording ?? null;
+    if (!call || !recording || recording.initAt !== saw || dismissed === saw) {
+        return null;
+    }
+    const faults = [
+        fault('The recording failed.', recording),
+        fault('There will be no transcript.', call.transcription),
+        fault('There are no live captions.', call.captions),
+    ].filter((text) => text !== '');
+    if (faults.length === 0 && recording.endAt === 0) {
         return null;
     }
     return (
-        <div className={job.error ? 'notice danger' : 'notice'} role="status" data-testid="recording-outcome">
+        <div className={faults.length > 0 ? 'notice danger' : 'notice'} role="status" data-testid="recording-outcome">
             <p className="grow">
-                {job.error
-                    ? <><strong>Recording or transcription stopped.</strong> The server says: {job.error}</>
-                    : 'The recording has stopped. It appears in the call’s thread when it is ready.'}
+                {faults.length > 0 ? faults.join(' ') : 'The recording has stopped. It appears in the call’s thread when it is ready.'}
             </p>
-            <button type="button" className="icon-button" aria-label="Dismiss" onClick={() => setDismissed(key)}><CloseIcon/></button>
+            <button type="button" className="icon-button" aria-label="Dismiss" onClick={() => dismissOutcome(saw)}><CloseIcon/></button>
         </div>
     );
+}
+
+function fault(what: string, job: Job | null): string {
+    return job?.error ? `${what} The server says: ${job.error}.` : '';
 }
