@@ -379,7 +379,10 @@ impl Shard {
 }
 
 #[cfg(test)]
-#[expect(clippy::wildcard_enum_match_arm, reason = "a test looks at the outputs it is about")]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a test looks at the outputs it is about"
+)]
 mod tests {
     use proto::id::{CallId, GroupId, SessionId, UserId};
     use proto::rtcd::{RtcKind, RtcMessage};

@@ -1,0 +1,492 @@
+//! A network and a clock in memory: real shards of rtcd, real WebRTC participants, no waiting.
+//!
+//! Everything that travels (datagrams, control messages, link messages) goes through one queue
+//! ordered by arrival time, so a run is as fast as the code and the same every time, up to the
+//! random numbers inside the WebRTC stack.
+
+mod participant;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use proto::id::{CallId, GroupId, SessionId, UserId};
+use proto::rtcd::{RtcKind, RtcMessage};
+use rtcd_core::{
+    CallKey, CloseReason, CoreConfig, HostCandidate, Input, JoinRequest, LinkId, LinkMessage,
+    Measurement, Output, SessionKey, Shard, Transport,
+};
+
+pub use participant::{Heard, Participant, Style};
+
+/// One way between a participant and a shard.
+const LATENCY: Duration = Duration::from_millis(10);
+
+/// Something on its way.
+enum Parcel {
+    ToShard {
+        shard: usize,
+        source: SocketAddr,
+        contents: Vec<u8>,
+    },
+    ToParticipant {
+        name: String,
+        source: SocketAddr,
+        contents: Vec<u8>,
+    },
+    Control {
+        shard: usize,
+        key: SessionKey,
+        message: RtcMessage,
+    },
+    Signal {
+        name: String,
+        message: RtcMessage,
+    },
+    Linked {
+        shard: usize,
+        call: CallKey,
+        link: LinkId,
+        message: LinkMessage,
+    },
+}
+
+/// Shards, participants, and what travels between them.
+pub struct World {
+    pub now: Instant,
+    pub start: Instant,
+    pub shards: Vec<Shard>,
+    pub participants: BTreeMap<String, Participant>,
+    /// Every `Closed`, in order.
+    pub closed: Vec<(String, CloseReason)>,
+    /// Every `vad`, in order.
+    pub voices: Vec<(String, RtcKind)>,
+    pub measured: Vec<Measurement>,
+    /// Link messages that were carried, by kind.
+    pub link_log: Vec<LinkMessage>,
+    /// Datagrams to lose: called with the destination's name ("shard" for a shard).
+    pub lose: Option<Box<dyn FnMut(&str, &[u8]) -> bool>>,
+    /// Holds back control messages to the shard of this kind.
+    pub delay_control: BTreeMap<u8, Duration>,
+    queue: BTreeMap<(Instant, u64), Parcel>,
+    sent: u64,
+    shard_timeouts: Vec<Instant>,
+    links: BTreeMap<(usize, LinkId), (usize, LinkId)>,
+}
+
+/// The tenant all participants belong to.
+#[must_use]
+pub fn group() -> GroupId {
+    GroupId::parse("group").expect("an id")
+}
+
+/// Names a session of the tenant.
+#[must_use]
+pub fn key(name: &str) -> SessionKey {
+    SessionKey {
+        group: group(),
+        session: SessionId::parse(name).expect("an id"),
+    }
+}
+
+/// Names a call of the tenant.
+#[must_use]
+pub fn call(name: &str) -> CallKey {
+    CallKey {
+        group: group(),
+        call: CallId::parse(name).expect("an id"),
+    }
+}
+
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("World").field("participants", &self.participants.len()).finish()
+    }
+}
+
+impl World {
+    /// Makes a world with this many shards and nobody in it.
+    #[must_use]
+    pub fn new(shards: usize) -> Self {
+        let start = Instant::now();
+        let make = |index| {
+            let address = shard_address(index);
+            let candidates = vec![HostCandidate::plain(Transport::Udp, address)];
+            Shard::new(
+                CoreConfig {
+                    candidates,
+                    ..CoreConfig::default()
+                },
+                start,
+            )
+        };
+        Self {
+            now: start,
+            start,
+            shards: (0..shards).map(make).collect(),
+            participants: BTreeMap::new(),
+            closed: Vec::new(),
+            voices: Vec::new(),
+            measured: Vec::new(),
+            link_log: Vec::new(),
+            lose: None,
+            delay_control: BTreeMap::new(),
+            queue: BTreeMap::new(),
+            sent: 0,
+            shard_timeouts: vec![start; shards],
+            links: BTreeMap::new(),
+        }
+    }
+
+    /// Lets somebody join a call on a shard and offer.
+    pub fn join(&mut self, shard: usize, call_name: &str, name: &str, style: Style) {
+        let number = u16::try_from(self.participants.len()).expect("few participants");
+        let [high, low] = number.to_be_bytes();
+        let address = SocketAddr::from(([10, 1, high, low], 5000));
+        let request = JoinRequest {
+            key: key(name),
+            call: CallId::parse(call_name).expect("an id"),
+            user: UserId::parse(format!("user-{name}")).expect("an id"),
+            channel: None,
+            av1_support: style.av1,
+            dc_signalling: style.dc_signalling,
+        };
+        self.input(shard, Input::Join(request));
+        let mut participant = Participant::new(name, address, shard, style, self.now);
+        participant.offer(self.now);
+        self.participants.insert(name.to_owned(), participant);
+        self.collect(name);
+    }
+
+    /// Lets somebody leave.
+    pub fn leave(&mut self, name: &str) {
+        let shard = self.participants.get(name).expect("a participant").shard;
+        self.input(shard, Input::Leave(key(name)));
+    }
+
+    /// Returns a participant.
+    pub fn of(&mut self, name: &str) -> &mut Participant {
+        self.participants.get_mut(name).expect("a participant")
+    }
+
+    /// Sends a control message, as the calls server does for the participant.
+    pub fn control(&mut self, name: &str, kind: RtcKind, data: &str) {
+        let participant = self.participants.get(name).expect("a participant");
+        let (shard, key) = (participant.shard, key(name));
+        let message = RtcMessage::for_session(&key.session, kind, data.as_bytes().to_vec());
+        let extra = self
+            .delay_control
+            .get(&kind.number())
+            .copied()
+            .unwrap_or_default();
+        self.post(
+            LATENCY + extra,
+            Parcel::Control {
+                shard,
+                key,
+                message,
+            },
+        );
+    }
+
+    /// Gives a shard an input at this moment.
+    pub fn input(&mut self, shard: usize, input: Input<'_>) {
+        let now = self.now;
+        self.shards
+            .get_mut(shard)
+            .expect("a shard")
+            .handle_input(now, input);
+        self.drain(shard);
+    }
+
+    /// Joins the legs of a call on two shards.
+    pub fn link(&mut self, call: &CallKey, one: usize, other: usize) {
+        let (near, far) = (LinkId(100 + other as u64), LinkId(100 + one as u64));
+        self.links.insert((one, near), (other, far));
+        self.links.insert((other, far), (one, near));
+        self.input(
+            one,
+            Input::LinkUp {
+                call: call.clone(),
+                link: near,
+            },
+        );
+        self.input(
+            other,
+            Input::LinkUp {
+                call: call.clone(),
+                link: far,
+            },
+        );
+    }
+
+    /// Separates them again.
+    pub fn unlink(&mut self, call: &CallKey, one: usize, other: usize) {
+        let (near, far) = (LinkId(100 + other as u64), LinkId(100 + one as u64));
+        self.input(
+            one,
+            Input::LinkDown {
+                call: call.clone(),
+                link: near,
+            },
+        );
+        self.input(
+            other,
+            Input::LinkDown {
+                call: call.clone(),
+                link: far,
+            },
+        );
+        self.links.remove(&(one, near));
+        self.links.remove(&(other, far));
+    }
+
+    /// Lets time pass.
+    pub fn run(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        loop {
+            let arrival = self.queue.keys().next().map(|(at, _)| *at);
+            let people = self.participants.values().map(Participant::deadline);
+            let next = people
+                .chain(self.shard_timeouts.iter().copied())
+                .chain(arrival)
+                .min();
+            let Some(next) = next.filter(|next| *next <= end) else {
+                self.now = end;
+                return;
+            };
+            self.now = self.now.max(next);
+            self.step();
+        }
+    }
+
+    /// Lets time pass until something holds.
+    ///
+    /// # Panics
+    /// When it does not within ten seconds.
+    pub fn until(&mut self, what: &str, mut holds: impl FnMut(&mut Self) -> bool) {
+        for _ in 0..1000 {
+            if holds(self) {
+                return;
+            }
+            self.run(Duration::from_millis(10));
+        }
+        panic!("not within 10 s: {what}");
+    }
+
+    fn step(&mut self) {
+        while let Some(entry) = self.queue.first_entry().filter(|e| e.key().0 <= self.now) {
+            let parcel = entry.remove();
+            self.deliver(parcel);
+        }
+        for shard in 0..self.shards.len() {
+            if self
+                .shard_timeouts
+                .get(shard)
+                .is_some_and(|at| *at <= self.now)
+            {
+                self.input(shard, Input::Timeout);
+            }
+        }
+        let now = self.now;
+        let due: Vec<String> = self
+            .participants
+            .iter()
+            .filter(|(_, participant)| participant.deadline() <= now)
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in due {
+            self.of(&name).tick(now);
+            self.collect(&name);
+        }
+    }
+
+    fn deliver(&mut self, parcel: Parcel) {
+        let now = self.now;
+        match parcel {
+            Parcel::ToShard {
+                shard,
+                source,
+                contents,
+            } => {
+                let (transport, destination) = (Transport::Udp, shard_address(shard));
+                let contents = contents.as_slice();
+                let input = Input::Datagram {
+                    transport,
+                    source,
+                    destination,
+                    contents,
+                };
+                self.input(shard, input);
+            }
+            Parcel::ToParticipant {
+                name,
+                source,
+                contents,
+            } => {
+                if let Some(participant) = self.participants.get_mut(&name) {
+                    participant.datagram(now, source, &contents);
+                    self.collect(&name);
+                }
+            }
+            Parcel::Control {
+                shard,
+                key,
+                message,
+            } => {
+                self.input(shard, Input::Control { key, message });
+            }
+            Parcel::Signal { name, message } => {
+                if let Some(participant) = self.participants.get_mut(&name) {
+                    participant.signal(now, &message);
+                    self.collect(&name);
+                }
+            }
+            Parcel::Linked {
+                shard,
+                call,
+                link,
+                message,
+            } => {
+                self.input(
+                    shard,
+                    Input::Linked {
+                        call,
+                        link,
+                        message,
+                    },
+                );
+            }
+        }
+    }
+
+    /// Takes what a participant wants to send.
+    fn collect(&mut self, name: &str) {
+        let participant = self.participants.get_mut(name).expect("a participant");
+        let (shard, address) = (participant.shard, participant.address);
+        let datagrams = std::mem::take(&mut participant.datagrams);
+        let messages = std::mem::take(&mut participant.messages);
+        for contents in datagrams {
+            if !self.is_lost("shard", &contents) {
+                self.post(
+                    LATENCY,
+                    Parcel::ToShard {
+                        shard,
+                        source: address,
+                        contents,
+                    },
+                );
+            }
+        }
+        for (kind, data) in messages {
+            self.control(name, kind, &data);
+        }
+    }
+
+    /// Takes everything a shard puts out.
+    fn drain(&mut self, index: usize) {
+        loop {
+            let output = self.shards.get_mut(index).expect("a shard").poll_output();
+            match output {
+                Output::Transmit {
+                    source,
+                    destination,
+                    contents,
+                    ..
+                } => {
+                    let found = self
+                        .participants
+                        .values()
+                        .find(|p| p.address == destination);
+                    let Some(name) = found.map(|participant| participant.name.clone()) else {
+                        continue;
+                    };
+                    if !self.is_lost(&name, &contents) {
+                        self.post(
+                            LATENCY,
+                            Parcel::ToParticipant {
+                                name,
+                                source,
+                                contents,
+                            },
+                        );
+                    }
+                }
+                Output::Signal { key, message } => {
+                    assert!(
+                        [
+                            &message.group,
+                            &message.user,
+                            &message.session,
+                            &message.call
+                        ]
+                        .into_iter()
+                        .all(|id| !id.is_empty()),
+                        "a message to the calls server names everybody"
+                    );
+                    self.assert_open(&key);
+                    let name = key.session.to_string();
+                    self.post(LATENCY, Parcel::Signal { name, message });
+                }
+                Output::Voice { key, message } => {
+                    self.assert_open(&key);
+                    self.voices.push((key.session.to_string(), message.kind));
+                }
+                Output::Closed { key, reason, .. } => {
+                    self.assert_open(&key);
+                    self.closed.push((key.session.to_string(), reason));
+                }
+                Output::Linked {
+                    call,
+                    link,
+                    message,
+                } => {
+                    self.link_log.push(message.clone());
+                    if let Some((shard, link)) = self.links.get(&(index, link)).copied() {
+                        let parcel = Parcel::Linked {
+                            shard,
+                            call,
+                            link,
+                            message,
+                        };
+                        self.post(Duration::from_millis(1), parcel);
+                    }
+                }
+                Output::Measured(measurement) => self.measured.push(measurement),
+                Output::Timeout(at) => {
+                    if let Some(timeout) = self.shard_timeouts.get_mut(index) {
+                        *timeout = at.max(self.now + Duration::from_micros(100));
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// `Closed` is the last word about a session.
+    fn assert_open(&self, key: &SessionKey) {
+        let name = key.session.as_str();
+        assert!(
+            !self.closed.iter().any(|(closed, _)| closed == name),
+            "output after Closed"
+        );
+    }
+
+    fn is_lost(&mut self, to: &str, contents: &[u8]) -> bool {
+        self.lose.as_mut().is_some_and(|lose| lose(to, contents))
+    }
+
+    fn post(&mut self, after: Duration, parcel: Parcel) {
+        self.sent += 1;
+        self.queue.insert((self.now + after, self.sent), parcel);
+    }
+}
+
+/// Returns where participants reach a shard.
+#[must_use]
+pub fn shard_address(shard: usize) -> SocketAddr {
+    SocketAddr::from((
+        [10, 0, 0, u8::try_from(shard + 1).expect("few shards")],
+        8443,
+    ))
+}

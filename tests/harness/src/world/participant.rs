@@ -1,0 +1,524 @@
+//! A participant: a WebRTC stack of its own, behaving as the browsers' client does.
+//!
+//! It offers first, with the data channel only; asks for the lock before it publishes; answers the
+//! server's offers where they came from; unlocks after an answer; pings once a second.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use proto::rtcd::{
+    ChannelMessage, IceCandidate, MediaMapEntry, RtcKind, RtcMessage, SdpKind, SessionDescription,
+};
+use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
+use str0m::channel::ChannelId;
+use str0m::format::Codec;
+use str0m::media::{Direction, MediaKind, Mid};
+use str0m::net::{Protocol, Receive};
+use str0m::rtp::{ExtensionValues, RtpWrite};
+use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
+
+/// How a participant's program behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    /// Descriptions go over the data channel once it is open.
+    pub dc_signalling: bool,
+    pub av1: bool,
+    /// Answers the server's offers.
+    pub answers: bool,
+}
+
+impl Default for Style {
+    fn default() -> Self {
+        Self {
+            dc_signalling: true,
+            av1: false,
+            answers: true,
+        }
+    }
+}
+
+/// A packet that arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    pub at: Instant,
+    pub mid: String,
+    pub seq_no: u64,
+    pub payload: Vec<u8>,
+}
+
+/// Something the participant sends.
+#[derive(Debug)]
+struct Publication {
+    mid: Mid,
+    is_audio: bool,
+    on: bool,
+    seq_no: u64,
+    timestamp: u32,
+    next: Instant,
+    keyframe_due: bool,
+}
+
+/// A simulated participant.
+#[derive(Debug)]
+pub struct Participant {
+    pub name: String,
+    pub address: SocketAddr,
+    pub shard: usize,
+    style: Style,
+    rtc: Rtc,
+    channel: Option<ChannelId>,
+    pub connected: bool,
+    pub channel_open: bool,
+    pending: Option<SdpPendingOffer>,
+    /// `(is_audio, stream id)` that wait for the lock.
+    wishes: VecDeque<(bool, String)>,
+    /// Mids to stop sending on.
+    withdrawals: VecDeque<Mid>,
+    locked: bool,
+    asked: bool,
+    publications: Vec<Publication>,
+    pub audio_level: i8,
+    timeout: Instant,
+    next_ping: Instant,
+    server_address: Option<SocketAddr>,
+    pub datagrams: Vec<Vec<u8>>,
+    pub messages: Vec<(RtcKind, String)>,
+    /// The media map last received.
+    pub media_map: BTreeMap<String, MediaMapEntry>,
+    /// `(mid, stream id, track id)` of the server's m-lines that send, from its last offer.
+    pub announced: Vec<(String, String, String)>,
+    pub offers_received: usize,
+    pub pongs: usize,
+    pub lock_results: Vec<bool>,
+    pub heard: Vec<Heard>,
+    pub keyframe_requests: Vec<Instant>,
+    pub signals: Vec<RtcMessage>,
+    pub last_offer: String,
+    channel_queue: VecDeque<ChannelMessage>,
+}
+
+impl Participant {
+    pub(super) fn new(
+        name: &str,
+        address: SocketAddr,
+        shard: usize,
+        style: Style,
+        now: Instant,
+    ) -> Self {
+        let mut rtc = RtcConfig::new()
+            .set_crypto_provider(Arc::new(str0m::crypto::from_feature_flags()))
+            .set_rtp_mode(true)
+            .build(now);
+        rtc.add_local_candidate(Candidate::host(address, Protocol::Udp).expect("an address"));
+        Self {
+            name: name.to_owned(),
+            address,
+            shard,
+            style,
+            rtc,
+            channel: None,
+            connected: false,
+            channel_open: false,
+            pending: None,
+            wishes: VecDeque::new(),
+            withdrawals: VecDeque::new(),
+            locked: false,
+            asked: false,
+            publications: Vec::new(),
+            audio_level: -30,
+            timeout: now,
+            next_ping: now + Duration::from_secs(3600),
+            server_address: None,
+            datagrams: Vec::new(),
+            messages: Vec::new(),
+            media_map: BTreeMap::new(),
+            announced: Vec::new(),
+            offers_received: 0,
+            pongs: 0,
+            lock_results: Vec::new(),
+            heard: Vec::new(),
+            keyframe_requests: Vec::new(),
+            signals: Vec::new(),
+            last_offer: String::new(),
+            channel_queue: VecDeque::new(),
+        }
+    }
+
+    /// Makes the first offer: the data channel.
+    pub(super) fn offer(&mut self, now: Instant) {
+        let mut api = self.rtc.sdp_api();
+        self.channel = Some(api.add_channel("calls-dc".to_owned()));
+        let (offer, pending) = api.apply().expect("a first offer");
+        self.pending = Some(pending);
+        let sdp = offer.to_sdp_string();
+        self.describe(SdpKind::Offer, sdp, true);
+        self.settle(now);
+    }
+
+    /// Publishes a source as soon as the lock allows. Returns its position among publications.
+    pub fn publish(&mut self, is_audio: bool, stream: &str) -> usize {
+        self.wishes.push_back((is_audio, stream.to_owned()));
+        self.ask_for_lock();
+        self.publications.len() + self.wishes.len() - 1
+    }
+
+    /// Stops a publication for good.
+    pub fn withdraw(&mut self, position: usize) {
+        let publication = self.publications.get_mut(position).expect("a publication");
+        publication.on = false;
+        self.withdrawals.push_back(publication.mid);
+        self.ask_for_lock();
+    }
+
+    /// Feeds a publication, or stops to.
+    pub fn feed(&mut self, position: usize, on: bool, now: Instant) {
+        let publication = self.publications.get_mut(position).expect("a publication");
+        publication.on = on;
+        publication.next = now;
+    }
+
+    /// Sends a data channel message.
+    pub fn send(&mut self, message: ChannelMessage) {
+        self.channel_queue.push_back(message);
+    }
+
+    /// Asks for the lock by hand.
+    pub fn ask_for_lock(&mut self) {
+        if self.channel_open && !self.asked && !self.locked {
+            self.asked = true;
+            self.send(ChannelMessage::Lock);
+        }
+    }
+
+    /// Returns what arrived on the m-line that carries this sender's track of this kind.
+    #[must_use]
+    pub fn heard_of(&self, sender: &str, kind: proto::rtcd::TrackType) -> Vec<&Heard> {
+        let mids: Vec<&String> = self
+            .media_map
+            .iter()
+            .filter(|(_, entry)| entry.sender == sender && entry.kind == kind)
+            .map(|(mid, _)| mid)
+            .collect();
+        self.heard
+            .iter()
+            .filter(|heard| mids.contains(&&heard.mid))
+            .collect()
+    }
+
+    pub(super) fn deadline(&self) -> Instant {
+        let feeds = self.publications.iter().filter(|p| p.on).map(|p| p.next);
+        let queued = (!self.channel_queue.is_empty() && self.channel_open).then(|| self.timeout);
+        let soonest = feeds.chain(queued).fold(self.timeout, Instant::min);
+        soonest.min(self.next_ping)
+    }
+
+    pub(super) fn tick(&mut self, now: Instant) {
+        if now >= self.next_ping {
+            self.next_ping = now + Duration::from_secs(1);
+            self.send(ChannelMessage::Ping);
+            // The reference client asks again when it was refused.
+            if !self.wishes.is_empty() || !self.withdrawals.is_empty() {
+                self.ask_for_lock();
+            }
+        }
+        for position in 0..self.publications.len() {
+            self.produce(position, now);
+        }
+        self.rtc
+            .handle_input(Input::Timeout(now))
+            .expect("a participant works");
+        self.settle(now);
+    }
+
+    /// Makes the next packet of a publication: 20 ms of sound, or a small picture.
+    fn produce(&mut self, position: usize, now: Instant) {
+        let Some(publication) = self.publications.get_mut(position) else {
+            return;
+        };
+        if !publication.on || publication.next > now {
+            return;
+        }
+        publication.next = now + Duration::from_millis(20);
+        publication.seq_no += 1;
+        let codec = if publication.is_audio {
+            Codec::Opus
+        } else {
+            Codec::Vp8
+        };
+        publication.timestamp =
+            publication
+                .timestamp
+                .wrapping_add(if publication.is_audio { 960 } else { 1800 });
+        let number = publication.seq_no.to_be_bytes();
+        let keyframe = std::mem::take(&mut publication.keyframe_due);
+        let payload: Vec<u8> = if publication.is_audio {
+            [b"opus".as_slice(), &number].concat()
+        } else {
+            [[0x10, u8::from(!keyframe)].as_slice(), &number].concat()
+        };
+        let params = self.rtc.codec_config().params().iter();
+        let pt = params
+            .filter(|p| p.spec().codec == codec)
+            .map(|p| p.pt())
+            .next();
+        let extensions = ExtensionValues {
+            audio_level: publication.is_audio.then_some(self.audio_level),
+            voice_activity: publication.is_audio.then_some(true),
+            ..ExtensionValues::default()
+        };
+        let (mid, seq_no, time) = (publication.mid, publication.seq_no, publication.timestamp);
+        let is_video = !publication.is_audio;
+        let mut direct = self.rtc.direct_api();
+        if let (Some(stream), Some(pt)) = (direct.stream_tx_by_mid(mid, None), pt) {
+            stream.write_rtp(
+                RtpWrite::new(pt, seq_no.into(), time, now, payload)
+                    .marker(is_video)
+                    .nackable(is_video)
+                    .ext_vals(extensions),
+            );
+        }
+    }
+
+    pub(super) fn datagram(&mut self, now: Instant, source: SocketAddr, contents: &[u8]) {
+        self.server_address = Some(source);
+        let Ok(receive) = Receive::new(Protocol::Udp, source, self.address, contents) else {
+            panic!("the server sent something that is not WebRTC");
+        };
+        self.rtc
+            .handle_input(Input::Receive(now, receive))
+            .expect("a participant works");
+        self.settle(now);
+    }
+
+    pub(super) fn signal(&mut self, now: Instant, message: &RtcMessage) {
+        self.signals.push(message.clone());
+        match message.kind {
+            RtcKind::Ice => {
+                let candidate = IceCandidate::from_json(&message.data).expect("a candidate");
+                assert!(
+                    message.data.starts_with(b"{\"candidate\":{"),
+                    "ours are wrapped"
+                );
+                let text = candidate.candidate;
+                self.rtc
+                    .add_remote_candidate(Candidate::from_sdp_string(&text).expect("one"));
+            }
+            RtcKind::Sdp => {
+                let description =
+                    SessionDescription::from_json(&message.data).expect("a description");
+                self.described(now, description, true);
+            }
+            RtcKind::Mute
+            | RtcKind::Unmute
+            | RtcKind::ScreenOn
+            | RtcKind::ScreenOff
+            | RtcKind::VoiceOn
+            | RtcKind::VoiceOff
+            | RtcKind::VideoOn
+            | RtcKind::VideoOff => panic!("{:?} does not go to participants", message.kind),
+        }
+        self.settle(now);
+    }
+
+    fn describe(&mut self, kind: SdpKind, sdp: String, by_control: bool) {
+        let description = SessionDescription { kind, sdp };
+        if by_control {
+            self.messages.push((RtcKind::Sdp, description.to_json()));
+        } else {
+            self.send(ChannelMessage::Sdp(description));
+        }
+    }
+
+    fn described(&mut self, now: Instant, description: SessionDescription, by_control: bool) {
+        match description.kind {
+            SdpKind::Answer => {
+                let pending = self.pending.take().expect("an answer follows an offer");
+                let answer = SdpAnswer::from_sdp_string(&description.sdp).expect("an answer");
+                self.rtc
+                    .sdp_api()
+                    .accept_answer(pending, answer)
+                    .expect("a good answer");
+                if std::mem::take(&mut self.locked) {
+                    self.send(ChannelMessage::Unlock);
+                }
+            }
+            SdpKind::Offer => {
+                self.offers_received += 1;
+                self.read_offer(&description.sdp);
+                self.last_offer.clone_from(&description.sdp);
+                if !self.style.answers {
+                    return;
+                }
+                let offer = SdpOffer::from_sdp_string(&description.sdp).expect("an offer");
+                let answer = self
+                    .rtc
+                    .sdp_api()
+                    .accept_offer(offer)
+                    .expect("a good offer");
+                self.describe(SdpKind::Answer, answer.to_sdp_string(), by_control);
+            }
+        }
+        let _ = now;
+    }
+
+    /// Notes what the server announces, and that the media map knows it already.
+    fn read_offer(&mut self, sdp: &str) {
+        self.announced.clear();
+        for section in sdp.split("m=").skip(1) {
+            let attribute = |name: &str| {
+                section
+                    .lines()
+                    .find_map(|line| line.strip_prefix(name))
+                    .map(str::to_owned)
+            };
+            let sends = section.contains("a=sendonly") || section.contains("a=sendrecv");
+            let is_media = section.starts_with("audio") || section.starts_with("video");
+            if !(is_media && sends) {
+                continue;
+            }
+            let mid = attribute("a=mid:").expect("a mid");
+            let msid = attribute("a=msid:").expect("an msid where something is sent");
+            assert!(
+                self.media_map.contains_key(&mid),
+                "the media map comes before the offer"
+            );
+            assert!(section.contains("a=ssrc:"), "streams are announced by ssrc");
+            let (stream, track) = msid.split_once(' ').expect("two ids");
+            self.announced
+                .push((mid, stream.to_owned(), track.to_owned()));
+        }
+    }
+
+    fn settle(&mut self, now: Instant) {
+        loop {
+            self.flush_channel();
+            match self.rtc.poll_output().expect("a participant works") {
+                Output::Timeout(at) => {
+                    self.timeout = at.max(now + Duration::from_micros(100));
+                    if !self.channel_open || self.channel_queue.is_empty() {
+                        return;
+                    }
+                }
+                Output::Transmit(transmit) => {
+                    if transmit.proto == Protocol::Udp {
+                        self.datagrams.push(transmit.contents.into());
+                    }
+                }
+                Output::Event(event) => self.event(now, event),
+            }
+        }
+    }
+
+    fn flush_channel(&mut self) {
+        if !self.channel_open {
+            return;
+        }
+        while let Some(message) = self.channel_queue.pop_front() {
+            let mut channel = self
+                .channel
+                .and_then(|id| self.rtc.channel(id))
+                .expect("an open channel");
+            let written = channel.write(!message.is_text(), &message.encode());
+            assert!(written.expect("an open channel"), "the channel has room");
+        }
+    }
+
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "a participant has no use for the others"
+    )]
+    fn event(&mut self, now: Instant, event: Event) {
+        match event {
+            Event::Connected => self.connected = true,
+            Event::ChannelOpen(id, _) => {
+                self.channel = Some(id);
+                self.channel_open = true;
+                self.next_ping = now;
+                if !self.wishes.is_empty() {
+                    self.ask_for_lock();
+                }
+            }
+            Event::ChannelData(data) => {
+                let message = ChannelMessage::decode(&data.data).expect("a message");
+                assert_eq!(data.binary, !message.is_text(), "browsers read binary only");
+                self.channel_message(now, message);
+            }
+            Event::RtpPacket(packet) => {
+                let mut direct = self.rtc.direct_api();
+                let stream = direct.stream_rx(&packet.header.ssrc).expect("its stream");
+                let mid = stream.mid().to_string();
+                self.heard.push(Heard {
+                    at: now,
+                    mid,
+                    seq_no: *packet.seq_no,
+                    payload: packet.payload.to_vec(),
+                });
+            }
+            Event::KeyframeRequest(request) => {
+                self.keyframe_requests.push(now);
+                let asked = self.publications.iter_mut().find(|p| p.mid == request.mid);
+                if let Some(publication) = asked {
+                    publication.keyframe_due = true;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn channel_message(&mut self, now: Instant, message: ChannelMessage) {
+        match message {
+            ChannelMessage::Pong | ChannelMessage::LegacyPong => self.pongs += 1,
+            ChannelMessage::Sdp(description) => self.described(now, description, false),
+            ChannelMessage::MediaMap(map) => self.media_map = map,
+            ChannelMessage::LockResult(granted) => {
+                self.lock_results.push(granted);
+                self.asked = false;
+                self.locked = granted;
+                if granted {
+                    self.renegotiate(now);
+                }
+            }
+            ChannelMessage::Ping
+            | ChannelMessage::LegacyPing
+            | ChannelMessage::LossRate(_)
+            | ChannelMessage::RoundTripTime(_)
+            | ChannelMessage::Jitter(_)
+            | ChannelMessage::Lock
+            | ChannelMessage::Unlock
+            | ChannelMessage::Unknown(_) => panic!("{message:?} does not go to participants"),
+        }
+    }
+
+    /// With the lock: offers what was wished for. Nothing: keeps the lock, as a test may want.
+    fn renegotiate(&mut self, now: Instant) {
+        let mut api = self.rtc.sdp_api();
+        for mid in self.withdrawals.drain(..) {
+            api.set_direction(mid, Direction::Inactive);
+        }
+        for (is_audio, stream) in self.wishes.drain(..) {
+            let kind = if is_audio {
+                MediaKind::Audio
+            } else {
+                MediaKind::Video
+            };
+            // Browsers offer both ways, whatever they want.
+            let mid = api.add_media(kind, Direction::SendRecv, Some(stream), None, None);
+            self.publications.push(Publication {
+                mid,
+                is_audio,
+                on: true,
+                seq_no: 500,
+                timestamp: 10_000,
+                next: now + Duration::from_millis(100),
+                keyframe_due: true,
+            });
+        }
+        if let Some((offer, pending)) = api.apply() {
+            self.pending = Some(pending);
+            let sdp = offer.to_sdp_string();
+            self.describe(SdpKind::Offer, sdp, !self.style.dc_signalling);
+        }
+    }
+}
