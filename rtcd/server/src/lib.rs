@@ -1,1 +1,29 @@
-//! placeholder
+//! rtcd: the media node around `rtcd-core`.
+//!
+//! `start` opens the store, the sockets and the HTTP listener, and runs the shards: plain threads
+//! that own the state machine. HTTP and WebSocket run on tokio and reach a shard only through its
+//! inbox; nothing on a packet's way waits for them.
+//! Everything that reads a clock, a socket, a file or the environment is in this crate and none of
+//! it in `rtcd-core`.
+
+mod addresses;
+mod auth;
+pub mod config;
+mod control;
+mod driver;
+mod http;
+mod metrics;
+mod node;
+mod placement;
+mod signals;
+mod store;
+mod stun;
+mod system;
+mod tcp;
+pub mod telemetry;
+mod udp;
+mod ws;
+
+pub use config::Config;
+pub use node::{Running, serve, start};
+pub use signals::run_until_signalled;

@@ -1,0 +1,183 @@
+//! Configuration: what the operator wrote becomes what the node uses.
+//!
+//! File and environment (`raw`) -> `Config::resolve`, which returns every problem at once.
+//! Key names, environment names and defaults are those of the reference daemon, so that an existing
+//! file keeps working; additions are marked so in `keys`.
+//! Not here: opening what is named (sockets, store, certificates).
+
+mod ice;
+pub mod keys;
+mod print;
+mod raw;
+mod resolve;
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use proto::redact::Secret;
+
+pub use ice::{IceServer, IceServerKind, PortOverride};
+pub use print::{effective, sample};
+pub use raw::{NotToml, Origin, Raw, RawValue};
+pub use resolve::{ConfigErrors, Problem};
+
+/// Everything a node is told before it starts.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub http: HttpConfig,
+    pub security: SecurityConfig,
+    pub rtc: RtcConfig,
+    /// Directory of the client credentials.
+    pub data_source: PathBuf,
+    pub logger: LoggerConfig,
+    /// Longest wait for running calls at a stop; `None`: as long as they last.
+    pub drain_limit: Option<Duration>,
+}
+
+/// HTTP and WebSocket.
+#[derive(Debug, Clone)]
+pub struct HttpConfig {
+    /// `host:port`; an empty host is every address, port 0 is chosen by the system.
+    pub listen_address: String,
+    pub tls: Option<TlsConfig>,
+}
+
+/// Where the certificate lies.
+#[derive(Debug, Clone)]
+pub struct TlsConfig {
+    pub cert_file: PathBuf,
+    pub cert_key: PathBuf,
+}
+
+/// Who may call the API.
+#[derive(Debug, Clone)]
+pub struct SecurityConfig {
+    pub allow_self_registration: bool,
+    /// Set when the admin is enabled.
+    pub admin_secret_key: Option<Secret>,
+    /// How long a bearer token is good for.
+    pub session_expiration: Duration,
+}
+
+/// Media.
+#[derive(Debug, Clone)]
+pub struct RtcConfig {
+    /// Empty: every local address.
+    pub udp_addresses: Vec<IpAddr>,
+    /// Empty: every local address.
+    pub tcp_addresses: Vec<IpAddr>,
+    /// 0: chosen by the system (tests).
+    pub udp_port: u16,
+    /// 0: chosen by the system (tests).
+    pub tcp_port: u16,
+    /// As written; meaning depends on the local addresses (`crate::addresses`).
+    pub host_override: String,
+    pub port_override: PortOverride,
+    pub ice_servers: Vec<IceServer>,
+    pub enable_ipv6: bool,
+    /// Packets kept per outgoing video stream.
+    pub nack_buffer_size: usize,
+    pub shards: usize,
+    /// Sessions of one call on one shard before it spreads.
+    pub leg_sessions: usize,
+}
+
+/// Where the log goes.
+#[derive(Debug, Clone)]
+pub struct LoggerConfig {
+    pub console: Option<LogTarget>,
+    pub file: Option<(PathBuf, LogTarget)>,
+    pub color: bool,
+}
+
+/// Form and depth of one log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogTarget {
+    pub json: bool,
+    pub level: tracing::Level,
+}
+
+/// What the machine says; passed in so that resolving stays a pure function.
+#[derive(Debug, Clone, Copy)]
+pub struct Probe {
+    pub cpus: usize,
+}
+
+impl Probe {
+    /// Asks the machine.
+    #[must_use]
+    pub fn of_this_machine() -> Self {
+        Self {
+            cpus: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        }
+    }
+}
+
+impl Config {
+    /// Returns a configuration for a node that shares its machine with others: loopback only,
+    /// ports chosen by the system, everybody may register, data under `directory`, no log of its own.
+    ///
+    /// Used by tests and by the all-in-one binary, which set what they need differently.
+    #[must_use]
+    pub fn local(directory: &Path) -> Self {
+        let loopback = IpAddr::from([127, 0, 0, 1]);
+        Self {
+            http: HttpConfig {
+                listen_address: "127.0.0.1:0".to_owned(),
+                tls: None,
+            },
+            security: SecurityConfig {
+                allow_self_registration: true,
+                admin_secret_key: None,
+                session_expiration: Duration::from_secs(24 * 60 * 60),
+            },
+            rtc: RtcConfig {
+                udp_addresses: vec![loopback],
+                tcp_addresses: vec![loopback],
+                udp_port: 0,
+                tcp_port: 0,
+                host_override: String::new(),
+                port_override: PortOverride::None,
+                ice_servers: Vec::new(),
+                enable_ipv6: false,
+                nack_buffer_size: 256,
+                shards: Probe::of_this_machine().cpus,
+                leg_sessions: 200,
+            },
+            data_source: directory.join("rtcd_db"),
+            logger: LoggerConfig {
+                console: None,
+                file: None,
+                color: false,
+            },
+            drain_limit: None,
+        }
+    }
+}
+
+/// Reads a configuration file and the environment. A missing file is an empty one.
+///
+/// # Errors
+/// When the file exists and cannot be read, or is not TOML.
+pub fn read(path: &Path) -> anyhow::Result<Raw> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => Some(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => {
+            return Err(error)
+                .with_context(|| format!("read configuration file `{}`", path.display()));
+        }
+    };
+    let environment = |name: &str| std::env::var(name).ok();
+    let mut raw = Raw::read(text.as_deref().unwrap_or_default(), environment)
+        .with_context(|| format!("read configuration file `{}`", path.display()))?;
+    if text.is_none() {
+        raw.warnings.push(format!(
+            "no configuration file `{}`: defaults and environment are used",
+            path.display()
+        ));
+    }
+    Ok(raw)
+}

@@ -1,0 +1,248 @@
+//! The two settings with a grammar of their own: ICE servers, and the port told to clients.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use proto::redact::Secret;
+
+const PORTS: std::ops::RangeInclusive<u16> = 80..=49151;
+
+/// The port clients are told where it differs from the one listened at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PortOverride {
+    None,
+    One(u16),
+    /// For many nodes with one configuration: the entry of a local address counts.
+    ByLocalAddress(Vec<(IpAddr, u16)>),
+}
+
+impl PortOverride {
+    /// Reads `""`, `port` or `ip/port,ip/port`.
+    ///
+    /// # Errors
+    /// The rule that was broken.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Ok(Self::None);
+        }
+        if !text.contains('/') {
+            return Ok(Self::One(port(text)?));
+        }
+        let (mut addresses, mut ports) = (BTreeSet::new(), BTreeSet::new());
+        let mut entries = Vec::new();
+        for entry in text.split(',').map(str::trim) {
+            let (address, number) = entry
+                .split_once('/')
+                .ok_or_else(|| format!("`{entry}` must be `ip/port`"))?;
+            let address: IpAddr = address
+                .parse()
+                .map_err(|_| format!("`{address}` must be an IP address"))?;
+            let number = port(number)?;
+            if !addresses.insert(address) || !ports.insert(number) {
+                return Err(format!(
+                    "`{entry}` names an address or a port for the second time"
+                ));
+            }
+            entries.push((address, number));
+        }
+        Ok(Self::ByLocalAddress(entries))
+    }
+
+    /// Returns the port for a machine with these addresses.
+    #[must_use]
+    pub fn for_machine(&self, local: &[IpAddr]) -> Option<u16> {
+        match self {
+            Self::None => None,
+            Self::One(port) => Some(*port),
+            Self::ByLocalAddress(entries) => entries
+                .iter()
+                .find(|(address, _)| local.contains(address))
+                .map(|(_, port)| *port),
+        }
+    }
+}
+
+fn port(text: &str) -> Result<u16, String> {
+    text.parse()
+        .ok()
+        .filter(|port| PORTS.contains(port))
+        .ok_or_else(|| format!("`{text}` must be a port from 80 to 49151"))
+}
+
+/// A STUN or TURN server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IceServer {
+    pub kind: IceServerKind,
+    pub urls: Vec<String>,
+    pub username: String,
+    pub credential: Secret,
+}
+
+/// What a server is for; its URLs never mix the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IceServerKind {
+    Stun,
+    Turn,
+}
+
+/// Reads `rtc.ice_servers`.
+///
+/// A TOML array has one server per string or table. A string is the form of the environment: a JSON
+/// array, in which plain strings are all URLs of one server.
+pub(super) fn servers(value: &toml::Value) -> Result<Vec<IceServer>, String> {
+    let (list, strings_are_one_server) = match value {
+        toml::Value::String(text) if text.trim().is_empty() => return Ok(Vec::new()),
+        toml::Value::String(text) => (from_json(text)?, true),
+        toml::Value::Array(list) => (list.clone(), false),
+        _ => return Err("must be a list".to_owned()),
+    };
+    let all_strings = list.iter().all(toml::Value::is_str);
+    if strings_are_one_server && all_strings && !list.is_empty() {
+        return Ok(vec![server(&toml::Table::from_iter([(
+            "urls".to_owned(),
+            toml::Value::Array(list),
+        )]))?]);
+    }
+    list.into_iter()
+        .map(|entry| match entry {
+            toml::Value::String(url) => server(&toml::Table::from_iter([(
+                "urls".to_owned(),
+                toml::Value::Array(vec![toml::Value::String(url)]),
+            )])),
+            toml::Value::Table(table) => server(&table),
+            other => Err(format!("`{other}` must be a string or a table with urls")),
+        })
+        .collect()
+}
+
+fn from_json(text: &str) -> Result<Vec<toml::Value>, String> {
+    serde_json::from_str(text).map_err(|error| format!("must be a JSON list: {error}"))
+}
+
+fn server(table: &toml::Table) -> Result<IceServer, String> {
+    let field = |wanted: &str| {
+        table
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(wanted))
+            .map(|(_, value)| value)
+    };
+    let text = |name| {
+        field(name)
+            .and_then(toml::Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let urls: Vec<String> = match field("urls") {
+        Some(toml::Value::String(url)) => vec![url.clone()],
+        Some(toml::Value::Array(urls)) => urls
+            .iter()
+            .map(|url| url.as_str().unwrap_or_default().to_owned())
+            .collect(),
+        _ => Vec::new(),
+    };
+    if urls.is_empty() {
+        return Err("a server must have urls".to_owned());
+    }
+    let mut kinds = urls.iter().map(|url| kind_of(url));
+    let kind = kinds.next().flatten();
+    match kind {
+        Some(kind) if kinds.all(|other| other == Some(kind)) => Ok(IceServer {
+            kind,
+            urls,
+            username: text("username"),
+            credential: Secret::new(text("credential")),
+        }),
+        _ => Err(format!(
+            "the urls of a server must be all `stun:`/`stuns:` or all `turn:`/`turns:`, not `{}`",
+            urls.join(" ")
+        )),
+    }
+}
+
+fn kind_of(url: &str) -> Option<IceServerKind> {
+    let (scheme, host) = url.split_once(':')?;
+    match scheme {
+        _ if host.is_empty() => None,
+        "stun" | "stuns" => Some(IceServerKind::Stun),
+        "turn" | "turns" => Some(IceServerKind::Turn),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn local() -> Vec<IpAddr> {
+        vec!["127.0.0.1".parse().unwrap(), "10.1.1.1".parse().unwrap()]
+    }
+
+    #[test]
+    fn port_overrides() {
+        assert_eq!(PortOverride::parse("").unwrap().for_machine(&local()), None);
+        assert_eq!(
+            PortOverride::parse("8444").unwrap().for_machine(&local()),
+            Some(8444)
+        );
+        let list = PortOverride::parse("10.1.1.9/8445, 10.1.1.1/8444").unwrap();
+        assert_eq!(list.for_machine(&local()), Some(8444));
+        let others = PortOverride::parse("10.1.1.9/8445").unwrap();
+        assert_eq!(others.for_machine(&local()), None);
+        for wrong in [
+            "79",
+            "50000",
+            "x",
+            "10.1.1.1/79",
+            "a/8443",
+            "10.1.1.1/8443,10.1.1.2/8443",
+        ] {
+            assert!(PortOverride::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    fn parse(toml: &str) -> Result<Vec<IceServer>, String> {
+        servers(
+            toml::Table::from_iter(toml.parse::<toml::Table>().unwrap())
+                .get("s")
+                .unwrap(),
+        )
+    }
+
+    #[test]
+    fn a_list_in_the_file_has_one_server_per_entry() {
+        let servers = parse(
+            r#"s = ["stun:a:3478", {urls = ["turn:b:3478"], username = "u", credential = "c"}]"#,
+        )
+        .unwrap();
+        assert_eq!(servers.len(), 2);
+        let turn = servers.get(1).unwrap();
+        assert_eq!(turn.kind, IceServerKind::Turn);
+        assert_eq!(
+            (turn.username.as_str(), turn.credential.expose()),
+            ("u", "c")
+        );
+    }
+
+    #[test]
+    fn a_json_list_of_strings_is_one_server() {
+        let one = parse(r#"s = '["stun:a:3478", "stun:b:3478"]'"#).unwrap();
+        assert_eq!(one.len(), 1);
+        let two = parse(r#"s = '[{"urls":["stun:a:1"]},{"urls":["turn:b:1"]}]'"#).unwrap();
+        assert_eq!(two.len(), 2);
+    }
+
+    #[test]
+    fn urls_must_be_there_and_of_one_kind() {
+        for wrong in [
+            r#"s = [""]"#,
+            r#"s = ["http://a"]"#,
+            r#"s = [{urls = []}]"#,
+            r#"s = [{urls = ["stun:a:1", "turn:b:1"]}]"#,
+            "s = 1",
+            "s = 'x'",
+        ] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,298 @@
+use rtcd_core::SessionKey;
+
+use super::*;
+use crate::driver::{Inbox, mailbox};
+
+struct Node {
+    control: Control,
+    inboxes: Vec<Inbox>,
+    _polls: Vec<mio::Poll>,
+}
+
+fn node(shards: usize, leg_sessions: usize) -> Node {
+    let (mut senders, mut inboxes, mut polls) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..shards {
+        let (poll, sender, inbox) = mailbox().unwrap();
+        senders.push(sender);
+        inboxes.push(inbox);
+        polls.push(poll);
+    }
+    let control = Control::new(senders, leg_sessions, Arc::new(Metrics::new().unwrap()));
+    Node {
+        control,
+        inboxes,
+        _polls: polls,
+    }
+}
+
+impl Node {
+    fn received(&self, shard: usize) -> Vec<String> {
+        std::iter::from_fn(|| self.inboxes[shard].next())
+            .map(|message| match message {
+                ShardMessage::Join(request) => format!("join {}", request.key.session),
+                ShardMessage::Leave(key) => format!("leave {}", key.session),
+                ShardMessage::Control { key, .. } => format!("control {}", key.session),
+                ShardMessage::LinkUp { link, peer, .. } => {
+                    format!("link {} up to {}", link.0, peer.0)
+                }
+                ShardMessage::LinkDown { link, .. } => format!("link {} down", link.0),
+                other => format!("{other:?}"),
+            })
+            .collect()
+    }
+
+    fn closed(&self, group: &str, session: &str) {
+        let key = SessionKey {
+            group: id(group),
+            session: SessionId::parse(session).unwrap(),
+        };
+        self.control.shard_event(ShardEvent::Closed {
+            key,
+            reason: CloseReason::Left,
+        });
+    }
+
+    fn signal(&self, group: &str, session: &str) {
+        let message = rtc(session);
+        let key = SessionKey {
+            group: id(group),
+            session: SessionId::parse(session).unwrap(),
+        };
+        self.control
+            .shard_event(ShardEvent::Signal { key, message });
+    }
+}
+
+fn id(group: &str) -> GroupId {
+    GroupId::parse(group).unwrap()
+}
+
+fn rtc(session: &str) -> RtcMessage {
+    let session = SessionId::parse(session).unwrap();
+    RtcMessage::for_session(&session, proto::rtcd::RtcKind::Mute, Vec::new())
+}
+
+fn join(call: &str, session: &str) -> JoinMessage {
+    JoinMessage {
+        call: CallId::parse(call).unwrap(),
+        user: UserId::parse("user").unwrap(),
+        session: SessionId::parse(session).unwrap(),
+        channel: "channel".to_owned(),
+        av1_support: false,
+        dc_signalling: true,
+    }
+}
+
+/// What waits in a connection's queue, `hello` left out.
+fn queued(connection: &mut Connection) -> Vec<String> {
+    std::iter::from_fn(|| connection.queue.try_recv().ok())
+        .filter_map(|message| match message {
+            ControlMessage::Hello(_) => None,
+            ControlMessage::Rtc(message) => Some(format!("rtc {}", message.session)),
+            ControlMessage::Vad(message) => Some(format!("vad {}", message.session)),
+            ControlMessage::Close(session) => Some(format!("close {session}")),
+            other => Some(format!("{other:?}")),
+        })
+        .collect()
+}
+
+#[test]
+fn a_session_lives_from_join_to_close() {
+    let node = node(1, 10);
+    let mut connection = node.control.connect(&id("g"));
+    node.control.join(&connection, join("c", "s")).unwrap();
+    assert_eq!(
+        node.control.join(&connection, join("c", "s")),
+        Err(ControlError::DuplicateJoin)
+    );
+    node.control
+        .leave(&id("g"), SessionId::parse("s").unwrap())
+        .unwrap();
+    assert_eq!(node.received(0), ["join s", "leave s"]);
+    assert_eq!(queued(&mut connection), [""; 0]);
+    node.closed("g", "s");
+    node.closed("g", "s");
+    assert_eq!(queued(&mut connection), ["close s"]);
+    assert_eq!(node.control.session_count(), 0);
+    assert!(
+        node.control
+            .leave(&id("g"), SessionId::parse("s").unwrap())
+            .is_err()
+    );
+}
+
+#[tokio::test]
+async fn another_tenants_session_is_unknown() {
+    let node = node(1, 10);
+    let own = node.control.connect(&id("own"));
+    let other = node.control.connect(&id("other"));
+    node.control.join(&own, join("c", "s")).unwrap();
+    let session = SessionId::parse("s").unwrap();
+    assert!(node.control.leave(&id("other"), session.clone()).is_err());
+    assert!(node.control.rebind(&other, session).is_err());
+    assert!(node.control.rtc(&id("other"), rtc("s")).await.is_err());
+    assert_eq!(
+        node.control.sessions_of_call(&id("other"), "c"),
+        Err(LookupError::Group)
+    );
+    // The same ids at another tenant are another call and another session.
+    node.control.join(&other, join("c", "s")).unwrap();
+    assert_eq!(
+        node.control
+            .sessions_of_call(&id("other"), "c")
+            .unwrap()
+            .len(),
+        1
+    );
+    assert_eq!(node.received(0), ["join s", "join s"]);
+}
+
+#[test]
+fn messages_follow_a_reconnect_and_so_does_close() {
+    let node = node(1, 10);
+    let mut first = node.control.connect(&id("g"));
+    let mut second = node.control.connect(&id("g"));
+    node.control.join(&first, join("c", "s")).unwrap();
+    node.signal("g", "s");
+    assert_eq!(queued(&mut first), ["rtc s"]);
+    node.control
+        .rebind(&second, SessionId::parse("s").unwrap())
+        .unwrap();
+    node.signal("g", "s");
+    node.closed("g", "s");
+    assert_eq!(queued(&mut first), [""; 0]);
+    assert_eq!(queued(&mut second), ["rtc s", "close s"]);
+}
+
+#[test]
+fn a_dead_connection_is_replaced_by_the_newest_of_its_client() {
+    let node = node(1, 10);
+    let first = node.control.connect(&id("g"));
+    node.control.join(&first, join("c", "s")).unwrap();
+    let mut older = node.control.connect(&id("g"));
+    let mut newest = node.control.connect(&id("g"));
+    let mut stranger = node.control.connect(&id("h"));
+    node.control.disconnect(&first, Vec::new());
+    node.signal("g", "s");
+    assert_eq!(queued(&mut newest), ["rtc s"]);
+    assert_eq!(queued(&mut older), [""; 0]);
+    assert_eq!(queued(&mut stranger), [""; 0]);
+}
+
+#[test]
+fn a_client_without_a_connection_gets_its_messages_on_the_next() {
+    let node = node(1, 10);
+    let first = node.control.connect(&id("g"));
+    node.control.join(&first, join("c", "s")).unwrap();
+    let unsent = vec![ControlMessage::Rtc(rtc("s"))];
+    node.control.disconnect(&first, unsent);
+    node.signal("g", "s");
+    node.closed("g", "s");
+    let mut next = node.control.connect(&id("g"));
+    assert_eq!(queued(&mut next), ["rtc s", "rtc s", "close s"]);
+    let mut later = node.control.connect(&id("g"));
+    assert_eq!(queued(&mut later), [""; 0]);
+}
+
+#[test]
+fn voice_activity_is_shed_first_and_then_the_connection() {
+    let node = node(1, 10);
+    let mut slow = node.control.connect(&id("g"));
+    node.control.join(&slow, join("c", "s")).unwrap();
+    let key = SessionKey {
+        group: id("g"),
+        session: SessionId::parse("s").unwrap(),
+    };
+    for _ in 0..10_000 {
+        let message = rtc("s");
+        node.control.shard_event(ShardEvent::Voice {
+            key: key.clone(),
+            message,
+        });
+    }
+    let kept = slow.queue.len();
+    assert!(kept < 4096, "{kept}");
+    for _ in 0..10_000 {
+        node.signal("g", "s");
+    }
+    // What did not fit is held, and goes on on the next connection.
+    assert_eq!(slow.queue.len(), 4096);
+    let mut next = node.control.connect(&id("g"));
+    assert!(queued(&mut next).len() > 1000);
+}
+
+#[test]
+fn a_call_over_two_shards_is_linked_and_unlinked() {
+    let node = node(2, 1);
+    let connection = node.control.connect(&id("g"));
+    node.control.join(&connection, join("c", "s1")).unwrap();
+    node.control.join(&connection, join("c", "s2")).unwrap();
+    assert_eq!(node.received(0), ["join s1", "link 1 up to 1"]);
+    assert_eq!(node.received(1), ["join s2", "link 1 up to 0"]);
+    node.closed("g", "s2");
+    assert_eq!(node.received(0), ["link 1 down"]);
+    assert_eq!(node.received(1), ["link 1 down"]);
+}
+
+#[tokio::test]
+async fn a_draining_node_takes_joins_to_its_calls_only() {
+    let node = node(1, 10);
+    let connection = node.control.connect(&id("g"));
+    node.control.join(&connection, join("c", "s1")).unwrap();
+    node.control.drain();
+    assert_eq!(
+        node.control.join(&connection, join("d", "s2")),
+        Err(ControlError::Draining)
+    );
+    node.control.join(&connection, join("c", "s3")).unwrap();
+    let drained = node.control.wait_until_empty();
+    tokio::pin!(drained);
+    assert!(
+        tokio::time::timeout(Duration::ZERO, &mut drained)
+            .await
+            .is_err()
+    );
+    node.closed("g", "s1");
+    assert!(
+        tokio::time::timeout(Duration::ZERO, &mut drained)
+            .await
+            .is_err()
+    );
+    node.closed("g", "s3");
+    drained.await;
+}
+
+#[test]
+fn sessions_are_listed_within_their_tenant() {
+    let node = node(1, 10);
+    let connection = node.control.connect(&id("g"));
+    let neighbour = node.control.connect(&id("f"));
+    node.control.join(&neighbour, join("c", "s9")).unwrap();
+    for session in ["s1", "s2"] {
+        node.control.join(&connection, join("c", session)).unwrap();
+    }
+    let sessions = node.control.sessions_of_call(&id("g"), "c").unwrap();
+    assert_eq!(sessions.len(), 2);
+    let found = node.control.session_of_call(&id("g"), "c", "s2").unwrap();
+    assert_eq!(
+        serde_json::to_string(&found).unwrap(),
+        r#"{"GroupID":"g","CallID":"c","UserID":"user","SessionID":"s2","Props":{"av1Support":false,"channelID":"channel","dcSignaling":true}}"#
+    );
+    let missing = [
+        (
+            node.control.session_of_call(&id("x"), "c", "s2"),
+            LookupError::Group,
+        ),
+        (
+            node.control.session_of_call(&id("g"), "d", "s2"),
+            LookupError::Call,
+        ),
+        (
+            node.control.session_of_call(&id("g"), "c", "s9"),
+            LookupError::Session,
+        ),
+    ];
+    for (found, error) in missing {
+        assert_eq!(found, Err(error));
+    }
+}

@@ -1,0 +1,436 @@
+//! One shard: a thread, its sockets, and the state machine between them.
+//!
+//! In: datagrams of its own sockets, messages of its inbox, time. Out: datagrams, events for the
+//! control side, messages to other shards.
+//! The only caller of `Instant::now` on a packet's way. Nothing here waits except `poll`, and nothing
+//! takes a lock except to find who has a ufrag.
+//! Each turn, in this order: inbox, sockets, due timeouts, then everything the core wants sent.
+
+mod inbox;
+mod publish;
+mod routes;
+
+use std::collections::HashMap;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use mio::net::UdpSocket;
+use mio::{Events, Interest, Poll, Token, Waker};
+use rtcd_core::{CoreConfig, Input, LinkId, Output, Shard, Transport};
+use tokio::sync::mpsc::UnboundedSender;
+use tracing::{debug, error, info};
+
+pub(crate) use inbox::{Inbox, InboxSender, ShardMessage};
+use publish::Published;
+use routes::{Route, Routes};
+pub(crate) use routes::{Ufrags, requested_ufrag};
+
+use crate::control::ShardEvent;
+use crate::metrics::Metrics;
+use crate::placement::ShardId;
+use crate::tcp::FrameSender;
+use crate::udp::{MAX_DATAGRAM, ShardSockets};
+
+const WAKE: Token = Token(usize::MAX);
+/// Inbox messages a turn. Higher: sockets wait longer while many join.
+const INBOX_BUDGET: usize = 256;
+/// Datagrams a socket and turn. Higher: fewer turns, but what is to be sent waits longer.
+const SOCKET_BUDGET: usize = 64;
+/// Longest sleep: counters are published at least this often.
+const LONGEST_SLEEP: Duration = Duration::from_millis(500);
+const SWEEP_EVERY: Duration = Duration::from_secs(10);
+
+/// What a shard needs from the node.
+#[derive(Debug)]
+pub(crate) struct ShardParts {
+    pub(crate) id: ShardId,
+    pub(crate) core: CoreConfig,
+    pub(crate) sockets: ShardSockets,
+    pub(crate) inbox: Inbox,
+    pub(crate) poll: Poll,
+    /// The inboxes of all shards, its own included.
+    pub(crate) peers: Vec<InboxSender>,
+    pub(crate) ufrags: Arc<Ufrags>,
+    pub(crate) events: UnboundedSender<ShardEvent>,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+/// Makes the poll of a shard and the inbox that wakes it.
+pub(crate) fn mailbox() -> anyhow::Result<(Poll, InboxSender, Inbox)> {
+    let poll = Poll::new().context("make a poll")?;
+    let waker = Waker::new(poll.registry(), WAKE).context("make a waker")?;
+    let (sender, inbox) = inbox::inbox(waker);
+    Ok((poll, sender, inbox))
+}
+
+/// Starts a shard's thread.
+pub(crate) fn spawn(parts: ShardParts) -> anyhow::Result<std::thread::JoinHandle<()>> {
+    let id = parts.id.0;
+    let mut driver = Driver::new(parts)?;
+    std::thread::Builder::new()
+        .name(format!("shard-{id}"))
+        .spawn(move || driver.run())
+        .context("start a shard's thread")
+}
+
+struct Socket {
+    address: SocketAddr,
+    socket: UdpSocket,
+    /// May have more: the poll tells of a change only once.
+    readable: bool,
+}
+
+struct Driver {
+    id: ShardId,
+    shard: Shard,
+    sockets: Vec<Socket>,
+    inbox: Inbox,
+    poll: Poll,
+    peers: Vec<InboxSender>,
+    links: HashMap<LinkId, ShardId>,
+    tcp: HashMap<SocketAddr, FrameSender>,
+    routes: Routes,
+    ufrags: Arc<Ufrags>,
+    events: UnboundedSender<ShardEvent>,
+    published: Published,
+    buffer: Vec<u8>,
+    deadline: Instant,
+    next_sweep: Instant,
+    stopped: bool,
+}
+
+impl Driver {
+    fn new(parts: ShardParts) -> anyhow::Result<Self> {
+        let now = Instant::now();
+        let mut sockets = Vec::new();
+        for (index, (address, mut socket)) in parts.sockets.0.into_iter().enumerate() {
+            parts
+                .poll
+                .registry()
+                .register(&mut socket, Token(index), Interest::READABLE)
+                .context("watch a media socket")?;
+            sockets.push(Socket {
+                address,
+                socket,
+                readable: true,
+            });
+        }
+        Ok(Self {
+            id: parts.id,
+            shard: Shard::new(parts.core, now),
+            sockets,
+            inbox: parts.inbox,
+            poll: parts.poll,
+            peers: parts.peers,
+            links: HashMap::new(),
+            tcp: HashMap::new(),
+            routes: Routes::new(parts.id),
+            ufrags: parts.ufrags,
+            events: parts.events,
+            published: Published::new(parts.id, parts.metrics, now),
+            buffer: vec![0; MAX_DATAGRAM],
+            deadline: now,
+            next_sweep: now + SWEEP_EVERY,
+            stopped: false,
+        })
+    }
+
+    fn run(&mut self) {
+        let mut events = Events::with_capacity(64);
+        while !self.stopped {
+            if let Err(error) = self.poll.poll(&mut events, Some(self.sleep())) {
+                if error.kind() != ErrorKind::Interrupted {
+                    error!(shard = self.id.0, %error, "shard cannot poll, and stops");
+                    return;
+                }
+                continue;
+            }
+            let now = Instant::now();
+            for event in &events {
+                if let Some(socket) = self.sockets.get_mut(event.token().0) {
+                    socket.readable = true;
+                }
+            }
+            self.take_messages(now);
+            self.take_datagrams(now);
+            if now >= self.deadline {
+                self.shard.handle_input(now, Input::Timeout);
+            }
+            self.carry_out();
+            self.housekeeping(now);
+        }
+        info!(shard = self.id.0, "shard stopped");
+    }
+
+    fn sleep(&self) -> Duration {
+        if self.inbox.has_messages() || self.sockets.iter().any(|socket| socket.readable) {
+            return Duration::ZERO;
+        }
+        self.deadline
+            .saturating_duration_since(Instant::now())
+            .min(LONGEST_SLEEP)
+    }
+
+    fn take_messages(&mut self, now: Instant) {
+        self.inbox.begin();
+        for _ in 0..INBOX_BUDGET {
+            let Some(message) = self.inbox.next() else {
+                return;
+            };
+            self.take_message(message, now);
+        }
+    }
+
+    fn take_message(&mut self, message: ShardMessage, now: Instant) {
+        match message {
+            ShardMessage::Join(request) => self.shard.handle_input(now, Input::Join(request)),
+            ShardMessage::Leave(key) => self.shard.handle_input(now, Input::Leave(key)),
+            ShardMessage::Control { key, message } => {
+                self.shard
+                    .handle_input(now, Input::Control { key, message });
+            }
+            ShardMessage::LinkUp { call, link, peer } => {
+                self.links.insert(link, peer);
+                self.shard.handle_input(now, Input::LinkUp { call, link });
+            }
+            ShardMessage::LinkDown { call, link } => {
+                self.links.remove(&link);
+                self.shard.handle_input(now, Input::LinkDown { call, link });
+            }
+            ShardMessage::Linked {
+                call,
+                link,
+                message,
+            } => {
+                self.shard.handle_input(
+                    now,
+                    Input::Linked {
+                        call,
+                        link,
+                        message,
+                    },
+                );
+            }
+            ShardMessage::Datagram {
+                transport,
+                source,
+                destination,
+                contents,
+                asked,
+            } => {
+                if asked && !self.learn(&contents) {
+                    return;
+                }
+                let contents = contents.as_slice();
+                let input = Input::Datagram {
+                    transport,
+                    source,
+                    destination,
+                    contents,
+                };
+                self.shard.handle_input(now, input);
+            }
+            ShardMessage::TcpOpened { source, frames } => {
+                self.tcp.insert(source, frames);
+            }
+            ShardMessage::TcpClosed { source } => {
+                self.tcp.remove(&source);
+                self.shard.handle_input(now, Input::TcpClosed { source });
+            }
+            ShardMessage::Stop => self.stopped = true,
+        }
+    }
+
+    /// Tells the other shards when the ufrag of a request is one of ours.
+    fn learn(&self, datagram: &[u8]) -> bool {
+        let ours = requested_ufrag(datagram).filter(|ufrag| self.shard.knows_ufrag(ufrag));
+        if let Some(ufrag) = ours {
+            self.ufrags.learn(ufrag, self.id);
+        }
+        ours.is_some()
+    }
+
+    fn take_datagrams(&mut self, now: Instant) {
+        for index in 0..self.sockets.len() {
+            for _ in 0..SOCKET_BUDGET {
+                if !self.take_datagram(index, now) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Takes one datagram from a socket; says whether there may be another.
+    fn take_datagram(&mut self, index: usize, now: Instant) -> bool {
+        let Some(socket) = self.sockets.get_mut(index).filter(|socket| socket.readable) else {
+            return false;
+        };
+        let (len, source) = match socket.socket.recv_from(&mut self.buffer) {
+            Ok(received) => received,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                socket.readable = false;
+                return false;
+            }
+            // An ICMP answer to something sent earlier; the session's own timers deal with it.
+            Err(_) => return true,
+        };
+        let destination = socket.address;
+        match self.route(source, len, now) {
+            Route::Here => {
+                let transport = Transport::Udp;
+                let contents = self.buffer.get(..len).unwrap_or_default();
+                let input = Input::Datagram {
+                    transport,
+                    source,
+                    destination,
+                    contents,
+                };
+                self.shard.handle_input(now, input);
+            }
+            Route::Other(owner) => self.hand_over(owner, source, destination, len, false),
+            Route::AskAll => {
+                let own = self.id;
+                for peer in (0..self.peers.len())
+                    .map(ShardId)
+                    .filter(|peer| *peer != own)
+                {
+                    self.hand_over(peer, source, destination, len, true);
+                }
+            }
+        }
+        true
+    }
+
+    fn route(&mut self, source: SocketAddr, len: usize, now: Instant) -> Route {
+        if self.peers.len() < 2 {
+            return Route::Here;
+        }
+        let contents = self.buffer.get(..len).unwrap_or_default();
+        let (shard, ufrags, own) = (&self.shard, &self.ufrags, self.id);
+        self.routes.route(source, contents, now, |ufrag| {
+            if shard.knows_ufrag(ufrag) {
+                Some(own)
+            } else {
+                ufrags.owner(ufrag)
+            }
+        })
+    }
+
+    fn hand_over(
+        &mut self,
+        owner: ShardId,
+        source: SocketAddr,
+        destination: SocketAddr,
+        len: usize,
+        asked: bool,
+    ) {
+        let contents = self.buffer.get(..len).unwrap_or_default().to_vec();
+        let transport = Transport::Udp;
+        let message = ShardMessage::Datagram {
+            transport,
+            source,
+            destination,
+            contents,
+            asked,
+        };
+        let sent = self.peers.get(owner.0).map(|peer| peer.send(message));
+        self.published.handed_over(matches!(sent, Some(Ok(()))));
+    }
+
+    /// Does everything the core asks for, until it has nothing left.
+    fn carry_out(&mut self) {
+        loop {
+            match self.shard.poll_output() {
+                Output::Transmit {
+                    transport,
+                    source,
+                    destination,
+                    contents,
+                } => match transport {
+                    Transport::Udp => self.send_datagram(source, destination, &contents),
+                    Transport::Tcp => self.send_frame(destination, contents),
+                },
+                Output::Signal { key, message } => self.tell(ShardEvent::Signal { key, message }),
+                Output::Voice { key, message } => self.tell(ShardEvent::Voice { key, message }),
+                Output::Closed {
+                    key,
+                    call: _,
+                    reason,
+                } => {
+                    self.tell(ShardEvent::Closed { key, reason });
+                }
+                Output::Linked {
+                    call,
+                    link,
+                    message,
+                } => {
+                    let peer = self
+                        .links
+                        .get(&link)
+                        .and_then(|peer| self.peers.get(peer.0));
+                    let Some(peer) = peer else { continue };
+                    let sent = peer.send(ShardMessage::Linked {
+                        call,
+                        link,
+                        message,
+                    });
+                    self.published.linked(sent.is_ok());
+                }
+                Output::Measured(measurement) => self.published.measured(&measurement),
+                Output::Timeout(deadline) => {
+                    self.deadline = deadline;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn send_datagram(&mut self, source: SocketAddr, destination: SocketAddr, contents: &[u8]) {
+        let socket = self
+            .sockets
+            .iter()
+            .find(|socket| socket.address == source)
+            .or_else(|| {
+                let same_family = |socket: &&Socket| socket.address.is_ipv4() == source.is_ipv4();
+                self.sockets.iter().find(same_family)
+            });
+        let Some(socket) = socket else { return };
+        match socket.socket.send_to(contents, destination) {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.published.send_blocked(),
+            Err(error) => {
+                debug!(shard = self.id.0, %error, "datagram not sent");
+                self.published.send_refused();
+            }
+        }
+    }
+
+    fn send_frame(&mut self, destination: SocketAddr, contents: Vec<u8>) {
+        let sent = self
+            .tcp
+            .get(&destination)
+            .is_some_and(|frames| frames.send(contents));
+        if !sent {
+            self.published.frame_dropped();
+        }
+    }
+
+    fn tell(&self, event: ShardEvent) {
+        // Nobody listens only when the node is gone.
+        let _ = self.events.send(event);
+    }
+
+    fn housekeeping(&mut self, now: Instant) {
+        self.published.refresh(self.shard.counters(), now);
+        if now >= self.next_sweep {
+            self.next_sweep = now + SWEEP_EVERY;
+            self.routes.sweep(now);
+            let shard = &self.shard;
+            self.ufrags
+                .retain(self.id, |ufrag| shard.knows_ufrag(ufrag));
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! The HTTP API: paths, methods, bodies and texts of the reference.
+//!
+//! `clients`: register, unregister, login. `serve`: the listener, with or without TLS.
+//! An unknown path, and a known one with another method, is `404 page not found`.
+//! Additions: `/readyz`, 503 while the node drains.
+
+mod clients;
+pub(crate) mod serve;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodFilter, MethodRouter, any, on};
+use proto::id::GroupId;
+use proto::rtcd::{SystemInfo, VersionInfo};
+use tracing::{debug, error};
+
+use crate::auth::{Auth, AuthError};
+use crate::control::{Control, LookupError};
+use crate::metrics::Metrics;
+use crate::system::CpuLoad;
+use crate::ws;
+
+/// Largest request body, in bytes: an id and a key.
+const MAX_BODY: usize = 64 * 1024;
+/// A request is answered within this time, or not at all.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+
+/// What requests are answered from.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) auth: Auth,
+    pub(crate) control: Arc<Control>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) cpu_load: CpuLoad,
+    pub(crate) allow_self_registration: bool,
+    pub(crate) enable_admin: bool,
+    /// Ends the WebSockets when the node stops.
+    pub(crate) stop: tokio::sync::watch::Receiver<bool>,
+}
+
+/// Builds the routes.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/version", only(MethodFilter::GET, version))
+        .route("/system", only(MethodFilter::GET, system))
+        .route("/register", only(MethodFilter::POST, clients::register))
+        .route("/unregister", only(MethodFilter::POST, clients::unregister))
+        .route("/login", only(MethodFilter::POST, clients::login))
+        .route(
+            "/calls/{call}/sessions",
+            only(MethodFilter::GET, list_sessions),
+        )
+        .route(
+            "/calls/{call}/sessions/{session}",
+            only(MethodFilter::GET, show_session),
+        )
+        .route("/ws", only(MethodFilter::GET, ws::upgrade))
+        .route("/metrics", any(metrics))
+        .route("/readyz", only(MethodFilter::GET, readyz))
+        .fallback(not_found)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(from_fn(limit_time))
+        .with_state(app)
+}
+
+fn only<H, T>(method: MethodFilter, handler: H) -> MethodRouter<Arc<App>>
+where
+    H: axum::handler::Handler<T, Arc<App>>,
+    T: 'static,
+{
+    on(method, handler).fallback(not_found)
+}
+
+async fn not_found() -> Response {
+    (StatusCode::NOT_FOUND, "404 page not found\n").into_response()
+}
+
+async fn limit_time(request: Request, next: Next) -> Response {
+    // The reference answers HEAD on none of its paths; the router would take it for GET.
+    if request.method() == Method::HEAD {
+        return not_found().await;
+    }
+    match tokio::time::timeout(ANSWER_WITHIN, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "timeout\n").into_response(),
+    }
+}
+
+async fn version() -> Response {
+    let architecture = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    json(
+        StatusCode::OK,
+        &VersionInfo {
+            build_date: option_env!("PARLEY_BUILD_DATE")
+                .unwrap_or_default()
+                .to_owned(),
+            // A plain semver: callers switch features by it.
+            build_version: concat!("v", env!("CARGO_PKG_VERSION")).to_owned(),
+            build_hash: option_env!("PARLEY_BUILD_HASH")
+                .unwrap_or_default()
+                .to_owned(),
+            go_version: String::new(),
+            go_os: std::env::consts::OS.to_owned(),
+            go_arch: architecture.to_owned(),
+        },
+    )
+}
+
+async fn system(State(app): State<Arc<App>>) -> Response {
+    json(
+        StatusCode::OK,
+        &SystemInfo {
+            cpu_load: app.cpu_load.get(),
+        },
+    )
+}
+
+async fn metrics(State(app): State<Arc<App>>) -> Response {
+    app.control.refresh_metrics();
+    match app.metrics.render() {
+        Ok(text) => ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
+        Err(problem) => {
+            error!(error = format!("{problem:#}"), "metrics not rendered");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+async fn readyz(State(app): State<Arc<App>>) -> Response {
+    if app.control.is_draining() {
+        (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response()
+    } else {
+        "ok\n".into_response()
+    }
+}
+
+async fn list_sessions(
+    State(app): State<Arc<App>>,
+    Path(call): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let Some(group) = tenant(&app, &headers).await else {
+        return unauthorized();
+    };
+    match app.control.sessions_of_call(&group, &call) {
+        Ok(sessions) => json(StatusCode::OK, &sessions),
+        Err(error) => not_here("failed to get session configs", error),
+    }
+}
+
+async fn show_session(
+    State(app): State<Arc<App>>,
+    Path((call, session)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    let Some(group) = tenant(&app, &headers).await else {
+        return unauthorized();
+    };
+    match app.control.session_of_call(&group, &call, &session) {
+        Ok(session) => json(StatusCode::OK, &session),
+        Err(error) => not_here("failed to get session config", error),
+    }
+}
+
+fn not_here(what: &str, error: LookupError) -> Response {
+    (StatusCode::NOT_FOUND, format!("{what}: {error}\n")).into_response()
+}
+
+pub(crate) fn unauthorized() -> Response {
+    (StatusCode::UNAUTHORIZED, "unauthorized\n").into_response()
+}
+
+/// Returns the tenant of a request; the admin has none.
+pub(crate) async fn tenant(app: &App, headers: &HeaderMap) -> Option<GroupId> {
+    match app.auth.authenticate(authorization(headers)).await {
+        Ok(identity) => identity.group().cloned(),
+        Err(error) => {
+            refused(&error);
+            None
+        }
+    }
+}
+
+/// Logs a refusal; never what was shown.
+pub(crate) fn refused(error: &AuthError) {
+    if let AuthError::Internal(cause) = error {
+        error!(
+            error = format!("{cause:#}"),
+            "authentication could not be checked"
+        );
+    } else {
+        debug!(%error, "request refused");
+    }
+}
+
+pub(crate) fn authorization(headers: &HeaderMap) -> Option<&str> {
+    headers.get(AUTHORIZATION)?.to_str().ok()
+}
+
+/// Renders a body as the reference does: JSON with a line end.
+fn json<T: serde::Serialize>(status: StatusCode, body: &T) -> Response {
+    let mut text = serde_json::to_string(body).expect("strings and numbers always serialise");
+    text.push('\n');
+    (status, [(CONTENT_TYPE, "application/json")], text).into_response()
+}
+
+#[cfg(test)]
+mod tests;

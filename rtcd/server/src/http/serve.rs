@@ -1,0 +1,182 @@
+//! The HTTP listener: accepts, speaks TLS where configured, and lets go in time at the end.
+//!
+//! In: a bound socket and a router. Out: connections served until `stop`, then up to
+//! `LETTING_GO` for those that are in the middle of an answer.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
+use tracing::{debug, warn};
+
+use crate::config::TlsConfig;
+
+/// A request's head must arrive in this time.
+const HEAD_WITHIN: Duration = Duration::from_secs(30);
+const TLS_HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
+/// Connections at once; further ones wait in the kernel.
+const MOST_CONNECTIONS: usize = 8192;
+/// How long running answers may take once the node stops.
+const LETTING_GO: Duration = Duration::from_secs(10);
+const BACKLOG: i32 = 1024;
+
+/// Binds `host:port`; an empty host is every address, of both families where there are two.
+pub(crate) async fn bind(address: &str) -> anyhow::Result<TcpListener> {
+    let (host, port) = address
+        .rsplit_once(':')
+        .context("no port in the listen address")?;
+    if !host.is_empty() {
+        return TcpListener::bind(address)
+            .await
+            .with_context(|| format!("listen at {address}"));
+    }
+    let port: u16 = port
+        .parse()
+        .with_context(|| format!("port of `{address}`"))?;
+    let any_v6 = SocketAddr::from(([0u16; 8], port));
+    let any_v4 = SocketAddr::from(([0u8; 4], port));
+    let socket = bind_any(any_v6)
+        .or_else(|_| bind_any(any_v4))
+        .with_context(|| format!("listen at {address}"))?;
+    Ok(TcpListener::from_std(socket)?)
+}
+
+fn bind_any(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Loads the certificate and its key.
+pub(crate) fn tls(config: &TlsConfig) -> anyhow::Result<TlsAcceptor> {
+    let chain = CertificateDer::pem_file_iter(&config.cert_file)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .with_context(|| {
+            format!(
+                "read `{}` (api.http.tls.cert_file)",
+                config.cert_file.display()
+            )
+        })?;
+    let key = PrivateKeyDer::from_pem_file(&config.cert_key).with_context(|| {
+        format!(
+            "read `{}` (api.http.tls.cert_key)",
+            config.cert_key.display()
+        )
+    })?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut server = rustls::ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+        .context("choose TLS versions")?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .context("use the certificate with its key (api.http.tls)")?;
+    server.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(server)))
+}
+
+/// Serves until `stop` turns true, then lets go of what is left.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    mut stop: watch::Receiver<bool>,
+) {
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let mut connections = tokio::task::JoinSet::new();
+    loop {
+        while connections.try_join_next().is_some() {}
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            break;
+        };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stop.wait_for(|stop| *stop) => break,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Out of descriptors, most likely: the next round would fail at once, too.
+                warn!(%error, "HTTP connection not accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let (router, tls, stop) = (router.clone(), tls.clone(), stop.clone());
+        connections.spawn(async move {
+            connection(stream, tls, router, stop).await;
+            drop(place);
+        });
+    }
+    drop(listener);
+    let all_gone = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(LETTING_GO, all_gone).await.is_err() {
+        warn!("HTTP connections cut after {} s", LETTING_GO.as_secs());
+    }
+}
+
+async fn connection(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    stop: watch::Receiver<bool>,
+) {
+    // Small messages both ways: waiting to fill a segment only adds delay.
+    let _ = stream.set_nodelay(true);
+    let Some(tls) = tls else {
+        http(stream, router, stop).await;
+        return;
+    };
+    match tokio::time::timeout(TLS_HANDSHAKE_WITHIN, tls.accept(stream)).await {
+        Ok(Ok(stream)) => http(stream, router, stop).await,
+        Ok(Err(error)) => debug!(%error, "TLS handshake broken off"),
+        Err(_) => debug!("TLS handshake took too long"),
+    }
+}
+
+async fn http<S>(stream: S, router: Router, mut stop: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = TowerToHyperService::new(router);
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WITHIN)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let mut served = std::pin::pin!(served);
+    let ended = tokio::select! {
+        ended = served.as_mut() => Some(ended),
+        _ = stop.wait_for(|stop| *stop) => None,
+    };
+    let ended = if let Some(ended) = ended {
+        ended
+    } else {
+        served.as_mut().graceful_shutdown();
+        served.await
+    };
+    if let Err(error) = ended {
+        debug!(%error, "HTTP connection broken");
+    }
+}

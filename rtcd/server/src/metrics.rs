@@ -1,0 +1,245 @@
+//! Metrics in the names of the reference, under the namespace `rtcd`, and a few of our own.
+//!
+//! In: events of the shell, counters of the shards. Out: Prometheus text.
+//! Invariant: labels are tenant ids or words from closed lists; never a session or a call.
+
+mod process;
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use prometheus::core::{AtomicU64, GenericCounterVec};
+use prometheus::{
+    Encoder as _, HistogramOpts, HistogramVec, IntCounter, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
+
+use process::Process;
+
+type CounterVec = GenericCounterVec<AtomicU64>;
+
+/// Buckets of short times.
+const SHORT: &[f64] = &[
+    0.001, 0.005, 0.0075, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0,
+];
+/// Buckets of a ratio of lost packets.
+const LOSS: &[f64] = &[
+    0.001, 0.005, 0.0075, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0,
+];
+/// Prometheus' own buckets.
+const DEFAULT: &[f64] = &[
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+
+/// All metrics of one node.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    registry: Registry,
+    process: Process,
+    /// Live tracks; `out` are subscriptions.
+    pub(crate) tracks: IntGaugeVec,
+    /// Seconds to fan out one packet (sampled).
+    pub(crate) track_writes_time: HistogramVec,
+    pub(crate) sessions: IntGaugeVec,
+    pub(crate) conn_states: CounterVec,
+    pub(crate) errors: CounterVec,
+    pub(crate) connection_time: HistogramVec,
+    pub(crate) dc_open_time: HistogramVec,
+    pub(crate) lock_grab_time: HistogramVec,
+    pub(crate) lock_locked_time: HistogramVec,
+    pub(crate) client_loss_rate: HistogramVec,
+    pub(crate) client_rtt: HistogramVec,
+    pub(crate) client_jitter: HistogramVec,
+    pub(crate) ws_connections: IntGaugeVec,
+    pub(crate) ws_messages: CounterVec,
+    /// Datagrams and frames by shard and direction.
+    pub(crate) packets: CounterVec,
+    /// What was shed, by place and reason.
+    pub(crate) drops: CounterVec,
+    /// Calls ended by a bug.
+    pub(crate) panics: IntCounter,
+    /// Keyframe requests sent to publishers.
+    pub(crate) keyframe_requests: IntCounter,
+    /// Messages waiting in a shard's inbox.
+    pub(crate) inbox_depth: IntGaugeVec,
+    /// Legs of calls; more than calls when calls are spread over shards.
+    pub(crate) legs: IntGauge,
+    pub(crate) draining: IntGauge,
+}
+
+impl Metrics {
+    /// Registers everything in a registry of its own: two nodes in one process do not meet.
+    ///
+    /// # Errors
+    /// When two metrics have one name: a mistake in this file.
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        let make = Maker {
+            registry: Registry::new(),
+        };
+        let process = Process::new(&make.registry)?;
+        Ok(Self {
+            process,
+            tracks: make.gauges(
+                "rtc_rtp_tracks_total",
+                "Live RTP tracks; out counts subscriptions",
+                &["groupID", "direction", "type"],
+            )?,
+            track_writes_time: make.histograms(
+                "rtc_rtp_tracks_writes_time",
+                "Seconds to fan out one packet, sampled",
+                &["groupID", "type"],
+                SHORT,
+            )?,
+            sessions: make.gauges("rtc_sessions_total", "Live sessions", &["groupID"])?,
+            conn_states: make.counters(
+                "rtc_conn_states_total",
+                "Changes of the state of sessions' connections",
+                &["type"],
+            )?,
+            errors: make.counters(
+                "rtc_errors_total",
+                "Errors of sessions",
+                &["groupID", "type"],
+            )?,
+            connection_time: make.times("rtc_connection_time", "Seconds from join to connected")?,
+            dc_open_time: make.times(
+                "rtc_dc_open_time",
+                "Seconds from the first answer to an open data channel",
+            )?,
+            lock_grab_time: make.times(
+                "rtc_signaling_lock_grab_time",
+                "Seconds this node waited for the signalling lock",
+            )?,
+            lock_locked_time: make.times(
+                "rtc_signaling_lock_locked_time",
+                "Seconds the signalling lock was held",
+            )?,
+            client_loss_rate: make.histograms(
+                "rtc_client_loss_rate",
+                "Ratio of lost packets, as clients report it",
+                &["groupID"],
+                LOSS,
+            )?,
+            client_rtt: make.histograms(
+                "rtc_client_rtt",
+                "Seconds of round trip, as clients report it",
+                &["groupID"],
+                SHORT,
+            )?,
+            client_jitter: make.histograms(
+                "rtc_client_jitter",
+                "Seconds of jitter, as clients report it",
+                &["groupID"],
+                SHORT,
+            )?,
+            ws_connections: make.gauges(
+                "ws_connections_total",
+                "Live control connections",
+                &["clientID"],
+            )?,
+            ws_messages: make.counters(
+                "ws_messages_total",
+                "Control messages",
+                &["clientID", "type", "direction"],
+            )?,
+            packets: make.counters(
+                "shard_packets_total",
+                "Datagrams and TCP frames",
+                &["shard", "direction"],
+            )?,
+            drops: make.counters(
+                "drops_total",
+                "What was shed instead of queued or forwarded",
+                &["place", "reason"],
+            )?,
+            panics: make.counter("call_panics_total", "Calls ended by a bug")?,
+            keyframe_requests: make.counter(
+                "keyframe_requests_total",
+                "Keyframe requests sent to publishers",
+            )?,
+            inbox_depth: make.gauges(
+                "shard_inbox_depth",
+                "Messages waiting for a shard",
+                &["shard"],
+            )?,
+            legs: make.gauge("rtc_legs_total", "Legs of calls over all shards")?,
+            draining: make.gauge("draining", "1 while the node waits for its calls to end")?,
+            registry: make.registry,
+        })
+    }
+
+    /// Renders everything as Prometheus text.
+    ///
+    /// # Errors
+    /// When a metric cannot be written as text.
+    pub(crate) fn render(&self) -> anyhow::Result<String> {
+        self.process.refresh();
+        let mut text = Vec::new();
+        TextEncoder::new()
+            .encode(&self.registry.gather(), &mut text)
+            .context("render metrics")?;
+        Ok(String::from_utf8(text)?)
+    }
+
+    /// Counts something that was shed.
+    pub(crate) fn dropped(&self, place: &str, reason: &str) {
+        self.drops.with_label_values(&[place, reason]).inc();
+    }
+}
+
+/// Seconds as Prometheus wants them.
+pub(crate) fn seconds(duration: Duration) -> f64 {
+    duration.as_secs_f64()
+}
+
+struct Maker {
+    registry: Registry,
+}
+
+impl Maker {
+    fn gauge(&self, name: &str, help: &str) -> anyhow::Result<IntGauge> {
+        let metric = IntGauge::with_opts(Opts::new(name, help).namespace("rtcd"))?;
+        self.registry.register(Box::new(metric.clone()))?;
+        Ok(metric)
+    }
+
+    fn counter(&self, name: &str, help: &str) -> anyhow::Result<IntCounter> {
+        let metric = IntCounter::with_opts(Opts::new(name, help).namespace("rtcd"))?;
+        self.registry.register(Box::new(metric.clone()))?;
+        Ok(metric)
+    }
+
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> anyhow::Result<IntGaugeVec> {
+        let metric = IntGaugeVec::new(Opts::new(name, help).namespace("rtcd"), labels)?;
+        self.registry.register(Box::new(metric.clone()))?;
+        Ok(metric)
+    }
+
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> anyhow::Result<CounterVec> {
+        let metric = CounterVec::new(Opts::new(name, help).namespace("rtcd"), labels)?;
+        self.registry.register(Box::new(metric.clone()))?;
+        Ok(metric)
+    }
+
+    fn times(&self, name: &str, help: &str) -> anyhow::Result<HistogramVec> {
+        self.histograms(name, help, &["groupID"], DEFAULT)
+    }
+
+    fn histograms(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+        buckets: &[f64],
+    ) -> anyhow::Result<HistogramVec> {
+        let options = HistogramOpts::new(name, help)
+            .namespace("rtcd")
+            .buckets(buckets.to_vec());
+        let metric = HistogramVec::new(options, labels)?;
+        self.registry.register(Box::new(metric.clone()))?;
+        Ok(metric)
+    }
+}
+
+#[cfg(test)]
+mod tests;

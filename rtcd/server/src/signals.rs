@@ -1,0 +1,45 @@
+//! SIGINT and SIGTERM: the first drains, the second stops at once.
+
+use anyhow::Context as _;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{info, warn};
+
+use crate::config::Config;
+use crate::node;
+
+/// Runs a node until the process is told to end.
+///
+/// # Errors
+/// When the node cannot be started or stopped in order.
+pub async fn run_until_signalled(config: Config) -> anyhow::Result<()> {
+    let mut signals = Signals::new()?;
+    let node = node::start(config).await?;
+    signals.next().await;
+    info!("asked to end: new calls are refused, running ones may finish");
+    tokio::select! {
+        () = node.drain() => {}
+        () = signals.next() => warn!("asked again: running calls are cut off"),
+    }
+    node.stop().await
+}
+
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt()).context("watch for SIGINT")?,
+            terminate: signal(SignalKind::terminate()).context("watch for SIGTERM")?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Asking a STUN server how a socket is seen from outside, once, before the shards start.
+//!
+//! In: a bound socket, a server. Out: the address in the server's answer.
+//! See: RFC 8489 (Binding), 14.2 (XOR-MAPPED-ADDRESS).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use mio::net::UdpSocket;
+
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+const RESOLVE_WITHIN: Duration = Duration::from_secs(1);
+const REPEAT_EVERY: Duration = Duration::from_millis(500);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+const DEFAULT_PORT: u16 = 3478;
+const COOKIE: u32 = 0x2112_a442;
+const XOR_MAPPED_ADDRESS: u16 = 0x0020;
+
+type TransactionId = [u8; 12];
+
+/// Returns the public address of a socket, as the server of a `stun:` URL sees it.
+pub(crate) async fn public_address(socket: &UdpSocket, url: &str) -> anyhow::Result<SocketAddr> {
+    let local = socket.local_addr().context("ask for the bound address")?;
+    let server = resolve(url, local.is_ipv4()).await?;
+    let id: TransactionId = rand::random();
+    let start = Instant::now();
+    let mut next_request = start;
+    let mut buffer = [0; 1500];
+    while start.elapsed() < ANSWER_WITHIN {
+        if Instant::now() >= next_request {
+            socket
+                .send_to(&request(id), server)
+                .context("send a Binding request")?;
+            next_request = Instant::now() + REPEAT_EVERY;
+        }
+        while let Ok((len, from)) = socket.recv_from(&mut buffer) {
+            let answer = buffer.get(..len).unwrap_or_default();
+            if let Some(address) = mapped_address(answer, id).filter(|_| from == server) {
+                return Ok(address);
+            }
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    anyhow::bail!("no answer of {server} in {} s", ANSWER_WITHIN.as_secs())
+}
+
+async fn resolve(url: &str, ipv4: bool) -> anyhow::Result<SocketAddr> {
+    let host = url.split_once(':').map_or(url, |(_, host)| host);
+    let host = host.split_once('?').map_or(host, |(host, _)| host);
+    let has_port = host
+        .rsplit_once(':')
+        .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    let target = if has_port {
+        host.to_owned()
+    } else {
+        format!("{host}:{DEFAULT_PORT}")
+    };
+    let found = tokio::time::timeout(RESOLVE_WITHIN, tokio::net::lookup_host(target))
+        .await
+        .with_context(|| format!("resolve `{host}`"))?
+        .with_context(|| format!("resolve `{host}`"))?
+        .find(|address| address.is_ipv4() == ipv4);
+    found.with_context(|| format!("`{host}` has no address of this family"))
+}
+
+fn request(id: TransactionId) -> Vec<u8> {
+    let mut bytes = vec![0, 1, 0, 0];
+    bytes.extend(COOKIE.to_be_bytes());
+    bytes.extend(id);
+    bytes
+}
+
+/// Reads XOR-MAPPED-ADDRESS of the answer to our request.
+fn mapped_address(answer: &[u8], id: TransactionId) -> Option<SocketAddr> {
+    let header_ok = answer.get(..2)? == [1, 1]
+        && answer.get(4..8)? == COOKIE.to_be_bytes()
+        && answer.get(8..20)? == id;
+    let mut rest = answer.get(20..).filter(|_| header_ok)?;
+    loop {
+        let (head, after) = rest.split_at_checked(4)?;
+        let number = |at: usize| Some(u16::from_be_bytes([*head.get(at)?, *head.get(at + 1)?]));
+        let (kind, len) = (number(0)?, usize::from(number(2)?));
+        if kind == XOR_MAPPED_ADDRESS {
+            return xored(after.get(..len)?, id);
+        }
+        rest = after.get(len.next_multiple_of(4)..)?;
+    }
+}
+
+fn xored(value: &[u8], id: TransactionId) -> Option<SocketAddr> {
+    let [high, low, ..] = COOKIE.to_be_bytes();
+    let port =
+        u16::from_be_bytes([*value.get(2)?, *value.get(3)?]) ^ u16::from_be_bytes([high, low]);
+    let address = value.get(4..)?;
+    let ip = match value.get(1)? {
+        1 => {
+            let bits = u32::from_be_bytes(address.try_into().ok()?) ^ COOKIE;
+            IpAddr::V4(Ipv4Addr::from_bits(bits))
+        }
+        2 => {
+            let mut key = [0; 16];
+            let key_parts = COOKIE.to_be_bytes().into_iter().chain(id);
+            key.iter_mut()
+                .zip(key_parts)
+                .for_each(|(slot, byte)| *slot = byte);
+            let bits = u128::from_be_bytes(address.try_into().ok()?) ^ u128::from_be_bytes(key);
+            IpAddr::V6(Ipv6Addr::from_bits(bits))
+        }
+        _ => return None,
+    };
+    Some(SocketAddr::new(ip, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A STUN server that answers every request with one address.
+    async fn serve(seen: SocketAddr) -> SocketAddr {
+        let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap();
+        tokio::spawn(async move {
+            let mut buffer = [0; 1500];
+            while let Ok((len, from)) = socket.recv_from(&mut buffer).await {
+                let id: TransactionId = buffer[8..20].try_into().unwrap();
+                assert_eq!(&buffer[..len], request(id));
+                let SocketAddr::V4(seen) = seen else {
+                    unreachable!("the tests use IPv4")
+                };
+                let mut answer = vec![1, 1, 0, 20];
+                answer.extend(COOKIE.to_be_bytes());
+                answer.extend(id);
+                answer.extend([0x80, 0x22, 0, 2, b'x', b'y', 0, 0]);
+                answer.extend([0, 0x20, 0, 8, 0, 1]);
+                answer.extend((seen.port() ^ 0x2112).to_be_bytes());
+                answer.extend((seen.ip().to_bits() ^ COOKIE).to_be_bytes());
+                socket.send_to(&answer, from).await.unwrap();
+            }
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn learns_the_address_a_server_sees() {
+        let seen: SocketAddr = "203.0.113.7:4444".parse().unwrap();
+        let server = serve(seen).await;
+        let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let found = public_address(&socket, &format!("stun:{server}"))
+            .await
+            .unwrap();
+        assert_eq!(found, seen);
+    }
+
+    #[test]
+    fn other_answers_are_not_believed() {
+        let id = [7; 12];
+        let mut answer = vec![1, 1, 0, 12];
+        answer.extend(COOKIE.to_be_bytes());
+        answer.extend(id);
+        answer.extend([0, 0x20, 0, 8, 0, 1, 0, 0, 1, 2, 3, 4]);
+        assert!(mapped_address(&answer, id).is_some());
+        assert!(mapped_address(&answer, [8; 12]).is_none());
+        for len in 0..answer.len() {
+            assert!(mapped_address(&answer[..len], id).is_none(), "{len}");
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Passive ICE-TCP for participants whose network blocks UDP: length-framed packets.
+//!
+//! In: TCP connections on the media port. Out: frames into the inbox of the shard that has the
+//! session; frames of the shard back into the connection.
+//! The first frame must be a Binding request: its ufrag says which shard. Connections that bring
+//! none in time, or a frame that is too long, are closed.
+//! See: RFC 4571 (framing), RFC 6544 (TCP candidates).
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use rtcd_core::Transport;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tracing::{debug, warn};
+
+use crate::driver::{InboxSender, ShardMessage, Ufrags, requested_ufrag};
+use crate::metrics::Metrics;
+use crate::placement::ShardId;
+use crate::udp::MAX_DATAGRAM;
+
+/// Frames that may wait for a connection; further ones are dropped, like datagrams.
+const QUEUE_LEN: usize = 1024;
+const MOST_CONNECTIONS: usize = 4096;
+const FIRST_FRAME_WITHIN: Duration = Duration::from_secs(30);
+const WRITE_WITHIN: Duration = Duration::from_secs(10);
+/// How long the shards have to say whose a ufrag is.
+const OWNER_WITHIN: Duration = Duration::from_secs(2);
+const OWNER_PAUSE: Duration = Duration::from_millis(5);
+
+/// Where frames for one connection go.
+#[derive(Debug, Clone)]
+pub(crate) struct FrameSender(mpsc::Sender<Vec<u8>>);
+
+impl FrameSender {
+    /// Queues a frame; says whether there was room.
+    pub(crate) fn send(&self, frame: Vec<u8>) -> bool {
+        self.0.try_send(frame).is_ok()
+    }
+}
+
+/// What a connection's task needs of the node.
+#[derive(Debug, Clone)]
+pub(crate) struct Shards {
+    pub(crate) inboxes: Vec<InboxSender>,
+    pub(crate) ufrags: Arc<Ufrags>,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+impl Shards {
+    fn send(&self, shard: ShardId, message: ShardMessage) {
+        let sent = self.inboxes.get(shard.0).map(|inbox| inbox.send(message));
+        if !matches!(sent, Some(Ok(()))) {
+            self.metrics.dropped("inbox", "tcp_frame");
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = ShardId> + use<> {
+        (0..self.inboxes.len()).map(ShardId)
+    }
+}
+
+/// Binds every address at one port (0: chosen by the system). An address that cannot be bound is
+/// logged and left out.
+///
+/// # Errors
+/// When the port is taken.
+pub(crate) async fn bind(addresses: &[IpAddr], port: u16) -> anyhow::Result<Vec<TcpListener>> {
+    let mut port = port;
+    let mut listeners = Vec::new();
+    for address in addresses {
+        let wanted = SocketAddr::new(*address, port);
+        match TcpListener::bind(wanted).await {
+            Ok(listener) => {
+                port = listener
+                    .local_addr()
+                    .context("ask for the bound TCP port")?
+                    .port();
+                listeners.push(listener);
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+                return Err(error)
+                    .with_context(|| format!("bind media socket {wanted}/tcp (rtc.ice_port_tcp)"));
+            }
+            Err(error) => warn!(%error, address = %wanted, "address not bound, and not offered"),
+        }
+    }
+    Ok(listeners)
+}
+
+/// Accepts connections until `stop`.
+pub(crate) async fn serve(listener: TcpListener, shards: Shards, mut stop: watch::Receiver<bool>) {
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stop.wait_for(|stop| *stop) => return,
+        };
+        let (stream, source) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                warn!(%error, "media connection not accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let (shards, mut stop) = (shards.clone(), stop.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = connection(stream, source, shards) => {}
+                _ = stop.wait_for(|stop| *stop) => {}
+            }
+            drop(place);
+        });
+    }
+}
+
+async fn connection(stream: TcpStream, source: SocketAddr, shards: Shards) {
+    let Ok(destination) = stream.local_addr() else {
+        return;
+    };
+    let _ = stream.set_nodelay(true);
+    let (mut read, write) = stream.into_split();
+    let first = tokio::time::timeout(FIRST_FRAME_WITHIN, read_frame(&mut read)).await;
+    let Ok(Some(first)) = first else { return };
+    let Some(ufrag) = requested_ufrag(&first).map(str::to_owned) else {
+        shards.metrics.dropped("tcp", "no_binding_request");
+        debug!("media connection does not begin with a Binding request");
+        return;
+    };
+    let (sender, frames) = mpsc::channel(QUEUE_LEN);
+    let sender = FrameSender(sender);
+    let frame = |contents| ShardMessage::Datagram {
+        transport: Transport::Tcp,
+        source,
+        destination,
+        contents,
+        asked: true,
+    };
+    // The owner is not known yet: every shard is asked, the one that has the ufrag answers.
+    for shard in shards.all() {
+        shards.send(
+            shard,
+            ShardMessage::TcpOpened {
+                source,
+                frames: sender.clone(),
+            },
+        );
+        shards.send(shard, frame(first.clone()));
+    }
+    drop(sender);
+    let writing = write_frames(write, frames);
+    let reading = async {
+        let Some(owner) = find_owner(&shards, &ufrag).await else {
+            shards.metrics.dropped("tcp", "unknown_ufrag");
+            return;
+        };
+        while let Some(contents) = read_frame(&mut read).await {
+            shards.send(owner, frame(contents));
+        }
+    };
+    tokio::select! {
+        () = writing => {}
+        () = reading => {}
+    }
+    for shard in shards.all() {
+        shards.send(shard, ShardMessage::TcpClosed { source });
+    }
+}
+
+async fn find_owner(shards: &Shards, ufrag: &str) -> Option<ShardId> {
+    let found = async {
+        loop {
+            if let Some(owner) = shards.ufrags.owner(ufrag) {
+                return owner;
+            }
+            tokio::time::sleep(OWNER_PAUSE).await;
+        }
+    };
+    tokio::time::timeout(OWNER_WITHIN, found).await.ok()
+}
+
+/// Reads one frame: two bytes of length, then the packet. `None` at the end, or when it is too long.
+async fn read_frame(read: &mut OwnedReadHalf) -> Option<Vec<u8>> {
+    let len = usize::from(read.read_u16().await.ok()?);
+    if len > MAX_DATAGRAM {
+        return None;
+    }
+    let mut frame = vec![0; len];
+    read.read_exact(&mut frame).await.ok()?;
+    Some(frame)
+}
+
+async fn write_frames(mut write: OwnedWriteHalf, mut frames: mpsc::Receiver<Vec<u8>>) {
+    while let Some(frame) = frames.recv().await {
+        let Ok(len) = u16::try_from(frame.len()) else {
+            continue;
+        };
+        let mut bytes = Vec::with_capacity(frame.len() + 2);
+        bytes.extend(len.to_be_bytes());
+        bytes.extend(frame);
+        match tokio::time::timeout(WRITE_WITHIN, write.write_all(&bytes)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) | Err(_) => return,
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! One control connection: frames of a WebSocket <-> control messages.
+//!
+//! In: binary frames of at most 1 MiB; text is logged and ignored. Out: binary frames from the
+//! connection's queue, a ping every 10 s.
+//! Liveness: without a pong for 20 s, or with a write that takes 10 s, the connection ends. Its
+//! sessions do not: what could not be sent goes to the client's other, or next, connection.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::http::header::{HOST, ORIGIN};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt as _, StreamExt as _};
+use proto::id::GroupId;
+use proto::rtcd::{ControlMessage, MAX_CONTROL_LEN};
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+use crate::control::{Connection, Control, Queue};
+use crate::http::{App, tenant, unauthorized};
+
+const PING_EVERY: Duration = Duration::from_secs(10);
+const PONG_WITHIN: Duration = Duration::from_secs(20);
+const WRITE_WITHIN: Duration = Duration::from_secs(10);
+
+/// Answers `GET /ws`.
+pub(crate) async fn upgrade(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
+) -> Response {
+    if !same_origin(&headers) {
+        return (StatusCode::FORBIDDEN, "origin not allowed\n").into_response();
+    }
+    let Some(group) = tenant(&app, &headers).await else {
+        return unauthorized();
+    };
+    let upgrade = match upgrade {
+        Ok(upgrade) => upgrade,
+        Err(rejection) => {
+            // A proxy that does not pass upgrades on shows up here.
+            warn!(clientID = %group, %rejection, "WebSocket upgrade refused");
+            return rejection.into_response();
+        }
+    };
+    upgrade
+        .max_message_size(MAX_CONTROL_LEN)
+        .max_frame_size(MAX_CONTROL_LEN)
+        .on_upgrade(move |socket| serve(app, group, socket))
+}
+
+/// Without an `Origin` it is no browser; with one it must be ours.
+fn same_origin(headers: &HeaderMap) -> bool {
+    let Some(origin) = headers.get(ORIGIN) else {
+        return true;
+    };
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let origin = origin
+        .to_str()
+        .ok()
+        .and_then(|origin| origin.split_once("://"));
+    matches!((origin, host), (Some((_, origin)), Some(host)) if origin.eq_ignore_ascii_case(host))
+}
+
+async fn serve(app: Arc<App>, group: GroupId, socket: WebSocket) {
+    let mut connection = app.control.connect(&group);
+    info!(clientID = %group, connID = %connection.id, "client connected");
+    let (mut sender, mut receiver) = socket.split();
+    let (_, empty) = tokio::sync::mpsc::channel(1);
+    let mut queue = std::mem::replace(&mut connection.queue, empty);
+    let mut in_flight = None;
+    let reason = {
+        let writing = write(&app, &group, &mut sender, &mut queue, &mut in_flight);
+        let reading = read(&app, &connection, &mut receiver);
+        let mut stop = app.stop.clone();
+        tokio::select! {
+            reason = writing => reason,
+            reason = reading => reason,
+            _ = stop.wait_for(|stop| *stop) => "node stops",
+        }
+    };
+    queue.close();
+    let mut unsent: Vec<ControlMessage> = in_flight.into_iter().collect();
+    while let Ok(message) = queue.try_recv() {
+        unsent.push(message);
+    }
+    info!(
+        clientID = %group, connID = %connection.id, reason, unsent = unsent.len(),
+        "client disconnected"
+    );
+    app.control.disconnect(&connection, unsent);
+    // A polite end, if the peer still listens; it is dropped either way.
+    let _ = tokio::time::timeout(Duration::from_secs(1), sender.send(Message::Close(None))).await;
+}
+
+/// Sends what is queued, and pings. Returns why it ended; `in_flight` is what was not sent then.
+async fn write(
+    app: &App,
+    group: &GroupId,
+    sender: &mut SplitSink<WebSocket, Message>,
+    queue: &mut Queue,
+    in_flight: &mut Option<ControlMessage>,
+) -> &'static str {
+    let mut pings = tokio::time::interval(PING_EVERY);
+    pings.tick().await;
+    loop {
+        let frame = tokio::select! {
+            message = queue.recv() => {
+                let Some(message) = message else { return "client reads too slowly" };
+                let frame = Message::Binary(message.encode().into());
+                count(app, group, &message, "out");
+                *in_flight = Some(message);
+                frame
+            }
+            _ = pings.tick() => Message::Ping(Bytes::new()),
+        };
+        match tokio::time::timeout(WRITE_WITHIN, sender.send(frame)).await {
+            Ok(Ok(())) => *in_flight = None,
+            Ok(Err(_)) => return "write broken off",
+            Err(_) => return "write took too long",
+        }
+    }
+}
+
+/// Takes frames in until the peer is gone or silent. Returns why it ended.
+async fn read(
+    app: &App,
+    connection: &Connection,
+    receiver: &mut SplitStream<WebSocket>,
+) -> &'static str {
+    let mut deadline = Instant::now() + PONG_WITHIN;
+    loop {
+        let frame = match tokio::time::timeout_at(deadline, receiver.next()).await {
+            Err(_) => return "no pong",
+            Ok(None) => return "closed by client",
+            Ok(Some(Err(error))) => {
+                debug!(connID = %connection.id, %error, "frame refused");
+                return "frame refused";
+            }
+            Ok(Some(Ok(frame))) => frame,
+        };
+        match frame {
+            Message::Binary(bytes) => take(app, connection, &bytes).await,
+            Message::Pong(_) => deadline = Instant::now() + PONG_WITHIN,
+            Message::Text(_) => warn!(connID = %connection.id, "text frame ignored"),
+            Message::Close(_) => return "closed by client",
+            // Answered by the WebSocket itself; does not count as a sign of life.
+            Message::Ping(_) => {}
+        }
+    }
+}
+
+async fn take(app: &App, connection: &Connection, bytes: &[u8]) {
+    let message = match ControlMessage::decode(bytes, MAX_CONTROL_LEN) {
+        Ok(message) => message,
+        Err(error) => {
+            app.metrics.dropped("ws_in", "unreadable");
+            warn!(
+                clientID = %connection.group, connID = %connection.id, %error,
+                "control message ignored"
+            );
+            return;
+        }
+    };
+    count(app, &connection.group, &message, "in");
+    let name = name_of(&message);
+    if let Err(error) = carry_out(&app.control, connection, message).await {
+        app.metrics.dropped("ws_in", "refused");
+        warn!(
+            clientID = %connection.group, connID = %connection.id, message = name, %error,
+            "control message without effect"
+        );
+    }
+}
+
+async fn carry_out(
+    control: &Control,
+    connection: &Connection,
+    message: ControlMessage,
+) -> Result<(), crate::control::ControlError> {
+    match message {
+        ControlMessage::Join(join) => control.join(connection, join),
+        ControlMessage::Rtc(message) => control.rtc(&connection.group, message).await,
+        ControlMessage::Reconnect(session) => control.rebind(connection, session),
+        ControlMessage::Leave(session) => {
+            // Leaving twice is fine: the other side ends calls by leaving for everybody.
+            let _ = control.leave(&connection.group, session);
+            Ok(())
+        }
+        ControlMessage::Hello(_)
+        | ControlMessage::Vad(_)
+        | ControlMessage::Close(_)
+        | ControlMessage::Unknown(_) => {
+            warn!(connID = %connection.id, "control message of no use here");
+            Ok(())
+        }
+    }
+}
+
+/// Counts a message. As in the reference, `hello` and `close` are not counted on their way out.
+fn count(app: &App, group: &GroupId, message: &ControlMessage, direction: &str) {
+    let uncounted = matches!(message, ControlMessage::Hello(_) | ControlMessage::Close(_))
+        && direction == "out";
+    if !uncounted {
+        let labels = [group.as_str(), name_of(message), direction];
+        app.metrics.ws_messages.with_label_values(&labels).inc();
+    }
+}
+
+fn name_of(message: &ControlMessage) -> &'static str {
+    match message {
+        ControlMessage::Hello(_) => "hello",
+        ControlMessage::Join(_) => "join",
+        ControlMessage::Leave(_) => "leave",
+        ControlMessage::Reconnect(_) => "reconnect",
+        ControlMessage::Rtc(_) => "rtc",
+        ControlMessage::Vad(_) => "vad",
+        ControlMessage::Close(_) => "close",
+        ControlMessage::Unknown(_) => "unknown",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_browser_of_another_origin_is_refused() {
+        let headers = |origin: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert(HOST, HeaderValue::from_static("rtcd:8045"));
+            if let Some(origin) = origin {
+                headers.insert(ORIGIN, HeaderValue::from_static(origin));
+            }
+            headers
+        };
+        assert!(same_origin(&headers(None)));
+        assert!(same_origin(&headers(Some("https://RTCD:8045"))));
+        assert!(!same_origin(&headers(Some("https://elsewhere"))));
+        assert!(!same_origin(&headers(Some("null"))));
+    }
+}
