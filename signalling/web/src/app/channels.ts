@@ -86,7 +86,7 @@ export async function openDirect(user: UserProfile): Promise<void> {
     }
     const channel = await api.createDirectChannel([me.id, user.id]);
     updateChat((chat) => withChannels(withUsers(chat, [user]), [channel]));
-    await openChannel(channel.id);
+    void openChannel(channel.id);
 }
 
 /** People to start a direct message with. */
@@ -105,7 +105,7 @@ export async function createChannel(displayName: string, isPrivate: boolean): Pr
         type: isPrivate ? 'P' : 'O',
     });
     updateChat((chat) => withChannels(chat, [channel]));
-    await openChannel(channel.id);
+    void openChannel(channel.id);
 }
 
 /** A channel's name in addresses: lower case, digits and dashes. */
@@ -126,7 +126,7 @@ export async function joinChannel(channel: Channel): Promise<void> {
     if (me) {
         await api.addToChannel(me.id, channel.id);
         updateChat((chat) => withChannels(chat, [channel]));
-        await openChannel(channel.id);
+        void openChannel(channel.id);
     }
 }
 

@@ -16,6 +16,11 @@ export function AddDialog({kind, onClose}: {kind: AddKind; onClose: () => void})
     useEffect(() => {
         dialog.current?.showModal();
     }, []);
+    const done = (): void => {
+        dialog.current?.close();
+        // Where the person goes on: writing.
+        document.querySelector<HTMLElement>('[data-testid="composer"]')?.focus();
+    };
     const title = kind === 'direct' ? 'Write to somebody' : 'Add a channel';
     return (
         <dialog ref={dialog} className="card" aria-label={title} onClose={onClose} onClick={(event) => {
@@ -27,7 +32,7 @@ export function AddDialog({kind, onClose}: {kind: AddKind; onClose: () => void})
                 <h2>{title}</h2>
                 <button type="button" className="icon-button" aria-label="Close" onClick={() => dialog.current?.close()}><CloseIcon/></button>
             </div>
-            {kind === 'direct' ? <People onDone={() => dialog.current?.close()}/> : <Rooms onDone={() => dialog.current?.close()}/>}
+            {kind === 'direct' ? <People onDone={done}/> : <Rooms onDone={done}/>}
         </dialog>
     );
 }
