@@ -1,1 +1,7 @@
-fn main() {}
+//! The binary `offloader`; see `offloader::cli`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    offloader::cli::main()
+}

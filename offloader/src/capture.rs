@@ -1,0 +1,282 @@
+//! From events of a call to files that survive anything: the capture of one job.
+//!
+//! In: `CallEvent`s. Out: a log per track (`log`), a journal of what happened (`journal`), wishes
+//! for keyframes. `jitter`, `timeline` and `vp8` turn logs back into media, later or live.
+//! Not here: the call itself (`client`), finished files (`finish`).
+//! Invariant: nothing is decided here that could not be decided later: packets are kept as they
+//! came, in order of arrival, from the recording's zero on.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use proto::rtcd::TrackType;
+
+use crate::auth::unix_ms;
+use crate::client::{CallEvent, MediaPacket, TrackKey};
+
+pub mod jitter;
+pub mod journal;
+pub mod log;
+pub mod timeline;
+pub mod vp8;
+pub mod writer;
+
+use journal::Entry;
+use log::LoggedPacket;
+use writer::Writer;
+
+/// A keyframe is asked for at most so often per track.
+const KEYFRAME_GAP: Duration = Duration::from_secs(1);
+/// A gap in the packets of a picture track may be filled for so long before a keyframe is wanted.
+const REPAIR_TIME: Duration = Duration::from_millis(200);
+
+/// The capture of one job.
+#[derive(Debug)]
+pub struct Capture {
+    writer: Writer,
+    zero: Option<Instant>,
+    tracks: BTreeMap<TrackKey, Track>,
+}
+
+#[derive(Debug)]
+struct Track {
+    kind: TrackType,
+    session: String,
+    gate: KeyframeGate,
+}
+
+impl Capture {
+    /// Begins in a folder. Nothing is kept before `set_zero`.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn begin(folder: &Path) -> io::Result<Self> {
+        Ok(Self { writer: Writer::start(folder)?, zero: None, tracks: BTreeMap::new() })
+    }
+
+    /// Lets the timeline begin now, once.
+    pub fn set_zero(&mut self, now: Instant) {
+        if self.zero.is_none() {
+            self.zero = Some(now);
+            self.writer.entry(Entry::Zero { at_ms: unix_ms() });
+            for (track, known) in &self.tracks {
+                self.writer.entry(Entry::Track {
+                    track: *track,
+                    kind: known.kind,
+                    session: known.session.clone(),
+                    t_ms: 0,
+                });
+            }
+        }
+    }
+
+    /// Whether the timeline has begun.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.zero.is_some()
+    }
+
+    /// Milliseconds since zero.
+    #[must_use]
+    pub fn t_ms(&self, now: Instant) -> i64 {
+        self.zero.map_or(0, |zero| {
+            i64::try_from(now.saturating_duration_since(zero).as_millis()).unwrap_or(i64::MAX)
+        })
+    }
+
+    /// Keeps what belongs into the recording.
+    pub fn take(&mut self, event: &CallEvent, now: Instant) {
+        let t_ms = self.t_ms(now);
+        match event {
+            CallEvent::TrackAdded { track, kind, owner } => {
+                self.add_track(*track, *kind, owner.to_string(), t_ms);
+            }
+            CallEvent::TrackEnded { track } => {
+                if self.tracks.remove(track).is_some() && self.has_begun() {
+                    self.writer.entry(Entry::TrackEnded { track: *track, t_ms });
+                }
+            }
+            CallEvent::Packet { track, packet } => self.take_packet(*track, packet),
+            CallEvent::UserJoined { user, session } => {
+                let (session, user) = (session.to_string(), user.to_string());
+                self.writer.entry(Entry::Person { session, user, name: String::new(), t_ms });
+            }
+            CallEvent::UserLeft { session } => {
+                self.writer.entry(Entry::PersonLeft { session: session.to_string(), t_ms });
+            }
+            CallEvent::Muted { session, muted } => {
+                let (session, muted) = (session.to_string(), *muted);
+                self.writer.entry(Entry::Muted { session, muted, t_ms });
+            }
+            CallEvent::ScreenOn { session } => {
+                self.writer.entry(Entry::Screen { session: Some(session.to_string()), t_ms });
+            }
+            CallEvent::ScreenOff => self.writer.entry(Entry::Screen { session: None, t_ms }),
+            CallEvent::Joined { .. }
+            | CallEvent::Connected { .. }
+            | CallEvent::JobState { .. }
+            | CallEvent::Stop
+            | CallEvent::CallEnded
+            | CallEvent::Closed { .. } => {}
+        }
+    }
+
+    /// Writes down who holds a session.
+    pub fn name(&self, session: &str, user: &str, name: &str, now: Instant) {
+        let t_ms = self.t_ms(now);
+        let (session, user, name) = (session.to_owned(), user.to_owned(), name.to_owned());
+        self.writer.entry(Entry::Person { session, user, name, t_ms });
+    }
+
+    /// Writes down how long the capture has lasted. Called about once a second.
+    pub fn tick(&self, now: Instant) {
+        if self.has_begun() {
+            self.writer.entry(Entry::Tick { t_ms: self.t_ms(now) });
+        }
+    }
+
+    /// Tracks that need a keyframe now.
+    pub fn keyframes_wanted(&mut self, now: Instant) -> Vec<TrackKey> {
+        self.tracks
+            .iter_mut()
+            .filter(|(_, track)| track.kind == TrackType::Screen)
+            .filter_map(|(key, track)| track.gate.wants(now).then_some(*key))
+            .collect()
+    }
+
+    /// Whether the disk refused something: there is no use in going on.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.writer.is_broken()
+    }
+
+    /// Ends the capture.
+    ///
+    /// # Errors
+    /// What the disk refused.
+    pub fn end(self, reason: &str, now: Instant) -> io::Result<()> {
+        let dropped = self.writer.dropped();
+        if dropped > 0 {
+            tracing::warn!(dropped, "packets were dropped because the disk was too slow");
+        }
+        if self.has_begun() {
+            let reason = reason.to_owned();
+            self.writer.entry(Entry::Stopped { t_ms: self.t_ms(now), reason });
+        }
+        self.writer.finish()
+    }
+
+    fn add_track(&mut self, track: TrackKey, kind: TrackType, session: String, t_ms: i64) {
+        if self.has_begun() {
+            let session = session.clone();
+            self.writer.entry(Entry::Track { track, kind, session, t_ms });
+        }
+        self.tracks.insert(track, Track { kind, session, gate: KeyframeGate::default() });
+    }
+
+    fn take_packet(&mut self, key: TrackKey, packet: &MediaPacket) {
+        let Some(zero) = self.zero else { return };
+        let Some(track) = self.tracks.get_mut(&key) else { return };
+        let keeps = track.kind != TrackType::Screen || track.gate.take(packet);
+        if !keeps {
+            return;
+        }
+        let after = packet.arrived.checked_duration_since(zero);
+        let before = zero.saturating_duration_since(packet.arrived);
+        let us = |span: Duration| i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
+        self.writer.packet(
+            key,
+            LoggedPacket {
+                arrival_us: after.map_or_else(|| -us(before), us),
+                seq_no: packet.seq_no,
+                time: packet.time,
+                marker: packet.marker,
+                payload: packet.payload.to_vec(),
+            },
+        );
+    }
+}
+
+/// Lets a picture track through from its first keyframe on, and notices when it needs another.
+#[derive(Debug, Default)]
+struct KeyframeGate {
+    open: bool,
+    next: Option<u64>,
+    gap_since: Option<Instant>,
+    asked: Option<Instant>,
+}
+
+impl KeyframeGate {
+    fn take(&mut self, packet: &MediaPacket) -> bool {
+        let keyframe = vp8::read(&packet.payload).is_some_and(|payload| payload.starts_keyframe);
+        if keyframe {
+            self.open = true;
+            self.gap_since = None;
+        }
+        match self.next {
+            Some(next) if packet.seq_no > next => {
+                self.gap_since.get_or_insert(packet.arrived);
+                self.next = Some(packet.seq_no.saturating_add(1));
+            }
+            // A repeated packet has arrived: the gap counts as filled.
+            Some(next) if packet.seq_no < next => self.gap_since = None,
+            Some(_) | None => self.next = Some(packet.seq_no.saturating_add(1)),
+        }
+        self.open
+    }
+
+    fn wants(&mut self, now: Instant) -> bool {
+        let torn = self
+            .gap_since
+            .is_some_and(|since| now.saturating_duration_since(since) >= REPAIR_TIME);
+        let rested =
+            self.asked.is_none_or(|at| now.saturating_duration_since(at) >= KEYFRAME_GAP);
+        let wants = rested && (!self.open || torn);
+        if wants {
+            self.asked = Some(now);
+        }
+        wants
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packet(at: Instant, seq_no: u64, key: bool) -> MediaPacket {
+        let payload = [0x10, u8::from(!key)].into();
+        MediaPacket { arrived: at, seq_no, time: 0, marker: true, payload }
+    }
+
+    #[test]
+    fn pictures_are_kept_from_the_first_keyframe_on_and_it_is_asked_for() {
+        let start = Instant::now();
+        let mut gate = KeyframeGate::default();
+        assert!(gate.wants(start));
+        assert!(!gate.wants(start + Duration::from_millis(900)));
+        assert!(!gate.take(&packet(start, 1, false)));
+        assert!(gate.wants(start + Duration::from_millis(1000)));
+        assert!(gate.take(&packet(start, 2, true)));
+        assert!(gate.take(&packet(start, 3, false)));
+        assert!(!gate.wants(start + Duration::from_secs(9)));
+    }
+
+    #[test]
+    fn a_gap_wants_a_keyframe_unless_it_is_filled_soon() {
+        let start = Instant::now();
+        let later = |ms| start + Duration::from_millis(ms);
+        let mut gate = KeyframeGate::default();
+        gate.take(&packet(start, 1, true));
+        gate.take(&packet(start, 3, false));
+        assert!(!gate.wants(later(100)));
+        gate.take(&packet(later(150), 2, false));
+        assert!(!gate.wants(later(500)));
+        gate.take(&packet(later(600), 6, false));
+        assert!(!gate.wants(later(700)));
+        assert!(gate.wants(later(800)));
+        gate.take(&packet(later(900), 7, true));
+        assert!(!gate.wants(later(5000)));
+    }
+}

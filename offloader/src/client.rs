@@ -1,0 +1,111 @@
+//! A bot in a call, as any client is: signalling over the messaging WebSocket, media over WebRTC.
+//!
+//! In: an order to join (`JoinOrder`) and commands. Out: one stream of `CallEvent`s, media
+//! included, that ends with exactly one `Closed`.
+//! Boundary: nothing outside this folder knows the protocol or str0m. A client for another kind of
+//! call server makes the same `CallHandle`; tests make one from two channels.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use proto::calls::JobKind;
+use proto::id::{ChannelId, JobId, SessionId, UserId};
+use proto::redact::Secret;
+use proto::rtcd::TrackType;
+use tokio::sync::mpsc;
+
+pub mod bot;
+mod peer;
+mod session;
+mod socket;
+pub mod tracks;
+
+pub use session::join;
+
+/// Events that may wait for the capture; above it the client stops reading media.
+pub const EVENT_QUEUE: usize = 4096;
+
+/// Where to join and as whom.
+#[derive(Debug, Clone)]
+pub struct JoinOrder {
+    /// `http://host[:port]` or `https://`.
+    pub site_url: String,
+    pub channel: ChannelId,
+    pub job: JobId,
+    pub token: Secret,
+}
+
+/// Names a track for the time of one client; never used twice.
+pub type TrackKey = u32;
+
+/// One RTP packet of a track.
+#[derive(Debug, Clone)]
+pub struct MediaPacket {
+    /// When it came off the network.
+    pub arrived: Instant,
+    /// Unwrapped sequence number.
+    pub seq_no: u64,
+    /// Unwrapped RTP timestamp in the track's clock: 48 kHz for sound, 90 kHz for pictures.
+    pub time: u64,
+    /// Last packet of a picture.
+    pub marker: bool,
+    /// One Opus packet, or a VP8 payload descriptor and a piece of a picture.
+    pub payload: Arc<[u8]>,
+}
+
+/// What happens in the call.
+#[derive(Debug, Clone)]
+pub enum CallEvent {
+    /// The join was accepted; the session's id.
+    Joined { session: SessionId },
+    /// Media can flow.
+    Connected { remote: Option<SocketAddr> },
+    TrackAdded { track: TrackKey, kind: TrackType, owner: SessionId },
+    TrackEnded { track: TrackKey },
+    Packet { track: TrackKey, packet: MediaPacket },
+    UserJoined { user: UserId, session: SessionId },
+    UserLeft { session: SessionId },
+    Muted { session: SessionId, muted: bool },
+    ScreenOn { session: SessionId },
+    ScreenOff,
+    /// A job of this call changed.
+    JobState { kind: JobKind, start_at: i64, end_at: i64, err: String },
+    /// The bot was asked to leave.
+    Stop,
+    /// The call ended for everybody.
+    CallEnded,
+    /// Nothing more will come.
+    Closed { reason: CloseReason },
+}
+
+/// Why a client ended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CloseReason {
+    #[error("the bot left")]
+    Left,
+    #[error("the join was refused: {0}")]
+    Refused(String),
+    #[error("the messaging server could not be reached: {0}")]
+    Unreachable(String),
+    #[error("the media connection was lost")]
+    MediaLost,
+    #[error("the media connection could not be made: {0}")]
+    MediaFailed(String),
+}
+
+/// What the holder of a client may ask.
+#[derive(Debug, Clone)]
+pub enum CallCommand {
+    /// Asks the sender of a picture track for a keyframe.
+    RequestKeyframe { track: TrackKey },
+    Caption { session: SessionId, text: String, new_audio_len_ms: f64 },
+    Leave,
+}
+
+/// A client at work.
+#[derive(Debug)]
+pub struct CallHandle {
+    pub events: mpsc::Receiver<CallEvent>,
+    pub commands: mpsc::Sender<CallCommand>,
+}

@@ -1,0 +1,236 @@
+//! The bot's HTTP calls: names, job status, uploads, results.
+//!
+//! In: one call at a time. Out: its answer, or an error that says whether trying again helps.
+//! Not here: when to try again (`publish`).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use proto::calls::ROUTE_PREFIX;
+use proto::calls::bot::{
+    FileInfo, NewUpload, Profile, RecordingReport, StatusReport, TranscriptionReport,
+    UploadSession,
+};
+use proto::id::{ChannelId, SessionId};
+use proto::redact::Secret;
+use reqwest::{Method, Response, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// Longest wait for an answer to a small request.
+const SHORT: Duration = Duration::from_secs(10);
+/// Longest wait for an answer to a piece of an upload.
+const LONG: Duration = Duration::from_secs(300);
+/// Longest piece of an error text that is repeated.
+const MAX_TEXT: usize = 300;
+
+/// A call did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum BotError {
+    #[error("{call}: no answer")]
+    Network {
+        call: &'static str,
+        #[source]
+        source: reqwest::Error,
+    },
+    #[error("{call}: answer {status}: {text}")]
+    Refused { call: &'static str, status: u16, text: String },
+}
+
+/// What to do about a failed call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// Trying again may help.
+    Retry,
+    /// The token is refused: an operator must give a new one.
+    Credentials,
+    /// What was asked for is not there.
+    Gone,
+    /// The server will always say no.
+    Never,
+}
+
+impl BotError {
+    /// Says whether trying again helps.
+    #[must_use]
+    pub fn remedy(&self) -> Remedy {
+        match self {
+            Self::Network { .. } => Remedy::Retry,
+            Self::Refused { status, .. } => match *status {
+                401 | 403 => Remedy::Credentials,
+                404 | 410 => Remedy::Gone,
+                408 | 425 | 429 | 500.. => Remedy::Retry,
+                _ => Remedy::Never,
+            },
+        }
+    }
+}
+
+/// What an upload's piece led to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Progress {
+    /// More bytes are wanted; ask the session from where.
+    Partial,
+    Complete(Box<FileInfo>),
+}
+
+/// The bot of one job.
+#[derive(Debug, Clone)]
+pub struct BotApi {
+    http: reqwest::Client,
+    base: String,
+    token: Secret,
+    channel: ChannelId,
+}
+
+impl BotApi {
+    /// Makes the caller for a site and a call's channel.
+    ///
+    /// # Errors
+    /// When the HTTP client cannot be built (no usable certificates).
+    pub fn new(site: &str, channel: ChannelId, token: Secret) -> Result<Self, reqwest::Error> {
+        let http = reqwest::Client::builder().connect_timeout(SHORT).build()?;
+        Ok(Self { http, base: format!("{site}{ROUTE_PREFIX}/bot"), token, channel })
+    }
+
+    /// Who holds a session of the call. Works only while the session is in the call.
+    pub async fn profile(&self, session: &SessionId) -> Result<Profile, BotError> {
+        let path = format!("/calls/{}/sessions/{session}/profile", self.channel);
+        self.json("look up a profile", Method::GET, &path, None::<&()>).await
+    }
+
+    /// The name of the recording's file, without an extension.
+    pub async fn filename(&self) -> Result<String, BotError> {
+        let path = format!("/calls/{}/filename", self.channel);
+        let answer: Value =
+            self.json("ask for the file name", Method::GET, &path, None::<&()>).await?;
+        Ok(clean_name(answer.get("filename").and_then(Value::as_str).unwrap_or_default()))
+    }
+
+    /// Tells how the job does.
+    pub async fn status(&self, job: &str, report: &StatusReport) -> Result<(), BotError> {
+        let path = format!("/calls/{}/jobs/{job}/status", self.channel);
+        self.send("report the job's status", Method::POST, &path, Some(report)).await.map(drop)
+    }
+
+    /// Begins an upload.
+    pub async fn create_upload(&self, name: &str, size: u64) -> Result<UploadSession, BotError> {
+        let upload = NewUpload {
+            channel_id: self.channel.clone(),
+            filename: name.to_owned(),
+            file_size: size,
+        };
+        self.json("begin an upload", Method::POST, "/uploads", Some(&upload)).await
+    }
+
+    /// How far an upload is.
+    pub async fn upload(&self, id: &str) -> Result<UploadSession, BotError> {
+        self.json("look at an upload", Method::GET, &format!("/uploads/{id}"), None::<&()>).await
+    }
+
+    /// Sends a piece of an upload.
+    pub async fn upload_piece(&self, id: &str, piece: Bytes) -> Result<Progress, BotError> {
+        let call = "upload a piece";
+        let request = self
+            .http
+            .request(Method::POST, format!("{}/uploads/{id}", self.base))
+            .bearer_auth(self.token.expose())
+            .timeout(LONG)
+            .body(piece);
+        let answer = request.send().await.map_err(|source| BotError::Network { call, source })?;
+        let answer = good(call, answer).await?;
+        if answer.status() == StatusCode::NO_CONTENT {
+            return Ok(Progress::Partial);
+        }
+        let file = answer.json().await.map_err(|source| BotError::Network { call, source })?;
+        Ok(Progress::Complete(Box::new(file)))
+    }
+
+    /// Hands in a recording.
+    pub async fn hand_in_recording(&self, report: &RecordingReport) -> Result<(), BotError> {
+        let path = format!("/calls/{}/recordings", self.channel);
+        self.send("hand in the recording", Method::POST, &path, Some(report)).await.map(drop)
+    }
+
+    /// Hands in a transcript.
+    pub async fn hand_in_transcript(&self, report: &TranscriptionReport) -> Result<(), BotError> {
+        let path = format!("/calls/{}/transcriptions", self.channel);
+        self.send("hand in the transcript", Method::POST, &path, Some(report)).await.map(drop)
+    }
+
+    async fn json<T: DeserializeOwned>(
+        &self,
+        call: &'static str,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<T, BotError> {
+        let answer = self.send(call, method, path, body).await?;
+        answer.json().await.map_err(|source| BotError::Network { call, source })
+    }
+
+    async fn send(
+        &self,
+        call: &'static str,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<Response, BotError> {
+        let mut request = self
+            .http
+            .request(method, format!("{}{path}", self.base))
+            .bearer_auth(self.token.expose())
+            .timeout(SHORT);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let answer = request.send().await.map_err(|source| BotError::Network { call, source })?;
+        good(call, answer).await
+    }
+}
+
+async fn good(call: &'static str, answer: Response) -> Result<Response, BotError> {
+    let status = answer.status();
+    if status.is_success() {
+        return Ok(answer);
+    }
+    let body = answer.text().await.unwrap_or_default();
+    let text = serde_json::from_str::<Value>(&body)
+        .ok()
+        .and_then(|value| Some(value.get("message")?.as_str()?.to_owned()))
+        .unwrap_or(body);
+    let text = text.chars().take(MAX_TEXT).collect();
+    Err(BotError::Refused { call, status: status.as_u16(), text })
+}
+
+/// A name that every file system takes.
+fn clean_name(name: &str) -> String {
+    let cleaned: String = name
+        .chars()
+        .map(|c| if c.is_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '_' })
+        .collect();
+    let cleaned = cleaned.trim_matches('.');
+    if cleaned.is_empty() { "Call".to_owned() } else { cleaned.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_hold_no_path_and_no_markup() {
+        assert_eq!(clean_name("../../etc/pass wd\n"), "_.._etc_pass_wd_");
+        assert_eq!(clean_name("Call_Größe_2026-11-21"), "Call_Größe_2026-11-21");
+        assert_eq!(clean_name(""), "Call");
+    }
+
+    #[test]
+    fn errors_say_what_helps() {
+        let refused = |status| BotError::Refused { call: "x", status, text: String::new() };
+        assert_eq!(refused(401).remedy(), Remedy::Credentials);
+        assert_eq!(refused(404).remedy(), Remedy::Gone);
+        assert_eq!(refused(400).remedy(), Remedy::Never);
+        assert_eq!(refused(503).remedy(), Remedy::Retry);
+    }
+}

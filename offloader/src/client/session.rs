@@ -1,0 +1,536 @@
+//! The bot's session: joins, answers the server's offers, survives a lost WebSocket, leaves.
+//!
+//! In: WebSocket events, data channel messages, datagrams, commands. Out: `CallEvent`s.
+//! Order of things: `hello` -> `join` -> `join` event -> offer -> answer -> data channel open.
+//! Invariant: the session id is the first connection's id, for as long as the session lives; the
+//! last event is `Closed`.
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use proto::calls::action::{Caption, Join, Reconnect};
+use proto::calls::event::Event;
+use proto::calls::frame::EventFrame;
+use proto::calls::sdp::{Description, SdpKind as CallsSdpKind};
+use proto::calls::{Action, CallState};
+use proto::id::{ConnId, SessionId};
+use proto::rtcd::{ChannelMessage, IceCandidate, SdpKind, SessionDescription};
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use super::peer::{Peer, PeerError, PeerEvent, is_wanted};
+use super::socket::{Socket, SocketError};
+use super::tracks::Change;
+use super::{CallCommand, CallEvent, CallHandle, CloseReason, EVENT_QUEUE, JoinOrder};
+
+/// Data channel pings, which keep middleboxes and the server's timers content.
+const PING_EVERY: Duration = Duration::from_secs(1);
+/// A join that is not answered has failed.
+const JOIN_TIMEOUT: Duration = Duration::from_secs(15);
+/// A WebSocket that cannot be opened again for this long ends the session.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(30);
+/// A media path that is silent for this long after it was reported lost ends the session.
+const MEDIA_GRACE: Duration = Duration::from_secs(20);
+/// How long leaving may take.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Joins a call. The handle's events end with `Closed`.
+#[must_use]
+pub fn join(order: JoinOrder) -> CallHandle {
+    // A second installation in one process is refused and harmless.
+    let _ = std::panic::catch_unwind(|| {
+        str0m::crypto::from_feature_flags().install_process_default();
+    });
+    let (out, events) = mpsc::channel(EVENT_QUEUE);
+    let (commands, incoming) = mpsc::channel(64);
+    tokio::spawn(async move {
+        let reason = match Session::open(order, out.clone(), incoming).await {
+            Ok(session) => Box::pin(session.run()).await,
+            Err(reason) => reason,
+        };
+        let _ = out.send(CallEvent::Closed { reason }).await;
+    });
+    CallHandle { events, commands }
+}
+
+struct Session {
+    order: JoinOrder,
+    out: mpsc::Sender<CallEvent>,
+    commands: mpsc::Receiver<CallCommand>,
+    socket: Socket,
+    original: ConnId,
+    current: ConnId,
+    peer: Option<Peer>,
+    opened: Instant,
+    connected: bool,
+    media_lost_at: Option<Instant>,
+}
+
+enum Step {
+    Frame(Option<EventFrame>),
+    Command(Option<CallCommand>),
+    Datagram(super::peer::Datagram),
+    Due,
+    Ping,
+}
+
+impl Session {
+    async fn open(
+        order: JoinOrder,
+        out: mpsc::Sender<CallEvent>,
+        commands: mpsc::Receiver<CallCommand>,
+    ) -> Result<Self, CloseReason> {
+        let mut socket = open_first(&order).await?;
+        let hello = tokio::time::timeout(JOIN_TIMEOUT, wait_hello(&mut socket)).await;
+        let connection = hello
+            .ok()
+            .flatten()
+            .ok_or_else(|| CloseReason::Unreachable("it did not say hello".to_owned()))?;
+        let join = Action::Join(Join {
+            channel: order.channel.clone(),
+            title: String::new(),
+            thread: None,
+            job: Some(order.job.clone()),
+            av1_support: false,
+            dc_signalling: true,
+        });
+        socket.send(&join).await;
+        Ok(Self {
+            order,
+            out,
+            commands,
+            socket,
+            original: connection.clone(),
+            current: connection,
+            peer: None,
+            opened: Instant::now(),
+            connected: false,
+            media_lost_at: None,
+        })
+    }
+
+    async fn run(mut self) -> CloseReason {
+        let mut ping = tokio::time::interval(PING_EVERY);
+        loop {
+            let due = self.peer.as_ref().map_or_else(|| Instant::now() + PING_EVERY, Peer::deadline);
+            let step = tokio::select! {
+                frame = self.socket.next() => Step::Frame(frame),
+                command = self.commands.recv() => Step::Command(command),
+                datagram = next_datagram(self.peer.as_mut()) => Step::Datagram(datagram),
+                () = tokio::time::sleep_until(due.into()) => Step::Due,
+                _ = ping.tick() => Step::Ping,
+            };
+            let ended = match step {
+                Step::Frame(Some(frame)) => self.take_frame(frame).await,
+                Step::Frame(None) => self.reopen().await,
+                Step::Command(Some(command)) => self.take_command(command).await,
+                Step::Command(None) => Some(CloseReason::Left),
+                Step::Datagram(datagram) => self.with_peer(|peer| peer.receive(&datagram)),
+                Step::Due => self.with_peer(Peer::tick),
+                Step::Ping => self.ping(),
+            };
+            let ended = match ended {
+                Some(reason) => Some(reason),
+                None => self.tell().await,
+            };
+            if let Some(reason) = ended {
+                return self.leave(reason).await;
+            }
+        }
+    }
+
+    fn with_peer(
+        &mut self,
+        work: impl FnOnce(&mut Peer) -> Result<(), PeerError>,
+    ) -> Option<CloseReason> {
+        let peer = self.peer.as_mut()?;
+        work(peer).err().map(failed)
+    }
+
+    fn ping(&mut self) -> Option<CloseReason> {
+        if !self.connected && self.opened.elapsed() > JOIN_TIMEOUT {
+            let what = if self.peer.is_some() { "no media path" } else { "no answer to the join" };
+            return Some(CloseReason::MediaFailed(format!(
+                "{what} within {} s",
+                JOIN_TIMEOUT.as_secs()
+            )));
+        }
+        if self.media_lost_at.is_some_and(|at| at.elapsed() > MEDIA_GRACE) {
+            return Some(CloseReason::MediaLost);
+        }
+        self.with_peer(|peer| peer.send(&ChannelMessage::Ping).map(drop))
+    }
+
+    /// Passes on what the WebRTC side has to tell.
+    async fn tell(&mut self) -> Option<CloseReason> {
+        while let Some(event) = self.peer.as_mut().and_then(Peer::next_event) {
+            let told = match event {
+                PeerEvent::Connected => {
+                    self.connected = true;
+                    self.media_lost_at = None;
+                    CallEvent::Connected { remote: None }
+                }
+                PeerEvent::Disconnected => {
+                    self.media_lost_at = Some(Instant::now());
+                    continue;
+                }
+                PeerEvent::ChannelOpen => continue,
+                PeerEvent::Message(ChannelMessage::Sdp(description)) => {
+                    match self.answer(&description, true).await {
+                        None => continue,
+                        reason => return reason,
+                    }
+                }
+                PeerEvent::Message(_) => continue,
+                PeerEvent::Track(Change::Added { key, kind, owner }) if is_wanted(kind) => {
+                    CallEvent::TrackAdded { track: key, kind, owner }
+                }
+                PeerEvent::Track(Change::Added { .. }) => continue,
+                PeerEvent::Track(Change::Ended { key }) => CallEvent::TrackEnded { track: key },
+                PeerEvent::Packet { track, packet } => {
+                    self.media_lost_at = None;
+                    CallEvent::Packet { track, packet }
+                }
+            };
+            if self.out.send(told).await.is_err() {
+                return Some(CloseReason::Left);
+            }
+        }
+        None
+    }
+
+    async fn take_command(&mut self, command: CallCommand) -> Option<CloseReason> {
+        match command {
+            CallCommand::RequestKeyframe { track } => {
+                self.with_peer(|peer| peer.request_keyframe(track))
+            }
+            CallCommand::Caption { session, text, new_audio_len_ms } => {
+                let caption = Caption { session, text, new_audio_len_ms };
+                self.socket.send(&Action::Caption(caption)).await;
+                None
+            }
+            CallCommand::Leave => Some(CloseReason::Left),
+        }
+    }
+
+    async fn take_frame(&mut self, frame: EventFrame) -> Option<CloseReason> {
+        if frame.event == "hello" {
+            if let Some(connection) = hello_connection(&frame) {
+                self.current = connection;
+            }
+            return None;
+        }
+        if !self.is_for_us(&frame) {
+            return None;
+        }
+        let event = match Event::decode(&frame.event, &frame.data) {
+            Ok(event) => event,
+            Err(error) => {
+                tracing::debug!(%error, "an event was not understood");
+                return None;
+            }
+        };
+        let told = match event {
+            Event::Join(_) if self.peer.is_none() => return self.start_media().await,
+            Event::Error(refused) => return Some(CloseReason::Refused(refused.data)),
+            Event::Signal(signal) => return self.take_signal(&signal.data).await,
+            Event::CallState(news) => return self.take_state(&news.call).await,
+            event => told(event, &self.order)?,
+        };
+        self.out.send(told).await.err().map(|_| CloseReason::Left)
+    }
+
+    /// Who was there before the bot, and who shares a screen.
+    async fn take_state(&mut self, json: &str) -> Option<CloseReason> {
+        let state: CallState = match serde_json::from_str(json) {
+            Ok(state) => state,
+            Err(error) => {
+                tracing::debug!(%error, "the call's state was not understood");
+                return None;
+            }
+        };
+        let mut events = Vec::new();
+        for session in state.sessions {
+            let muted = !session.unmuted;
+            let (user, session) = (session.user_id, session.session_id);
+            events.push(CallEvent::UserJoined { user, session: session.clone() });
+            events.push(CallEvent::Muted { session, muted });
+        }
+        events.extend(
+            state.screen_sharing_session_id.map(|session| CallEvent::ScreenOn { session }),
+        );
+        events.extend([state.recording, state.transcription].into_iter().flatten().map(|job| {
+            let (start_at, end_at) = (job.start_at, job.end_at);
+            CallEvent::JobState { kind: job.kind, start_at, end_at, err: job.err }
+        }));
+        for event in events {
+            if self.out.send(event).await.is_err() {
+                return Some(CloseReason::Left);
+            }
+        }
+        None
+    }
+
+    /// Events of other channels, jobs and connections are none of ours.
+    fn is_for_us(&self, frame: &EventFrame) -> bool {
+        let text = |key: &str| frame.data.get(key).and_then(Value::as_str).unwrap_or_default();
+        let connection = match frame.broadcast.connection_id.as_str() {
+            "" => text("connID"),
+            id => id,
+        };
+        if !connection.is_empty()
+            && connection != self.current.as_str()
+            && connection != self.original.as_str()
+        {
+            return false;
+        }
+        let channel = match frame.broadcast.channel_id.as_str() {
+            "" => text("channelID"),
+            id => id,
+        };
+        channel.is_empty() || channel == self.order.channel.as_str()
+    }
+
+    async fn start_media(&mut self) -> Option<CloseReason> {
+        let Ok(session) = SessionId::parse(self.original.as_str()) else {
+            return Some(CloseReason::Refused("the connection's id cannot be used".to_owned()));
+        };
+        if self.out.send(CallEvent::Joined { session }).await.is_err() {
+            return Some(CloseReason::Left);
+        }
+        let server = resolve(&self.order.site_url).await;
+        let offered = Peer::new(server).and_then(|mut peer| {
+            let offer = peer.offer()?;
+            Ok((peer, offer))
+        });
+        match offered {
+            Ok((peer, offer)) => {
+                self.peer = Some(peer);
+                self.opened = Instant::now();
+                self.send_description(&offer).await;
+                None
+            }
+            Err(error) => Some(failed(error)),
+        }
+    }
+
+    async fn take_signal(&mut self, text: &str) -> Option<CloseReason> {
+        if let Ok(description) = SessionDescription::from_json(text.as_bytes()) {
+            return self.answer(&description, false).await;
+        }
+        match IceCandidate::from_json(text.as_bytes()) {
+            Ok(candidate) => self.with_peer(|peer| peer.add_candidate(&candidate.candidate)),
+            Err(error) => {
+                tracing::debug!(%error, "a signal was not understood");
+                None
+            }
+        }
+    }
+
+    /// Takes a description; an answer to an offer goes back the way the offer came.
+    async fn answer(
+        &mut self,
+        description: &SessionDescription,
+        over_channel: bool,
+    ) -> Option<CloseReason> {
+        let peer = self.peer.as_mut()?;
+        let answer = match peer.take(description) {
+            Ok(Some(answer)) => answer,
+            Ok(None) => return None,
+            Err(error @ PeerError::Sdp(_)) => {
+                tracing::warn!(%error, "an offer could not be answered");
+                return None;
+            }
+            Err(error) => return Some(failed(error)),
+        };
+        if over_channel {
+            match peer.send(&ChannelMessage::Sdp(answer.clone())) {
+                Ok(true) => return None,
+                Ok(false) => {}
+                Err(error) => return Some(failed(error)),
+            }
+        }
+        self.send_description(&answer).await;
+        None
+    }
+
+    async fn send_description(&mut self, description: &SessionDescription) {
+        let kind = match description.kind {
+            SdpKind::Offer => CallsSdpKind::Offer,
+            SdpKind::Answer => CallsSdpKind::Answer,
+        };
+        let description = Description { kind, sdp: description.sdp.clone() };
+        self.socket.send(&Action::Sdp(description)).await;
+    }
+
+    /// Opens the WebSocket again and takes the session over to it. Media goes on meanwhile.
+    async fn reopen(&mut self) -> Option<CloseReason> {
+        let lost = Instant::now();
+        let mut pause = Duration::ZERO;
+        while lost.elapsed() < GIVE_UP_AFTER {
+            let jitter = Duration::from_millis(rand::random_range(0..500));
+            pause += Duration::from_secs(1) + jitter;
+            if let Some(reason) = self.wait_while_media_flows(pause).await {
+                return Some(reason);
+            }
+            match Socket::open(&self.order.site_url, &self.order.token).await {
+                Ok(socket) => {
+                    self.socket = socket;
+                    let previous = self.current.clone();
+                    let reconnect = Action::Reconnect(Reconnect {
+                        channel: self.order.channel.clone(),
+                        original: self.original.clone(),
+                        previous,
+                    });
+                    if self.socket.send(&reconnect).await {
+                        tracing::info!("the signalling connection is back");
+                        return None;
+                    }
+                }
+                Err(error) => tracing::info!(%error, "the signalling connection is still lost"),
+            }
+        }
+        Some(CloseReason::Unreachable(format!("lost for {} s", GIVE_UP_AFTER.as_secs())))
+    }
+
+    async fn wait_while_media_flows(&mut self, pause: Duration) -> Option<CloseReason> {
+        let until = Instant::now() + pause;
+        while Instant::now() < until {
+            let due = self.peer.as_ref().map_or(until, Peer::deadline).min(until);
+            let ended = tokio::select! {
+                datagram = next_datagram(self.peer.as_mut()) => {
+                    self.with_peer(|peer| peer.receive(&datagram))
+                }
+                () = tokio::time::sleep_until(due.into()) => self.with_peer(Peer::tick),
+                command = self.commands.recv() => match command {
+                    Some(CallCommand::Leave) | None => Some(CloseReason::Left),
+                    Some(other) => self.take_command(other).await,
+                },
+            };
+            if ended.is_some() {
+                return ended;
+            }
+            let told = Box::pin(self.tell()).await;
+            if told.is_some() {
+                return told;
+            }
+        }
+        None
+    }
+
+    async fn leave(mut self, reason: CloseReason) -> CloseReason {
+        let goodbye = async {
+            if let Some(peer) = self.peer.as_mut() {
+                peer.close();
+            }
+            self.socket.send(&Action::Leave).await;
+            self.socket.close().await;
+        };
+        let _ = tokio::time::timeout(LEAVE_TIMEOUT, goodbye).await;
+        reason
+    }
+}
+
+/// The first connection is tried for as long as a lost one, but a refused token ends it at once.
+async fn open_first(order: &JoinOrder) -> Result<Socket, CloseReason> {
+    let begun = Instant::now();
+    loop {
+        match Socket::open(&order.site_url, &order.token).await {
+            Ok(socket) => return Ok(socket),
+            Err(error @ (SocketError::Token { .. } | SocketError::Address { .. })) => {
+                return Err(CloseReason::Unreachable(error.to_string()));
+            }
+            Err(error) if begun.elapsed() > JOIN_TIMEOUT => {
+                return Err(CloseReason::Unreachable(error.to_string()));
+            }
+            Err(error) => {
+                tracing::info!(%error, "the messaging server is not there yet");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+async fn wait_hello(socket: &mut Socket) -> Option<ConnId> {
+    loop {
+        let frame = socket.next().await?;
+        if frame.event == "hello" {
+            return hello_connection(&frame);
+        }
+    }
+}
+
+fn hello_connection(frame: &EventFrame) -> Option<ConnId> {
+    ConnId::parse(frame.data.get("connection_id")?.as_str()?).ok()
+}
+
+async fn next_datagram(peer: Option<&mut Peer>) -> super::peer::Datagram {
+    match peer {
+        Some(peer) => match peer.datagrams.recv().await {
+            Some(datagram) => datagram,
+            None => std::future::pending().await,
+        },
+        None => std::future::pending().await,
+    }
+}
+
+fn failed(error: PeerError) -> CloseReason {
+    let text = match &error {
+        PeerError::Socket(source) => format!("{error}: {source}"),
+        PeerError::Rtc(source) => format!("{error}: {source}"),
+        PeerError::Sdp(_) => error.to_string(),
+    };
+    CloseReason::MediaFailed(text)
+}
+
+fn told(event: Event, order: &JoinOrder) -> Option<CallEvent> {
+    Some(match event {
+        Event::UserJoined(who) => {
+            CallEvent::UserJoined { user: who.user_id, session: who.session_id }
+        }
+        Event::UserLeft(who) => CallEvent::UserLeft { session: who.session_id },
+        Event::UserMuted(who) => CallEvent::Muted { session: who.session_id, muted: true },
+        Event::UserUnmuted(who) => CallEvent::Muted { session: who.session_id, muted: false },
+        Event::UserScreenOn(who) => CallEvent::ScreenOn { session: who.session_id },
+        Event::UserScreenOff(_) => CallEvent::ScreenOff,
+        Event::CallJobState(news) if news.channel == order.channel => CallEvent::JobState {
+            kind: news.state.kind,
+            start_at: news.state.start_at,
+            end_at: news.state.end_at,
+            err: news.state.err.clone(),
+        },
+        Event::JobStop(stop) if stop.job_id == order.job => CallEvent::Stop,
+        Event::CallEnd(_) => CallEvent::CallEnded,
+        Event::Join(_)
+        | Event::Error(_)
+        | Event::Signal(_)
+        | Event::CallStart(_)
+        | Event::CallState(_)
+        | Event::UserVoiceOn(_)
+        | Event::UserVoiceOff(_)
+        | Event::UserVideoOn(_)
+        | Event::UserVideoOff(_)
+        | Event::UserRaiseHand(_)
+        | Event::UserUnraiseHand(_)
+        | Event::UserReacted(_)
+        | Event::CallHostChanged(_)
+        | Event::CallJobState(_)
+        | Event::UserDismissedNotification(_)
+        | Event::JobStop(_)
+        | Event::Caption(_)
+        | Event::HostMute(_)
+        | Event::HostScreenOff(_)
+        | Event::HostLowerHand(_)
+        | Event::HostRemoved(_)
+        | Event::ChannelEnableVoice(_)
+        | Event::ChannelDisableVoice(_) => return None,
+    })
+}
+
+async fn resolve(site_url: &str) -> Option<IpAddr> {
+    let rest = site_url.split("//").nth(1)?;
+    let host = rest.split('/').next()?;
+    let named = if host.contains(':') { host.to_owned() } else { format!("{host}:80") };
+    let address = tokio::net::lookup_host(named).await.ok()?.next()?;
+    Some(address.ip())
+}

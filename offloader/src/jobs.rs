@@ -1,0 +1,339 @@
+//! Jobs: admitted, kept, followed to their end, found again after a restart.
+//!
+//! In: requests of authenticated callers. Out: jobs, each with a worker process (`follow`).
+//! Not here: HTTP (`http`), what a worker does (`worker`).
+//! Invariant: a job is in the database before its worker starts; a client sees its own jobs only;
+//! a job ends in `done` or `failed`, whatever dies in between.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use proto::offload::{Job, JobRequest, JobType, SECRET_INPUTS, redact};
+use serde_json::{Map, Value};
+use tokio::sync::watch;
+
+use crate::auth::{Caller, unix_ms};
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::order::SpeechOrder;
+use crate::runner::check_runner;
+use crate::seal::Sealer;
+use crate::store::{JobRow, Phase, Store};
+
+mod follow;
+
+/// Longest piece of a worker's log that is given out, in bytes.
+const MAX_LOG_BYTES: u64 = 1 << 20;
+
+/// Why a job was not created. The texts are part of the API.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateError {
+    #[error("{field}: {rule}")]
+    Invalid { field: &'static str, rule: String },
+    #[error("failed to create {kind} job: max concurrent jobs reached")]
+    Capacity { kind: JobType },
+    #[error("failed to create {kind} job: {reason}")]
+    Internal { kind: JobType, reason: String },
+}
+
+/// Why a job was not deleted.
+#[derive(Debug, thiserror::Error)]
+pub enum DeleteError {
+    #[error("job is running")]
+    Running,
+    #[error("job not found")]
+    Unknown,
+    #[error("delete the job")]
+    Internal(anyhow::Error),
+}
+
+/// All jobs of this service. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Jobs {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    config: Config,
+    store: Store,
+    sealer: Sealer,
+    metrics: Metrics,
+    speech: SpeechOrder,
+    /// Jobs whose worker has not ended; the value hears of a stop.
+    running: Mutex<BTreeMap<String, watch::Sender<bool>>>,
+    draining: AtomicBool,
+}
+
+impl Jobs {
+    /// Makes the set of jobs; `recover` then takes up the unfinished ones.
+    #[must_use]
+    pub fn new(
+        config: Config,
+        store: Store,
+        sealer: Sealer,
+        metrics: Metrics,
+        speech: SpeechOrder,
+    ) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                config,
+                store,
+                sealer,
+                metrics,
+                speech,
+                running: Mutex::default(),
+                draining: AtomicBool::new(false),
+            }),
+        }
+    }
+
+    /// Takes up every job that an earlier run of the service did not see end.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn recover(&self) -> anyhow::Result<usize> {
+        let rows = self.inner.store.unfinished().await?;
+        let count = rows.len();
+        for row in rows {
+            tracing::info!(job = row.id, "take up an unfinished job");
+            let stop = self.enter(&row.id, usize::MAX);
+            if let Some(stop) = stop {
+                self.follow(row, stop, true);
+            }
+        }
+        Ok(count)
+    }
+
+    /// Creates a job and starts its worker.
+    ///
+    /// # Errors
+    /// When the request is not valid, the service is full, or the job cannot be kept.
+    pub async fn create(&self, request: JobRequest, caller: &Caller) -> Result<Job, CreateError> {
+        let kind = self.check(&request).inspect_err(|_| self.refused("invalid"))?;
+        let id = proto::id::new_id();
+        let stop = self.enter(&id, self.inner.config.max_concurrent_jobs);
+        let Some(stop) = stop else {
+            self.refused("capacity");
+            return Err(CreateError::Capacity { kind });
+        };
+        match self.keep(id.clone(), request, caller).await {
+            Ok((row, job)) => {
+                self.inner.metrics.jobs_accepted.with_label_values(&[kind.as_str()]).inc();
+                tracing::info!(job = id, %kind, runner = job.request.runner, "job accepted");
+                self.follow(row, stop, false);
+                Ok(job)
+            }
+            Err(error) => {
+                self.leave(&id);
+                self.refused("internal");
+                tracing::error!(job = id, "keep the job: {error:#}");
+                Err(CreateError::Internal { kind, reason: "it could not be kept".to_owned() })
+            }
+        }
+    }
+
+    /// One job of the caller, secrets redacted.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn read(&self, id: &str, caller: &Caller) -> anyhow::Result<Option<Job>> {
+        let Some(row) = self.row(id, caller).await? else { return Ok(None) };
+        let request: JobRequest = serde_json::from_str(&row.request)?;
+        let mut output_data = Map::new();
+        output_data.insert("status".to_owned(), Value::from(row.phase.as_str()));
+        if !row.note.is_empty() {
+            output_data.insert("err".to_owned(), Value::from(row.note));
+        }
+        let (start_at, stop_at) = (row.start_at, row.stop_at);
+        Ok(Some(Job { id: row.id, request, start_at, stop_at, output_data }))
+    }
+
+    /// The end of the worker's log; `None` when there is no such job or no log.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn logs(&self, id: &str, caller: &Caller) -> anyhow::Result<Option<String>> {
+        if self.row(id, caller).await?.is_none() {
+            return Ok(None);
+        }
+        let path = self.folder(id).join("worker.log");
+        let text = tokio::task::spawn_blocking(move || {
+            let mut file = std::fs::File::open(path)?;
+            let len = file.metadata()?.len();
+            file.seek(SeekFrom::Start(len.saturating_sub(MAX_LOG_BYTES)))?;
+            let mut bytes = Vec::new();
+            file.take(MAX_LOG_BYTES).read_to_end(&mut bytes)?;
+            Ok::<_, std::io::Error>(String::from_utf8_lossy(&bytes).into_owned())
+        });
+        Ok(text.await?.ok())
+    }
+
+    /// Removes the folder of an ended job; its record stays readable.
+    ///
+    /// # Errors
+    /// When it still runs, is unknown, or cannot be removed.
+    pub async fn delete(&self, id: &str, caller: &Caller) -> Result<(), DeleteError> {
+        let row = self.row(id, caller).await.map_err(DeleteError::Internal)?;
+        let row = row.ok_or(DeleteError::Unknown)?;
+        if row.stop_at == 0 {
+            return Err(DeleteError::Running);
+        }
+        remove_folder(self.folder(id)).await.map_err(|error| DeleteError::Internal(error.into()))
+    }
+
+    /// Whether the service takes no more jobs.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.inner.draining.load(Ordering::Relaxed)
+    }
+
+    /// Asks every worker to end its capture and waits until all are gone or `patience` is over.
+    /// Workers that need longer go on by themselves; the next start finds them.
+    pub async fn drain(&self, patience: Duration) {
+        self.inner.draining.store(true, Ordering::Relaxed);
+        for stop in self.running().values() {
+            stop.send_replace(true);
+        }
+        let deadline = tokio::time::Instant::now() + patience;
+        while !self.running().is_empty() && tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Removes what failed jobs left when it is older than the configuration allows.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn sweep(&self) -> anyhow::Result<()> {
+        let Some(keep) = self.inner.config.failed_jobs_retention else { return Ok(()) };
+        let keep_ms = i64::try_from(keep.as_millis()).unwrap_or(i64::MAX);
+        let before = unix_ms().saturating_sub(keep_ms);
+        for row in self.inner.store.failed_before(before).await? {
+            tracing::info!(job = row.id, "remove a failed job after its retention time");
+            remove_folder(self.folder(&row.id)).await?;
+            self.inner.store.remove_job(&row.id).await?;
+        }
+        Ok(())
+    }
+
+    /// The order of the checks and their texts are part of the API.
+    fn check(&self, request: &JobRequest) -> Result<JobType, CreateError> {
+        let invalid = |field, rule: &str| CreateError::Invalid { field, rule: rule.to_owned() };
+        if request.kind.is_empty() {
+            return Err(invalid("invalid Type value", "should not be empty"));
+        }
+        if self.inner.config.validate_runners {
+            check_runner(&request.runner, &self.inner.config.image_registry)
+                .map_err(|error| invalid("invalid Runner value", &error.to_string()))?;
+        }
+        if request.max_duration_sec <= 0 {
+            return Err(invalid("invalid MaxDurationSec value", "should be positive"));
+        }
+        JobType::parse(&request.kind)
+            .ok_or_else(|| invalid("invalid Type value", &format!("\"{}\"", request.kind)))
+    }
+
+    async fn keep(
+        &self,
+        id: String,
+        mut request: JobRequest,
+        caller: &Caller,
+    ) -> anyhow::Result<(JobRow, Job)> {
+        let secrets: Map<String, Value> = request
+            .input_data
+            .iter()
+            .filter(|(key, _)| SECRET_INPUTS.iter().any(|name| key.eq_ignore_ascii_case(name)))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        let sealed = self.inner.sealer.seal(&id, serde_json::to_string(&secrets)?.as_bytes())?;
+        redact(&mut request.input_data);
+        tokio::fs::create_dir_all(self.folder(&id)).await?;
+        let row = JobRow {
+            id,
+            tenant: tenant(caller).to_owned(),
+            request: serde_json::to_string(&request)?,
+            sealed,
+            phase: Phase::Capturing,
+            start_at: unix_ms(),
+            stop_at: 0,
+            attempts: 0,
+            note: String::new(),
+        };
+        self.inner.store.add_job(&row).await?;
+        let job = Job {
+            id: row.id.clone(),
+            request,
+            start_at: row.start_at,
+            ..Job::default()
+        };
+        Ok((row, job))
+    }
+
+    async fn row(&self, id: &str, caller: &Caller) -> anyhow::Result<Option<JobRow>> {
+        let row = self.inner.store.job(id).await?;
+        Ok(row.filter(|row| *caller == Caller::Admin || row.tenant == tenant(caller)))
+    }
+
+    fn folder(&self, id: &str) -> PathBuf {
+        self.inner.config.data_dir.join("jobs").join(id)
+    }
+
+    fn running(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, watch::Sender<bool>>> {
+        self.inner.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a place among the running jobs; `None` when all `limit` are taken.
+    fn enter(&self, id: &str, limit: usize) -> Option<watch::Receiver<bool>> {
+        if self.is_draining() {
+            return None;
+        }
+        let mut running = self.running();
+        if running.len() >= limit {
+            return None;
+        }
+        let (stop, stopped) = watch::channel(false);
+        running.insert(id.to_owned(), stop);
+        self.inner.metrics.jobs_running.inc();
+        Some(stopped)
+    }
+
+    fn leave(&self, id: &str) {
+        if self.running().remove(id).is_some() {
+            self.inner.metrics.jobs_running.dec();
+        }
+    }
+
+    fn refused(&self, reason: &str) {
+        self.inner.metrics.jobs_refused.with_label_values(&[reason]).inc();
+    }
+
+    fn follow(&self, row: JobRow, stop: watch::Receiver<bool>, recovered: bool) {
+        let jobs = self.clone();
+        tokio::spawn(async move {
+            let id = row.id.clone();
+            if let Err(error) = follow::follow(&jobs, row, stop, recovered).await {
+                tracing::error!(job = id, "follow the job: {error:#}");
+            }
+            jobs.leave(&id);
+        });
+    }
+}
+
+fn tenant(caller: &Caller) -> &str {
+    match caller {
+        Caller::Admin => "",
+        Caller::Client(id) => id,
+    }
+}
+
+async fn remove_folder(folder: PathBuf) -> std::io::Result<()> {
+    match tokio::fs::remove_dir_all(folder).await {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}

@@ -1,0 +1,181 @@
+//! One job from its first worker to its end.
+//!
+//! ```text
+//! capture --ends by itself--> outcome: done | failed | parked
+//!    |  dies                                  ^
+//!    v                                        |
+//! finish --ends by itself---------------------+
+//!    |  dies: again, later, at most MAX_FINISHES times
+//! ```
+//! Invariant: at most one worker has the folder; a worker of an earlier service is waited for.
+
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::Context;
+use proto::offload::{JobRequest, JobType};
+use serde_json::{Map, Value};
+use tokio::io::AsyncWriteExt;
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::sync::watch;
+
+use super::Jobs;
+use crate::auth::unix_ms;
+use crate::order::{Ending, FolderLock, Outcome, STOP_LINE, Task, WorkerOrder};
+use crate::store::{JobRow, Phase};
+
+/// Finishing runs of one job before it counts as failed.
+const MAX_FINISHES: i64 = 5;
+/// Pause before the first repeated finishing run; doubled each time.
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
+/// How often the folder of a worker that is not our child is looked at.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// Follows a job until it is done or failed.
+pub(super) async fn follow(
+    jobs: &Jobs,
+    mut row: JobRow,
+    mut stop: watch::Receiver<bool>,
+    recovered: bool,
+) -> anyhow::Result<()> {
+    let folder = jobs.folder(&row.id);
+    let mut order = match make_order(jobs, &row, &folder) {
+        Ok(order) => order,
+        Err(error) => {
+            let note = format!("its secrets cannot be read: {error:#}");
+            let outcome = Outcome { ending: Ending::Failed, note };
+            return end(jobs, &mut row, outcome).await;
+        }
+    };
+    let mut died = false;
+    if recovered {
+        tokio::fs::create_dir_all(&folder).await?;
+        wait_for_folder(&folder).await?;
+        died = true;
+    }
+    loop {
+        if let Some(outcome) = Outcome::read(&folder) {
+            return end(jobs, &mut row, outcome).await;
+        }
+        if died {
+            row.phase = Phase::Finishing;
+            order.task = Task::Finish;
+            if row.attempts > MAX_FINISHES {
+                let note = format!("its worker died {} times; see its log", row.attempts);
+                return end(jobs, &mut row, Outcome { ending: Ending::Failed, note }).await;
+            }
+            jobs.inner.metrics.recoveries.inc();
+            if row.attempts > 1 {
+                let doublings = u32::try_from(row.attempts - 2).unwrap_or(0).min(6);
+                tokio::time::sleep(FIRST_PAUSE * 2u32.pow(doublings)).await;
+            }
+        }
+        row.attempts += 1;
+        jobs.inner.store.update_job(&row).await?;
+        let status = run_worker(jobs, &order, &mut stop).await?;
+        if Outcome::read(&folder).is_none() {
+            died = true;
+            jobs.inner.metrics.worker_deaths.inc();
+            tracing::warn!(job = row.id, %status, task = ?order.task, "the worker died");
+        }
+    }
+}
+
+async fn end(jobs: &Jobs, row: &mut JobRow, outcome: Outcome) -> anyhow::Result<()> {
+    let word = match outcome.ending {
+        Ending::Done => "done",
+        Ending::Failed => "failed",
+        Ending::Parked => "parked",
+    };
+    row.phase = if outcome.ending == Ending::Done { Phase::Done } else { Phase::Failed };
+    row.stop_at = unix_ms();
+    row.note = outcome.note;
+    jobs.inner.metrics.jobs_ended.with_label_values(&[word]).inc();
+    tracing::info!(job = row.id, outcome = word, note = row.note, "job ended");
+    jobs.inner.store.update_job(row).await?;
+    Ok(())
+}
+
+fn make_order(jobs: &Jobs, row: &JobRow, folder: &std::path::Path) -> anyhow::Result<WorkerOrder> {
+    let request: JobRequest = serde_json::from_str(&row.request).context("read the request")?;
+    let secrets = jobs.inner.sealer.unseal(&row.id, &row.sealed)?;
+    let secrets: Map<String, Value> = serde_json::from_slice(&secrets)?;
+    let mut input_data = request.input_data;
+    input_data.extend(secrets);
+    Ok(WorkerOrder {
+        task: Task::Capture,
+        id: row.id.clone(),
+        folder: folder.to_path_buf(),
+        kind: JobType::parse(&request.kind).context("read the kind of job")?,
+        max_duration_sec: request.max_duration_sec,
+        input_data,
+        speech: jobs.inner.speech.clone(),
+    })
+}
+
+/// Waits until no worker has the folder.
+async fn wait_for_folder(folder: &std::path::Path) -> anyhow::Result<()> {
+    while FolderLock::take(folder).context("look at the folder's lock")?.is_none() {
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    Ok(())
+}
+
+async fn run_worker(
+    jobs: &Jobs,
+    order: &WorkerOrder,
+    stop: &mut watch::Receiver<bool>,
+) -> anyhow::Result<ExitStatus> {
+    let (mut child, mut input) = start_worker(jobs, order).await?;
+    tracing::info!(job = order.id, pid = child.id(), task = ?order.task, "worker started");
+    loop {
+        tokio::select! {
+            status = child.wait() => {
+                drop(input);
+                return status.context("wait for the worker");
+            }
+            changed = stop.changed() => {
+                if changed.is_err() || *stop.borrow() {
+                    // The worker may have ended meanwhile; then `wait` says so.
+                    let _ = input.write_all(format!("{STOP_LINE}\n").as_bytes()).await;
+                    let _ = input.flush().await;
+                    return child.wait().await.context("wait for the worker");
+                }
+            }
+        }
+    }
+}
+
+async fn start_worker(jobs: &Jobs, order: &WorkerOrder) -> anyhow::Result<(Child, ChildStdin)> {
+    let (program, arguments) = worker_command(&jobs.inner.config.worker_command)?;
+    let log = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(order.folder.join("worker.log"))
+        .context("open the worker's log")?;
+    let mut child = Command::new(&program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(if jobs.inner.config.output_logs { Stdio::inherit() } else { log.into() })
+        .spawn()
+        .with_context(|| format!("start the worker `{}`", program.display()))?;
+    let mut input = child.stdin.take().context("the worker has an input")?;
+    let mut line = serde_json::to_string(order)?;
+    line.push('\n');
+    // A worker that dies before it read its order is noticed by `wait`.
+    let _ = input.write_all(line.as_bytes()).await;
+    let _ = input.flush().await;
+    Ok((child, input))
+}
+
+fn worker_command(configured: &[String]) -> anyhow::Result<(PathBuf, Vec<String>)> {
+    match configured.split_first() {
+        Some((program, arguments)) => Ok((PathBuf::from(program), arguments.to_vec())),
+        None => {
+            let program = std::env::current_exe().context("find this program")?;
+            Ok((program, vec!["worker".to_owned()]))
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! What the service tells a worker and what the worker leaves behind: both sides of a process.
+//!
+//! The order is one JSON line on the worker's standard input, because it holds the bot's token,
+//! which must stand neither in the arguments nor on disk. A second line `stop` asks the worker to
+//! end the capture; the end of the input means that the service is gone and changes nothing.
+//! The outcome is a small file in the job's folder.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use proto::offload::JobType;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// The line that ends a capture.
+pub const STOP_LINE: &str = "stop";
+
+/// What a worker shall do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Task {
+    /// Join the call, record until it ends, then finish.
+    Capture,
+    /// Make the best of what an earlier worker left.
+    Finish,
+}
+
+/// The whole order. Holds secrets: never printed.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct WorkerOrder {
+    pub task: Task,
+    /// The job's id at this service.
+    pub id: String,
+    /// The job's folder.
+    pub folder: PathBuf,
+    pub kind: JobType,
+    pub max_duration_sec: i64,
+    pub input_data: Map<String, Value>,
+    pub speech: SpeechOrder,
+}
+
+impl std::fmt::Debug for WorkerOrder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WorkerOrder").field("task", &self.task).field("id", &self.id).finish()
+    }
+}
+
+/// How a worker reaches speech recognition.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpeechOrder {
+    /// Socket of the node's speech process.
+    pub socket: PathBuf,
+    pub models_dir: PathBuf,
+    /// The operator's choice of model; empty: the job's size decides.
+    pub model: String,
+}
+
+/// How a job ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ending {
+    /// Handed in, or there was nothing to hand in.
+    Done,
+    /// Cannot be done; nothing worth keeping.
+    Failed,
+    /// Ready but not handed in: the messaging server refuses the bot. Kept for an operator.
+    Parked,
+}
+
+/// What a worker leaves in the folder when it ends by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    pub ending: Ending,
+    /// Why, or what is missing; empty when all is well.
+    #[serde(default)]
+    pub note: String,
+}
+
+impl Outcome {
+    fn path(folder: &Path) -> PathBuf {
+        folder.join("outcome.json")
+    }
+
+    /// Writes the outcome, durably and at once.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn write(&self, folder: &Path) -> io::Result<()> {
+        let part = folder.join("outcome.part");
+        let mut file = File::create(&part)?;
+        file.write_all(serde_json::to_string(self)?.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(part, Self::path(folder))
+    }
+
+    /// Reads the outcome; `None` when no worker ended by itself.
+    #[must_use]
+    pub fn read(folder: &Path) -> Option<Self> {
+        serde_json::from_slice(&fs::read(Self::path(folder)).ok()?).ok()
+    }
+}
+
+/// Holds a job's folder for one worker at a time, across processes; freed when it is dropped or
+/// its process dies.
+#[derive(Debug)]
+pub struct FolderLock {
+    _file: File,
+}
+
+impl FolderLock {
+    /// Takes the folder; `None` when a worker has it.
+    ///
+    /// # Errors
+    /// When the lock file cannot be made.
+    pub fn take(folder: &Path) -> io::Result<Option<Self>> {
+        let file = File::create(folder.join("lock"))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self { _file: file })),
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
+            Err(fs::TryLockError::Error(error)) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! Handing in: files are uploaded, then the result is told, until the messaging server has it.
+//!
+//! In: finished files, the journal of what was done already. Out: a result in the call's thread.
+//! Every step is in the journal, so that a run after a crash goes on where the last one stopped:
+//! a begun upload is resumed at the byte the server names, a finished one is not repeated.
+//! Invariant: what is journalled as handed in is never handed in again.
+
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use proto::calls::bot::{RecordingReport, Transcription, TranscriptionReport};
+use proto::id::FileId;
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use tokio::time::Instant;
+
+use crate::capture::journal::{self, Entry, Journal};
+use crate::client::bot::{BotApi, BotError, Progress, Remedy};
+
+/// One piece of an upload, in bytes.
+const PIECE: u64 = 8 << 20;
+/// First pause after a failure; doubled each time.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// Longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// Failures of this kind are waited out for so long in all.
+const PATIENCE: Duration = Duration::from_secs(24 * 3600);
+/// Pieces the server may leave unchanged before the upload is begun anew.
+const MOST_STALLS: u32 = 3;
+
+/// Nothing more can be done without help.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// The token is refused; the files are kept for an operator.
+    #[error("the messaging server refuses the bot: {0}")]
+    Credentials(BotError),
+    #[error("the messaging server will not take it: {0}")]
+    Never(BotError),
+    #[error("the messaging server could not be reached for {hours} h: {0}", hours = PATIENCE.as_secs() / 3600)]
+    Unreachable(BotError),
+    #[error("read or write the job's folder")]
+    Folder(#[from] std::io::Error),
+}
+
+/// How failed calls are waited out. Tests shorten it.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    pub first_pause: Duration,
+    pub patience: Duration,
+    /// Bytes of one piece.
+    pub piece: u64,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { first_pause: FIRST_PAUSE, patience: PATIENCE, piece: PIECE }
+    }
+}
+
+/// Hands in the results of one job.
+#[derive(Debug)]
+pub struct Publisher<'a> {
+    bot: &'a BotApi,
+    folder: &'a Path,
+    journal: Journal,
+    pace: Pace,
+}
+
+impl<'a> Publisher<'a> {
+    /// Opens the folder of a job.
+    ///
+    /// # Errors
+    /// When its journal cannot be written.
+    pub fn open(bot: &'a BotApi, folder: &'a Path, pace: Pace) -> Result<Self, PublishError> {
+        Ok(Self { bot, folder, journal: Journal::open(folder)?, pace })
+    }
+
+    /// Uploads the movie and tells where it is.
+    ///
+    /// # Errors
+    /// When the server refuses for good, or cannot be reached for a day.
+    pub async fn recording(
+        &mut self,
+        job: &str,
+        post: &str,
+        file: &str,
+    ) -> Result<(), PublishError> {
+        if self.is_handed_in() {
+            return Ok(());
+        }
+        let name = format!("{}.mp4", self.name().await?);
+        let id = self.upload(file, &name).await?;
+        let report =
+            RecordingReport { job: job.to_owned(), post: post.to_owned(), files: vec![id] };
+        let bot = self.bot;
+        self.patiently(async || bot.hand_in_recording(&report).await).await?;
+        self.journal.record(&Entry::HandedIn)?;
+        Ok(())
+    }
+
+    /// Uploads the two files of a transcript and tells where they are.
+    ///
+    /// # Errors
+    /// When the server refuses for good, or cannot be reached for a day.
+    pub async fn transcript(
+        &mut self,
+        job: &str,
+        post: &str,
+        language: &str,
+        (vtt, txt): (&str, &str),
+    ) -> Result<(), PublishError> {
+        if self.is_handed_in() {
+            return Ok(());
+        }
+        let name = self.name().await?;
+        let vtt = self.upload(vtt, &format!("{name}.vtt")).await?;
+        let txt = self.upload(txt, &format!("{name}.txt")).await?;
+        let report = TranscriptionReport {
+            job: job.to_owned(),
+            post: post.to_owned(),
+            transcriptions: vec![Transcription {
+                title: language.to_owned(),
+                language: language.to_owned(),
+                files: vec![vtt, txt],
+            }],
+        };
+        let bot = self.bot;
+        self.patiently(async || bot.hand_in_transcript(&report).await).await?;
+        self.journal.record(&Entry::HandedIn)?;
+        Ok(())
+    }
+
+    fn is_handed_in(&self) -> bool {
+        journal::read(self.folder).contains(&Entry::HandedIn)
+    }
+
+    async fn name(&mut self) -> Result<String, PublishError> {
+        let known = journal::read(self.folder).into_iter().find_map(|entry| {
+            if let Entry::Named { name } = entry { Some(name) } else { None }
+        });
+        if let Some(name) = known {
+            return Ok(name);
+        }
+        let bot = self.bot;
+        let name = self.patiently(async || bot.filename().await).await?;
+        self.journal.record(&Entry::Named { name: name.clone() })?;
+        Ok(name)
+    }
+
+    /// Uploads a file of the folder, or finds out that it was uploaded before.
+    async fn upload(&mut self, file: &str, name: &str) -> Result<FileId, PublishError> {
+        let (mut session, mut done) = (None, None);
+        for entry in journal::read(self.folder) {
+            if let Entry::Upload { file: known, id } = entry {
+                session = (known == file).then_some(id).or(session);
+            } else if let Entry::Uploaded { file: known, file_id } = entry {
+                done = (known == file).then_some(file_id).or(done);
+            }
+        }
+        if let Some(id) = done.and_then(|id| FileId::parse(id).ok()) {
+            return Ok(id);
+        }
+        let size = tokio::fs::metadata(self.folder.join(file)).await?.len();
+        loop {
+            let id = match session.take() {
+                Some(id) => id,
+                None => self.begin_upload(file, name, size).await?,
+            };
+            match self.send_pieces(file, &id).await? {
+                Some(file_id) => {
+                    let entry =
+                        Entry::Uploaded { file: file.to_owned(), file_id: file_id.to_string() };
+                    self.journal.record(&entry)?;
+                    return Ok(file_id);
+                }
+                None => tracing::warn!(file, "the upload session is gone; a new one is begun"),
+            }
+        }
+    }
+
+    async fn begin_upload(
+        &mut self,
+        file: &str,
+        name: &str,
+        size: u64,
+    ) -> Result<String, PublishError> {
+        let bot = self.bot;
+        let session = self.patiently(async || bot.create_upload(name, size).await).await?;
+        let id = session.id.to_string();
+        self.journal.record(&Entry::Upload { file: file.to_owned(), id: id.clone() })?;
+        Ok(id)
+    }
+
+    /// Sends what the server does not have; `None` when the session is gone.
+    async fn send_pieces(&self, file: &str, id: &str) -> Result<Option<FileId>, PublishError> {
+        let mut input = tokio::fs::File::open(self.folder.join(file)).await?;
+        let mut patience = Patience::new(self.pace);
+        let (mut last_offset, mut stalls) = (None, 0);
+        loop {
+            let sent = async {
+                let offset = self.bot.upload(id).await?.file_offset;
+                let piece = read_piece(&mut input, offset, self.pace.piece).await;
+                Ok::<_, BotError>((offset, piece))
+            };
+            let outcome = match sent.await {
+                Ok((offset, piece)) => {
+                    stalls = if last_offset == Some(offset) { stalls + 1 } else { 0 };
+                    last_offset = Some(offset);
+                    if stalls >= MOST_STALLS {
+                        return Ok(None);
+                    }
+                    self.bot.upload_piece(id, piece?).await
+                }
+                Err(error) => Err(error),
+            };
+            match outcome {
+                Ok(Progress::Complete(info)) => return Ok(Some(info.id)),
+                Ok(Progress::Partial) => patience = Patience::new(self.pace),
+                Err(error) if error.remedy() == Remedy::Gone => return Ok(None),
+                Err(error) => patience.wait(error).await?,
+            }
+        }
+    }
+
+    /// Repeats a call until it succeeds or there is no hope.
+    async fn patiently<T>(
+        &self,
+        call: impl AsyncFn() -> Result<T, BotError>,
+    ) -> Result<T, PublishError> {
+        let mut patience = Patience::new(self.pace);
+        loop {
+            match call().await {
+                Ok(value) => return Ok(value),
+                Err(error) => patience.wait(error).await?,
+            }
+        }
+    }
+}
+
+async fn read_piece(
+    input: &mut tokio::fs::File,
+    offset: u64,
+    most: u64,
+) -> std::io::Result<Bytes> {
+    input.seek(std::io::SeekFrom::Start(offset)).await?;
+    let mut piece = Vec::new();
+    input.take(most).read_to_end(&mut piece).await?;
+    Ok(piece.into())
+}
+
+/// Pauses that grow, and an end.
+struct Patience {
+    pause: Duration,
+    until: Instant,
+}
+
+impl Patience {
+    fn new(pace: Pace) -> Self {
+        Self { pause: pace.first_pause, until: Instant::now() + pace.patience }
+    }
+
+    async fn wait(&mut self, error: BotError) -> Result<(), PublishError> {
+        match error.remedy() {
+            Remedy::Credentials => return Err(PublishError::Credentials(error)),
+            Remedy::Never | Remedy::Gone => return Err(PublishError::Never(error)),
+            Remedy::Retry if Instant::now() >= self.until => {
+                return Err(PublishError::Unreachable(error));
+            }
+            Remedy::Retry => {}
+        }
+        let jitter = rand::random_range(0.8..1.2);
+        tracing::info!(%error, "handing in is tried again");
+        tokio::time::sleep(self.pause.mul_f64(jitter)).await;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        Ok(())
+    }
+}

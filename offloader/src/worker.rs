@@ -1,0 +1,153 @@
+//! The worker: one process for one job, from joining the call to handing in the result.
+//!
+//! In: an order on standard input. Out: files in the job's folder and an `Outcome`.
+//! Stages: `live` (in the call) -> `results` (finish and hand in). A worker ordered to finish
+//! begins with the second.
+//! Invariant: it may die at any moment; the next one goes on from what is on disk.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use proto::calls::JobKind;
+use proto::calls::bot::StatusReport;
+use proto::id::{ChannelId, JobId};
+use proto::offload::input::CallInput;
+use proto::offload::{InputProblem, JobType, RecordingInput, TranscribingInput};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
+use tokio::sync::watch;
+
+use crate::capture::journal::{Entry, Journal};
+use crate::client::JoinOrder;
+use crate::client::bot::BotApi;
+use crate::order::{Ending, FolderLock, Outcome, STOP_LINE, Task, WorkerOrder};
+use crate::telemetry;
+
+mod captions;
+mod live;
+mod results;
+
+/// Everything that stages share.
+struct Job {
+    order: WorkerOrder,
+    call: CallInput,
+    details: Details,
+    bot: BotApi,
+    /// Becomes true when the service asks to end the capture.
+    stop: watch::Receiver<bool>,
+}
+
+enum Details {
+    Recording(RecordingInput),
+    Transcribing(TranscribingInput),
+}
+
+impl Job {
+    fn kind(&self) -> JobKind {
+        match self.details {
+            Details::Recording(_) => JobKind::Recording,
+            Details::Transcribing(_) => JobKind::Transcribing,
+        }
+    }
+
+    fn join_order(&self) -> anyhow::Result<JoinOrder> {
+        Ok(JoinOrder {
+            site_url: self.call.site_url.clone(),
+            channel: ChannelId::parse(self.call.channel_id.as_str())?,
+            job: JobId::parse(self.call.job_id.as_str())?,
+            token: self.call.auth_token.clone(),
+        })
+    }
+}
+
+/// Runs a worker to its end: the `worker` verb, and what the all-in-one binary calls for it.
+/// Blocks; makes its own runtime.
+#[must_use]
+pub fn worker_main() -> ExitCode {
+    telemetry::start_worker();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let done = runtime.context("start the runtime").and_then(|runtime| {
+        let done = runtime.block_on(run());
+        // A reader of standard input may still be waiting for a line.
+        runtime.shutdown_background();
+        done
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("the worker cannot go on: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> anyhow::Result<()> {
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    let line = lines.next_line().await?.context("read the order from standard input")?;
+    let order: WorkerOrder = serde_json::from_str(&line).context("read the order")?;
+    let folder = order.folder.clone();
+    let lock = FolderLock::take(&folder).context("lock the job's folder")?;
+    let Some(_lock) = lock else {
+        anyhow::bail!("another worker has the folder `{}`", folder.display());
+    };
+    let outcome = work(order, lines).await?;
+    tracing::info!(ending = ?outcome.ending, note = outcome.note, "the job ended");
+    outcome.write(&folder).context("write the outcome")
+}
+
+async fn work(order: WorkerOrder, lines: Lines<BufReader<Stdin>>) -> anyhow::Result<Outcome> {
+    let parsed = match order.kind {
+        JobType::Recording => RecordingInput::parse(&order.input_data)
+            .map(|input| (input.call.clone(), Details::Recording(input))),
+        JobType::Transcribing => TranscribingInput::parse(&order.input_data)
+            .map(|input| (input.call.clone(), Details::Transcribing(input))),
+    };
+    let (call, details) = match parsed {
+        Ok(parsed) => parsed,
+        Err(problems) => return Ok(failed(describe(&problems))),
+    };
+    let channel = ChannelId::parse(call.channel_id.as_str())?;
+    let bot = BotApi::new(&call.site_url, channel, call.auth_token.clone())?;
+    let (stop_sender, stop) = watch::channel(false);
+    tokio::spawn(listen(lines, stop_sender));
+    let task = order.task;
+    let mut job = Job { order, call, details, bot, stop };
+    match task {
+        Task::Capture => match Box::pin(live::capture(&mut job)).await? {
+            live::Captured::Something => {}
+            live::Captured::Nothing { why } => return Ok(report_failure(&job, why).await),
+        },
+        Task::Finish => {
+            let at_ms = crate::auth::unix_ms();
+            Journal::open(&job.order.folder)?.record(&Entry::Recovered { at_ms })?;
+        }
+    }
+    results::make_and_hand_in(&job).await
+}
+
+/// Hears the service. The end of the input means that the service is gone: the work goes on.
+async fn listen(mut lines: Lines<BufReader<Stdin>>, stop: watch::Sender<bool>) {
+    while let Ok(Some(line)) = lines.next_line().await {
+        if line.trim() == STOP_LINE {
+            stop.send_replace(true);
+        }
+    }
+    // Kept, or waiting for a change would end at once.
+    stop.closed().await;
+}
+
+fn failed(note: impl Into<String>) -> Outcome {
+    Outcome { ending: Ending::Failed, note: note.into() }
+}
+
+/// Tells the messaging server that nothing will come, so that people need not wait for it.
+async fn report_failure(job: &Job, why: String) -> Outcome {
+    let report = StatusReport::failed(job.kind(), why.clone());
+    if let Err(error) = job.bot.status(&job.call.job_id, &report).await {
+        tracing::warn!("report the failure: {:#}", anyhow::Error::from(error));
+    }
+    failed(why)
+}
+
+fn describe(problems: &[InputProblem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}

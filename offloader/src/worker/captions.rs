@@ -1,0 +1,148 @@
+//! Live captions: each voice decoded as it comes, its words sent to the call.
+//!
+//! In: packets of voice tracks. Out: caption commands to the client.
+//! Not here: how speech becomes text (`speech`).
+//! What is shed: packets for which there is no room; captions are never worth a delay.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use proto::id::SessionId;
+use proto::offload::TranscribingInput;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::capture::jitter::{JitterBuffer, Ordered};
+use crate::client::{CallCommand, MediaPacket, TrackKey};
+use crate::ffmpeg::{self, OpusDecoder};
+use crate::finish::resample::ToSpeech;
+use crate::order::SpeechOrder;
+use crate::speech::{CaptionOptions, CaptionStream, CaptionUpdates, SpeechClient};
+
+/// A missing packet is waited for this long.
+const HOLD: Duration = Duration::from_millis(300);
+/// Packets of one voice that may wait: 12 s.
+const QUEUE: usize = 600;
+/// A pause in the packets is heard as silence up to this long.
+const LONGEST_SILENCE: Duration = Duration::from_secs(2);
+
+/// The captions of one call.
+#[derive(Debug)]
+pub(super) struct Captions {
+    speech: SpeechClient,
+    language: String,
+    commands: mpsc::Sender<CallCommand>,
+    voices: BTreeMap<TrackKey, mpsc::Sender<MediaPacket>>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Captions {
+    /// Opens the way to speech recognition; `None` (and a log line that says why) without a model.
+    pub(super) fn open(
+        order: &SpeechOrder,
+        input: &TranscribingInput,
+        commands: mpsc::Sender<CallCommand>,
+    ) -> Option<Self> {
+        match super::results::speech_client(order, input) {
+            Ok(speech) => Some(Self {
+                speech,
+                language: input.captions_language.clone(),
+                commands,
+                voices: BTreeMap::new(),
+                tasks: Vec::new(),
+            }),
+            Err(error) => {
+                tracing::warn!("no captions: {error:#}");
+                None
+            }
+        }
+    }
+
+    pub(super) fn add(&mut self, track: TrackKey, owner: SessionId) {
+        let options = CaptionOptions { language: Some(self.language.clone()) };
+        let (stream, updates) = self.speech.captions(options);
+        let (packets, queue) = mpsc::channel(QUEUE);
+        self.voices.insert(track, packets);
+        self.tasks.push(tokio::spawn(hear(queue, stream)));
+        self.tasks.push(tokio::spawn(tell(updates, owner, self.commands.clone())));
+    }
+
+    pub(super) fn remove(&mut self, track: TrackKey) {
+        self.voices.remove(&track);
+    }
+
+    pub(super) fn packet(&self, track: TrackKey, packet: MediaPacket) {
+        if let Some(voice) = self.voices.get(&track) {
+            // Full: recognition is far behind and drops audio anyway.
+            let _ = voice.try_send(packet);
+        }
+    }
+
+    /// Ends all voices. What was not yet recognised is not shown.
+    pub(super) async fn end(mut self) {
+        self.voices.clear();
+        for task in self.tasks {
+            task.abort();
+            let _ = task.await;
+        }
+    }
+}
+
+/// Turns the packets of one voice into PCM for recognition.
+async fn hear(mut packets: mpsc::Receiver<MediaPacket>, stream: CaptionStream) {
+    ffmpeg::init();
+    let mut decoder = match OpusDecoder::new() {
+        Ok(decoder) => decoder,
+        Err(error) => {
+            tracing::warn!(%error, "a voice gets no captions");
+            return;
+        }
+    };
+    let start = Instant::now();
+    let mut buffer = JitterBuffer::new(HOLD);
+    let mut filter = ToSpeech::new();
+    let mut last_time: Option<u64> = None;
+    while let Some(packet) = packets.recv().await {
+        let now = packet.arrived.saturating_duration_since(start);
+        buffer.push(now, packet.seq_no, packet);
+        while let Some(item) = buffer.pop(now) {
+            let Ordered::Packet(packet) = item else { continue };
+            let samples = decoder.decode(&packet.payload);
+            let silence = pause(last_time, packet.time);
+            if silence > 0 {
+                stream.push(&filter.push(&vec![(0.0, 0.0); silence]));
+            }
+            let len = u64::try_from(samples.len()).unwrap_or(0);
+            last_time = Some(packet.time.saturating_add(len));
+            stream.push(&filter.push(&samples));
+        }
+    }
+}
+
+/// Samples of silence between the end of one packet and the beginning of the next.
+fn pause(end: Option<u64>, begin: u64) -> usize {
+    let most = u64::try_from(LONGEST_SILENCE.as_millis()).unwrap_or(0) * 48;
+    let gap = end.map_or(0, |end| begin.saturating_sub(end)).min(most);
+    usize::try_from(gap).unwrap_or(0)
+}
+
+async fn tell(
+    mut updates: CaptionUpdates,
+    session: SessionId,
+    commands: mpsc::Sender<CallCommand>,
+) {
+    while let Some(update) = updates.next().await {
+        if update.text.is_empty() {
+            continue;
+        }
+        let length = u32::try_from(update.new_audio_len_ms).unwrap_or(u32::MAX);
+        let caption = CallCommand::Caption {
+            session: session.clone(),
+            text: update.text,
+            new_audio_len_ms: f64::from(length),
+        };
+        if commands.send(caption).await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! The worker in the call: from joining to leaving.
+//!
+//! In: the order. Out: a folder with a capture, or the reason why there is none.
+//! A recording's time begins when `started` was reported; a transcript's when the recording of the
+//! same call began.
+//! Invariant: the call is left, whatever happens here.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use proto::calls::JobKind;
+use proto::calls::bot::StatusReport;
+use proto::id::SessionId;
+use proto::rtcd::TrackType;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::captions::Captions;
+use super::{Details, Job};
+use crate::capture::Capture;
+use crate::client::bot::BotApi;
+use crate::client::{self, CallCommand, CallEvent, CallHandle};
+
+/// A recording that has not begun by then will not.
+const RECORDING_START: Duration = Duration::from_secs(25);
+/// A transcript waits for the recording as well.
+const TRANSCRIPT_START: Duration = Duration::from_secs(45);
+/// How often small things are looked after.
+const TICK: Duration = Duration::from_millis(200);
+/// How often the journal hears that the capture lasts.
+const JOURNAL_TICK: Duration = Duration::from_secs(1);
+/// Tries and pause of the report that the job has started.
+const REPORT_TRIES: u32 = 3;
+const REPORT_PAUSE: Duration = Duration::from_secs(2);
+/// Tries and pause of looking up a name.
+const NAME_TRIES: u32 = 5;
+const NAME_PAUSE: Duration = Duration::from_secs(1);
+
+/// How the capture ended.
+pub(super) enum Captured {
+    Something,
+    Nothing { why: String },
+}
+
+/// A name that was looked up.
+struct Name {
+    session: SessionId,
+    user: String,
+    name: String,
+}
+
+struct Live<'a> {
+    job: &'a Job,
+    capture: Capture,
+    captions: Option<Captions>,
+    commands: mpsc::Sender<CallCommand>,
+    connected: bool,
+    recording_began: bool,
+    report: Option<JoinHandle<Result<(), String>>>,
+    names: BTreeMap<SessionId, bool>,
+    found: mpsc::Sender<Name>,
+    begun: Instant,
+    ticked: Instant,
+}
+
+/// Captures until something ends it.
+pub(super) async fn capture(job: &mut Job) -> anyhow::Result<Captured> {
+    let CallHandle { mut events, commands } = client::join(job.join_order()?);
+    let capture = Capture::begin(&job.order.folder).context("begin the capture")?;
+    let (found, mut names) = mpsc::channel(64);
+    let mut stop = job.stop.clone();
+    let captions = match &job.details {
+        Details::Transcribing(input) if input.captions_on => {
+            Captions::open(&job.order.speech, input, commands.clone())
+        }
+        Details::Transcribing(_) | Details::Recording(_) => None,
+    };
+    let mut live = Live {
+        job,
+        capture,
+        captions,
+        commands,
+        connected: false,
+        recording_began: false,
+        report: None,
+        names: BTreeMap::new(),
+        found,
+        begun: Instant::now(),
+        ticked: Instant::now(),
+    };
+    let mut timer = tokio::time::interval(TICK);
+    let reason = loop {
+        let ended = tokio::select! {
+            event = events.recv() => match event {
+                Some(event) => live.take(event),
+                None => Some("the client ended".to_owned()),
+            },
+            Some(name) = names.recv() => {
+                live.capture.name(name.session.as_str(), &name.user, &name.name, Instant::now());
+                None
+            }
+            changed = stop.changed() => {
+                (changed.is_err() || *stop.borrow()).then(|| "the service stops".to_owned())
+            }
+            _ = timer.tick() => live.tick().await,
+        };
+        if let Some(reason) = ended {
+            break reason;
+        }
+    };
+    tracing::info!(reason, "the capture ends");
+    live.end(events, reason).await
+}
+
+impl Live<'_> {
+    /// Takes an event; the reason when it ends the capture.
+    fn take(&mut self, event: CallEvent) -> Option<String> {
+        let now = Instant::now();
+        self.capture.take(&event, now);
+        match event {
+            CallEvent::Connected { .. } => self.connected = true,
+            CallEvent::TrackAdded { track, kind, owner } => {
+                self.look_up(&owner);
+                if let Some(captions) = self.captions.as_mut().filter(|_| kind == TrackType::Voice) {
+                    captions.add(track, owner);
+                }
+            }
+            CallEvent::TrackEnded { track } => {
+                if let Some(captions) = self.captions.as_mut() {
+                    captions.remove(track);
+                }
+            }
+            CallEvent::Packet { track, packet } => {
+                if let Some(captions) = self.captions.as_mut() {
+                    captions.packet(track, packet);
+                }
+            }
+            CallEvent::UserJoined { session, .. } => self.look_up(&session),
+            CallEvent::JobState { kind, start_at, end_at, err } => {
+                return self.take_job_state(kind, start_at, end_at, &err);
+            }
+            CallEvent::Stop => return Some("the host stopped it".to_owned()),
+            CallEvent::CallEnded => return Some("the call ended".to_owned()),
+            CallEvent::Closed { reason } => return Some(reason.to_string()),
+            CallEvent::Joined { .. }
+            | CallEvent::UserLeft { .. }
+            | CallEvent::Muted { .. }
+            | CallEvent::ScreenOn { .. }
+            | CallEvent::ScreenOff => {}
+        }
+        None
+    }
+
+    fn take_job_state(
+        &mut self,
+        kind: JobKind,
+        start_at: i64,
+        end_at: i64,
+        err: &str,
+    ) -> Option<String> {
+        if kind == JobKind::Recording && start_at > 0 {
+            self.recording_began = true;
+        }
+        // Said as well by `job_stop`, which may have been lost with a connection.
+        let ended = kind == self.job.kind() && end_at > 0 && self.connected;
+        ended.then(|| if err.is_empty() { "it was ended".to_owned() } else { err.to_owned() })
+    }
+
+    async fn tick(&mut self) -> Option<String> {
+        let now = Instant::now();
+        if self.capture.is_broken() {
+            return Some("the disk refuses to be written".to_owned());
+        }
+        if !self.capture.has_begun() {
+            return self.start(now).await;
+        }
+        if now.saturating_duration_since(self.ticked) >= JOURNAL_TICK {
+            self.ticked = now;
+            self.capture.tick(now);
+        }
+        for track in self.capture.keyframes_wanted(now) {
+            // A full queue: the wish is repeated in a second.
+            let _ = self.commands.try_send(CallCommand::RequestKeyframe { track });
+        }
+        let limit = self.job.order.max_duration_sec.saturating_mul(1000);
+        (self.capture.t_ms(now) >= limit).then(|| "it reached its longest duration".to_owned())
+    }
+
+    /// Reports `started` as soon as it is true, then lets time begin.
+    async fn start(&mut self, now: Instant) -> Option<String> {
+        if let Some(report) = self.report.take_if(|report| report.is_finished()) {
+            return match report.await {
+                Ok(Ok(())) => {
+                    self.capture.set_zero(Instant::now());
+                    tracing::info!("capturing");
+                    None
+                }
+                Ok(Err(why)) => Some(why),
+                Err(error) => Some(error.to_string()),
+            };
+        }
+        let limit = match self.job.details {
+            Details::Recording(_) => RECORDING_START,
+            Details::Transcribing(_) => TRANSCRIPT_START,
+        };
+        if now.saturating_duration_since(self.begun) > limit {
+            let what = if self.connected { "the recording" } else { "the call" };
+            return Some(format!("waited {} s for {what}", limit.as_secs()));
+        }
+        let ready = match self.job.details {
+            Details::Recording(_) => self.connected,
+            Details::Transcribing(_) => self.connected && self.recording_began,
+        };
+        if ready && self.report.is_none() {
+            let (bot, job) = (self.job.bot.clone(), self.job.call.job_id.clone());
+            let report = StatusReport::started(self.job.kind());
+            self.report = Some(tokio::spawn(report_start(bot, job, report)));
+        }
+        None
+    }
+
+    fn look_up(&mut self, session: &SessionId) {
+        if self.names.insert(session.clone(), true).is_some() {
+            return;
+        }
+        let (bot, session, found) = (self.job.bot.clone(), session.clone(), self.found.clone());
+        tokio::spawn(async move {
+            for _ in 0..NAME_TRIES {
+                match bot.profile(&session).await {
+                    Ok(profile) => {
+                        let name = display_name(&profile);
+                        let user = profile.id.to_string();
+                        // Nobody listens any more when the capture has ended.
+                        let _ = found.send(Name { session, user, name }).await;
+                        return;
+                    }
+                    Err(error) => tracing::debug!(%error, "look up a name"),
+                }
+                tokio::time::sleep(NAME_PAUSE).await;
+            }
+            tracing::warn!(%session, "nobody knows the name of a session");
+        });
+    }
+
+    async fn end(
+        self,
+        mut events: mpsc::Receiver<CallEvent>,
+        reason: String,
+    ) -> anyhow::Result<Captured> {
+        let now = Instant::now();
+        // The client may have ended by itself.
+        let _ = self.commands.send(CallCommand::Leave).await;
+        let leaving = async { while events.recv().await.is_some() {} };
+        let _ = tokio::time::timeout(Duration::from_secs(5), leaving).await;
+        if let Some(captions) = self.captions {
+            captions.end().await;
+        }
+        let begun = self.capture.has_begun();
+        let capture = self.capture;
+        let why = reason.clone();
+        tokio::task::spawn_blocking(move || capture.end(&why, now))
+            .await?
+            .context("write the last of the capture")?;
+        Ok(if begun { Captured::Something } else { Captured::Nothing { why: reason } })
+    }
+}
+
+async fn report_start(bot: BotApi, job: String, report: StatusReport) -> Result<(), String> {
+    let mut last = String::new();
+    for attempt in 0..REPORT_TRIES {
+        if attempt > 0 {
+            tokio::time::sleep(REPORT_PAUSE).await;
+        }
+        match bot.status(&job, &report).await {
+            Ok(()) => return Ok(()),
+            Err(error) => last = format!("{:#}", anyhow::Error::from(error)),
+        }
+    }
+    Err(last)
+}
+
+/// First and last name, else nickname, else username.
+fn display_name(profile: &proto::calls::bot::Profile) -> String {
+    let full = format!("{} {}", profile.first_name.trim(), profile.last_name.trim());
+    let names = [full.trim(), profile.nickname.trim(), profile.username.trim()];
+    names.into_iter().find(|name| !name.is_empty()).unwrap_or("Unknown").to_owned()
+}

@@ -1,0 +1,147 @@
+//! The worker after the call: finished files, handed in.
+//!
+//! In: the folder. Out: an outcome. Each step finds out by itself whether it is done already.
+
+use std::path::Path;
+
+use anyhow::Context;
+use proto::offload::{RecordingInput, TranscribingInput};
+
+use super::{Details, Job, failed, report_failure};
+use crate::capture::journal::{Entry, Journal};
+use crate::finish::plan::Plan;
+use crate::finish::{self, Section, Sections};
+use crate::order::{Ending, Outcome, SpeechOrder};
+use crate::publish::{Pace, PublishError, Publisher};
+use crate::speech::{Compaction, SpeechClient, SpeechConfig, Transcript};
+
+/// The transcript's files in the folder.
+const VTT: &str = "transcript.vtt";
+const TXT: &str = "transcript.txt";
+
+/// Makes what is missing and hands it in.
+pub(super) async fn make_and_hand_in(job: &Job) -> anyhow::Result<Outcome> {
+    let folder = job.order.folder.clone();
+    let plan = tokio::task::spawn_blocking(move || Plan::read(&folder)).await?;
+    let Some(plan) = plan else {
+        let why = "the worker died before the capture began".to_owned();
+        return Ok(report_failure(job, why).await);
+    };
+    tracing::info!(span_ms = plan.span_ms, tracks = plan.tracks.len(), "finish");
+    let handed_in = match &job.details {
+        Details::Recording(input) => record(job, plan, input.clone()).await?,
+        Details::Transcribing(input) => transcribe(job, plan, input).await?,
+    };
+    Ok(match handed_in {
+        Ok(note) => Outcome { ending: Ending::Done, note },
+        Err(error @ PublishError::Credentials(_)) => {
+            Outcome { ending: Ending::Parked, note: error.to_string() }
+        }
+        Err(error) => failed(format!("{:#}", anyhow::Error::from(error))),
+    })
+}
+
+type HandedIn = Result<String, PublishError>;
+
+async fn record(job: &Job, plan: Plan, input: RecordingInput) -> anyhow::Result<HandedIn> {
+    let folder = job.order.folder.clone();
+    if !folder.join(finish::MOVIE).is_file() {
+        let begun = std::time::Instant::now();
+        tokio::task::spawn_blocking(move || {
+            finish::make_voices(&folder, &plan)?;
+            finish::make_movie(&folder, &plan, &input)
+        })
+        .await?
+        .context("make the recording")?;
+        let took_ms = begun.elapsed().as_millis();
+        tracing::info!(took_ms, "the recording is made");
+        let entry = Entry::Made { file: finish::MOVIE.to_owned() };
+        Journal::open(&job.order.folder)?.record(&entry)?;
+    }
+    let mut publisher = Publisher::open(&job.bot, &job.order.folder, Pace::default())?;
+    let done = publisher.recording(&job.call.job_id, &job.call.post_id, finish::MOVIE).await;
+    Ok(done.map(|()| String::new()))
+}
+
+async fn transcribe(
+    job: &Job,
+    plan: Plan,
+    input: &TranscribingInput,
+) -> anyhow::Result<HandedIn> {
+    let folder = &job.order.folder;
+    let speech = match speech_client(&job.order.speech, input) {
+        Ok(speech) => speech,
+        Err(error) => {
+            let note = format!("no transcript: {error:#}");
+            tracing::warn!(note, "the sound is kept");
+            tokio::task::spawn_blocking({
+                let folder = folder.clone();
+                move || finish::make_voices(&folder, &plan)
+            })
+            .await??;
+            return Ok(Ok(note));
+        }
+    };
+    let mut tracks = Vec::new();
+    for track in finish::voices(&plan) {
+        let speaker = plan.name(&track.session);
+        let mut language = None;
+        let mut sections = Sections::open(track)?;
+        loop {
+            let (section, rest) = tokio::task::spawn_blocking(move || {
+                let section = sections.next();
+                (section, sections)
+            })
+            .await?;
+            sections = rest;
+            let Some(Section { offset_ms, pcm }) = section else { break };
+            let heard = speech.transcribe(pcm, language.clone()).await?;
+            language = heard.language.clone().or(language);
+            tracks.push(heard.of_speaker(speaker.clone(), offset_ms));
+        }
+    }
+    speech.stop();
+    let transcript = Transcript::merge(tracks);
+    if transcript.is_empty() {
+        return Ok(Ok("nobody said anything".to_owned()));
+    }
+    let rules = Compaction {
+        silence_threshold_ms: u64::from(input.silence_threshold_ms),
+        max_segment_duration_ms: u64::from(input.max_segment_ms),
+    };
+    write(folder, VTT, &transcript.to_vtt(input.omit_speaker))?;
+    write(folder, TXT, &transcript.to_txt(rules))?;
+    let mut publisher = Publisher::open(&job.bot, folder, Pace::default())?;
+    let (id, post) = (&job.call.job_id, &job.call.post_id);
+    let done = publisher.transcript(id, post, transcript.language(), (VTT, TXT)).await;
+    Ok(done.map(|()| String::new()))
+}
+
+fn write(folder: &Path, name: &str, text: &str) -> anyhow::Result<()> {
+    let part = folder.join(format!("{name}.part"));
+    std::fs::write(&part, text).with_context(|| format!("write {name}"))?;
+    Ok(finish::keep(&part, &folder.join(name))?)
+}
+
+/// Opens the way to speech recognition. The operator's model wins over the job's size.
+pub(super) fn speech_client(
+    order: &SpeechOrder,
+    input: &TranscribingInput,
+) -> anyhow::Result<SpeechClient> {
+    let program = std::env::current_exe().context("find this program")?;
+    let command = vec![program.into(), "speech".into()];
+    let mut config = SpeechConfig::new(command, order.models_dir.clone());
+    let wanted = if order.model.is_empty() { &input.model_size } else { &order.model };
+    config.transcript_model = choose_model(&order.models_dir, wanted);
+    Ok(SpeechClient::start(config)?)
+}
+
+/// The model wanted when it is there, else its English form, else the one everybody has.
+fn choose_model(dir: &Path, wanted: &str) -> String {
+    let english = format!("{wanted}.en");
+    [wanted, &english]
+        .into_iter()
+        .find(|name| crate::models::installed(dir, name).is_some())
+        .unwrap_or("tiny.en")
+        .to_owned()
+}
