@@ -1,0 +1,334 @@
+//! A server to talk to, people who talk to it, and their sockets.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use messaging::embedded::{Config, NewAccount, Server};
+use proto::id::UserId;
+use proto::redact::Secret;
+use reqwest::{Method, RequestBuilder, Response};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::{Bytes, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+pub(crate) const PASSWORD: &str = "correct horse";
+/// Longest wait for anything that must happen.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running server. Its files go with `dir`.
+pub(crate) struct Desk {
+    pub(crate) server: Arc<Server>,
+    pub(crate) address: SocketAddr,
+    pub(crate) dir: PathBuf,
+    task: JoinHandle<()>,
+    _temp: Option<tempfile::TempDir>,
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Desk {
+    pub(crate) async fn open() -> Self {
+        Self::open_with(|_| {}).await
+    }
+
+    pub(crate) async fn open_with(change: impl FnOnce(&mut Config)) -> Self {
+        let temp = tempfile::tempdir().unwrap();
+        let mut desk = Self::open_at(temp.path(), change).await;
+        desk._temp = Some(temp);
+        desk
+    }
+
+    pub(crate) async fn open_at(dir: &Path, change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config::new(dir);
+        change(&mut config);
+        let server = Server::open(config).await.unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let app = server
+            .router()
+            .into_make_service_with_connect_info::<SocketAddr>();
+        let task = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        Self {
+            server,
+            address,
+            dir: dir.to_owned(),
+            task,
+            _temp: None,
+        }
+    }
+
+    /// An account, signed in over HTTP. The first one of a server is its administrator.
+    pub(crate) async fn person(&self, username: &str) -> Client {
+        let account = NewAccount {
+            username: username.to_owned(),
+            password: Secret::new(PASSWORD),
+            ..NewAccount::default()
+        };
+        self.server.ensure_account(account).await.unwrap();
+        self.sign_in(username).await
+    }
+
+    /// The administrator and two ordinary people.
+    pub(crate) async fn three(&self) -> (Client, Client, Client) {
+        let admin = self.person("admin").await;
+        (admin, self.person("anna").await, self.person("ben").await)
+    }
+
+    pub(crate) fn nobody(&self) -> Client {
+        Client {
+            http: reqwest::Client::new(),
+            base: format!("http://{}/api/v4", self.address),
+            address: self.address,
+            token: String::new(),
+            id: String::new(),
+        }
+    }
+
+    pub(crate) async fn sign_in(&self, username: &str) -> Client {
+        let mut client = self.nobody();
+        let body = json!({ "login_id": username, "password": PASSWORD });
+        let response = client
+            .request(Method::POST, "/users/login")
+            .json(&body)
+            .send()
+            .await;
+        let response = response.unwrap();
+        assert_eq!(response.status(), 200);
+        client.token = response.headers()["token"].to_str().unwrap().to_owned();
+        client.id = text(&response.json::<Value>().await.unwrap()["id"]);
+        client
+    }
+}
+
+/// Somebody who sends requests.
+#[derive(Clone)]
+pub(crate) struct Client {
+    pub(crate) http: reqwest::Client,
+    pub(crate) base: String,
+    pub(crate) address: SocketAddr,
+    pub(crate) token: String,
+    pub(crate) id: String,
+}
+
+impl Client {
+    pub(crate) fn user_id(&self) -> UserId {
+        UserId::parse(self.id.as_str()).unwrap()
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        if self.token.is_empty() {
+            request
+        } else {
+            request.bearer_auth(&self.token)
+        }
+    }
+
+    async fn answer(request: RequestBuilder) -> (u16, Value) {
+        let response: Response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        let body = response.bytes().await.unwrap();
+        (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
+        Self::answer(self.request(Method::GET, path)).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> (u16, Value) {
+        Self::answer(self.request(Method::POST, path).json(&body)).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: Value) -> (u16, Value) {
+        Self::answer(self.request(Method::PUT, path).json(&body)).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> (u16, Value) {
+        Self::answer(self.request(Method::DELETE, path)).await
+    }
+
+    /// The answer to a request that must succeed.
+    pub(crate) async fn read(&self, path: &str) -> Value {
+        let (status, body) = self.get(path).await;
+        assert_eq!(status, 200, "GET {path}: {body}");
+        body
+    }
+
+    pub(crate) async fn make(&self, path: &str, body: Value) -> Value {
+        let (status, answer) = self.post(path, body).await;
+        assert_eq!(status, 201, "POST {path}: {answer}");
+        answer
+    }
+
+    /// The id of the default team.
+    pub(crate) async fn team(&self) -> String {
+        text(&self.read("/users/me/teams").await[0]["id"])
+    }
+
+    /// The id of the room that everybody is in.
+    pub(crate) async fn town_square(&self) -> String {
+        let team = self.team().await;
+        text(
+            &self
+                .read(&format!("/teams/{team}/channels/name/town-square"))
+                .await["id"],
+        )
+    }
+
+    pub(crate) async fn room(&self, kind: &str, name: &str) -> String {
+        let team_id = self.team().await;
+        let body = json!({ "team_id": team_id, "type": kind, "name": name, "display_name": name });
+        text(&self.make("/channels", body).await["id"])
+    }
+
+    pub(crate) async fn say(&self, room: &str, message: &str) -> Value {
+        self.make("/posts", json!({ "channel_id": room, "message": message }))
+            .await
+    }
+
+    pub(crate) async fn socket(&self) -> Socket {
+        Socket::open(self, "?connection_id=&sequence_number=0").await
+    }
+}
+
+pub(crate) fn text(value: &Value) -> String {
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("`{value}` is no text"))
+        .to_owned()
+}
+
+/// A client's WebSocket.
+pub(crate) struct Socket {
+    ws: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    seq: u64,
+}
+
+/// What came, or that the socket ended (with its close code, if any).
+#[derive(Debug)]
+pub(crate) enum Incoming {
+    Frame(Value),
+    End(Option<u16>),
+}
+
+impl Socket {
+    /// Opens a socket with the client's bearer token, or without any for an empty one.
+    pub(crate) async fn open(client: &Client, query: &str) -> Self {
+        let url = format!("ws://{}/api/v4/websocket{query}", client.address);
+        let mut request = url.into_client_request().unwrap();
+        if !client.token.is_empty() {
+            let value = format!("BEARER {}", client.token).parse().unwrap();
+            request.headers_mut().insert("authorization", value);
+        }
+        let (ws, _) = tokio_tungstenite::connect_async(request).await.unwrap();
+        Self { ws, seq: 0 }
+    }
+
+    pub(crate) async fn send(&mut self, message: Message) {
+        self.ws.send(message).await.unwrap();
+    }
+
+    /// Sends an action as JSON; returns its number.
+    pub(crate) async fn act(&mut self, action: &str, data: Value) -> u64 {
+        self.seq += 1;
+        let frame = json!({ "action": action, "seq": self.seq, "data": data });
+        self.send(Message::text(frame.to_string())).await;
+        self.seq
+    }
+
+    pub(crate) async fn binary(&mut self, bytes: &[u8]) {
+        self.send(Message::Binary(Bytes::copy_from_slice(bytes)))
+            .await;
+    }
+
+    pub(crate) async fn next(&mut self) -> Incoming {
+        loop {
+            let message = tokio::time::timeout(PATIENCE, self.ws.next());
+            match message.await.expect("something comes in time") {
+                Some(Ok(Message::Text(text))) => {
+                    return Incoming::Frame(serde_json::from_str(&text).unwrap());
+                }
+                Some(Ok(Message::Close(frame))) => {
+                    return Incoming::End(frame.map(|frame| frame.code.into()));
+                }
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return Incoming::End(None),
+            }
+        }
+    }
+
+    /// The next frame of any kind.
+    pub(crate) async fn frame(&mut self) -> Value {
+        match self.next().await {
+            Incoming::Frame(frame) => frame,
+            Incoming::End(code) => panic!("the socket ended with {code:?}"),
+        }
+    }
+
+    /// The next event with this name; others are skipped.
+    pub(crate) async fn event(&mut self, name: &str) -> Value {
+        loop {
+            let frame = self.frame().await;
+            if frame["event"] == name {
+                return frame;
+            }
+        }
+    }
+
+    /// The reply to a request; events are skipped.
+    pub(crate) async fn reply(&mut self, seq: u64) -> Value {
+        loop {
+            let frame = self.frame().await;
+            if frame["seq_reply"] == seq {
+                return frame;
+            }
+        }
+    }
+
+    /// The connection id from `hello`.
+    pub(crate) async fn hello(&mut self) -> String {
+        let frame = self.frame().await;
+        assert_eq!(frame["event"], "hello");
+        assert_eq!(frame["seq"], 0);
+        text(&frame["data"]["connection_id"])
+    }
+
+    /// Waits for the end of the socket; returns its close code.
+    pub(crate) async fn end(&mut self) -> Option<u16> {
+        loop {
+            if let Incoming::End(code) = self.next().await {
+                return code;
+            }
+        }
+    }
+
+    /// Ends the socket as a lost network does: without a word.
+    pub(crate) fn cut(self) {
+        drop(self.ws);
+    }
+}
+
+/// Asks again and again until the answer is `Some`.
+pub(crate) async fn eventually<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        if let Some(value) = ask().await {
+            return value;
+        }
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "it did not happen in time"
+        );
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
