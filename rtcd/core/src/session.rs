@@ -113,6 +113,7 @@ struct KnownStream {
 pub(crate) struct SessionTemplate {
     rtc: RtcConfig,
     candidates: Vec<Candidate>,
+    nack_buffer: usize,
 }
 
 impl SessionTemplate {
@@ -150,6 +151,7 @@ impl SessionTemplate {
         Self {
             rtc,
             candidates: candidates.collect(),
+            nack_buffer: config.nack_buffer.max(1),
         }
     }
 }
@@ -164,6 +166,7 @@ pub(crate) struct Session {
     pending: Option<PendingOffer>,
     channel: Option<ChannelId>,
     channel_queue: VecDeque<(bool, Vec<u8>)>,
+    nack_buffer: usize,
     known_streams: Vec<KnownStream>,
     /// What each m-line we send on carries.
     names: BTreeMap<Mid, TrackNames>,
@@ -194,6 +197,7 @@ impl Session {
             pending: None,
             channel: None,
             channel_queue: VecDeque::new(),
+            nack_buffer: template.nack_buffer,
             known_streams: Vec::new(),
             names: BTreeMap::new(),
         }
@@ -545,7 +549,7 @@ impl Session {
     /// Prepares sending on an m-line that was answered; `None` when the participant does not want
     /// it, or not in this codec.
     pub(crate) fn sender(&mut self, mid: Mid, codec: Codec) -> Option<Sender> {
-        Sender::new(&mut self.rtc, mid, codec)
+        Sender::new(&mut self.rtc, mid, codec, self.nack_buffer)
     }
 
     /// Hands over one packet to send; it leaves with the next `tick` and `drain`.

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use harness::world::{Style, World};
 use proto::rtcd::{RtcKind, TrackType, parse_track_id};
+use rtcd_core::{CloseReason, TrackDirection};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A world with these people in one call, all connected.
-fn with(names: &[&str]) -> World {
+fn with(names: &[&str], style: Style) -> World {
     let mut world = World::new(1);
     for name in names {
-        world.join(0, "call", name, Style::default());
+        world.join(0, "call", name, style);
     }
     world.until("everybody has a data channel", |world| {
         world
@@ -28,7 +29,7 @@ fn hears(world: &mut World, listener: &str, speaker: &str) -> usize {
 
 #[test]
 fn two_people_hear_each_other() {
-    let mut world = with(&["anna", "bert"]);
+    let mut world = with(&["anna", "bert"], Style::default());
     world.of("anna").publish(true, "mic-a");
     world.of("bert").publish(true, "mic-b");
     world.until("both hear the other", |world| {
@@ -44,4 +45,194 @@ fn two_people_hear_each_other() {
             .payload
             .starts_with(b"opus")
     );
+    // Every packet arrived in order, none twice.
+    let numbers: Vec<u64> = bert
+        .heard_of("anna", TrackType::Voice)
+        .iter()
+        .map(|heard| heard.seq_no)
+        .collect();
+    assert!(
+        numbers.windows(2).all(|pair| pair[1] == pair[0] + 1),
+        "{numbers:?}"
+    );
+    assert!(
+        numbers[0] < 32_768,
+        "a receiver's rollover counter starts at zero"
+    );
+    let group = &world.shards[0].counters().groups[&harness::world::group()];
+    assert_eq!(group.sessions, 2);
+    assert_eq!(
+        group.tracks(TrackDirection::In, proto::rtcd::Codec::Opus),
+        2
+    );
+    assert_eq!(
+        group.tracks(TrackDirection::Out, proto::rtcd::Codec::Opus),
+        2
+    );
+}
+
+#[test]
+fn clients_without_data_channel_signalling_talk_over_the_control_socket() {
+    let style = Style {
+        dc_signalling: false,
+        ..Style::default()
+    };
+    let mut world = with(&["anna", "bert"], style);
+    world.of("anna").publish(true, "mic-a");
+    world.until("bert hears anna", |world| hears(world, "bert", "anna") > 20);
+    let offers = world.of("bert").signals.iter();
+    assert!(
+        offers
+            .filter(|message| message.kind == RtcKind::Sdp)
+            .count()
+            >= 2
+    );
+}
+
+#[test]
+fn a_muted_stretch_is_neither_heard_nor_missed() {
+    let mut world = with(&["anna", "bert"], Style::default());
+    world.of("anna").publish(true, "mic-a");
+    world.until("bert hears anna", |world| hears(world, "bert", "anna") > 20);
+    world.control("anna", RtcKind::Mute, "");
+    world.run(SECOND / 4);
+    let before = hears(&mut world, "bert", "anna");
+    let offers = world.of("bert").offers_received;
+    world.run(SECOND);
+    assert_eq!(
+        hears(&mut world, "bert", "anna"),
+        before,
+        "the client feeds on, nobody hears"
+    );
+    world.control("anna", RtcKind::Unmute, "");
+    world.until("bert hears anna again", |world| {
+        hears(world, "bert", "anna") > before + 20
+    });
+    let numbers: Vec<u64> = world
+        .of("bert")
+        .heard_of("anna", TrackType::Voice)
+        .iter()
+        .map(|heard| heard.seq_no)
+        .collect();
+    assert!(
+        numbers.windows(2).all(|pair| pair[1] == pair[0] + 1),
+        "{numbers:?}"
+    );
+    assert_eq!(
+        world.of("bert").offers_received,
+        offers,
+        "nothing is renegotiated"
+    );
+}
+
+#[test]
+fn a_late_joiner_is_offered_everybody_at_once() {
+    let names: Vec<String> = (0..8).map(|number| format!("p{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut world = with(&names, Style::default());
+    for name in &names {
+        world.of(name).publish(true, "mic");
+    }
+    world.until("everybody hears everybody", |world| {
+        names.iter().all(|listener| {
+            names
+                .iter()
+                .all(|speaker| listener == speaker || hears(world, listener, speaker) > 5)
+        })
+    });
+    world.join(0, "call", "late", Style::default());
+    world.until("the late one hears everybody", |world| {
+        names
+            .iter()
+            .all(|speaker| hears(world, "late", speaker) > 5)
+    });
+    assert_eq!(world.of("late").offers_received, 1);
+    assert_eq!(world.of("late").announced.len(), 8);
+}
+
+#[test]
+fn leaving_closes_once_and_frees_the_lines_for_others() {
+    let mut world = with(&["anna", "bert", "carl"], Style::default());
+    world.of("anna").publish(true, "mic-a");
+    world.until("bert hears anna", |world| hears(world, "bert", "anna") > 5);
+    world.leave("anna");
+    world.leave("anna");
+    assert_eq!(world.closed, [("anna".to_owned(), CloseReason::Left)]);
+    assert_eq!(world.shards[0].sessions(), 2);
+    world.run(SECOND);
+    // The next voice comes with the withdrawal of the first; the one after uses its m-line again.
+    world.of("carl").publish(true, "mic-c");
+    world.until("bert hears carl", |world| hears(world, "bert", "carl") > 5);
+    let lines = world.of("bert").last_offer.matches("m=audio").count();
+    world.join(0, "call", "dora", Style::default());
+    world.until("dora is there", |world| world.of("dora").channel_open);
+    world.of("dora").publish(true, "mic-d");
+    world.until("bert hears dora", |world| hears(world, "bert", "dora") > 5);
+    assert_eq!(
+        world.of("bert").last_offer.matches("m=audio").count(),
+        lines
+    );
+    assert!(hears(&mut world, "bert", "carl") > 5);
+    for name in ["bert", "carl", "dora"] {
+        world.leave(name);
+    }
+    assert_eq!(world.closed.len(), 4);
+    assert_eq!((world.shards[0].sessions(), world.shards[0].legs()), (0, 0));
+    let group = &world.shards[0].counters().groups[&harness::world::group()];
+    assert_eq!(group.sessions, 0);
+    for direction in TrackDirection::ALL {
+        assert_eq!(group.tracks(direction, proto::rtcd::Codec::Opus), 0);
+    }
+}
+
+#[test]
+fn voice_activity_follows_the_levels_and_ends_with_every_mute() {
+    let mut world = with(&["anna"], Style::default());
+    world.control("anna", RtcKind::Mute, "");
+    world.run(SECOND / 4);
+    assert!(world.voices.is_empty(), "there is no voice to mute yet");
+    world.of("anna").publish(true, "mic-a");
+    for turn in 0..100 {
+        world.of("anna").audio_level = if turn % 2 == 0 { -20 } else { -90 };
+        world.run(Duration::from_millis(60));
+    }
+    let on = ("anna".to_owned(), RtcKind::VoiceOn);
+    let off = ("anna".to_owned(), RtcKind::VoiceOff);
+    assert_eq!(world.voices, [on.clone()]);
+    world.run(3 * SECOND);
+    assert_eq!(world.voices, [on.clone(), off.clone()]);
+    world.control("anna", RtcKind::Mute, "");
+    world.run(SECOND / 4);
+    assert_eq!(world.voices, [on, off.clone(), off]);
+}
+
+#[test]
+fn a_participant_that_vanishes_is_given_up() {
+    let mut world = with(&["anna", "bert"], Style::default());
+    world.lose = Some(Box::new(|_, _| true));
+    world.run(60 * SECOND);
+    let mut closed = world.closed.clone();
+    closed.sort();
+    let failed = CloseReason::IceFailed;
+    assert_eq!(
+        closed,
+        [("anna".to_owned(), failed), ("bert".to_owned(), failed)]
+    );
+}
+
+#[test]
+fn a_duplicate_join_changes_nothing() {
+    let mut world = with(&["anna"], Style::default());
+    let request = rtcd_core::JoinRequest {
+        key: harness::world::key("anna"),
+        call: proto::id::CallId::parse("other").unwrap(),
+        user: proto::id::UserId::parse("somebody").unwrap(),
+        channel: None,
+        av1_support: false,
+        dc_signalling: true,
+    };
+    world.input(0, rtcd_core::Input::Join(request));
+    assert_eq!((world.shards[0].sessions(), world.shards[0].legs()), (1, 1));
+    world.run(2 * SECOND);
+    assert!(world.of("anna").pongs > 1);
 }

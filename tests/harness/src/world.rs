@@ -100,7 +100,9 @@ pub fn call(name: &str) -> CallKey {
 
 impl std::fmt::Debug for World {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("World").field("participants", &self.participants.len()).finish()
+        f.debug_struct("World")
+            .field("participants", &self.participants.len())
+            .finish()
     }
 }
 

@@ -3,7 +3,7 @@
 //! In: packets of a track. Out: packets handed to str0m with this receiver's payload type, SSRC
 //! and numbering.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use proto::rtcd::Codec;
 use str0m::Rtc;
@@ -13,6 +13,11 @@ use str0m::rtp::{ExtensionValues, RtpWrite, Ssrc};
 
 use crate::io::LinkedPacket;
 use crate::rewrite::Placement;
+
+/// How long a packet may be sent again; later it would come too late to be shown.
+const RESEND_AGE: Duration = Duration::from_secs(3);
+/// Largest share of repeated packets in what is sent: higher repairs worse links, and loads them.
+const RESEND_SHARE: f32 = 0.4;
 
 /// Sends one track to one participant.
 #[derive(Debug)]
@@ -24,7 +29,8 @@ pub(crate) struct Sender {
 }
 
 impl Sender {
-    pub(super) fn new(rtc: &mut Rtc, mid: Mid, codec: Codec) -> Option<Self> {
+    /// `nack_buffer`: packets kept to be sent again.
+    pub(super) fn new(rtc: &mut Rtc, mid: Mid, codec: Codec, nack_buffer: usize) -> Option<Self> {
         let media = rtc.media(mid)?;
         if !media.direction().is_sending() {
             return None;
@@ -35,7 +41,12 @@ impl Sender {
             .filter(|params| wire_codec(params.spec().codec) == Some(codec))
             .map(str0m::format::PayloadParams::pt)
             .find(|pt| pts.contains(pt))?;
-        let ssrc = rtc.direct_api().stream_tx_by_mid(mid, None)?.ssrc();
+        let mut direct = rtc.direct_api();
+        let stream = direct.stream_tx_by_mid(mid, None)?;
+        if codec != Codec::Opus {
+            stream.set_rtx_cache(nack_buffer, RESEND_AGE, Some(RESEND_SHARE));
+        }
+        let ssrc = stream.ssrc();
         Some(Self {
             ssrc,
             pt,

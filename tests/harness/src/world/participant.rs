@@ -80,6 +80,7 @@ pub struct Participant {
     asked: bool,
     publications: Vec<Publication>,
     pub audio_level: i8,
+    born: Instant,
     timeout: Instant,
     next_ping: Instant,
     server_address: Option<SocketAddr>,
@@ -128,6 +129,7 @@ impl Participant {
             asked: false,
             publications: Vec::new(),
             audio_level: -30,
+            born: now,
             timeout: now,
             next_ping: now + Duration::from_secs(3600),
             server_address: None,
@@ -209,7 +211,7 @@ impl Participant {
 
     pub(super) fn deadline(&self) -> Instant {
         let feeds = self.publications.iter().filter(|p| p.on).map(|p| p.next);
-        let queued = (!self.channel_queue.is_empty() && self.channel_open).then(|| self.timeout);
+        let queued = (!self.channel_queue.is_empty() && self.channel_open).then_some(self.born);
         let soonest = feeds.chain(queued).fold(self.timeout, Instant::min);
         soonest.min(self.next_ping)
     }
@@ -438,6 +440,13 @@ impl Participant {
                 self.next_ping = now;
                 if !self.wishes.is_empty() {
                     self.ask_for_lock();
+                }
+            }
+            Event::ChannelClose(_) | Event::Closed => {
+                self.channel_open = false;
+                self.next_ping = now + Duration::from_secs(3600);
+                for publication in &mut self.publications {
+                    publication.on = false;
                 }
             }
             Event::ChannelData(data) => {
