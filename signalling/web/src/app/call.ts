@@ -251,6 +251,9 @@ function callEvent({name, data, channelId}: ServerEvent): void {
     case 'user_left':
         media.dropSender(String(data['session_id'] ?? ''));
         announceMove(data, 'left the call');
+        if (data['session_id'] === active.sessionId) {
+            lostSession();
+        }
         break;
     case 'user_joined':
         announceMove(data, 'joined the call');
@@ -271,15 +274,17 @@ function watchRecording(channelId: string): void {
     }
 }
 
-/** The server forgot this session (it was restarted, or away too long): join anew, at once. */
 function checkStillIn(): void {
     const {active, calls} = store.get();
     const call = active ? calls[active.channelId] : undefined;
     if (active && call && active.connection === 'connected' && !call.sessions[active.sessionId]) {
-        client?.unload(true);
-        client = null;
-        closed(problem('media-lost'));
+        lostSession();
     }
+}
+
+/** The server gave this session up (it or the media host was restarted, or away too long): join anew, at once. */
+function lostSession(): void {
+    client?.abandon(problem('media-lost'));
 }
 
 function closed(reason: Problem | null): void {

@@ -94,6 +94,11 @@ export class CallsClient {
         this.shut(null);
     }
 
+    /** The session is no longer the server's: ends here without a word to it. */
+    abandon(reason: Problem): void {
+        this.shut(reason, false);
+    }
+
     /** The page goes away. `silent`: without a word, so that the call outlives a reload by its only participant. */
     unload(silent: boolean): void {
         this.closed = true;
@@ -349,7 +354,7 @@ export class CallsClient {
         }
     }
 
-    private shut(reason: Problem | null): void {
+    private shut(reason: Problem | null, leave = true): void {
         if (this.closed) {
             return;
         }
@@ -361,7 +366,7 @@ export class CallsClient {
         stopStream(this.screen);
         this.screen = null;
         this.media?.close();
-        this.socket.close(true);
+        this.socket.close(leave);
         this.listener.onState('closed');
         this.listener.onClosed(reason);
     }
