@@ -5,10 +5,10 @@
  */
 import {CallError, problem} from './problems';
 
-/** Simulcast layers of a screen: both full size, told apart by rate. */
+/** Simulcast layers of a screen: both full size (text must stay readable), told apart by rate. */
 const SCREEN_LAYERS: RTCRtpEncodingParameters[] = [
-    {rid: 'l', maxBitrate: 500_000, maxFramerate: 5},
-    {rid: 'h', maxBitrate: 2_500_000, maxFramerate: 20},
+    {rid: 'l', maxBitrate: 500_000, maxFramerate: 5, scaleResolutionDownBy: 1},
+    {rid: 'h', maxBitrate: 2_500_000, maxFramerate: 20, scaleResolutionDownBy: 1},
 ];
 const SCREEN_SINGLE: RTCRtpEncodingParameters[] = [{maxBitrate: 1_000_000, maxFramerate: 10}];
 
