@@ -20,7 +20,7 @@ mod whisper;
 use std::path::{Path, PathBuf};
 
 pub use catalogue::{Catalogued, VAD};
-pub use cli::{ModelsArgs, ModelsCommand, cli};
+pub use cli::{ModelsArgs, ModelsCommand, cli, run};
 pub use ct2::{Ct2, Ct2Error};
 pub use download::DownloadError;
 pub use ggml::{GgmlError, check_magic};
@@ -36,7 +36,8 @@ pub use whisper::{Precision, WhisperError, convert as convert_whisper};
 pub fn installed(dir: &Path, name: &str) -> Option<PathBuf> {
     let file = Catalogued::find(name).map_or(name, |model| model.file);
     let path = dir.join(file);
-    path.is_file().then_some(path)
+    // A name with a folder in it is no name of ours.
+    (path.parent() == Some(dir) && path.is_file()).then_some(path)
 }
 
 /// `$PARLEY_MODELS`, else `$XDG_DATA_HOME/parley/models`, else `~/.local/share/parley/models`,

@@ -9,16 +9,19 @@
 pub mod captions;
 mod client;
 mod engine;
+mod host;
 mod hygiene;
+mod link;
+mod pool;
 pub mod process;
 mod queue;
-mod supervisor;
 mod transcribe;
 pub mod transcript;
 mod wire;
 
 pub use captions::{CaptionOptions, CaptionStream, CaptionUpdate, CaptionUpdates};
 pub use client::{SpeechClient, SpeechConfig, SpeechError, SpeechStats};
+pub use host::SpeechHost;
 pub use transcribe::Transcription;
 pub use transcript::{Compaction, Segment, TrackTranscript, Transcript, Utterance};
 #[doc(hidden)]

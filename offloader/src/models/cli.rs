@@ -5,6 +5,7 @@
 
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use super::catalogue::Catalogued;
 use super::download::megabytes;
@@ -38,11 +39,35 @@ pub enum ModelsCommand {
     Verify,
 }
 
+/// Runs the verb on the terminal. Exit code: 0 done, 1 not. Call it outside any runtime.
+#[must_use]
+pub fn cli(args: ModelsArgs) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let done = match runtime {
+        Ok(runtime) => runtime.block_on(run(args, &mut io::stdout())),
+        Err(source) => Err(ModelsError::Print(source)),
+    };
+    let Err(error) = done else {
+        return ExitCode::SUCCESS;
+    };
+    let mut text = format!("models: {error}");
+    let mut cause = std::error::Error::source(&error);
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    // Nobody is left to tell when standard error is closed.
+    let _ = writeln!(io::stderr(), "{text}");
+    ExitCode::FAILURE
+}
+
 /// Runs the verb and writes what people should know to `out`.
 ///
 /// # Errors
 /// When a model could not be installed, or `verify` found a damaged one.
-pub async fn cli(args: ModelsArgs, out: &mut impl Write) -> Result<(), ModelsError> {
+pub async fn run(args: ModelsArgs, out: &mut impl Write) -> Result<(), ModelsError> {
     let store = Store::new(args.models_dir);
     match args.command {
         ModelsCommand::Pull { models, sha256 } => {

@@ -106,6 +106,17 @@ impl IndexSettings {
         self.url.host_str().unwrap_or_default().to_owned()
     }
 
+    /// Host and port, for messages and tests; never the credentials.
+    #[must_use]
+    pub fn address(&self) -> String {
+        let port = self
+            .url
+            .port()
+            .map(|port| format!(":{port}"))
+            .unwrap_or_default();
+        format!("{}{port}", self.host())
+    }
+
     /// The address of the wheel of `package` in `version`.
     ///
     /// # Errors

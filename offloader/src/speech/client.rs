@@ -1,18 +1,23 @@
 //! The door to the speech process: start it, ask it, stop it, count what was shed.
 //!
 //! In: PCM and a language. Out: segments (`transcribe`), hypotheses (`captions`).
-//! Not here: keeping the process alive (`supervisor`), who goes first (`queue`).
-//! Invariant: a clone is the same process; when the last one is dropped the process ends.
+//! Not here: keeping the process alive (`host`), who goes first (`queue`, `pool`).
+//! Invariant: a clone is the same client; a process that only this client uses ends with it.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tokio::sync::{oneshot, watch};
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
+use super::host::{SpeechHost, private_folder};
+use super::link::Link;
+use super::process::SpeechArgs;
 use super::queue::{Job, Lane, Queue};
-use super::supervisor;
 use super::wire::{Purpose, Reply, Request, Span, WireError, encode};
 use crate::models;
 
@@ -22,6 +27,9 @@ pub struct SpeechConfig {
     /// Program and leading arguments that reach `speech::process::main`, such as
     /// `["/usr/bin/offloader", "speech"]`.
     pub command: Vec<OsString>,
+    /// Socket of a process that is there already, kept by a [`SpeechHost`] of the same node.
+    /// `None`: a process of this client's own is started with `command`.
+    pub socket: Option<PathBuf>,
     /// Folder filled by `models pull`.
     pub models_dir: PathBuf,
     /// Model of transcripts: `base` (99 languages) or `tiny.en`.
@@ -44,6 +52,7 @@ impl SpeechConfig {
     pub fn new(command: Vec<OsString>, models_dir: PathBuf) -> Self {
         Self {
             command,
+            socket: None,
             models_dir,
             transcript_model: "tiny.en".to_owned(),
             caption_model: "tiny.en".to_owned(),
@@ -54,9 +63,25 @@ impl SpeechConfig {
         }
     }
 
-    pub(super) fn lanes(&self) -> impl Iterator<Item = Lane> {
+    fn lanes(&self) -> impl Iterator<Item = Lane> {
         let captions = std::iter::repeat_n(Lane::Captions, self.caption_lanes);
         captions.chain(std::iter::repeat_n(Lane::Shared, self.shared_lanes.max(1)))
+    }
+
+    /// Arguments of a process for this configuration that listens on `socket`.
+    #[must_use]
+    pub fn process_args(&self, socket: PathBuf) -> SpeechArgs {
+        let mut preload = vec![self.caption_model.clone(), self.transcript_model.clone()];
+        preload.dedup();
+        SpeechArgs {
+            socket,
+            models_dir: self.models_dir.clone(),
+            preload,
+            caption_workers: self.caption_lanes,
+            shared_workers: self.shared_lanes,
+            caption_queue: self.caption_queue,
+            threads: self.threads_per_window,
+        }
     }
 }
 
@@ -79,6 +104,8 @@ pub enum SpeechError {
     Frame(#[source] Arc<WireError>),
     #[error("the speech process gave an answer to another question")]
     Mismatch,
+    #[error("make a folder for the socket of the speech process")]
+    Folder(#[source] Arc<io::Error>),
     #[error("speech recognition has been stopped")]
     Stopped,
 }
@@ -86,7 +113,7 @@ pub enum SpeechError {
 /// What has happened since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SpeechStats {
-    /// Times the process was started; 1 when nothing ever went wrong.
+    /// Times the client's own process was started; 1 when nothing ever went wrong.
     pub starts: u64,
     /// Windows answered.
     pub windows: u64,
@@ -94,19 +121,11 @@ pub struct SpeechStats {
     pub captions_shed: u64,
     /// Caption windows waiting now.
     pub captions_waiting: u64,
-    /// Process id of the running child, 0 when there is none at the moment.
+    /// Process id of the client's own process, 0 when there is none at the moment.
     pub child_pid: u64,
 }
 
-#[derive(Debug, Default)]
-pub(super) struct Counters {
-    pub(super) starts: AtomicU64,
-    pub(super) windows: AtomicU64,
-    pub(super) captions_shed: AtomicU64,
-    pub(super) child_pid: AtomicU64,
-}
-
-/// Handle of the one speech process of this node. Cheap to clone.
+/// Handle of the speech process of this node. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct SpeechClient {
     shared: Arc<Shared>,
@@ -116,15 +135,44 @@ pub struct SpeechClient {
 struct Shared {
     config: SpeechConfig,
     queue: Arc<Queue>,
-    counters: Arc<Counters>,
-    stop: watch::Sender<bool>,
+    answered: Arc<AtomicU64>,
+    captions_shed: AtomicU64,
+    lanes: Vec<JoinHandle<()>>,
+    /// The process and the folder of its socket, when they are this client's own.
+    own: Option<(SpeechHost, TempDir)>,
+}
+
+impl Shared {
+    fn stop(&self) {
+        self.queue.close();
+        // A lane that is aborted drops its window, which tells the owner.
+        self.lanes.iter().for_each(JoinHandle::abort);
+        if let Some((host, _)) = &self.own {
+            host.stop();
+        }
+    }
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.stop.send_replace(true);
-        self.queue.close();
+        self.stop();
     }
+}
+
+/// All models that are needed are installed.
+pub(super) fn check_models<'a>(
+    dir: &Path,
+    names: impl Iterator<Item = &'a str>,
+) -> Result<(), SpeechError> {
+    for name in std::iter::once(models::VAD).chain(names) {
+        if models::installed(dir, name).is_none() {
+            return Err(SpeechError::NoModel {
+                name: name.to_owned(),
+                dir: dir.to_owned(),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Where speech is in a window and which words it holds.
@@ -136,46 +184,56 @@ pub(super) struct Heard {
 }
 
 impl SpeechClient {
-    /// Checks that the models are there and starts the process in the background; requests made
-    /// before it is ready wait for it. Must be called inside a tokio runtime.
+    /// Checks that the models are there and opens the way to the process: to the one at `socket`,
+    /// or to one of its own. Requests made before it is ready wait for it. Must be called inside a
+    /// tokio runtime.
     ///
     /// # Errors
     /// [`SpeechError::NoModel`] names the first missing model; [`SpeechError::NoCommand`].
     pub fn start(config: SpeechConfig) -> Result<Self, SpeechError> {
-        if config.command.is_empty() {
-            return Err(SpeechError::NoCommand);
-        }
-        for name in [models::VAD, &config.caption_model, &config.transcript_model] {
-            if models::installed(&config.models_dir, name).is_none() {
-                let dir = config.models_dir.clone();
-                return Err(SpeechError::NoModel {
-                    name: name.to_owned(),
-                    dir,
-                });
-            }
-        }
-        let counters = Arc::new(Counters::default());
+        let wanted = [
+            config.caption_model.as_str(),
+            config.transcript_model.as_str(),
+        ];
+        check_models(&config.models_dir, wanted.into_iter())?;
         let queue = Arc::new(Queue::new(config.caption_queue));
-        let (stop, stopped) = watch::channel(false);
-        tokio::spawn(supervisor::run(
-            config.clone(),
-            queue.clone(),
-            counters.clone(),
-            stopped,
-        ));
+        let (socket, own) = match &config.socket {
+            Some(socket) => (socket.clone(), None),
+            None => {
+                let (folder, socket) = private_folder()?;
+                let args = config.process_args(socket.clone());
+                let host =
+                    SpeechHost::start_for(config.command.clone(), args, Some(queue.clone()))?;
+                (socket, Some((host, folder)))
+            }
+        };
+        let answered = Arc::new(AtomicU64::new(0));
+        let link = Link {
+            socket,
+            queue: queue.clone(),
+            answered: answered.clone(),
+        };
+        let lanes = config
+            .lanes()
+            .map(|lane| tokio::spawn(link.clone().run(lane)))
+            .collect();
+        let captions_shed = AtomicU64::new(0);
+        let shared = Shared {
+            config,
+            queue,
+            answered,
+            captions_shed,
+            lanes,
+            own,
+        };
         Ok(Self {
-            shared: Arc::new(Shared {
-                config,
-                queue,
-                counters,
-                stop,
-            }),
+            shared: Arc::new(shared),
         })
     }
 
     /// Turns one track's audio (16 kHz mono) into timed segments. `language` is an ISO 639-1 code;
     /// `None` detects it on the first speech and keeps it. Long audio is cut at pauses; a window on
-    /// which the process dies is tried once more. Waits rather than dropping anything.
+    /// which the process dies is tried again. Waits rather than dropping anything.
     ///
     /// # Errors
     /// When a window cannot be recognised in two tries, or the client has been stopped.
@@ -196,23 +254,22 @@ impl SpeechClient {
         super::captions::open(self.clone(), options)
     }
 
-    /// Ends the process; waiting requests get [`SpeechError::Stopped`].
+    /// Ends this client, and its process if it has one of its own; waiting requests get
+    /// [`SpeechError::Stopped`].
     pub fn stop(&self) {
-        self.shared.stop.send_replace(true);
-        self.shared.queue.close();
+        self.shared.stop();
     }
 
     /// Counters for metrics and tests.
     #[must_use]
     pub fn stats(&self) -> SpeechStats {
-        let counters = &self.shared.counters;
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let host = self.shared.own.as_ref().map(|(host, _)| host);
         SpeechStats {
-            starts: read(&counters.starts),
-            windows: read(&counters.windows),
-            captions_shed: read(&counters.captions_shed),
+            starts: host.map_or(0, SpeechHost::starts),
+            windows: self.shared.answered.load(Ordering::Relaxed),
+            captions_shed: self.shared.captions_shed.load(Ordering::Relaxed),
             captions_waiting: self.shared.queue.captions_waiting() as u64,
-            child_pid: read(&counters.child_pid),
+            child_pid: host.map_or(0, SpeechHost::child_pid),
         }
     }
 
@@ -230,7 +287,7 @@ impl SpeechClient {
         match self.ask(Purpose::Transcript, &request, pcm).await? {
             Reply::Speech { spans } => Ok(spans),
             Reply::Refused { reason } => Err(SpeechError::Refused { reason }),
-            Reply::Words { .. } => Err(SpeechError::Mismatch),
+            Reply::Words { .. } | Reply::Shed => Err(SpeechError::Mismatch),
         }
     }
 
@@ -241,10 +298,23 @@ impl SpeechClient {
         language: Option<String>,
         pcm: &[f32],
     ) -> Result<Heard, SpeechError> {
-        match self
-            .ask(purpose, &Request::Recognise { purpose, language }, pcm)
-            .await?
-        {
+        let config = &self.shared.config;
+        let model = match purpose {
+            Purpose::Captions => config.caption_model.clone(),
+            Purpose::Transcript => config.transcript_model.clone(),
+        };
+        let request = Request::Recognise {
+            purpose,
+            model,
+            language,
+        };
+        match self.ask(purpose, &request, pcm).await? {
+            Reply::Shed => {
+                self.shared.captions_shed.fetch_add(1, Ordering::Relaxed);
+                Err(SpeechError::Shed {
+                    limit: config.caption_queue,
+                })
+            }
             Reply::Words {
                 language,
                 spans,
@@ -276,10 +346,7 @@ impl SpeechClient {
             },
         );
         if let Some(oldest) = shed {
-            self.shared
-                .counters
-                .captions_shed
-                .fetch_add(1, Ordering::Relaxed);
+            self.shared.captions_shed.fetch_add(1, Ordering::Relaxed);
             let limit = self.shared.config.caption_queue;
             // The owner of the window may be gone; then nobody needs the answer.
             let _ = oldest.done.send(Err(SpeechError::Shed { limit }));

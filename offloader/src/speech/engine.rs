@@ -2,11 +2,13 @@
 //!
 //! In: one request with its audio. Out: spans of speech, words.
 //! Not here: sockets (`process`), cutting long audio (`transcribe`), stability (`captions`).
-//! Invariant: one context per model file, one state per thread and purpose; every run is independent
+//! Invariant: one context per model file, one state per worker and model; every run is independent
 //! of the one before (`no_context`).
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use whisper_rs::{
@@ -14,10 +16,10 @@ use whisper_rs::{
     WhisperSegment, WhisperState, WhisperVadContext, WhisperVadContextParams, WhisperVadParams,
 };
 
-use super::hygiene::{Candidate, believed};
-use super::process::SpeechArgs;
+use super::hygiene::{Candidate, believed, without_restart};
 use super::wire::{Phrase, Purpose, Reply, Request, Span};
 use super::{SAMPLE_RATE, energy, length_ms, sample_index};
+use crate::models;
 
 /// Longest audio of one recognition: what the encoder sees.
 const WINDOW_LIMIT_MS: u64 = 30_000;
@@ -41,6 +43,8 @@ pub enum EngineError {
     Model { path: PathBuf, source: WhisperError },
     #[error("load the voice activity model `{}`: `models verify` tells whether it is whole", path.display())]
     Vad { path: PathBuf, source: WhisperError },
+    #[error("speech model `{name}` is not in `{}`: run `models pull {name}`", dir.display())]
+    NoModel { name: String, dir: PathBuf },
     #[error("make room for a recognition")]
     State(#[source] WhisperError),
     #[error("look for speech")]
@@ -55,32 +59,33 @@ pub enum EngineError {
     Path(PathBuf),
 }
 
-/// The models, shared by all threads.
+/// The models, shared by all threads; a Whisper model is loaded when it is first asked for.
 #[derive(Debug)]
 pub(super) struct Engine {
-    captions: Arc<WhisperContext>,
-    transcripts: Arc<WhisperContext>,
-    vad_model: PathBuf,
+    models_dir: PathBuf,
+    contexts: Mutex<BTreeMap<String, Arc<WhisperContext>>>,
     threads: i32,
 }
 
 impl Engine {
-    pub(super) fn load(args: &SpeechArgs) -> Result<Self, EngineError> {
+    /// Loads voice activity detection and `preload`: a damaged file should be known now, not at the
+    /// first word.
+    pub(super) fn load(
+        models_dir: PathBuf,
+        preload: &[String],
+        threads: u32,
+    ) -> Result<Self, EngineError> {
         whisper_rs::install_logging_hooks();
-        let captions = Arc::new(load(&args.caption_model)?);
-        let transcripts = if args.transcript_model == args.caption_model {
-            captions.clone()
-        } else {
-            Arc::new(load(&args.transcript_model)?)
-        };
-        let threads = i32::try_from(args.threads.clamp(1, 64)).unwrap_or(1);
+        let threads = i32::try_from(threads.clamp(1, 64)).unwrap_or(1);
         let engine = Self {
-            captions,
-            transcripts,
-            vad_model: args.vad_model.clone(),
+            models_dir,
+            contexts: Mutex::default(),
             threads,
         };
-        engine.load_vad()?; // a damaged file should be known now, not at the first word
+        engine.load_vad()?;
+        for name in preload {
+            engine.context(name)?;
+        }
         Ok(engine)
     }
 
@@ -88,40 +93,47 @@ impl Engine {
         let mut params = WhisperVadContextParams::new();
         params.set_n_threads(1);
         params.set_use_gpu(false);
-        let path = self
-            .vad_model
+        let path = self.file(models::VAD)?;
+        let text = path
             .to_str()
-            .ok_or_else(|| EngineError::Path(self.vad_model.clone()))?;
-        WhisperVadContext::new(path, params).map_err(|source| EngineError::Vad {
-            path: self.vad_model.clone(),
+            .ok_or_else(|| EngineError::Path(path.clone()))?;
+        WhisperVadContext::new(text, params).map_err(|source| EngineError::Vad {
+            path: path.clone(),
             source,
         })
     }
 
-    fn context(&self, purpose: Purpose) -> &WhisperContext {
-        match purpose {
-            Purpose::Captions => &self.captions,
-            Purpose::Transcript => &self.transcripts,
+    /// The model `name`. Others who want it wait while it is loaded.
+    fn context(&self, name: &str) -> Result<Arc<WhisperContext>, EngineError> {
+        // A panic while loading leaves the map as it was.
+        let mut contexts = self.contexts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(context) = contexts.get(name) {
+            return Ok(context.clone());
         }
+        let path = self.file(name)?;
+        let mut params = WhisperContextParameters::default();
+        params.use_gpu(false);
+        let context = WhisperContext::new_with_params(&path, params)
+            .map_err(|source| EngineError::Model { path, source })?;
+        let context = Arc::new(context);
+        contexts.insert(name.to_owned(), context.clone());
+        Ok(context)
+    }
+
+    fn file(&self, name: &str) -> Result<PathBuf, EngineError> {
+        models::installed(&self.models_dir, name).ok_or_else(|| EngineError::NoModel {
+            name: name.to_owned(),
+            dir: self.models_dir.clone(),
+        })
     }
 }
 
-fn load(path: &PathBuf) -> Result<WhisperContext, EngineError> {
-    let mut params = WhisperContextParameters::default();
-    params.use_gpu(false);
-    WhisperContext::new_with_params(path, params).map_err(|source| EngineError::Model {
-        path: path.clone(),
-        source,
-    })
-}
-
-/// One thread's scratch memory.
+/// Scratch memory for one window at a time: some 100 MB per model once it was used.
 #[derive(Debug)]
 pub(super) struct Worker {
     engine: Arc<Engine>,
     vad: Option<WhisperVadContext>,
-    captions: Option<WhisperState>,
-    transcripts: Option<WhisperState>,
+    states: BTreeMap<String, WhisperState>,
 }
 
 impl Worker {
@@ -129,8 +141,7 @@ impl Worker {
         Self {
             engine,
             vad: None,
-            captions: None,
-            transcripts: None,
+            states: BTreeMap::new(),
         }
     }
 
@@ -146,26 +157,26 @@ impl Worker {
                 .map(|spans| Reply::Speech { spans }),
             Request::Recognise {
                 purpose: Purpose::Captions,
+                model,
                 language,
-            } => self.caption(pcm, language.as_deref()),
+            } => self.caption(model, pcm, language.as_deref()),
             Request::Recognise {
                 purpose: Purpose::Transcript,
+                model,
                 language,
-            } => {
-                let purpose = Purpose::Transcript;
-                self.words(purpose, pcm, language.as_deref())
-                    .map(|(language, phrases)| {
-                        let spans = vec![Span {
-                            start_ms: 0,
-                            end_ms: length_ms(pcm.len()),
-                        }];
-                        Reply::Words {
-                            language,
-                            spans,
-                            phrases,
-                        }
-                    })
-            }
+            } => self
+                .words(Purpose::Transcript, model, pcm, language.as_deref())
+                .map(|(language, phrases)| {
+                    let spans = vec![Span {
+                        start_ms: 0,
+                        end_ms: length_ms(pcm.len()),
+                    }];
+                    Reply::Words {
+                        language,
+                        spans,
+                        phrases,
+                    }
+                }),
         };
         tracing::debug!(audio_ms = length_ms(pcm.len()), took = ?begun.elapsed(), "speech window");
         reply.unwrap_or_else(|error| Reply::Refused {
@@ -174,7 +185,12 @@ impl Worker {
     }
 
     /// The words of a caption window: speech is looked for first, and only speech is decoded.
-    fn caption(&mut self, pcm: &[f32], language: Option<&str>) -> Result<Reply, EngineError> {
+    fn caption(
+        &mut self,
+        model: &str,
+        pcm: &[f32],
+        language: Option<&str>,
+    ) -> Result<Reply, EngineError> {
         let spans = self.find_speech(pcm, 300, 60)?;
         let (Some(first), Some(last)) = (spans.first(), spans.last()) else {
             let language = language.unwrap_or("en").to_owned();
@@ -187,10 +203,11 @@ impl Worker {
         let from = first.start_ms.saturating_sub(CAPTION_PAD_MS);
         let until = sample_index(last.end_ms + CAPTION_PAD_MS).min(pcm.len());
         let speech = pcm.get(sample_index(from)..until).unwrap_or_default();
-        let (language, mut phrases) = self.words(Purpose::Captions, speech, language)?;
+        let (language, mut phrases) = self.words(Purpose::Captions, model, speech, language)?;
         for phrase in &mut phrases {
             phrase.start_ms += from;
             phrase.end_ms += from;
+            phrase.text = without_restart(&phrase.text);
         }
         Ok(Reply::Words {
             language,
@@ -230,6 +247,7 @@ impl Worker {
     fn words(
         &mut self,
         purpose: Purpose,
+        model: &str,
         pcm: &[f32],
         language: Option<&str>,
     ) -> Result<(String, Vec<Phrase>), EngineError> {
@@ -237,7 +255,7 @@ impl Worker {
         if ms > WINDOW_LIMIT_MS {
             return Err(EngineError::TooLong { ms });
         }
-        let context = self.engine.context(purpose);
+        let context = self.engine.context(model)?;
         let language = if context.is_multilingual() {
             language.unwrap_or("auto")
         } else {
@@ -246,13 +264,9 @@ impl Worker {
         if language != "auto" && whisper_rs::get_lang_id(language).is_none() {
             return Err(EngineError::Language(language.to_owned()));
         }
-        let slot = match purpose {
-            Purpose::Captions => &mut self.captions,
-            Purpose::Transcript => &mut self.transcripts,
-        };
-        let state = match slot {
-            Some(state) => state,
-            none => none.insert(context.create_state().map_err(EngineError::State)?),
+        let state = match self.states.entry(model.to_owned()) {
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(free) => free.insert(context.create_state().map_err(EngineError::State)?),
         };
         let mut padded = pcm.to_vec();
         padded.resize(pcm.len().max(sample_index(SHORTEST_MS)), 0.0);

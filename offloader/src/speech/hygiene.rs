@@ -99,6 +99,24 @@ fn collapse_repeats(text: &str) -> String {
     words.join(" ")
 }
 
+/// A decoder that has heard everything and is not stopped may begin again: `Thank you. We have
+/// paid. Thank`. Leaves out an end that repeats the beginning after a full stop.
+pub(super) fn without_restart(text: &str) -> String {
+    let words: Vec<_> = text.split_whitespace().collect();
+    let longest = words.len() / 2;
+    let restart = (1..=longest).rev().find(|&length| {
+        let (before, end) = words.split_at(words.len() - length);
+        let stopped = before
+            .last()
+            .is_some_and(|word| word.ends_with(['.', '?', '!']));
+        stopped && words.get(..length).is_some_and(|start| same(start, end))
+    });
+    words
+        .get(..words.len() - restart.unwrap_or(0))
+        .unwrap_or_default()
+        .join(" ")
+}
+
 fn repeats(words: &[&str], at: usize, length: usize) -> usize {
     let Some(rest) = words.get(at..) else {
         return 0;
@@ -186,10 +204,24 @@ mod tests {
         assert_eq!(believed(loud(text)).unwrap(), "So I think we can go now.");
     }
 
+    #[test]
+    fn a_second_beginning_is_left_out() {
+        assert_eq!(
+            without_restart("Thank you. We have paid. Thank"),
+            "Thank you. We have paid."
+        );
+        assert_eq!(
+            without_restart("Good day, all. Good day, all"),
+            "Good day, all."
+        );
+        assert_eq!(without_restart("I know what I know"), "I know what I know");
+        assert_eq!(without_restart("Yes"), "Yes");
+    }
+
     proptest! {
         #[test]
         fn any_text_is_handled(text in ".{0,80}") {
-            let _ = believed(loud(&text));
+            let _ = (believed(loud(&text)), without_restart(&text));
         }
     }
 }

@@ -35,11 +35,22 @@ pub enum Purpose {
 pub enum Request {
     /// Where is speech? Pauses shorter than `min_silence_ms` do not part a span.
     FindSpeech { min_silence_ms: u32, pad_ms: u32 },
-    /// Which words? `language` `None` means: detect it.
+    /// Which words? `model` is an installed one; `language` `None` means: detect it.
     Recognise {
         purpose: Purpose,
+        model: String,
         language: Option<String>,
     },
+}
+
+impl Request {
+    /// What the answer is for. Looking for speech is the beginning of a transcript.
+    pub(super) fn purpose(&self) -> Purpose {
+        match self {
+            Self::FindSpeech { .. } => Purpose::Transcript,
+            Self::Recognise { purpose, .. } => *purpose,
+        }
+    }
 }
 
 /// A stretch of speech in ms from the beginning of the audio sent.
@@ -69,6 +80,8 @@ pub enum Reply {
         spans: Vec<Span>,
         phrases: Vec<Phrase>,
     },
+    /// Other caption windows were waiting and newer; nothing was recognised.
+    Shed,
     Refused {
         reason: String,
     },
@@ -185,6 +198,7 @@ mod tests {
     fn a_request_and_its_audio_come_back() {
         let request = Request::Recognise {
             purpose: Purpose::Captions,
+            model: "tiny.en".into(),
             language: Some("en".into()),
         };
         let frame = encode(&request, &[0.0, 0.5, -1.0, 2.0]).unwrap();

@@ -334,6 +334,7 @@ impl Speaker {
             | SpeechError::NoCommand
             | SpeechError::Crashed { .. }
             | SpeechError::NotStarting { .. }
+            | SpeechError::Folder(_)
             | SpeechError::Refused { .. }
             | SpeechError::Frame(_)
             | SpeechError::Mismatch => {

@@ -1,0 +1,218 @@
+//! Live captions of speech pushed at the speed at which it is spoken: delay, calm, words, load.
+
+#![cfg(test)]
+
+#[path = "speech/fixtures.rs"]
+mod fixtures;
+#[path = "speech/installed.rs"]
+mod installed;
+#[path = "speech/wer.rs"]
+mod wer;
+
+use std::ops::Range;
+use std::time::Duration;
+
+use offloader::speech::{
+    CaptionOptions, CaptionStream, CaptionUpdate, CaptionUpdates, SAMPLE_RATE, SpeechClient,
+};
+
+/// Samples of 20 ms, as they come out of an Opus packet.
+const PACKET: usize = SAMPLE_RATE / 50;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn captions_follow_the_speaker_and_hardly_ever_change_their_mind() {
+    let client = fixtures::client();
+    let heard = live(&client, &["talk-rms", "talk-slt", "talk-kal16"]).await;
+    let lines = fixtures::lines("talk");
+
+    let (mut delays, mut first_words) = (Vec::new(), Vec::new());
+    let (mut shown, mut retracted) = (0, 0);
+    for (track, updates) in &heard {
+        let voice = track.trim_start_matches("talk-");
+        let said: Vec<_> = lines
+            .iter()
+            .filter(|line| line.speaker == voice)
+            .map(|line| line.text.as_str())
+            .collect();
+        let finals: Vec<_> = updates
+            .iter()
+            .filter(|update| update.is_final)
+            .map(|update| update.text.as_str())
+            .collect();
+        let rate = wer::rate(&said.join(" "), &finals.join(" "));
+        println!(
+            "{voice}: word error rate {:.1} %, {} updates",
+            rate * 100.0,
+            updates.len()
+        );
+        for update in updates {
+            println!(
+                "  {:>6} ms {:>4} ms {}",
+                update.heard_until_ms,
+                update.delay.as_millis(),
+                marked(update)
+            );
+        }
+        assert!(
+            rate < 0.25,
+            "{voice}: word error rate {:.1} %: {finals:?}",
+            rate * 100.0
+        );
+        assert!(updates.last().is_some_and(|update| update.is_final));
+        assert_stable(updates);
+        let sum: u64 = updates.iter().map(|update| update.new_audio_len_ms).sum();
+        assert_eq!(
+            sum,
+            updates.last().map_or(0, |update| update.heard_until_ms),
+            "no audio counted twice"
+        );
+        for line in lines.iter().filter(|line| line.speaker == voice) {
+            first_words.extend(shown_after(updates, &line.span));
+        }
+        delays.extend(updates.iter().map(|update| update.delay));
+        let flicker = updates
+            .last()
+            .map(|update| update.flicker)
+            .unwrap_or_default();
+        shown += flicker.shown;
+        retracted += flicker.retracted;
+    }
+    delays.sort();
+    first_words.sort_unstable();
+    assert_eq!(
+        first_words.len(),
+        lines.len(),
+        "every line was shown while it was spoken or just after"
+    );
+    println!("captions: first words in sight {first_words:?} ms after a line begins");
+    println!(
+        "captions: {} updates, end of audio pushed to text p50 {} ms, p95 {} ms; {retracted} of {shown} words retracted",
+        delays.len(),
+        delays[delays.len() / 2].as_millis(),
+        delays[delays.len() * 95 / 100].as_millis(),
+    );
+    assert!(
+        retracted * 20 <= shown,
+        "{retracted} of {shown} words were taken back, 5 % are the limit"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_many_speakers_shed_caption_windows_and_nothing_else() {
+    let client = fixtures::client_with(|config| {
+        config.caption_queue = 1;
+        config.caption_lanes = 0;
+    });
+    let speech = fixtures::pcm("talk-rms");
+    let speech = &speech[SAMPLE_RATE / 2..SAMPLE_RATE * 3];
+    let streams: Vec<(CaptionStream, CaptionUpdates)> = (0..6)
+        .map(|_| client.captions(CaptionOptions::default()))
+        .collect();
+    let transcript = tokio::spawn({
+        let (client, speech) = (client.clone(), speech.to_vec());
+        async move { client.transcribe(speech, None).await }
+    });
+    for (stream, _) in &streams {
+        stream.push(speech);
+    }
+    let heard = transcript.await.unwrap().unwrap();
+    assert!(!heard.segments.is_empty(), "a transcript is never shed");
+    for (stream, mut updates) in streams {
+        drop(stream);
+        while updates.next().await.is_some() {}
+    }
+    let stats = client.stats();
+    println!(
+        "{} windows answered, {} shed",
+        stats.windows, stats.captions_shed
+    );
+    assert!(stats.captions_shed >= 1, "{stats:?}");
+    assert_eq!(stats.starts, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn silence_is_never_sent_to_the_models() {
+    let client = fixtures::client();
+    let (stream, mut updates) = client.captions(CaptionOptions::default());
+    for _ in 0..200 {
+        stream.push(&[0.0002; PACKET]);
+    }
+    drop(stream);
+    assert!(updates.next().await.is_none());
+    assert_eq!(
+        (client.stats().windows, client.stats().captions_shed),
+        (0, 0)
+    );
+}
+
+/// Pushes tracks side by side at the speed of speech and gathers what was shown.
+async fn live(client: &SpeechClient, tracks: &[&str]) -> Vec<(String, Vec<CaptionUpdate>)> {
+    let mut running = Vec::new();
+    for track in tracks {
+        let (stream, updates) = client.captions(CaptionOptions::default());
+        tokio::spawn(speak(stream, fixtures::pcm(track)));
+        running.push(((*track).to_owned(), tokio::spawn(gather(updates))));
+    }
+    let mut heard = Vec::new();
+    for (track, gathering) in running {
+        heard.push((track, gathering.await.unwrap()));
+    }
+    heard
+}
+
+async fn speak(stream: CaptionStream, pcm: Vec<f32>) {
+    let mut clock = tokio::time::interval(Duration::from_millis(20));
+    for packet in pcm.chunks(PACKET) {
+        clock.tick().await;
+        stream.push(packet);
+    }
+    assert_eq!(stream.windows_dropped(), 0);
+}
+
+async fn gather(mut updates: CaptionUpdates) -> Vec<CaptionUpdate> {
+    let mut all = Vec::new();
+    while let Some(update) = updates.next().await {
+        all.push(update);
+    }
+    all
+}
+
+/// From the beginning of a known line until its first words were in sight.
+fn shown_after(updates: &[CaptionUpdate], line: &Range<u64>) -> Option<u64> {
+    let shown_at = |update: &CaptionUpdate| {
+        update.heard_until_ms + u64::try_from(update.delay.as_millis()).unwrap()
+    };
+    let begun = line.start + 300..line.end + 3_000;
+    let first = updates
+        .iter()
+        .find(|update| begun.contains(&update.heard_until_ms))?;
+    Some(shown_at(first) - line.start)
+}
+
+/// What was marked as stable is still there in the next update of the line.
+fn assert_stable(updates: &[CaptionUpdate]) {
+    let mut stable = String::new();
+    for update in updates {
+        let now = &update.text[..update.stable_bytes];
+        // After a cut the front of the line scrolls away; what stays in sight is unchanged.
+        let mut ends = (0..=stable.len()).filter(|at| stable.is_char_boundary(*at));
+        let kept = ends
+            .find(|at| now.starts_with(&stable[*at..]))
+            .expect("the empty end");
+        assert!(
+            kept == 0 || kept < stable.len(),
+            "`{stable}` became `{now}`"
+        );
+        stable = if update.is_final {
+            String::new()
+        } else {
+            now.to_owned()
+        };
+    }
+}
+
+/// Stable words, a bar, words that may change.
+fn marked(update: &CaptionUpdate) -> String {
+    let (stable, tail) = update.text.split_at(update.stable_bytes);
+    format!("{stable}|{tail}{}", if update.is_final { " ." } else { "" })
+}
