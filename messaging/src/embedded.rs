@@ -2,9 +2,10 @@
 //!
 //! In: HTTP under `/api/v4`, the verbs of `ChatBackend`, the CLI's `ensure_*`. Out: answers,
 //! client events, notices for calls. Each concern is one file that adds methods to `Server`:
-//! `accounts`, `rooms`, `posts`, `uploads`, `ws`; `http` maps the wire to them; `store` holds SQL.
+//! `accounts`, `teams`, `rooms`, `access`, `posts`, `uploads`, `ws`; `http` maps the wire to them; `store` holds SQL.
 //! Invariant: whatever is visible to a client has been committed before the event about it leaves.
 
+mod access;
 mod accounts;
 mod backend;
 mod fault;
@@ -17,6 +18,7 @@ mod posts;
 mod rooms;
 mod status;
 mod store;
+mod teams;
 mod uploads;
 mod wire;
 mod ws;

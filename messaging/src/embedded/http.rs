@@ -60,12 +60,10 @@ pub(super) fn router(server: Arc<Server>) -> Router {
     Router::new().nest("/api/v4", api).with_state(server)
 }
 
-#[expect(clippy::unused_async, reason = "a handler is asynchronous")]
 async fn no_route(uri: Uri) -> Fault {
     Fault::no_route(uri.path())
 }
 
-#[expect(clippy::unused_async, reason = "a layer is asynchronous")]
 async fn with_version(mut response: Response) -> Response {
     if let Ok(version) = HeaderValue::from_str(&wire::server_version()) {
         response.headers_mut().insert("x-version-id", version);

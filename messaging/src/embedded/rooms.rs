@@ -1,4 +1,6 @@
-//! Teams and rooms: who may do what where, joining and leaving, and the events about it.
+//! Rooms: making them, joining and leaving, reading state, and the events about it.
+//!
+//! Not here: who may do it (`access`), teams (`teams`).
 
 use std::collections::HashSet;
 
@@ -7,14 +9,11 @@ use serde_json::{Value, json};
 
 use super::fault::Fault;
 use super::hub::Membership;
-use super::store::{MemberRow, NewRoom, PersonRow, RoomRow, TeamRow};
+use super::store::{NewRoom, PersonRow, RoomRow};
 use super::{Server, wire};
 use crate::ChatError;
-use crate::model::{Audience, ClientEvent, Notice, Room, RoomKind, RoomRight};
+use crate::model::{Audience, ClientEvent, Notice, Room, RoomKind};
 
-/// Rooms that every new team gets and every new member joins: name and shown name.
-const DEFAULT_ROOMS: [(&str, &str); 2] =
-    [("town-square", "Town Square"), ("off-topic", "Off-Topic")];
 /// Most people in a group room, its maker included.
 const MAX_GROUP: usize = 8;
 const MIN_GROUP: usize = 3;
@@ -22,30 +21,6 @@ const MIN_GROUP: usize = 3;
 const MAX_NAME_CHARS: usize = 64;
 /// Longest header or purpose, in characters.
 const MAX_TEXT_CHARS: usize = 1024;
-
-/// What a room is to a person.
-#[derive(Debug)]
-pub(super) struct Access {
-    pub(super) room: RoomRow,
-    pub(super) member: Option<MemberRow>,
-    in_team: bool,
-    is_admin: bool,
-}
-
-impl Access {
-    pub(super) fn allows(&self, right: RoomRight) -> bool {
-        let is_alive = self.room.deleted_at == 0;
-        match right {
-            RoomRight::Read => {
-                self.member.is_some() || (self.in_team && self.room.kind == "O") || self.is_admin
-            }
-            RoomRight::CreatePost => self.member.is_some() && is_alive,
-            RoomRight::Manage => {
-                self.is_admin || self.member.as_ref().is_some_and(|member| member.is_admin)
-            }
-        }
-    }
-}
 
 impl RoomRow {
     pub(super) fn is_personal(&self) -> bool {
@@ -72,17 +47,6 @@ impl RoomRow {
 }
 
 impl Server {
-    /// Makes sure that a team exists, with its default rooms, and returns its id.
-    ///
-    /// # Errors
-    /// When the name breaks a rule.
-    pub async fn ensure_team(&self, name: &str, display_name: &str) -> Result<TeamId, ChatError> {
-        if let Some(team) = self.store.team_by_name(name).await.map_err(Fault::from)? {
-            return Ok(team.id);
-        }
-        Ok(self.create_team(name, display_name, "O", None).await?.id)
-    }
-
     /// Makes sure that a public or private room exists in a team, and returns it.
     ///
     /// # Errors
@@ -117,20 +81,6 @@ impl Server {
         Ok(room.to_room())
     }
 
-    /// Makes sure that a person is in a team, with its default rooms.
-    ///
-    /// # Errors
-    /// When team or person do not exist.
-    pub async fn ensure_team_member(
-        &self,
-        team: &TeamId,
-        person: &UserId,
-    ) -> Result<(), ChatError> {
-        let team = self.team_row(team.as_str()).await?;
-        let person = self.person_row(person.as_str()).await?;
-        Ok(self.join_team(&team.id, &person.id, false).await?)
-    }
-
     /// Makes sure that a person is in a room (and in its team).
     ///
     /// # Errors
@@ -152,144 +102,11 @@ impl Server {
         Ok(self.direct_room(a, b).await?.to_room())
     }
 
-    pub(super) async fn make_default_team(&self) -> Result<(), Fault> {
-        let name = &self.config.default_team;
-        if self.store.team_by_name(name).await?.is_none() {
-            self.create_team(name, &self.config.default_team_display_name, "O", None)
-                .await?;
-        }
-        Ok(())
-    }
-
-    pub(super) async fn join_default_team(
-        &self,
-        person: &UserId,
-        is_admin: bool,
-    ) -> Result<(), Fault> {
-        let Some(team) = self.store.team_by_name(&self.config.default_team).await? else {
-            return Ok(());
-        };
-        self.join_team(&team.id, person, is_admin).await
-    }
-
-    pub(super) async fn team_row(&self, id: &str) -> Result<TeamRow, Fault> {
-        self.store
-            .team(id)
-            .await?
-            .ok_or_else(|| Fault::not_found("team", id))
-    }
-
-    /// The team, if the person may know of it.
-    pub(super) async fn team_for(&self, id: &str, person: &PersonRow) -> Result<TeamRow, Fault> {
-        let team = self.team_row(id).await?;
-        let is_member = self
-            .store
-            .team_member(&team.id, &person.id)
-            .await?
-            .is_some();
-        if is_member || person.is_admin {
-            Ok(team)
-        } else {
-            Err(Fault::not_found("team", id))
-        }
-    }
-
-    /// Whether the person manages the team.
-    pub(super) async fn manages_team(
-        &self,
-        team: &TeamId,
-        person: &PersonRow,
-    ) -> Result<bool, Fault> {
-        let member = self.store.team_member(team, &person.id).await?;
-        Ok(person.is_admin || member.is_some_and(|member| member.is_admin))
-    }
-
     pub(super) async fn room_row(&self, id: &str) -> Result<RoomRow, Fault> {
         self.store
             .room(id)
             .await?
             .ok_or_else(|| Fault::not_found("room", id))
-    }
-
-    /// What a room is to a person.
-    pub(super) async fn access(&self, room: RoomRow, person: &PersonRow) -> Result<Access, Fault> {
-        let member = self.store.member(&room.id, &person.id).await?;
-        let team_member = match &room.team_id {
-            Some(team) => self.store.team_member(team, &person.id).await?,
-            None => None,
-        };
-        let is_admin = !room.is_personal()
-            && (person.is_admin || team_member.as_ref().is_some_and(|member| member.is_admin));
-        Ok(Access {
-            room,
-            member,
-            in_team: team_member.is_some(),
-            is_admin,
-        })
-    }
-
-    /// The room, if the person has this right there. A room that cannot be read does not exist.
-    pub(super) async fn room_for(
-        &self,
-        id: &str,
-        person: &PersonRow,
-        right: RoomRight,
-    ) -> Result<Access, Fault> {
-        let access = self.access(self.room_row(id).await?, person).await?;
-        if !access.allows(RoomRight::Read) {
-            return Err(Fault::not_found("room", id));
-        }
-        if !access.allows(right) {
-            return Err(Fault::forbidden(match right {
-                RoomRight::Read => "you may not read this room",
-                RoomRight::CreatePost => {
-                    "you may not write in this room: join it first, unless it is archived"
-                }
-                RoomRight::Manage => "only an administrator of this room may do that",
-            }));
-        }
-        Ok(access)
-    }
-
-    pub(super) async fn create_team(
-        &self,
-        name: &str,
-        display_name: &str,
-        kind: &str,
-        creator: Option<&PersonRow>,
-    ) -> Result<TeamRow, Fault> {
-        check_names(name, display_name)?;
-        let id = TeamId::random();
-        if let Err(error) = self
-            .store
-            .insert_team(&id, name, display_name, kind, self.now_ms())
-            .await
-        {
-            error.into_duplicate()?;
-            return Err(Fault::invalid(
-                "app.team.save.existing.app_error",
-                format!("there is a team `{name}` already"),
-            ));
-        }
-        for (name, display_name) in DEFAULT_ROOMS {
-            let room = NewRoom {
-                id: &ChannelId::random(),
-                team: Some(&id),
-                kind: "O",
-                name,
-                display_name,
-                header: "",
-                purpose: "",
-                creator: creator.map(|person| &person.id),
-                is_default: true,
-                members: &[],
-            };
-            self.store.insert_room(&room, self.now_ms()).await?;
-        }
-        if let Some(creator) = creator {
-            self.join_team(&id, &creator.id, true).await?;
-        }
-        self.team_row(id.as_str()).await
     }
 
     pub(super) async fn create_room(
@@ -358,9 +175,11 @@ impl Server {
         } else {
             &both
         };
-        let room = self.personal_room("D", &name, "", a, members).await?;
-        let data = json!({ "creator_id": a.as_str(), "teammate_id": b.as_str() });
-        self.emit("direct_added", data, to_room(&room.id));
+        let (room, is_new) = self.personal_room("D", &name, "", a, members).await?;
+        if is_new {
+            let data = json!({ "creator_id": a.as_str(), "teammate_id": b.as_str() });
+            self.emit("direct_added", data, to_room(&room.id));
+        }
         Ok(room)
     }
 
@@ -391,14 +210,17 @@ impl Server {
             return Ok(room);
         }
         let members: Vec<(&UserId, bool)> = ids.iter().map(|id| (*id, false)).collect();
-        let room = self
+        let (room, is_new) = self
             .personal_room("G", name, &usernames.join(", "), &creator.id, &members)
             .await?;
-        let data = json!({ "teammate_ids": Value::from(joined).to_string() });
-        self.emit("group_added", data, to_room(&room.id));
+        if is_new {
+            let data = json!({ "teammate_ids": Value::from(joined).to_string() });
+            self.emit("group_added", data, to_room(&room.id));
+        }
         Ok(room)
     }
 
+    /// The room with this name and whether it was made just now.
     async fn personal_room(
         &self,
         kind: &'static str,
@@ -406,7 +228,7 @@ impl Server {
         display_name: &str,
         creator: &UserId,
         members: &[(&UserId, bool)],
-    ) -> Result<RoomRow, Fault> {
+    ) -> Result<(RoomRow, bool), Fault> {
         let room = NewRoom {
             id: &ChannelId::random(),
             team: None,
@@ -419,65 +241,15 @@ impl Server {
             is_default: false,
             members,
         };
-        self.insert_room(&room).await?;
-        self.room_row(room.id.as_str()).await
-    }
-
-    /// Puts a person into a team and its default rooms.
-    pub(super) async fn join_team(
-        &self,
-        team: &TeamId,
-        person: &UserId,
-        is_admin: bool,
-    ) -> Result<(), Fault> {
+        let made = self.insert_room(&room).await;
+        if made.is_err()
+            && let Some(found) = self.store.room_by_name(None, name).await?
         {
-            let _change = self.membership.write().await;
-            if !self
-                .store
-                .add_team_member(team, person, is_admin, self.now_ms())
-                .await?
-            {
-                return Ok(());
-            }
-            self.hub.change_membership(person, |membership| {
-                membership.teams.insert(team.clone());
-            });
+            // the other one was quicker
+            return Ok((found, false));
         }
-        let data = json!({ "team_id": team.as_str(), "user_id": person.as_str() });
-        self.emit("added_to_team", data, to_user(person));
-        for room in self.store.default_rooms(team).await? {
-            self.join_room(&room, person, false).await?;
-        }
-        Ok(())
-    }
-
-    pub(super) async fn leave_team(&self, team: &TeamId, person: &UserId) -> Result<(), Fault> {
-        let left;
-        {
-            let _change = self.membership.write().await;
-            left = self.store.remove_team_member(team, person).await?;
-            let data = json!({ "team_id": team.as_str(), "user_id": person.as_str() });
-            // before the hub forgets, so that the person hears of it too
-            let audience = Audience {
-                team: Some(team.clone()),
-                ..Audience::default()
-            };
-            self.emit("leave_team", data, audience);
-            self.hub.change_membership(person, |membership| {
-                membership.teams.remove(team);
-                for room in &left {
-                    membership.rooms.remove(&room.id);
-                }
-            });
-        }
-        for room in left {
-            self.notify(Notice::LeftRoom {
-                room: room.id,
-                user: person.clone(),
-            })
-            .await;
-        }
-        Ok(())
+        made?;
+        Ok((self.room_row(room.id.as_str()).await?, true))
     }
 
     /// Puts a person into a room and tells its members.
@@ -630,7 +402,7 @@ pub(super) fn to_user(user: &UserId) -> Audience {
     }
 }
 
-fn check_names(name: &str, display_name: &str) -> Result<(), Fault> {
+pub(super) fn check_names(name: &str, display_name: &str) -> Result<(), Fault> {
     let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
     let fits = |text: &str| (1..=MAX_NAME_CHARS).contains(&text.chars().count());
     if !fits(name) || !name.chars().all(is_plain) || name.contains("__") {

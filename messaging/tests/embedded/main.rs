@@ -1,5 +1,11 @@
 //! The embedded server over real sockets: one server per test, on a port the system chooses.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "in a test, the helpers too may fail by panic"
+)]
+
 mod accounts;
 mod backend;
 mod desk;

@@ -8,6 +8,7 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::State;
+use crate::embedded::fault::Fault;
 use crate::embedded::{Server, wire};
 
 pub(super) fn routes() -> Router<Arc<Server>> {
@@ -18,17 +19,18 @@ pub(super) fn routes() -> Router<Arc<Server>> {
         .route("/plugins/webapp", get(plugins))
 }
 
-#[expect(clippy::unused_async, reason = "a handler is asynchronous")]
 async fn ping() -> Json<Value> {
     Json(json!({ "status": "OK", "AndroidLatestVersion": "", "IosLatestVersion": "" }))
 }
 
 /// The settings that clients act upon; all values are text.
-#[expect(clippy::unused_async, reason = "a handler is asynchronous")]
-async fn config(state: State) -> Json<HashMap<&'static str, String>> {
+async fn config(state: State) -> Result<Json<HashMap<&'static str, String>>, Fault> {
     let config = &state.config;
     let yes_or_no = |yes: bool| if yes { "true" } else { "false" }.to_owned();
-    Json(HashMap::from([
+    let no_accounts = state.store.count_people().await? == 0;
+    Ok(Json(HashMap::from([
+        // A client then offers to make the first account.
+        ("NoAccounts", yes_or_no(no_accounts)),
         ("Version", wire::API_VERSION.to_owned()),
         ("BuildNumber", env!("CARGO_PKG_VERSION").to_owned()),
         ("BuildEnterpriseReady", yes_or_no(false)),
@@ -59,16 +61,14 @@ async fn config(state: State) -> Json<HashMap<&'static str, String>> {
         ("EnableUserStatuses", yes_or_no(true)),
         ("EnableCustomEmoji", yes_or_no(false)),
         ("EnablePublicLink", yes_or_no(false)),
-    ]))
+    ])))
 }
 
-#[expect(clippy::unused_async, reason = "a handler is asynchronous")]
 async fn license() -> Json<Value> {
     Json(json!({ "IsLicensed": "false", "SkuShortName": "", "Cloud": "false" }))
 }
 
 /// We serve no bundles for foreign web apps: our own client comes with signalling.
-#[expect(clippy::unused_async, reason = "a handler is asynchronous")]
 async fn plugins() -> Json<Value> {
     Json(json!([]))
 }

@@ -1,3 +1,5 @@
+//! The hub without sockets: who gets what, under which number.
+
 use serde_json::Value;
 
 use super::*;

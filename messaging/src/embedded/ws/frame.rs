@@ -22,18 +22,18 @@ pub(super) struct Request {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum FrameError {
     #[error("a text frame holds a JSON object")]
-    NotJson,
+    Json,
     #[error("a binary frame holds a MessagePack map")]
-    NotMessagePack,
+    MessagePack,
     #[error("a frame has `action` (text), `seq` (number), and `data` (map) or none")]
-    NotARequest,
+    Fields,
 }
 
 /// Reads a text frame.
 pub(super) fn decode_text(text: &str) -> Result<Request, FrameError> {
-    let value: Value = serde_json::from_str(text).map_err(|_| FrameError::NotJson)?;
+    let value: Value = serde_json::from_str(text).map_err(|_| FrameError::Json)?;
     let Value::Object(mut fields) = value else {
-        return Err(FrameError::NotJson);
+        return Err(FrameError::Json);
     };
     let data = match fields.remove("data") {
         None | Some(Value::Null) => ActionData::default(),
@@ -44,7 +44,7 @@ pub(super) fn decode_text(text: &str) -> Result<Request, FrameError> {
                 .collect(),
         },
         Some(Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
-            return Err(FrameError::NotARequest);
+            return Err(FrameError::Fields);
         }
     };
     request(fields.remove("action"), fields.remove("seq"), data)
@@ -54,7 +54,7 @@ pub(super) fn decode_text(text: &str) -> Result<Request, FrameError> {
 pub(super) fn decode_binary(bytes: &[u8]) -> Result<Request, FrameError> {
     let mut reader = Reader { rest: bytes };
     let Some(Item::Map(fields)) = reader.item(0) else {
-        return Err(FrameError::NotMessagePack);
+        return Err(FrameError::MessagePack);
     };
     let (mut action, mut seq, mut data) = (None, None, ActionData::default());
     for (key, item) in fields {
@@ -66,14 +66,14 @@ pub(super) fn decode_binary(bytes: &[u8]) -> Result<Request, FrameError> {
                     let value = match item {
                         Item::Bytes(bytes) => ActionValue::Bytes(bytes),
                         Item::Json(_) | Item::Map(_) | Item::List(_) => {
-                            ActionValue::Json(item.into_json().ok_or(FrameError::NotARequest)?)
+                            ActionValue::Json(item.into_json().ok_or(FrameError::Fields)?)
                         }
                     };
                     data.fields.insert(key, value);
                 }
             }
             ("data", Item::Json(Value::Null)) => {}
-            ("data", _) => return Err(FrameError::NotARequest),
+            ("data", _) => return Err(FrameError::Fields),
             _ => {}
         }
     }
@@ -89,12 +89,12 @@ fn request(
         None | Some(Value::Null) => String::new(),
         Some(Value::String(action)) => action,
         Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
-            return Err(FrameError::NotARequest);
+            return Err(FrameError::Fields);
         }
     };
     let seq = match seq {
         None | Some(Value::Null) => 0,
-        Some(seq) => seq.as_i64().ok_or(FrameError::NotARequest)?,
+        Some(seq) => seq.as_i64().ok_or(FrameError::Fields)?,
     };
     Ok(Request { action, seq, data })
 }
@@ -192,8 +192,8 @@ impl<'a> Reader<'a> {
         Some(Item::Json(Value::Number(value)))
     }
 
-    fn number(value: impl Into<Number>) -> Option<Item> {
-        Some(Item::Json(Value::Number(value.into())))
+    fn number(value: impl Into<Number>) -> Item {
+        Item::Json(Value::Number(value.into()))
     }
 
     fn item(&mut self, depth: usize) -> Option<Item> {
@@ -203,7 +203,7 @@ impl<'a> Reader<'a> {
         let [marker] = self.array()?;
         let low = |mask: u8| usize::from(marker & mask);
         match marker {
-            0x00..=0x7f => Self::number(marker),
+            0x00..=0x7f => Some(Self::number(marker)),
             0x80..=0x8f => self.map(low(0x0f), depth),
             0x90..=0x9f => self.list(low(0x0f), depth),
             0xa0..=0xbf => self.text(low(0x1f)),
@@ -215,11 +215,11 @@ impl<'a> Reader<'a> {
                 .and_then(|n| self.bytes(n)),
             0xca => Self::float(f64::from(f32::from_be_bytes(self.array()?))),
             0xcb => Self::float(f64::from_be_bytes(self.array()?)),
-            0xcc..=0xcf => self.unsigned(1 << (marker - 0xcc)).and_then(Self::number),
-            0xd0 => Self::number(i8::from_be_bytes(self.array()?)),
-            0xd1 => Self::number(i16::from_be_bytes(self.array()?)),
-            0xd2 => Self::number(i32::from_be_bytes(self.array()?)),
-            0xd3 => Self::number(i64::from_be_bytes(self.array()?)),
+            0xcc..=0xcf => self.unsigned(1 << (marker - 0xcc)).map(Self::number),
+            0xd0 => Some(Self::number(i8::from_be_bytes(self.array()?))),
+            0xd1 => Some(Self::number(i16::from_be_bytes(self.array()?))),
+            0xd2 => Some(Self::number(i32::from_be_bytes(self.array()?))),
+            0xd3 => Some(Self::number(i64::from_be_bytes(self.array()?))),
             0xd9..=0xdb => self.length(1 << (marker - 0xd9)).and_then(|n| self.text(n)),
             0xdc | 0xdd => self
                 .length(2 << (marker - 0xdc))
@@ -227,7 +227,7 @@ impl<'a> Reader<'a> {
             0xde | 0xdf => self
                 .length(2 << (marker - 0xde))
                 .and_then(|n| self.map(n, depth)),
-            0xe0..=0xff => Self::number(i8::from_be_bytes([marker])),
+            0xe0..=0xff => Some(Self::number(i8::from_be_bytes([marker]))),
             // 0xc1 is never used; 0xc7 to 0xc9 and 0xd4 to 0xd8 are extensions
             _ => None,
         }
@@ -291,9 +291,9 @@ mod tests {
         ] {
             assert_eq!(decode_text(text).unwrap().data, ActionData::default());
         }
-        assert_eq!(decode_text(r#"{"action":1}"#), Err(FrameError::NotARequest));
-        assert_eq!(decode_text(r#"{"data":[]}"#), Err(FrameError::NotARequest));
-        assert_eq!(decode_text("[]"), Err(FrameError::NotJson));
+        assert_eq!(decode_text(r#"{"action":1}"#), Err(FrameError::Fields));
+        assert_eq!(decode_text(r#"{"data":[]}"#), Err(FrameError::Fields));
+        assert_eq!(decode_text("[]"), Err(FrameError::Json));
     }
 
     #[test]

@@ -1,0 +1,191 @@
+//! Teams: making them, joining and leaving, and the rooms that come with them.
+
+use proto::id::{ChannelId, TeamId, UserId};
+use serde_json::json;
+
+use super::Server;
+use super::fault::Fault;
+use super::rooms::{check_names, to_user};
+use super::store::{NewRoom, PersonRow, TeamRow};
+use crate::ChatError;
+use crate::model::{Audience, Notice};
+
+/// Rooms that every new team gets and every new member joins: name and shown name.
+const DEFAULT_ROOMS: [(&str, &str); 2] =
+    [("town-square", "Town Square"), ("off-topic", "Off-Topic")];
+impl Server {
+    /// Makes sure that a team exists, with its default rooms, and returns its id.
+    ///
+    /// # Errors
+    /// When the name breaks a rule.
+    pub async fn ensure_team(&self, name: &str, display_name: &str) -> Result<TeamId, ChatError> {
+        if let Some(team) = self.store.team_by_name(name).await.map_err(Fault::from)? {
+            return Ok(team.id);
+        }
+        Ok(self.create_team(name, display_name, "O", None).await?.id)
+    }
+
+    /// Makes sure that a person is in a team, with its default rooms.
+    ///
+    /// # Errors
+    /// When team or person do not exist.
+    pub async fn ensure_team_member(
+        &self,
+        team: &TeamId,
+        person: &UserId,
+    ) -> Result<(), ChatError> {
+        let team = self.team_row(team.as_str()).await?;
+        let person = self.person_row(person.as_str()).await?;
+        Ok(self.join_team(&team.id, &person.id, false).await?)
+    }
+
+    pub(super) async fn make_default_team(&self) -> Result<(), Fault> {
+        let name = &self.config.default_team;
+        if self.store.team_by_name(name).await?.is_none() {
+            self.create_team(name, &self.config.default_team_display_name, "O", None)
+                .await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn join_default_team(
+        &self,
+        person: &UserId,
+        is_admin: bool,
+    ) -> Result<(), Fault> {
+        let Some(team) = self.store.team_by_name(&self.config.default_team).await? else {
+            return Ok(());
+        };
+        self.join_team(&team.id, person, is_admin).await
+    }
+
+    pub(super) async fn team_row(&self, id: &str) -> Result<TeamRow, Fault> {
+        self.store
+            .team(id)
+            .await?
+            .ok_or_else(|| Fault::not_found("team", id))
+    }
+
+    /// The team, if the person may know of it.
+    pub(super) async fn team_for(&self, id: &str, person: &PersonRow) -> Result<TeamRow, Fault> {
+        let team = self.team_row(id).await?;
+        let is_member = self
+            .store
+            .team_member(&team.id, &person.id)
+            .await?
+            .is_some();
+        if is_member || person.is_admin {
+            Ok(team)
+        } else {
+            Err(Fault::not_found("team", id))
+        }
+    }
+
+    /// Whether the person manages the team.
+    pub(super) async fn manages_team(
+        &self,
+        team: &TeamId,
+        person: &PersonRow,
+    ) -> Result<bool, Fault> {
+        let member = self.store.team_member(team, &person.id).await?;
+        Ok(person.is_admin || member.is_some_and(|member| member.is_admin))
+    }
+
+    pub(super) async fn create_team(
+        &self,
+        name: &str,
+        display_name: &str,
+        kind: &str,
+        creator: Option<&PersonRow>,
+    ) -> Result<TeamRow, Fault> {
+        check_names(name, display_name)?;
+        let id = TeamId::random();
+        if let Err(error) = self
+            .store
+            .insert_team(&id, name, display_name, kind, self.now_ms())
+            .await
+        {
+            error.into_duplicate()?;
+            return Err(Fault::invalid(
+                "app.team.save.existing.app_error",
+                format!("there is a team `{name}` already"),
+            ));
+        }
+        for (name, display_name) in DEFAULT_ROOMS {
+            let room = NewRoom {
+                id: &ChannelId::random(),
+                team: Some(&id),
+                kind: "O",
+                name,
+                display_name,
+                header: "",
+                purpose: "",
+                creator: creator.map(|person| &person.id),
+                is_default: true,
+                members: &[],
+            };
+            self.store.insert_room(&room, self.now_ms()).await?;
+        }
+        if let Some(creator) = creator {
+            self.join_team(&id, &creator.id, true).await?;
+        }
+        self.team_row(id.as_str()).await
+    }
+
+    /// Puts a person into a team and its default rooms.
+    pub(super) async fn join_team(
+        &self,
+        team: &TeamId,
+        person: &UserId,
+        is_admin: bool,
+    ) -> Result<(), Fault> {
+        {
+            let _change = self.membership.write().await;
+            if !self
+                .store
+                .add_team_member(team, person, is_admin, self.now_ms())
+                .await?
+            {
+                return Ok(());
+            }
+            self.hub.change_membership(person, |membership| {
+                membership.teams.insert(team.clone());
+            });
+        }
+        let data = json!({ "team_id": team.as_str(), "user_id": person.as_str() });
+        self.emit("added_to_team", data, to_user(person));
+        for room in self.store.default_rooms(team).await? {
+            self.join_room(&room, person, false).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn leave_team(&self, team: &TeamId, person: &UserId) -> Result<(), Fault> {
+        let left;
+        {
+            let _change = self.membership.write().await;
+            left = self.store.remove_team_member(team, person).await?;
+            let data = json!({ "team_id": team.as_str(), "user_id": person.as_str() });
+            // before the hub forgets, so that the person hears of it too
+            let audience = Audience {
+                team: Some(team.clone()),
+                ..Audience::default()
+            };
+            self.emit("leave_team", data, audience);
+            self.hub.change_membership(person, |membership| {
+                membership.teams.remove(team);
+                for room in &left {
+                    membership.rooms.remove(&room.id);
+                }
+            });
+        }
+        for room in left {
+            self.notify(Notice::LeftRoom {
+                room: room.id,
+                user: person.clone(),
+            })
+            .await;
+        }
+        Ok(())
+    }
+}
