@@ -54,7 +54,7 @@ pub fn main() -> ExitCode {
             telemetry::start_worker();
             tell(speech::process::main(&args).map_err(Into::into))
         }
-        Some(Verb::Models(args)) => tell(run_models(args)),
+        Some(Verb::Models(args)) => models::cli(args),
         Some(Verb::CheckConfig) => with_config(arguments.config.as_deref(), |_| {
             say("the configuration is good\n");
             Ok(())
@@ -70,11 +70,6 @@ fn run(config: Config) -> anyhow::Result<()> {
     let done = runtime.block_on(service::serve(config, asked_to_stop()));
     runtime.shutdown_background();
     done
-}
-
-fn run_models(args: models::ModelsArgs) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    Ok(runtime.block_on(models::cli(args, &mut std::io::stdout()))?)
 }
 
 async fn asked_to_stop() {

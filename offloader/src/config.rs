@@ -75,8 +75,10 @@ pub struct SpeechConfig {
     pub models_dir: PathBuf,
     /// Name of the model, such as `tiny.en`; empty: what a job asks for, else what is there.
     pub model: String,
-    /// Threads of the speech process; 0: half of the processors.
-    pub threads: usize,
+    /// Threads for one window of sound.
+    pub threads: u32,
+    /// Program and first arguments of the speech process; empty: this program with `speech`.
+    pub command: Vec<String>,
 }
 
 /// Where log lines go.
@@ -182,7 +184,9 @@ fn resolve(
         speech: SpeechConfig {
             models_dir,
             model: values.text("speech.model").to_owned(),
-            threads: usize::try_from(values.number("speech.threads")).unwrap_or(0),
+            threads: u32::try_from(positive(values, "speech.threads", problems))
+                .unwrap_or(u32::MAX),
+            command: values.words("speech.command"),
         },
         logger: logger(values, problems),
         warnings: warnings(values, env, development),

@@ -19,12 +19,14 @@ use tokio::sync::watch;
 use crate::auth::{Caller, unix_ms};
 use crate::config::Config;
 use crate::metrics::Metrics;
-use crate::order::SpeechOrder;
 use crate::runner::check_runner;
 use crate::seal::Sealer;
 use crate::store::{JobRow, Phase, Store};
 
 mod follow;
+pub mod speech;
+
+use speech::Speech;
 
 /// Longest piece of a worker's log that is given out, in bytes.
 const MAX_LOG_BYTES: u64 = 1 << 20;
@@ -63,7 +65,7 @@ struct Inner {
     store: Store,
     sealer: Sealer,
     metrics: Metrics,
-    speech: SpeechOrder,
+    speech: Speech,
     /// Jobs whose worker has not ended; the value hears of a stop.
     running: Mutex<BTreeMap<String, watch::Sender<bool>>>,
     draining: AtomicBool,
@@ -77,7 +79,7 @@ impl Jobs {
         store: Store,
         sealer: Sealer,
         metrics: Metrics,
-        speech: SpeechOrder,
+        speech: Speech,
     ) -> Self {
         Self {
             inner: Arc::new(Inner {

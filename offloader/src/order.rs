@@ -5,7 +5,7 @@
 //! end the capture; the end of the input means that the service is gone and changes nothing.
 //! The outcome is a small file in the job's folder.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -101,6 +101,12 @@ impl Outcome {
     }
 }
 
+/// The file whose lock says that a worker has the folder; it holds the worker's process id.
+#[must_use]
+pub fn lock_path(folder: &Path) -> PathBuf {
+    folder.join("lock")
+}
+
 /// Holds a job's folder for one worker at a time, across processes; freed when it is dropped or
 /// its process dies.
 #[derive(Debug)]
@@ -114,9 +120,15 @@ impl FolderLock {
     /// # Errors
     /// When the lock file cannot be made.
     pub fn take(folder: &Path) -> io::Result<Option<Self>> {
-        let file = File::create(folder.join("lock"))?;
+        // Not truncated before it is ours: it holds the process id of whoever has the folder.
+        let mut options = OpenOptions::new();
+        let mut file = options.create(true).truncate(false).write(true).open(lock_path(folder))?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Self { _file: file })),
+            Ok(()) => {
+                file.set_len(0)?;
+                write!(file, "{}", std::process::id())?;
+                Ok(Some(Self { _file: file }))
+            }
             Err(fs::TryLockError::WouldBlock) => Ok(None),
             Err(fs::TryLockError::Error(error)) => Err(error),
         }

@@ -17,8 +17,8 @@ use crate::auth::Auth;
 use crate::config::Config;
 use crate::http::{Api, router};
 use crate::jobs::Jobs;
+use crate::jobs::speech::Speech;
 use crate::metrics::Metrics;
-use crate::order::SpeechOrder;
 use crate::seal::Sealer;
 use crate::store::Store;
 
@@ -59,11 +59,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let store = Store::open(&config.data_dir).await?;
     let sealer = Sealer::open(&config.data_dir)?;
     let metrics = Metrics::new()?;
-    let speech = SpeechOrder {
-        socket: config.data_dir.join("speech.sock"),
-        models_dir: config.speech.models_dir.clone(),
-        model: config.speech.model.clone(),
-    };
+    let speech = Speech::new(&config);
     let auth = Arc::new(Auth::new(&config, store.clone()));
     let jobs = Jobs::new(config.clone(), store.clone(), sealer, metrics.clone(), speech);
     let listener = TcpListener::bind(&config.listen_address)

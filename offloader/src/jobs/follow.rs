@@ -71,6 +71,9 @@ pub(super) async fn follow(
                 tokio::time::sleep(FIRST_PAUSE * 2u32.pow(doublings)).await;
             }
         }
+        if order.kind == JobType::Transcribing {
+            jobs.inner.speech.ensure();
+        }
         row.attempts += 1;
         jobs.inner.store.update_job(&row).await?;
         let status = run_worker(jobs, &order, &mut stop).await?;
@@ -110,7 +113,7 @@ fn make_order(jobs: &Jobs, row: &JobRow, folder: &std::path::Path) -> anyhow::Re
         kind: JobType::parse(&request.kind).context("read the kind of job")?,
         max_duration_sec: request.max_duration_sec,
         input_data,
-        speech: jobs.inner.speech.clone(),
+        speech: jobs.inner.speech.order(),
     })
 }
 

@@ -52,7 +52,7 @@ impl Captions {
                 tasks: Vec::new(),
             }),
             Err(error) => {
-                tracing::warn!("no captions: {error:#}");
+                tracing::warn!(%error, "no captions");
                 None
             }
         }

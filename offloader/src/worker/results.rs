@@ -13,7 +13,7 @@ use crate::finish::plan::Plan;
 use crate::finish::{self, Section, Sections};
 use crate::order::{Ending, Outcome, SpeechOrder};
 use crate::publish::{Pace, PublishError, Publisher};
-use crate::speech::{Compaction, SpeechClient, SpeechConfig, Transcript};
+use crate::speech::{Compaction, SpeechClient, SpeechConfig, SpeechError, Transcript};
 
 /// The transcript's files in the folder.
 const VTT: &str = "transcript.vtt";
@@ -72,7 +72,7 @@ async fn transcribe(
     let speech = match speech_client(&job.order.speech, input) {
         Ok(speech) => speech,
         Err(error) => {
-            let note = format!("no transcript: {error:#}");
+            let note = format!("no transcript: {error}");
             tracing::warn!(note, "the sound is kept");
             tokio::task::spawn_blocking({
                 let folder = folder.clone();
@@ -123,25 +123,28 @@ fn write(folder: &Path, name: &str, text: &str) -> anyhow::Result<()> {
     Ok(finish::keep(&part, &folder.join(name))?)
 }
 
-/// Opens the way to speech recognition. The operator's model wins over the job's size.
+/// Opens the way to the node's speech process. The operator's model wins over the job's size.
 pub(super) fn speech_client(
     order: &SpeechOrder,
     input: &TranscribingInput,
-) -> anyhow::Result<SpeechClient> {
-    let program = std::env::current_exe().context("find this program")?;
-    let command = vec![program.into(), "speech".into()];
-    let mut config = SpeechConfig::new(command, order.models_dir.clone());
+) -> Result<SpeechClient, SpeechError> {
+    let mut config = SpeechConfig::new(Vec::new(), order.models_dir.clone());
+    config.socket = Some(order.socket.clone());
     let wanted = if order.model.is_empty() { &input.model_size } else { &order.model };
-    config.transcript_model = choose_model(&order.models_dir, wanted);
-    Ok(SpeechClient::start(config)?)
+    config.transcript_model = choose_model(&order.models_dir, &[wanted, "base"]);
+    // The small model is quick enough for captions, but knows English only.
+    let quick = if input.captions_language.starts_with("en") { "tiny.en" } else { "base" };
+    config.caption_model = choose_model(&order.models_dir, &[quick, wanted, "base"]);
+    SpeechClient::start(config)
 }
 
-/// The model wanted when it is there, else its English form, else the one everybody has.
-fn choose_model(dir: &Path, wanted: &str) -> String {
-    let english = format!("{wanted}.en");
-    [wanted, &english]
-        .into_iter()
+/// The first model that is there, in its English form if need be; else the one to ask for.
+fn choose_model(dir: &Path, wanted: &[&str]) -> String {
+    wanted
+        .iter()
+        .flat_map(|name| {
+            [(*name).to_owned(), format!("{name}.en"), format!("ggml-{name}.bin")]
+        })
         .find(|name| crate::models::installed(dir, name).is_some())
-        .unwrap_or("tiny.en")
-        .to_owned()
+        .unwrap_or_else(|| "tiny.en".to_owned())
 }

@@ -1,0 +1,140 @@
+//! Handing in under misfortune: partial pieces, failures, lost sessions, refused tokens, restarts.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use offloader::capture::journal::{Entry, Journal};
+use offloader::client::bot::BotApi;
+use offloader::publish::{Pace, PublishError, Publisher};
+use proto::id::ChannelId;
+use proto::redact::Secret;
+use serde_json::json;
+
+use crate::sfu::Script;
+use crate::site::{CHANNEL, JOB, POST, Site, TOKEN};
+
+const FILE: &str = "recording.mp4";
+
+fn pace() -> Pace {
+    Pace {
+        first_pause: Duration::from_millis(5),
+        patience: Duration::from_secs(20),
+        piece: 10_000,
+    }
+}
+
+fn contents() -> Vec<u8> {
+    (0..95_001u32).map(|n| (n * 7 % 251) as u8).collect()
+}
+
+fn bot(site: &Site) -> BotApi {
+    let channel = ChannelId::parse(CHANNEL).unwrap();
+    BotApi::new(&site.url, channel, Secret::new(TOKEN)).unwrap()
+}
+
+async fn publish(site: &Arc<Site>, folder: &Path) -> Result<(), PublishError> {
+    std::fs::write(folder.join(FILE), contents()).unwrap();
+    let bot = bot(site);
+    Publisher::open(&bot, folder, pace())?.recording(JOB, POST, FILE).await
+}
+
+fn assert_handed_in_once(site: &Site) {
+    assert_eq!(site.file("Call_Town_2026-11-22_00-00-00.mp4"), contents());
+    let recordings = site.recordings.lock().unwrap();
+    assert_eq!(recordings.len(), 1);
+    assert_eq!(recordings[0]["JobID"], JOB);
+    assert_eq!(recordings[0]["PostID"], POST);
+    assert_eq!(recordings[0]["FileIDs"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn pieces_are_sent_until_the_server_has_all_even_if_it_takes_less_than_given() {
+    let site = Site::start(Script::default()).await;
+    site.piece_limit.store(7_001, Ordering::Relaxed);
+    let folder = tempfile::tempdir().unwrap();
+    publish(&site, folder.path()).await.unwrap();
+    assert_handed_in_once(&site);
+    // A second run finds everything done.
+    publish(&site, folder.path()).await.unwrap();
+    assert_handed_in_once(&site);
+}
+
+#[tokio::test]
+async fn failures_are_waited_out_and_the_upload_goes_on_where_it_was() {
+    let site = Site::start(Script::default()).await;
+    site.failures.store(5, Ordering::Relaxed);
+    let folder = tempfile::tempdir().unwrap();
+    publish(&site, folder.path()).await.unwrap();
+    assert_handed_in_once(&site);
+    assert_eq!(site.begun.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_restart_resumes_the_upload_session_of_the_run_before() {
+    let site = Site::start(Script::default()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let upload = bot(&site)
+        .create_upload("Call_Town_2026-11-22_00-00-00.mp4", contents().len() as u64)
+        .await
+        .unwrap();
+    let first = contents()[..40_000].to_vec();
+    bot(&site).upload_piece(upload.id.as_str(), first.into()).await.unwrap();
+    let mut journal = Journal::open(folder.path()).unwrap();
+    let name = "Call_Town_2026-11-22_00-00-00".to_owned();
+    journal.record(&Entry::Named { name }).unwrap();
+    let (file, id) = (FILE.to_owned(), upload.id.to_string());
+    journal.record(&Entry::Upload { file, id }).unwrap();
+
+    publish(&site, folder.path()).await.unwrap();
+    assert_handed_in_once(&site);
+    assert_eq!(site.begun.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_lost_upload_session_is_begun_anew() {
+    let site = Site::start(Script::default()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(folder.path()).unwrap();
+    let (file, id) = (FILE.to_owned(), "gone".to_owned());
+    journal.record(&Entry::Upload { file, id }).unwrap();
+    publish(&site, folder.path()).await.unwrap();
+    assert_handed_in_once(&site);
+}
+
+#[tokio::test]
+async fn a_refused_token_and_a_refusal_for_good_are_told_apart_and_end_at_once() {
+    let site = Site::start(Script::default()).await;
+    let folder = tempfile::tempdir().unwrap();
+    site.always.store(401, Ordering::Relaxed);
+    let error = publish(&site, folder.path()).await.unwrap_err();
+    assert!(matches!(error, PublishError::Credentials(_)), "{error}");
+    site.always.store(400, Ordering::Relaxed);
+    let error = publish(&site, folder.path()).await.unwrap_err();
+    assert!(matches!(error, PublishError::Never(_)), "{error}");
+    assert!(!error.to_string().contains(TOKEN));
+    site.always.store(0, Ordering::Relaxed);
+    publish(&site, folder.path()).await.unwrap();
+    assert_handed_in_once(&site);
+}
+
+#[tokio::test]
+async fn a_transcript_is_two_files_vtt_first() {
+    let site = Site::start(Script::default()).await;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("t.vtt"), "WEBVTT\n").unwrap();
+    std::fs::write(folder.path().join("t.txt"), "text").unwrap();
+    let bot = bot(&site);
+    let mut publisher = Publisher::open(&bot, folder.path(), pace()).unwrap();
+    publisher.transcript(JOB, POST, "en", ("t.vtt", "t.txt")).await.unwrap();
+    let reports = site.transcriptions.lock().unwrap();
+    let expected = json!({
+        "JobID": JOB, "PostID": POST, "Transcriptions": [
+            { "Title": "en", "Language": "en", "FileIDs": ["file-upload0", "file-upload1"] },
+        ],
+    });
+    assert_eq!(*reports, [expected]);
+    assert_eq!(site.file(".vtt"), b"WEBVTT\n");
+    assert_eq!(site.file(".txt"), b"text");
+}

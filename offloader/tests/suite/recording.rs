@@ -1,0 +1,254 @@
+//! Whole jobs: the service, a worker process, a call with real media, files read back.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use offloader::config::SpeechConfig;
+use offloader::order::lock_path;
+use offloader::{Config, Running};
+use serde_json::{Value, json};
+
+use crate::sfu::Script;
+use crate::site::{JOB, POST, Site, eventually};
+use crate::sound::{Probe, probe};
+
+const KEY: &str = "a key of thirty-two bytes or more";
+/// Builds on a busy machine are slow; nothing here waits that long when all is well.
+const LONG: Duration = Duration::from_secs(90);
+
+struct Service {
+    running: Option<Running>,
+    folder: tempfile::TempDir,
+}
+
+impl Service {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let running = Some(run(folder.path()).await);
+        Self { running, folder }
+    }
+
+    async fn restart(&mut self) {
+        self.running = Some(run(self.folder.path()).await);
+    }
+
+    fn http(&self) -> String {
+        format!("http://{}", self.running.as_ref().unwrap().http_addr)
+    }
+
+    async fn create(&self, kind: &str, runner: &str, input: Value) -> String {
+        let body = json!({
+            "type": kind, "runner": format!("mattermost/{runner}"), "max_duration_sec": 600,
+            "input_data": input,
+        });
+        let answer = reqwest::Client::new()
+            .post(format!("{}/jobs", self.http()))
+            .basic_auth("tenant", Some(KEY))
+            .json(&body)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
+        answer.json::<Value>().await.unwrap()["id"].as_str().unwrap().to_owned()
+    }
+
+    async fn record(&self, site: &Site) -> String {
+        self.record_with(site.recording_input()).await
+    }
+
+    async fn record_with(&self, input: Value) -> String {
+        self.create("recording", "calls-recorder:v0.8.13", input).await
+    }
+
+    async fn job(&self, id: &str) -> Value {
+        let request = reqwest::Client::new()
+            .get(format!("{}/jobs/{id}", self.http()))
+            .basic_auth("tenant", Some(KEY));
+        request.send().await.unwrap().json().await.unwrap()
+    }
+
+    async fn wait_for(&self, id: &str, status: &str) -> Value {
+        let mut last = Value::Null;
+        let until = Instant::now() + LONG;
+        while last["output_data"]["status"] != status {
+            let log = std::fs::read_to_string(self.job_folder(id).join("worker.log"));
+            assert!(Instant::now() < until, "{last}\n{}", log.unwrap_or_default());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            last = self.job(id).await;
+        }
+        last
+    }
+
+    fn job_folder(&self, id: &str) -> PathBuf {
+        self.folder.path().join("jobs").join(id)
+    }
+
+    fn worker_pid(&self, id: &str) -> String {
+        std::fs::read_to_string(lock_path(&self.job_folder(id))).unwrap()
+    }
+}
+
+async fn run(folder: &Path) -> Running {
+    let config = Config {
+        listen_address: "127.0.0.1:0".to_owned(),
+        data_dir: folder.to_path_buf(),
+        allow_self_registration: true,
+        worker_command: vec![env!("CARGO_BIN_EXE_offloader").into(), "worker".into()],
+        speech: SpeechConfig { models_dir: folder.join("no models"), ..Config::default().speech },
+        ..Config::default()
+    };
+    offloader::start(config).await.unwrap()
+}
+
+fn two_voices() -> Script {
+    Script {
+        voices: vec![("anna".into(), 400.0), ("ben".into(), 1000.0)],
+        screen: Some(("anna".into(), 235, 1.0)),
+    }
+}
+
+async fn started(site: &Arc<Site>) -> Instant {
+    eventually("the report that it started", LONG, async || {
+        !site.statuses.lock().unwrap().is_empty()
+    })
+    .await;
+    let status = site.statuses.lock().unwrap()[0].clone();
+    assert_eq!(status, json!({ "JobType": "recording", "Status": "started" }));
+    Instant::now()
+}
+
+fn movie(site: &Site) -> Probe {
+    let mut file = tempfile::NamedTempFile::with_suffix(".mp4").unwrap();
+    file.write_all(&site.file(".mp4")).unwrap();
+    probe(file.path())
+}
+
+fn kill(pid: &str) {
+    let killed = std::process::Command::new("kill").args(["-9", pid.trim()]).status().unwrap();
+    assert!(killed.success());
+}
+
+fn assert_handed_in(site: &Site) {
+    let recordings = site.recordings.lock().unwrap();
+    assert_eq!(recordings.len(), 1);
+    assert_eq!((&recordings[0]["JobID"], &recordings[0]["PostID"]), (&json!(JOB), &json!(POST)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_is_recorded_and_handed_in() {
+    let site = Site::start(two_voices()).await;
+    let service = Service::start().await;
+    let id = service.record(&site).await;
+    let begun = started(&site).await;
+    tokio::time::sleep_until((begun + Duration::from_secs(6)).into()).await;
+    site.stop_job();
+    let lasted = begun.elapsed().as_secs_f64();
+    let job = service.wait_for(&id, "done").await;
+    assert!(job["stop_at"].as_i64().unwrap() >= job["start_at"].as_i64().unwrap());
+    assert_handed_in(&site);
+    assert_eq!(site.leaves.load(Ordering::Relaxed), 1);
+
+    let movie = movie(&site);
+    assert!((movie.seconds - lasted).abs() < 1.0, "{} s of {lasted}", movie.seconds);
+    assert_eq!(movie.video.map(|(_, width, height)| (width, height)), Some((1280, 720)));
+    for hertz in [400.0, 1000.0] {
+        assert!(movie.tone(hertz, 2.0, 5.0) > 0.2, "{hertz}: {}", movie.tone(hertz, 2.0, 5.0));
+    }
+    assert!(movie.tone(700.0, 2.0, 5.0) < 0.01);
+    let white = movie.pictures.iter().filter(|(_, luma)| *luma > 200).count();
+    assert!(white > 20, "{white} pictures of the white screen");
+    assert!(movie.pictures[0].1 < 120, "a card before the screen");
+    let voices = std::fs::read_dir(service.job_folder(&id)).unwrap().flatten();
+    let voices = voices.filter(|file| file.path().extension().is_some_and(|e| e == "mka"));
+    assert_eq!(voices.count(), 2);
+    service.running.unwrap().stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_worker_loses_at_most_four_seconds() {
+    let site = Site::start(two_voices()).await;
+    let service = Service::start().await;
+    let id = service.record(&site).await;
+    let begun = started(&site).await;
+    tokio::time::sleep_until((begun + Duration::from_secs(8)).into()).await;
+    kill(&service.worker_pid(&id));
+    let killed = begun.elapsed().as_secs_f64();
+    service.wait_for(&id, "done").await;
+    assert_handed_in(&site);
+    assert_eq!(site.joins.load(Ordering::Relaxed), 1, "the call is not joined again");
+
+    let movie = movie(&site);
+    assert!(movie.seconds > killed - 4.0 && movie.seconds < killed + 1.0, "{}", movie.seconds);
+    let last = movie.seconds;
+    for hertz in [400.0, 1000.0] {
+        assert!(movie.tone(hertz, 2.0, killed - 4.0) > 0.2, "{hertz}");
+        assert!(movie.tone(hertz, last - 1.0, last - 0.5) > 0.2, "{hertz} at the end");
+    }
+    service.running.unwrap().stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restarted_service_finishes_what_it_finds() {
+    let site = Site::start(two_voices()).await;
+    let mut service = Service::start().await;
+    let id = service.record(&site).await;
+    let begun = started(&site).await;
+    tokio::time::sleep_until((begun + Duration::from_secs(3)).into()).await;
+    // The messaging server is away while the service stops: nothing can be handed in.
+    site.always.store(503, Ordering::Relaxed);
+    let pid = service.worker_pid(&id);
+    service.running.take().unwrap().stop().await;
+    kill(&pid);
+    assert!(site.recordings.lock().unwrap().is_empty());
+
+    site.always.store(0, Ordering::Relaxed);
+    service.restart().await;
+    service.wait_for(&id, "done").await;
+    assert_handed_in(&site);
+    assert!(movie(&site).tone(400.0, 1.0, 2.5) > 0.2);
+    service.running.unwrap().stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_cannot_be_done_says_why() {
+    let site = Site::start(Script::default()).await;
+    let service = Service::start().await;
+    let mut input = site.recording_input();
+    input["width"] = json!("wide");
+    let id = service.record_with(input).await;
+    let job = service.wait_for(&id, "failed").await;
+    let err = job["output_data"]["err"].as_str().unwrap();
+    assert!(err.contains("input_data.width: `wide`"), "{err}");
+    service.running.unwrap().stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_model_a_transcript_job_ends_well_and_names_the_command() {
+    let site = Site::start(two_voices()).await;
+    let service = Service::start().await;
+    let mut input = site.recording_input();
+    input["transcription_id"] = json!(JOB);
+    input["output_format"] = json!("vtt");
+    input["live_captions_on"] = json!("true");
+    let id = service.create("transcribing", "calls-transcriber:v0.7.2", input).await;
+    eventually("the join", LONG, async || site.joins.load(Ordering::Relaxed) == 1).await;
+    let state = json!({
+        "callID": crate::site::CHANNEL, "channelID": crate::site::CHANNEL,
+        "jobState": { "type": "recording", "init_at": 1, "start_at": 2, "end_at": 0, "err": "" },
+    });
+    eventually("the report that it started", LONG, async || {
+        site.tell("call_job_state", state.clone());
+        !site.statuses.lock().unwrap().is_empty()
+    })
+    .await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    site.stop_job();
+    let job = service.wait_for(&id, "done").await;
+    let err = job["output_data"]["err"].as_str().unwrap();
+    assert!(err.contains("models pull"), "{err}");
+    assert!(site.transcriptions.lock().unwrap().is_empty());
+    service.running.unwrap().stop().await;
+}

@@ -1,0 +1,166 @@
+//! Tones as Opus packets, and what is heard in a finished file.
+
+use std::f32::consts::TAU;
+use std::path::Path;
+
+use ffmpeg_next as ff;
+use ff::format::Sample;
+use ff::format::sample::Type;
+use ff::util::frame::Audio;
+use ff::{ChannelLayout, Packet, codec, encoder, media};
+
+/// `count` packets of 20 ms of a tone.
+pub(crate) fn tone_packets(hertz: f32, count: usize) -> Vec<Vec<u8>> {
+    ff::init().unwrap();
+    let codec = encoder::find_by_name("libopus").unwrap();
+    let mut audio = codec::Context::new_with_codec(codec).encoder().audio().unwrap();
+    audio.set_rate(48_000);
+    audio.set_format(Sample::F32(Type::Packed));
+    audio.set_channel_layout(ChannelLayout::MONO);
+    audio.set_bit_rate(32_000);
+    let mut audio = audio.open().unwrap();
+    let mut packets = Vec::new();
+    let mut sample = 0u32;
+    while packets.len() < count {
+        let mut frame = Audio::new(Sample::F32(Type::Packed), 960, ChannelLayout::MONO);
+        frame.set_rate(48_000);
+        frame.set_pts(Some(i64::from(sample)));
+        for place in frame.plane_mut::<f32>(0) {
+            *place = 0.3 * (TAU * hertz * (sample % 48_000) as f32 / 48_000.0).sin();
+            sample += 1;
+        }
+        audio.send_frame(&frame).unwrap();
+        let mut packet = Packet::empty();
+        while audio.receive_packet(&mut packet).is_ok() {
+            packets.push(packet.data().unwrap().to_vec());
+        }
+    }
+    packets.truncate(count);
+    packets
+}
+
+/// `count` VP8 pictures of one colour (luma), the first a keyframe.
+pub(crate) fn picture_packets(luma: u8, width: u32, height: u32, count: usize) -> Vec<Vec<u8>> {
+    ff::init().unwrap();
+    let codec = encoder::find_by_name("libvpx").unwrap();
+    let mut video = codec::Context::new_with_codec(codec).encoder().video().unwrap();
+    video.set_width(width);
+    video.set_height(height);
+    video.set_format(ff::format::Pixel::YUV420P);
+    video.set_time_base(ff::Rational(1, 30));
+    video.set_bit_rate(500_000);
+    video.set_gop(1_000_000);
+    let mut options = ff::Dictionary::new();
+    options.set("deadline", "realtime");
+    options.set("lag-in-frames", "0");
+    let mut video = video.open_with(options).unwrap();
+    let mut pictures = Vec::new();
+    for n in 0..count {
+        let mut frame = ff::util::frame::Video::new(ff::format::Pixel::YUV420P, width, height);
+        frame.data_mut(0).fill(luma);
+        frame.data_mut(1).fill(128);
+        frame.data_mut(2).fill(128);
+        frame.set_pts(Some(n as i64));
+        video.send_frame(&frame).unwrap();
+        let mut packet = Packet::empty();
+        while video.receive_packet(&mut packet).is_ok() {
+            pictures.push(packet.data().unwrap().to_vec());
+        }
+    }
+    pictures
+}
+
+/// A finished file, opened up.
+pub(crate) struct Probe {
+    pub(crate) seconds: f64,
+    pub(crate) video: Option<(codec::Id, u32, u32)>,
+    pub(crate) audio: Option<codec::Id>,
+    /// Left side at 48 kHz, silence where there are gaps.
+    pub(crate) samples: Vec<f32>,
+    /// Time in seconds and luma in the middle of every picture.
+    pub(crate) pictures: Vec<(f64, u8)>,
+}
+
+pub(crate) fn probe(path: &Path) -> Probe {
+    ff::init().unwrap();
+    let mut input = ff::format::input(path).unwrap();
+    let seconds = input.duration() as f64 / 1e6;
+    let decoder = |kind| {
+        let stream = input.streams().best(kind)?;
+        let context = codec::Context::from_parameters(stream.parameters()).unwrap();
+        Some((stream.index(), stream.time_base(), context.decoder()))
+    };
+    let mut video = decoder(media::Type::Video).map(|(i, b, d)| (i, b, d.video().unwrap()));
+    let mut audio = decoder(media::Type::Audio).map(|(i, b, d)| (i, b, d.audio().unwrap()));
+    let mut probe = Probe {
+        seconds,
+        video: video.as_ref().map(|(_, _, d)| (d.id(), d.width(), d.height())),
+        audio: audio.as_ref().map(|(_, _, d)| d.id()),
+        samples: Vec::new(),
+        pictures: Vec::new(),
+    };
+    let packets: Vec<_> = input.packets().map(|(stream, packet)| (stream.index(), packet)).collect();
+    for (index, packet) in &packets {
+        if let Some((_, base, decoder)) = video.as_mut().filter(|(i, ..)| i == index) {
+            decoder.send_packet(packet).unwrap();
+            take_pictures(decoder, *base, &mut probe.pictures);
+        }
+        if let Some((_, base, decoder)) = audio.as_mut().filter(|(i, ..)| i == index) {
+            if decoder.send_packet(packet).is_ok() {
+                take_samples(decoder, *base, &mut probe.samples);
+            }
+        }
+    }
+    if let Some((_, base, decoder)) = video.as_mut() {
+        decoder.send_eof().unwrap();
+        take_pictures(decoder, *base, &mut probe.pictures);
+    }
+    probe
+}
+
+fn take_pictures(
+    decoder: &mut codec::decoder::Video,
+    base: ff::Rational,
+    out: &mut Vec<(f64, u8)>,
+) {
+    let mut frame = ff::util::frame::Video::empty();
+    while decoder.receive_frame(&mut frame).is_ok() {
+        let middle = frame.stride(0) * (frame.height() as usize / 2) + frame.width() as usize / 2;
+        let time = frame.pts().unwrap() as f64 * f64::from(base);
+        out.push((time, frame.data(0)[middle]));
+    }
+}
+
+fn take_samples(decoder: &mut codec::decoder::Audio, base: ff::Rational, out: &mut Vec<f32>) {
+    let mut frame = Audio::empty();
+    while decoder.receive_frame(&mut frame).is_ok() {
+        let at = (frame.pts().unwrap_or(0) as f64 * f64::from(base) * 48_000.0).round() as i64;
+        let samples: Vec<f32> = match frame.format() {
+            Sample::F32(Type::Planar) => frame.plane::<f32>(0).to_vec(),
+            Sample::I16(Type::Planar) => {
+                frame.plane::<i16>(0).iter().map(|s| f32::from(*s) / 32_768.0).collect()
+            }
+            other => panic!("samples of {other:?}"),
+        };
+        let skip = usize::try_from(-at).unwrap_or(0).min(samples.len());
+        let at = usize::try_from(at.max(0)).unwrap();
+        out.resize(at.max(out.len()), 0.0);
+        out.truncate(at);
+        out.extend(&samples[skip..]);
+    }
+}
+
+impl Probe {
+    /// How loud a tone is between two times in seconds: its amplitude (the tones above have 0.3).
+    pub(crate) fn tone(&self, hertz: f32, from: f64, until: f64) -> f32 {
+        let (from, until) = ((from * 48_000.0) as usize, (until * 48_000.0) as usize);
+        let piece = &self.samples[from.min(self.samples.len())..until.min(self.samples.len())];
+        let (mut re, mut im) = (0.0f64, 0.0f64);
+        for (n, sample) in piece.iter().enumerate() {
+            let angle = f64::from(TAU) * f64::from(hertz) * n as f64 / 48_000.0;
+            re += f64::from(*sample) * angle.cos();
+            im += f64::from(*sample) * angle.sin();
+        }
+        (2.0 * re.hypot(im) / piece.len().max(1) as f64) as f32
+    }
+}
