@@ -79,7 +79,11 @@ impl JobService {
     pub(crate) async fn create(&self, job: &JobRequest, token: &Secret) -> Result<String, String> {
         let request = self.request(job, token);
         let answer = self.post("/jobs", &request).await?;
-        let created: Job = accepted(answer).await?.json().await.map_err(words)?;
+        let created: Job = accepted(answer)
+            .await?
+            .json()
+            .await
+            .map_err(|error| words(&error))?;
         Ok(created.id)
     }
 
@@ -134,7 +138,7 @@ impl JobService {
             .json(&credentials)
             .send()
             .await
-            .map_err(words)?;
+            .map_err(|error| words(&error))?;
         accepted(registered).await?;
         self.post_once(path, body).await
     }
@@ -149,7 +153,7 @@ impl JobService {
             .post(format!("{}{path}", self.config.url.base))
             .basic_auth(&self.client_id, Some(self.auth_key.expose()))
             .json(body);
-        request.send().await.map_err(words)
+        request.send().await.map_err(|error| words(&error))
     }
 }
 
@@ -163,8 +167,8 @@ async fn accepted(answer: reqwest::Response) -> Result<reqwest::Response, String
     Err(told.unwrap_or_else(|_| format!("job service answered {status}")))
 }
 
-fn words(error: reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = &error;
+fn words(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
     while let Some(next) = cause.source() {
         cause = next;
     }

@@ -116,10 +116,10 @@ impl Links {
         let sent = self
             .links
             .get(host)
-            .map(|link| link.messages.try_send(message));
+            .map(|link| link.messages.try_send(message).is_ok());
         match sent {
-            Some(Ok(())) => {}
-            Some(Err(_)) => self
+            Some(true) => {}
+            Some(false) => self
                 .metrics
                 .media_dropped
                 .with_label_values(&["queue_full"])

@@ -32,35 +32,46 @@ pub(crate) struct Metrics {
     pub(crate) requests: IntCounterVec,
 }
 
-impl Metrics {
-    pub(crate) fn new() -> Self {
-        let registry = Registry::new();
-        let counter = |name: &str, help: &str, labels: &[&str]| {
-            let opts = Opts::new(name, help).namespace(NAMESPACE);
-            let counter = IntCounterVec::new(opts, labels).expect("names here are well-formed");
-            registry
-                .register(Box::new(counter.clone()))
-                .expect("each name is used once");
-            counter
-        };
-        let gauge = |name: &str, help: &str| {
-            let opts = Opts::new(name, help).namespace(NAMESPACE);
-            let gauge = IntGauge::with_opts(opts).expect("names here are well-formed");
-            registry
-                .register(Box::new(gauge.clone()))
-                .expect("each name is used once");
-            gauge
-        };
+/// Makes metrics and hands them to the registry.
+struct Maker<'a>(&'a Registry);
+
+impl Maker<'_> {
+    fn counter(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+        let opts = Opts::new(name, help).namespace(NAMESPACE);
+        let counter = IntCounterVec::new(opts, labels).expect("names here are well-formed");
+        let registered = self.0.register(Box::new(counter.clone()));
+        registered.expect("each name is used once");
+        counter
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> IntGauge {
+        let opts = Opts::new(name, help).namespace(NAMESPACE);
+        let gauge = IntGauge::with_opts(opts).expect("names here are well-formed");
+        let registered = self.0.register(Box::new(gauge.clone()));
+        registered.expect("each name is used once");
+        gauge
+    }
+
+    fn caption_audio(&self) -> Histogram {
         let buckets = vec![2000.0, 3000.0, 4000.0, 5000.0, 6000.0, 7000.0, 8000.0];
         let opts = HistogramOpts::new(
             "jobs_live_captions_new_audio_len_ms",
             "Milliseconds of audio that a caption adds",
         );
-        let caption_audio = Histogram::with_opts(opts.namespace(NAMESPACE).buckets(buckets))
+        let histogram = Histogram::with_opts(opts.namespace(NAMESPACE).buckets(buckets))
             .expect("names here are well-formed");
-        registry
-            .register(Box::new(caption_audio.clone()))
-            .expect("each name is used once");
+        let registered = self.0.register(Box::new(histogram.clone()));
+        registered.expect("each name is used once");
+        histogram
+    }
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let registry = Registry::new();
+        let maker = Maker(&registry);
+        let counter = |name: &str, help: &str, labels: &[&str]| maker.counter(name, help, labels);
+        let gauge = |name: &str, help: &str| maker.gauge(name, help);
         let pair = [
             "state",
             "local_type",
@@ -110,7 +121,7 @@ impl Metrics {
                 "Candidate pairs that clients report",
                 &pair,
             ),
-            caption_audio,
+            caption_audio: maker.caption_audio(),
             requests: counter(
                 "http_requests_total",
                 "Requests for calls, by status class",

@@ -19,7 +19,7 @@ use sqlx::{Row as _, SqlitePool};
 /// Why something could not be stored or read.
 #[derive(Debug, thiserror::Error)]
 #[error("{operation}")]
-pub struct StoreError {
+pub(crate) struct StoreError {
     operation: &'static str,
     #[source]
     source: sqlx::Error,

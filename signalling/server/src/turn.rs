@@ -31,10 +31,7 @@ pub(crate) fn credentials(
     let lifetime = i64::try_from(config.turn_credentials_lifetime.as_secs()).unwrap_or(i64::MAX);
     let expires = (unix_ms / 1000).saturating_add(lifetime);
     let username = format!("{expires}:{username}");
-    let mut mac = Hmac::<Sha1>::new_from_slice(config.turn_secret.expose().as_bytes())
-        .expect("HMAC takes keys of any length");
-    mac.update(username.as_bytes());
-    let credential = base64::engine::general_purpose::STANDARD.encode(mac.finalize().into_bytes());
+    let credential = sign(config.turn_secret.expose(), &username);
     let entries: Vec<IceServer> = config
         .turn_without_credentials()
         .map(|server| IceServer {
@@ -48,6 +45,13 @@ pub(crate) fn credentials(
     } else {
         Ok(entries)
     }
+}
+
+fn sign(secret: &str, username: &str) -> String {
+    let mut mac =
+        Hmac::<Sha1>::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length");
+    mac.update(username.as_bytes());
+    base64::engine::general_purpose::STANDARD.encode(mac.finalize().into_bytes())
 }
 
 #[cfg(test)]

@@ -165,10 +165,10 @@ pub(super) const KEYS: &[(&str, Kind, &[&str])] = &[
 /// A variable whose text is not what its key wants.
 #[derive(Debug, thiserror::Error)]
 #[error("environment variable `{variable}`: `{text}` is not {wanted}")]
-pub struct UnreadableVariable {
-    pub variable: String,
-    pub text: String,
-    pub wanted: &'static str,
+pub(super) struct UnreadableVariable {
+    pub(super) variable: String,
+    pub(super) text: String,
+    pub(super) wanted: &'static str,
 }
 
 /// Puts what the environment says over what the file says.

@@ -285,15 +285,20 @@ impl RawConfig {
         file: Option<&Path>,
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> anyhow::Result<Self> {
-        let mut table = match file {
-            None => toml::Table::new(),
-            Some(path) => {
-                let text = std::fs::read_to_string(path)
-                    .with_context(|| format!("read configuration `{}`", path.display()))?;
-                text.parse()
-                    .with_context(|| format!("read configuration `{}`", path.display()))?
-            }
+        let text = match file {
+            None => String::new(),
+            Some(path) => std::fs::read_to_string(path)
+                .with_context(|| format!("read configuration `{}`", path.display()))?,
         };
+        Self::read(&text, environment)
+    }
+
+    /// Reads the text of a file and lets `environment` overrule it.
+    ///
+    /// # Errors
+    /// When the text or a variable cannot be read.
+    pub fn read(text: &str, environment: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<Self> {
+        let mut table: toml::Table = text.parse().context("read configuration")?;
         if let Err(unreadable) = keys::overlay(&mut table, environment) {
             let lines: Vec<String> = unreadable.iter().map(ToString::to_string).collect();
             anyhow::bail!("{}", lines.join("\n"));

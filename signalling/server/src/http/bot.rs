@@ -237,7 +237,7 @@ async fn status(
     let status = match report.status.as_str() {
         "started" => JobStatus::Started,
         "failed" => JobStatus::Failed {
-            err: shortened(report.error),
+            err: shortened(&report.error),
         },
         _ => return Err(Refused::bad_request("unsupported status type")),
     };
@@ -251,7 +251,7 @@ async fn status(
 }
 
 /// People read it in a banner.
-fn shortened(text: String) -> String {
+fn shortened(text: &str) -> String {
     if text.is_empty() {
         "job failed without a reason".to_owned()
     } else {

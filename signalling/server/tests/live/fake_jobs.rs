@@ -1,0 +1,112 @@
+//! A job service that accepts everything, or nothing, and writes down what it was asked.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use proto::id::new_id;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+#[derive(Debug, Default)]
+struct Asked {
+    runners: Vec<Value>,
+    jobs: Vec<Value>,
+    refuse: Option<String>,
+    registered: bool,
+}
+
+#[derive(Debug)]
+pub struct FakeJobs {
+    pub addr: SocketAddr,
+    asked: Arc<Mutex<Asked>>,
+    task: JoinHandle<()>,
+}
+
+impl FakeJobs {
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let asked: Arc<Mutex<Asked>> = Arc::default();
+        let app = Router::new()
+            .route("/jobs/init", post(init))
+            .route("/jobs", post(create))
+            .route("/register", post(register))
+            .with_state(asked.clone());
+        let task = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        Self { addr, asked, task }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    pub fn refuse(&self, reason: &str) {
+        self.asked.lock().unwrap().refuse = Some(reason.to_owned());
+    }
+
+    pub fn jobs(&self) -> Vec<Value> {
+        self.asked.lock().unwrap().jobs.clone()
+    }
+
+    pub fn runners(&self) -> Vec<Value> {
+        self.asked.lock().unwrap().runners.clone()
+    }
+}
+
+impl Drop for FakeJobs {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn knows(asked: &Asked, headers: &HeaderMap) -> bool {
+    asked.registered && headers.get("authorization").is_some()
+}
+
+async fn register(State(asked): State<Arc<Mutex<Asked>>>, Json(body): Json<Value>) -> Response {
+    assert!(body["authKey"].as_str().unwrap().len() >= 32);
+    asked.lock().unwrap().registered = true;
+    (
+        StatusCode::CREATED,
+        Json(json!({"clientID": body["clientID"], "code": "201"})),
+    )
+        .into_response()
+}
+
+async fn init(
+    State(asked): State<Arc<Mutex<Asked>>>,
+    headers: HeaderMap,
+    Json(body): Json<Value>,
+) -> Response {
+    let mut asked = asked.lock().unwrap();
+    if !knows(&asked, &headers) {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    asked.runners.push(body["Runners"].clone());
+    StatusCode::OK.into_response()
+}
+
+async fn create(
+    State(asked): State<Arc<Mutex<Asked>>>,
+    headers: HeaderMap,
+    Json(mut body): Json<Value>,
+) -> Response {
+    let mut asked = asked.lock().unwrap();
+    if !knows(&asked, &headers) {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    asked.jobs.push(body.clone());
+    if let Some(reason) = &asked.refuse {
+        let reply = json!({"error": reason, "code": "500"});
+        return (StatusCode::INTERNAL_SERVER_ERROR, Json(reply)).into_response();
+    }
+    body["id"] = json!(new_id());
+    body["start_at"] = json!(1);
+    Json(body).into_response()
+}

@@ -1,0 +1,22 @@
+//! The signalling server as its clients, its media host and its job service see it: real sockets,
+//! a media host and a job service that speak the real protocols and write down what they hear.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    unreachable_pub,
+    reason = "helpers of tests fail by panicking, and their modules see each other"
+)]
+
+mod bad_input;
+mod bot_routes;
+mod client;
+mod fake_jobs;
+mod fake_rtcd;
+mod hosting;
+mod joining;
+mod recording;
+mod rest;
+mod restart;
+mod world;

@@ -1,0 +1,237 @@
+//! A server with people, a channel, a media host and maybe a job service.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use messaging::ChatBackend as _;
+use messaging::embedded::{NewAccount, Server};
+use messaging::model::RoomKind;
+use proto::id::{ChannelId, UserId};
+use proto::redact::Secret;
+use serde_json::Value;
+use signalling::config::RawConfig;
+use signalling::{Config, Running};
+use tempfile::TempDir;
+
+use crate::client::Client;
+use crate::fake_jobs::FakeJobs;
+use crate::fake_rtcd::FakeRtcd;
+
+/// A person and a login.
+#[derive(Debug, Clone)]
+pub struct Person {
+    pub id: UserId,
+    pub token: String,
+}
+
+pub struct World {
+    pub running: Running,
+    pub rtcd: FakeRtcd,
+    pub jobs: Option<FakeJobs>,
+    pub data: TempDir,
+    pub channel: ChannelId,
+    pub admin: Person,
+    pub anna: Person,
+    pub ben: Person,
+    pub http: reqwest::Client,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        Self::with(None, |_| {}).await
+    }
+
+    pub async fn with_jobs() -> Self {
+        Self::with(Some(FakeJobs::start().await), |_| {}).await
+    }
+
+    pub async fn with(jobs: Option<FakeJobs>, change: impl FnOnce(&mut RawConfig)) -> Self {
+        let rtcd = FakeRtcd::start().await;
+        let data = tempfile::tempdir().unwrap();
+        let config = config(&data, &rtcd, jobs.as_ref(), change);
+        let running = signalling::start(config).await.unwrap();
+        let chat = running.chat().clone();
+        let admin = person(&chat, "admin", true).await;
+        let anna = person(&chat, "anna", false).await;
+        let ben = person(&chat, "ben", false).await;
+        let team = chat.ensure_team("north", "North").await.unwrap();
+        let channel = chat
+            .ensure_room(&team, "talk", "Talk", RoomKind::Private)
+            .await
+            .unwrap()
+            .id;
+        for one in [&admin, &anna, &ben] {
+            chat.ensure_member(&channel, &one.id).await.unwrap();
+        }
+        let http = reqwest::Client::new();
+        Self {
+            running,
+            rtcd,
+            jobs,
+            data,
+            channel,
+            admin,
+            anna,
+            ben,
+            http,
+        }
+    }
+
+    /// Stops the server and starts it again with the same records.
+    pub async fn restart(self) -> Self {
+        let Self {
+            running,
+            rtcd,
+            jobs,
+            data,
+            channel,
+            admin,
+            anna,
+            ben,
+            http,
+        } = self;
+        running.stop().await;
+        let config = config(&data, &rtcd, jobs.as_ref(), |_| {});
+        let running = signalling::start(config).await.unwrap();
+        Self {
+            running,
+            rtcd,
+            jobs,
+            data,
+            channel,
+            admin,
+            anna,
+            ben,
+            http,
+        }
+    }
+
+    pub fn addr(&self) -> SocketAddr {
+        self.running.http_addr()
+    }
+
+    pub async fn connect(&self, person: &Person) -> Client {
+        Client::connect(self.addr(), &person.token).await
+    }
+
+    /// Two people in a call.
+    pub async fn anna_and_ben(&self) -> (Client, Client) {
+        let mut anna = self.connect(&self.anna).await;
+        anna.join(&self.channel).await;
+        let mut ben = self.connect(&self.ben).await;
+        ben.join(&self.channel).await;
+        anna.wait_for("user_joined").await;
+        (anna, ben)
+    }
+
+    /// A login of the bot; only one exists, the newest.
+    pub async fn bot(&self) -> Person {
+        let (bot, token) = self
+            .running
+            .chat()
+            .ensure_bot("calls", "Calls")
+            .await
+            .unwrap();
+        Person { id: bot.id, token }
+    }
+
+    pub async fn newcomer(&self, name: &str) -> Person {
+        let newcomer = person(self.running.chat(), name, false).await;
+        self.running
+            .chat()
+            .ensure_member(&self.channel, &newcomer.id)
+            .await
+            .unwrap();
+        newcomer
+    }
+
+    pub async fn stranger(&self, name: &str) -> Person {
+        person(self.running.chat(), name, false).await
+    }
+
+    pub async fn get(&self, person: &Person, path: &str) -> (u16, Value) {
+        let request = self.http.get(self.url(path)).bearer_auth(&person.token);
+        read(request.send().await.unwrap()).await
+    }
+
+    pub async fn post(&self, person: &Person, path: &str, body: Value) -> (u16, Value) {
+        let request = self
+            .http
+            .post(self.url(path))
+            .bearer_auth(&person.token)
+            .json(&body);
+        read(request.send().await.unwrap()).await
+    }
+
+    pub async fn post_bytes(&self, person: &Person, path: &str, body: Vec<u8>) -> (u16, Value) {
+        let request = self
+            .http
+            .post(self.url(path))
+            .bearer_auth(&person.token)
+            .body(body);
+        read(request.send().await.unwrap()).await
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}/plugins/com.mattermost.calls{path}", self.addr())
+    }
+
+    /// The path of the call, with something behind it.
+    pub fn call_path(&self, rest: &str) -> String {
+        format!("/calls/{}/{rest}", self.channel)
+    }
+}
+
+/// Waits for something to become true.
+pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    while !holds() {
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "{what} did not happen"
+        );
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+pub async fn read(answer: reqwest::Response) -> (u16, Value) {
+    let status = answer.status().as_u16();
+    let text = answer.text().await.unwrap();
+    (
+        status,
+        serde_json::from_str(&text).unwrap_or(Value::String(text)),
+    )
+}
+
+fn config(
+    data: &TempDir,
+    rtcd: &FakeRtcd,
+    jobs: Option<&FakeJobs>,
+    change: impl FnOnce(&mut RawConfig),
+) -> Config {
+    let mut raw = RawConfig::default();
+    raw.http.listen = "127.0.0.1:0".to_owned();
+    raw.storage.data_dir = data.path().to_owned();
+    raw.rtcd.urls = vec![rtcd.url()];
+    if let Some(jobs) = jobs {
+        raw.offloader.url = jobs.url();
+    }
+    change(&mut raw);
+    raw.resolve().unwrap()
+}
+
+async fn person(chat: &Arc<Server>, name: &str, is_admin: bool) -> Person {
+    let account = NewAccount {
+        username: name.to_owned(),
+        password: Secret::new("correct horse battery"),
+        is_admin,
+        ..NewAccount::default()
+    };
+    let id = chat.ensure_account(account).await.unwrap().id;
+    let token = chat
+        .issue_token(&id, Some(Duration::from_secs(3600)))
+        .await
+        .unwrap();
+    Person { id, token }
+}
