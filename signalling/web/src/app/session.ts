@@ -52,8 +52,8 @@ export async function signOut(): Promise<void> {
     live = null;
     await api.logout().catch(() => undefined);
     api.setToken('');
-    const {siteName, websocketUrl, noAccounts, signUpAllowed} = store.get();
-    store.update(() => ({...initialState, siteName, websocketUrl, noAccounts, signUpAllowed, phase: 'signed-out'}));
+    const {siteName, websocketUrl, signUpAllowed, minPassword} = store.get();
+    store.update(() => ({...initialState, siteName, websocketUrl, signUpAllowed, minPassword, phase: 'signed-out'}));
     history.replaceState(null, '', '/');
 }
 
@@ -76,6 +76,7 @@ async function loadServerConfig(): Promise<void> {
             siteName: siteName || 'Parley',
             websocketUrl: websocketUrl || '',
             noAccounts: config.NoAccounts === 'true',
+            minPassword: Number(config.PasswordMinimumLength) || 0,
             signUpAllowed: config.NoAccounts === 'true' || (config.EnableSignUpWithEmail === 'true' && config.EnableOpenServer === 'true'),
         });
     }

@@ -32,6 +32,8 @@ export interface AppState {
     websocketUrl: string;
     noAccounts: boolean;
     signUpAllowed: boolean;
+    /** Characters; 0 when the server does not say. */
+    minPassword: number;
     online: boolean;
     /** On narrow screens one of the two is shown. */
     view: 'list' | 'channel';
@@ -47,7 +49,7 @@ export interface AppState {
 }
 
 export const initialState: AppState = {
-    phase: 'loading', siteName: 'Parley', websocketUrl: '', noAccounts: false, signUpAllowed: false, online: true, view: 'list',
+    phase: 'loading', siteName: 'Parley', websocketUrl: '', noAccounts: false, signUpAllowed: false, minPassword: 0, online: true, view: 'list',
     chat: emptyChat, calls: {}, callsConfig: null, active: null, ending: null, fault: '', announcement: '',
 };
 

@@ -22,7 +22,7 @@ export function Sidebar(): ReactNode {
     return (
         <nav className="sidebar" aria-label="Channels">
             <header>
-                <p className="brand"><BrandMark/><span>{team?.display_name || siteName}</span></p>
+                <h1 className="brand"><BrandMark/><span className="ellipsis">{team?.display_name || siteName}</span></h1>
             </header>
             <div className="lists">
                 <Section title="Channels" action="Add a channel" testId="add-channel" onAdd={() => setAdding('channel')}>

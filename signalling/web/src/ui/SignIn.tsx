@@ -52,6 +52,7 @@ function CreateAccount({first}: {first: boolean}): ReactNode {
     const [username, setUsername] = useState('');
     const [email, setEmail] = useState('');
     const [password, setPassword] = useState('');
+    const minPassword = useApp((state) => state.minPassword);
     const {busy, refusal, submit} = useSubmit(() => signUp({username: username.trim().toLowerCase(), email: email.trim(), password}));
     return (
         <form onSubmit={submit} aria-label="Create an account">
@@ -60,6 +61,7 @@ function CreateAccount({first}: {first: boolean}): ReactNode {
             <Field label="Username" testId="new-username" value={username} onChange={setUsername} autoComplete="username" autoFocus/>
             <Field label="Email" testId="new-email" type="email" value={email} onChange={setEmail} autoComplete="email"/>
             <Field label="Password" testId="new-password" type="password" value={password} onChange={setPassword} autoComplete="new-password"/>
+            {minPassword > 0 && <p className="hint">At least {minPassword} characters.</p>}
             <Refusal text={refusal}/>
             <button type="submit" className="primary" disabled={busy} data-testid="sign-up">{busy ? 'Creating…' : 'Create account'}</button>
         </form>

@@ -24,7 +24,7 @@ const REACTIONS = [
 export function Controls(): ReactNode {
     const [reacting, setReacting] = useState(false);
     return (
-        <div className="controls" role="toolbar" aria-label="Call controls">
+        <div className="controls" role="group" aria-label="Call controls">
             <MuteButton/>
             <HandButton/>
             <div className="popover-anchor">

@@ -10,7 +10,7 @@ export function Participants(): ReactNode {
     const call = useApp((state) => (state.active ? state.calls[state.active.channelId] : undefined));
     const people = call ? roster(call) : [];
     return (
-        <ul className="participants" aria-label={`People in the call: ${people.length}`} data-testid="participants" data-count={people.length}>
+        <ul className="participants" tabIndex={0} aria-label={`People in the call: ${people.length}`} data-testid="participants" data-count={people.length}>
             {people.map((person) => <Tile key={person.userId} person={person}/>)}
         </ul>
     );
