@@ -104,10 +104,10 @@ async fn run(folder: &Path) -> Running {
 }
 
 fn two_voices() -> Script {
-    Script {
-        voices: vec![("anna".into(), 400.0), ("ben".into(), 1000.0)],
-        screen: Some(("anna".into(), 235, 1.0)),
-    }
+    Script::default()
+        .voice("anna", 400.0)
+        .voice("ben", 1000.0)
+        .screen("anna", 235, Duration::from_secs(1))
 }
 
 async fn started(site: &Arc<Site>) -> Instant {

@@ -15,13 +15,28 @@ use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
 use super::sound::{picture_packets, tone_packets};
 
-/// What is sent once the bot is connected.
+/// What is sent once the bot is connected. Packets are made beforehand, so that no time is lost
+/// in the call.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Script {
-    /// Session and frequency of each voice.
-    pub(crate) voices: Vec<(String, f32)>,
-    /// A shared screen: session, luma, seconds from the start to its beginning.
-    pub(crate) screen: Option<(String, u8, f64)>,
+    /// Session and packets of each voice.
+    voices: Vec<(String, Vec<Vec<u8>>)>,
+    /// A shared screen: session, pictures, time from the start to its beginning.
+    screen: Option<(String, Vec<Vec<u8>>, Duration)>,
+}
+
+impl Script {
+    /// Adds a person whose voice is a tone for half a minute.
+    pub(crate) fn voice(mut self, session: &str, hertz: f32) -> Self {
+        self.voices.push((session.to_owned(), tone_packets(hertz, 50 * 30)));
+        self
+    }
+
+    /// Adds a screen of one shade, shared from `begin` on.
+    pub(crate) fn screen(mut self, session: &str, luma: u8, begin: Duration) -> Self {
+        self.screen = Some((session.to_owned(), picture_packets(luma, 640, 360, 30 * 15), begin));
+        self
+    }
 }
 
 struct Sending {
@@ -159,17 +174,13 @@ impl Sfu {
             map.insert(mid.to_string(), MediaMapEntry { kind, sender: session.to_owned() });
             mid
         };
-        for (session, hertz) in &script.voices {
-            let mid = add(TrackType::Voice, session);
-            // One second that repeats without a seam for whole frequencies.
-            let packets = tone_packets(*hertz, 50 * 60);
+        for (session, packets) in script.voices {
+            let mid = add(TrackType::Voice, &session);
             let begin = Duration::ZERO;
             self.tracks.push(Sending { mid, video: false, packets, sent: 0, begin });
         }
-        if let Some((session, luma, begin)) = &script.screen {
-            let mid = add(TrackType::Screen, session);
-            let packets = picture_packets(*luma, 640, 360, 30 * 30);
-            let begin = Duration::from_secs_f64(*begin);
+        if let Some((session, packets, begin)) = script.screen {
+            let mid = add(TrackType::Screen, &session);
             self.tracks.push(Sending { mid, video: true, packets, sent: 0, begin });
         }
         if self.tracks.is_empty() {
@@ -204,8 +215,7 @@ impl Sfu {
         let (mid, n) = (track.mid, track.sent);
         track.sent += 1;
         let mut payload = track.packets[n].clone();
-        let (time, clock) = if track.video { (n * 2970, 90_000) } else { (n * 960, 48_000) };
-        assert!(clock > 0);
+        let time = if track.video { n * 2970 } else { n * 960 };
         let video = track.video;
         if video {
             payload.insert(0, 0x10);
