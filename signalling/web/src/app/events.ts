@@ -1,6 +1,6 @@
 /** Applies what the live connection announces: messages, channels, people, calls elsewhere. */
 import type {Post} from '@mattermost/types/posts';
-import {fetchCall, fetchCalls} from '../api/calls';
+import {fetchCall, fetchCalls, fetchCallsConfig} from '../api/calls';
 import type {LiveListener} from '../api/live';
 import {api} from '../api/rest';
 import {ACTION_PREFIX} from '../peer/codec';
@@ -22,8 +22,12 @@ export const listener: LiveListener = {
     },
 };
 
+/** Asks what the server allows, unless known, and which calls run. */
 export async function refreshCalls(): Promise<void> {
     try {
+        if (!store.get().callsConfig) {
+            patch({callsConfig: await fetchCallsConfig()});
+        }
         const calls: Record<string, Calls[string]> = {};
         (await fetchCalls()).forEach((call) => {
             calls[call.channelId] = call;

@@ -6,7 +6,6 @@
  */
 import type {Team} from '@mattermost/types/teams';
 import type {UserProfile} from '@mattermost/types/users';
-import {fetchCallsConfig} from '../api/calls';
 import {Live} from '../api/live';
 import {api, describe, isSignedOut, websocketAddress} from '../api/rest';
 import {emptyChat} from '../state/chat';
@@ -57,6 +56,18 @@ export async function signOut(): Promise<void> {
     history.replaceState(null, '', '/');
 }
 
+/** A connection may be refused because the sign-in ran out: then ask for it anew. */
+async function checkSignedIn(): Promise<void> {
+    try {
+        await api.getMe();
+    } catch (error) {
+        if (isSignedOut(error)) {
+            await signOut();
+            patch({fault: 'Your sign-in has run out. Sign in again.'});
+        }
+    }
+}
+
 /** The first team of a fresh server. */
 export async function createTeam(displayName: string): Promise<void> {
     const team: Partial<Team> = {display_name: displayName.trim(), name: channelName(displayName), type: 'O'};
@@ -83,12 +94,13 @@ async function loadServerConfig(): Promise<void> {
 }
 
 async function enter(me: UserProfile): Promise<void> {
+    patch({fault: ''});
     updateChat(() => ({...emptyChat, me, users: {[me.id]: me}}));
     await loadEverything();
 }
 
 async function loadEverything(): Promise<void> {
-    const [teams] = await Promise.all([api.getMyTeams(), loadCallsConfig(), refreshCalls()]);
+    const [teams] = await Promise.all([api.getMyTeams(), refreshCalls()]);
     updateChat((chat) => ({...chat, teams}));
     const team = teams[0];
     if (team) {
@@ -97,7 +109,12 @@ async function loadEverything(): Promise<void> {
     const chosen = chooseChannel();
     patch({phase: 'ready', view: chosen.named ? 'channel' : 'list'});
     live?.close();
-    live = new Live(listener);
+    live = new Live({...listener, onOnline: (online) => {
+        listener.onOnline(online);
+        if (!online) {
+            void checkSignedIn();
+        }
+    }});
     live.open(websocketAddress(store.get().websocketUrl));
     if (chosen.id !== '') {
         await openFirst(chosen.id, chosen.named);
@@ -115,14 +132,6 @@ async function openFirst(id: string, named: boolean): Promise<void> {
         patch({view: 'list'});
     }
     await opening;
-}
-
-async function loadCallsConfig(): Promise<void> {
-    try {
-        patch({callsConfig: await fetchCallsConfig()});
-    } catch (error) {
-        console.warn('parley: calls are not available', error);
-    }
 }
 
 function chooseChannel(): {id: string; named: boolean; joinCall: boolean} {

@@ -8,11 +8,13 @@ export function SignIn(): ReactNode {
     const noAccounts = useApp((state) => state.noAccounts);
     const signUpAllowed = useApp((state) => state.signUpAllowed);
     const siteName = useApp((state) => state.siteName);
+    const fault = useApp((state) => state.fault);
     const [creating, setCreating] = useState(noAccounts);
     return (
         <main className="sign-in">
             <div className="card">
                 <p className="brand"><BrandMark/>{siteName}</p>
+                {fault !== '' && <p className="notice" role="alert">{fault}</p>}
                 {creating ? <CreateAccount first={noAccounts}/> : <SignInForm/>}
                 {signUpAllowed && (
                     <button type="button" className="link" onClick={() => setCreating(!creating)} data-testid="switch-sign-up">
