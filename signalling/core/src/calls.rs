@@ -298,7 +298,8 @@ impl Calls {
                 user_id: user.clone(),
                 session_id: session.clone(),
             };
-            self.out.tell_user(user, Some(channel), Event::UserLeft(left));
+            self.out
+                .tell_user(user, Some(channel), Event::UserLeft(left));
         }
     }
 

@@ -257,7 +257,7 @@ impl Calls {
         let is_bot = *user == self.features.bot;
         let taken = self
             .sessions_by_connection
-            .get(&connection)
+            .get(connection)
             .is_some_and(|of| *of != id);
         let call = self.calls.get_mut(&ask.channel);
         let session = call.and_then(|call| {

@@ -49,7 +49,8 @@ impl Calls {
             | Action::UnraiseHand
             | Action::React(_)) => {
                 if is_bot {
-                    self.out.refused(Refusal::NotForBots, for_people.short_name());
+                    self.out
+                        .refused(Refusal::NotForBots, for_people.short_name());
                 } else {
                     self.handle_person_action(&id, for_people, at);
                 }
