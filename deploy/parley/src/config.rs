@@ -1,0 +1,199 @@
+//! One file for three services: each table is read by the service it is for.
+//!
+//! In: an optional TOML file, the environment, the flags of `run`. Out: the three configurations,
+//! wired to each other. Every problem of every table is reported at once.
+//! Signalling is read last and twice: where rtcd and the offloader serve is known only once they do.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use signalling::config::RawConfig;
+
+use crate::arguments::RunArguments;
+
+/// What `run` starts first, and what signalling is made from afterwards.
+#[derive(Debug)]
+pub(crate) struct Configs {
+    pub(crate) rtcd: rtcd::Config,
+    pub(crate) offloader: offloader::Config,
+    signalling_table: String,
+}
+
+/// Where the services of this process serve.
+#[derive(Debug, Clone)]
+pub(crate) struct Addresses {
+    pub(crate) rtcd_url: String,
+    pub(crate) offloader_url: String,
+}
+
+impl Addresses {
+    /// Stand-ins of the right form, for checking a configuration while nothing runs.
+    fn not_started() -> Self {
+        Self {
+            rtcd_url: "http://127.0.0.1:8045".to_owned(),
+            offloader_url: "http://127.0.0.1:4545".to_owned(),
+        }
+    }
+}
+
+const TABLES: [&str; 3] = ["rtcd", "signalling", "offloader"];
+
+/// The file's tables as text, one for each service's own reader; empty when absent.
+#[derive(Debug, Default)]
+struct Tables {
+    rtcd: String,
+    signalling: String,
+    offloader: String,
+}
+
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Reads all three configurations.
+pub(crate) fn read(arguments: &RunArguments) -> anyhow::Result<Configs> {
+    let tables = read_tables(arguments.config.as_deref())?;
+    let mut problems = String::new();
+    let rtcd = collect("rtcd", read_rtcd(&tables.rtcd, arguments), &mut problems);
+    let signalling = collect(
+        "signalling",
+        read_signalling(&tables.signalling, arguments, &Addresses::not_started()),
+        &mut problems,
+    );
+    let offloader = collect(
+        "offloader",
+        read_offloader(&tables.offloader, arguments),
+        &mut problems,
+    );
+    match (rtcd, signalling, offloader) {
+        (Some(rtcd), Some(_), Some(offloader)) => Ok(Configs {
+            rtcd,
+            offloader,
+            signalling_table: tables.signalling,
+        }),
+        _ => bail!("{}", problems.trim_end()),
+    }
+}
+
+/// Shows what is in force, in the form of the file.
+pub(crate) fn print(arguments: &RunArguments) -> anyhow::Result<String> {
+    let tables = read_tables(arguments.config.as_deref())?;
+    let raw = rtcd::config::Raw::read(&tables.rtcd, environment).context("read table `rtcd`")?;
+    let signalling = raw_signalling(&tables.signalling, arguments, &Addresses::not_started())?;
+    let mut out = String::new();
+    for (name, text) in [
+        (
+            "rtcd",
+            rtcd::config::effective(&raw, rtcd::config::Probe::of_this_machine()),
+        ),
+        ("signalling", signalling.to_toml()),
+        (
+            "offloader",
+            offloader::Config::render(Some(&tables.offloader), &environment)?,
+        ),
+    ] {
+        writeln!(out, "# table `{name}`, as in deploy/{name}.toml\n{text}").context("print")?;
+    }
+    Ok(out)
+}
+
+impl Configs {
+    /// Makes signalling's configuration once rtcd and the offloader serve.
+    pub(crate) fn signalling(
+        &self,
+        arguments: &RunArguments,
+        addresses: &Addresses,
+    ) -> anyhow::Result<signalling::Config> {
+        read_signalling(&self.signalling_table, arguments, addresses)
+    }
+}
+
+fn collect<T>(table: &str, read: anyhow::Result<T>, problems: &mut String) -> Option<T> {
+    read.inspect_err(|error| {
+        // Writing to a String does not fail.
+        let _written = writeln!(problems, "table `{table}`: {error:#}");
+    })
+    .ok()
+}
+
+fn read_tables(file: Option<&Path>) -> anyhow::Result<Tables> {
+    let Some(path) = file else {
+        return Ok(Tables::default());
+    };
+    let shown = path.display();
+    let text = fs::read_to_string(path).with_context(|| format!("read `{shown}`"))?;
+    let whole: toml::Table = text.parse().with_context(|| format!("read `{shown}`"))?;
+    if let Some(unknown) = whole.keys().find(|name| !TABLES.contains(&name.as_str())) {
+        bail!(
+            "`{shown}`: table `{unknown}`: known are {}",
+            TABLES.join(", ")
+        );
+    }
+    let table = |name: &str| {
+        whole
+            .get(name)
+            .map_or(Ok(String::new()), toml::to_string)
+            .with_context(|| format!("`{shown}`: `{name}` must be a table like deploy/{name}.toml"))
+    };
+    Ok(Tables {
+        rtcd: table("rtcd")?,
+        signalling: table("signalling")?,
+        offloader: table("offloader")?,
+    })
+}
+
+/// HTTP, credentials and records are this process's own business; media is the file's.
+fn read_rtcd(table: &str, arguments: &RunArguments) -> anyhow::Result<rtcd::Config> {
+    let local = rtcd::Config::local(&arguments.data_dir.join("rtcd"));
+    let raw = rtcd::config::Raw::read(table, environment)?;
+    let written = rtcd::Config::resolve(&raw, rtcd::config::Probe::of_this_machine())?;
+    let mut config = rtcd::Config {
+        rtc: written.rtc,
+        drain_limit: written.drain_limit,
+        ..local.clone()
+    };
+    config.rtc.udp_port = arguments.rtc_port;
+    config.rtc.tcp_port = arguments.rtc_port;
+    let nobody_chose = config.rtc.udp_addresses.is_empty() && config.rtc.tcp_addresses.is_empty();
+    if nobody_chose && arguments.listen.ip().is_loopback() {
+        config.rtc.udp_addresses = local.rtc.udp_addresses;
+        config.rtc.tcp_addresses = local.rtc.tcp_addresses;
+    }
+    Ok(config)
+}
+
+fn read_signalling(
+    table: &str,
+    arguments: &RunArguments,
+    addresses: &Addresses,
+) -> anyhow::Result<signalling::Config> {
+    Ok(raw_signalling(table, arguments, addresses)?.resolve()?)
+}
+
+fn raw_signalling(
+    table: &str,
+    arguments: &RunArguments,
+    addresses: &Addresses,
+) -> anyhow::Result<RawConfig> {
+    let mut raw = RawConfig::read(table, &environment)?;
+    raw.http.listen = arguments.listen.to_string();
+    raw.storage.data_dir = arguments.data_dir.join("signalling");
+    raw.rtcd.urls = vec![addresses.rtcd_url.clone()];
+    raw.offloader.url.clone_from(&addresses.offloader_url);
+    Ok(raw)
+}
+
+fn read_offloader(table: &str, arguments: &RunArguments) -> anyhow::Result<offloader::Config> {
+    let mut config = offloader::Config::read(Some(table), &environment)?;
+    "127.0.0.1:0".clone_into(&mut config.listen_address);
+    config.allow_self_registration = true;
+    config.data_dir = arguments.data_dir.join("offloader");
+    config.speech.models_dir = arguments
+        .models_dir
+        .clone()
+        .unwrap_or_else(|| arguments.data_dir.join("models"));
+    config.logger.file = None;
+    Ok(config)
+}
