@@ -98,6 +98,30 @@ async fn captions_follow_the_speaker_and_hardly_ever_change_their_mind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_speech_without_a_pause_is_cut_and_its_end_stays_in_sight() {
+    let client = fixtures::client();
+    let (pcm, line) = (fixtures::pcm("prompts"), fixtures::lines("prompts").pop().unwrap());
+    let from = usize::try_from(line.span.start).unwrap() * SAMPLE_RATE / 1000;
+    let (stream, updates) = client.captions(CaptionOptions::default());
+    let speaking = speak(stream, pcm[from..].to_vec());
+    let (updates, ()) = tokio::join!(gather(updates), speaking);
+
+    updates.iter().for_each(|update| println!("  {:>6} ms {}", update.heard_until_ms, marked(update)));
+    let flicker = updates.last().unwrap().flicker;
+    println!("long speech: {} of {} words retracted", flicker.retracted, flicker.shown);
+    assert!(flicker.retracted * 10 <= flicker.shown, "{flicker:?}");
+    let longest = updates.iter().map(|update| update.text.len()).max().unwrap();
+    assert!(longest < 300, "a line of {longest} bytes");
+    let last = wer::words(&updates.last().unwrap().text);
+    let said = wer::words(&line.text);
+    let end = said[said.len().saturating_sub(last.len())..].join(" ");
+    assert!(wer::rate(&end, &last.join(" ")) < 0.25, "`{end}` was heard as `{last:?}`");
+    assert!(updates.windows(2).any(|pair| {
+        !pair[0].is_final && pair[1].text.split(' ').next() != pair[0].text.split(' ').next()
+    }), "the front scrolls away");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn too_many_speakers_shed_caption_windows_and_nothing_else() {
     let client = fixtures::client_with(|config| {
         config.caption_queue = 1;
@@ -160,6 +184,7 @@ async fn live(client: &SpeechClient, tracks: &[&str]) -> Vec<(String, Vec<Captio
     heard
 }
 
+/// Pushes packets at the speed of speech.
 async fn speak(stream: CaptionStream, pcm: Vec<f32>) {
     let mut clock = tokio::time::interval(Duration::from_millis(20));
     for packet in pcm.chunks(PACKET) {
