@@ -1,0 +1,267 @@
+//! rtcd alone: a client that speaks the control protocol, and participants on webrtc-rs.
+//!
+//! Real sockets on loopback, an independent WebRTC implementation at the other end. Every story runs
+//! on one shard, and on two with a call spread over them, where media crosses a link and most
+//! datagrams arrive at the wrong socket.
+
+#[path = "rtcd_alone/control.rs"]
+mod control;
+#[path = "rtcd_alone/participant.rs"]
+mod participant;
+#[path = "rtcd_alone/tcp.rs"]
+mod tcp;
+
+use std::time::Duration;
+
+use control::Node;
+use participant::Participant;
+use proto::id::SessionId;
+use proto::rtcd::{ControlMessage, RtcKind, RtcMessage, TrackType};
+
+/// How a call lies on the shards of a node.
+#[derive(Debug, Clone, Copy)]
+struct Layout {
+    shards: usize,
+    leg_sessions: usize,
+}
+
+const ONE_SHARD: Layout = Layout {
+    shards: 1,
+    leg_sessions: 200,
+};
+const SPREAD: Layout = Layout {
+    shards: 2,
+    leg_sessions: 1,
+};
+
+async fn two_people_talk(layout: Layout) {
+    let node = Node::start(layout.shards, layout.leg_sessions).await;
+    let client = node.client("clientA").await;
+    let anna = Participant::join(&client, "call1", "anna").await;
+    let ben = Participant::join(&client, "call1", "ben").await;
+    anna.speak().await;
+    ben.speak().await;
+    ben.hears("anna").await;
+    anna.hears("ben").await;
+
+    // Track and stream name the publisher; the media map said so before.
+    let track = ben.track(TrackType::Voice, "anna").await;
+    assert_eq!(track.stream_id, "anna");
+    assert!(track.announced, "media map did not come before the track");
+
+    anna.control(RtcKind::Mute, Vec::new()).await;
+    ben.hears_nothing_of("anna").await;
+    anna.hears("ben").await;
+    anna.control(RtcKind::Unmute, Vec::new()).await;
+    ben.hears("anna").await;
+
+    // Somebody who comes late gets what is there.
+    let carla = Participant::join(&client, "call1", "carla").await;
+    carla.hears("anna").await;
+    carla.hears("ben").await;
+
+    for participant in [&anna, &ben, &carla] {
+        participant.leave().await;
+    }
+    for session in ["anna", "ben", "carla"] {
+        client.closed_once(session).await;
+    }
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_people_talk_on_one_shard() {
+    two_people_talk(ONE_SHARD).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_people_talk_over_two_shards() {
+    two_people_talk(SPREAD).await;
+}
+
+async fn a_screen_is_shared(layout: Layout) {
+    let node = Node::start(layout.shards, layout.leg_sessions).await;
+    let client = node.client("clientA").await;
+    let anna = Participant::join(&client, "call1", "anna").await;
+    let ben = Participant::join(&client, "call1", "ben").await;
+    anna.speak().await;
+    ben.hears("anna").await;
+    anna.share_screen().await;
+    ben.sees_screen_of("anna").await;
+    ben.hears("anna").await;
+    anna.control(RtcKind::ScreenOff, Vec::new()).await;
+    ben.sees_no_screen_of("anna").await;
+    ben.hears("anna").await;
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_screen_is_shared_on_one_shard() {
+    a_screen_is_shared(ONE_SHARD).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_screen_is_shared_over_two_shards() {
+    a_screen_is_shared(SPREAD).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn media_goes_on_while_the_control_socket_is_away() {
+    let node = Node::start(SPREAD.shards, SPREAD.leg_sessions).await;
+    let client = node.client("clientA").await;
+    let anna = Participant::join(&client, "call1", "anna").await;
+    let ben = Participant::join(&client, "call1", "ben").await;
+    anna.speak().await;
+    ben.hears("anna").await;
+
+    let lost_before = ben.gaps_of("anna").await;
+    client.disconnect().await;
+    ben.hears("anna").await;
+    client.connect().await;
+    ben.hears("anna").await;
+    assert_eq!(
+        ben.gaps_of("anna").await,
+        lost_before,
+        "packets lost with the control socket"
+    );
+    assert_eq!(client.closes("anna"), 0);
+
+    // One session is bound to the new socket by name, the other has to find it by itself.
+    client
+        .send(&ControlMessage::Reconnect(
+            SessionId::parse("anna").unwrap(),
+        ))
+        .await;
+    anna.leave().await;
+    client.closed_once("anna").await;
+    ben.leave().await;
+    client.closed_once("ben").await;
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_disturbs_a_running_call() {
+    let node = Node::start(SPREAD.shards, SPREAD.leg_sessions).await;
+    let client = node.client("clientA").await;
+    let stranger = node.client("clientB").await;
+    let anna = Participant::join(&client, "call1", "anna").await;
+    let ben = Participant::join(&client, "call1", "ben").await;
+    anna.speak().await;
+    ben.hears("anna").await;
+
+    let session = SessionId::parse("anna").unwrap();
+    // Another tenant, with every message there is, under this tenant's ids.
+    for kind in RtcKind::ALL {
+        let message = RtcMessage::for_session(&session, kind, b"{}".to_vec());
+        stranger.send(&ControlMessage::Rtc(message)).await;
+    }
+    stranger
+        .send(&ControlMessage::Reconnect(session.clone()))
+        .await;
+    stranger.send(&ControlMessage::Leave(session.clone())).await;
+    // The same ids at another tenant are another call and another session.
+    let namesake = Participant::join(&stranger, "call1", "anna").await;
+    namesake.speak().await;
+
+    // The right tenant, with what makes no sense.
+    let unknown = SessionId::parse("nobody").unwrap();
+    client.send(&ControlMessage::Leave(unknown.clone())).await;
+    client
+        .send(&ControlMessage::Reconnect(unknown.clone()))
+        .await;
+    client.send(&ControlMessage::Close(session.clone())).await;
+    client
+        .send(&ControlMessage::Unknown("dance".to_owned()))
+        .await;
+    client.join("call1", "anna").await;
+    client.join("another-call", "anna").await;
+    for junk in [
+        &b"{"[..],
+        b"",
+        b"{\"type\":\"offer\",\"sdp\":\"v=0\"}",
+        b"\xff\xfe",
+    ] {
+        for kind in [
+            RtcKind::Sdp,
+            RtcKind::Ice,
+            RtcKind::ScreenOn,
+            RtcKind::VideoOn,
+        ] {
+            let message = RtcMessage::for_session(&session, kind, junk.to_vec());
+            client.send(&ControlMessage::Rtc(message)).await;
+        }
+    }
+    for seed in 0..200u8 {
+        client.send_bytes(vec![seed; usize::from(seed)]).await;
+    }
+    // A session that never offers anything, and one that begins with an answer.
+    client.join("call1", "silent").await;
+    client.join("call1", "backwards").await;
+    let backwards = SessionId::parse("backwards").unwrap();
+    let answer = br#"{"type":"answer","sdp":"v=0\r\n"}"#.to_vec();
+    let message = RtcMessage::for_session(&backwards, RtcKind::Sdp, answer);
+    client.send(&ControlMessage::Rtc(message)).await;
+
+    node.throw_at_media_port().await;
+    // Too long: ends that socket, and only that.
+    stranger.send_bytes(vec![0xc0; (1 << 20) + 1]).await;
+
+    ben.hears("anna").await;
+    anna.control(RtcKind::Mute, Vec::new()).await;
+    ben.hears_nothing_of("anna").await;
+    anna.control(RtcKind::Unmute, Vec::new()).await;
+    ben.hears("anna").await;
+    assert_eq!((client.closes("anna"), client.closes("ben")), (0, 0));
+    let only_ours = ben.speakers().await;
+    assert_eq!(only_ours, ["anna"], "another tenant was heard");
+    // Without a first offer a session ends by itself.
+    client.closed_once("silent").await;
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn speaking_is_told_and_stopping_too() {
+    let node = Node::start(ONE_SHARD.shards, ONE_SHARD.leg_sessions).await;
+    let client = node.client("clientA").await;
+    let anna = Participant::join(&client, "call1", "anna").await;
+    anna.speak().await;
+    client.voice("anna", RtcKind::VoiceOn).await;
+    anna.control(RtcKind::Mute, Vec::new()).await;
+    client.voice("anna", RtcKind::VoiceOff).await;
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_participant_that_closes_is_gone() {
+    let node = Node::start(SPREAD.shards, SPREAD.leg_sessions).await;
+    let client = node.client("clientA").await;
+    let anna = Participant::join(&client, "call1", "anna").await;
+    let ben = Participant::join(&client, "call1", "ben").await;
+    anna.speak().await;
+    ben.speak().await;
+    anna.hears("ben").await;
+    ben.hears("anna").await;
+    anna.hang_up().await;
+    client.closed_once("anna").await;
+    // Leaving afterwards is fine and answered by nothing.
+    client
+        .send(&ControlMessage::Leave(SessionId::parse("anna").unwrap()))
+        .await;
+    ben.leave().await;
+    client.closed_once("ben").await;
+    assert_eq!(client.closes("anna"), 1);
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connectivity_checks_over_tcp_are_answered() {
+    for layout in [ONE_SHARD, SPREAD] {
+        let node = Node::start(layout.shards, layout.leg_sessions).await;
+        let client = node.client("clientA").await;
+        for session in ["anna", "ben"] {
+            let answer = Participant::first_answer(&client, "call1", session).await;
+            tcp::check(node.tcp_addr(), &answer, Duration::from_secs(10)).await;
+        }
+        node.stop().await;
+    }
+}
