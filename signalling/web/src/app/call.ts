@@ -62,7 +62,8 @@ export async function rejoinAfterReload(): Promise<boolean> {
         return false;
     }
     const call = await fetchCall(remembered.channelId).catch(() => null);
-    if (!call) {
+    // A call ends with its last participant: who was alone in it gets a new one to wait in.
+    if (!call && !remembered.alone) {
         forgetCall();
         return false;
     }
@@ -167,9 +168,9 @@ export function allowSound(): void {
 export function unload(): void {
     const {active, calls} = store.get();
     if (client && active) {
-        remember();
-        const others = Object.keys(calls[active.channelId]?.sessions ?? {}).length > 1;
-        client.unload(!others);
+        const sessions = Object.keys(calls[active.channelId]?.sessions ?? {});
+        remember(sessions.length <= 1);
+        client.unload();
     }
 }
 
@@ -358,9 +359,9 @@ function showProblem(trouble: Problem): void {
     updateActive((active) => ({...active, problem: trouble}));
 }
 
-function remember(): void {
+function remember(alone = false): void {
     const {active} = store.get();
     if (active) {
-        rememberCall({channelId: active.channelId, muted: active.muted && !active.unmuting, noticeSeen: active.noticeSeen});
+        rememberCall({channelId: active.channelId, muted: active.muted && !active.unmuting, noticeSeen: active.noticeSeen, alone});
     }
 }

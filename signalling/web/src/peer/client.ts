@@ -99,10 +99,10 @@ export class CallsClient {
         this.shut(reason, false);
     }
 
-    /** The page goes away. `silent`: without a word, so that the call outlives a reload by its only participant. */
-    unload(silent: boolean): void {
+    /** The page goes away. */
+    unload(): void {
         this.closed = true;
-        this.socket.close(!silent);
+        this.socket.close(true);
     }
 
     setMuted(muted: boolean): Promise<void> {
