@@ -45,8 +45,11 @@ fn shipped_edges(metadata: &Metadata) -> BTreeMap<String, BTreeSet<String>> {
 /// Everything `package` pulls in, at any depth, that ships.
 fn closure(metadata: &Metadata, package: &str) -> BTreeSet<String> {
     let resolve = metadata.resolve.as_ref().expect("a resolved graph");
-    let names: BTreeMap<_, _> =
-        metadata.packages.iter().map(|p| (p.id.clone(), p.name.to_string())).collect();
+    let names: BTreeMap<_, _> = metadata
+        .packages
+        .iter()
+        .map(|p| (p.id.clone(), p.name.to_string()))
+        .collect();
     let nodes: BTreeMap<_, _> = resolve.nodes.iter().map(|node| (&node.id, node)).collect();
     let start = metadata
         .packages
@@ -58,8 +61,10 @@ fn closure(metadata: &Metadata, package: &str) -> BTreeSet<String> {
     while let Some(id) = queue.pop() {
         let node = nodes.get(&id).expect("every id has a node");
         for dependency in &node.deps {
-            let ships =
-                dependency.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal);
+            let ships = dependency
+                .dep_kinds
+                .iter()
+                .any(|kind| kind.kind == DependencyKind::Normal);
             if ships && seen.insert(names[&dependency.pkg].clone()) {
                 queue.push(dependency.pkg.clone());
             }
@@ -71,8 +76,16 @@ fn closure(metadata: &Metadata, package: &str) -> BTreeSet<String> {
 /// Our source files with their path relative to the root.
 fn sources() -> Vec<(String, String)> {
     let mut found = Vec::new();
-    let rooms =
-        ["proto", "rtcd", "signalling", "messaging", "offloader", "tests", "benches", "deploy"];
+    let rooms = [
+        "proto",
+        "rtcd",
+        "signalling",
+        "messaging",
+        "offloader",
+        "tests",
+        "benches",
+        "deploy",
+    ];
     for room in rooms {
         walk(&root().join(room), &mut found);
     }
@@ -80,7 +93,9 @@ fn sources() -> Vec<(String, String)> {
 }
 
 fn walk(folder: &Path, found: &mut Vec<(String, String)>) {
-    let Ok(entries) = fs::read_dir(folder) else { return };
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
+    };
     for entry in entries.flatten() {
         let path = entry.path();
         let name = entry.file_name();
@@ -120,7 +135,15 @@ fn services_meet_only_over_a_wire() {
 #[test]
 fn proto_has_small_leaf_dependencies_only() {
     let allowed = [
-        "base64", "bytes", "flate2", "rmp", "rmp-serde", "serde", "serde_json", "thiserror", "uuid",
+        "base64",
+        "bytes",
+        "flate2",
+        "rmp",
+        "rmp-serde",
+        "serde",
+        "serde_json",
+        "thiserror",
+        "uuid",
     ];
     for dependency in &shipped_edges(&metadata())["proto"] {
         assert!(
@@ -133,8 +156,17 @@ fn proto_has_small_leaf_dependencies_only() {
 #[test]
 fn cores_pull_in_no_runtime_socket_or_database() {
     let metadata = metadata();
-    let banned =
-        ["tokio", "mio", "socket2", "axum", "hyper", "reqwest", "sqlx", "prometheus", "rand"];
+    let banned = [
+        "tokio",
+        "mio",
+        "socket2",
+        "axum",
+        "hyper",
+        "reqwest",
+        "sqlx",
+        "prometheus",
+        "rand",
+    ];
     for core in ["rtcd-core", "signalling-core"] {
         let closure = closure(&metadata, core);
         for name in banned {
@@ -153,15 +185,29 @@ fn cores_keep_their_purity_file() {
     for core in ["rtcd/core", "signalling/core"] {
         let text = fs::read_to_string(root().join(core).join("clippy.toml"))
             .unwrap_or_else(|_| panic!("`{core}/clippy.toml` holds the purity rule"));
-        for method in ["Instant::now", "SystemTime::now", "env::var", "thread::sleep"] {
-            assert!(text.contains(method), "`{core}/clippy.toml` must forbid `{method}`");
+        for method in [
+            "Instant::now",
+            "SystemTime::now",
+            "env::var",
+            "thread::sleep",
+        ] {
+            assert!(
+                text.contains(method),
+                "`{core}/clippy.toml` must forbid `{method}`"
+            );
         }
     }
 }
 
 #[test]
 fn only_sessions_speak_to_str0m() {
-    let allowed = ["rtcd/core/src/session", "rtcd/core/tests/", "offloader/src/client", "tests/", "benches/"];
+    let allowed = [
+        "rtcd/core/src/session",
+        "rtcd/core/tests/",
+        "offloader/src/client",
+        "tests/",
+        "benches/",
+    ];
     for (path, text) in sources() {
         let names_it = text.lines().any(|line| {
             let code = line.split("//").next().unwrap_or_default();
@@ -187,7 +233,10 @@ fn every_file_says_what_it_is_for() {
 #[test]
 fn no_room_grows_too_large() {
     for (path, text) in sources() {
-        let lines = text.lines().take_while(|line| line.trim() != "#[cfg(test)]").count();
+        let lines = text
+            .lines()
+            .take_while(|line| line.trim() != "#[cfg(test)]")
+            .count();
         assert!(
             lines <= MAX_LINES,
             "`{path}` has {lines} lines without its tests: split it by concept (limit {MAX_LINES})"
@@ -210,10 +259,17 @@ fn every_package_follows_the_workspace_lints() {
 #[test]
 fn the_repository_stands_alone() {
     // Built from pieces so that this file does not find itself.
-    let banned = [["..", "/shared"].concat(), ["/work", "/main"].concat(), [".lib", "rary/"].concat()];
+    let banned = [
+        ["..", "/shared"].concat(),
+        ["/work", "/main"].concat(),
+        [".lib", "rary/"].concat(),
+    ];
     for (path, text) in sources() {
         for place in &banned {
-            assert!(!text.contains(place), "`{path}` names `{place}`, which no user has");
+            assert!(
+                !text.contains(place),
+                "`{path}` names `{place}`, which no user has"
+            );
         }
     }
 }

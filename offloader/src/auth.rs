@@ -86,7 +86,9 @@ pub struct Auth {
 
 impl std::fmt::Debug for Auth {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Auth").field("self_registration", &self.self_registration).finish()
+        f.debug_struct("Auth")
+            .field("self_registration", &self.self_registration)
+            .finish()
     }
 }
 
@@ -203,7 +205,13 @@ impl Auth {
         let text = URL_SAFE_NO_PAD.encode(bytes);
         let mut tokens = lock(&self.tokens);
         tokens.retain(|_, token| token.client != client && token.made.elapsed() < self.lifetime);
-        tokens.insert(text.clone(), Token { client: client.to_owned(), made: Instant::now() });
+        tokens.insert(
+            text.clone(),
+            Token {
+                client: client.to_owned(),
+                made: Instant::now(),
+            },
+        );
         Ok(text)
     }
 
@@ -218,7 +226,11 @@ impl Auth {
     }
 
     async fn verify(&self, client: &str, key: &str) -> Result<(), AuthError> {
-        let hash = self.store.key_hash(client).await?.ok_or(AuthError::UnknownClient)?;
+        let hash = self
+            .store
+            .key_hash(client)
+            .await?
+            .ok_or(AuthError::UnknownClient)?;
         if lock(&self.verified).get(&digest(client, key)) == Some(&hash) {
             return Ok(());
         }
@@ -281,6 +293,8 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// Milliseconds since 1970.
 pub(crate) fn unix_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -6,7 +6,7 @@
 //! Invariant: nothing is decided here that could not be decided later: packets are kept as they
 //! came, in order of arrival, from the recording's zero on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -29,6 +29,8 @@ use writer::Writer;
 
 /// A keyframe is asked for at most so often per track.
 const KEYFRAME_GAP: Duration = Duration::from_secs(1);
+/// Packets that are remembered until zero is known: about ten seconds of five voices.
+const MAX_EARLY: usize = 2_500;
 /// A gap in the packets of a picture track may be filled for so long before a keyframe is wanted.
 const REPAIR_TIME: Duration = Duration::from_millis(200);
 
@@ -38,6 +40,8 @@ pub struct Capture {
     writer: Writer,
     zero: Option<Instant>,
     tracks: BTreeMap<TrackKey, Track>,
+    /// Packets that came before zero was known; it may turn out to lie before them.
+    early: VecDeque<(TrackKey, MediaPacket)>,
 }
 
 #[derive(Debug)]
@@ -48,19 +52,27 @@ struct Track {
 }
 
 impl Capture {
-    /// Begins in a folder. Nothing is kept before `set_zero`.
+    /// Begins in a folder. What comes before `set_zero` is kept only if zero lies before it.
     ///
     /// # Errors
     /// When the folder cannot be written.
     pub fn begin(folder: &Path) -> io::Result<Self> {
-        Ok(Self { writer: Writer::start(folder)?, zero: None, tracks: BTreeMap::new() })
+        Ok(Self {
+            writer: Writer::start(folder)?,
+            zero: None,
+            tracks: BTreeMap::new(),
+            early: VecDeque::new(),
+        })
     }
 
-    /// Lets the timeline begin now, once.
-    pub fn set_zero(&mut self, now: Instant) {
+    /// Lets the timeline begin at `zero`, once; it may lie a little back.
+    pub fn set_zero(&mut self, zero: Instant) {
         if self.zero.is_none() {
-            self.zero = Some(now);
-            self.writer.entry(Entry::Zero { at_ms: unix_ms() });
+            self.zero = Some(zero);
+            let ago = i64::try_from(zero.elapsed().as_millis()).unwrap_or(0);
+            self.writer.entry(Entry::Zero {
+                at_ms: unix_ms() - ago,
+            });
             for (track, known) in &self.tracks {
                 self.writer.entry(Entry::Track {
                     track: *track,
@@ -68,6 +80,11 @@ impl Capture {
                     session: known.session.clone(),
                     t_ms: 0,
                 });
+            }
+            for (track, packet) in std::mem::take(&mut self.early) {
+                if packet.arrived >= zero {
+                    self.take_packet(track, &packet);
+                }
             }
         }
     }
@@ -95,25 +112,46 @@ impl Capture {
             }
             CallEvent::TrackEnded { track } => {
                 if self.tracks.remove(track).is_some() && self.has_begun() {
-                    self.writer.entry(Entry::TrackEnded { track: *track, t_ms });
+                    self.writer.entry(Entry::TrackEnded {
+                        track: *track,
+                        t_ms,
+                    });
                 }
             }
             CallEvent::Packet { track, packet } => self.take_packet(*track, packet),
             CallEvent::UserJoined { user, session } => {
                 let (session, user) = (session.to_string(), user.to_string());
-                self.writer.entry(Entry::Person { session, user, name: String::new(), t_ms });
+                self.writer.entry(Entry::Person {
+                    session,
+                    user,
+                    name: String::new(),
+                    t_ms,
+                });
             }
             CallEvent::UserLeft { session } => {
-                self.writer.entry(Entry::PersonLeft { session: session.to_string(), t_ms });
+                self.writer.entry(Entry::PersonLeft {
+                    session: session.to_string(),
+                    t_ms,
+                });
             }
             CallEvent::Muted { session, muted } => {
                 let (session, muted) = (session.to_string(), *muted);
-                self.writer.entry(Entry::Muted { session, muted, t_ms });
+                self.writer.entry(Entry::Muted {
+                    session,
+                    muted,
+                    t_ms,
+                });
             }
             CallEvent::ScreenOn { session } => {
-                self.writer.entry(Entry::Screen { session: Some(session.to_string()), t_ms });
+                self.writer.entry(Entry::Screen {
+                    session: Some(session.to_string()),
+                    t_ms,
+                });
             }
-            CallEvent::ScreenOff => self.writer.entry(Entry::Screen { session: None, t_ms }),
+            CallEvent::ScreenOff => self.writer.entry(Entry::Screen {
+                session: None,
+                t_ms,
+            }),
             CallEvent::Joined { .. }
             | CallEvent::Connected { .. }
             | CallEvent::JobState { .. }
@@ -127,13 +165,20 @@ impl Capture {
     pub fn name(&self, session: &str, user: &str, name: &str, now: Instant) {
         let t_ms = self.t_ms(now);
         let (session, user, name) = (session.to_owned(), user.to_owned(), name.to_owned());
-        self.writer.entry(Entry::Person { session, user, name, t_ms });
+        self.writer.entry(Entry::Person {
+            session,
+            user,
+            name,
+            t_ms,
+        });
     }
 
     /// Writes down how long the capture has lasted. Called about once a second.
     pub fn tick(&self, now: Instant) {
         if self.has_begun() {
-            self.writer.entry(Entry::Tick { t_ms: self.t_ms(now) });
+            self.writer.entry(Entry::Tick {
+                t_ms: self.t_ms(now),
+            });
         }
     }
 
@@ -159,11 +204,17 @@ impl Capture {
     pub fn end(self, reason: &str, now: Instant) -> io::Result<()> {
         let dropped = self.writer.dropped();
         if dropped > 0 {
-            tracing::warn!(dropped, "packets were dropped because the disk was too slow");
+            tracing::warn!(
+                dropped,
+                "packets were dropped because the disk was too slow"
+            );
         }
         if self.has_begun() {
             let reason = reason.to_owned();
-            self.writer.entry(Entry::Stopped { t_ms: self.t_ms(now), reason });
+            self.writer.entry(Entry::Stopped {
+                t_ms: self.t_ms(now),
+                reason,
+            });
         }
         self.writer.finish()
     }
@@ -171,14 +222,34 @@ impl Capture {
     fn add_track(&mut self, track: TrackKey, kind: TrackType, session: String, t_ms: i64) {
         if self.has_begun() {
             let session = session.clone();
-            self.writer.entry(Entry::Track { track, kind, session, t_ms });
+            self.writer.entry(Entry::Track {
+                track,
+                kind,
+                session,
+                t_ms,
+            });
         }
-        self.tracks.insert(track, Track { kind, session, gate: KeyframeGate::default() });
+        self.tracks.insert(
+            track,
+            Track {
+                kind,
+                session,
+                gate: KeyframeGate::default(),
+            },
+        );
     }
 
     fn take_packet(&mut self, key: TrackKey, packet: &MediaPacket) {
-        let Some(zero) = self.zero else { return };
-        let Some(track) = self.tracks.get_mut(&key) else { return };
+        let Some(zero) = self.zero else {
+            if self.early.len() >= MAX_EARLY {
+                self.early.pop_front();
+            }
+            self.early.push_back((key, packet.clone()));
+            return;
+        };
+        let Some(track) = self.tracks.get_mut(&key) else {
+            return;
+        };
         let keeps = track.kind != TrackType::Screen || track.gate.take(packet);
         if !keeps {
             return;
@@ -231,8 +302,9 @@ impl KeyframeGate {
         let torn = self
             .gap_since
             .is_some_and(|since| now.saturating_duration_since(since) >= REPAIR_TIME);
-        let rested =
-            self.asked.is_none_or(|at| now.saturating_duration_since(at) >= KEYFRAME_GAP);
+        let rested = self
+            .asked
+            .is_none_or(|at| now.saturating_duration_since(at) >= KEYFRAME_GAP);
         let wants = rested && (!self.open || torn);
         if wants {
             self.asked = Some(now);
@@ -247,7 +319,13 @@ mod tests {
 
     fn packet(at: Instant, seq_no: u64, key: bool) -> MediaPacket {
         let payload = [0x10, u8::from(!key)].into();
-        MediaPacket { arrived: at, seq_no, time: 0, marker: true, payload }
+        MediaPacket {
+            arrived: at,
+            seq_no,
+            time: 0,
+            marker: true,
+            payload,
+        }
     }
 
     #[test]

@@ -66,7 +66,9 @@ pub fn main() -> ExitCode {
 
 fn run(config: Config) -> anyhow::Result<()> {
     telemetry::start(&config.logger).context("open the log file (logger.file_location)")?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     let done = runtime.block_on(service::serve(config, asked_to_stop()));
     runtime.shutdown_background();
     done

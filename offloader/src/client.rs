@@ -58,25 +58,55 @@ pub struct MediaPacket {
 #[derive(Debug, Clone)]
 pub enum CallEvent {
     /// The join was accepted; the session's id.
-    Joined { session: SessionId },
+    Joined {
+        session: SessionId,
+    },
     /// Media can flow.
-    Connected { remote: Option<SocketAddr> },
-    TrackAdded { track: TrackKey, kind: TrackType, owner: SessionId },
-    TrackEnded { track: TrackKey },
-    Packet { track: TrackKey, packet: MediaPacket },
-    UserJoined { user: UserId, session: SessionId },
-    UserLeft { session: SessionId },
-    Muted { session: SessionId, muted: bool },
-    ScreenOn { session: SessionId },
+    Connected {
+        remote: Option<SocketAddr>,
+    },
+    TrackAdded {
+        track: TrackKey,
+        kind: TrackType,
+        owner: SessionId,
+    },
+    TrackEnded {
+        track: TrackKey,
+    },
+    Packet {
+        track: TrackKey,
+        packet: MediaPacket,
+    },
+    UserJoined {
+        user: UserId,
+        session: SessionId,
+    },
+    UserLeft {
+        session: SessionId,
+    },
+    Muted {
+        session: SessionId,
+        muted: bool,
+    },
+    ScreenOn {
+        session: SessionId,
+    },
     ScreenOff,
     /// A job of this call changed.
-    JobState { kind: JobKind, start_at: i64, end_at: i64, err: String },
+    JobState {
+        kind: JobKind,
+        start_at: i64,
+        end_at: i64,
+        err: String,
+    },
     /// The bot was asked to leave.
     Stop,
     /// The call ended for everybody.
     CallEnded,
     /// Nothing more will come.
-    Closed { reason: CloseReason },
+    Closed {
+        reason: CloseReason,
+    },
 }
 
 /// Why a client ended.
@@ -98,8 +128,14 @@ pub enum CloseReason {
 #[derive(Debug, Clone)]
 pub enum CallCommand {
     /// Asks the sender of a picture track for a keyframe.
-    RequestKeyframe { track: TrackKey },
-    Caption { session: SessionId, text: String, new_audio_len_ms: f64 },
+    RequestKeyframe {
+        track: TrackKey,
+    },
+    Caption {
+        session: SessionId,
+        text: String,
+        new_audio_len_ms: f64,
+    },
     Leave,
 }
 

@@ -114,7 +114,11 @@ impl Config {
         let mut problems = Vec::new();
         let values = Values::read(file, env, &mut problems);
         let config = resolve(&values, env, &mut problems);
-        if problems.is_empty() { Ok(config) } else { Err(ConfigProblems(problems)) }
+        if problems.is_empty() {
+            Ok(config)
+        } else {
+            Err(ConfigProblems(problems))
+        }
     }
 
     /// Renders the effective configuration as TOML, secrets hidden.
@@ -132,7 +136,10 @@ impl Config {
         for key in KEYS {
             let (path, name) = key.path.rsplit_once('.').unwrap_or(("", key.path));
             if path != section {
-                out.push_str(&format!("{}[{path}]\n", if section.is_empty() { "" } else { "\n" }));
+                out.push_str(&format!(
+                    "{}[{path}]\n",
+                    if section.is_empty() { "" } else { "\n" }
+                ));
                 section = path;
             }
             let value = match key.kind {
@@ -158,8 +165,14 @@ fn resolve(
     if data_dir.as_os_str().is_empty() {
         problem(problems, "store.data_source", "", "a folder");
     }
-    let minutes = positive(values, "api.security.session_cache.expiration_minutes", problems);
-    let development = ["DEV_MODE", "TEST_MODE"].iter().any(|name| env(name).is_some_and(is_true));
+    let minutes = positive(
+        values,
+        "api.security.session_cache.expiration_minutes",
+        problems,
+    );
+    let development = ["DEV_MODE", "TEST_MODE"]
+        .iter()
+        .any(|name| env(name).is_some_and(|text| is_true(&text)));
     let models_dir = match values.text("speech.models_dir") {
         "" => crate::models::default_dir(),
         text => PathBuf::from(text),
@@ -202,7 +215,12 @@ fn listen_address(values: &Values, problems: &mut Vec<Problem>) -> String {
         return String::new();
     };
     if port.parse::<u16>().is_err() {
-        problem(problems, path, text, "a port from 0 to 65535 after the colon");
+        problem(
+            problems,
+            path,
+            text,
+            "a port from 0 to 65535 after the colon",
+        );
     }
     let host = if host.is_empty() { "0.0.0.0" } else { host };
     format!("{host}:{port}")
@@ -214,7 +232,12 @@ fn tls(values: &Values, problems: &mut Vec<Problem>) -> Option<TlsFiles> {
     }
     for path in ["api.http.tls.cert_file", "api.http.tls.cert_key"] {
         if values.text(path).is_empty() {
-            problem(problems, path, "", "a PEM file, because api.http.tls.enable is true");
+            problem(
+                problems,
+                path,
+                "",
+                "a PEM file, because api.http.tls.enable is true",
+            );
         }
     }
     Some(TlsFiles {
@@ -229,7 +252,12 @@ fn admin(values: &Values, problems: &mut Vec<Problem>) -> Option<Secret> {
     }
     let path = "api.security.admin_secret_key";
     if values.text(path).is_empty() {
-        problem(problems, path, "", "a secret, because api.security.enable_admin is true");
+        problem(
+            problems,
+            path,
+            "",
+            "a secret, because api.security.enable_admin is true",
+        );
     }
     Some(Secret::new(values.text(path)))
 }
@@ -254,7 +282,12 @@ fn retention(values: &Values, problems: &mut Vec<Problem>) -> Option<Duration> {
         .and_then(|each: u64| digits.parse::<u64>().ok()?.checked_mul(each))
         .filter(|seconds| *seconds > 0);
     if seconds.is_none() {
-        problem(problems, path, text, "a whole number of minutes, hours or days: 30m, 12h, 30d");
+        problem(
+            problems,
+            path,
+            text,
+            "a whole number of minutes, hours or days: 30m, 12h, 30d",
+        );
     }
     seconds.map(Duration::from_secs)
 }
@@ -263,7 +296,12 @@ fn logger(values: &Values, problems: &mut Vec<Problem>) -> LoggerConfig {
     for path in ["logger.console_level", "logger.file_level"] {
         let text = values.text(path);
         if text.parse::<tracing::Level>().is_err() {
-            problem(problems, path, text, "one of ERROR, WARN, INFO, DEBUG, TRACE");
+            problem(
+                problems,
+                path,
+                text,
+                "one of ERROR, WARN, INFO, DEBUG, TRACE",
+            );
         }
     }
     let console = values.flag("logger.enable_console");
@@ -291,7 +329,12 @@ fn warnings(
     let mut warnings: Vec<String> = KEYS
         .iter()
         .filter(|key| key.ignored && values.set.contains(&key.path))
-        .map(|key| format!("{} has no effect: jobs run as processes of this service", key.path))
+        .map(|key| {
+            format!(
+                "{} has no effect: jobs run as processes of this service",
+                key.path
+            )
+        })
         .collect();
     let ignored = IGNORED_ENV.iter().filter(|name| env(name).is_some());
     warnings.extend(ignored.map(|name| format!("{name} has no effect: no containers are used")));
@@ -310,19 +353,31 @@ fn positive(values: &Values, path: &'static str, problems: &mut Vec<Problem>) ->
 }
 
 fn problem(problems: &mut Vec<Problem>, key: &str, value: &str, rule: &str) {
-    problems.push(Problem { key: key.into(), value: value.into(), rule: rule.into() });
+    problems.push(Problem {
+        key: key.into(),
+        value: value.into(),
+        rule: rule.into(),
+    });
 }
 
-fn is_true(text: String) -> bool {
+fn is_true(text: &str) -> bool {
     text.eq_ignore_ascii_case("true") || text == "1"
 }
 
 fn count(problems: usize) -> String {
-    if problems == 1 { "1 problem".to_owned() } else { format!("{problems} problems") }
+    if problems == 1 {
+        "1 problem".to_owned()
+    } else {
+        format!("{problems} problems")
+    }
 }
 
 fn lines(problems: &[Problem]) -> String {
-    problems.iter().map(|problem| format!("  {problem}")).collect::<Vec<_>>().join("\n")
+    problems
+        .iter()
+        .map(|problem| format!("  {problem}"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 #[cfg(test)]
@@ -337,7 +392,10 @@ mod tests {
     fn defaults_hold_per_key_even_when_a_file_exists() {
         let config = Config::read(Some("[jobs]\nimage_registry = \"x\"\n"), &no_env).unwrap();
         assert_eq!(config.listen_address, "0.0.0.0:4545");
-        assert_eq!((config.max_concurrent_jobs, config.image_registry.as_str()), (2, "x"));
+        assert_eq!(
+            (config.max_concurrent_jobs, config.image_registry.as_str()),
+            (2, "x")
+        );
         assert_eq!(config.session_lifetime, Duration::from_secs(86_400));
     }
 
@@ -371,7 +429,10 @@ mod tests {
             "colour = \"red\"\n[logger]\nconsole_level = \"LOUD\"\n"
         );
         let problems = Config::read(Some(file), &no_env).unwrap_err().0;
-        let mut keys: Vec<_> = problems.iter().map(|problem| problem.key.as_str()).collect();
+        let mut keys: Vec<_> = problems
+            .iter()
+            .map(|problem| problem.key.as_str())
+            .collect();
         keys.sort_unstable();
         let expected = [
             "api.http.listen_address",
@@ -391,7 +452,10 @@ mod tests {
         for (text, seconds) in [("1m", 60), ("2h", 7200), ("30d", 2_592_000)] {
             let file = format!("[jobs]\nfailed_jobs_retention_time = \"{text}\"\n");
             let config = Config::read(Some(&file), &no_env).unwrap();
-            assert_eq!(config.failed_jobs_retention, Some(Duration::from_secs(seconds)));
+            assert_eq!(
+                config.failed_jobs_retention,
+                Some(Duration::from_secs(seconds))
+            );
         }
         for text in ["0m", "5s", "d", "1h30m", "-1d", "1 d"] {
             let file = format!("[jobs]\nfailed_jobs_retention_time = \"{text}\"\n");

@@ -41,7 +41,11 @@ const LONGEST_MS: i64 = 300_000;
 #[derive(Debug, thiserror::Error)]
 pub enum FinishError {
     #[error("{operation} `{path}`")]
-    File { operation: &'static str, path: PathBuf, source: io::Error },
+    File {
+        operation: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
     #[error("make the recording")]
     Media(#[source] MediaError),
     #[error("read the sound of track {track}")]
@@ -79,7 +83,9 @@ pub fn make_movie(
     let mut done_samples = 0;
     for tick in 0..=ticks {
         let t_ms = tick * 1000 / i64::from(input.frame_rate);
-        screen.show(&mut pictures, t_ms).map_err(FinishError::Media)?;
+        screen
+            .show(&mut pictures, t_ms)
+            .map_err(FinishError::Media)?;
         let due = t_ms * i64::from(RATE / 1000);
         let block = mixer.next_block(usize::try_from(due - done_samples).unwrap_or(0));
         done_samples = due;
@@ -106,7 +112,13 @@ struct Projector<'a> {
 
 impl<'a> Projector<'a> {
     fn new(movie: &'a mut Movie, span_ms: i64) -> Self {
-        Self { movie, span_ms, frame: None, shown_ms: 0, key_ms: i64::MIN / 2 }
+        Self {
+            movie,
+            span_ms,
+            frame: None,
+            shown_ms: 0,
+            key_ms: i64::MIN / 2,
+        }
     }
 
     fn show(&mut self, pictures: &mut Pictures<'_>, t_ms: i64) -> Result<(), MediaError> {
@@ -119,7 +131,9 @@ impl<'a> Projector<'a> {
         if let Some((frame, _)) = change {
             self.frame = Some(frame);
         }
-        let Some(frame) = self.frame.as_ref().filter(|_| due) else { return Ok(()) };
+        let Some(frame) = self.frame.as_ref().filter(|_| due) else {
+            return Ok(());
+        };
         let key = cut || t_ms - self.key_ms >= KEYFRAME_MS;
         if key {
             self.key_ms = t_ms;
@@ -138,8 +152,10 @@ fn open_sounds(plan: &Plan) -> Result<Vec<Box<dyn Iterator<Item = Piece>>>, Fini
 }
 
 fn open_sound(track: &PlannedTrack) -> Result<TrackSound, FinishError> {
-    TrackSound::open(&track.log)
-        .map_err(|source| FinishError::Sound { track: track.key, source })
+    TrackSound::open(&track.log).map_err(|source| FinishError::Sound {
+        track: track.key,
+        source,
+    })
 }
 
 /// Writes every sound track, as it was sent, into a file of its own.
@@ -150,16 +166,25 @@ pub fn make_voices(folder: &Path, plan: &Plan) -> Result<Vec<PathBuf>, FinishErr
     ffmpeg::init();
     let mut files = Vec::new();
     for track in plan.tracks.iter().filter(|track| track.kind.is_audio()) {
-        let packets = PlacedPackets::open(&track.log, RATE).map_err(|source| {
-            FinishError::File { operation: "read", path: track.log.clone(), source }
-        })?;
-        let name = format!("{}-{}-{:04}.mka", track.kind.as_str(), track.session, track.key);
+        let packets =
+            PlacedPackets::open(&track.log, RATE).map_err(|source| FinishError::File {
+                operation: "read",
+                path: track.log.clone(),
+                source,
+            })?;
+        let name = format!(
+            "{}-{}-{:04}.mka",
+            track.kind.as_str(),
+            track.session,
+            track.key
+        );
         let part = folder.join(format!("{name}.part"));
         let title = plan.name(&track.session);
         let mut file = OpusFile::create(&part, &title).map_err(FinishError::Media)?;
         for item in packets {
             if let Ordered::Packet((at_us, packet)) = item {
-                file.packet(at_us.max(0), &packet.payload).map_err(FinishError::Media)?;
+                file.packet(at_us.max(0), &packet.payload)
+                    .map_err(FinishError::Media)?;
             }
         }
         file.finish().map_err(FinishError::Media)?;
@@ -180,7 +205,9 @@ pub struct Section {
 
 /// The voice tracks of a plan.
 pub fn voices(plan: &Plan) -> impl Iterator<Item = &PlannedTrack> {
-    plan.tracks.iter().filter(|track| track.kind == TrackType::Voice)
+    plan.tracks
+        .iter()
+        .filter(|track| track.kind == TrackType::Voice)
 }
 
 /// The sound of a voice track in sections, parted at long pauses; shorter ones are silence.
@@ -232,10 +259,18 @@ impl Iterator for Sections {
 pub(crate) fn keep(part: &Path, path: &Path) -> Result<(), FinishError> {
     let failed = |operation| {
         let path = path.to_path_buf();
-        move |source| FinishError::File { operation, path, source }
+        move |source| FinishError::File {
+            operation,
+            path,
+            source,
+        }
     };
-    File::open(part).and_then(|file| file.sync_all()).map_err(failed("sync"))?;
+    File::open(part)
+        .and_then(|file| file.sync_all())
+        .map_err(failed("sync"))?;
     fs::rename(part, path).map_err(failed("name"))?;
     let folder = path.parent().unwrap_or(Path::new("."));
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("sync the folder of"))
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(failed("sync the folder of"))
 }

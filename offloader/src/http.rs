@@ -102,12 +102,15 @@ fn not_found() -> Refusal {
 }
 
 fn refuse(status: StatusCode, text: &str) -> Response {
-    let reply = ErrorReply { error: text.to_owned(), code: status.as_u16().to_string() };
+    let reply = ErrorReply {
+        error: text.to_owned(),
+        code: status.as_u16().to_string(),
+    };
     (status, Json(reply)).into_response()
 }
 
 async fn count_answers(State(api): State<Api>, request: Request, next: Next) -> Response {
-    let answer = next.run(request).await;
+    let answer = in_json(next.run(request).await);
     let class = match answer.status().as_u16() {
         0..=299 => "2xx",
         300..=399 => "3xx",
@@ -118,9 +121,33 @@ async fn count_answers(State(api): State<Api>, request: Request, next: Next) -> 
     answer
 }
 
+/// Refusals of the framework (a body that is too long) get the shape of all others.
+fn in_json(answer: Response) -> Response {
+    let json = answer
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    if answer.status().as_u16() < 400 || json {
+        return answer;
+    }
+    match answer.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            let error = DecodeError::TooLong {
+                len: MAX_BODY_BYTES + 1,
+            };
+            refuse(StatusCode::BAD_REQUEST, &error.to_string())
+        }
+        status => refuse(status, status.canonical_reason().unwrap_or("refused")),
+    }
+}
+
 /// Routes other than `/jobs` answer 404 to a method they do not know.
 fn only(method: &Method, wanted: &Method) -> Result<(), Refusal> {
-    if method == wanted { Ok(()) } else { Err(not_found()) }
+    if method == wanted {
+        Ok(())
+    } else {
+        Err(not_found())
+    }
 }
 
 fn authorization(headers: &HeaderMap) -> Option<&str> {
@@ -148,7 +175,10 @@ async fn version(method: Method) -> Result<Json<VersionReply>, Refusal> {
 async fn ready(State(api): State<Api>, method: Method) -> Result<&'static str, Refusal> {
     only(&method, &Method::GET)?;
     if api.jobs.is_draining() {
-        return Err(Refusal(StatusCode::SERVICE_UNAVAILABLE, "draining".to_owned()));
+        return Err(Refusal(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "draining".to_owned(),
+        ));
     }
     Ok("ready\n")
 }
@@ -170,13 +200,21 @@ async fn register(
         match api.auth.caller(authorization(&headers), false).await? {
             Caller::Admin => {}
             Caller::Client(_) => {
-                return Err(Refusal(StatusCode::FORBIDDEN, "registration not allowed".to_owned()));
+                return Err(Refusal(
+                    StatusCode::FORBIDDEN,
+                    "registration not allowed".to_owned(),
+                ));
             }
         }
     }
     let credentials: Credentials = body(&bytes)?;
-    api.auth.register(&credentials.client_id, &credentials.auth_key).await?;
-    let reply = RegisterReply { client_id: credentials.client_id, code: "201".to_owned() };
+    api.auth
+        .register(&credentials.client_id, &credentials.auth_key)
+        .await?;
+    let reply = RegisterReply {
+        client_id: credentials.client_id,
+        code: "201".to_owned(),
+    };
     Ok((StatusCode::CREATED, Json(reply)))
 }
 
@@ -188,7 +226,10 @@ async fn unregister(
 ) -> Result<StatusCode, Refusal> {
     only(&method, &Method::POST)?;
     if !api.auth.has_admin() && !api.auth.self_registration() {
-        return Err(Refusal(StatusCode::FORBIDDEN, "unregister not enabled".to_owned()));
+        return Err(Refusal(
+            StatusCode::FORBIDDEN,
+            "unregister not enabled".to_owned(),
+        ));
     }
     let caller = api.auth.caller(authorization(&headers), false).await?;
     let request: UnregisterRequest = body(&bytes)?;
@@ -197,7 +238,10 @@ async fn unregister(
     }
     match caller {
         Caller::Client(id) if id != request.client_id => {
-            return Err(Refusal(StatusCode::FORBIDDEN, "client id not valid".to_owned()));
+            return Err(Refusal(
+                StatusCode::FORBIDDEN,
+                "client id not valid".to_owned(),
+            ));
         }
         Caller::Client(_) | Caller::Admin => {}
     }
@@ -215,8 +259,15 @@ async fn login(
 ) -> Result<Json<LoginReply>, Refusal> {
     only(&method, &Method::POST)?;
     let credentials: Credentials = body(&bytes)?;
-    match api.auth.login(&credentials.client_id, &credentials.auth_key).await {
-        Ok(bearer_token) => Ok(Json(LoginReply { bearer_token, code: "200".to_owned() })),
+    match api
+        .auth
+        .login(&credentials.client_id, &credentials.auth_key)
+        .await
+    {
+        Ok(bearer_token) => Ok(Json(LoginReply {
+            bearer_token,
+            code: "200".to_owned(),
+        })),
         Err(error @ AuthError::Internal(_)) => Err(error.into()),
         Err(error) => Err(bad(format!("login failed: {error}"))),
     }
@@ -250,9 +301,10 @@ async fn create_job(
     let request: JobRequest = body(&bytes)?;
     match api.jobs.create(request, &caller).await {
         Ok(job) => Ok(Json(job).into_response()),
-        Err(error @ (CreateError::Capacity { .. } | CreateError::Internal { .. })) => {
-            Err(Refusal(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
-        }
+        Err(error @ (CreateError::Capacity { .. } | CreateError::Internal { .. })) => Err(Refusal(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            error.to_string(),
+        )),
         Err(error @ CreateError::Invalid { .. }) => Err(bad(error.to_string())),
     }
 }
@@ -263,7 +315,11 @@ async fn read_job(
     Path(id): Path<String>,
 ) -> Result<Response, Refusal> {
     let caller = caller(&api, &headers).await?;
-    let job = api.jobs.read(checked(&id)?, &caller).await.map_err(internal)?;
+    let job = api
+        .jobs
+        .read(checked(&id)?, &caller)
+        .await
+        .map_err(internal)?;
     let job = job.ok_or_else(|| unknown_job(&id))?;
     Ok(Json(job).into_response())
 }
@@ -291,14 +347,19 @@ async fn read_logs(
     let id = checked(&id)?;
     let text = api.jobs.logs(id, &caller).await.map_err(internal)?;
     text.ok_or_else(|| {
-        Refusal(StatusCode::FORBIDDEN, format!("failed to get job logs: job `{id}` has none"))
+        Refusal(
+            StatusCode::FORBIDDEN,
+            format!("failed to get job logs: job `{id}` has none"),
+        )
     })
 }
 
 /// `[a-z0-9]{12,26}`, else no route matches.
 fn checked(id: &str) -> Result<&str, Refusal> {
     let good = (12..=26).contains(&id.len())
-        && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        && id
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     if good { Ok(id) } else { Err(not_found()) }
 }
 
@@ -306,7 +367,14 @@ fn unknown_job(id: &str) -> Refusal {
     Refusal(StatusCode::NOT_FOUND, format!("job `{id}` not found"))
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the shape that `map_err` wants"
+)]
 fn internal(cause: anyhow::Error) -> Refusal {
     tracing::error!("answer a request: {cause:#}");
-    Refusal(StatusCode::INTERNAL_SERVER_ERROR, "the service cannot answer now".to_owned())
+    Refusal(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "the service cannot answer now".to_owned(),
+    )
 }

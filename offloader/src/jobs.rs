@@ -116,7 +116,9 @@ impl Jobs {
     /// # Errors
     /// When the request is not valid, the service is full, or the job cannot be kept.
     pub async fn create(&self, request: JobRequest, caller: &Caller) -> Result<Job, CreateError> {
-        let kind = self.check(&request).inspect_err(|_| self.refused("invalid"))?;
+        let kind = self
+            .check(&request)
+            .inspect_err(|_| self.refused("invalid"))?;
         let id = proto::id::new_id();
         let stop = self.enter(&id, self.inner.config.max_concurrent_jobs);
         let Some(stop) = stop else {
@@ -125,7 +127,11 @@ impl Jobs {
         };
         match self.keep(id.clone(), request, caller).await {
             Ok((row, job)) => {
-                self.inner.metrics.jobs_accepted.with_label_values(&[kind.as_str()]).inc();
+                self.inner
+                    .metrics
+                    .jobs_accepted
+                    .with_label_values(&[kind.as_str()])
+                    .inc();
                 tracing::info!(job = id, %kind, runner = job.request.runner, "job accepted");
                 self.follow(row, stop, false);
                 Ok(job)
@@ -134,7 +140,10 @@ impl Jobs {
                 self.leave(&id);
                 self.refused("internal");
                 tracing::error!(job = id, "keep the job: {error:#}");
-                Err(CreateError::Internal { kind, reason: "it could not be kept".to_owned() })
+                Err(CreateError::Internal {
+                    kind,
+                    reason: "it could not be kept".to_owned(),
+                })
             }
         }
     }
@@ -144,7 +153,9 @@ impl Jobs {
     /// # Errors
     /// When the database cannot be read.
     pub async fn read(&self, id: &str, caller: &Caller) -> anyhow::Result<Option<Job>> {
-        let Some(row) = self.row(id, caller).await? else { return Ok(None) };
+        let Some(row) = self.row(id, caller).await? else {
+            return Ok(None);
+        };
         let request: JobRequest = serde_json::from_str(&row.request)?;
         let mut output_data = Map::new();
         output_data.insert("status".to_owned(), Value::from(row.phase.as_str()));
@@ -152,7 +163,13 @@ impl Jobs {
             output_data.insert("err".to_owned(), Value::from(row.note));
         }
         let (start_at, stop_at) = (row.start_at, row.stop_at);
-        Ok(Some(Job { id: row.id, request, start_at, stop_at, output_data }))
+        Ok(Some(Job {
+            id: row.id,
+            request,
+            start_at,
+            stop_at,
+            output_data,
+        }))
     }
 
     /// The end of the worker's log; `None` when there is no such job or no log.
@@ -185,7 +202,9 @@ impl Jobs {
         if row.stop_at == 0 {
             return Err(DeleteError::Running);
         }
-        remove_folder(self.folder(id)).await.map_err(|error| DeleteError::Internal(error.into()))
+        remove_folder(self.folder(id))
+            .await
+            .map_err(|error| DeleteError::Internal(error.into()))
     }
 
     /// Whether the service takes no more jobs.
@@ -212,7 +231,9 @@ impl Jobs {
     /// # Errors
     /// When the database cannot be read.
     pub async fn sweep(&self) -> anyhow::Result<()> {
-        let Some(keep) = self.inner.config.failed_jobs_retention else { return Ok(()) };
+        let Some(keep) = self.inner.config.failed_jobs_retention else {
+            return Ok(());
+        };
         let keep_ms = i64::try_from(keep.as_millis()).unwrap_or(i64::MAX);
         let before = unix_ms().saturating_sub(keep_ms);
         for row in self.inner.store.failed_before(before).await? {
@@ -225,7 +246,10 @@ impl Jobs {
 
     /// The order of the checks and their texts are part of the API.
     fn check(&self, request: &JobRequest) -> Result<JobType, CreateError> {
-        let invalid = |field, rule: &str| CreateError::Invalid { field, rule: rule.to_owned() };
+        let invalid = |field, rule: &str| CreateError::Invalid {
+            field,
+            rule: rule.to_owned(),
+        };
         if request.kind.is_empty() {
             return Err(invalid("invalid Type value", "should not be empty"));
         }
@@ -234,7 +258,10 @@ impl Jobs {
                 .map_err(|error| invalid("invalid Runner value", &error.to_string()))?;
         }
         if request.max_duration_sec <= 0 {
-            return Err(invalid("invalid MaxDurationSec value", "should be positive"));
+            return Err(invalid(
+                "invalid MaxDurationSec value",
+                "should be positive",
+            ));
         }
         JobType::parse(&request.kind)
             .ok_or_else(|| invalid("invalid Type value", &format!("\"{}\"", request.kind)))
@@ -249,10 +276,17 @@ impl Jobs {
         let secrets: Map<String, Value> = request
             .input_data
             .iter()
-            .filter(|(key, _)| SECRET_INPUTS.iter().any(|name| key.eq_ignore_ascii_case(name)))
+            .filter(|(key, _)| {
+                SECRET_INPUTS
+                    .iter()
+                    .any(|name| key.eq_ignore_ascii_case(name))
+            })
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect();
-        let sealed = self.inner.sealer.seal(&id, serde_json::to_string(&secrets)?.as_bytes())?;
+        let sealed = self
+            .inner
+            .sealer
+            .seal(&id, serde_json::to_string(&secrets)?.as_bytes())?;
         redact(&mut request.input_data);
         tokio::fs::create_dir_all(self.folder(&id)).await?;
         let row = JobRow {
@@ -286,7 +320,10 @@ impl Jobs {
     }
 
     fn running(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, watch::Sender<bool>>> {
-        self.inner.running.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes a place among the running jobs; `None` when all `limit` are taken.
@@ -311,7 +348,11 @@ impl Jobs {
     }
 
     fn refused(&self, reason: &str) {
-        self.inner.metrics.jobs_refused.with_label_values(&[reason]).inc();
+        self.inner
+            .metrics
+            .jobs_refused
+            .with_label_values(&[reason])
+            .inc();
     }
 
     fn follow(&self, row: JobRow, stop: watch::Receiver<bool>, recovered: bool) {

@@ -42,7 +42,10 @@ pub struct WorkerOrder {
 
 impl std::fmt::Debug for WorkerOrder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("WorkerOrder").field("task", &self.task).field("id", &self.id).finish()
+        f.debug_struct("WorkerOrder")
+            .field("task", &self.task)
+            .field("id", &self.id)
+            .finish()
     }
 }
 
@@ -122,7 +125,11 @@ impl FolderLock {
     pub fn take(folder: &Path) -> io::Result<Option<Self>> {
         // Not truncated before it is ours: it holds the process id of whoever has the folder.
         let mut options = OpenOptions::new();
-        let mut file = options.create(true).truncate(false).write(true).open(lock_path(folder))?;
+        let mut file = options
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(lock_path(folder))?;
         match file.try_lock() {
             Ok(()) => {
                 file.set_len(0)?;

@@ -53,7 +53,11 @@ pub struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { first_pause: FIRST_PAUSE, patience: PATIENCE, piece: PIECE }
+        Self {
+            first_pause: FIRST_PAUSE,
+            patience: PATIENCE,
+            piece: PIECE,
+        }
     }
 }
 
@@ -72,7 +76,12 @@ impl<'a> Publisher<'a> {
     /// # Errors
     /// When its journal cannot be written.
     pub fn open(bot: &'a BotApi, folder: &'a Path, pace: Pace) -> Result<Self, PublishError> {
-        Ok(Self { bot, folder, journal: Journal::open(folder)?, pace })
+        Ok(Self {
+            bot,
+            folder,
+            journal: Journal::open(folder)?,
+            pace,
+        })
     }
 
     /// Uploads the movie and tells where it is.
@@ -90,10 +99,14 @@ impl<'a> Publisher<'a> {
         }
         let name = format!("{}.mp4", self.name().await?);
         let id = self.upload(file, &name).await?;
-        let report =
-            RecordingReport { job: job.to_owned(), post: post.to_owned(), files: vec![id] };
+        let report = RecordingReport {
+            job: job.to_owned(),
+            post: post.to_owned(),
+            files: vec![id],
+        };
         let bot = self.bot;
-        self.patiently(async || bot.hand_in_recording(&report).await).await?;
+        self.patiently(async || bot.hand_in_recording(&report).await)
+            .await?;
         self.journal.record(&Entry::HandedIn)?;
         Ok(())
     }
@@ -125,7 +138,8 @@ impl<'a> Publisher<'a> {
             }],
         };
         let bot = self.bot;
-        self.patiently(async || bot.hand_in_transcript(&report).await).await?;
+        self.patiently(async || bot.hand_in_transcript(&report).await)
+            .await?;
         self.journal.record(&Entry::HandedIn)?;
         Ok(())
     }
@@ -136,7 +150,11 @@ impl<'a> Publisher<'a> {
 
     async fn name(&mut self) -> Result<String, PublishError> {
         let known = journal::read(self.folder).into_iter().find_map(|entry| {
-            if let Entry::Named { name } = entry { Some(name) } else { None }
+            if let Entry::Named { name } = entry {
+                Some(name)
+            } else {
+                None
+            }
         });
         if let Some(name) = known {
             return Ok(name);
@@ -153,7 +171,11 @@ impl<'a> Publisher<'a> {
         for entry in journal::read(self.folder) {
             if let Entry::Upload { file: known, id } = entry {
                 session = (known == file).then_some(id).or(session);
-            } else if let Entry::Uploaded { file: known, file_id } = entry {
+            } else if let Entry::Uploaded {
+                file: known,
+                file_id,
+            } = entry
+            {
                 done = (known == file).then_some(file_id).or(done);
             }
         }
@@ -168,8 +190,10 @@ impl<'a> Publisher<'a> {
             };
             match self.send_pieces(file, &id).await? {
                 Some(file_id) => {
-                    let entry =
-                        Entry::Uploaded { file: file.to_owned(), file_id: file_id.to_string() };
+                    let entry = Entry::Uploaded {
+                        file: file.to_owned(),
+                        file_id: file_id.to_string(),
+                    };
                     self.journal.record(&entry)?;
                     return Ok(file_id);
                 }
@@ -185,9 +209,14 @@ impl<'a> Publisher<'a> {
         size: u64,
     ) -> Result<String, PublishError> {
         let bot = self.bot;
-        let session = self.patiently(async || bot.create_upload(name, size).await).await?;
+        let session = self
+            .patiently(async || bot.create_upload(name, size).await)
+            .await?;
         let id = session.id.to_string();
-        self.journal.record(&Entry::Upload { file: file.to_owned(), id: id.clone() })?;
+        self.journal.record(&Entry::Upload {
+            file: file.to_owned(),
+            id: id.clone(),
+        })?;
         Ok(id)
     }
 
@@ -204,7 +233,11 @@ impl<'a> Publisher<'a> {
             };
             let outcome = match sent.await {
                 Ok((offset, piece)) => {
-                    stalls = if last_offset == Some(offset) { stalls + 1 } else { 0 };
+                    stalls = if last_offset == Some(offset) {
+                        stalls + 1
+                    } else {
+                        0
+                    };
                     last_offset = Some(offset);
                     if stalls >= MOST_STALLS {
                         return Ok(None);
@@ -237,11 +270,7 @@ impl<'a> Publisher<'a> {
     }
 }
 
-async fn read_piece(
-    input: &mut tokio::fs::File,
-    offset: u64,
-    most: u64,
-) -> std::io::Result<Bytes> {
+async fn read_piece(input: &mut tokio::fs::File, offset: u64, most: u64) -> std::io::Result<Bytes> {
     input.seek(std::io::SeekFrom::Start(offset)).await?;
     let mut piece = Vec::new();
     input.take(most).read_to_end(&mut piece).await?;
@@ -256,7 +285,10 @@ struct Patience {
 
 impl Patience {
     fn new(pace: Pace) -> Self {
-        Self { pause: pace.first_pause, until: Instant::now() + pace.patience }
+        Self {
+            pause: pace.first_pause,
+            until: Instant::now() + pace.patience,
+        }
     }
 
     async fn wait(&mut self, error: BotError) -> Result<(), PublishError> {

@@ -57,7 +57,10 @@ fn parse_tag(tag: &str) -> Option<(u64, u64, u64)> {
     let numbers = match numbers.split_once('-') {
         Some((numbers, suffix)) => {
             let digits = suffix.strip_prefix("dev")?;
-            digits.bytes().all(|b| b.is_ascii_digit()).then_some(numbers)?
+            digits
+                .bytes()
+                .all(|b| b.is_ascii_digit())
+                .then_some(numbers)?
         }
         None => numbers,
     };
@@ -76,10 +79,22 @@ mod tests {
     #[test]
     fn names_are_taken_or_refused_for_the_right_reason() {
         let check = |name: &str| check_runner(name, "mattermost").map_err(|e| e.to_string());
-        assert_eq!(check("mattermost/calls-recorder:v0.8.13"), Ok(JobType::Recording));
-        assert_eq!(check("mattermost/calls-recorder:v0.6.0-dev12"), Ok(JobType::Recording));
-        assert_eq!(check("mattermost/calls-recorder:v0.6.0-dev"), Ok(JobType::Recording));
-        assert_eq!(check("mattermost/calls-transcriber:v0.1.0"), Ok(JobType::Transcribing));
+        assert_eq!(
+            check("mattermost/calls-recorder:v0.8.13"),
+            Ok(JobType::Recording)
+        );
+        assert_eq!(
+            check("mattermost/calls-recorder:v0.6.0-dev12"),
+            Ok(JobType::Recording)
+        );
+        assert_eq!(
+            check("mattermost/calls-recorder:v0.6.0-dev"),
+            Ok(JobType::Recording)
+        );
+        assert_eq!(
+            check("mattermost/calls-transcriber:v0.1.0"),
+            Ok(JobType::Transcribing)
+        );
         assert_eq!(check(""), Err("should not be empty".into()));
         assert_eq!(
             check("mattermost/calls-recorder:v0.5.9"),
@@ -96,7 +111,10 @@ mod tests {
             "mattermost/calls-recorder:v0.8.13-dev1x",
             "mattermost/calls-player:v0.8.13",
         ] {
-            assert_eq!(check(name), Err(format!("failed to validate runner \"{name}\"")));
+            assert_eq!(
+                check(name),
+                Err(format!("failed to validate runner \"{name}\""))
+            );
         }
     }
 }

@@ -44,7 +44,10 @@ impl Sealer {
     /// When the file cannot be read or made, or is not a key.
     pub fn open(data_dir: &Path) -> Result<Self, SealError> {
         let path = data_dir.join("secret.key");
-        let failed = |source| SealError::KeyFile { path: path.clone(), source };
+        let failed = |source| SealError::KeyFile {
+            path: path.clone(),
+            source,
+        };
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -57,7 +60,9 @@ impl Sealer {
                     .mode(0o600)
                     .open(&path)
                     .map_err(failed)?;
-                file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(failed)?;
+                file.write_all(&bytes)
+                    .and_then(|()| file.sync_all())
+                    .map_err(failed)?;
                 bytes
             }
             Err(error) => return Err(failed(error)),
@@ -87,7 +92,9 @@ impl Sealer {
     /// # Errors
     /// When it was sealed with another key or for another job, or was changed.
     pub fn unseal(&self, job: &str, sealed: &[u8]) -> Result<Vec<u8>, SealError> {
-        let closed = || SealError::Closed { job: job.to_owned() };
+        let closed = || SealError::Closed {
+            job: job.to_owned(),
+        };
         let (nonce, body) = sealed.split_at_checked(NONCE_LEN).ok_or_else(closed)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| closed())?;
         let mut body = body.to_vec();
@@ -119,6 +126,11 @@ mod tests {
             assert!(again.unseal("job1", &sealed[..index]).is_err());
         }
         let other = tempfile::tempdir().unwrap();
-        assert!(Sealer::open(other.path()).unwrap().unseal("job1", &sealed).is_err());
+        assert!(
+            Sealer::open(other.path())
+                .unwrap()
+                .unseal("job1", &sealed)
+                .is_err()
+        );
     }
 }

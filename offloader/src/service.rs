@@ -50,9 +50,17 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let jobs_dir = dir.join("jobs");
     tokio::fs::create_dir_all(&jobs_dir)
         .await
-        .with_context(|| format!("make the folder `{}` (store.data_source)", jobs_dir.display()))?;
+        .with_context(|| {
+            format!(
+                "make the folder `{}` (store.data_source)",
+                jobs_dir.display()
+            )
+        })?;
     // Job folders are named from here on; a worker may start elsewhere.
-    let mut config = Config { data_dir: tokio::fs::canonicalize(dir).await?, ..config };
+    let mut config = Config {
+        data_dir: tokio::fs::canonicalize(dir).await?,
+        ..config
+    };
     if config.speech.models_dir.is_relative() {
         config.speech.models_dir = std::env::current_dir()?.join(&config.speech.models_dir);
     }
@@ -61,14 +69,27 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let metrics = Metrics::new()?;
     let speech = Speech::new(&config);
     let auth = Arc::new(Auth::new(&config, store.clone()));
-    let jobs = Jobs::new(config.clone(), store.clone(), sealer, metrics.clone(), speech);
+    let jobs = Jobs::new(
+        config.clone(),
+        store.clone(),
+        sealer,
+        metrics.clone(),
+        speech,
+    );
     let listener = TcpListener::bind(&config.listen_address)
         .await
         .with_context(|| format!("bind `{}` (api.http.listen_address)", config.listen_address))?;
     let http_addr = listener.local_addr()?;
     let taken_up = jobs.recover().await.context("take up unfinished jobs")?;
-    let registry = config.validate_runners.then(|| config.image_registry.clone());
-    let app = router(Api { auth, jobs: jobs.clone(), metrics, registry });
+    let registry = config
+        .validate_runners
+        .then(|| config.image_registry.clone());
+    let app = router(Api {
+        auth,
+        jobs: jobs.clone(),
+        metrics,
+        registry,
+    });
     let (stop, stopped) = watch::channel(false);
     let tls = config.tls.is_some();
     let server = match &config.tls {
@@ -77,7 +98,13 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     };
     let sweeper = tokio::spawn(sweep(jobs.clone(), stopped));
     tracing::info!(%http_addr, tls, taken_up, version = env!("CARGO_PKG_VERSION"), "offloader");
-    Ok(Running { http_addr, jobs, store, stop, tasks: vec![server, sweeper] })
+    Ok(Running {
+        http_addr,
+        jobs,
+        store,
+        stop,
+        tasks: vec![server, sweeper],
+    })
 }
 
 /// Serves until `shutdown` is over.
@@ -111,14 +138,20 @@ async fn serve_plain(listener: TcpListener, app: axum::Router, mut stop: watch::
     let stopped = async move {
         let _ = stop.wait_for(|stop| *stop).await;
     };
-    if let Err(error) = axum::serve(listener, app).with_graceful_shutdown(stopped).await {
+    if let Err(error) = axum::serve(listener, app)
+        .with_graceful_shutdown(stopped)
+        .await
+    {
         tracing::error!(%error, "the job API ended");
     }
 }
 
 async fn sweep(jobs: Jobs, mut stop: watch::Receiver<bool>) {
     loop {
-        if tokio::time::timeout(SWEEP_EVERY, stop.wait_for(|stop| *stop)).await.is_ok() {
+        if tokio::time::timeout(SWEEP_EVERY, stop.wait_for(|stop| *stop))
+            .await
+            .is_ok()
+        {
             return;
         }
         if let Err(error) = jobs.sweep().await {

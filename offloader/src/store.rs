@@ -109,7 +109,10 @@ impl Store {
                 sealed BLOB NOT NULL, phase TEXT NOT NULL, start_at INTEGER NOT NULL,
                 stop_at INTEGER NOT NULL, attempts INTEGER NOT NULL, note TEXT NOT NULL)",
         ] {
-            sqlx::query(statement).execute(&pool).await.map_err(failed("prepare the database"))?;
+            sqlx::query(statement)
+                .execute(&pool)
+                .await
+                .map_err(failed("prepare the database"))?;
         }
         Ok(Self { pool })
     }
@@ -168,7 +171,11 @@ impl Store {
 
     /// Keeps what changes in a job. An ended job loses its secrets.
     pub async fn update_job(&self, job: &JobRow) -> Result<(), StoreError> {
-        let sealed = if job.phase == Phase::Done { &[] } else { job.sealed.as_slice() };
+        let sealed = if job.phase == Phase::Done {
+            &[]
+        } else {
+            job.sealed.as_slice()
+        };
         sqlx::query(
             "UPDATE jobs SET phase = ?, stop_at = ?, attempts = ?, note = ?, sealed = ?
              WHERE id = ?",

@@ -22,7 +22,9 @@ const QUIET: &str = "str0m=warn,dimpl=warn,hyper=warn,rustls=warn,sqlx=warn,tung
 pub fn start(config: &LoggerConfig) -> io::Result<()> {
     let mut layers = Vec::new();
     if config.console {
-        let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(config.color);
+        let layer = tracing_subscriber::fmt::layer()
+            .with_writer(io::stderr)
+            .with_ansi(config.color);
         let filter = filter(&config.console_level);
         layers.push(if config.console_json {
             layer.json().with_filter(filter).boxed()
@@ -32,7 +34,9 @@ pub fn start(config: &LoggerConfig) -> io::Result<()> {
     }
     if let Some(path) = &config.file {
         let file = OpenOptions::new().create(true).append(true).open(path)?;
-        let layer = tracing_subscriber::fmt::layer().with_writer(Mutex::new(file)).with_ansi(false);
+        let layer = tracing_subscriber::fmt::layer()
+            .with_writer(Mutex::new(file))
+            .with_ansi(false);
         let filter = filter(&config.file_level);
         layers.push(if config.file_json {
             layer.json().with_filter(filter).boxed()
@@ -47,9 +51,13 @@ pub fn start(config: &LoggerConfig) -> io::Result<()> {
 
 /// Starts logging for a worker: its standard error is the job's log.
 pub fn start_worker() {
-    let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false);
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(io::stderr)
+        .with_ansi(false);
     let level = std::env::var("OFFLOADER_WORKER_LEVEL").unwrap_or_else(|_| "INFO".to_owned());
-    let _ = tracing_subscriber::registry().with(layer.with_filter(filter(&level))).try_init();
+    let _ = tracing_subscriber::registry()
+        .with(layer.with_filter(filter(&level)))
+        .try_init();
 }
 
 fn filter(level: &str) -> EnvFilter {

@@ -66,7 +66,10 @@ pub(crate) fn serve(
             accepting.abort();
         };
         let listener = TlsListener { ready, address };
-        if let Err(error) = axum::serve(listener, app).with_graceful_shutdown(stopped).await {
+        if let Err(error) = axum::serve(listener, app)
+            .with_graceful_shutdown(stopped)
+            .await
+        {
             tracing::error!(%error, "the job API ended");
         }
     }))

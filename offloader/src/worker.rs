@@ -6,6 +6,7 @@
 //! Invariant: it may die at any moment; the next one goes on from what is on disk.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
 use proto::calls::JobKind;
@@ -64,7 +65,10 @@ impl Job {
 #[must_use]
 pub fn worker_main() -> ExitCode {
     telemetry::start_worker();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
     let done = runtime.context("start the runtime").and_then(|runtime| {
         let done = runtime.block_on(run());
         // A reader of standard input may still be waiting for a line.
@@ -82,7 +86,10 @@ pub fn worker_main() -> ExitCode {
 
 async fn run() -> anyhow::Result<()> {
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
-    let line = lines.next_line().await?.context("read the order from standard input")?;
+    let line = lines
+        .next_line()
+        .await?
+        .context("read the order from standard input")?;
     let order: WorkerOrder = serde_json::from_str(&line).context("read the order")?;
     let folder = order.folder.clone();
     let lock = FolderLock::take(&folder).context("lock the job's folder")?;
@@ -108,9 +115,17 @@ async fn work(order: WorkerOrder, lines: Lines<BufReader<Stdin>>) -> anyhow::Res
     let channel = ChannelId::parse(call.channel_id.as_str())?;
     let bot = BotApi::new(&call.site_url, channel, call.auth_token.clone())?;
     let (stop_sender, stop) = watch::channel(false);
-    tokio::spawn(listen(lines, stop_sender));
+    let stop_sender = Arc::new(stop_sender);
+    tokio::spawn(listen(lines, stop_sender.clone()));
+    tokio::spawn(hear_signals(stop_sender));
     let task = order.task;
-    let mut job = Job { order, call, details, bot, stop };
+    let mut job = Job {
+        order,
+        call,
+        details,
+        bot,
+        stop,
+    };
     match task {
         Task::Capture => match Box::pin(live::capture(&mut job)).await? {
             live::Captured::Something => {}
@@ -125,18 +140,39 @@ async fn work(order: WorkerOrder, lines: Lines<BufReader<Stdin>>) -> anyhow::Res
 }
 
 /// Hears the service. The end of the input means that the service is gone: the work goes on.
-async fn listen(mut lines: Lines<BufReader<Stdin>>, stop: watch::Sender<bool>) {
+async fn listen(mut lines: Lines<BufReader<Stdin>>, stop: Arc<watch::Sender<bool>>) {
     while let Ok(Some(line)) = lines.next_line().await {
         if line.trim() == STOP_LINE {
             stop.send_replace(true);
         }
     }
-    // Kept, or waiting for a change would end at once.
-    stop.closed().await;
+}
+
+/// A terminal's Ctrl-C and a service manager's stop reach workers too: the capture ends, the work
+/// is finished.
+async fn hear_signals(stop: Arc<watch::Sender<bool>>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) else {
+        return;
+    };
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        tracing::info!("asked to stop");
+        stop.send_replace(true);
+    }
 }
 
 fn failed(note: impl Into<String>) -> Outcome {
-    Outcome { ending: Ending::Failed, note: note.into() }
+    Outcome {
+        ending: Ending::Failed,
+        note: note.into(),
+    }
 }
 
 /// Tells the messaging server that nothing will come, so that people need not wait for it.
@@ -149,5 +185,9 @@ async fn report_failure(job: &Job, why: String) -> Outcome {
 }
 
 fn describe(problems: &[InputProblem]) -> String {
-    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    problems
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("; ")
 }

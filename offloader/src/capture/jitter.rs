@@ -32,7 +32,11 @@ impl<T> JitterBuffer<T> {
     /// Makes a buffer that waits `hold` for a missing packet.
     #[must_use]
     pub fn new(hold: Duration) -> Self {
-        Self { hold, waiting: BTreeMap::new(), next: None }
+        Self {
+            hold,
+            waiting: BTreeMap::new(),
+            next: None,
+        }
     }
 
     /// Adds a packet that arrived at `now` (any clock that does not run backwards). Late and
@@ -62,7 +66,10 @@ impl<T> JitterBuffer<T> {
         };
         if first == next {
             self.next = Some(first.saturating_add(1));
-            return self.waiting.pop_first().map(|(_, (_, packet))| Ordered::Packet(packet));
+            return self
+                .waiting
+                .pop_first()
+                .map(|(_, (_, packet))| Ordered::Packet(packet));
         }
         if now.saturating_sub(*arrived) < self.hold && !self.is_full() {
             return None;
@@ -115,7 +122,17 @@ mod tests {
     #[test]
     fn the_missing_are_named_after_the_hold_and_their_late_arrival_is_dropped() {
         let out = run(&[(0, 1), (210, 2), (220, 5), (425, 6), (430, 3), (450, 7)]);
-        assert_eq!(out, [Packet(1), Packet(2), Lost(2), Packet(5), Packet(6), Packet(7)]);
+        assert_eq!(
+            out,
+            [
+                Packet(1),
+                Packet(2),
+                Lost(2),
+                Packet(5),
+                Packet(6),
+                Packet(7)
+            ]
+        );
     }
 
     #[test]
@@ -125,7 +142,14 @@ mod tests {
 
     #[test]
     fn a_far_jump_is_a_new_start_in_both_directions() {
-        let out = run(&[(0, 1), (300, 2), (320, 90_000), (540, 90_001), (560, 7), (800, 8)]);
+        let out = run(&[
+            (0, 1),
+            (300, 2),
+            (320, 90_000),
+            (540, 90_001),
+            (560, 7),
+            (800, 8),
+        ]);
         assert_eq!(out, [1, 2, 90_000, 90_001, 7, 8].map(Packet));
     }
 

@@ -18,29 +18,71 @@ use crate::client::TrackKey;
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Entry {
     /// The capture counts from here. Unix milliseconds.
-    Zero { at_ms: i64 },
+    Zero {
+        at_ms: i64,
+    },
     /// The capture had lasted so long when this was written.
-    Tick { t_ms: i64 },
-    Track { track: TrackKey, kind: TrackType, session: String, t_ms: i64 },
-    TrackEnded { track: TrackKey, t_ms: i64 },
+    Tick {
+        t_ms: i64,
+    },
+    Track {
+        track: TrackKey,
+        kind: TrackType,
+        session: String,
+        t_ms: i64,
+    },
+    TrackEnded {
+        track: TrackKey,
+        t_ms: i64,
+    },
     /// Somebody is in the call; written again when the name becomes known.
-    Person { session: String, user: String, name: String, t_ms: i64 },
-    PersonLeft { session: String, t_ms: i64 },
-    Muted { session: String, muted: bool, t_ms: i64 },
+    Person {
+        session: String,
+        user: String,
+        name: String,
+        t_ms: i64,
+    },
+    PersonLeft {
+        session: String,
+        t_ms: i64,
+    },
+    Muted {
+        session: String,
+        muted: bool,
+        t_ms: i64,
+    },
     /// Whose screen is shown; `None`: nobody's.
-    Screen { session: Option<String>, t_ms: i64 },
+    Screen {
+        session: Option<String>,
+        t_ms: i64,
+    },
     /// The capture ended as it should.
-    Stopped { t_ms: i64, reason: String },
+    Stopped {
+        t_ms: i64,
+        reason: String,
+    },
     /// An earlier worker died; the recording ends where its files end.
-    Recovered { at_ms: i64 },
+    Recovered {
+        at_ms: i64,
+    },
     /// The base of the file names, once known.
-    Named { name: String },
+    Named {
+        name: String,
+    },
     /// A finished file lies in the folder.
-    Made { file: String },
+    Made {
+        file: String,
+    },
     /// An upload began.
-    Upload { file: String, id: String },
+    Upload {
+        file: String,
+        id: String,
+    },
     /// An upload is complete.
-    Uploaded { file: String, file_id: String },
+    Uploaded {
+        file: String,
+        file_id: String,
+    },
     /// The messaging server has the result.
     HandedIn,
 }
@@ -64,7 +106,11 @@ impl Journal {
     /// When the file cannot be written.
     pub fn open(folder: &Path) -> io::Result<Self> {
         let mut options = OpenOptions::new();
-        let mut file = options.create(true).read(true).append(true).open(path(folder))?;
+        let mut file = options
+            .create(true)
+            .read(true)
+            .append(true)
+            .open(path(folder))?;
         let mut last = [b'\n'];
         if file.seek(SeekFrom::End(0))? > 0 {
             file.seek(SeekFrom::End(-1))?;
@@ -124,18 +170,31 @@ mod tests {
         let entries = [
             Entry::Zero { at_ms: 1 },
             Entry::Tick { t_ms: 2000 },
-            Entry::Screen { session: None, t_ms: 5 },
-            Entry::Track { track: 3, kind: TrackType::ScreenAudio, session: "s".into(), t_ms: 4 },
+            Entry::Screen {
+                session: None,
+                t_ms: 5,
+            },
+            Entry::Track {
+                track: 3,
+                kind: TrackType::ScreenAudio,
+                session: "s".into(),
+                t_ms: 4,
+            },
         ];
         let mut journal = Journal::open(folder.path()).unwrap();
-        entries.iter().for_each(|entry| journal.record(entry).unwrap());
+        entries
+            .iter()
+            .for_each(|entry| journal.record(entry).unwrap());
         assert_eq!(read(folder.path()), entries);
         let whole = std::fs::read(path(folder.path())).unwrap();
         for cut in 0..whole.len() {
             std::fs::write(path(folder.path()), &whole[..cut]).unwrap();
             let kept = read(folder.path());
             assert!(entries.starts_with(&kept), "cut at {cut}");
-            Journal::open(folder.path()).unwrap().record(&Entry::HandedIn).unwrap();
+            Journal::open(folder.path())
+                .unwrap()
+                .record(&Entry::HandedIn)
+                .unwrap();
             let after = read(folder.path());
             assert!(after.starts_with(&kept) && after.last() == Some(&Entry::HandedIn));
         }

@@ -208,7 +208,9 @@ mod tests {
     #[test]
     fn a_damaged_byte_ends_the_log_there_and_never_changes_a_packet() {
         let mut bytes = MAGIC.to_vec();
-        packets().iter().for_each(|packet| bytes.extend(encode(packet)));
+        packets()
+            .iter()
+            .for_each(|packet| bytes.extend(encode(packet)));
         for index in 0..bytes.len() {
             let mut damaged = bytes.clone();
             damaged[index] ^= 0x55;

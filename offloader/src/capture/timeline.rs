@@ -100,7 +100,10 @@ mod tests {
         for n in 0..500i64 {
             let arrival = 1_000_000 + n * 20_000 + jitter.next().unwrap();
             let placed = timeline.place(n.unsigned_abs() * 960, arrival);
-            assert!((placed - 1_000_000 - n * 20_000).abs() <= 1_000, "packet {n}");
+            assert!(
+                (placed - 1_000_000 - n * 20_000).abs() <= 1_000,
+                "packet {n}"
+            );
         }
     }
 
@@ -142,7 +145,13 @@ mod tests {
     fn time_never_runs_backwards() {
         let mut timeline = Timeline::new(90_000);
         let mut last = i64::MIN;
-        for (time, arrival) in [(0, 0), (9_000, 100), (9_000, 9_000_000), (0, 10), (u64::MAX, 5)] {
+        for (time, arrival) in [
+            (0, 0),
+            (9_000, 100),
+            (9_000, 9_000_000),
+            (0, 10),
+            (u64::MAX, 5),
+        ] {
             let placed = timeline.place(time, arrival);
             assert!(placed >= last);
             last = placed;

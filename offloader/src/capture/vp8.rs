@@ -25,7 +25,11 @@ pub fn read(payload: &[u8]) -> Option<Payload<'_>> {
         rest = after;
         if extended & 0x80 != 0 {
             let (&id, after) = rest.split_first()?;
-            rest = if id & 0x80 != 0 { after.split_first()?.1 } else { after };
+            rest = if id & 0x80 != 0 {
+                after.split_first()?.1
+            } else {
+                after
+            };
         }
         if extended & 0x40 != 0 {
             rest = rest.split_first()?.1;
@@ -37,7 +41,11 @@ pub fn read(payload: &[u8]) -> Option<Payload<'_>> {
     let starts_picture = first & 0x10 != 0 && first & 0x07 == 0;
     // The first bit of a picture's frame tag is 0 for a keyframe.
     let starts_keyframe = starts_picture && rest.first().is_some_and(|byte| byte & 1 == 0);
-    Some(Payload { starts_picture, starts_keyframe, piece: rest })
+    Some(Payload {
+        starts_picture,
+        starts_keyframe,
+        piece: rest,
+    })
 }
 
 /// One whole picture.
@@ -109,7 +117,9 @@ impl Assembler {
         if !packet.marker {
             return None;
         }
-        self.current.take().filter(|_| self.needs_keyframe == Some(false))
+        self.current
+            .take()
+            .filter(|_| self.needs_keyframe == Some(false))
     }
 
     fn break_off(&mut self) {
@@ -126,7 +136,12 @@ mod tests {
         let descriptor = if first { 0x10 } else { 0x00 };
         let payload = vec![descriptor, u8::from(!key), 7];
         let at_us = i64::try_from(time).unwrap();
-        Ordered::Packet(PicturePacket { time, at_us, marker, payload })
+        Ordered::Packet(PicturePacket {
+            time,
+            at_us,
+            marker,
+            payload,
+        })
     }
 
     #[test]
@@ -138,7 +153,10 @@ mod tests {
             (&[0x11, 0x00], Some((false, false))),
             (&[0x90, 0x80, 0x05, 0x00], Some((true, true))),
             (&[0x90, 0x80, 0x85, 0x01, 0x00], Some((true, true))),
-            (&[0x90, 0xf0, 0x85, 0x01, 0x02, 0x03, 0x01], Some((true, false))),
+            (
+                &[0x90, 0xf0, 0x85, 0x01, 0x02, 0x03, 0x01],
+                Some((true, false)),
+            ),
             (&[0x90], None),
             (&[0x90, 0x80], None),
             (&[], None),

@@ -54,7 +54,11 @@ impl Writer {
         let thread = std::thread::Builder::new()
             .name("capture-writer".to_owned())
             .spawn(move || run(&folder, journal, &messages))?;
-        Ok(Self { queue: Some(queue), thread: Some(thread), dropped: AtomicU64::new(0) })
+        Ok(Self {
+            queue: Some(queue),
+            thread: Some(thread),
+            dropped: AtomicU64::new(0),
+        })
     }
 
     /// Writes a packet, soon.

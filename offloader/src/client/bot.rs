@@ -8,8 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use proto::calls::ROUTE_PREFIX;
 use proto::calls::bot::{
-    FileInfo, NewUpload, Profile, RecordingReport, StatusReport, TranscriptionReport,
-    UploadSession,
+    FileInfo, NewUpload, Profile, RecordingReport, StatusReport, TranscriptionReport, UploadSession,
 };
 use proto::id::{ChannelId, SessionId};
 use proto::redact::Secret;
@@ -35,7 +34,11 @@ pub enum BotError {
         source: reqwest::Error,
     },
     #[error("{call}: answer {status}: {text}")]
-    Refused { call: &'static str, status: u16, text: String },
+    Refused {
+        call: &'static str,
+        status: u16,
+        text: String,
+    },
 }
 
 /// What to do about a failed call.
@@ -91,27 +94,41 @@ impl BotApi {
     /// When the HTTP client cannot be built (no usable certificates).
     pub fn new(site: &str, channel: ChannelId, token: Secret) -> Result<Self, reqwest::Error> {
         let http = reqwest::Client::builder().connect_timeout(SHORT).build()?;
-        Ok(Self { http, base: format!("{site}{ROUTE_PREFIX}/bot"), token, channel })
+        Ok(Self {
+            http,
+            base: format!("{site}{ROUTE_PREFIX}/bot"),
+            token,
+            channel,
+        })
     }
 
     /// Who holds a session of the call. Works only while the session is in the call.
     pub async fn profile(&self, session: &SessionId) -> Result<Profile, BotError> {
         let path = format!("/calls/{}/sessions/{session}/profile", self.channel);
-        self.json("look up a profile", Method::GET, &path, None::<&()>).await
+        self.json("look up a profile", Method::GET, &path, None::<&()>)
+            .await
     }
 
     /// The name of the recording's file, without an extension.
     pub async fn filename(&self) -> Result<String, BotError> {
         let path = format!("/calls/{}/filename", self.channel);
-        let answer: Value =
-            self.json("ask for the file name", Method::GET, &path, None::<&()>).await?;
-        Ok(clean_name(answer.get("filename").and_then(Value::as_str).unwrap_or_default()))
+        let answer: Value = self
+            .json("ask for the file name", Method::GET, &path, None::<&()>)
+            .await?;
+        Ok(clean_name(
+            answer
+                .get("filename")
+                .and_then(Value::as_str)
+                .unwrap_or_default(),
+        ))
     }
 
     /// Tells how the job does.
     pub async fn status(&self, job: &str, report: &StatusReport) -> Result<(), BotError> {
         let path = format!("/calls/{}/jobs/{job}/status", self.channel);
-        self.send("report the job's status", Method::POST, &path, Some(report)).await.map(drop)
+        self.send("report the job's status", Method::POST, &path, Some(report))
+            .await
+            .map(drop)
     }
 
     /// Begins an upload.
@@ -121,12 +138,19 @@ impl BotApi {
             filename: name.to_owned(),
             file_size: size,
         };
-        self.json("begin an upload", Method::POST, "/uploads", Some(&upload)).await
+        self.json("begin an upload", Method::POST, "/uploads", Some(&upload))
+            .await
     }
 
     /// How far an upload is.
     pub async fn upload(&self, id: &str) -> Result<UploadSession, BotError> {
-        self.json("look at an upload", Method::GET, &format!("/uploads/{id}"), None::<&()>).await
+        self.json(
+            "look at an upload",
+            Method::GET,
+            &format!("/uploads/{id}"),
+            None::<&()>,
+        )
+        .await
     }
 
     /// Sends a piece of an upload.
@@ -138,25 +162,35 @@ impl BotApi {
             .bearer_auth(self.token.expose())
             .timeout(LONG)
             .body(piece);
-        let answer = request.send().await.map_err(|source| BotError::Network { call, source })?;
+        let answer = request
+            .send()
+            .await
+            .map_err(|source| BotError::Network { call, source })?;
         let answer = good(call, answer).await?;
         if answer.status() == StatusCode::NO_CONTENT {
             return Ok(Progress::Partial);
         }
-        let file = answer.json().await.map_err(|source| BotError::Network { call, source })?;
+        let file = answer
+            .json()
+            .await
+            .map_err(|source| BotError::Network { call, source })?;
         Ok(Progress::Complete(Box::new(file)))
     }
 
     /// Hands in a recording.
     pub async fn hand_in_recording(&self, report: &RecordingReport) -> Result<(), BotError> {
         let path = format!("/calls/{}/recordings", self.channel);
-        self.send("hand in the recording", Method::POST, &path, Some(report)).await.map(drop)
+        self.send("hand in the recording", Method::POST, &path, Some(report))
+            .await
+            .map(drop)
     }
 
     /// Hands in a transcript.
     pub async fn hand_in_transcript(&self, report: &TranscriptionReport) -> Result<(), BotError> {
         let path = format!("/calls/{}/transcriptions", self.channel);
-        self.send("hand in the transcript", Method::POST, &path, Some(report)).await.map(drop)
+        self.send("hand in the transcript", Method::POST, &path, Some(report))
+            .await
+            .map(drop)
     }
 
     async fn json<T: DeserializeOwned>(
@@ -167,7 +201,10 @@ impl BotApi {
         body: Option<&impl Serialize>,
     ) -> Result<T, BotError> {
         let answer = self.send(call, method, path, body).await?;
-        answer.json().await.map_err(|source| BotError::Network { call, source })
+        answer
+            .json()
+            .await
+            .map_err(|source| BotError::Network { call, source })
     }
 
     async fn send(
@@ -185,7 +222,10 @@ impl BotApi {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let answer = request.send().await.map_err(|source| BotError::Network { call, source })?;
+        let answer = request
+            .send()
+            .await
+            .map_err(|source| BotError::Network { call, source })?;
         good(call, answer).await
     }
 }
@@ -201,17 +241,31 @@ async fn good(call: &'static str, answer: Response) -> Result<Response, BotError
         .and_then(|value| Some(value.get("message")?.as_str()?.to_owned()))
         .unwrap_or(body);
     let text = text.chars().take(MAX_TEXT).collect();
-    Err(BotError::Refused { call, status: status.as_u16(), text })
+    Err(BotError::Refused {
+        call,
+        status: status.as_u16(),
+        text,
+    })
 }
 
 /// A name that every file system takes.
 fn clean_name(name: &str) -> String {
     let cleaned: String = name
         .chars()
-        .map(|c| if c.is_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '_' })
+        .map(|c| {
+            if c.is_alphanumeric() || matches!(c, '.' | '-' | '_') {
+                c
+            } else {
+                '_'
+            }
+        })
         .collect();
     let cleaned = cleaned.trim_matches('.');
-    if cleaned.is_empty() { "Call".to_owned() } else { cleaned.to_owned() }
+    if cleaned.is_empty() {
+        "Call".to_owned()
+    } else {
+        cleaned.to_owned()
+    }
 }
 
 #[cfg(test)]
@@ -227,7 +281,11 @@ mod tests {
 
     #[test]
     fn errors_say_what_helps() {
-        let refused = |status| BotError::Refused { call: "x", status, text: String::new() };
+        let refused = |status| BotError::Refused {
+            call: "x",
+            status,
+            text: String::new(),
+        };
         assert_eq!(refused(401).remedy(), Remedy::Credentials);
         assert_eq!(refused(404).remedy(), Remedy::Gone);
         assert_eq!(refused(400).remedy(), Remedy::Never);

@@ -44,7 +44,10 @@ pub(super) enum PeerEvent {
     ChannelOpen,
     Message(ChannelMessage),
     Track(Change),
-    Packet { track: TrackKey, packet: MediaPacket },
+    Packet {
+        track: TrackKey,
+        packet: MediaPacket,
+    },
 }
 
 /// The connection could not be made.
@@ -93,13 +96,21 @@ impl Peer {
         let mut sockets = BTreeMap::new();
         let mut readers = Vec::new();
         for address in local_addresses(server) {
-            let Ok(socket) = StdSocket::bind((address, 0)) else { continue };
+            let Ok(socket) = StdSocket::bind((address, 0)) else {
+                continue;
+            };
             socket.set_nonblocking(true).map_err(PeerError::Socket)?;
             let socket = Arc::new(UdpSocket::from_std(socket).map_err(PeerError::Socket)?);
             let local = socket.local_addr().map_err(PeerError::Socket)?;
-            let Ok(candidate) = Candidate::host(local, "udp") else { continue };
+            let Ok(candidate) = Candidate::host(local, "udp") else {
+                continue;
+            };
             rtc.add_local_candidate(candidate);
-            readers.push(tokio::spawn(read_socket(socket.clone(), local, sender.clone())));
+            readers.push(tokio::spawn(read_socket(
+                socket.clone(),
+                local,
+                sender.clone(),
+            )));
             sockets.insert(local, socket);
         }
         if sockets.is_empty() {
@@ -125,11 +136,15 @@ impl Peer {
     pub(super) fn offer(&mut self) -> Result<SessionDescription, PeerError> {
         let mut api = self.rtc.sdp_api();
         api.add_channel("calls-dc".to_owned());
-        let (offer, pending) =
-            api.apply().ok_or_else(|| PeerError::Sdp("nothing to offer".to_owned()))?;
+        let (offer, pending) = api
+            .apply()
+            .ok_or_else(|| PeerError::Sdp("nothing to offer".to_owned()))?;
         self.pending = Some(pending);
         self.poll()?;
-        Ok(SessionDescription { kind: SdpKind::Offer, sdp: offer.to_sdp_string() })
+        Ok(SessionDescription {
+            kind: SdpKind::Offer,
+            sdp: offer.to_sdp_string(),
+        })
     }
 
     /// Takes a description of the server; an offer gives the answer to send back.
@@ -140,22 +155,35 @@ impl Peer {
         let unreadable = |error: &dyn std::fmt::Display| PeerError::Sdp(error.to_string());
         match description.kind {
             SdpKind::Answer => {
-                let Some(pending) = self.pending.take() else { return Ok(None) };
+                let Some(pending) = self.pending.take() else {
+                    return Ok(None);
+                };
                 let answer =
                     SdpAnswer::from_sdp_string(&description.sdp).map_err(|e| unreadable(&e))?;
-                self.rtc.sdp_api().accept_answer(pending, answer).map_err(PeerError::Rtc)?;
+                self.rtc
+                    .sdp_api()
+                    .accept_answer(pending, answer)
+                    .map_err(PeerError::Rtc)?;
                 self.poll()?;
                 Ok(None)
             }
             SdpKind::Offer => {
                 let offer =
                     SdpOffer::from_sdp_string(&description.sdp).map_err(|e| unreadable(&e))?;
-                let answer = self.rtc.sdp_api().accept_offer(offer).map_err(PeerError::Rtc)?;
+                let answer = self
+                    .rtc
+                    .sdp_api()
+                    .accept_offer(offer)
+                    .map_err(PeerError::Rtc)?;
                 self.mids.clear();
                 let changes = self.tracks.update(&description.sdp, &self.media_map);
-                self.events.extend(changes.into_iter().map(PeerEvent::Track));
+                self.events
+                    .extend(changes.into_iter().map(PeerEvent::Track));
                 self.poll()?;
-                Ok(Some(SessionDescription { kind: SdpKind::Answer, sdp: answer.to_sdp_string() }))
+                Ok(Some(SessionDescription {
+                    kind: SdpKind::Answer,
+                    sdp: answer.to_sdp_string(),
+                }))
             }
         }
     }
@@ -171,7 +199,9 @@ impl Peer {
 
     /// Takes a datagram.
     pub(super) fn receive(&mut self, datagram: &Datagram) -> Result<(), PeerError> {
-        let Ok(contents) = datagram.contents.as_slice().try_into() else { return Ok(()) };
+        let Ok(contents) = datagram.contents.as_slice().try_into() else {
+            return Ok(());
+        };
         let receive = Receive {
             proto: Protocol::Udp,
             source: datagram.source,
@@ -179,7 +209,10 @@ impl Peer {
             contents,
         };
         // A datagram that is none of ours is no reason to end the call.
-        if let Err(error) = self.rtc.handle_input(Input::Receive(datagram.arrived, receive)) {
+        if let Err(error) = self
+            .rtc
+            .handle_input(Input::Receive(datagram.arrived, receive))
+        {
             tracing::debug!(%error, "a datagram was not understood");
         }
         self.poll()
@@ -187,7 +220,9 @@ impl Peer {
 
     /// Lets time pass.
     pub(super) fn tick(&mut self) -> Result<(), PeerError> {
-        self.rtc.handle_input(Input::Timeout(Instant::now())).map_err(PeerError::Rtc)?;
+        self.rtc
+            .handle_input(Input::Timeout(Instant::now()))
+            .map_err(PeerError::Rtc)?;
         self.poll()
     }
 
@@ -206,8 +241,9 @@ impl Peer {
         let Some(mut channel) = self.channel.and_then(|id| self.rtc.channel(id)) else {
             return Ok(false);
         };
-        let sent =
-            channel.write(!message.is_text(), &message.encode()).map_err(PeerError::Rtc)?;
+        let sent = channel
+            .write(!message.is_text(), &message.encode())
+            .map_err(PeerError::Rtc)?;
         self.poll()?;
         Ok(sent)
     }
@@ -246,7 +282,10 @@ impl Peer {
         }
     }
 
-    #[expect(clippy::wildcard_enum_match_arm, reason = "str0m has many events and may add more")]
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "str0m has many events and may add more"
+    )]
     fn take_event(&mut self, event: Event) {
         match event {
             Event::Connected => self.events.push_back(PeerEvent::Connected),
@@ -277,7 +316,9 @@ impl Peer {
                 None => return,
             },
         };
-        let Some(track) = self.tracks.by_mid(&mid) else { return };
+        let Some(track) = self.tracks.by_mid(&mid) else {
+            return;
+        };
         if packet.payload.is_empty() {
             return;
         }
@@ -298,7 +339,10 @@ impl Peer {
             let mut api = self.rtc.direct_api();
             api.stream_rx(&ssrc)?.mid()
         };
-        if self.rtc.media(mid).is_some_and(|media| media.kind() == MediaKind::Video)
+        if self
+            .rtc
+            .media(mid)
+            .is_some_and(|media| media.kind() == MediaKind::Video)
             && let Some(stream) = self.rtc.direct_api().stream_rx(&ssrc)
         {
             stream.suppress_nack(false);
@@ -325,8 +369,12 @@ async fn read_socket(socket: Arc<UdpSocket>, local: SocketAddr, out: mpsc::Sende
             continue;
         };
         let contents = buffer.get(..len).unwrap_or_default().to_vec();
-        let datagram =
-            Datagram { arrived: Instant::now(), source, destination: local, contents };
+        let datagram = Datagram {
+            arrived: Instant::now(),
+            source,
+            destination: local,
+            contents,
+        };
         if out.send(datagram).await.is_err() {
             return;
         }
@@ -344,8 +392,11 @@ fn local_addresses(server: Option<IpAddr>) -> Vec<IpAddr> {
             IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
             IpAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
         };
-        let local = StdSocket::bind((any, 0))
-            .and_then(|socket| socket.connect((target, 9)).and_then(|()| socket.local_addr()));
+        let local = StdSocket::bind((any, 0)).and_then(|socket| {
+            socket
+                .connect((target, 9))
+                .and_then(|()| socket.local_addr())
+        });
         if let Ok(local) = local
             && !found.contains(&local.ip())
         {
@@ -353,4 +404,17 @@ fn local_addresses(server: Option<IpAddr>) -> Vec<IpAddr> {
         }
     }
     found
+}
+
+/// The address of a site, to find out which of our own leads there.
+pub(super) async fn resolve(site_url: &str) -> Option<IpAddr> {
+    let rest = site_url.split("//").nth(1)?;
+    let host = rest.split('/').next()?;
+    let named = if host.contains(':') {
+        host.to_owned()
+    } else {
+        format!("{host}:80")
+    };
+    let address = tokio::net::lookup_host(named).await.ok()?.next()?;
+    Some(address.ip())
 }

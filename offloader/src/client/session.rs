@@ -5,21 +5,22 @@
 //! Invariant: the session id is the first connection's id, for as long as the session lives; the
 //! last event is `Closed`.
 
-use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use proto::calls::Action;
 use proto::calls::action::{Caption, Join, Reconnect};
 use proto::calls::event::Event;
 use proto::calls::frame::EventFrame;
 use proto::calls::sdp::{Description, SdpKind as CallsSdpKind};
-use proto::calls::{Action, CallState};
 use proto::id::{ConnId, SessionId};
 use proto::rtcd::{ChannelMessage, IceCandidate, SdpKind, SessionDescription};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use super::peer::{Peer, PeerError, PeerEvent, is_wanted};
-use super::socket::{Socket, SocketError};
+mod news;
+
+use super::peer::{Peer, PeerError, PeerEvent, is_wanted, resolve};
+use super::socket::{Socket, hello_connection, open_first, wait_hello};
 use super::tracks::Change;
 use super::{CallCommand, CallEvent, CallHandle, CloseReason, EVENT_QUEUE, JoinOrder};
 
@@ -80,7 +81,7 @@ impl Session {
         out: mpsc::Sender<CallEvent>,
         commands: mpsc::Receiver<CallCommand>,
     ) -> Result<Self, CloseReason> {
-        let mut socket = open_first(&order).await?;
+        let mut socket = open_first(&order.site_url, &order.token, JOIN_TIMEOUT).await?;
         let hello = tokio::time::timeout(JOIN_TIMEOUT, wait_hello(&mut socket)).await;
         let connection = hello
             .ok()
@@ -112,7 +113,10 @@ impl Session {
     async fn run(mut self) -> CloseReason {
         let mut ping = tokio::time::interval(PING_EVERY);
         loop {
-            let due = self.peer.as_ref().map_or_else(|| Instant::now() + PING_EVERY, Peer::deadline);
+            let due = self
+                .peer
+                .as_ref()
+                .map_or_else(|| Instant::now() + PING_EVERY, Peer::deadline);
             let step = tokio::select! {
                 frame = self.socket.next() => Step::Frame(frame),
                 command = self.commands.recv() => Step::Command(command),
@@ -134,7 +138,7 @@ impl Session {
                 None => self.tell().await,
             };
             if let Some(reason) = ended {
-                return self.leave(reason).await;
+                return Box::pin(self.leave(reason)).await;
             }
         }
     }
@@ -149,13 +153,20 @@ impl Session {
 
     fn ping(&mut self) -> Option<CloseReason> {
         if !self.connected && self.opened.elapsed() > JOIN_TIMEOUT {
-            let what = if self.peer.is_some() { "no media path" } else { "no answer to the join" };
+            let what = if self.peer.is_some() {
+                "no media path"
+            } else {
+                "no answer to the join"
+            };
             return Some(CloseReason::MediaFailed(format!(
                 "{what} within {} s",
                 JOIN_TIMEOUT.as_secs()
             )));
         }
-        if self.media_lost_at.is_some_and(|at| at.elapsed() > MEDIA_GRACE) {
+        if self
+            .media_lost_at
+            .is_some_and(|at| at.elapsed() > MEDIA_GRACE)
+        {
             return Some(CloseReason::MediaLost);
         }
         self.with_peer(|peer| peer.send(&ChannelMessage::Ping).map(drop))
@@ -183,7 +194,11 @@ impl Session {
                 }
                 PeerEvent::Message(_) => continue,
                 PeerEvent::Track(Change::Added { key, kind, owner }) if is_wanted(kind) => {
-                    CallEvent::TrackAdded { track: key, kind, owner }
+                    CallEvent::TrackAdded {
+                        track: key,
+                        kind,
+                        owner,
+                    }
                 }
                 PeerEvent::Track(Change::Added { .. }) => continue,
                 PeerEvent::Track(Change::Ended { key }) => CallEvent::TrackEnded { track: key },
@@ -204,8 +219,16 @@ impl Session {
             CallCommand::RequestKeyframe { track } => {
                 self.with_peer(|peer| peer.request_keyframe(track))
             }
-            CallCommand::Caption { session, text, new_audio_len_ms } => {
-                let caption = Caption { session, text, new_audio_len_ms };
+            CallCommand::Caption {
+                session,
+                text,
+                new_audio_len_ms,
+            } => {
+                let caption = Caption {
+                    session,
+                    text,
+                    new_audio_len_ms,
+                };
                 self.socket.send(&Action::Caption(caption)).await;
                 None
             }
@@ -230,40 +253,30 @@ impl Session {
                 return None;
             }
         };
-        let told = match event {
-            Event::Join(_) if self.peer.is_none() => return self.start_media().await,
-            Event::Error(refused) => return Some(CloseReason::Refused(refused.data)),
-            Event::Signal(signal) => return self.take_signal(&signal.data).await,
-            Event::CallState(news) => return self.take_state(&news.call).await,
-            event => told(event, &self.order)?,
-        };
+        if let Event::Join(_) = event {
+            // A second one is an echo.
+            return if self.peer.is_none() {
+                self.start_media().await
+            } else {
+                None
+            };
+        }
+        if let Event::Error(refused) = event {
+            return Some(CloseReason::Refused(refused.data));
+        }
+        if let Event::Signal(signal) = event {
+            return self.take_signal(&signal.data).await;
+        }
+        if let Event::CallState(state) = event {
+            return self.take_state(&state.call).await;
+        }
+        let told = news::of_event(event, &self.order)?;
         self.out.send(told).await.err().map(|_| CloseReason::Left)
     }
 
     /// Who was there before the bot, and who shares a screen.
     async fn take_state(&mut self, json: &str) -> Option<CloseReason> {
-        let state: CallState = match serde_json::from_str(json) {
-            Ok(state) => state,
-            Err(error) => {
-                tracing::debug!(%error, "the call's state was not understood");
-                return None;
-            }
-        };
-        let mut events = Vec::new();
-        for session in state.sessions {
-            let muted = !session.unmuted;
-            let (user, session) = (session.user_id, session.session_id);
-            events.push(CallEvent::UserJoined { user, session: session.clone() });
-            events.push(CallEvent::Muted { session, muted });
-        }
-        events.extend(
-            state.screen_sharing_session_id.map(|session| CallEvent::ScreenOn { session }),
-        );
-        events.extend([state.recording, state.transcription].into_iter().flatten().map(|job| {
-            let (start_at, end_at) = (job.start_at, job.end_at);
-            CallEvent::JobState { kind: job.kind, start_at, end_at, err: job.err }
-        }));
-        for event in events {
+        for event in news::of_state(json) {
             if self.out.send(event).await.is_err() {
                 return Some(CloseReason::Left);
             }
@@ -273,7 +286,13 @@ impl Session {
 
     /// Events of other channels, jobs and connections are none of ours.
     fn is_for_us(&self, frame: &EventFrame) -> bool {
-        let text = |key: &str| frame.data.get(key).and_then(Value::as_str).unwrap_or_default();
+        let text = |key: &str| {
+            frame
+                .data
+                .get(key)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
         let connection = match frame.broadcast.connection_id.as_str() {
             "" => text("connID"),
             id => id,
@@ -293,7 +312,9 @@ impl Session {
 
     async fn start_media(&mut self) -> Option<CloseReason> {
         let Ok(session) = SessionId::parse(self.original.as_str()) else {
-            return Some(CloseReason::Refused("the connection's id cannot be used".to_owned()));
+            return Some(CloseReason::Refused(
+                "the connection's id cannot be used".to_owned(),
+            ));
         };
         if self.out.send(CallEvent::Joined { session }).await.is_err() {
             return Some(CloseReason::Left);
@@ -359,7 +380,10 @@ impl Session {
             SdpKind::Offer => CallsSdpKind::Offer,
             SdpKind::Answer => CallsSdpKind::Answer,
         };
-        let description = Description { kind, sdp: description.sdp.clone() };
+        let description = Description {
+            kind,
+            sdp: description.sdp.clone(),
+        };
         self.socket.send(&Action::Sdp(description)).await;
     }
 
@@ -390,7 +414,10 @@ impl Session {
                 Err(error) => tracing::info!(%error, "the signalling connection is still lost"),
             }
         }
-        Some(CloseReason::Unreachable(format!("lost for {} s", GIVE_UP_AFTER.as_secs())))
+        Some(CloseReason::Unreachable(format!(
+            "lost for {} s",
+            GIVE_UP_AFTER.as_secs()
+        )))
     }
 
     async fn wait_while_media_flows(&mut self, pause: Duration) -> Option<CloseReason> {
@@ -431,39 +458,6 @@ impl Session {
     }
 }
 
-/// The first connection is tried for as long as a lost one, but a refused token ends it at once.
-async fn open_first(order: &JoinOrder) -> Result<Socket, CloseReason> {
-    let begun = Instant::now();
-    loop {
-        match Socket::open(&order.site_url, &order.token).await {
-            Ok(socket) => return Ok(socket),
-            Err(error @ (SocketError::Token { .. } | SocketError::Address { .. })) => {
-                return Err(CloseReason::Unreachable(error.to_string()));
-            }
-            Err(error) if begun.elapsed() > JOIN_TIMEOUT => {
-                return Err(CloseReason::Unreachable(error.to_string()));
-            }
-            Err(error) => {
-                tracing::info!(%error, "the messaging server is not there yet");
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-        }
-    }
-}
-
-async fn wait_hello(socket: &mut Socket) -> Option<ConnId> {
-    loop {
-        let frame = socket.next().await?;
-        if frame.event == "hello" {
-            return hello_connection(&frame);
-        }
-    }
-}
-
-fn hello_connection(frame: &EventFrame) -> Option<ConnId> {
-    ConnId::parse(frame.data.get("connection_id")?.as_str()?).ok()
-}
-
 async fn next_datagram(peer: Option<&mut Peer>) -> super::peer::Datagram {
     match peer {
         Some(peer) => match peer.datagrams.recv().await {
@@ -475,62 +469,7 @@ async fn next_datagram(peer: Option<&mut Peer>) -> super::peer::Datagram {
 }
 
 fn failed(error: PeerError) -> CloseReason {
-    let text = match &error {
-        PeerError::Socket(source) => format!("{error}: {source}"),
-        PeerError::Rtc(source) => format!("{error}: {source}"),
-        PeerError::Sdp(_) => error.to_string(),
-    };
+    // The chain as one line: the reason is shown to people.
+    let text = format!("{:#}", anyhow::Error::from(error));
     CloseReason::MediaFailed(text)
-}
-
-fn told(event: Event, order: &JoinOrder) -> Option<CallEvent> {
-    Some(match event {
-        Event::UserJoined(who) => {
-            CallEvent::UserJoined { user: who.user_id, session: who.session_id }
-        }
-        Event::UserLeft(who) => CallEvent::UserLeft { session: who.session_id },
-        Event::UserMuted(who) => CallEvent::Muted { session: who.session_id, muted: true },
-        Event::UserUnmuted(who) => CallEvent::Muted { session: who.session_id, muted: false },
-        Event::UserScreenOn(who) => CallEvent::ScreenOn { session: who.session_id },
-        Event::UserScreenOff(_) => CallEvent::ScreenOff,
-        Event::CallJobState(news) if news.channel == order.channel => CallEvent::JobState {
-            kind: news.state.kind,
-            start_at: news.state.start_at,
-            end_at: news.state.end_at,
-            err: news.state.err.clone(),
-        },
-        Event::JobStop(stop) if stop.job_id == order.job => CallEvent::Stop,
-        Event::CallEnd(_) => CallEvent::CallEnded,
-        Event::Join(_)
-        | Event::Error(_)
-        | Event::Signal(_)
-        | Event::CallStart(_)
-        | Event::CallState(_)
-        | Event::UserVoiceOn(_)
-        | Event::UserVoiceOff(_)
-        | Event::UserVideoOn(_)
-        | Event::UserVideoOff(_)
-        | Event::UserRaiseHand(_)
-        | Event::UserUnraiseHand(_)
-        | Event::UserReacted(_)
-        | Event::CallHostChanged(_)
-        | Event::CallJobState(_)
-        | Event::UserDismissedNotification(_)
-        | Event::JobStop(_)
-        | Event::Caption(_)
-        | Event::HostMute(_)
-        | Event::HostScreenOff(_)
-        | Event::HostLowerHand(_)
-        | Event::HostRemoved(_)
-        | Event::ChannelEnableVoice(_)
-        | Event::ChannelDisableVoice(_) => return None,
-    })
-}
-
-async fn resolve(site_url: &str) -> Option<IpAddr> {
-    let rest = site_url.split("//").nth(1)?;
-    let host = rest.split('/').next()?;
-    let named = if host.contains(':') { host.to_owned() } else { format!("{host}:80") };
-    let address = tokio::net::lookup_host(named).await.ok()?.next()?;
-    Some(address.ip())
 }

@@ -3,11 +3,12 @@
 //! In: actions. Out: events of the call. Not here: what they mean (`session`).
 //! Invariant: `seq` starts at 1 on every connection.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
 use proto::calls::frame::EventFrame;
 use proto::calls::{Action, ServerFrame};
+use proto::id::ConnId;
 use proto::redact::Secret;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -15,6 +16,8 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+
+use super::CloseReason;
 
 /// Longest message of the server, in bytes.
 const MAX_MESSAGE: usize = 4 << 20;
@@ -51,17 +54,24 @@ impl Socket {
         let address = || SocketError::Address { url: url.clone() };
         let mut request = url.as_str().into_client_request().map_err(|_| address())?;
         let bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose()));
-        request.headers_mut().insert("Authorization", bearer.map_err(|_| address())?);
+        request
+            .headers_mut()
+            .insert("Authorization", bearer.map_err(|_| address())?);
         let config = WebSocketConfig::default()
             .max_message_size(Some(MAX_MESSAGE))
             .max_frame_size(Some(MAX_MESSAGE));
         let opened = connect_async_with_config(request, Some(config), true);
         match tokio::time::timeout(CONNECT_TIMEOUT, opened).await {
             Ok(Ok((stream, _))) => Ok(Self { stream, seq: 0 }),
-            Ok(Err(tungstenite::Error::Http(answer))) if matches!(answer.status().as_u16(), 401 | 403) => {
+            Ok(Err(tungstenite::Error::Http(answer)))
+                if matches!(answer.status().as_u16(), 401 | 403) =>
+            {
                 Err(SocketError::Token { url })
             }
-            Ok(Err(source)) => Err(SocketError::WebSocket { url, source: Box::new(source) }),
+            Ok(Err(source)) => Err(SocketError::WebSocket {
+                url,
+                source: Box::new(source),
+            }),
             Err(_) => Err(SocketError::Timeout { url }),
         }
     }
@@ -116,6 +126,45 @@ impl Socket {
     pub(super) async fn close(mut self) {
         let _ = tokio::time::timeout(Duration::from_secs(2), self.stream.close(None)).await;
     }
+}
+
+/// The first connection is tried for as long as a lost one, but a refused token ends it at once.
+pub(super) async fn open_first(
+    site_url: &str,
+    token: &Secret,
+    patience: Duration,
+) -> Result<Socket, CloseReason> {
+    let begun = Instant::now();
+    loop {
+        match Socket::open(site_url, token).await {
+            Ok(socket) => return Ok(socket),
+            Err(error @ (SocketError::Token { .. } | SocketError::Address { .. })) => {
+                return Err(CloseReason::Unreachable(error.to_string()));
+            }
+            Err(error) if begun.elapsed() > patience => {
+                return Err(CloseReason::Unreachable(error.to_string()));
+            }
+            Err(error) => {
+                tracing::info!(%error, "the messaging server is not there yet");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+/// The first connection's id.
+pub(super) async fn wait_hello(socket: &mut Socket) -> Option<ConnId> {
+    loop {
+        let frame = socket.next().await?;
+        if frame.event == "hello" {
+            return hello_connection(&frame);
+        }
+    }
+}
+
+/// The connection's id in a `hello`.
+pub(super) fn hello_connection(frame: &EventFrame) -> Option<ConnId> {
+    ConnId::parse(frame.data.get("connection_id")?.as_str()?).ok()
 }
 
 fn websocket_url(site_url: &str) -> String {

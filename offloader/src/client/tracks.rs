@@ -87,8 +87,14 @@ impl Draft {
 /// What changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    Added { key: TrackKey, kind: TrackType, owner: SessionId },
-    Ended { key: TrackKey },
+    Added {
+        key: TrackKey,
+        kind: TrackType,
+        owner: SessionId,
+    },
+    Ended {
+        key: TrackKey,
+    },
 }
 
 /// The tracks of one connection, by media section.
@@ -114,7 +120,9 @@ impl Tracks {
             if self.by_mid.contains_key(&section.mid) {
                 continue;
             }
-            let Some((kind, owner)) = classify(&section, map.get(&section.mid)) else { continue };
+            let Some((kind, owner)) = classify(&section, map.get(&section.mid)) else {
+                continue;
+            };
             let key = self.next;
             self.next = self.next.saturating_add(1);
             self.by_mid.insert(section.mid, (section.track, key));
@@ -132,7 +140,10 @@ impl Tracks {
     /// The media section that carries a track now.
     #[must_use]
     pub fn mid_of(&self, key: TrackKey) -> Option<&str> {
-        self.by_mid.iter().find(|(_, (_, known))| *known == key).map(|(mid, _)| mid.as_str())
+        self.by_mid
+            .iter()
+            .find(|(_, (_, known))| *known == key)
+            .map(|(mid, _)| mid.as_str())
     }
 }
 
@@ -141,7 +152,10 @@ impl Tracks {
 fn classify(section: &Section, entry: Option<&MediaMapEntry>) -> Option<(TrackType, SessionId)> {
     let mut parts = section.track.split('_');
     let named = parts.next().and_then(TrackType::parse);
-    let owner = parts.next().filter(|_| named.is_some()).unwrap_or(&section.stream);
+    let owner = parts
+        .next()
+        .filter(|_| named.is_some())
+        .unwrap_or(&section.stream);
     let kind = named.or(entry.map(|entry| entry.kind));
     let kind = match kind {
         Some(kind) if kind.is_audio() == section.audio => kind,
@@ -157,8 +171,8 @@ mod tests {
     use super::*;
 
     fn offer(sections: &[(&str, &str, &str, &str)]) -> String {
-        let mut sdp = "v=0\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:0\r\n"
-            .to_owned();
+        let mut sdp =
+            "v=0\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:0\r\n".to_owned();
         for (kind, mid, direction, track) in sections {
             sdp.push_str(&format!(
                 "m={kind} 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:{mid}\r\na={direction}\r\na=msid:s {track}\r\n"
@@ -177,7 +191,11 @@ mod tests {
         let map = BTreeMap::new();
         let first = offer(&[("audio", "1", "sendrecv", "voice_anna_12345678")]);
         let added = tracks.update(&first, &map);
-        let expected = Change::Added { key: 0, kind: TrackType::Voice, owner: session("anna") };
+        let expected = Change::Added {
+            key: 0,
+            kind: TrackType::Voice,
+            owner: session("anna"),
+        };
         assert_eq!(added, [expected]);
         assert_eq!(tracks.update(&first, &map), []);
 
@@ -191,9 +209,21 @@ mod tests {
             changes,
             [
                 Change::Ended { key: 0 },
-                Change::Added { key: 1, kind: TrackType::Voice, owner: session("ben") },
-                Change::Added { key: 2, kind: TrackType::Screen, owner: session("anna") },
-                Change::Added { key: 3, kind: TrackType::ScreenAudio, owner: session("anna") },
+                Change::Added {
+                    key: 1,
+                    kind: TrackType::Voice,
+                    owner: session("ben")
+                },
+                Change::Added {
+                    key: 2,
+                    kind: TrackType::Screen,
+                    owner: session("anna")
+                },
+                Change::Added {
+                    key: 3,
+                    kind: TrackType::ScreenAudio,
+                    owner: session("anna")
+                },
             ]
         );
         assert_eq!((tracks.by_mid("2"), tracks.mid_of(3)), (Some(2), Some("3")));
@@ -208,19 +238,36 @@ mod tests {
 
     #[test]
     fn unnamed_sound_is_a_voice_and_unnamed_pictures_need_the_map() {
-        let sdp = offer(&[("audio", "1", "sendonly", "t"), ("video", "2", "sendonly", "u")]);
+        let sdp = offer(&[
+            ("audio", "1", "sendonly", "t"),
+            ("video", "2", "sendonly", "u"),
+        ]);
         let mut tracks = Tracks::default();
         let added = tracks.update(&sdp, &BTreeMap::new());
         assert_eq!(added.len(), 1);
-        let entry = MediaMapEntry { kind: TrackType::Screen, sender: "x".into() };
+        let entry = MediaMapEntry {
+            kind: TrackType::Screen,
+            sender: "x".into(),
+        };
         let added = tracks.update(&sdp, &BTreeMap::from([("2".to_owned(), entry)]));
-        let expected = Change::Added { key: 1, kind: TrackType::Screen, owner: session("s") };
+        let expected = Change::Added {
+            key: 1,
+            kind: TrackType::Screen,
+            owner: session("s"),
+        };
         assert_eq!(added, [expected]);
     }
 
     #[test]
     fn any_text_is_no_reason_to_panic() {
-        for text in ["", "m=", "m=audio", "a=mid:1", "m=audio 0\na=msid:\na=mid:", "\r\n\r\n"] {
+        for text in [
+            "",
+            "m=",
+            "m=audio",
+            "a=mid:1",
+            "m=audio 0\na=msid:\na=mid:",
+            "\r\n\r\n",
+        ] {
             assert!(Tracks::default().update(text, &BTreeMap::new()).is_empty());
         }
     }

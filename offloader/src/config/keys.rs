@@ -45,11 +45,23 @@ impl Key {
 }
 
 const fn key(path: &'static str, kind: Kind, default: &'static str) -> Key {
-    Key { path, kind, default, ignored: false, secret: false }
+    Key {
+        path,
+        kind,
+        default,
+        ignored: false,
+        secret: false,
+    }
 }
 
 const fn ignored(path: &'static str, kind: Kind, default: &'static str) -> Key {
-    Key { path, kind, default, ignored: true, secret: false }
+    Key {
+        path,
+        kind,
+        default,
+        ignored: true,
+        secret: false,
+    }
 }
 
 /// Every key that may stand in a file.
@@ -67,7 +79,11 @@ pub const KEYS: &[Key] = &[
         ignored: false,
         secret: true,
     },
-    key("api.security.session_cache.expiration_minutes", Kind::Number, "1440"),
+    key(
+        "api.security.session_cache.expiration_minutes",
+        Kind::Number,
+        "1440",
+    ),
     key("store.data_source", Kind::Text, "/tmp/calls-offloader-db"),
     ignored("jobs.api_type", Kind::Text, "docker"),
     key("jobs.max_concurrent_jobs", Kind::Number, "2"),
@@ -76,7 +92,11 @@ pub const KEYS: &[Key] = &[
     key("jobs.worker_command", Kind::Words, ""),
     key("jobs.docker.output_logs", Kind::Flag, "false"),
     ignored("jobs.kubernetes.jobs_resource_requirements", Kind::Text, ""),
-    ignored("jobs.kubernetes.persistent_volume_claim_name", Kind::Text, ""),
+    ignored(
+        "jobs.kubernetes.persistent_volume_claim_name",
+        Kind::Text,
+        "",
+    ),
     ignored("jobs.kubernetes.node_sysctls", Kind::Text, ""),
     key("speech.models_dir", Kind::Text, ""),
     key("speech.model", Kind::Text, ""),
@@ -151,12 +171,19 @@ impl Values {
     }
 
     pub fn words(&self, path: &str) -> Vec<String> {
-        self.text(path).split_whitespace().map(str::to_owned).collect()
+        self.text(path)
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect()
     }
 
     fn take_table(&mut self, prefix: &str, table: &toml::Table, problems: &mut Vec<Problem>) {
         for (name, value) in table {
-            let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+            let path = if prefix.is_empty() {
+                name.clone()
+            } else {
+                format!("{prefix}.{name}")
+            };
             if let toml::Value::Table(inner) = value {
                 self.take_table(&path, inner, problems);
                 continue;
@@ -181,8 +208,16 @@ impl Values {
             Kind::Number => Some("a whole number, 0 or more"),
         };
         if let Some(rule) = rule {
-            let value = if key.secret { "(not shown)".to_owned() } else { text };
-            problems.push(Problem { key: key.path.into(), value, rule: rule.into() });
+            let value = if key.secret {
+                "(not shown)".to_owned()
+            } else {
+                text
+            };
+            problems.push(Problem {
+                key: key.path.into(),
+                value,
+                rule: rule.into(),
+            });
             return;
         }
         self.by_path.insert(key.path, text);

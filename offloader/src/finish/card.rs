@@ -55,7 +55,14 @@ impl Card {
             if *muted {
                 let small = name_size * 0.55;
                 let x = left + (tile_width - letters.width("muted", small)) / 2.0;
-                letters.draw(&mut canvas, "muted", small, x, y + name_size * 1.15, QUIET_TEXT);
+                letters.draw(
+                    &mut canvas,
+                    "muted",
+                    small,
+                    x,
+                    y + name_size * 1.15,
+                    QUIET_TEXT,
+                );
             }
         }
         canvas
@@ -94,7 +101,9 @@ mod tests {
         let letters = Letters::new();
         let mut last = Canvas::new(1, 1, 0);
         for count in [0, 1, 2, 3, 5, 12, 13, 500] {
-            let people = (0..count).map(|n| (format!("Person Number {n}"), n % 2 == 0)).collect();
+            let people = (0..count)
+                .map(|n| (format!("Person Number {n}"), n % 2 == 0))
+                .collect();
             let canvas = Card { people }.draw(&letters, 1280, 720);
             assert_eq!(canvas.luma.len(), 1280 * 720);
             assert!(bright(&canvas) > 500, "{count}");
@@ -106,9 +115,16 @@ mod tests {
     #[test]
     fn any_name_can_be_shown() {
         let letters = Letters::new();
-        for name in ["", "\n\u{7}", "Zoë Жук 山田", &"W".repeat(5000), "\u{1f600}\u{200d}"] {
+        for name in [
+            "",
+            "\n\u{7}",
+            "Zoë Жук 山田",
+            &"W".repeat(5000),
+            "\u{1f600}\u{200d}",
+        ] {
             let people = vec![(name.to_owned(), true)];
-            Card { people }.draw(&letters, 1280, 720);
+            let canvas = Card { people }.draw(&letters, 1280, 720);
+            assert_eq!((canvas.width, canvas.height), (1280, 720));
         }
     }
 }

@@ -18,7 +18,11 @@ impl Canvas {
     #[must_use]
     pub fn new(width: u32, height: u32, shade: u8) -> Self {
         let pixels = usize::try_from(u64::from(width) * u64::from(height)).unwrap_or(0);
-        Self { width, height, luma: vec![shade; pixels] }
+        Self {
+            width,
+            height,
+            luma: vec![shade; pixels],
+        }
     }
 
     /// Fills a rectangle; what lies outside the picture is left out.
@@ -35,7 +39,9 @@ impl Canvas {
             return;
         }
         let index = u64::from(y) * u64::from(self.width) + u64::from(x);
-        let pixel = usize::try_from(index).ok().and_then(|index| self.luma.get_mut(index));
+        let pixel = usize::try_from(index)
+            .ok()
+            .and_then(|index| self.luma.get_mut(index));
         if let Some(pixel) = pixel {
             let coverage = coverage.clamp(0.0, 1.0);
             *pixel = shade_of(f32::from(*pixel) * (1.0 - coverage) + f32::from(shade) * coverage);
@@ -87,9 +93,10 @@ impl Letters {
                 let bounds = outline.px_bounds();
                 outline.draw(|dx, dy, coverage| {
                     let (px, py) = (pixel(bounds.min.x, dx), pixel(bounds.min.y, dy));
-                    if let (Some(px), Some(py)) = (px, py) {
-                        canvas.blend(px, py, coverage, shade);
-                    }
+                    // What lies outside the picture is left out by `blend`.
+                    let outside = u32::MAX;
+                    let (px, py) = (px.unwrap_or(outside), py.unwrap_or(outside));
+                    canvas.blend(px, py, coverage, shade);
                 });
             }
             x += scaled.h_advance(id);
@@ -121,7 +128,10 @@ impl Default for Letters {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "rounded, and far below the limits of i64")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "rounded, and far below the limits of i64"
+)]
 fn pixel(origin: f32, offset: u32) -> Option<u32> {
     u32::try_from(origin.round() as i64 + i64::from(offset)).ok()
 }

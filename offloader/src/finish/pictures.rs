@@ -36,7 +36,10 @@ impl Screen {
     fn open(path: &Path, from_ms: i64, until_ms: i64) -> Result<Self, MediaError> {
         let packets = PlacedPackets::open(path, PICTURE_CLOCK).map_err(|error| {
             tracing::warn!(%error, "a screen cannot be read");
-            MediaError::Missing { what: "log", name: "screen" }
+            MediaError::Missing {
+                what: "log",
+                name: "screen",
+            }
         })?;
         let mut screen = Self {
             from_ms,
@@ -105,7 +108,10 @@ impl<'a> Pictures<'a> {
     /// Opens the screens of a plan. One that cannot be opened is left out.
     #[must_use]
     pub fn new(plan: &'a Plan, width: u32, height: u32) -> Self {
-        let tracks = plan.tracks.iter().filter(|track| track.kind == TrackType::Screen);
+        let tracks = plan
+            .tracks
+            .iter()
+            .filter(|track| track.kind == TrackType::Screen);
         let screens = tracks
             .filter_map(|track| {
                 Screen::open(&track.log, track.from_ms, track.until_ms)
@@ -130,27 +136,38 @@ impl<'a> Pictures<'a> {
     /// # Errors
     /// When a picture cannot be scaled.
     pub fn change_at(&mut self, t_ms: i64) -> Result<Option<(Frame, bool)>, MediaError> {
-        self.screens.iter_mut().for_each(|screen| screen.advance(t_ms));
+        self.screens
+            .iter_mut()
+            .for_each(|screen| screen.advance(t_ms));
         let current = self.screens.iter().enumerate().rev().find(|(_, screen)| {
             screen.from_ms <= t_ms && t_ms < screen.until_ms && screen.shown.is_some()
         });
         if let Some((index, _)) = current {
             let cut = self.shown != Shown::Screen(index);
-            let Some(screen) = self.screens.get_mut(index) else { return Ok(None) };
+            let Some(screen) = self.screens.get_mut(index) else {
+                return Ok(None);
+            };
             if !screen.fresh && !cut {
                 return Ok(None);
             }
             screen.fresh = false;
             self.shown = Shown::Screen(index);
-            let Some(frame) = screen.shown.as_ref() else { return Ok(None) };
+            let Some(frame) = screen.shown.as_ref() else {
+                return Ok(None);
+            };
             return Ok(Some((self.fitter.fit(frame)?, cut)));
         }
-        let card = Card { people: self.plan.people_at(t_ms) };
+        let card = Card {
+            people: self.plan.people_at(t_ms),
+        };
         if self.shown == Shown::Card(card.clone()) {
             return Ok(None);
         }
         let canvas = card.draw(&self.letters, self.width, self.height);
         self.shown = Shown::Card(card);
-        Ok(Some((Frame::from_luma(&canvas.luma, canvas.width, canvas.height), true)))
+        Ok(Some((
+            Frame::from_luma(&canvas.luma, canvas.width, canvas.height),
+            true,
+        )))
     }
 }

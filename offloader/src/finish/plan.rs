@@ -50,7 +50,11 @@ impl Plan {
     pub fn read(folder: &Path) -> Option<Self> {
         let entries = journal::read(folder);
         let zero_at_ms = entries.iter().find_map(|entry| {
-            if let Entry::Zero { at_ms } = entry { Some(*at_ms) } else { None }
+            if let Entry::Zero { at_ms } = entry {
+                Some(*at_ms)
+            } else {
+                None
+            }
         })?;
         let mut plan = Self {
             zero_at_ms,
@@ -68,7 +72,12 @@ impl Plan {
 
     fn take(&mut self, folder: &Path, entry: Entry) {
         match entry {
-            Entry::Track { track, kind, session, t_ms } => {
+            Entry::Track {
+                track,
+                kind,
+                session,
+                t_ms,
+            } => {
                 self.tracks.push(PlannedTrack {
                     key: track,
                     kind,
@@ -83,13 +92,24 @@ impl Plan {
                     known.until_ms = t_ms;
                 }
             }
-            Entry::Screen { session: None, t_ms } => {
-                let screens = self.tracks.iter_mut().filter(|t| t.kind == TrackType::Screen);
+            Entry::Screen {
+                session: None,
+                t_ms,
+            } => {
+                let screens = self
+                    .tracks
+                    .iter_mut()
+                    .filter(|t| t.kind == TrackType::Screen);
                 for screen in screens.filter(|screen| screen.until_ms > t_ms) {
                     screen.until_ms = t_ms;
                 }
             }
-            Entry::Person { session, user, name, t_ms } => {
+            Entry::Person {
+                session,
+                user,
+                name,
+                t_ms,
+            } => {
                 let known = self.names.entry(session.clone()).or_default();
                 if !user.is_empty() {
                     known.0 = user;
@@ -100,7 +120,11 @@ impl Plan {
                 self.people.push((t_ms, Change::Came(session)));
             }
             Entry::PersonLeft { session, t_ms } => self.people.push((t_ms, Change::Left(session))),
-            Entry::Muted { session, muted, t_ms } => {
+            Entry::Muted {
+                session,
+                muted,
+                t_ms,
+            } => {
                 self.people.push((t_ms, Change::Muted(session, muted)));
             }
             Entry::Zero { .. }
@@ -139,8 +163,15 @@ impl Plan {
             };
         }
         let mut people: BTreeMap<String, (String, bool)> = BTreeMap::new();
-        for session in present.iter().filter(|(_, here)| **here).map(|(session, _)| *session) {
-            let user = self.names.get(session).map_or(session, |(user, _)| user.as_str());
+        for session in present
+            .iter()
+            .filter(|(_, here)| **here)
+            .map(|(session, _)| *session)
+        {
+            let user = self
+                .names
+                .get(session)
+                .map_or(session, |(user, _)| user.as_str());
             let quiet = muted.get(session).copied().unwrap_or(true);
             let name = self.name(session);
             let person = people.entry(user.to_owned()).or_insert((name, true));
@@ -155,7 +186,11 @@ impl Plan {
 /// How long the recording is: until it was stopped, or until the last thing that was written.
 fn span(folder: &Path, entries: &[Entry]) -> i64 {
     let stopped = entries.iter().find_map(|entry| {
-        if let Entry::Stopped { t_ms, .. } = entry { Some(*t_ms) } else { None }
+        if let Entry::Stopped { t_ms, .. } = entry {
+            Some(*t_ms)
+        } else {
+            None
+        }
     });
     if let Some(t_ms) = stopped {
         return t_ms.max(0);
@@ -178,7 +213,9 @@ fn span(folder: &Path, entries: &[Entry]) -> i64 {
         | Entry::HandedIn => 0,
     });
     let heard = entries.iter().filter_map(|entry| {
-        let Entry::Track { track, .. } = entry else { return None };
+        let Entry::Track { track, .. } = entry else {
+            return None;
+        };
         LogReader::open(&log_path(folder, *track)).ok()
     });
     let heard = heard.filter_map(|log| log.map(|packet| packet.arrival_us / 1000).max());

@@ -28,7 +28,11 @@ impl ToSpeech {
         let mut taps: Vec<f32> = (0..TAPS)
             .map(|n| {
                 let x = f32::from(n) - middle;
-                let sinc = if x == 0.0 { 2.0 * CUT } else { (2.0 * PI * CUT * x).sin() / (PI * x) };
+                let sinc = if x == 0.0 {
+                    2.0 * CUT
+                } else {
+                    (2.0 * PI * CUT * x).sin() / (PI * x)
+                };
                 let window = 0.54 - 0.46 * (2.0 * PI * f32::from(n) / f32::from(TAPS - 1)).cos();
                 sinc * window
             })
@@ -36,7 +40,11 @@ impl ToSpeech {
         let sum: f32 = taps.iter().sum();
         taps.iter_mut().for_each(|tap| *tap /= sum);
         let recent = std::iter::repeat_n(0.0, taps.len()).collect();
-        Self { taps, recent, phase: 0 }
+        Self {
+            taps,
+            recent,
+            phase: 0,
+        }
     }
 
     /// Converts a piece.
@@ -47,7 +55,13 @@ impl ToSpeech {
             self.recent.push_back((left + right) / 2.0);
             self.phase = (self.phase + 1) % 3;
             if self.phase == 0 {
-                out.push(self.recent.iter().zip(&self.taps).map(|(s, tap)| s * tap).sum());
+                out.push(
+                    self.recent
+                        .iter()
+                        .zip(&self.taps)
+                        .map(|(s, tap)| s * tap)
+                        .sum(),
+                );
             }
         }
         out
@@ -70,7 +84,10 @@ mod tests {
             .map(|s| (s, s))
             .collect();
         let mut filter = ToSpeech::new();
-        let out: Vec<f32> = samples.chunks(961).flat_map(|piece| filter.push(piece)).collect();
+        let out: Vec<f32> = samples
+            .chunks(961)
+            .flat_map(|piece| filter.push(piece))
+            .collect();
         assert_eq!(out.len(), 16_000);
         (out.iter().map(|s| s * s).sum::<f32>() / 16_000.0).sqrt()
     }

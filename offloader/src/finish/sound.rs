@@ -168,7 +168,10 @@ impl Iterator for TrackSound {
                     if samples.is_empty() {
                         continue;
                     }
-                    let piece = Piece { start: self.place(at_us), samples };
+                    let piece = Piece {
+                        start: self.place(at_us),
+                        samples,
+                    };
                     self.last_len = i64::try_from(piece.samples.len()).unwrap_or(960);
                     self.cursor = Some(piece.end());
                     return Some(piece);
@@ -202,9 +205,16 @@ impl Mixer {
     pub fn new(tracks: Vec<Box<dyn Iterator<Item = Piece>>>) -> Self {
         let tracks = tracks
             .into_iter()
-            .map(|mut pieces| Source { current: pieces.next(), pieces })
+            .map(|mut pieces| Source {
+                current: pieces.next(),
+                pieces,
+            })
             .collect();
-        Self { tracks, at: 0, limiter: Limiter::default() }
+        Self {
+            tracks,
+            at: 0,
+            limiter: Limiter::default(),
+        }
     }
 
     /// The next `len` samples. What the limiter holds back comes with a later call.
@@ -251,7 +261,10 @@ struct Limiter {
 
 impl Default for Limiter {
     fn default() -> Self {
-        Self { held: Vec::new(), gain: 1.0 }
+        Self {
+            held: Vec::new(),
+            gain: 1.0,
+        }
     }
 }
 
@@ -264,7 +277,11 @@ impl Limiter {
             let now = std::mem::replace(&mut self.held, rest);
             let ahead = self.held.get(..LOOK_AHEAD).unwrap_or_default();
             let loudest = peak(&now).max(peak(ahead));
-            let wanted = if loudest > CEILING { CEILING / loudest } else { 1.0 };
+            let wanted = if loudest > CEILING {
+                CEILING / loudest
+            } else {
+                1.0
+            };
             let next = wanted.min(self.gain + RELEASE);
             out.extend(ramp(&now, self.gain, next));
             self.gain = next;
@@ -282,7 +299,9 @@ impl Limiter {
 }
 
 fn peak(samples: &[Stereo]) -> f32 {
-    samples.iter().fold(0.0, |peak, (left, right)| peak.max(left.abs()).max(right.abs()))
+    samples.iter().fold(0.0, |peak, (left, right)| {
+        peak.max(left.abs()).max(right.abs())
+    })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a few hundred samples")]
@@ -290,7 +309,10 @@ fn ramp(samples: &[Stereo], from: f32, to: f32) -> impl Iterator<Item = Stereo> 
     let step = (to - from) / samples.len().max(1) as f32;
     samples.iter().enumerate().map(move |(n, (left, right))| {
         let gain = from + step * n as f32;
-        ((left * gain).clamp(-1.0, 1.0), (right * gain).clamp(-1.0, 1.0))
+        (
+            (left * gain).clamp(-1.0, 1.0),
+            (right * gain).clamp(-1.0, 1.0),
+        )
     })
 }
 
@@ -299,16 +321,18 @@ mod tests {
     use super::*;
 
     fn track(pieces: Vec<(i64, usize, f32)>) -> Box<dyn Iterator<Item = Piece>> {
-        Box::new(
-            pieces
-                .into_iter()
-                .map(|(start, len, level)| Piece { start, samples: vec![(level, -level); len] }),
-        )
+        Box::new(pieces.into_iter().map(|(start, len, level)| Piece {
+            start,
+            samples: vec![(level, -level); len],
+        }))
     }
 
     fn mix(tracks: Vec<Box<dyn Iterator<Item = Piece>>>, blocks: &[usize]) -> Vec<Stereo> {
         let mut mixer = Mixer::new(tracks);
-        let mut out: Vec<_> = blocks.iter().flat_map(|len| mixer.next_block(*len)).collect();
+        let mut out: Vec<_> = blocks
+            .iter()
+            .flat_map(|len| mixer.next_block(*len))
+            .collect();
         out.extend(mixer.finish());
         out
     }
@@ -324,7 +348,10 @@ mod tests {
         let whole = mix(make(), &[5_000]);
         assert_eq!(whole.len(), 5_000);
         let level = |n: usize| (whole[n].0 * 10.0).round();
-        assert_eq!([level(0), level(199), level(200), level(999)], [1.0, 1.0, 0.0, 0.0]);
+        assert_eq!(
+            [level(0), level(199), level(200), level(999)],
+            [1.0, 1.0, 0.0, 0.0]
+        );
         assert_eq!([level(1_000), level(2_600), level(3_200)], [2.0, 5.0, 3.0]);
         assert_eq!(level(3_600), 0.0);
         assert_eq!(mix(make(), &[1, 7, 992, 3_000, 999, 1]), whole);
@@ -332,13 +359,18 @@ mod tests {
 
     #[test]
     fn the_mix_of_many_loud_voices_stays_below_the_ceiling() {
-        let tracks = (0..8).map(|n| track(vec![(n * 700, 20_000, 0.5)])).collect();
+        let tracks = (0..8)
+            .map(|n| track(vec![(n * 700, 20_000, 0.5)]))
+            .collect();
         let out = mix(tracks, &[48_000]);
         assert_eq!(out.len(), 48_000);
         assert!(peak(&out) <= CEILING + 0.001, "{}", peak(&out));
         // Turned down, not silenced; and turned up again at the end.
         assert!(out[15_000].0 > 0.8);
-        let quiet = mix(vec![track(vec![(0, 480, 3.0), (480, 47_520, 0.5)])], &[48_000]);
+        let quiet = mix(
+            vec![track(vec![(0, 480, 3.0), (480, 47_520, 0.5)])],
+            &[48_000],
+        );
         assert!((quiet[47_000].0 - 0.5).abs() < 0.01);
     }
 }

@@ -44,7 +44,10 @@ pub(super) async fn follow(
         Ok(order) => order,
         Err(error) => {
             let note = format!("its secrets cannot be read: {error:#}");
-            let outcome = Outcome { ending: Ending::Failed, note };
+            let outcome = Outcome {
+                ending: Ending::Failed,
+                note,
+            };
             return end(jobs, &mut row, outcome).await;
         }
     };
@@ -63,7 +66,15 @@ pub(super) async fn follow(
             order.task = Task::Finish;
             if row.attempts > MAX_FINISHES {
                 let note = format!("its worker died {} times; see its log", row.attempts);
-                return end(jobs, &mut row, Outcome { ending: Ending::Failed, note }).await;
+                return end(
+                    jobs,
+                    &mut row,
+                    Outcome {
+                        ending: Ending::Failed,
+                        note,
+                    },
+                )
+                .await;
             }
             jobs.inner.metrics.recoveries.inc();
             if row.attempts > 1 {
@@ -91,10 +102,18 @@ async fn end(jobs: &Jobs, row: &mut JobRow, outcome: Outcome) -> anyhow::Result<
         Ending::Failed => "failed",
         Ending::Parked => "parked",
     };
-    row.phase = if outcome.ending == Ending::Done { Phase::Done } else { Phase::Failed };
+    row.phase = if outcome.ending == Ending::Done {
+        Phase::Done
+    } else {
+        Phase::Failed
+    };
     row.stop_at = unix_ms();
     row.note = outcome.note;
-    jobs.inner.metrics.jobs_ended.with_label_values(&[word]).inc();
+    jobs.inner
+        .metrics
+        .jobs_ended
+        .with_label_values(&[word])
+        .inc();
     tracing::info!(job = row.id, outcome = word, note = row.note, "job ended");
     jobs.inner.store.update_job(row).await?;
     Ok(())
@@ -119,7 +138,10 @@ fn make_order(jobs: &Jobs, row: &JobRow, folder: &std::path::Path) -> anyhow::Re
 
 /// Waits until no worker has the folder.
 async fn wait_for_folder(folder: &std::path::Path) -> anyhow::Result<()> {
-    while FolderLock::take(folder).context("look at the folder's lock")?.is_none() {
+    while FolderLock::take(folder)
+        .context("look at the folder's lock")?
+        .is_none()
+    {
         tokio::time::sleep(LOOK_AGAIN).await;
     }
     Ok(())
@@ -161,7 +183,11 @@ async fn start_worker(jobs: &Jobs, order: &WorkerOrder) -> anyhow::Result<(Child
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
-        .stderr(if jobs.inner.config.output_logs { Stdio::inherit() } else { log.into() })
+        .stderr(if jobs.inner.config.output_logs {
+            Stdio::inherit()
+        } else {
+            log.into()
+        })
         .spawn()
         .with_context(|| format!("start the worker `{}`", program.display()))?;
     let mut input = child.stdin.take().context("the worker has an input")?;

@@ -33,7 +33,11 @@ impl Speech {
             socket = std::env::temp_dir().join(name);
             tracing::warn!(socket = %socket.display(), "store.data_source is too long for a socket");
         }
-        Self { wishes: config.speech.clone(), socket, host: Mutex::default() }
+        Self {
+            wishes: config.speech.clone(),
+            socket,
+            host: Mutex::default(),
+        }
     }
 
     /// What workers must know.
@@ -63,9 +67,8 @@ impl Speech {
         let mut config = SpeechConfig::new(Vec::new(), self.wishes.models_dir.clone());
         config.threads_per_window = self.wishes.threads;
         let mut args = config.process_args(self.socket.clone());
-        args.preload.retain(|name| {
-            crate::models::installed(&self.wishes.models_dir, name).is_some()
-        });
+        args.preload
+            .retain(|name| crate::models::installed(&self.wishes.models_dir, name).is_some());
         match SpeechHost::start(command, args) {
             Ok(started) => *host = Some(started),
             Err(error) => tracing::warn!(%error, "no speech recognition"),

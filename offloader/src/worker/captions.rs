@@ -59,12 +59,15 @@ impl Captions {
     }
 
     pub(super) fn add(&mut self, track: TrackKey, owner: SessionId) {
-        let options = CaptionOptions { language: Some(self.language.clone()) };
+        let options = CaptionOptions {
+            language: Some(self.language.clone()),
+        };
         let (stream, updates) = self.speech.captions(options);
         let (packets, queue) = mpsc::channel(QUEUE);
         self.voices.insert(track, packets);
         self.tasks.push(tokio::spawn(hear(queue, stream)));
-        self.tasks.push(tokio::spawn(tell(updates, owner, self.commands.clone())));
+        self.tasks
+            .push(tokio::spawn(tell(updates, owner, self.commands.clone())));
     }
 
     pub(super) fn remove(&mut self, track: TrackKey) {
@@ -106,7 +109,9 @@ async fn hear(mut packets: mpsc::Receiver<MediaPacket>, stream: CaptionStream) {
         let now = packet.arrived.saturating_duration_since(start);
         buffer.push(now, packet.seq_no, packet);
         while let Some(item) = buffer.pop(now) {
-            let Ordered::Packet(packet) = item else { continue };
+            let Ordered::Packet(packet) = item else {
+                continue;
+            };
             let samples = decoder.decode(&packet.payload);
             let silence = pause(last_time, packet.time);
             if silence > 0 {

@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 
 use super::captions::Captions;
 use super::{Details, Job};
+use crate::auth::unix_ms;
 use crate::capture::Capture;
 use crate::client::bot::BotApi;
 use crate::client::{self, CallCommand, CallEvent, CallHandle};
@@ -33,6 +34,8 @@ const JOURNAL_TICK: Duration = Duration::from_secs(1);
 /// Tries and pause of the report that the job has started.
 const REPORT_TRIES: u32 = 3;
 const REPORT_PAUSE: Duration = Duration::from_secs(2);
+/// A start further back than this was told by a clock that differs from ours.
+const LARGEST_CLOCK_GAP: Duration = Duration::from_secs(60);
 /// Tries and pause of looking up a name.
 const NAME_TRIES: u32 = 5;
 const NAME_PAUSE: Duration = Duration::from_secs(1);
@@ -56,7 +59,8 @@ struct Live<'a> {
     captions: Option<Captions>,
     commands: mpsc::Sender<CallCommand>,
     connected: bool,
-    recording_began: bool,
+    /// The zero of the recording of this call, once it has begun.
+    recording_zero: Option<Instant>,
     report: Option<JoinHandle<Result<(), String>>>,
     names: BTreeMap<SessionId, bool>,
     found: mpsc::Sender<Name>,
@@ -66,7 +70,10 @@ struct Live<'a> {
 
 /// Captures until something ends it.
 pub(super) async fn capture(job: &mut Job) -> anyhow::Result<Captured> {
-    let CallHandle { mut events, commands } = client::join(job.join_order()?);
+    let CallHandle {
+        mut events,
+        commands,
+    } = client::join(job.join_order()?);
     let capture = Capture::begin(&job.order.folder).context("begin the capture")?;
     let (found, mut names) = mpsc::channel(64);
     let mut stop = job.stop.clone();
@@ -82,7 +89,7 @@ pub(super) async fn capture(job: &mut Job) -> anyhow::Result<Captured> {
         captions,
         commands,
         connected: false,
-        recording_began: false,
+        recording_zero: None,
         report: None,
         names: BTreeMap::new(),
         found,
@@ -122,7 +129,8 @@ impl Live<'_> {
             CallEvent::Connected { .. } => self.connected = true,
             CallEvent::TrackAdded { track, kind, owner } => {
                 self.look_up(&owner);
-                if let Some(captions) = self.captions.as_mut().filter(|_| kind == TrackType::Voice) {
+                if let Some(captions) = self.captions.as_mut().filter(|_| kind == TrackType::Voice)
+                {
                     captions.add(track, owner);
                 }
             }
@@ -137,7 +145,12 @@ impl Live<'_> {
                 }
             }
             CallEvent::UserJoined { session, .. } => self.look_up(&session),
-            CallEvent::JobState { kind, start_at, end_at, err } => {
+            CallEvent::JobState {
+                kind,
+                start_at,
+                end_at,
+                err,
+            } => {
                 return self.take_job_state(kind, start_at, end_at, &err);
             }
             CallEvent::Stop => return Some("the host stopped it".to_owned()),
@@ -159,12 +172,19 @@ impl Live<'_> {
         end_at: i64,
         err: &str,
     ) -> Option<String> {
-        if kind == JobKind::Recording && start_at > 0 {
-            self.recording_began = true;
+        // An earlier recording of the same call has an end.
+        if kind == JobKind::Recording && start_at > 0 && end_at == 0 {
+            self.recording_zero.get_or_insert_with(|| zero_of(start_at));
         }
         // Said as well by `job_stop`, which may have been lost with a connection.
         let ended = kind == self.job.kind() && end_at > 0 && self.connected;
-        ended.then(|| if err.is_empty() { "it was ended".to_owned() } else { err.to_owned() })
+        ended.then(|| {
+            if err.is_empty() {
+                "it was ended".to_owned()
+            } else {
+                err.to_owned()
+            }
+        })
     }
 
     async fn tick(&mut self) -> Option<String> {
@@ -181,7 +201,9 @@ impl Live<'_> {
         }
         for track in self.capture.keyframes_wanted(now) {
             // A full queue: the wish is repeated in a second.
-            let _ = self.commands.try_send(CallCommand::RequestKeyframe { track });
+            let _ = self
+                .commands
+                .try_send(CallCommand::RequestKeyframe { track });
         }
         let limit = self.job.order.max_duration_sec.saturating_mul(1000);
         (self.capture.t_ms(now) >= limit).then(|| "it reached its longest duration".to_owned())
@@ -192,7 +214,8 @@ impl Live<'_> {
         if let Some(report) = self.report.take_if(|report| report.is_finished()) {
             return match report.await {
                 Ok(Ok(())) => {
-                    self.capture.set_zero(Instant::now());
+                    // A transcript's times are those of the recording it belongs to.
+                    self.capture.set_zero(self.recording_zero.unwrap_or(now));
                     tracing::info!("capturing");
                     None
                 }
@@ -205,12 +228,16 @@ impl Live<'_> {
             Details::Transcribing(_) => TRANSCRIPT_START,
         };
         if now.saturating_duration_since(self.begun) > limit {
-            let what = if self.connected { "the recording" } else { "the call" };
+            let what = if self.connected {
+                "the recording"
+            } else {
+                "the call"
+            };
             return Some(format!("waited {} s for {what}", limit.as_secs()));
         }
         let ready = match self.job.details {
             Details::Recording(_) => self.connected,
-            Details::Transcribing(_) => self.connected && self.recording_began,
+            Details::Transcribing(_) => self.connected && self.recording_zero.is_some(),
         };
         if ready && self.report.is_none() {
             let (bot, job) = (self.job.bot.clone(), self.job.call.job_id.clone());
@@ -232,7 +259,13 @@ impl Live<'_> {
                         let name = display_name(&profile);
                         let user = profile.id.to_string();
                         // Nobody listens any more when the capture has ended.
-                        let _ = found.send(Name { session, user, name }).await;
+                        let _ = found
+                            .send(Name {
+                                session,
+                                user,
+                                name,
+                            })
+                            .await;
                         return;
                     }
                     Err(error) => tracing::debug!(%error, "look up a name"),
@@ -262,7 +295,24 @@ impl Live<'_> {
         tokio::task::spawn_blocking(move || capture.end(&why, now))
             .await?
             .context("write the last of the capture")?;
-        Ok(if begun { Captured::Something } else { Captured::Nothing { why: reason } })
+        Ok(if begun {
+            Captured::Something
+        } else {
+            Captured::Nothing { why: reason }
+        })
+    }
+}
+
+/// The instant of a moment that the messaging server named, if its clock is near ours; else now.
+fn zero_of(start_at: i64) -> Instant {
+    let now = Instant::now();
+    let ago = u64::try_from(unix_ms().saturating_sub(start_at)).map(Duration::from_millis);
+    match ago {
+        Ok(ago) if ago <= LARGEST_CLOCK_GAP => now.checked_sub(ago).unwrap_or(now),
+        Ok(_) | Err(_) => {
+            tracing::warn!(start_at, "the messaging server's clock differs from ours");
+            now
+        }
     }
 }
 
@@ -283,6 +333,14 @@ async fn report_start(bot: BotApi, job: String, report: StatusReport) -> Result<
 /// First and last name, else nickname, else username.
 fn display_name(profile: &proto::calls::bot::Profile) -> String {
     let full = format!("{} {}", profile.first_name.trim(), profile.last_name.trim());
-    let names = [full.trim(), profile.nickname.trim(), profile.username.trim()];
-    names.into_iter().find(|name| !name.is_empty()).unwrap_or("Unknown").to_owned()
+    let names = [
+        full.trim(),
+        profile.nickname.trim(),
+        profile.username.trim(),
+    ];
+    names
+        .into_iter()
+        .find(|name| !name.is_empty())
+        .unwrap_or("Unknown")
+        .to_owned()
 }

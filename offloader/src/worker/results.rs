@@ -33,10 +33,14 @@ pub(super) async fn make_and_hand_in(job: &Job) -> anyhow::Result<Outcome> {
         Details::Transcribing(input) => transcribe(job, plan, input).await?,
     };
     Ok(match handed_in {
-        Ok(note) => Outcome { ending: Ending::Done, note },
-        Err(error @ PublishError::Credentials(_)) => {
-            Outcome { ending: Ending::Parked, note: error.to_string() }
-        }
+        Ok(note) => Outcome {
+            ending: Ending::Done,
+            note,
+        },
+        Err(error @ PublishError::Credentials(_)) => Outcome {
+            ending: Ending::Parked,
+            note: error.to_string(),
+        },
         Err(error) => failed(format!("{:#}", anyhow::Error::from(error))),
     })
 }
@@ -55,19 +59,19 @@ async fn record(job: &Job, plan: Plan, input: RecordingInput) -> anyhow::Result<
         .context("make the recording")?;
         let took_ms = begun.elapsed().as_millis();
         tracing::info!(took_ms, "the recording is made");
-        let entry = Entry::Made { file: finish::MOVIE.to_owned() };
+        let entry = Entry::Made {
+            file: finish::MOVIE.to_owned(),
+        };
         Journal::open(&job.order.folder)?.record(&entry)?;
     }
     let mut publisher = Publisher::open(&job.bot, &job.order.folder, Pace::default())?;
-    let done = publisher.recording(&job.call.job_id, &job.call.post_id, finish::MOVIE).await;
+    let done = publisher
+        .recording(&job.call.job_id, &job.call.post_id, finish::MOVIE)
+        .await;
     Ok(done.map(|()| String::new()))
 }
 
-async fn transcribe(
-    job: &Job,
-    plan: Plan,
-    input: &TranscribingInput,
-) -> anyhow::Result<HandedIn> {
+async fn transcribe(job: &Job, plan: Plan, input: &TranscribingInput) -> anyhow::Result<HandedIn> {
     let folder = &job.order.folder;
     let speech = match speech_client(&job.order.speech, input) {
         Ok(speech) => speech,
@@ -94,7 +98,9 @@ async fn transcribe(
             })
             .await?;
             sections = rest;
-            let Some(Section { offset_ms, pcm }) = section else { break };
+            let Some(Section { offset_ms, pcm }) = section else {
+                break;
+            };
             let heard = speech.transcribe(pcm, language.clone()).await?;
             language = heard.language.clone().or(language);
             tracks.push(heard.of_speaker(speaker.clone(), offset_ms));
@@ -113,7 +119,9 @@ async fn transcribe(
     write(folder, TXT, &transcript.to_txt(rules))?;
     let mut publisher = Publisher::open(&job.bot, folder, Pace::default())?;
     let (id, post) = (&job.call.job_id, &job.call.post_id);
-    let done = publisher.transcript(id, post, transcript.language(), (VTT, TXT)).await;
+    let done = publisher
+        .transcript(id, post, transcript.language(), (VTT, TXT))
+        .await;
     Ok(done.map(|()| String::new()))
 }
 
@@ -130,10 +138,18 @@ pub(super) fn speech_client(
 ) -> Result<SpeechClient, SpeechError> {
     let mut config = SpeechConfig::new(Vec::new(), order.models_dir.clone());
     config.socket = Some(order.socket.clone());
-    let wanted = if order.model.is_empty() { &input.model_size } else { &order.model };
+    let wanted = if order.model.is_empty() {
+        &input.model_size
+    } else {
+        &order.model
+    };
     config.transcript_model = choose_model(&order.models_dir, &[wanted, "base"]);
     // The small model is quick enough for captions, but knows English only.
-    let quick = if input.captions_language.starts_with("en") { "tiny.en" } else { "base" };
+    let quick = if input.captions_language.starts_with("en") {
+        "tiny.en"
+    } else {
+        "base"
+    };
     config.caption_model = choose_model(&order.models_dir, &[quick, wanted, "base"]);
     SpeechClient::start(config)
 }
@@ -143,7 +159,11 @@ fn choose_model(dir: &Path, wanted: &[&str]) -> String {
     wanted
         .iter()
         .flat_map(|name| {
-            [(*name).to_owned(), format!("{name}.en"), format!("ggml-{name}.bin")]
+            [
+                (*name).to_owned(),
+                format!("{name}.en"),
+                format!("ggml-{name}.bin"),
+            ]
         })
         .find(|name| crate::models::installed(dir, name).is_some())
         .unwrap_or_else(|| "tiny.en".to_owned())

@@ -48,9 +48,27 @@ impl Call {
             (2, TrackType::Screen, "anna"),
         ] {
             let user = UserId::parse(format!("user-{owner}")).unwrap();
-            call.event(0, CallEvent::UserJoined { user, session: session(owner) });
-            call.event(0, CallEvent::TrackAdded { track, kind, owner: session(owner) });
-            call.capture.name(owner, &format!("user-{owner}"), &format!("Name {owner}"), zero);
+            call.event(
+                0,
+                CallEvent::UserJoined {
+                    user,
+                    session: session(owner),
+                },
+            );
+            call.event(
+                0,
+                CallEvent::TrackAdded {
+                    track,
+                    kind,
+                    owner: session(owner),
+                },
+            );
+            call.capture.name(
+                owner,
+                &format!("user-{owner}"),
+                &format!("Name {owner}"),
+                zero,
+            );
         }
         call
     }
@@ -89,7 +107,13 @@ fn record(folder: &Path) {
         }
         // Every tenth packet is overtaken by the one after it.
         let late = if n % 10 == 3 { 25 } else { n % 3 * 4 };
-        call.packet(0, 1000 + n * 20 + late, 500 + n, 90_000 + n * 960, &anna[n as usize]);
+        call.packet(
+            0,
+            1000 + n * 20 + late,
+            500 + n,
+            90_000 + n * 960,
+            &anna[n as usize],
+        );
     }
     for n in 0..50u64 {
         call.packet(1, 5000 + n * 20, n, n * 960, &ben[n as usize]);
@@ -101,7 +125,13 @@ fn record(folder: &Path) {
     }
     call.event(6000, CallEvent::ScreenOff);
     for n in 150..300u64 {
-        call.packet(0, 4000 + n * 20, 500 + n, 90_000 + n * 960, &anna[n as usize]);
+        call.packet(
+            0,
+            4000 + n * 20,
+            500 + n,
+            90_000 + n * 960,
+            &anna[n as usize],
+        );
     }
     let end = call.at(10_000);
     call.capture.end("the test is over", end).unwrap();
@@ -119,7 +149,10 @@ fn a_capture_with_loss_reordering_and_silence_becomes_a_file_with_sound_where_it
     let movie = probe(&path);
     assert!((movie.seconds - 10.0).abs() < 0.3, "{} s", movie.seconds);
     let (codec, width, height) = movie.video.unwrap();
-    assert_eq!((codec, width, height), (ffmpeg_next::codec::Id::H264, 1280, 720));
+    assert_eq!(
+        (codec, width, height),
+        (ffmpeg_next::codec::Id::H264, 1280, 720)
+    );
     assert_eq!(movie.audio, Some(ffmpeg_next::codec::Id::AAC));
 
     for (from, until) in [(1.2, 2.0), (2.0, 3.0), (3.0, 3.8), (7.2, 8.0), (9.0, 9.8)] {
@@ -128,18 +161,32 @@ fn a_capture_with_loss_reordering_and_silence_becomes_a_file_with_sound_where_it
     }
     assert!(movie.tone(1000.0, 5.1, 5.9) > 0.2);
     for (from, until) in [(0.0, 0.9), (4.2, 4.9), (6.2, 6.9)] {
-        let level = movie.tone(400.0, from, until).max(movie.tone(1000.0, from, until));
+        let level = movie
+            .tone(400.0, from, until)
+            .max(movie.tone(1000.0, from, until));
         assert!(level < 0.01, "{level} at {from}");
     }
 
     let luma = |at: f64| {
-        let shown = movie.pictures.iter().rev().find(|(time, _)| *time <= at + 0.001).unwrap();
+        let shown = movie
+            .pictures
+            .iter()
+            .rev()
+            .find(|(time, _)| *time <= at + 0.001)
+            .unwrap();
         shown.1
     };
     assert!(luma(4.0) > 200 && luma(5.8) > 200, "the screen is white");
     assert!(luma(1.0) < 120 && luma(7.5) < 120, "the card is dark");
-    let still = movie.pictures.iter().filter(|(time, _)| (6.5..9.5).contains(time)).count();
-    assert!((2..=4).contains(&still), "{still} pictures of a card in 3 s");
+    let still = movie
+        .pictures
+        .iter()
+        .filter(|(time, _)| (6.5..9.5).contains(time))
+        .count();
+    assert!(
+        (2..=4).contains(&still),
+        "{still} pictures of a card in 3 s"
+    );
 }
 
 #[test]
@@ -175,9 +222,14 @@ fn after_a_sudden_end_everything_that_reached_the_disk_is_in_the_file() {
     let log = std::fs::read(log_path(folder.path(), 0)).unwrap();
     let entries = journal::read(folder.path());
     // The journal ends before `Stopped`, the logs in the middle of a record.
-    let kept: Vec<_> =
-        entries.iter().filter(|entry| !matches!(entry, Entry::Stopped { .. })).collect();
-    let lines: Vec<_> = kept.iter().map(|entry| serde_json::to_string(entry).unwrap()).collect();
+    let kept: Vec<_> = entries
+        .iter()
+        .filter(|entry| !matches!(entry, Entry::Stopped { .. }))
+        .collect();
+    let lines: Vec<_> = kept
+        .iter()
+        .map(|entry| serde_json::to_string(entry).unwrap())
+        .collect();
     for share in [0.3, 0.5, 0.77] {
         std::fs::write(journal::path(folder.path()), lines.join("\n")).unwrap();
         let cut = (log.len() as f64 * share) as usize;
@@ -197,7 +249,9 @@ fn an_empty_capture_gives_a_short_file_with_a_card() {
     assert!(Plan::read(folder.path()).is_none());
     let zero = Instant::now();
     capture.set_zero(zero);
-    capture.end("nothing happened", zero + Duration::from_millis(1500)).unwrap();
+    capture
+        .end("nothing happened", zero + Duration::from_millis(1500))
+        .unwrap();
     let plan = Plan::read(folder.path()).unwrap();
     let movie = probe(&make_movie(folder.path(), &plan, &input()).unwrap());
     assert!((movie.seconds - 1.5).abs() < 0.3);

@@ -37,7 +37,9 @@ fn bot(site: &Site) -> BotApi {
 async fn publish(site: &Arc<Site>, folder: &Path) -> Result<(), PublishError> {
     std::fs::write(folder.join(FILE), contents()).unwrap();
     let bot = bot(site);
-    Publisher::open(&bot, folder, pace())?.recording(JOB, POST, FILE).await
+    Publisher::open(&bot, folder, pace())?
+        .recording(JOB, POST, FILE)
+        .await
 }
 
 fn assert_handed_in_once(site: &Site) {
@@ -80,7 +82,10 @@ async fn a_restart_resumes_the_upload_session_of_the_run_before() {
         .await
         .unwrap();
     let first = contents()[..40_000].to_vec();
-    bot(&site).upload_piece(upload.id.as_str(), first.into()).await.unwrap();
+    bot(&site)
+        .upload_piece(upload.id.as_str(), first.into())
+        .await
+        .unwrap();
     let mut journal = Journal::open(folder.path()).unwrap();
     let name = "Call_Town_2026-11-22_00-00-00".to_owned();
     journal.record(&Entry::Named { name }).unwrap();
@@ -127,7 +132,10 @@ async fn a_transcript_is_two_files_vtt_first() {
     std::fs::write(folder.path().join("t.txt"), "text").unwrap();
     let bot = bot(&site);
     let mut publisher = Publisher::open(&bot, folder.path(), pace()).unwrap();
-    publisher.transcript(JOB, POST, "en", ("t.vtt", "t.txt")).await.unwrap();
+    publisher
+        .transcript(JOB, POST, "en", ("t.vtt", "t.txt"))
+        .await
+        .unwrap();
     let reports = site.transcriptions.lock().unwrap();
     let expected = json!({
         "JobID": JOB, "PostID": POST, "Transcriptions": [

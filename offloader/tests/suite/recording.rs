@@ -52,7 +52,10 @@ impl Service {
             .await
             .unwrap();
         assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
-        answer.json::<Value>().await.unwrap()["id"].as_str().unwrap().to_owned()
+        answer.json::<Value>().await.unwrap()["id"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     async fn record(&self, site: &Site) -> String {
@@ -60,7 +63,8 @@ impl Service {
     }
 
     async fn record_with(&self, input: Value) -> String {
-        self.create("recording", "calls-recorder:v0.8.13", input).await
+        self.create("recording", "calls-recorder:v0.8.13", input)
+            .await
     }
 
     async fn job(&self, id: &str) -> Value {
@@ -75,7 +79,11 @@ impl Service {
         let until = Instant::now() + LONG;
         while last["output_data"]["status"] != status {
             let log = std::fs::read_to_string(self.job_folder(id).join("worker.log"));
-            assert!(Instant::now() < until, "{last}\n{}", log.unwrap_or_default());
+            assert!(
+                Instant::now() < until,
+                "{last}\n{}",
+                log.unwrap_or_default()
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
             last = self.job(id).await;
         }
@@ -97,7 +105,10 @@ async fn run(folder: &Path) -> Running {
         data_dir: folder.to_path_buf(),
         allow_self_registration: true,
         worker_command: vec![env!("CARGO_BIN_EXE_offloader").into(), "worker".into()],
-        speech: SpeechConfig { models_dir: folder.join("no models"), ..Config::default().speech },
+        speech: SpeechConfig {
+            models_dir: folder.join("no models"),
+            ..Config::default().speech
+        },
         ..Config::default()
     };
     offloader::start(config).await.unwrap()
@@ -116,7 +127,10 @@ async fn started(site: &Arc<Site>) -> Instant {
     })
     .await;
     let status = site.statuses.lock().unwrap()[0].clone();
-    assert_eq!(status, json!({ "JobType": "recording", "Status": "started" }));
+    assert_eq!(
+        status,
+        json!({ "JobType": "recording", "Status": "started" })
+    );
     Instant::now()
 }
 
@@ -127,14 +141,20 @@ fn movie(site: &Site) -> Probe {
 }
 
 fn kill(pid: &str) {
-    let killed = std::process::Command::new("kill").args(["-9", pid.trim()]).status().unwrap();
+    let killed = std::process::Command::new("kill")
+        .args(["-9", pid.trim()])
+        .status()
+        .unwrap();
     assert!(killed.success());
 }
 
 fn assert_handed_in(site: &Site) {
     let recordings = site.recordings.lock().unwrap();
     assert_eq!(recordings.len(), 1);
-    assert_eq!((&recordings[0]["JobID"], &recordings[0]["PostID"]), (&json!(JOB), &json!(POST)));
+    assert_eq!(
+        (&recordings[0]["JobID"], &recordings[0]["PostID"]),
+        (&json!(JOB), &json!(POST))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -152,16 +172,33 @@ async fn a_call_is_recorded_and_handed_in() {
     assert_eq!(site.leaves.load(Ordering::Relaxed), 1);
 
     let movie = movie(&site);
-    assert!((movie.seconds - lasted).abs() < 1.0, "{} s of {lasted}", movie.seconds);
-    assert_eq!(movie.video.map(|(_, width, height)| (width, height)), Some((1280, 720)));
+    assert!(
+        (movie.seconds - lasted).abs() < 1.0,
+        "{} s of {lasted}",
+        movie.seconds
+    );
+    assert_eq!(
+        movie.video.map(|(_, width, height)| (width, height)),
+        Some((1280, 720))
+    );
     for hertz in [400.0, 1000.0] {
-        assert!(movie.tone(hertz, 2.0, 5.0) > 0.2, "{hertz}: {}", movie.tone(hertz, 2.0, 5.0));
+        assert!(
+            movie.tone(hertz, 2.0, 5.0) > 0.2,
+            "{hertz}: {}",
+            movie.tone(hertz, 2.0, 5.0)
+        );
     }
     assert!(movie.tone(700.0, 2.0, 5.0) < 0.01);
-    let white = movie.pictures.iter().filter(|(_, luma)| *luma > 200).count();
+    let white = movie
+        .pictures
+        .iter()
+        .filter(|(_, luma)| *luma > 200)
+        .count();
     assert!(white > 20, "{white} pictures of the white screen");
     assert!(movie.pictures[0].1 < 120, "a card before the screen");
-    let voices = std::fs::read_dir(service.job_folder(&id)).unwrap().flatten();
+    let voices = std::fs::read_dir(service.job_folder(&id))
+        .unwrap()
+        .flatten();
     let voices = voices.filter(|file| file.path().extension().is_some_and(|e| e == "mka"));
     assert_eq!(voices.count(), 2);
     service.running.unwrap().stop().await;
@@ -178,14 +215,25 @@ async fn a_killed_worker_loses_at_most_four_seconds() {
     let killed = begun.elapsed().as_secs_f64();
     service.wait_for(&id, "done").await;
     assert_handed_in(&site);
-    assert_eq!(site.joins.load(Ordering::Relaxed), 1, "the call is not joined again");
+    assert_eq!(
+        site.joins.load(Ordering::Relaxed),
+        1,
+        "the call is not joined again"
+    );
 
     let movie = movie(&site);
-    assert!(movie.seconds > killed - 4.0 && movie.seconds < killed + 1.0, "{}", movie.seconds);
+    assert!(
+        movie.seconds > killed - 4.0 && movie.seconds < killed + 1.0,
+        "{}",
+        movie.seconds
+    );
     let last = movie.seconds;
     for hertz in [400.0, 1000.0] {
         assert!(movie.tone(hertz, 2.0, killed - 4.0) > 0.2, "{hertz}");
-        assert!(movie.tone(hertz, last - 1.0, last - 0.5) > 0.2, "{hertz} at the end");
+        assert!(
+            movie.tone(hertz, last - 1.0, last - 0.5) > 0.2,
+            "{hertz} at the end"
+        );
     }
     service.running.unwrap().stop().await;
 }
@@ -233,8 +281,13 @@ async fn without_a_model_a_transcript_job_ends_well_and_names_the_command() {
     input["transcription_id"] = json!(JOB);
     input["output_format"] = json!("vtt");
     input["live_captions_on"] = json!("true");
-    let id = service.create("transcribing", "calls-transcriber:v0.7.2", input).await;
-    eventually("the join", LONG, async || site.joins.load(Ordering::Relaxed) == 1).await;
+    let id = service
+        .create("transcribing", "calls-transcriber:v0.7.2", input)
+        .await;
+    eventually("the join", LONG, async || {
+        site.joins.load(Ordering::Relaxed) == 1
+    })
+    .await;
     let state = json!({
         "callID": crate::site::CHANNEL, "channelID": crate::site::CHANNEL,
         "jobState": { "type": "recording", "init_at": 1, "start_at": 2, "end_at": 0, "err": "" },

@@ -28,13 +28,18 @@ pub(crate) struct Script {
 impl Script {
     /// Adds a person whose voice is a tone for half a minute.
     pub(crate) fn voice(mut self, session: &str, hertz: f32) -> Self {
-        self.voices.push((session.to_owned(), tone_packets(hertz, 50 * 30)));
+        self.voices
+            .push((session.to_owned(), tone_packets(hertz, 50 * 30)));
         self
     }
 
     /// Adds a screen of one shade, shared from `begin` on.
     pub(crate) fn screen(mut self, session: &str, luma: u8, begin: Duration) -> Self {
-        self.screen = Some((session.to_owned(), picture_packets(luma, 640, 360, 30 * 15), begin));
+        self.screen = Some((
+            session.to_owned(),
+            picture_packets(luma, 640, 360, 30 * 15),
+            begin,
+        ));
         self
     }
 }
@@ -98,7 +103,9 @@ impl Sfu {
         while stop.try_recv() != Err(TryRecvError::Disconnected) && self.rtc.is_alive() {
             let wait = self.poll().min(Instant::now() + Duration::from_millis(5));
             let wait = wait.saturating_duration_since(Instant::now());
-            self.socket.set_read_timeout(Some(wait.max(Duration::from_millis(1)))).unwrap();
+            self.socket
+                .set_read_timeout(Some(wait.max(Duration::from_millis(1))))
+                .unwrap();
             let now = Instant::now();
             let input = match self.socket.recv_from(&mut buffer) {
                 Ok((len, source)) => Input::Receive(
@@ -125,7 +132,9 @@ impl Sfu {
             match self.rtc.poll_output() {
                 Ok(Output::Timeout(at)) => return at,
                 Ok(Output::Transmit(transmit)) => {
-                    let _ = self.socket.send_to(&transmit.contents, transmit.destination);
+                    let _ = self
+                        .socket
+                        .send_to(&transmit.contents, transmit.destination);
                 }
                 Ok(Output::Event(event)) => self.take(event),
                 Err(_) => return Instant::now(),
@@ -167,21 +176,43 @@ impl Sfu {
         let mut map = BTreeMap::new();
         let mut api = self.rtc.sdp_api();
         let mut add = |kind: TrackType, session: &str| {
-            let media = if kind.is_audio() { MediaKind::Audio } else { MediaKind::Video };
+            let media = if kind.is_audio() {
+                MediaKind::Audio
+            } else {
+                MediaKind::Video
+            };
             let track = format!("{}_{session}_abcdefgh", kind.as_str());
             let stream = Some(session.to_owned());
             let mid = api.add_media(media, Direction::SendOnly, stream, Some(track), None);
-            map.insert(mid.to_string(), MediaMapEntry { kind, sender: session.to_owned() });
+            map.insert(
+                mid.to_string(),
+                MediaMapEntry {
+                    kind,
+                    sender: session.to_owned(),
+                },
+            );
             mid
         };
         for (session, packets) in script.voices {
             let mid = add(TrackType::Voice, &session);
             let begin = Duration::ZERO;
-            self.tracks.push(Sending { mid, video: false, packets, sent: 0, begin });
+            self.tracks.push(Sending {
+                mid,
+                video: false,
+                packets,
+                sent: 0,
+                begin,
+            });
         }
         if let Some((session, packets, begin)) = script.screen {
             let mid = add(TrackType::Screen, &session);
-            self.tracks.push(Sending { mid, video: true, packets, sent: 0, begin });
+            self.tracks.push(Sending {
+                mid,
+                video: true,
+                packets,
+                sent: 0,
+                begin,
+            });
         }
         if self.tracks.is_empty() {
             return;
@@ -190,7 +221,10 @@ impl Sfu {
         self.pending = Some(pending);
         self.tell(&ChannelMessage::MediaMap(map));
         let sdp = offer.to_sdp_string();
-        self.tell(&ChannelMessage::Sdp(SessionDescription { kind: SdpKind::Offer, sdp }));
+        self.tell(&ChannelMessage::Sdp(SessionDescription {
+            kind: SdpKind::Offer,
+            sdp,
+        }));
     }
 
     fn send_due(&mut self) {
@@ -219,7 +253,10 @@ impl Sfu {
         let video = track.video;
         if video {
             payload.insert(0, 0x10);
-            assert!(payload.len() < 1200, "the test's pictures fit into one packet");
+            assert!(
+                payload.len() < 1200,
+                "the test's pictures fit into one packet"
+            );
         }
         let pt = {
             let media = self.rtc.media(mid).unwrap();

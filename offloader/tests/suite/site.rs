@@ -83,7 +83,10 @@ impl Site {
             .route("/calls/{channel}/transcriptions", post(transcriptions))
             .route("/uploads", post(new_upload))
             .route("/uploads/{id}", get(see_upload).post(add_piece))
-            .layer(axum::middleware::from_fn_with_state(site.clone(), misfortune));
+            .layer(axum::middleware::from_fn_with_state(
+                site.clone(),
+                misfortune,
+            ));
         let app = Router::new()
             .route("/api/v4/websocket", get(websocket))
             .nest("/plugins/com.mattermost.calls/bot", bot)
@@ -117,7 +120,9 @@ impl Site {
     /// The one uploaded file whose name ends so.
     pub(crate) fn file(&self, ending: &str) -> Vec<u8> {
         let uploads = self.uploads.lock().unwrap();
-        let mut found = uploads.values().filter(|upload| upload.name.ends_with(ending));
+        let mut found = uploads
+            .values()
+            .filter(|upload| upload.name.ends_with(ending));
         let upload = found.next().unwrap_or_else(|| panic!("no file {ending}"));
         assert_eq!(upload.bytes.len(), upload.size);
         upload.bytes.clone()
@@ -143,11 +148,17 @@ async fn misfortune(
     let always = site.always.load(Ordering::Relaxed);
     if always != 0 {
         let status = StatusCode::from_u16(always as u16).unwrap();
-        return (status, Json(json!({ "message": "no", "status_code": always }))).into_response();
+        return (
+            status,
+            Json(json!({ "message": "no", "status_code": always })),
+        )
+            .into_response();
     }
     let unlucky = site
         .failures
-        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1))
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+            left.checked_sub(1)
+        })
         .is_ok();
     if unlucky {
         return (StatusCode::SERVICE_UNAVAILABLE, "busy").into_response();
@@ -217,16 +228,17 @@ async fn see_upload(State(site): State<Arc<Site>>, Path(id): Path<String>) -> Re
     }
 }
 
-async fn add_piece(
-    State(site): State<Arc<Site>>,
-    Path(id): Path<String>,
-    body: Bytes,
-) -> Response {
+async fn add_piece(State(site): State<Arc<Site>>, Path(id): Path<String>, body: Bytes) -> Response {
     let mut uploads = site.uploads.lock().unwrap();
-    let Some(upload) = uploads.get_mut(&id) else { return StatusCode::NOT_FOUND.into_response() };
+    let Some(upload) = uploads.get_mut(&id) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
     let taken = body.len().min(site.piece_limit.load(Ordering::Relaxed));
     upload.bytes.extend_from_slice(&body[..taken]);
-    assert!(upload.bytes.len() <= upload.size, "more bytes than announced");
+    assert!(
+        upload.bytes.len() <= upload.size,
+        "more bytes than announced"
+    );
     if upload.bytes.len() < upload.size {
         return StatusCode::NO_CONTENT.into_response();
     }
@@ -288,9 +300,8 @@ async fn serve(site: Arc<Site>, mut socket: WebSocket) {
             Action::Sdp(offer) => {
                 let (stop, stopped) = std::sync::mpsc::channel();
                 let script = site.script.lock().unwrap().clone();
-                let answer = tokio::task::spawn_blocking(move || {
-                    sfu::answer(&offer.sdp, script, stopped)
-                });
+                let answer =
+                    tokio::task::spawn_blocking(move || sfu::answer(&offer.sdp, script, stopped));
                 let answer = json!({ "type": "answer", "sdp": answer.await.unwrap() });
                 media = Some(stop);
                 let signal = json!({

@@ -3,17 +3,20 @@
 use std::f32::consts::TAU;
 use std::path::Path;
 
-use ffmpeg_next as ff;
 use ff::format::Sample;
 use ff::format::sample::Type;
 use ff::util::frame::Audio;
 use ff::{ChannelLayout, Packet, codec, encoder, media};
+use ffmpeg_next as ff;
 
 /// `count` packets of 20 ms of a tone.
 pub(crate) fn tone_packets(hertz: f32, count: usize) -> Vec<Vec<u8>> {
     ff::init().unwrap();
     let codec = encoder::find_by_name("libopus").unwrap();
-    let mut audio = codec::Context::new_with_codec(codec).encoder().audio().unwrap();
+    let mut audio = codec::Context::new_with_codec(codec)
+        .encoder()
+        .audio()
+        .unwrap();
     audio.set_rate(48_000);
     audio.set_format(Sample::F32(Type::Packed));
     audio.set_channel_layout(ChannelLayout::MONO);
@@ -43,7 +46,10 @@ pub(crate) fn tone_packets(hertz: f32, count: usize) -> Vec<Vec<u8>> {
 pub(crate) fn picture_packets(luma: u8, width: u32, height: u32, count: usize) -> Vec<Vec<u8>> {
     ff::init().unwrap();
     let codec = encoder::find_by_name("libvpx").unwrap();
-    let mut video = codec::Context::new_with_codec(codec).encoder().video().unwrap();
+    let mut video = codec::Context::new_with_codec(codec)
+        .encoder()
+        .video()
+        .unwrap();
     video.set_width(width);
     video.set_height(height);
     video.set_format(ff::format::Pixel::YUV420P);
@@ -94,12 +100,17 @@ pub(crate) fn probe(path: &Path) -> Probe {
     let mut audio = decoder(media::Type::Audio).map(|(i, b, d)| (i, b, d.audio().unwrap()));
     let mut probe = Probe {
         seconds,
-        video: video.as_ref().map(|(_, _, d)| (d.id(), d.width(), d.height())),
+        video: video
+            .as_ref()
+            .map(|(_, _, d)| (d.id(), d.width(), d.height())),
         audio: audio.as_ref().map(|(_, _, d)| d.id()),
         samples: Vec::new(),
         pictures: Vec::new(),
     };
-    let packets: Vec<_> = input.packets().map(|(stream, packet)| (stream.index(), packet)).collect();
+    let packets: Vec<_> = input
+        .packets()
+        .map(|(stream, packet)| (stream.index(), packet))
+        .collect();
     for (index, packet) in &packets {
         if let Some((_, base, decoder)) = video.as_mut().filter(|(i, ..)| i == index) {
             decoder.send_packet(packet).unwrap();
@@ -137,9 +148,11 @@ fn take_samples(decoder: &mut codec::decoder::Audio, base: ff::Rational, out: &m
         let at = (frame.pts().unwrap_or(0) as f64 * f64::from(base) * 48_000.0).round() as i64;
         let samples: Vec<f32> = match frame.format() {
             Sample::F32(Type::Planar) => frame.plane::<f32>(0).to_vec(),
-            Sample::I16(Type::Planar) => {
-                frame.plane::<i16>(0).iter().map(|s| f32::from(*s) / 32_768.0).collect()
-            }
+            Sample::I16(Type::Planar) => frame
+                .plane::<i16>(0)
+                .iter()
+                .map(|s| f32::from(*s) / 32_768.0)
+                .collect(),
             other => panic!("samples of {other:?}"),
         };
         let skip = usize::try_from(-at).unwrap_or(0).min(samples.len());
