@@ -19,7 +19,7 @@ mod transcribe;
 pub mod transcript;
 mod wire;
 
-pub use captions::{CaptionOptions, CaptionStream, CaptionUpdate, CaptionUpdates};
+pub use captions::{CaptionOptions, CaptionStream, CaptionUpdate, CaptionUpdates, Flicker};
 pub use client::{SpeechClient, SpeechConfig, SpeechError, SpeechStats};
 pub use host::SpeechHost;
 pub use transcribe::Transcription;

