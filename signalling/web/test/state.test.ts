@@ -7,6 +7,7 @@ import {opinionScore, QualityMeter} from '../src/peer/quality';
 import {joinRefused} from '../src/peer/problems';
 import {emojiOf, newActiveCall, withCaption, withoutOldCaptions, withScreen} from '../src/state/active';
 import {readCallPost, readCaptions} from '../src/state/callpost';
+import {readTranscript} from '../src/state/transcript';
 import {channelTitle, emptyChat, replyCounts, rootsOf, threadOf, withArrival, withoutPost, withPosts, type Chat} from '../src/state/chat';
 
 const post = (id: string, at: number, more: Partial<Post> = {}): Post => (
@@ -60,6 +61,20 @@ describe('the post of a call', () => {
     it('reads captions that name a file', () => {
         expect(readCaptions(post('p', 1, {props: {captions: [{title: 'English', language: 'en', file_id: 'f'}, {language: 'de'}, null]}})))
             .toEqual([{title: 'English', language: 'en', fileId: 'f'}]);
+    });
+});
+
+describe('a transcript', () => {
+    it('is read as passages of speakers', () => {
+        expect(readTranscript('00:00:01 -> 00:00:10\nAnna Berg\nGood morning.\n\n01:02:03 -> 01:02:04\nBen\nYes,\nhello.\n')).toEqual([
+            {from: '0:01', speaker: 'Anna Berg', text: 'Good morning.'},
+            {from: '1:02:03', speaker: 'Ben', text: 'Yes, hello.'},
+        ]);
+    });
+
+    it('is left alone in another form', () => {
+        expect(readTranscript('Anna: good morning')).toBeNull();
+        expect(readTranscript('00:00:01 -> 00:00:10')).toBeNull();
     });
 });
 

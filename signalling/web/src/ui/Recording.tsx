@@ -20,7 +20,7 @@ export function Recording({post}: {post: Post}): ReactNode {
                 {captions.map((entry, index) => <CaptionsTrack key={entry.fileId} entry={entry} first={index === 0}/>)}
             </video>
             {broken && <p className="refusal" role="alert">This browser could not play the recording. Download it and open it in a media player.</p>}
-            <a className="file" href={fileUrl(file.id, true)} download={file.name}><DownloadIcon/>Download {file.name}</a>
+            <a className="file" href={fileUrl(file.id, true)} download={file.name}><DownloadIcon/><span className="ellipsis">Download {file.name}</span></a>
         </div>
     );
 }

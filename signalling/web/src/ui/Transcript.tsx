@@ -3,6 +3,7 @@ import type {Post} from '@mattermost/types/posts';
 import {useEffect, useState, type ReactNode} from 'react';
 import {api, describe, fileUrl} from '../api/rest';
 import {filesOf} from '../state/callpost';
+import {readTranscript} from '../state/transcript';
 import {DownloadIcon} from './icons';
 
 export function Transcript({post}: {post: Post}): ReactNode {
@@ -31,10 +32,25 @@ export function Transcript({post}: {post: Post}): ReactNode {
             {text === null && refusal === '' && <p className="muted" role="status">Loading…</p>}
             {text !== null && (
                 <div className="transcript-text" role="region" aria-label="Transcript of the call" tabIndex={0} data-testid="transcript-text">
-                    {text.trim() === '' ? 'Nobody said anything.' : text.trim()}
+                    <Words text={text}/>
                 </div>
             )}
-            <a className="file" href={fileUrl(file.id, true)} download={file.name}><DownloadIcon/>Download {file.name}</a>
+            <a className="file" href={fileUrl(file.id, true)} download={file.name}><DownloadIcon/><span className="ellipsis">Download {file.name}</span></a>
         </div>
     );
+}
+
+function Words({text}: {text: string}): ReactNode {
+    if (text.trim() === '') {
+        return 'Nobody said anything.';
+    }
+    const passages = readTranscript(text);
+    if (!passages) {
+        return text.trim();
+    }
+    return passages.map((passage, index) => (
+        <p key={index}>
+            <strong>{passage.speaker}</strong> <span className="muted tabular">{passage.from}</span> {passage.text}
+        </p>
+    ));
 }
