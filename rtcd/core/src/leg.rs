@@ -43,6 +43,8 @@ pub(crate) struct Notes {
     pub(crate) ufrags: Vec<(u32, String)>,
     /// Sessions that are gone.
     pub(crate) closed: Vec<u32>,
+    /// What the latest forwarded packet belongs to, for the shell to time it.
+    pub(crate) fanned_out: Option<proto::rtcd::TrackType>,
 }
 
 /// The surroundings of one call into a leg.
@@ -118,7 +120,7 @@ impl Leg {
         let mut member = Member::new(request, session, ctx.now, ctx.config);
         for track in self.tracks.values() {
             if self.wants(&member, track) {
-                member.wanted.insert(track.number);
+                member.want(track.number);
             }
         }
         self.members.push(Some(Box::new(member)));
@@ -144,6 +146,7 @@ impl Leg {
             .receive(now, transport, source, destination, contents)
         {
             Ok(true) => {
+                member.last_heard = now;
                 self.settle(ctx, index);
                 true
             }
@@ -186,7 +189,7 @@ impl Leg {
             return;
         }
         member.scheduled = now + Duration::from_secs(3600);
-        if member.ice_deadline.is_some_and(|at| now >= at) {
+        if member.gives_up_at(ctx.config).is_some_and(|at| now >= at) {
             ctx.counters.conn_state(ConnState::Failed);
             ctx.counters.error(&self.key.group, ErrorKind::Ice);
             self.close(ctx, index, CloseReason::IceFailed);
@@ -226,7 +229,6 @@ impl Leg {
     }
 
     fn event(&mut self, ctx: &mut Ctx<'_>, index: u32, event: SessionEvent) {
-        let group = self.key.group.clone();
         match event {
             SessionEvent::Packet(incoming) => self.packet(ctx, index, incoming),
             SessionEvent::KeyframeWanted(mid) => self.keyframe_wanted(ctx, index, mid),
@@ -234,11 +236,11 @@ impl Leg {
             SessionEvent::ChannelOpen => self.channel_open(ctx, index),
             SessionEvent::ChannelClosed => self.channel_closed(ctx, index),
             SessionEvent::Connected => {
-                let now = ctx.now;
+                let (now, group) = (ctx.now, self.key.group.clone());
                 let Some(member) = self.member(index) else {
                     return;
                 };
-                member.ice_deadline = None;
+                member.connected = true;
                 let took = now.saturating_duration_since(member.joined_at);
                 ctx.counters.conn_state(ConnState::Connected);
                 ctx.out
@@ -247,19 +249,10 @@ impl Leg {
                         took,
                     }));
             }
-            SessionEvent::Reachable(reachable) => {
-                let until = ctx.now + ctx.config.ice_timeout;
-                if let Some(member) = self.member(index) {
-                    member.ice_deadline = (!reachable).then_some(until);
-                }
-                if !reachable {
-                    ctx.counters.conn_state(ConnState::Disconnected);
-                }
-            }
+            // Whether it is lost for good is decided by how long it stays silent.
+            SessionEvent::Unreachable => ctx.counters.conn_state(ConnState::Disconnected),
             SessionEvent::Closed => {
-                let was_connected = self
-                    .member(index)
-                    .is_some_and(|member| member.answered_at.is_some());
+                let was_connected = self.member(index).is_some_and(|member| member.connected);
                 let reason = if was_connected {
                     CloseReason::PeerClosed
                 } else {

@@ -37,8 +37,8 @@ const MAX_CHANNEL_QUEUE: usize = 256;
 #[derive(Debug)]
 pub(crate) enum SessionEvent {
     Connected,
-    /// ICE lost (`false`) or found again (`true`) the other end.
-    Reachable(bool),
+    /// ICE lost the other end, perhaps for a moment.
+    Unreachable,
     ChannelOpen,
     ChannelMessage(Vec<u8>),
     ChannelClosed,
@@ -287,11 +287,11 @@ impl Session {
             Event::KeyframeRequest(request) => SessionEvent::KeyframeWanted(request.mid),
             Event::Connected => SessionEvent::Connected,
             Event::IceConnectionStateChange(state) => match state {
-                IceConnectionState::Connected | IceConnectionState::Completed => {
-                    SessionEvent::Reachable(true)
-                }
-                IceConnectionState::Disconnected => SessionEvent::Reachable(false),
-                IceConnectionState::New | IceConnectionState::Checking => return None,
+                IceConnectionState::Disconnected => SessionEvent::Unreachable,
+                IceConnectionState::New
+                | IceConnectionState::Checking
+                | IceConnectionState::Connected
+                | IceConnectionState::Completed => return None,
             },
             // The first channel is the one, whatever its label.
             Event::ChannelOpen(id, _) if self.channel.is_none() => {

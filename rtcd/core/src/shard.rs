@@ -15,6 +15,9 @@ use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
+use proto::id::GroupId;
+use proto::rtcd::TrackType;
+
 use crate::config::CoreConfig;
 use crate::counters::{ConnState, Counters, DropReason};
 use crate::io::{
@@ -54,6 +57,8 @@ pub struct Shard {
     out: VecDeque<Output>,
     counters: Counters,
     notes: Notes,
+    /// The leg that took the latest datagram.
+    last_leg: LegId,
     now: Instant,
 }
 
@@ -76,6 +81,7 @@ impl Shard {
             out: VecDeque::new(),
             counters: Counters::default(),
             notes: Notes::default(),
+            last_leg: 0,
             now,
         }
     }
@@ -155,6 +161,14 @@ impl Shard {
         &self.counters
     }
 
+    /// Returns tenant and kind of the packet that was forwarded since the last question, if one was:
+    /// for the shell, which times some datagrams.
+    pub fn take_fanned_out(&mut self) -> Option<(&GroupId, TrackType)> {
+        let kind = self.notes.fanned_out.take()?;
+        let (call, _) = self.calls_by_leg.get(&self.last_leg)?;
+        Some((&call.group, kind))
+    }
+
     /// Whether a session here is reached under this ICE name: the shell asks before it hands a
     /// datagram to another shard.
     #[must_use]
@@ -187,6 +201,7 @@ impl Shard {
             self.counters.drop_one(DropReason::UnknownSource);
             return;
         };
+        self.last_leg = place.leg;
         let path = (transport, source, destination);
         let accepted = self
             .enter(place.leg, |leg, ctx| {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use harness::world::{Style, World, call};
+use harness::world::{Media, Style, World, call};
 use proto::rtcd::{RtcKind, TrackType, parse_track_id};
 use rtcd_core::LinkMessage;
 
@@ -35,14 +35,14 @@ fn gets(world: &mut World, receiver: &str, sender: &str, kind: TrackType) -> usi
 #[test]
 fn sound_and_screen_cross_a_link_and_keyframe_requests_come_back() {
     let mut world = apart(&["anna", "bert"]);
-    world.of("anna").publish(true, "mic-a");
-    world.of("bert").publish(true, "mic-b");
+    world.of("anna").publish(Media::Sound, "mic-a");
+    world.of("bert").publish(Media::Sound, "mic-b");
     world.control(
         "anna",
         RtcKind::ScreenOn,
         r#"{"screenStreamID":"screen-a"}"#,
     );
-    world.of("anna").publish(false, "screen-a");
+    world.of("anna").publish(Media::Picture, "screen-a");
     world.until("everything crosses", |world| {
         gets(world, "bert", "anna", TrackType::Voice) > 20
             && gets(world, "anna", "bert", TrackType::Voice) > 20
@@ -81,7 +81,7 @@ fn sound_and_screen_cross_a_link_and_keyframe_requests_come_back() {
 #[test]
 fn a_voice_muted_at_home_is_silent_everywhere_and_without_a_hole() {
     let mut world = apart(&["anna", "bert"]);
-    world.of("anna").publish(true, "mic-a");
+    world.of("anna").publish(Media::Sound, "mic-a");
     world.until("bert hears", |world| {
         gets(world, "bert", "anna", TrackType::Voice) > 20
     });
@@ -108,7 +108,7 @@ fn a_voice_muted_at_home_is_silent_everywhere_and_without_a_hole() {
 fn three_legs_do_not_echo() {
     let mut world = apart(&["anna", "bert", "carl"]);
     for name in ["anna", "bert", "carl"] {
-        world.of(name).publish(true, "mic");
+        world.of(name).publish(Media::Sound, "mic");
     }
     world.until("everybody hears everybody", |world| {
         ["anna", "bert", "carl"].iter().all(|listener| {
@@ -142,7 +142,7 @@ fn tracks_end_with_their_publisher_and_with_their_link() {
         RtcKind::ScreenOn,
         r#"{"screenStreamID":"screen-a"}"#,
     );
-    world.of("anna").publish(false, "screen-a");
+    world.of("anna").publish(Media::Picture, "screen-a");
     world.until("bert sees it", |world| {
         gets(world, "bert", "anna", TrackType::Screen) > 5
     });
@@ -155,7 +155,7 @@ fn tracks_end_with_their_publisher_and_with_their_link() {
         RtcKind::ScreenOn,
         r#"{"screenStreamID":"screen-d"}"#,
     );
-    world.of("dora").publish(false, "screen-d");
+    world.of("dora").publish(Media::Picture, "screen-d");
     world.until("bert sees dora's", |world| {
         gets(world, "bert", "dora", TrackType::Screen) > 5
     });

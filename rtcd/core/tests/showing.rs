@@ -1,11 +1,11 @@
 //! People show things: screens and cameras are told apart, repaired, and refreshed by keyframes.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use harness::world::{Style, World};
-use proto::rtcd::{RtcKind, TrackType};
+use harness::world::{Media, Style, World};
+use proto::rtcd::{ChannelMessage, Codec, RtcKind, TrackType};
+use rtcd_core::TrackDirection;
 
 const SECOND: Duration = Duration::from_secs(1);
 const SCREEN_ON: &str = r#"{"screenStreamID":"screen-a"}"#;
@@ -31,11 +31,11 @@ fn sees(world: &mut World, viewer: &str, presenter: &str, kind: TrackType) -> us
 #[test]
 fn a_screen_with_its_sound_is_told_from_a_voice() {
     let mut world = with(&["anna", "bert"]);
-    world.of("anna").publish(true, "mic-a");
+    world.of("anna").publish(Media::Sound, "mic-a");
     world.control("anna", RtcKind::ScreenOn, SCREEN_ON);
     world.run(SECOND / 2);
-    world.of("anna").publish(true, "screen-a");
-    world.of("anna").publish(false, "screen-a");
+    world.of("anna").publish(Media::Sound, "screen-a");
+    world.of("anna").publish(Media::Picture, "screen-a");
     for kind in [TrackType::Voice, TrackType::Screen, TrackType::ScreenAudio] {
         world.until("bert gets everything", |world| {
             sees(world, "bert", "anna", kind) > 10
@@ -69,8 +69,8 @@ fn a_screen_is_recognised_when_its_announcement_comes_late() {
         .delay_control
         .insert(RtcKind::ScreenOn.number(), SECOND);
     world.control("anna", RtcKind::ScreenOn, SCREEN_ON);
-    world.of("anna").publish(false, "screen-a");
-    world.of("anna").publish(true, "screen-a");
+    world.of("anna").publish(Media::Picture, "screen-a");
+    world.of("anna").publish(Media::Sound, "screen-a");
     world.run(SECOND / 2);
     assert!(
         world.of("bert").media_map.is_empty(),
@@ -85,7 +85,7 @@ fn a_screen_is_recognised_when_its_announcement_comes_late() {
 #[test]
 fn an_unannounced_video_is_never_shown_and_an_announced_camera_is() {
     let mut world = with(&["anna", "bert"]);
-    world.of("anna").publish(false, "camera-a");
+    world.of("anna").publish(Media::Picture, "camera-a");
     world.run(3 * SECOND);
     assert!(world.of("bert").media_map.is_empty());
     world.control("anna", RtcKind::VideoOn, r#"{"videoStreamID":"camera-a"}"#);
@@ -106,7 +106,7 @@ fn an_unannounced_video_is_never_shown_and_an_announced_camera_is() {
 fn a_screen_that_is_switched_off_is_withdrawn_and_can_be_shown_again() {
     let mut world = with(&["anna", "bert"]);
     world.control("anna", RtcKind::ScreenOn, SCREEN_ON);
-    let screen = world.of("anna").publish(false, "screen-a");
+    let screen = world.of("anna").publish(Media::Picture, "screen-a");
     world.until("bert sees it", |world| {
         sees(world, "bert", "anna", TrackType::Screen) > 10
     });
@@ -121,7 +121,7 @@ fn a_screen_that_is_switched_off_is_withdrawn_and_can_be_shown_again() {
         RtcKind::ScreenOn,
         r#"{"screenStreamID":"screen-2"}"#,
     );
-    world.of("anna").publish(false, "screen-2");
+    world.of("anna").publish(Media::Picture, "screen-2");
     world.until("bert sees the second", |world| {
         sees(world, "bert", "anna", TrackType::Screen) > 10
     });
@@ -136,7 +136,7 @@ fn a_screen_that_is_switched_off_is_withdrawn_and_can_be_shown_again() {
 fn two_presenters_at_once_are_one() {
     let mut world = with(&["anna", "bert", "carl"]);
     world.control("anna", RtcKind::ScreenOn, SCREEN_ON);
-    world.of("anna").publish(false, "screen-a");
+    world.of("anna").publish(Media::Picture, "screen-a");
     world.until("carl sees anna's", |world| {
         sees(world, "carl", "anna", TrackType::Screen) > 5
     });
@@ -145,7 +145,7 @@ fn two_presenters_at_once_are_one() {
         RtcKind::ScreenOn,
         r#"{"screenStreamID":"screen-b"}"#,
     );
-    world.of("bert").publish(false, "screen-b");
+    world.of("bert").publish(Media::Picture, "screen-b");
     world.run(SECOND);
     assert_eq!(sees(&mut world, "carl", "bert", TrackType::Screen), 0);
     // When the first ends, the second is shown.
@@ -164,13 +164,12 @@ fn two_presenters_at_once_are_one() {
 fn lost_pictures_are_sent_again() {
     let mut world = with(&["anna", "bert"]);
     world.control("anna", RtcKind::ScreenOn, SCREEN_ON);
-    world.of("anna").publish(false, "screen-a");
+    world.of("anna").publish(Media::Picture, "screen-a");
     world.until("bert sees it", |world| {
         sees(world, "bert", "anna", TrackType::Screen) > 10
     });
     // Every 9th media packet is lost, on the way in and on the way out.
-    let lost = Arc::new(AtomicUsize::new(0));
-    let counter = lost.clone();
+    let lost: &'static AtomicUsize = Box::leak(Box::default());
     let mut count = 0;
     world.lose = Some(Box::new(move |_, contents| {
         let is_media = contents
@@ -181,7 +180,7 @@ fn lost_pictures_are_sent_again() {
                 .is_some_and(|byte| !(192..=223).contains(byte));
         count += usize::from(is_media);
         let lose = is_media && count % 9 == 0;
-        counter.fetch_add(usize::from(lose), Ordering::Relaxed);
+        lost.fetch_add(usize::from(lose), Ordering::Relaxed);
         lose
     }));
     world.run(4 * SECOND);
@@ -208,7 +207,7 @@ fn lost_pictures_are_sent_again() {
 fn many_viewers_cause_one_keyframe_request_a_second() {
     let mut world = with(&["anna"]);
     world.control("anna", RtcKind::ScreenOn, SCREEN_ON);
-    world.of("anna").publish(false, "screen-a");
+    world.of("anna").publish(Media::Picture, "screen-a");
     world.run(2 * SECOND);
     let before = world.of("anna").keyframe_requests.len();
     for number in 0..12 {
@@ -226,6 +225,97 @@ fn many_viewers_cause_one_keyframe_request_a_second() {
         assert!(
             seen.into_iter().any(|heard| keyframe(&heard)),
             "{name} never got a keyframe"
+        );
+    }
+}
+
+#[test]
+fn a_viewer_with_a_good_link_is_moved_to_the_high_layer_without_a_break() {
+    let mut world = with(&["anna", "bert"]);
+    world.control("anna", RtcKind::ScreenOn, SCREEN_ON);
+    world.of("anna").publish(Media::Layers, "screen-a");
+    world.until("bert sees it", |world| {
+        sees(world, "bert", "anna", TrackType::Screen) > 10
+    });
+    let layers = |world: &mut World| -> Vec<u8> {
+        let seen = world.of("bert").heard_of("anna", TrackType::Screen);
+        seen.iter()
+            .map(|heard| *heard.payload.last().unwrap())
+            .collect()
+    };
+    assert!(
+        layers(&mut world).iter().all(|layer| *layer == 0),
+        "the low layer first"
+    );
+    world.of("bert").send(ChannelMessage::LossRate(0.0));
+    world.until("bert sees the high layer", |world| {
+        layers(world).last() == Some(&1)
+    });
+    world.of("bert").send(ChannelMessage::LossRate(0.3));
+    world.until("bert sees the low layer again", |world| {
+        layers(world).last() == Some(&0)
+    });
+    let numbers: Vec<u64> = world
+        .of("bert")
+        .heard_of("anna", TrackType::Screen)
+        .iter()
+        .map(|heard| heard.seq_no)
+        .collect();
+    assert!(
+        numbers.windows(2).all(|pair| pair[1] == pair[0] + 1),
+        "{numbers:?}"
+    );
+    assert_eq!(
+        world.of("bert").offers_received,
+        1,
+        "nothing is renegotiated"
+    );
+}
+
+#[test]
+fn of_two_codecs_each_viewer_gets_the_better_one_it_knows() {
+    let mut world = World::new(1);
+    world.join(
+        0,
+        "call",
+        "anna",
+        Style {
+            av1: true,
+            ..Style::default()
+        },
+    );
+    world.join(
+        0,
+        "call",
+        "bert",
+        Style {
+            av1: true,
+            ..Style::default()
+        },
+    );
+    world.join(0, "call", "carl", Style::default());
+    world.until("everybody is there", |world| {
+        world
+            .participants
+            .values()
+            .all(|participant| participant.channel_open)
+    });
+    world.control("anna", RtcKind::ScreenOn, SCREEN_ON);
+    world.of("anna").publish(Media::Picture, "screen-a");
+    world.of("anna").publish(Media::Av1Picture, "screen-a");
+    world.until("both see it", |world| {
+        sees(world, "bert", "anna", TrackType::Screen) > 20
+            && sees(world, "carl", "anna", TrackType::Screen) > 20
+    });
+    world.run(SECOND);
+    let group = &world.shards[0].counters().groups[&harness::world::group()];
+    assert_eq!(group.tracks(TrackDirection::Out, Codec::Av1), 1);
+    assert_eq!(group.tracks(TrackDirection::Out, Codec::Vp8), 1);
+    for viewer in ["bert", "carl"] {
+        assert_eq!(
+            world.of(viewer).media_map.len(),
+            1,
+            "{viewer} has one screen"
         );
     }
 }

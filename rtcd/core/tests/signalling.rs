@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use harness::world::{Style, World, group, key};
+use harness::world::{Media, Style, World, group, key};
 use proptest::prelude::*;
 use proto::id::GroupId;
 use proto::rtcd::{ChannelMessage, RtcKind, RtcMessage, TrackType};
@@ -35,7 +35,7 @@ fn the_server_waits_while_a_participant_holds_the_lock() {
     world.of("bert").send(ChannelMessage::Lock);
     world.run(SECOND / 4);
     assert_eq!(world.of("bert").lock_results, [true]);
-    world.of("anna").publish(true, "mic-a");
+    world.of("anna").publish(Media::Sound, "mic-a");
     world.run(3 * SECOND);
     assert_eq!(world.of("bert").offers_received, 0);
     world.of("bert").send(ChannelMessage::Lock);
@@ -54,7 +54,7 @@ fn a_lock_that_is_never_released_is_taken_away() {
     let mut world = with(&["anna", "bert"]);
     world.of("bert").send(ChannelMessage::Lock);
     world.run(SECOND / 4);
-    world.of("anna").publish(true, "mic-a");
+    world.of("anna").publish(Media::Sound, "mic-a");
     world.run(11 * SECOND);
     assert_eq!(world.of("bert").offers_received, 0);
     world.run(2 * SECOND);
@@ -82,7 +82,7 @@ fn an_unlock_does_not_free_the_servers_hold() {
             .values()
             .all(|participant| participant.channel_open)
     });
-    world.of("anna").publish(true, "mic-a");
+    world.of("anna").publish(Media::Sound, "mic-a");
     world.until("the deaf one is offered it", |world| {
         world.of("deaf").offers_received == 1
     });
@@ -104,7 +104,7 @@ fn a_bad_first_offer_closes_and_a_bad_later_one_does_not() {
     world.control("anna", RtcKind::Sdp, "{");
     world.run(SECOND);
     assert_eq!(world.closed, []);
-    world.of("anna").publish(true, "mic-a");
+    world.of("anna").publish(Media::Sound, "mic-a");
     world.until("bert hears anna", |world| hears(world, "bert", "anna") > 5);
     let request = rtcd_core::JoinRequest {
         key: key("newcomer"),
@@ -133,7 +133,7 @@ fn a_bad_first_offer_closes_and_a_bad_later_one_does_not() {
 #[test]
 fn another_tenant_cannot_name_a_session() {
     let mut world = with(&["anna", "bert"]);
-    world.of("anna").publish(true, "mic-a");
+    world.of("anna").publish(Media::Sound, "mic-a");
     world.until("bert hears anna", |world| hears(world, "bert", "anna") > 5);
     let stranger = SessionKey {
         group: GroupId::parse("strangers").unwrap(),
@@ -185,7 +185,7 @@ proptest! {
             (0u8..4, prop::collection::vec(any::<u8>(), 0..300)), 100..200),
     ) {
         let mut world = with(&["anna", "bert"]);
-        world.of("anna").publish(true, "mic-a");
+        world.of("anna").publish(Media::Sound, "mic-a");
         world.until("bert hears anna", |world| hears(world, "bert", "anna") > 5);
         let anna = world.of("anna").address;
         let destination = harness::world::shard_address(0);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use harness::world::{Style, World};
+use harness::world::{Media, Style, World};
 use proto::rtcd::{RtcKind, TrackType, parse_track_id};
 use rtcd_core::{CloseReason, TrackDirection};
 
@@ -30,8 +30,8 @@ fn hears(world: &mut World, listener: &str, speaker: &str) -> usize {
 #[test]
 fn two_people_hear_each_other() {
     let mut world = with(&["anna", "bert"], Style::default());
-    world.of("anna").publish(true, "mic-a");
-    world.of("bert").publish(true, "mic-b");
+    world.of("anna").publish(Media::Sound, "mic-a");
+    world.of("bert").publish(Media::Sound, "mic-b");
     world.until("both hear the other", |world| {
         hears(world, "anna", "bert") > 50 && hears(world, "bert", "anna") > 50
     });
@@ -43,7 +43,7 @@ fn two_people_hear_each_other() {
     assert!(
         bert.heard_of("anna", TrackType::Voice)[0]
             .payload
-            .starts_with(b"opus")
+            .starts_with(b"op")
     );
     // Every packet arrived in order, none twice.
     let numbers: Vec<u64> = bert
@@ -78,7 +78,7 @@ fn clients_without_data_channel_signalling_talk_over_the_control_socket() {
         ..Style::default()
     };
     let mut world = with(&["anna", "bert"], style);
-    world.of("anna").publish(true, "mic-a");
+    world.of("anna").publish(Media::Sound, "mic-a");
     world.until("bert hears anna", |world| hears(world, "bert", "anna") > 20);
     let offers = world.of("bert").signals.iter();
     assert!(
@@ -92,7 +92,7 @@ fn clients_without_data_channel_signalling_talk_over_the_control_socket() {
 #[test]
 fn a_muted_stretch_is_neither_heard_nor_missed() {
     let mut world = with(&["anna", "bert"], Style::default());
-    world.of("anna").publish(true, "mic-a");
+    world.of("anna").publish(Media::Sound, "mic-a");
     world.until("bert hears anna", |world| hears(world, "bert", "anna") > 20);
     world.control("anna", RtcKind::Mute, "");
     world.run(SECOND / 4);
@@ -131,7 +131,7 @@ fn a_late_joiner_is_offered_everybody_at_once() {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut world = with(&names, Style::default());
     for name in &names {
-        world.of(name).publish(true, "mic");
+        world.of(name).publish(Media::Sound, "mic");
     }
     world.until("everybody hears everybody", |world| {
         names.iter().all(|listener| {
@@ -153,7 +153,7 @@ fn a_late_joiner_is_offered_everybody_at_once() {
 #[test]
 fn leaving_closes_once_and_frees_the_lines_for_others() {
     let mut world = with(&["anna", "bert", "carl"], Style::default());
-    world.of("anna").publish(true, "mic-a");
+    world.of("anna").publish(Media::Sound, "mic-a");
     world.until("bert hears anna", |world| hears(world, "bert", "anna") > 5);
     world.leave("anna");
     world.leave("anna");
@@ -161,12 +161,12 @@ fn leaving_closes_once_and_frees_the_lines_for_others() {
     assert_eq!(world.shards[0].sessions(), 2);
     world.run(SECOND);
     // The next voice comes with the withdrawal of the first; the one after uses its m-line again.
-    world.of("carl").publish(true, "mic-c");
+    world.of("carl").publish(Media::Sound, "mic-c");
     world.until("bert hears carl", |world| hears(world, "bert", "carl") > 5);
     let lines = world.of("bert").last_offer.matches("m=audio").count();
     world.join(0, "call", "dora", Style::default());
     world.until("dora is there", |world| world.of("dora").channel_open);
-    world.of("dora").publish(true, "mic-d");
+    world.of("dora").publish(Media::Sound, "mic-d");
     world.until("bert hears dora", |world| hears(world, "bert", "dora") > 5);
     assert_eq!(
         world.of("bert").last_offer.matches("m=audio").count(),
@@ -191,14 +191,14 @@ fn voice_activity_follows_the_levels_and_ends_with_every_mute() {
     world.control("anna", RtcKind::Mute, "");
     world.run(SECOND / 4);
     assert!(world.voices.is_empty(), "there is no voice to mute yet");
-    world.of("anna").publish(true, "mic-a");
+    world.of("anna").publish(Media::Sound, "mic-a");
     for turn in 0..100 {
         world.of("anna").audio_level = if turn % 2 == 0 { -20 } else { -90 };
         world.run(Duration::from_millis(60));
     }
     let on = ("anna".to_owned(), RtcKind::VoiceOn);
     let off = ("anna".to_owned(), RtcKind::VoiceOff);
-    assert_eq!(world.voices, [on.clone()]);
+    assert_eq!(world.voices, std::slice::from_ref(&on));
     world.run(3 * SECOND);
     assert_eq!(world.voices, [on.clone(), off.clone()]);
     world.control("anna", RtcKind::Mute, "");
@@ -235,4 +235,46 @@ fn a_duplicate_join_changes_nothing() {
     assert_eq!((world.shards[0].sessions(), world.shards[0].legs()), (1, 1));
     world.run(2 * SECOND);
     assert!(world.of("anna").pongs > 1);
+}
+
+#[test]
+fn a_participant_without_udp_talks_over_tcp() {
+    let mut world = World::new(1);
+    world.join(0, "call", "anna", Style::default());
+    world.join(
+        0,
+        "call",
+        "bert",
+        Style {
+            tcp: true,
+            ..Style::default()
+        },
+    );
+    world.until("both are there", |world| {
+        world
+            .participants
+            .values()
+            .all(|participant| participant.channel_open)
+    });
+    let tcp = world.of("bert").signals.iter().filter(|message| {
+        message.kind == RtcKind::Ice
+            && String::from_utf8_lossy(&message.data).contains("tcptype passive")
+    });
+    assert_eq!(tcp.count(), 1, "the passive candidate is told");
+    world.of("anna").publish(Media::Sound, "mic-a");
+    world.of("bert").publish(Media::Sound, "mic-b");
+    world.until("both hear the other", |world| {
+        hears(world, "anna", "bert") > 20 && hears(world, "bert", "anna") > 20
+    });
+}
+
+#[test]
+fn a_participant_that_cannot_connect_is_given_up_after_half_a_minute() {
+    let mut world = World::new(1);
+    world.lose = Some(Box::new(|_, _| true));
+    world.join(0, "call", "anna", Style::default());
+    world.run(29 * SECOND);
+    assert_eq!(world.closed, []);
+    world.run(3 * SECOND);
+    assert_eq!(world.closed, [("anna".to_owned(), CloseReason::IceFailed)]);
 }

@@ -17,15 +17,19 @@ use rtcd_core::{
     Measurement, Output, SessionKey, Shard, Transport,
 };
 
-pub use participant::{Heard, Participant, Style};
+pub use participant::{Heard, Media, Participant, Style};
 
 /// One way between a participant and a shard.
 const LATENCY: Duration = Duration::from_millis(10);
+
+/// Decides whether a datagram to this destination is lost.
+pub type Loss = Box<dyn FnMut(&str, &[u8]) -> bool>;
 
 /// Something on its way.
 enum Parcel {
     ToShard {
         shard: usize,
+        transport: Transport,
         source: SocketAddr,
         contents: Vec<u8>,
     },
@@ -65,7 +69,7 @@ pub struct World {
     /// Link messages that were carried, by kind.
     pub link_log: Vec<LinkMessage>,
     /// Datagrams to lose: called with the destination's name ("shard" for a shard).
-    pub lose: Option<Box<dyn FnMut(&str, &[u8]) -> bool>>,
+    pub lose: Option<Loss>,
     /// Holds back control messages to the shard of this kind.
     pub delay_control: BTreeMap<u8, Duration>,
     queue: BTreeMap<(Instant, u64), Parcel>,
@@ -113,7 +117,10 @@ impl World {
         let start = Instant::now();
         let make = |index| {
             let address = shard_address(index);
-            let candidates = vec![HostCandidate::plain(Transport::Udp, address)];
+            let candidates = vec![
+                HostCandidate::plain(Transport::Udp, address),
+                HostCandidate::plain(Transport::Tcp, address),
+            ];
             Shard::new(
                 CoreConfig {
                     candidates,
@@ -308,10 +315,11 @@ impl World {
         match parcel {
             Parcel::ToShard {
                 shard,
+                transport,
                 source,
                 contents,
             } => {
-                let (transport, destination) = (Transport::Udp, shard_address(shard));
+                let destination = shard_address(shard);
                 let contents = contents.as_slice();
                 let input = Input::Datagram {
                     transport,
@@ -365,7 +373,12 @@ impl World {
     /// Takes what a participant wants to send.
     fn collect(&mut self, name: &str) {
         let participant = self.participants.get_mut(name).expect("a participant");
-        let (shard, address) = (participant.shard, participant.address);
+        let (shard, source) = (participant.shard, participant.address);
+        let transport = if participant.style.tcp {
+            Transport::Tcp
+        } else {
+            Transport::Udp
+        };
         let datagrams = std::mem::take(&mut participant.datagrams);
         let messages = std::mem::take(&mut participant.messages);
         for contents in datagrams {
@@ -374,7 +387,8 @@ impl World {
                     LATENCY,
                     Parcel::ToShard {
                         shard,
-                        source: address,
+                        transport,
+                        source,
                         contents,
                     },
                 );

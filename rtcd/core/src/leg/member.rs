@@ -21,10 +21,13 @@ pub(super) struct Member {
     pub(super) joined_at: Instant,
     pub(super) answered_at: Option<Instant>,
     pub(super) channel_open: bool,
-    /// When an unreachable participant is given up.
-    pub(super) ice_deadline: Option<Instant>,
+    pub(super) connected: bool,
+    /// When a datagram of the participant came last; its offer counts as one.
+    pub(super) last_heard: Instant,
     /// Tracks it should receive, by number.
     pub(super) wanted: BTreeSet<u32>,
+    /// Those of them that have no m-line.
+    pub(super) missing: BTreeSet<u32>,
     /// M-lines we made.
     pub(super) lines: Vec<Line>,
     /// M-lines it sends on.
@@ -89,16 +92,6 @@ impl Line {
             | LineState::Leaving { .. }
             | LineState::Withdrawing
             | LineState::Idle => None,
-        }
-    }
-
-    /// Returns the track this line was made for, also if it was refused.
-    pub(super) fn track(&self) -> Option<u32> {
-        match self.state {
-            LineState::Offered { track, .. }
-            | LineState::Live { track }
-            | LineState::Refused { track } => Some(track),
-            LineState::Leaving { .. } | LineState::Withdrawing | LineState::Idle => None,
         }
     }
 }
@@ -178,8 +171,10 @@ impl Member {
             joined_at: now,
             answered_at: None,
             channel_open: false,
-            ice_deadline: None,
+            connected: false,
+            last_heard: now,
             wanted: BTreeSet::new(),
+            missing: BTreeSet::new(),
             lines: Vec::new(),
             sources: BTreeMap::new(),
             screen_stream: None,
@@ -209,7 +204,7 @@ impl Member {
     /// Tells the shard when to wake this session, if that is sooner than it knows.
     pub(super) fn schedule(&mut self, ctx: &mut Ctx<'_>) {
         let own = self.negotiation.deadline(ctx.config.lock_lease);
-        let deadlines = own.into_iter().chain(self.ice_deadline);
+        let deadlines = own.into_iter().chain(self.gives_up_at(ctx.config));
         self.deadline = deadlines.fold(self.timeout, Instant::min);
         if self.deadline < self.scheduled
             && let Some(index) = self.index_known
@@ -217,6 +212,25 @@ impl Member {
             self.scheduled = self.deadline;
             ctx.notes.wake.push((index, self.deadline));
         }
+    }
+
+    /// When a participant that stays silent is given up; browsers check every few seconds.
+    pub(super) fn gives_up_at(&self, config: &CoreConfig) -> Option<Instant> {
+        self.answered_at
+            .map(|_| self.last_heard + config.ice_timeout)
+    }
+
+    /// The participant should receive a track.
+    pub(super) fn want(&mut self, track: u32) {
+        if self.wanted.insert(track) {
+            self.missing.insert(track);
+        }
+    }
+
+    /// The participant should not receive a track any more; false when it never should have.
+    pub(super) fn unwant(&mut self, track: u32) -> bool {
+        self.missing.remove(&track);
+        self.wanted.remove(&track)
     }
 
     /// The participant says which stream is its screen; the same one may be shown again.

@@ -61,7 +61,7 @@ impl Leg {
     /// The participant offers.
     fn offered(&mut self, ctx: &mut Ctx<'_>, index: u32, path: SignallingPath, sdp: &str) {
         let is_first = self.is_first_offer(index);
-        let (now, ice_timeout) = (ctx.now, ctx.config.ice_timeout);
+        let now = ctx.now;
         let Some(member) = self.member(index) else {
             return;
         };
@@ -87,7 +87,7 @@ impl Leg {
         member.negotiation.phase = Phase::Stable;
         if is_first {
             member.answered_at = Some(now);
-            member.ice_deadline = Some(now + ice_timeout);
+            member.last_heard = now;
         }
         let ended = member.update_sources(sections(sdp));
         ctx.notes.ufrags.push((index, member.session.ufrag()));
@@ -237,15 +237,15 @@ impl Leg {
 
     /// Builds the offer and notes what each m-line is for.
     fn make_offer(&mut self, index: u32) -> Option<String> {
-        let missing = self.member(index)?.missing();
+        let missing = self.member(index)?.missing.clone();
         let tracks: Vec<_> = missing
-            .iter()
+            .into_iter()
             .filter_map(|number| {
-                let track = self.tracks.get(number)?;
+                let track = self.tracks.get(&number)?;
                 let stream = track.publisher.to_string();
                 let name = track_id(track.kind, &track.publisher, &track.suffix);
                 Some((
-                    *number,
+                    number,
                     track.kind.is_audio(),
                     TrackNames {
                         stream,
@@ -288,6 +288,7 @@ impl Leg {
                 track,
                 reused: line.reuse.is_some(),
             };
+            member.missing.remove(&track);
             match member.lines.iter_mut().find(|line| line.mid == mid) {
                 Some(line) => line.state = state,
                 None => member.lines.push(Line {
@@ -507,16 +508,6 @@ impl Leg {
 }
 
 impl Member {
-    /// Tracks that should be received and have no m-line.
-    fn missing(&self) -> Vec<u32> {
-        let has_line = |number: &u32| self.lines.iter().any(|line| line.track() == Some(*number));
-        self.wanted
-            .iter()
-            .filter(|number| !has_line(number))
-            .copied()
-            .collect()
-    }
-
     /// Whether an offer is due: something to add, something urgent to withdraw, or an offer that
     /// was not answered.
     fn has_changes(&self) -> bool {
@@ -525,7 +516,7 @@ impl Member {
                 .lines
                 .iter()
                 .any(|line| line.state == LineState::Leaving { urgent: true })
-            || !self.missing().is_empty()
+            || !self.missing.is_empty()
     }
 
     /// The participant knows what was withdrawn: those m-lines are free.
@@ -540,7 +531,10 @@ impl Member {
     /// Takes back what our pending offer noted on the m-lines.
     fn roll_back(&mut self) {
         self.lines.retain_mut(|line| match line.state {
-            LineState::Offered { reused, .. } => {
+            LineState::Offered { track, reused } => {
+                if self.wanted.contains(&track) {
+                    self.missing.insert(track);
+                }
                 line.state = LineState::Idle;
                 reused
             }

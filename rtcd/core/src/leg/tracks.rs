@@ -143,37 +143,45 @@ impl Leg {
             .group(&self.key.group)
             .track_began(TrackDirection::In, codec);
         self.announce_track(ctx, &track);
+        let twins = self.twins(&track);
         self.tracks.insert(number, track);
-        self.revise_wishes(ctx);
+        self.revise_wishes(ctx, &[twins, vec![number]].concat());
         number
     }
 
-    /// Compares what every session should receive with what exists, and negotiates differences.
-    fn revise_wishes(&mut self, ctx: &mut Ctx<'_>) {
+    /// Returns the other codecs of the same picture; sound has none.
+    fn twins(&self, track: &Track) -> Vec<u32> {
+        let is_twin = |other: &&Track| {
+            other.kind == track.kind
+                && other.number != track.number
+                && other.publisher == track.publisher
+        };
+        if track.kind.is_audio() {
+            return Vec::new();
+        }
+        self.tracks
+            .values()
+            .filter(is_twin)
+            .map(|other| other.number)
+            .collect()
+    }
+
+    /// Decides for every session which of these tracks it should receive, and negotiates.
+    fn revise_wishes(&mut self, ctx: &mut Ctx<'_>, numbers: &[u32]) {
         for index in self.live() {
-            let wanted = {
-                let member = usize::try_from(index)
-                    .ok()
-                    .and_then(|i| self.members.get(i)?.as_deref());
-                let Some(member) = member else {
+            for number in numbers {
+                let wants = usize::try_from(index).ok().and_then(|index| {
+                    let member = self.members.get(index)?.as_deref()?;
+                    Some(self.wants(member, self.tracks.get(number)?))
+                });
+                let Some(member) = self.member(index) else {
                     continue;
                 };
-                let tracks = self.tracks.values();
-                tracks
-                    .filter(|track| self.wants(member, track))
-                    .map(|t| t.number)
-                    .collect()
-            };
-            let Some(member) = self.member(index) else {
-                continue;
-            };
-            if member.wanted == wanted {
-                continue;
-            }
-            let gone: Vec<u32> = member.wanted.difference(&wanted).copied().collect();
-            member.wanted = wanted;
-            for number in gone {
-                self.leave_line(ctx, index, number);
+                if wants == Some(true) {
+                    member.want(*number);
+                } else if member.unwant(*number) {
+                    self.leave_line(ctx, index, *number);
+                }
             }
             self.negotiate(ctx, index);
         }
@@ -216,6 +224,7 @@ impl Leg {
             return;
         };
         let codec = track.codec;
+        let twins = self.twins(track);
         match track.origin.clone() {
             Origin::Member { index, mid } => {
                 self.announce_end(ctx, number);
@@ -233,17 +242,14 @@ impl Leg {
         for index in self.live() {
             if self
                 .member(index)
-                .is_some_and(|member| member.wanted.remove(&number))
+                .is_some_and(|member| member.unwant(number))
             {
                 self.leave_line(ctx, index, number);
             }
         }
         self.tracks.remove(&number);
-        // One codec of a screen ended: its twin may be wanted now. This also negotiates.
-        self.revise_wishes(ctx);
-        for index in self.live() {
-            self.negotiate(ctx, index);
-        }
+        // One codec of a picture ended: the other may be wanted now.
+        self.revise_wishes(ctx, &twins);
     }
 
     /// Begins sending a track on an answered m-line. Returns what becomes of the line.
@@ -312,12 +318,14 @@ impl Leg {
     /// Finds the track of a participant's m-line; publishes it when it is clear what it shows.
     fn track_of(&mut self, ctx: &mut Ctx<'_>, index: u32, mid: Mid, codec: Codec) -> Option<u32> {
         let now = ctx.now;
+        if let SourceState::Publishing { track } = self.member(index)?.sources.get(&mid)?.state {
+            return Some(track);
+        }
         let presenter = self.presenter.clone();
         let member = self.member(index)?;
         let source = member.sources.get(&mid)?;
         let since = match source.state {
-            SourceState::Publishing { track } => return Some(track),
-            SourceState::Ended => return None,
+            SourceState::Publishing { .. } | SourceState::Ended => return None,
             SourceState::Parked { since } => since,
             SourceState::Silent => now,
         };
@@ -406,6 +414,7 @@ impl Leg {
             return;
         };
         packet.seq_no = seq_no;
+        ctx.notes.fanned_out = Some(track.kind);
         for subscription in &mut track.subscriptions {
             if subscription.layer != layer {
                 // Another layer is taken over at its next keyframe.

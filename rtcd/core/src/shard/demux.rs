@@ -20,6 +20,9 @@ pub(super) struct Place {
 /// Most addresses kept per session; participants have few, attackers have many.
 const MAX_ADDRESSES: usize = 16;
 
+/// Most ICE names kept per session: a restart brings a new one while the old is still checked.
+const MAX_NAMES: usize = 4;
+
 /// Knows who is reached how.
 #[derive(Debug, Default)]
 pub(super) struct Demux {
@@ -59,11 +62,12 @@ impl Demux {
         if self.by_name.get(&name) == Some(&place) {
             return;
         }
-        self.known
-            .entry(place)
-            .or_default()
-            .names
-            .push(name.clone());
+        let known = self.known.entry(place).or_default();
+        if known.names.len() >= MAX_NAMES {
+            let oldest = known.names.remove(0);
+            self.by_name.remove(&oldest);
+        }
+        known.names.push(name.clone());
         self.by_name.insert(name, place);
     }
 

@@ -13,9 +13,9 @@ use proto::rtcd::{
 };
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::channel::ChannelId;
-use str0m::format::Codec;
-use str0m::media::{Direction, MediaKind, Mid};
-use str0m::net::{Protocol, Receive};
+use str0m::format::{Codec, PayloadParams};
+use str0m::media::{Direction, MediaKind, Mid, Rid, Simulcast, SimulcastLayer};
+use str0m::net::{Protocol, Receive, TcpType};
 use str0m::rtp::{ExtensionValues, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
@@ -27,6 +27,37 @@ pub struct Style {
     pub av1: bool,
     /// Answers the server's offers.
     pub answers: bool,
+    /// Has no UDP.
+    pub tcp: bool,
+}
+
+/// What a participant publishes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Media {
+    Sound,
+    /// VP8.
+    Picture,
+    /// VP8 in the two layers of a screen.
+    Layers,
+    /// AV1.
+    Av1Picture,
+}
+
+impl Media {
+    fn codec(self) -> Codec {
+        match self {
+            Self::Sound => Codec::Opus,
+            Self::Picture | Self::Layers => Codec::Vp8,
+            Self::Av1Picture => Codec::Av1,
+        }
+    }
+
+    fn layers(self) -> Vec<Option<Rid>> {
+        match self {
+            Self::Sound | Self::Picture | Self::Av1Picture => vec![None],
+            Self::Layers => vec![Some("l".into()), Some("h".into())],
+        }
+    }
 }
 
 impl Default for Style {
@@ -35,6 +66,7 @@ impl Default for Style {
             dc_signalling: true,
             av1: false,
             answers: true,
+            tcp: false,
         }
     }
 }
@@ -52,7 +84,7 @@ pub struct Heard {
 #[derive(Debug)]
 struct Publication {
     mid: Mid,
-    is_audio: bool,
+    media: Media,
     on: bool,
     seq_no: u64,
     timestamp: u32,
@@ -66,14 +98,14 @@ pub struct Participant {
     pub name: String,
     pub address: SocketAddr,
     pub shard: usize,
-    style: Style,
+    pub(super) style: Style,
     rtc: Rtc,
     channel: Option<ChannelId>,
     pub connected: bool,
     pub channel_open: bool,
     pending: Option<SdpPendingOffer>,
-    /// `(is_audio, stream id)` that wait for the lock.
-    wishes: VecDeque<(bool, String)>,
+    /// What waits for the lock, with its stream id.
+    wishes: VecDeque<(Media, String)>,
     /// Mids to stop sending on.
     withdrawals: VecDeque<Mid>,
     locked: bool,
@@ -112,7 +144,16 @@ impl Participant {
             .set_crypto_provider(Arc::new(str0m::crypto::from_feature_flags()))
             .set_rtp_mode(true)
             .build(now);
-        rtc.add_local_candidate(Candidate::host(address, Protocol::Udp).expect("an address"));
+        let candidate = if style.tcp {
+            Candidate::builder()
+                .tcp()
+                .host(address)
+                .tcptype(TcpType::Active)
+                .build()
+        } else {
+            Candidate::host(address, Protocol::Udp)
+        };
+        rtc.add_local_candidate(candidate.expect("an address"));
         Self {
             name: name.to_owned(),
             address,
@@ -160,8 +201,8 @@ impl Participant {
     }
 
     /// Publishes a source as soon as the lock allows. Returns its position among publications.
-    pub fn publish(&mut self, is_audio: bool, stream: &str) -> usize {
-        self.wishes.push_back((is_audio, stream.to_owned()));
+    pub fn publish(&mut self, media: Media, stream: &str) -> usize {
+        self.wishes.push_back((media, stream.to_owned()));
         self.ask_for_lock();
         self.publications.len() + self.wishes.len() - 1
     }
@@ -228,9 +269,10 @@ impl Participant {
         for position in 0..self.publications.len() {
             self.produce(position, now);
         }
-        self.rtc
-            .handle_input(Input::Timeout(now))
-            .expect("a participant works");
+        if self.rtc.handle_input(Input::Timeout(now)).is_err() {
+            self.timeout = now + Duration::from_secs(3600);
+            return;
+        }
         self.settle(now);
     }
 
@@ -244,36 +286,40 @@ impl Participant {
         }
         publication.next = now + Duration::from_millis(20);
         publication.seq_no += 1;
-        let codec = if publication.is_audio {
-            Codec::Opus
-        } else {
-            Codec::Vp8
-        };
+        let (mid, media, seq_no) = (publication.mid, publication.media, publication.seq_no);
+        let is_video = media != Media::Sound;
         publication.timestamp =
             publication
                 .timestamp
-                .wrapping_add(if publication.is_audio { 960 } else { 1800 });
-        let number = publication.seq_no.to_be_bytes();
+                .wrapping_add(if is_video { 1800 } else { 960 });
+        let time = publication.timestamp;
         let keyframe = std::mem::take(&mut publication.keyframe_due);
-        let payload: Vec<u8> = if publication.is_audio {
-            [b"opus".as_slice(), &number].concat()
-        } else {
-            [[0x10, u8::from(!keyframe)].as_slice(), &number].concat()
-        };
+        let codec = media.codec();
         let params = self.rtc.codec_config().params().iter();
         let pt = params
             .filter(|p| p.spec().codec == codec)
-            .map(|p| p.pt())
+            .map(PayloadParams::pt)
             .next();
-        let extensions = ExtensionValues {
-            audio_level: publication.is_audio.then_some(self.audio_level),
-            voice_activity: publication.is_audio.then_some(true),
-            ..ExtensionValues::default()
-        };
-        let (mid, seq_no, time) = (publication.mid, publication.seq_no, publication.timestamp);
-        let is_video = !publication.is_audio;
-        let mut direct = self.rtc.direct_api();
-        if let (Some(stream), Some(pt)) = (direct.stream_tx_by_mid(mid, None), pt) {
+        for (layer, rid) in media.layers().into_iter().enumerate() {
+            let layer = u8::try_from(layer).expect("two layers");
+            let extensions = ExtensionValues {
+                audio_level: (!is_video).then_some(self.audio_level),
+                voice_activity: (!is_video).then_some(true),
+                ..ExtensionValues::default()
+            };
+            let mut direct = self.rtc.direct_api();
+            let Some((stream, pt)) = direct.stream_tx_by_mid(mid, rid).zip(pt) else {
+                continue;
+            };
+            // VP8: descriptor, then the bit that is 0 in keyframes; the layer last.
+            let head = if is_video {
+                [0x10, u8::from(!keyframe)]
+            } else {
+                *b"op"
+            };
+            let payload = [head.as_slice(), &seq_no.to_be_bytes(), &[layer]].concat();
+            // Layers do not share their numbering.
+            let seq_no = seq_no + 1000 * u64::from(layer);
             stream.write_rtp(
                 RtpWrite::new(pt, seq_no.into(), time, now, payload)
                     .marker(is_video)
@@ -285,12 +331,18 @@ impl Participant {
 
     pub(super) fn datagram(&mut self, now: Instant, source: SocketAddr, contents: &[u8]) {
         self.server_address = Some(source);
-        let Ok(receive) = Receive::new(Protocol::Udp, source, self.address, contents) else {
+        let protocol = if self.style.tcp {
+            Protocol::Tcp
+        } else {
+            Protocol::Udp
+        };
+        let Ok(receive) = Receive::new(protocol, source, self.address, contents) else {
             panic!("the server sent something that is not WebRTC");
         };
-        self.rtc
-            .handle_input(Input::Receive(now, receive))
-            .expect("a participant works");
+        assert!(
+            self.rtc.handle_input(Input::Receive(now, receive)).is_ok(),
+            "good datagrams"
+        );
         self.settle(now);
     }
 
@@ -310,7 +362,7 @@ impl Participant {
             RtcKind::Sdp => {
                 let description =
                     SessionDescription::from_json(&message.data).expect("a description");
-                self.described(now, description, true);
+                self.described(&description, true);
             }
             RtcKind::Mute
             | RtcKind::Unmute
@@ -333,7 +385,7 @@ impl Participant {
         }
     }
 
-    fn described(&mut self, now: Instant, description: SessionDescription, by_control: bool) {
+    fn described(&mut self, description: &SessionDescription, by_control: bool) {
         match description.kind {
             SdpKind::Answer => {
                 let pending = self.pending.take().expect("an answer follows an offer");
@@ -362,7 +414,6 @@ impl Participant {
                 self.describe(SdpKind::Answer, answer.to_sdp_string(), by_control);
             }
         }
-        let _ = now;
     }
 
     /// Notes what the server announces, and that the media map knows it already.
@@ -396,7 +447,12 @@ impl Participant {
     fn settle(&mut self, now: Instant) {
         loop {
             self.flush_channel();
-            match self.rtc.poll_output().expect("a participant works") {
+            // A connection that never came about ends in an error: then this one is silent.
+            let Ok(output) = self.rtc.poll_output() else {
+                self.timeout = now + Duration::from_secs(3600);
+                return;
+            };
+            match output {
                 Output::Timeout(at) => {
                     self.timeout = at.max(now + Duration::from_micros(100));
                     if !self.channel_open || self.channel_queue.is_empty() {
@@ -404,7 +460,7 @@ impl Participant {
                     }
                 }
                 Output::Transmit(transmit) => {
-                    if transmit.proto == Protocol::Udp {
+                    if (transmit.proto == Protocol::Tcp) == self.style.tcp {
                         self.datagrams.push(transmit.contents.into());
                     }
                 }
@@ -479,7 +535,7 @@ impl Participant {
     fn channel_message(&mut self, now: Instant, message: ChannelMessage) {
         match message {
             ChannelMessage::Pong | ChannelMessage::LegacyPong => self.pongs += 1,
-            ChannelMessage::Sdp(description) => self.described(now, description, false),
+            ChannelMessage::Sdp(description) => self.described(&description, false),
             ChannelMessage::MediaMap(map) => self.media_map = map,
             ChannelMessage::LockResult(granted) => {
                 self.lock_results.push(granted);
@@ -506,17 +562,28 @@ impl Participant {
         for mid in self.withdrawals.drain(..) {
             api.set_direction(mid, Direction::Inactive);
         }
-        for (is_audio, stream) in self.wishes.drain(..) {
-            let kind = if is_audio {
-                MediaKind::Audio
-            } else {
-                MediaKind::Video
+        for (media, stream) in self.wishes.drain(..) {
+            let kind = match media {
+                Media::Sound => MediaKind::Audio,
+                Media::Picture | Media::Layers | Media::Av1Picture => MediaKind::Video,
             };
+            let layers = (media == Media::Layers).then(|| Simulcast {
+                send: media
+                    .layers()
+                    .into_iter()
+                    .flatten()
+                    .map(|rid| SimulcastLayer {
+                        rid,
+                        attributes: None,
+                    })
+                    .collect(),
+                recv: Vec::new(),
+            });
             // Browsers offer both ways, whatever they want.
-            let mid = api.add_media(kind, Direction::SendRecv, Some(stream), None, None);
+            let mid = api.add_media(kind, Direction::SendRecv, Some(stream), None, layers);
             self.publications.push(Publication {
                 mid,
-                is_audio,
+                media,
                 on: true,
                 seq_no: 500,
                 timestamp: 10_000,
