@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict'
 
+import { firstSound } from './harness/listen.mjs'
 import { energy, frameAt, loudSpan, probe } from './harness/probe.mjs'
 import { publishedRecording, publishedTranscript, recordingState, transcriptBlocks, vttCues } from './harness/recordings.mjs'
 import { Rest } from './harness/rest.mjs'
@@ -11,7 +12,7 @@ import { CaptionWatch } from './harness/captions.mjs'
 import { SocketWatch } from './harness/socket_watch.mjs'
 import { CHANNEL, story } from './harness/story.mjs'
 import { until } from './harness/until.mjs'
-import { wordErrorRate } from './harness/wer.mjs'
+import { wordErrorRate, words } from './harness/wer.mjs'
 
 const [ANNA, BEN] = [0, 1]
 /** A listener's RMS of speech between and within words. */
@@ -37,20 +38,17 @@ story('recorded_call', 'a recorded call has captions, and its thread the recordi
   const spoken = []
   for (const [index, speaker] of [anna, ben].entries()) {
     const listener = speaker === anna ? ben : anna
-    const captions = new CaptionWatch(listener)
-    const [said] = await Promise.all([captions.hearsSpeech(SPEECH_RMS), speaker.unmute()])
-    await pause(speech[index].seconds * 1_000 - (Date.now() - said))
+    const captions = new CaptionWatch(listener, await nameOf(speaker))
+    const { sentences, seconds } = speech[index]
+    const [said] = await Promise.all([firstSound(listener.page, SPEECH_RMS), speaker.unmute()])
+    await pause(said + seconds * 1_000 - Date.now())
     const silentFrom = Date.now()
-    await captions.settles(speech[index].text)
+    await captions.settles(sentences.at(-1).text, said + sentences.at(-1).start)
     await speaker.mute()
-    const seen = await captions.stop()
-    assert.ok(seen.length > 0, `no caption was shown while ${speaker.username} spoke`)
-    const during = seen.filter(({ at }) => at < silentFrom)
-    assert.ok(during.length > 0, `captions of ${speaker.username} came only after the speech`)
-    const name = await nameOf(speaker)
-    assert.deepEqual([...new Set(seen.map((change) => change.name))], [name], 'captions name the speaker')
-    stage.say(`${speaker.username}: first caption ${seen[0].at - said} ms after the first sound, ${seen.length} changes, last words ${seen.at(-1).at - silentFrom} ms after the end: \`${seen.at(-1).text.slice(-60)}\``)
-    spoken.push({ ...speech[index], speaker, from: (said - startAt) / 1000, to: (silentFrom - startAt) / 1000, captions: seen })
+    await captions.stop()
+    judgeCaptions(stage, captions, { sentences, said, silentFrom })
+    if (speaker === anna) assert.deepEqual([...captions.names], [await nameOf(anna)], 'captions name the speaker and nobody else')
+    spoken.push({ ...speech[index], speaker, from: (said - startAt) / 1000, to: (silentFrom - startAt) / 1000 })
   }
 
   await ben.leaveCall()
@@ -66,6 +64,21 @@ story('recorded_call', 'a recorded call has captions, and its thread the recordi
   assert.deepEqual(far, [], 'nothing outside of this machine, and no foreign server on it, was asked')
   assert.deepEqual([...anna.troubles, ...ben.troubles], [])
 }, { ms: 240_000 })
+
+/** Captions came while the person spoke, and most sentences could be read to their end. */
+function judgeCaptions(stage, captions, { sentences, said, silentFrom }) {
+  const { seen, speaker } = captions
+  assert.ok(seen.length > 0, `no caption of ${speaker} was shown`)
+  assert.ok(seen[0].at < silentFrom, `captions of ${speaker} came only after the speech`)
+  const endOf = ({ text }) => words(text).slice(-2).join()
+  // "Please try again" ends three prompts: only an end that is heard once tells a delay.
+  const telling = sentences.filter((one) => sentences.filter((other) => endOf(other) === endOf(one)).length === 1)
+  const delays = telling.map(({ text, start, end }) => captions.shownAt(text, said + start) - said - end).filter((delay) => !Number.isNaN(delay))
+  const ordered = [...delays].sort((a, b) => a - b)
+  stage.say(`captions of ${speaker}: first after ${seen[0].at - said} ms of sound, ${seen.length} changes, ${delays.length} of ${telling.length} sentences to their end, delay after the last word ${ordered.join(' ')} ms (median ${ordered[Math.floor(ordered.length / 2)]} ms)`)
+  stage.say(`last caption of ${speaker}: ${seen.at(-1).text}`)
+  assert.ok(delays.length >= telling.length / 2, `only ${delays.length} of ${telling.length} sentences of ${speaker} could be read to their end: ${seen.map(({ text }) => text).join(' | ')}`)
+}
 
 async function judgeRecording(stage, { file }, { span, spoken }) {
   const { seconds, streams } = probe(file)

@@ -1,50 +1,54 @@
 // Watches the live captions that a person sees, with the time of each change.
 
-import { hear } from './listen.mjs'
-import { Miss, until } from './until.mjs'
+import { until } from './until.mjs'
 import { words } from './wer.mjs'
 
 const LOOK_EVERY_MS = 100
-/** How long after the last word captions may take to show it. */
-const SETTLE_WITHIN_MS = 12_000
+/** How long is waited for captions of the last words. */
+const SETTLE_WITHIN_MS = 6_000
 
 export class CaptionWatch {
-  /** @param {import('./person.mjs').Person} person the one who reads */
-  constructor(person) {
+  /**
+   * @param {import('./person.mjs').Person} person the one who reads
+   * @param {string} speaker whose captions are watched, as shown
+   */
+  constructor(person, speaker) {
     this.person = person
-    /** Each change: `{at, name, text}`, `at` in epoch ms, `name` of the speaker. */
+    this.speaker = speaker
+    /** Each change of the speaker's line: `{at, text}`, `at` in epoch ms. */
     this.seen = []
+    /** Everybody to whom words were attributed meanwhile. */
+    this.names = new Set()
     this.running = true
     this.done = this.#watch()
   }
 
   async #watch() {
     while (this.running) {
-      const { name, text } = await this.person.page.evaluate(() => {
-        const lines = [...document.querySelectorAll('[data-testid="caption"]')]
-        const part = (query) => lines.map((line) => line.querySelector(query)?.textContent.trim() ?? '').join(' ')
-        return { name: part('strong'), text: part('span') }
-      }).catch(() => ({ text: '' })) // the page may be on its way elsewhere
-      if (text && text !== this.seen.at(-1)?.text) this.seen.push({ at: Date.now(), name, text })
+      const lines = await this.person.page.evaluate(() => [...document.querySelectorAll('[data-testid="caption"]')]
+        .map((line) => ({ name: line.querySelector('strong').textContent, text: line.querySelector('span').textContent.trim() })))
+        .catch(() => []) // the page may be on its way elsewhere
+      for (const { name } of lines) this.names.add(name)
+      const text = lines.find(({ name }) => name === this.speaker)?.text
+      if (text && text !== this.seen.at(-1)?.text) this.seen.push({ at: Date.now(), text })
       await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
     }
   }
 
-  /** Waits until the reader hears something, and returns when, in epoch ms. */
-  hearsSpeech(threshold) {
-    return until(`${this.person.username} hears speech`, async () => {
-      const voices = await hear(this.person.page)
-      return voices.some(({ rms }) => rms > threshold) ? Date.now() : new Miss(voices)
-    }, { ms: 30_000, every: 20 })
+  /**
+   * When the end of a sentence was first shown, in epoch ms; undefined when it never was.
+   *
+   * @param {string} sentence its last two words are looked for
+   * @param {number} after epoch ms: the sentence had begun
+   */
+  shownAt(sentence, after) {
+    const end = words(sentence).slice(-2).join(' ')
+    return this.seen.find(({ at, text }) => at >= after && ` ${words(text).join(' ')} `.includes(` ${end} `))?.at
   }
 
-  /** Waits until the last word of the text, or one of the two before it, has been shown. */
-  settles(text) {
-    const ends = words(text).slice(-3)
-    return until(`captions show the end, \`${ends.join(' ')}\``, () => {
-      const shown = words(this.seen.at(-1)?.text ?? '')
-      return ends.some((word) => shown.slice(-6).includes(word)) ? true : new Miss(this.seen.at(-1)?.text)
-    }, { ms: SETTLE_WITHIN_MS })
+  /** Waits until the end of the last sentence is shown; gives up silently: not every word is understood. */
+  async settles(sentence, after) {
+    await until('captions show the end', () => this.shownAt(sentence, after), { ms: SETTLE_WITHIN_MS }).catch(() => {})
   }
 
   /** Ends the watch and returns the changes. */

@@ -55,6 +55,13 @@ export async function firstHeard(page, hz, ms = 15_000) {
   return at
 }
 
+/** Waits inside the page for any sound above `threshold` (RMS); returns the instant in epoch ms. */
+export async function firstSound(page, threshold, ms = 30_000) {
+  const at = await page.evaluate(([level, limit]) => window.ears.firstSound(level, limit), [threshold, ms])
+  if (at === undefined) throw new Error(`no sound above RMS ${threshold} within ${ms} ms; heard: ${JSON.stringify(brief(await hear(page)))}`)
+  return at
+}
+
 /** Follows a tone for `ms`: `{looks, found, longestGapMs}`. */
 export function follow(page, hz, ms) {
   return page.evaluate(([tone, span]) => window.ears.follow(tone, span), [hz, ms])

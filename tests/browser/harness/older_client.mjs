@@ -9,8 +9,8 @@ import { equip } from './listen.mjs'
 import { launchChromium } from './person.mjs'
 
 const PAGES = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', 'pages')
-/** An address below the product's origin that the product does not serve. */
-const ADDRESS = '/older-client-under-test'
+/** A bare page of the product's origin; the older client is put into it. */
+const ADDRESS = '/api/v4/system/ping'
 
 async function bundle() {
   const { outputFiles } = await build({
@@ -31,11 +31,7 @@ export async function openOlderClient(url, microphone) {
   const context = await browser.newContext({ permissions: ['microphone'] })
   await equip(context)
   const page = await context.newPage()
-  await page.route(`**${ADDRESS}`, (route) => route.fulfill({
-    contentType: 'text/html',
-    body: '<!doctype html><meta charset="utf-8"><title>older client</title>',
-  }))
   await page.goto(url + ADDRESS)
-  await page.addScriptTag({ content: script })
+  await page.evaluate(script)
   return { browser, page }
 }

@@ -14,14 +14,15 @@ const BYTES_PER_MS = 32 // 16 kHz, 16 bit, mono
 const LEAD_MS = 2_000
 const PAUSE_MS = 600
 /** Seconds of studio prompts played; all of them would make the story long. */
-const PROMPTS_S = 22
+const PROMPTS_S = 38
 
 /**
  * Writes one microphone file for each of two speakers.
  *
  * @param {string} directory where the files go
- * @returns {{file: string, text: string, seconds: number, limit: number}[]} `seconds` from the first
- *   to the last word, `limit` the highest word error rate that tiny.en may have on this voice
+ * @returns {{file: string, text: string, seconds: number, sentences: {text: string, start: number, end: number}[], limit: number}[]}
+ *   `seconds` from the first to the last word, sentence times in ms from the first word, `limit` the
+ *   highest word error rate that tiny.en may have on this voice
  */
 export function conversation(directory) {
   execFileSync('bash', [path.join(ROOT, 'tests', 'fixtures', 'speech.sh')], { stdio: ['ignore', 'ignore', 'inherit'] })
@@ -56,5 +57,11 @@ function write(file, source, chosen) {
   const speech = Buffer.concat(parts)
   const pcm = Buffer.concat([Buffer.alloc(LEAD_MS * BYTES_PER_MS), speech, gap])
   execFileSync('ffmpeg', ['-v', 'error', '-y', '-f', 's16le', '-ar', '16000', '-ac', '1', '-i', '-', '-ar', '48000', file], { input: pcm })
-  return { file, text: chosen.map(({ text }) => text).join(' '), seconds: (speech.length - gap.length) / BYTES_PER_MS / 1_000 }
+  let at = 0
+  const sentences = chosen.map(({ start, end, text }) => {
+    const sentence = { text, start: at, end: at + end - start }
+    at = sentence.end + PAUSE_MS
+    return sentence
+  })
+  return { file, sentences, text: chosen.map(({ text }) => text).join(' '), seconds: (at - PAUSE_MS) / 1_000 }
 }

@@ -10,7 +10,7 @@ const SCALES = [[1_000_000_000, 'billion'], [1_000_000, 'million'], [1_000, 'tho
 const ORDINALS = { one: 'first', two: 'second', three: 'third', five: 'fifth', eight: 'eighth', nine: 'ninth', twelve: 'twelfth' }
 /** Spellings of the same spoken words. */
 const SAME = [[/\balright\b/g, 'all right'], [/\bokay\b/g, 'ok'], [/\bmr\b/g, 'mister'], [/\bdr\b/g, 'doctor'], [/\be mail\b/g, 'email'],
-  [/\blog in\b/g, 'login'], [/\bre entered\b/g, 'reentered'], [/\bvoice mail\b/g, 'voicemail']]
+  [/\blog in\b/g, 'login'], [/\bre enter/g, 'reenter'], [/\bvoice mail\b/g, 'voicemail']]
 
 /** Returns a number in words: 42 -> "forty two". Whole numbers from 0 below 10^12. */
 export function spell(number) {

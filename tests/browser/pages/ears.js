@@ -156,6 +156,21 @@
       return undefined
     },
 
+    /** When anything louder than `threshold` (RMS) is first heard, in epoch ms; undefined after `ms`. */
+    async firstSound(threshold, ms) {
+      const samples = new Float32Array(1024)
+      const end = performance.now() + ms
+      while (performance.now() < end) {
+        const loud = voices.some(({ analyser }) => {
+          analyser.getFloatTimeDomainData(samples)
+          return rmsOf(samples) > threshold
+        })
+        if (loud) return Date.now()
+        await pause(10)
+      }
+      return undefined
+    },
+
     /** The frame a video shows: its size, frames decoded so far, the nearest colour of each quarter. */
     look(selector) {
       const found = document.querySelector(selector)
