@@ -9,18 +9,22 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
 use proto::id::{ChannelId, FileId, UploadId, UserId};
 use tokio::fs;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
+use tokio::time::timeout;
 
 use super::fault::Fault;
 use super::store::{FileRow, PersonRow, UploadRow};
 use super::{Server, wire};
 use crate::model::{File, RoomRight, Upload, UploadProgress};
 
+/// Longest silence in the middle of a body; then the request ends and what arrived stays.
+const PIECE_DEADLINE: Duration = Duration::from_secs(30);
 /// Longest file name, in bytes.
 const MAX_FILENAME_BYTES: usize = 255;
 
@@ -222,40 +226,66 @@ impl Server {
         let size = u64::try_from(row.size_bytes).unwrap_or(0);
         let mut arrived = self.vault.arrived(&row).await?;
         if arrived < size {
-            let path = self.vault.partial_path(&row.id);
-            let mut file = fs::OpenOptions::new()
-                .create(true)
-                .append(true)
-                .open(&path)
-                .await
-                .map_err(|e| Fault::internal("open upload", e))?;
-            while let Some(piece) = pieces.next().await {
-                let piece = match piece {
-                    Ok(piece) => piece,
-                    Err(error) => {
-                        tracing::debug!(upload = %row.id, %error, "upload interrupted");
-                        break;
-                    }
-                };
-                arrived += u64::try_from(piece.len()).unwrap_or(u64::MAX);
-                if arrived > size {
-                    return Err(Fault::invalid(
-                        "app.upload.upload_data.too_large.app_error",
-                        format!("upload `{id}` has {size} bytes: this piece goes beyond its end"),
-                    ));
-                }
-                file.write_all(&piece)
-                    .await
-                    .map_err(|e| Fault::internal("write upload", e))?;
-            }
-            file.flush()
-                .await
-                .map_err(|e| Fault::internal("write upload", e))?;
+            arrived = self.append_to(&row, arrived, size, &mut pieces).await?;
         }
         if arrived < size {
             return Ok(UploadProgress::Partial);
         }
         Ok(UploadProgress::Complete(self.finish(&row).await?.to_file()))
+    }
+
+    /// Writes pieces from `arrived` on; returns how much has arrived then.
+    async fn append_to<E: std::fmt::Display>(
+        &self,
+        row: &UploadRow,
+        mut arrived: u64,
+        size: u64,
+        pieces: &mut (impl Stream<Item = Result<Bytes, E>> + Unpin),
+    ) -> Result<u64, Fault> {
+        let failed = |error| Fault::internal("write upload", error);
+        let path = self.vault.partial_path(&row.id);
+        let mut options = fs::OpenOptions::new();
+        let mut file = options
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .await
+            .map_err(failed)?;
+        // By position, not at the end: what a request that was cut off still writes is the same
+        // bytes at the same place as what the client sends again.
+        file.seek(std::io::SeekFrom::Start(arrived))
+            .await
+            .map_err(failed)?;
+        loop {
+            let piece = match timeout(PIECE_DEADLINE, pieces.next()).await {
+                Ok(Some(Ok(piece))) => piece,
+                Ok(None) => break,
+                Ok(Some(Err(error))) => {
+                    tracing::debug!(upload = %row.id, %error, "upload interrupted");
+                    break;
+                }
+                Err(_) => {
+                    tracing::debug!(upload = %row.id, "upload interrupted by silence");
+                    break;
+                }
+            };
+            let next = arrived + u64::try_from(piece.len()).unwrap_or(u64::MAX - arrived);
+            if next > size {
+                file.flush().await.map_err(failed)?;
+                return Err(Fault::invalid(
+                    "app.upload.upload_data.too_large.app_error",
+                    format!(
+                        "upload `{}` has {size} bytes: this piece goes beyond its end",
+                        row.id
+                    ),
+                ));
+            }
+            file.write_all(&piece).await.map_err(failed)?;
+            arrived = next;
+        }
+        file.flush().await.map_err(failed)?;
+        Ok(arrived)
     }
 
     async fn finish(&self, row: &UploadRow) -> Result<FileRow, Fault> {

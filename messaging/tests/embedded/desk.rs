@@ -224,11 +224,20 @@ pub(crate) enum Incoming {
 impl Socket {
     /// Opens a socket with the client's bearer token, or without any for an empty one.
     pub(crate) async fn open(client: &Client, query: &str) -> Self {
+        let bearer = format!("BEARER {}", client.token);
+        let header = (!client.token.is_empty()).then_some(("authorization", bearer));
+        Self::open_with(client, query, header).await
+    }
+
+    pub(crate) async fn open_with(
+        client: &Client,
+        query: &str,
+        header: Option<(&'static str, String)>,
+    ) -> Self {
         let url = format!("ws://{}/api/v4/websocket{query}", client.address);
         let mut request = url.into_client_request().unwrap();
-        if !client.token.is_empty() {
-            let value = format!("BEARER {}", client.token).parse().unwrap();
-            request.headers_mut().insert("authorization", value);
+        if let Some((name, value)) = header {
+            request.headers_mut().insert(name, value.parse().unwrap());
         }
         let (ws, _) = tokio_tungstenite::connect_async(request).await.unwrap();
         Self { ws, seq: 0 }

@@ -28,6 +28,10 @@ async fn a_token_signs_in_by_header_cookie_or_challenge() {
     let mut by_header = anna.socket().await;
     assert_eq!(by_header.hello().await.len(), 26);
 
+    let cookie = ("cookie", format!("MMAUTHTOKEN={}", anna.token));
+    let mut by_cookie = Socket::open_with(&anna, "", Some(cookie)).await;
+    assert_eq!(by_cookie.hello().await.len(), 26);
+
     let mut by_challenge = Socket::open(&without_token(&anna), "").await;
     let seq = by_challenge.act("ping", json!({})).await;
     let refused = by_challenge.reply(seq).await;
