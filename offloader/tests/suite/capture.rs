@@ -50,14 +50,14 @@ impl Call {
             let user = UserId::parse(format!("user-{owner}")).unwrap();
             call.event(
                 0,
-                CallEvent::UserJoined {
+                &CallEvent::UserJoined {
                     user,
                     session: session(owner),
                 },
             );
             call.event(
                 0,
-                CallEvent::TrackAdded {
+                &CallEvent::TrackAdded {
                     track,
                     kind,
                     owner: session(owner),
@@ -77,8 +77,8 @@ impl Call {
         self.zero + Duration::from_millis(ms)
     }
 
-    fn event(&mut self, ms: u64, event: CallEvent) {
-        self.capture.take(&event, self.at(ms));
+    fn event(&mut self, ms: u64, event: &CallEvent) {
+        self.capture.take(event, self.at(ms));
     }
 
     fn packet(&mut self, track: u32, at_ms: u64, seq_no: u64, time: u64, payload: &[u8]) {
@@ -89,7 +89,7 @@ impl Call {
             marker: track == 2,
             payload: payload.into(),
         };
-        self.event(at_ms, CallEvent::Packet { track, packet });
+        self.event(at_ms, &CallEvent::Packet { track, packet });
     }
 }
 
@@ -123,7 +123,7 @@ fn record(folder: &Path) {
         payload.extend(&screen[n as usize]);
         call.packet(2, 3000 + n * 33, 70 + n, n * 2970, &payload);
     }
-    call.event(6000, CallEvent::ScreenOff);
+    call.event(6000, &CallEvent::ScreenOff);
     for n in 150..300u64 {
         call.packet(
             0,

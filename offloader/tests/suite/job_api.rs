@@ -85,6 +85,7 @@ fn with(key: &str, value: Value) -> String {
     job.to_string()
 }
 
+#[expect(clippy::too_many_lines, clippy::type_complexity, reason = "one table")]
 #[tokio::test(flavor = "multi_thread")]
 async fn every_request_gets_the_answer_of_the_contract() {
     let service = Service::start(|_| {}).await;

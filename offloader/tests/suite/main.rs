@@ -1,6 +1,15 @@
 //! The offloader from outside: its API over real sockets, its workers as real processes, a call
 //! with real media, files read back.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::wildcard_enum_match_arm,
+    reason = "in a test a panic is the verdict, and numbers are small"
+)]
+
 mod capture;
 mod job_api;
 mod publishing;

@@ -293,7 +293,7 @@ async fn without_a_model_a_transcript_job_ends_well_and_names_the_command() {
         "jobState": { "type": "recording", "init_at": 1, "start_at": 2, "end_at": 0, "err": "" },
     });
     eventually("the report that it started", LONG, async || {
-        site.tell("call_job_state", state.clone());
+        site.tell("call_job_state", &state);
         !site.statuses.lock().unwrap().is_empty()
     })
     .await;

@@ -97,7 +97,7 @@ impl Site {
     }
 
     /// Sends an event to every bot.
-    pub(crate) fn tell(&self, name: &str, data: Value) {
+    pub(crate) fn tell(&self, name: &str, data: &Value) {
         let event = json!({
             "event": format!("{NAME_PREFIX}{name}"), "data": data, "broadcast": {}, "seq": 1,
         });
@@ -105,7 +105,7 @@ impl Site {
     }
 
     pub(crate) fn stop_job(&self) {
-        self.tell("job_stop", json!({ "job_id": JOB }));
+        self.tell("job_stop", &json!({ "job_id": JOB }));
     }
 
     pub(crate) fn recording_input(&self) -> Value {

@@ -116,10 +116,10 @@ pub(crate) fn probe(path: &Path) -> Probe {
             decoder.send_packet(packet).unwrap();
             take_pictures(decoder, *base, &mut probe.pictures);
         }
-        if let Some((_, base, decoder)) = audio.as_mut().filter(|(i, ..)| i == index) {
-            if decoder.send_packet(packet).is_ok() {
-                take_samples(decoder, *base, &mut probe.samples);
-            }
+        if let Some((_, base, decoder)) = audio.as_mut().filter(|(i, ..)| i == index)
+            && decoder.send_packet(packet).is_ok()
+        {
+            take_samples(decoder, *base, &mut probe.samples);
         }
     }
     if let Some((_, base, decoder)) = video.as_mut() {
