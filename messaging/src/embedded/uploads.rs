@@ -131,6 +131,21 @@ impl Vault {
     }
 }
 
+impl Vault {
+    /// Removes partial files that belong to no upload.
+    async fn remove_strays(&self, known: &HashSet<&str>) -> Result<(), Fault> {
+        let failed = |error| Fault::internal("tidy partial uploads", error);
+        let mut entries = fs::read_dir(&self.partial).await.map_err(failed)?;
+        while let Some(entry) = entries.next_entry().await.map_err(failed)? {
+            let name = entry.file_name();
+            if !name.to_str().is_some_and(|name| known.contains(name)) {
+                fs::remove_file(entry.path()).await.map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Waits until a file or directory is on disk.
 async fn flush(path: &Path) -> Result<(), Fault> {
     let file = fs::File::open(path)
@@ -306,12 +321,16 @@ impl Server {
         Ok(file)
     }
 
-    /// Finishes the uploads whose last byte had arrived when the process ended.
+    /// Finishes the uploads whose last byte had arrived when the process ended, and removes what
+    /// belongs to none: forms that broke off are sent anew.
     pub(super) async fn finish_interrupted_uploads(&self) -> Result<(), Fault> {
-        for row in self.store.all_uploads().await? {
+        let rows = self.store.all_uploads().await?;
+        let known: HashSet<&str> = rows.iter().map(|row| row.id.as_str()).collect();
+        self.vault.remove_strays(&known).await?;
+        for row in &rows {
             let size = u64::try_from(row.size_bytes).unwrap_or(0);
-            if self.vault.arrived(&row).await? == size {
-                self.finish(&row).await?;
+            if self.vault.arrived(row).await? == size {
+                self.finish(row).await?;
                 tracing::info!(upload = %row.id, "finished an upload that a stop had interrupted");
             }
         }
@@ -398,7 +417,14 @@ async fn receive<E: std::fmt::Display>(
         .await
         .map_err(|e| Fault::internal("create file", e))?;
     let mut size = 0u64;
-    while let Some(piece) = pieces.next().await {
+    loop {
+        let Ok(piece) = timeout(PIECE_DEADLINE, pieces.next()).await else {
+            return Err(Fault::invalid(
+                "api.file.upload.read.app_error",
+                "the upload broke off: nothing came for 30 seconds",
+            ));
+        };
+        let Some(piece) = piece else { break };
         let piece = piece.map_err(|error| {
             Fault::invalid(
                 "api.file.upload.read.app_error",

@@ -134,6 +134,8 @@ async fn an_upload_whose_last_byte_had_arrived_is_finished_at_the_next_start() {
     };
     // as a kill between the last write and the record leaves it
     std::fs::write(dir.path().join("uploads").join(&upload), b"words").unwrap();
+    // and as a kill in the middle of a form leaves it
+    std::fs::write(dir.path().join("uploads").join("stray"), b"wor").unwrap();
     let desk = Desk::open_at(dir.path(), |_| {}).await;
     let anna = Client {
         base: desk.nobody().base,
@@ -141,7 +143,8 @@ async fn an_upload_whose_last_byte_had_arrived_is_finished_at_the_next_start() {
         ..anna
     };
     assert_eq!(anna.get(&format!("/uploads/{upload}")).await.0, 404);
-    assert!(!dir.path().join("uploads").join(&upload).exists());
+    let partial = std::fs::read_dir(dir.path().join("uploads")).unwrap();
+    assert_eq!(partial.count(), 0);
     let shelves = std::fs::read_dir(dir.path().join("files")).unwrap();
     let files: Vec<_> = shelves
         .flat_map(|shelf| std::fs::read_dir(shelf.unwrap().path()).unwrap())
