@@ -62,7 +62,7 @@ async function check({ url, accounts, channel, joins }, scratch, people) {
   for (let round = 0; round < joins; round += 1) {
     if (round > 0) await second.leaveCall()
     const pressedAt = await second.joinCall()
-    times.push((await firstHeard(second.page, tones[0])) - pressedAt)
+    times.push((await firstHeard(second.page, tones[0], { since: pressedAt })) - pressedAt)
   }
   const connectMs = (await peers(second.page)).at(-1).connectMs
   await second.unmute()

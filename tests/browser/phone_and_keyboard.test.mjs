@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
 
-import { hearsNoTone, hearsTone } from './harness/listen.mjs'
+import { hearsNoTone, hearsTone, seesColours } from './harness/listen.mjs'
 import { ROOT } from './harness/server.mjs'
 import { CHANNEL, story } from './harness/story.mjs'
 import { TONES } from './harness/tones.mjs'
@@ -37,8 +37,9 @@ story('phone', 'the client is usable at a width of 360 px, from sign-in to a cal
   await fits(ben, 'phone-3-call')
   for (const control of ['mute', 'raise-hand', 'leave-call']) await inReach(ben, control)
 
-  await anna.shareScreen(['red', 'lime', 'blue', 'yellow'])
-  await ben.sees('screen-video')
+  const colours = ['red', 'lime', 'blue', 'yellow']
+  await anna.shareScreen(colours)
+  await seesColours(ben.page, '[data-testid="screen-video"]', colours, { who: 'ben' })
   await fits(ben, 'phone-4-screen')
   for (const control of ['mute', 'leave-call']) await inReach(ben, control)
   await ben.leaveCall()

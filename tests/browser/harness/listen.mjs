@@ -46,9 +46,12 @@ export async function hearsNoTone(page, hz, { ms = 15_000, who = 'the page' } = 
   return left
 }
 
-/** Waits for the tone inside the page, looking every 10 ms; returns the instant in epoch ms. */
-export async function firstHeard(page, hz, ms = 15_000) {
-  const at = await page.evaluate(([tone, limit]) => window.ears.firstHeard(tone, limit), [hz, ms])
+/**
+ * Waits for the tone inside the page, looking every 10 ms; returns the instant in epoch ms.
+ * Only tracks that came after `since` (epoch ms) count.
+ */
+export async function firstHeard(page, hz, { since = 0, ms = 15_000 } = {}) {
+  const at = await page.evaluate(([tone, limit, from]) => window.ears.firstHeard(tone, limit, from), [hz, ms, since])
   if (at === undefined) {
     throw new Error(`${hz} Hz was not heard within ${ms} ms; heard: ${JSON.stringify(brief(await hear(page)))}`)
   }

@@ -126,9 +126,9 @@
       let [looks, found, lastFound, longestGapMs] = [0, 0, performance.now(), 0]
       while (performance.now() < end) {
         await pause(25)
-        const here = voices.some(({ analyser }) => {
+        const here = voices.some(({ analyser, track }) => {
           analyser.getFloatTimeDomainData(samples)
-          return rmsOf(samples) > 0.02 && shareOf(samples, hz) > 0.6
+          return track.readyState === 'live' && rmsOf(samples) > 0.02 && shareOf(samples, hz) > 0.6
         })
         looks += 1
         const now = performance.now()
@@ -141,12 +141,17 @@
       return { looks, found, longestGapMs: Math.round(longestGapMs) }
     },
 
-    /** When the tone is first heard, in ms since the epoch; undefined after `ms`. */
-    async firstHeard(hz, ms) {
+    /**
+     * When the tone is first heard on a track that came after `since` (epoch ms), in epoch ms;
+     * undefined after `ms`. Tracks of a former call do not count: their analysers ring on.
+     */
+    async firstHeard(hz, ms, since) {
       const samples = new Float32Array(2048)
       const end = performance.now() + ms
       while (performance.now() < end) {
-        const here = voices.some(({ analyser }) => {
+        const here = voices.some((voice) => {
+          if (voice.since < since || voice.track.readyState !== 'live') return false
+          const { analyser } = voice
           analyser.getFloatTimeDomainData(samples)
           return rmsOf(samples) > 0.02 && shareOf(samples, hz) > 0.6
         })
