@@ -259,8 +259,8 @@ async fn connectivity_checks_over_tcp_are_answered() {
         let node = Node::start(layout.shards, layout.leg_sessions).await;
         let client = node.client("clientA").await;
         for session in ["anna", "ben"] {
-            let answer = Participant::first_answer(&client, "call1", session).await;
-            tcp::check(node.tcp_addr(), &answer, Duration::from_secs(10)).await;
+            let (offer, answer) = Participant::first_exchange(&client, "call1", session).await;
+            tcp::check(node.tcp_addr(), &offer, &answer, Duration::from_secs(10)).await;
         }
         node.stop().await;
     }

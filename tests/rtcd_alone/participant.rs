@@ -110,8 +110,12 @@ impl Participant {
         participant
     }
 
-    /// Joins, offers, and returns the SDP of the answer; the connection is not used.
-    pub(crate) async fn first_answer(client: &Client, call: &str, session: &str) -> String {
+    /// Joins and offers; returns offer and answer. The connection is not used.
+    pub(crate) async fn first_exchange(
+        client: &Client,
+        call: &str,
+        session: &str,
+    ) -> (String, String) {
         let mut messages = client.messages_for(session);
         client.join(call, session).await;
         let connection = api()
@@ -138,7 +142,8 @@ impl Participant {
                 .unwrap();
             if message.kind == RtcKind::Sdp {
                 connection.close().await.unwrap();
-                return SessionDescription::from_json(&message.data).unwrap().sdp;
+                let answer = SessionDescription::from_json(&message.data).unwrap();
+                return (offer.sdp, answer.sdp);
             }
         }
     }

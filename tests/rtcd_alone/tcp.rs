@@ -12,20 +12,18 @@ const COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 const TRANSACTION: [u8; 12] = *b"transaction!";
 
 /// Sends a Binding request, framed, to where an answer says, and expects its success.
-pub(crate) async fn check(node: SocketAddr, answer: &str, within: Duration) {
+pub(crate) async fn check(node: SocketAddr, offer: &str, answer: &str, within: Duration) {
     let offered = answer.lines().find(|line| line.contains("tcptype passive"));
     let offered = offered.expect("the answer offers TCP");
     assert!(
         offered.contains(&format!("{} {}", node.ip(), node.port())),
         "{offered}"
     );
-    let value = |name: &str| {
-        let line = answer.lines().find_map(|line| line.strip_prefix(name));
-        line.expect("ICE credentials in the answer")
-            .trim()
-            .to_owned()
-    };
-    let request = request(&value("a=ice-ufrag:"), &value("a=ice-pwd:"));
+    let request = request(
+        value(answer, "a=ice-ufrag:"),
+        value(offer, "a=ice-ufrag:"),
+        value(answer, "a=ice-pwd:"),
+    );
     let exchange = async {
         let mut stream = TcpStream::connect(node).await.unwrap();
         let len = u16::try_from(request.len()).unwrap();
@@ -47,8 +45,13 @@ pub(crate) async fn check(node: SocketAddr, answer: &str, within: Duration) {
     assert_eq!(frame[..2], [1, 1], "Binding success");
 }
 
+fn value<'a>(sdp: &'a str, name: &str) -> &'a str {
+    let line = sdp.lines().find_map(|line| line.strip_prefix(name));
+    line.expect("ICE credentials in the description").trim()
+}
+
 /// RFC 8489 and 8445: USERNAME, PRIORITY, ICE-CONTROLLING, USE-CANDIDATE, MESSAGE-INTEGRITY.
-fn request(ufrag: &str, password: &str) -> Vec<u8> {
+fn request(theirs: &str, ours: &str, password: &str) -> Vec<u8> {
     let mut attributes = Vec::new();
     let mut put = |kind: u16, value: &[u8]| {
         attributes.extend(kind.to_be_bytes());
@@ -56,8 +59,7 @@ fn request(ufrag: &str, password: &str) -> Vec<u8> {
         attributes.extend(value);
         attributes.resize(attributes.len().next_multiple_of(4), 0);
     };
-    // The participant's half is not checked: its credentials stand in an offer that is not used.
-    put(0x0006, format!("{ufrag}:mine").as_bytes());
+    put(0x0006, format!("{theirs}:{ours}").as_bytes());
     put(0x0024, &1_694_498_815u32.to_be_bytes());
     put(0x802a, &7u64.to_be_bytes());
     let mut message = vec![0, 1];

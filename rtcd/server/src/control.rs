@@ -210,6 +210,7 @@ impl Control {
             .with_label_values(&[group.as_str()])
             .inc();
         self.metrics
+            .own
             .legs
             .set(i64::try_from(state.placement.legs()).unwrap_or(i64::MAX));
         Ok(())
@@ -343,7 +344,7 @@ impl Control {
     /// Refuses new calls from now on; calls that run, and joins to them, go on.
     pub(crate) fn drain(&self) {
         self.draining.store(true, Ordering::Release);
-        self.metrics.draining.set(1);
+        self.metrics.own.draining.set(1);
     }
 
     pub(crate) fn is_draining(&self) -> bool {
@@ -370,6 +371,7 @@ impl Control {
     pub(crate) fn refresh_metrics(&self) {
         for (index, shard) in self.shards.iter().enumerate() {
             self.metrics
+                .own
                 .inbox_depth
                 .with_label_values(&[&index.to_string()])
                 .set(i64::try_from(shard.depth()).unwrap_or(i64::MAX));
@@ -407,6 +409,7 @@ impl Control {
             .with_label_values(&[key.group.as_str()])
             .dec();
         self.metrics
+            .own
             .legs
             .set(i64::try_from(state.placement.legs()).unwrap_or(i64::MAX));
         drop(state);

@@ -52,19 +52,8 @@ pub(crate) struct Metrics {
     pub(crate) client_jitter: HistogramVec,
     pub(crate) ws_connections: IntGaugeVec,
     pub(crate) ws_messages: CounterVec,
-    /// Datagrams and frames by shard and direction.
-    pub(crate) packets: CounterVec,
-    /// What was shed, by place and reason.
-    pub(crate) drops: CounterVec,
-    /// Calls ended by a bug.
-    pub(crate) panics: IntCounter,
-    /// Keyframe requests sent to publishers.
-    pub(crate) keyframe_requests: IntCounter,
-    /// Messages waiting in a shard's inbox.
-    pub(crate) inbox_depth: IntGaugeVec,
-    /// Legs of calls; more than calls when calls are spread over shards.
-    pub(crate) legs: IntGauge,
-    pub(crate) draining: IntGauge,
+    /// What the reference does not have.
+    pub(crate) own: Own,
 }
 
 impl Metrics {
@@ -114,22 +103,19 @@ impl Metrics {
                 "rtc_signaling_lock_locked_time",
                 "Seconds the signalling lock was held",
             )?,
-            client_loss_rate: make.histograms(
+            client_loss_rate: make.reports(
                 "rtc_client_loss_rate",
                 "Ratio of lost packets, as clients report it",
-                &["groupID"],
                 LOSS,
             )?,
-            client_rtt: make.histograms(
+            client_rtt: make.reports(
                 "rtc_client_rtt",
                 "Seconds of round trip, as clients report it",
-                &["groupID"],
                 SHORT,
             )?,
-            client_jitter: make.histograms(
+            client_jitter: make.reports(
                 "rtc_client_jitter",
                 "Seconds of jitter, as clients report it",
-                &["groupID"],
                 SHORT,
             )?,
             ws_connections: make.gauges(
@@ -142,6 +128,51 @@ impl Metrics {
                 "Control messages",
                 &["clientID", "type", "direction"],
             )?,
+            own: Own::new(&make)?,
+            registry: make.registry,
+        })
+    }
+
+    /// Renders everything as Prometheus text.
+    ///
+    /// # Errors
+    /// When a metric cannot be written as text.
+    pub(crate) fn render(&self) -> anyhow::Result<String> {
+        self.process.refresh();
+        let mut text = Vec::new();
+        TextEncoder::new()
+            .encode(&self.registry.gather(), &mut text)
+            .context("render metrics")?;
+        Ok(String::from_utf8(text)?)
+    }
+
+    /// Counts something that was shed.
+    pub(crate) fn dropped(&self, place: &str, reason: &str) {
+        self.own.drops.with_label_values(&[place, reason]).inc();
+    }
+}
+
+/// Additions: what the shards do and shed.
+#[derive(Debug)]
+pub(crate) struct Own {
+    /// Datagrams and frames by shard and direction.
+    pub(crate) packets: CounterVec,
+    /// What was shed, by place and reason.
+    pub(crate) drops: CounterVec,
+    /// Calls ended by a bug.
+    pub(crate) panics: IntCounter,
+    /// Keyframe requests sent to publishers.
+    pub(crate) keyframe_requests: IntCounter,
+    /// Messages waiting in a shard's inbox.
+    pub(crate) inbox_depth: IntGaugeVec,
+    /// Legs of calls; more than calls when calls are spread over shards.
+    pub(crate) legs: IntGauge,
+    pub(crate) draining: IntGauge,
+}
+
+impl Own {
+    fn new(make: &Maker) -> anyhow::Result<Self> {
+        Ok(Self {
             packets: make.counters(
                 "shard_packets_total",
                 "Datagrams and TCP frames",
@@ -164,26 +195,7 @@ impl Metrics {
             )?,
             legs: make.gauge("rtc_legs_total", "Legs of calls over all shards")?,
             draining: make.gauge("draining", "1 while the node waits for its calls to end")?,
-            registry: make.registry,
         })
-    }
-
-    /// Renders everything as Prometheus text.
-    ///
-    /// # Errors
-    /// When a metric cannot be written as text.
-    pub(crate) fn render(&self) -> anyhow::Result<String> {
-        self.process.refresh();
-        let mut text = Vec::new();
-        TextEncoder::new()
-            .encode(&self.registry.gather(), &mut text)
-            .context("render metrics")?;
-        Ok(String::from_utf8(text)?)
-    }
-
-    /// Counts something that was shed.
-    pub(crate) fn dropped(&self, place: &str, reason: &str) {
-        self.drops.with_label_values(&[place, reason]).inc();
     }
 }
 
@@ -223,6 +235,10 @@ impl Maker {
 
     fn times(&self, name: &str, help: &str) -> anyhow::Result<HistogramVec> {
         self.histograms(name, help, &["groupID"], DEFAULT)
+    }
+
+    fn reports(&self, name: &str, help: &str, buckets: &[f64]) -> anyhow::Result<HistogramVec> {
+        self.histograms(name, help, &["groupID"], buckets)
     }
 
     fn histograms(

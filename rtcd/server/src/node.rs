@@ -69,7 +69,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let (stop, stopped) = watch::channel(false);
     let (events, received) = mpsc::unbounded_channel();
     let mut tasks = tokio::task::JoinSet::new();
-    let (inboxes, shards) = media.start(&config.rtc, &metrics, events, &stopped, &mut tasks)?;
+    let (inboxes, shards) = media.start(&config.rtc, &metrics, &events, &stopped, &mut tasks)?;
     let control = Arc::new(Control::new(
         inboxes.clone(),
         config.rtc.leg_sessions,
@@ -266,7 +266,7 @@ impl Media {
         self,
         config: &RtcConfig,
         metrics: &Arc<Metrics>,
-        events: mpsc::UnboundedSender<ShardEvent>,
+        events: &mpsc::UnboundedSender<ShardEvent>,
         stopped: &watch::Receiver<bool>,
         tasks: &mut tokio::task::JoinSet<()>,
     ) -> anyhow::Result<(Vec<InboxSender>, Vec<JoinHandle<()>>)> {

@@ -95,7 +95,11 @@ pub(super) fn servers(value: &toml::Value) -> Result<Vec<IceServer>, String> {
         toml::Value::String(text) if text.trim().is_empty() => return Ok(Vec::new()),
         toml::Value::String(text) => (from_json(text)?, true),
         toml::Value::Array(list) => (list.clone(), false),
-        _ => return Err("must be a list".to_owned()),
+        toml::Value::Integer(_)
+        | toml::Value::Float(_)
+        | toml::Value::Boolean(_)
+        | toml::Value::Datetime(_)
+        | toml::Value::Table(_) => return Err("must be a list".to_owned()),
     };
     let all_strings = list.iter().all(toml::Value::is_str);
     if strings_are_one_server && all_strings && !list.is_empty() {
@@ -111,7 +115,13 @@ pub(super) fn servers(value: &toml::Value) -> Result<Vec<IceServer>, String> {
                 toml::Value::Array(vec![toml::Value::String(url)]),
             )])),
             toml::Value::Table(table) => server(&table),
-            other => Err(format!("`{other}` must be a string or a table with urls")),
+            other @ (toml::Value::Integer(_)
+            | toml::Value::Float(_)
+            | toml::Value::Boolean(_)
+            | toml::Value::Datetime(_)
+            | toml::Value::Array(_)) => {
+                Err(format!("`{other}` must be a string or a table with urls"))
+            }
         })
         .collect()
 }
@@ -201,12 +211,13 @@ mod tests {
         }
     }
 
+    fn list(toml: &str) -> toml::Value {
+        let table: toml::Table = toml.parse().unwrap();
+        table["s"].clone()
+    }
+
     fn parse(toml: &str) -> Result<Vec<IceServer>, String> {
-        servers(
-            toml::Table::from_iter(toml.parse::<toml::Table>().unwrap())
-                .get("s")
-                .unwrap(),
-        )
+        servers(&list(toml))
     }
 
     #[test]

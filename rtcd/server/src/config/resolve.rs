@@ -243,7 +243,11 @@ impl Check<'_> {
         let written = match self.value(path).value {
             toml::Value::Integer(number) => number.to_string(),
             toml::Value::String(text) => text,
-            other => other.to_string(),
+            other @ (toml::Value::Float(_)
+            | toml::Value::Boolean(_)
+            | toml::Value::Datetime(_)
+            | toml::Value::Array(_)
+            | toml::Value::Table(_)) => other.to_string(),
         };
         PortOverride::parse(&written).unwrap_or_else(|rule| {
             self.problem(
@@ -327,13 +331,12 @@ impl Check<'_> {
     }
 
     fn text(&mut self, path: &'static str) -> String {
-        match self.value(path).value {
-            toml::Value::String(text) => text.trim().to_owned(),
-            other => {
-                self.problem(path, "must be a string", "put it in quotes");
-                other.to_string()
-            }
-        }
+        let value = self.value(path).value;
+        let text = value.as_str().map(|text| text.trim().to_owned());
+        text.unwrap_or_else(|| {
+            self.problem(path, "must be a string", "put it in quotes");
+            value.to_string()
+        })
     }
 
     fn needed_text(&mut self, path: &'static str, rule: &str, hint: &'static str) -> String {
@@ -392,12 +395,11 @@ impl Check<'_> {
 
 /// Returns a value as text for people; a secret only as set or not.
 pub(super) fn shown(key: &Key, value: &toml::Value) -> String {
-    match value {
-        toml::Value::String(text) if key.secret => Secret::new(text.clone()).to_string(),
-        _ if key.secret => "(set)".to_owned(),
-        toml::Value::String(text) => text.clone(),
-        other => other.to_string(),
+    let text = value.as_str();
+    if key.secret {
+        return text.map_or_else(|| "(set)".to_owned(), |text| Secret::new(text).to_string());
     }
+    text.map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn key(path: &str) -> &'static Key {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proto::id::GroupId;
-use proto::rtcd::Codec;
+use proto::rtcd::{Codec, TrackType};
 use rtcd_core::{
     ConnState, Counters, DropReason, ErrorKind, GroupCounters, Measurement, TrackDirection,
 };
@@ -108,6 +108,20 @@ impl Published {
             .observe(value);
     }
 
+    /// Observes how long a packet took to everybody. As in the reference a camera counts as screen.
+    pub(super) fn fanned_out(&self, group: &GroupId, kind: TrackType, took: Duration) {
+        let kind = match kind {
+            TrackType::Voice => "voice",
+            TrackType::ScreenAudio => "screen-audio",
+            TrackType::Screen | TrackType::Video => "screen",
+        };
+        let labels = [group.as_str(), kind];
+        self.metrics
+            .track_writes_time
+            .with_label_values(&labels)
+            .observe(seconds(took));
+    }
+
     /// Moves the metrics to where the counters are.
     pub(super) fn refresh(&mut self, counters: &Counters, now: Instant) {
         if now < self.next {
@@ -145,6 +159,7 @@ impl Published {
             ("linked", counters.linked - last.linked),
         ] {
             self.metrics
+                .own
                 .packets
                 .with_label_values(&[&self.label, direction])
                 .inc_by(grown);
@@ -152,12 +167,17 @@ impl Published {
         for reason in DropReason::ALL {
             let grown = counters.dropped(reason) - last.dropped(reason);
             self.metrics
+                .own
                 .drops
                 .with_label_values(&["core", reason.as_str()])
                 .inc_by(grown);
         }
-        self.metrics.panics.inc_by(counters.panics - last.panics);
         self.metrics
+            .own
+            .panics
+            .inc_by(counters.panics - last.panics);
+        self.metrics
+            .own
             .keyframe_requests
             .inc_by(counters.keyframe_requests - last.keyframe_requests);
     }
@@ -172,12 +192,14 @@ impl Published {
             ("tcp", "queue_full_or_gone", now.frame - last.frame),
         ] {
             self.metrics
+                .own
                 .drops
                 .with_label_values(&[place, reason])
                 .inc_by(grown);
         }
         let labels = [self.label.as_str(), "handed_over"];
         self.metrics
+            .own
             .packets
             .with_label_values(&labels)
             .inc_by(now.handed_over - last.handed_over);

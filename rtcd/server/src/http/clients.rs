@@ -33,7 +33,7 @@ pub(super) async fn register(
             }
             Err(error) => {
                 refused(&error);
-                return failure(StatusCode::UNAUTHORIZED, error);
+                return failure(StatusCode::UNAUTHORIZED, error.to_string());
             }
         }
     }
@@ -61,7 +61,7 @@ pub(super) async fn register(
             if let RegisterError::Internal(cause) = &error {
                 error!(error = format!("{cause:#}"), "client not registered");
             }
-            failure(StatusCode::BAD_REQUEST, error)
+            failure(StatusCode::BAD_REQUEST, error.to_string())
         }
     }
 }
@@ -78,7 +78,7 @@ pub(super) async fn unregister(
         Ok(identity) => identity,
         Err(error) => {
             refused(&error);
-            return failure(StatusCode::UNAUTHORIZED, error);
+            return failure(StatusCode::UNAUTHORIZED, error.to_string());
         }
     };
     let client_id = match read(body) {
@@ -103,7 +103,7 @@ pub(super) async fn unregister(
             if let UnregisterError::Internal(cause) = &error {
                 error!(error = %cause, "client not removed");
             }
-            failure(StatusCode::BAD_REQUEST, error)
+            failure(StatusCode::BAD_REQUEST, error.to_string())
         }
     }
 }
@@ -157,10 +157,10 @@ fn success(status: StatusCode, answer: ApiAnswer) -> Response {
     )
 }
 
-fn failure(status: StatusCode, error: impl ToString) -> Response {
+fn failure(status: StatusCode, error: impl Into<String>) -> Response {
     let answer = ApiAnswer {
         code: status.as_u16().to_string(),
-        error: Some(error.to_string()),
+        error: Some(error.into()),
         ..ApiAnswer::default()
     };
     json(status, &answer)

@@ -513,3 +513,27 @@ async fn what_cannot_be_read_is_ignored_and_what_is_too_long_ends_the_socket() {
     );
     node.node.stop().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_peer_that_sends_no_pong_is_let_go_and_its_session_stays() {
+    let node = node(|_| {}).await;
+    node.register("clientA").await;
+    let a = basic("clientA", KEY);
+    let mut silent = node.connect(Some(&a)).await.unwrap();
+    silent.join("c1", "s1").await;
+    // Not read from now on: pings stay unanswered. The session has no first offer, so it ends after
+    // 10 s, and its `close` waits for the client's next connection.
+    let gone = "rtcd_ws_connections_total{clientID=\"clientA\"} 0";
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(40);
+    while !node
+        .send("GET", "/metrics", None, "")
+        .await
+        .1
+        .contains(gone)
+    {
+        assert!(tokio::time::Instant::now() < deadline, "still connected");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    drop(silent);
+    node.node.stop().await.unwrap();
+}

@@ -136,3 +136,31 @@ fn buckets_are_those_of_the_reference() {
     assert_eq!(buckets("rtcd_rtc_connection_time"), default);
     assert_eq!(buckets("rtcd_rtc_signaling_lock_grab_time"), default);
 }
+
+#[test]
+fn the_manual_lists_every_metric_and_no_other() {
+    let manual = include_str!("../../README.md");
+    let metrics = with_one_of_each();
+    let label = &["0", "in"];
+    metrics.own.packets.with_label_values(label).inc();
+    metrics.own.drops.with_label_values(label).inc();
+    metrics.own.inbox_depth.with_label_values(&["0"]).set(1);
+    let families = metrics.registry.gather();
+    let names: Vec<&str> = families.iter().map(|family| family.name()).collect();
+    for name in &names {
+        assert!(
+            manual.contains(&format!("| `{name}` |")),
+            "`{name}` is not in README.md"
+        );
+    }
+    let listed = manual
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `rtcd_"));
+    for line in listed {
+        let name = format!("rtcd_{}", line.split('`').next().unwrap());
+        assert!(
+            names.contains(&name.as_str()),
+            "README.md lists `{name}`, which is not there"
+        );
+    }
+}

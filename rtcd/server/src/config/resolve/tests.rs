@@ -2,8 +2,12 @@ use super::*;
 
 const PROBE: Probe = Probe { cpus: 4 };
 
+fn raw(text: &str) -> Raw {
+    Raw::read(text, |_| None).unwrap()
+}
+
 fn resolve(text: &str) -> Result<Config, ConfigErrors> {
-    Config::resolve(&Raw::read(text, |_| None).unwrap(), PROBE)
+    Config::resolve(&raw(text), PROBE)
 }
 
 fn problem_keys(text: &str) -> Vec<&'static str> {
