@@ -2,15 +2,19 @@
 //!
 //! In: joins, control messages, datagrams, time, linked messages, each with the time. Out: `Output`s
 //! and `Notes` for the shard (who must be woken, who is gone).
-//! Below: `member` (one session and what it is known to want), `offers` (negotiation), `tracks`
-//! (publishing and fan-out), `links` (other legs), `classify` (what a track shows).
+//! Below: `member` (one session and what it should receive), `offers` and `channel` (negotiation),
+//! `tracks` (publishing), `forward` (packets), `refresh` (keyframes), `links` (other legs),
+//! `classify` (what a track shows).
 //! Invariants: `Closed` is put out once per session and last; a change to a session marks it dirty,
 //! and a dirty session is flushed before anybody waits.
 
+mod channel;
 mod classify;
+mod forward;
 mod links;
 mod member;
 mod offers;
+mod refresh;
 mod tracks;
 
 use std::collections::{BTreeMap, VecDeque};

@@ -278,3 +278,28 @@ fn a_participant_that_cannot_connect_is_given_up_after_half_a_minute() {
     world.run(3 * SECOND);
     assert_eq!(world.closed, [("anna".to_owned(), CloseReason::IceFailed)]);
 }
+
+#[test]
+fn a_voice_may_come_back_on_the_line_another_goes_out_on() {
+    let mut world = with(&["anna", "bert"], Style::default());
+    world.of("anna").publish(Media::Sound, "mic-a");
+    world.until("bert hears anna", |world| hears(world, "bert", "anna") > 5);
+    let mid = world.of("bert").announced[0].0.clone();
+    world.of("bert").publish_back(&mid);
+    world.until("anna hears bert", |world| hears(world, "anna", "bert") > 20);
+    let before = hears(&mut world, "bert", "anna");
+    world.run(SECOND);
+    assert!(
+        hears(&mut world, "bert", "anna") > before + 40,
+        "and still the other way"
+    );
+    // When anna leaves, bert is still heard by others.
+    world.join(0, "call", "carl", Style::default());
+    world.leave("anna");
+    world.until("carl hears bert", |world| hears(world, "carl", "bert") > 20);
+    world.of("carl").publish(Media::Sound, "mic-c");
+    world.until("bert hears carl", |world| hears(world, "bert", "carl") > 20);
+    let heard = hears(&mut world, "carl", "bert");
+    world.run(SECOND);
+    assert!(hears(&mut world, "carl", "bert") > heard + 40);
+}

@@ -5,6 +5,7 @@
 //! random numbers inside the WebRTC stack.
 
 mod participant;
+mod style;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -17,7 +18,8 @@ use rtcd_core::{
     Measurement, Output, SessionKey, Shard, Transport,
 };
 
-pub use participant::{Heard, Media, Participant, Style};
+pub use participant::{Heard, Participant};
+pub use style::{Media, Style};
 
 /// One way between a participant and a shard.
 const LATENCY: Duration = Duration::from_millis(10);

@@ -8,68 +8,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::style::{Media, Style};
 use proto::rtcd::{
     ChannelMessage, IceCandidate, MediaMapEntry, RtcKind, RtcMessage, SdpKind, SessionDescription,
 };
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::channel::ChannelId;
-use str0m::format::{Codec, PayloadParams};
-use str0m::media::{Direction, MediaKind, Mid, Rid, Simulcast, SimulcastLayer};
+use str0m::format::PayloadParams;
+use str0m::media::{Direction, MediaKind, Mid, Simulcast, SimulcastLayer};
 use str0m::net::{Protocol, Receive, TcpType};
 use str0m::rtp::{ExtensionValues, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
-
-/// How a participant's program behaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Style {
-    /// Descriptions go over the data channel once it is open.
-    pub dc_signalling: bool,
-    pub av1: bool,
-    /// Answers the server's offers.
-    pub answers: bool,
-    /// Has no UDP.
-    pub tcp: bool,
-}
-
-/// What a participant publishes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Media {
-    Sound,
-    /// VP8.
-    Picture,
-    /// VP8 in the two layers of a screen.
-    Layers,
-    /// AV1.
-    Av1Picture,
-}
-
-impl Media {
-    fn codec(self) -> Codec {
-        match self {
-            Self::Sound => Codec::Opus,
-            Self::Picture | Self::Layers => Codec::Vp8,
-            Self::Av1Picture => Codec::Av1,
-        }
-    }
-
-    fn layers(self) -> Vec<Option<Rid>> {
-        match self {
-            Self::Sound | Self::Picture | Self::Av1Picture => vec![None],
-            Self::Layers => vec![Some("l".into()), Some("h".into())],
-        }
-    }
-}
-
-impl Default for Style {
-    fn default() -> Self {
-        Self {
-            dc_signalling: true,
-            av1: false,
-            answers: true,
-            tcp: false,
-        }
-    }
-}
 
 /// A packet that arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,8 +53,8 @@ pub struct Participant {
     pub connected: bool,
     pub channel_open: bool,
     pending: Option<SdpPendingOffer>,
-    /// What waits for the lock, with its stream id.
-    wishes: VecDeque<(Media, String)>,
+    /// What waits for the lock, with its stream id, and the m-line to use if it is not a new one.
+    wishes: VecDeque<(Media, String, Option<Mid>)>,
     /// Mids to stop sending on.
     withdrawals: VecDeque<Mid>,
     locked: bool,
@@ -202,9 +151,16 @@ impl Participant {
 
     /// Publishes a source as soon as the lock allows. Returns its position among publications.
     pub fn publish(&mut self, media: Media, stream: &str) -> usize {
-        self.wishes.push_back((media, stream.to_owned()));
+        self.wishes.push_back((media, stream.to_owned(), None));
         self.ask_for_lock();
         self.publications.len() + self.wishes.len() - 1
+    }
+
+    /// Publishes sound on an m-line the server made, as browsers do when they have one.
+    pub fn publish_back(&mut self, mid: &str) {
+        self.wishes
+            .push_back((Media::Sound, String::new(), Some(mid.into())));
+        self.ask_for_lock();
     }
 
     /// Stops a publication for good.
@@ -562,7 +518,7 @@ impl Participant {
         for mid in self.withdrawals.drain(..) {
             api.set_direction(mid, Direction::Inactive);
         }
-        for (media, stream) in self.wishes.drain(..) {
+        for (media, stream, line) in self.wishes.drain(..) {
             let kind = match media {
                 Media::Sound => MediaKind::Audio,
                 Media::Picture | Media::Layers | Media::Av1Picture => MediaKind::Video,
@@ -580,7 +536,12 @@ impl Participant {
                 recv: Vec::new(),
             });
             // Browsers offer both ways, whatever they want.
-            let mid = api.add_media(kind, Direction::SendRecv, Some(stream), None, layers);
+            let mid = line.unwrap_or_else(|| {
+                api.add_media(kind, Direction::SendRecv, Some(stream), None, layers)
+            });
+            if line.is_some() {
+                api.set_direction(mid, Direction::SendRecv);
+            }
             self.publications.push(Publication {
                 mid,
                 media,

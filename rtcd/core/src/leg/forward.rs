@@ -1,0 +1,274 @@
+//! The way of a media packet through a leg, and the switches on it.
+//!
+//! In: packets of participants and links, mute, reported loss. Out: packets written to the sessions
+//! that receive them and to the links; voice activity.
+//! The numbering without holes is made once per incoming stream; a subscription only shifts it.
+//! Invariants: a packet touches its subscribers only; a packet of a link goes to no other link.
+
+use proto::rtcd::{Codec, RtcKind, TrackType};
+
+use super::classify::{Clues, classify};
+use super::member::SourceState;
+use super::tracks::Origin;
+use super::{Ctx, Leg};
+use crate::counters::DropReason;
+use crate::io::{LinkMessage, LinkedPacket, Output};
+use crate::session::{IncomingPacket, Layer, Mid, begins_keyframe};
+use crate::vad::VoiceChange;
+
+impl Leg {
+    /// Takes a participant's media packet.
+    pub(super) fn packet(&mut self, ctx: &mut Ctx<'_>, index: u32, incoming: IncomingPacket) {
+        let Some(number) = self.track_of(ctx, index, incoming.source.mid, incoming.codec) else {
+            ctx.counters.drop_one(DropReason::Parked);
+            return;
+        };
+        self.hear(ctx, index, number, &incoming.packet);
+        self.forward(ctx, number, incoming.source.layer, incoming.packet);
+    }
+
+    /// Finds the track of a participant's m-line; publishes it when it is clear what it shows.
+    fn track_of(&mut self, ctx: &mut Ctx<'_>, index: u32, mid: Mid, codec: Codec) -> Option<u32> {
+        let now = ctx.now;
+        if let SourceState::Publishing { track } = self.member(index)?.sources.get(&mid)?.state {
+            return Some(track);
+        }
+        let presenter = self.presenter.clone();
+        let member = self.member(index)?;
+        let source = member.sources.get(&mid)?;
+        let since = match source.state {
+            SourceState::Publishing { .. } | SourceState::Ended => return None,
+            SourceState::Parked { since } => since,
+            SourceState::Silent => now,
+        };
+        let is_presenter = presenter.as_ref() == Some(member.id());
+        let kind = classify(Clues {
+            is_audio: source.is_audio,
+            stream: source.stream.as_deref(),
+            screen: member.screen_stream.as_deref().filter(|_| is_presenter),
+            video: member.video_stream.as_deref(),
+            beside_unknown_video: member.has_unknown_video(source.stream.as_deref()),
+            waited: now.saturating_duration_since(since),
+        });
+        let publisher = member.id().clone();
+        let Some(kind) = kind else {
+            member.sources.get_mut(&mid)?.state = SourceState::Parked { since };
+            return None;
+        };
+        let origin = Origin::Member { index, mid };
+        let track = self.publish(ctx, publisher, origin, (kind, codec, false));
+        self.member(index)?.sources.get_mut(&mid)?.state = SourceState::Publishing { track };
+        Some(track)
+    }
+
+    /// Listens for voice activity, also while muted.
+    fn hear(&mut self, ctx: &mut Ctx<'_>, index: u32, number: u32, packet: &LinkedPacket) {
+        let Some(level) = packet.audio_level else {
+            return;
+        };
+        if self
+            .tracks
+            .get(&number)
+            .is_none_or(|track| track.kind != TrackType::Voice)
+        {
+            return;
+        }
+        let now = ctx.now;
+        let change = self
+            .member(index)
+            .and_then(|member| member.detector.level(now, level));
+        match change {
+            Some(VoiceChange::On) => self.voice(ctx, index, RtcKind::VoiceOn),
+            Some(VoiceChange::Off) => self.voice(ctx, index, RtcKind::VoiceOff),
+            None => {}
+        }
+    }
+
+    fn voice(&self, ctx: &mut Ctx<'_>, index: u32, kind: RtcKind) {
+        let member = usize::try_from(index)
+            .ok()
+            .and_then(|i| self.members.get(i)?.as_deref());
+        if let Some(member) = member {
+            let message = self.message(member, kind, Vec::new());
+            ctx.out.push_back(Output::Voice {
+                key: member.request.key.clone(),
+                message,
+            });
+        }
+    }
+
+    /// Sends a packet to everybody who receives the track.
+    pub(super) fn forward(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        number: u32,
+        layer: Layer,
+        mut packet: LinkedPacket,
+    ) {
+        let Some(track) = self.tracks.get_mut(&number) else {
+            return;
+        };
+        let muted = track.muted && track.kind == TrackType::Voice;
+        let stream = track.stream(layer);
+        let is_new_layer = !std::mem::replace(&mut stream.seen, true) && layer == Layer::High;
+        if packet.payload.is_empty() || muted {
+            stream.compactor.skip(packet.seq_no);
+            let reason = if muted {
+                DropReason::Muted
+            } else {
+                DropReason::Padding
+            };
+            ctx.counters.drop_one(reason);
+            return;
+        }
+        let Some(seq_no) = stream.compactor.forward(packet.seq_no) else {
+            ctx.counters.drop_one(DropReason::Late);
+            return;
+        };
+        packet.seq_no = seq_no;
+        ctx.notes.fanned_out = Some(track.kind);
+        for subscription in &mut track.subscriptions {
+            if subscription.layer != layer {
+                // Another layer is taken over at its next keyframe.
+                if subscription.wish != layer || !begins_keyframe(track.codec, &packet.payload) {
+                    continue;
+                }
+                subscription.layer = layer;
+                subscription.sender.switch(ctx.now);
+            }
+            let member = usize::try_from(subscription.member)
+                .ok()
+                .and_then(|index| self.members.get_mut(index)?.as_deref_mut());
+            let Some(member) = member else {
+                continue;
+            };
+            if member
+                .session
+                .send(ctx.now, &mut subscription.sender, &packet)
+            {
+                ctx.counters.forwarded += 1;
+                member.mark_dirty(ctx.notes, subscription.member);
+            } else {
+                ctx.counters.drop_one(DropReason::Late);
+            }
+        }
+        self.feed_links(ctx, number, layer, packet);
+        if is_new_layer {
+            self.high_layer_began(ctx, number);
+        }
+    }
+
+    /// Hands a packet of this leg to all links: of two layers the better one.
+    fn feed_links(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        number: u32,
+        layer: Layer,
+        mut packet: LinkedPacket,
+    ) {
+        let Some(track) = self.tracks.get_mut(&number) else {
+            return;
+        };
+        if self.links.is_empty() || matches!(track.origin, Origin::Link { .. }) {
+            return;
+        }
+        if track.feed.layer != layer {
+            if layer == Layer::Low || !begins_keyframe(track.codec, &packet.payload) {
+                return;
+            }
+            track.feed.layer = layer;
+            track
+                .feed
+                .placement
+                .switch(ctx.now, track.codec.clock_rate());
+        }
+        let placed = track
+            .feed
+            .placement
+            .place(ctx.now, packet.seq_no, packet.timestamp);
+        let Some((seq_no, timestamp)) = placed else {
+            return;
+        };
+        packet.seq_no = seq_no;
+        packet.timestamp = timestamp;
+        let id = track.linked_id();
+        for link in &self.links {
+            ctx.counters.linked += 1;
+            let message = LinkMessage::Rtp {
+                track: id.clone(),
+                packet: packet.clone(),
+            };
+            ctx.out.push_back(Output::Linked {
+                call: self.key.clone(),
+                link: *link,
+                message,
+            });
+        }
+    }
+
+    /// A second layer appeared: those who wish for it, and links, need its keyframe.
+    fn high_layer_began(&mut self, ctx: &mut Ctx<'_>, number: u32) {
+        let wanted = !self.links.is_empty()
+            || self.tracks.get(&number).is_some_and(|track| {
+                track
+                    .subscriptions
+                    .iter()
+                    .any(|subscription| subscription.wish == Layer::High)
+            });
+        if wanted {
+            self.request_keyframe(ctx, number, Layer::High);
+        }
+    }
+
+    /// A participant reported its loss: it may be better off with another layer.
+    pub(super) fn loss_reported(&mut self, ctx: &mut Ctx<'_>, index: u32, ratio: f64) {
+        let now = ctx.now;
+        let Some(member) = self.member(index) else {
+            return;
+        };
+        if !member.layer_wish.loss(now, ratio) {
+            return;
+        }
+        let wish = member.layer_wish.layer;
+        let mut changed = Vec::new();
+        for track in self.tracks.values_mut() {
+            let layered = track.high.seen && track.low.seen;
+            let own = track
+                .subscriptions
+                .iter_mut()
+                .find(|own| own.member == index);
+            let Some(subscription) = own else {
+                continue;
+            };
+            subscription.wish = wish;
+            if layered {
+                changed.push(track.number);
+            }
+        }
+        for number in changed {
+            self.request_keyframe(ctx, number, wish);
+        }
+    }
+
+    /// Switches a participant's voice off or on. Before there is a voice, this means nothing.
+    pub(super) fn mute(&mut self, ctx: &mut Ctx<'_>, index: u32, muted: bool) {
+        #[cfg(test)]
+        assert!(!self.panic_on_mute, "a panic made by a test");
+        let voice = self
+            .tracks
+            .values_mut()
+            .find(|track| track.kind == TrackType::Voice && track.is_published_by(index));
+        let Some(track) = voice else {
+            return;
+        };
+        track.muted = muted;
+        let number = track.number;
+        self.announce_mute(ctx, number, muted);
+        if muted {
+            if let Some(member) = self.member(index) {
+                member.detector.reset();
+            }
+            self.voice(ctx, index, RtcKind::VoiceOff);
+        }
+    }
+}

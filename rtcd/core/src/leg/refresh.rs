@@ -1,0 +1,99 @@
+//! Keyframe requests on their way through a leg, towards the publisher.
+//!
+//! In: requests of subscribers, of links, and of new subscriptions. Out: requests to the publisher's
+//! session, or over the link its track came by, as often as the gate of the stream allows.
+
+use super::tracks::Origin;
+use super::{Ctx, Leg};
+use crate::io::{LinkMessage, Output};
+use crate::session::{Layer, Mid, SourceId};
+
+impl Leg {
+    /// A participant needs a keyframe on one of its m-lines.
+    pub(super) fn keyframe_wanted(&mut self, ctx: &mut Ctx<'_>, index: u32, mid: Mid) {
+        let shown = self
+            .member(index)
+            .and_then(|m| m.lines.iter().find(|line| line.mid == mid)?.shows());
+        let layer = shown.and_then(|number| {
+            let subscriptions = &self.tracks.get(&number)?.subscriptions;
+            let subscription = subscriptions.iter().find(|s| s.member == index)?;
+            Some((number, subscription.layer))
+        });
+        if let Some((number, layer)) = layer {
+            self.request_keyframe(ctx, number, layer);
+        }
+    }
+
+    /// Asks for a keyframe, now or as soon as the gap allows.
+    pub(super) fn request_keyframe(&mut self, ctx: &mut Ctx<'_>, number: u32, layer: Layer) {
+        let gap = ctx.config.keyframe_gap;
+        let Some(track) = self.tracks.get_mut(&number) else {
+            return;
+        };
+        if track.kind.is_audio() {
+            return;
+        }
+        let gate = &mut track.stream(layer).gate;
+        if gate.request(ctx.now, gap) {
+            self.send_keyframe_request(ctx, number, layer);
+        } else if let Some(at) = gate.deadline(gap) {
+            let leg = &mut ctx.notes.wake_leg;
+            *leg = Some(leg.map_or(at, |earlier| earlier.min(at)));
+        }
+    }
+
+    /// Sends the keyframe requests whose time has come.
+    pub(super) fn poll_keyframes(&mut self, ctx: &mut Ctx<'_>) {
+        let gap = ctx.config.keyframe_gap;
+        let mut due = Vec::new();
+        for track in self.tracks.values_mut() {
+            for layer in [Layer::Low, Layer::High] {
+                let gate = &mut track.stream(layer).gate;
+                if gate.poll(ctx.now, gap) {
+                    due.push((track.number, layer));
+                } else if let Some(at) = gate.deadline(gap) {
+                    let leg = &mut ctx.notes.wake_leg;
+                    *leg = Some(leg.map_or(at, |earlier| earlier.min(at)));
+                }
+            }
+        }
+        for (number, layer) in due {
+            self.send_keyframe_request(ctx, number, layer);
+        }
+    }
+
+    fn send_keyframe_request(&mut self, ctx: &mut Ctx<'_>, number: u32, layer: Layer) {
+        let Some(track) = self.tracks.get(&number) else {
+            return;
+        };
+        ctx.counters.keyframe_requests += 1;
+        match track.origin.clone() {
+            Origin::Member { index, mid } => {
+                if let Some(member) = self.member(index) {
+                    member.session.request_keyframe(SourceId { mid, layer });
+                    member.mark_dirty(ctx.notes, index);
+                }
+            }
+            Origin::Link { link, id } => {
+                let message = LinkMessage::KeyframeWanted { track: id };
+                ctx.out.push_back(Output::Linked {
+                    call: self.key.clone(),
+                    link,
+                    message,
+                });
+            }
+        }
+    }
+
+    /// Takes a keyframe request of a link for a track of this leg.
+    pub(super) fn linked_keyframe_wanted(&mut self, ctx: &mut Ctx<'_>, number: u32) {
+        let layer = self
+            .tracks
+            .get(&number)
+            .filter(|track| matches!(track.origin, Origin::Member { .. }))
+            .map(|track| track.feed.layer);
+        if let Some(layer) = layer {
+            self.request_keyframe(ctx, number, layer);
+        }
+    }
+}

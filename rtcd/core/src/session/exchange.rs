@@ -1,0 +1,185 @@
+//! Offers and answers of one session.
+//!
+//! In: the participant's descriptions, and what is to be offered or withdrawn. Out: ours.
+//! Directions of m-lines take effect in str0m at once, everything else with the answer: an offer
+//! that is dropped has to put the directions back.
+
+use std::collections::BTreeSet;
+
+use str0m::RtcError;
+use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
+use str0m::media::{Direction, MediaKind, Mid};
+
+use super::{Session, TrackNames, description, senders};
+
+/// A description could not be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DescriptionError {
+    #[error("session description cannot be parsed")]
+    Parse(#[source] str0m::error::SdpError),
+    #[error("session description cannot be applied")]
+    Apply(#[source] Box<RtcError>),
+    #[error("answer has other m-lines than the offer")]
+    OtherLines,
+    #[error("answer without an offer of ours")]
+    NoOffer,
+}
+
+/// An m-line to be offered.
+#[derive(Debug)]
+pub(crate) struct NewLine {
+    pub(crate) is_audio: bool,
+    pub(crate) names: TrackNames,
+    /// An idle m-line to use again, instead of a new one.
+    pub(crate) reuse: Option<Mid>,
+}
+
+pub(super) struct PendingOffer {
+    change: SdpPendingOffer,
+    sdp: String,
+    /// M-lines whose direction was changed ahead of the answer, with the direction before.
+    directions: Vec<(Mid, Direction)>,
+}
+
+impl Session {
+    /// Applies the participant's offer and returns our answer; an offer of ours that was pending
+    /// is gone afterwards.
+    pub(crate) fn accept_offer(&mut self, sdp: &str) -> Result<String, DescriptionError> {
+        self.forget_offer();
+        let ours: BTreeSet<String> = self.names.keys().map(Mid::to_string).collect();
+        let prepared = description::incoming_offer(sdp, &ours);
+        let offer = SdpOffer::from_sdp_string(&prepared).map_err(DescriptionError::Parse)?;
+        let answer = self
+            .rtc
+            .sdp_api()
+            .accept_offer(offer)
+            .map_err(|error| DescriptionError::Apply(Box::new(error)))?;
+        self.described = true;
+        for candidate in std::mem::take(&mut self.early_candidates) {
+            self.rtc.add_remote_candidate(candidate);
+        }
+        Ok(self.finish(&answer.to_sdp_string()))
+    }
+
+    /// Offers `add` and withdraws `remove`. Returns the description and, in the order of `add`,
+    /// the m-lines; `None` when there was nothing to change.
+    pub(crate) fn create_offer(
+        &mut self,
+        add: &[NewLine],
+        remove: &[Mid],
+    ) -> Option<(String, Vec<Mid>)> {
+        self.forget_offer();
+        let mut directions = Vec::new();
+        for mid in remove {
+            let Some(before) = self.rtc.media(*mid).map(str0m::media::Media::direction) else {
+                continue;
+            };
+            self.names.remove(mid);
+            directions.push((*mid, without_send(before), before));
+        }
+        for line in add {
+            let Some((mid, media)) = line.reuse.and_then(|mid| Some((mid, self.rtc.media(mid)?)))
+            else {
+                continue;
+            };
+            let before = media.direction();
+            directions.push((mid, with_send(before), before));
+            senders::renew_stream(&mut self.rtc, mid, line.is_audio);
+        }
+        let mut api = self.rtc.sdp_api();
+        for (mid, direction, _) in &directions {
+            api.set_direction(*mid, *direction);
+        }
+        let mut mids = Vec::new();
+        for line in add {
+            let kind = if line.is_audio {
+                MediaKind::Audio
+            } else {
+                MediaKind::Video
+            };
+            let mid = line.reuse.unwrap_or_else(|| {
+                let TrackNames { stream, track } = line.names.clone();
+                api.add_media(kind, Direction::SendOnly, Some(stream), Some(track), None)
+            });
+            mids.push(mid);
+        }
+        let (offer, change) = api.apply()?;
+        for (mid, line) in mids.iter().zip(add) {
+            self.names.insert(*mid, line.names.clone());
+        }
+        let sdp = self.finish(&offer.to_sdp_string());
+        let directions = directions
+            .into_iter()
+            .map(|(mid, _, before)| (mid, before))
+            .collect();
+        self.pending = Some(PendingOffer {
+            change,
+            sdp: sdp.clone(),
+            directions,
+        });
+        Some((sdp, mids))
+    }
+
+    /// Returns the pending offer, to be sent again as it was.
+    pub(crate) fn pending_offer(&self) -> Option<&str> {
+        self.pending.as_ref().map(|pending| pending.sdp.as_str())
+    }
+
+    /// Applies the answer to our offer.
+    pub(crate) fn accept_answer(&mut self, sdp: &str) -> Result<(), DescriptionError> {
+        let pending = self.pending.take().ok_or(DescriptionError::NoOffer)?;
+        if description::mids(sdp) != description::mids(&pending.sdp) {
+            self.pending = Some(pending);
+            return Err(DescriptionError::OtherLines);
+        }
+        let answer = match SdpAnswer::from_sdp_string(sdp) {
+            Ok(answer) => answer,
+            Err(error) => {
+                self.pending = Some(pending);
+                return Err(DescriptionError::Parse(error));
+            }
+        };
+        self.rtc
+            .sdp_api()
+            .accept_answer(pending.change, answer)
+            .map_err(|error| DescriptionError::Apply(Box::new(error)))
+    }
+
+    /// Drops our pending offer, as if it had never been made.
+    pub(crate) fn forget_offer(&mut self) {
+        let Some(pending) = self.pending.take() else {
+            return;
+        };
+        // Directions take effect at once in str0m; the change itself dies with `pending`.
+        let mut api = self.rtc.sdp_api();
+        for (mid, direction) in pending.directions {
+            api.set_direction(mid, direction);
+        }
+        drop(api);
+        let rtc = &self.rtc;
+        self.names
+            .retain(|mid, _| rtc.media(*mid).is_some_and(|m| m.direction().is_sending()));
+    }
+
+    fn finish(&self, sdp: &str) -> String {
+        let names = self
+            .names
+            .iter()
+            .map(|(mid, names)| (mid.to_string(), names.clone()));
+        description::outgoing(sdp, &names.collect())
+    }
+}
+
+fn without_send(direction: Direction) -> Direction {
+    match direction {
+        Direction::SendRecv | Direction::RecvOnly => Direction::RecvOnly,
+        Direction::SendOnly | Direction::Inactive => Direction::Inactive,
+    }
+}
+
+fn with_send(direction: Direction) -> Direction {
+    match direction {
+        Direction::SendRecv | Direction::RecvOnly => Direction::SendRecv,
+        Direction::SendOnly | Direction::Inactive => Direction::SendOnly,
+    }
+}

@@ -1,0 +1,140 @@
+//! A shard by itself: panics, timeouts, other tenants.
+
+use proto::id::{CallId, GroupId, SessionId, UserId};
+use proto::rtcd::{RtcKind, RtcMessage};
+
+use super::*;
+use crate::session::test_epoch;
+
+fn key(session: &str) -> SessionKey {
+    SessionKey {
+        group: GroupId::parse("g").unwrap(),
+        session: SessionId::parse(session).unwrap(),
+    }
+}
+
+fn join(shard: &mut Shard, call: &str, session: &str) {
+    let request = JoinRequest {
+        key: key(session),
+        call: CallId::parse(call).unwrap(),
+        user: UserId::parse("u").unwrap(),
+        channel: None,
+        av1_support: false,
+        dc_signalling: true,
+    };
+    shard.handle_input(shard.now, Input::Join(request));
+}
+
+fn drain(shard: &mut Shard) -> Vec<Output> {
+    let mut outputs = Vec::new();
+    loop {
+        match shard.poll_output() {
+            Output::Timeout(_) => return outputs,
+            output => outputs.push(output),
+        }
+    }
+}
+
+#[test]
+fn a_panic_ends_its_call_and_no_other() {
+    let mut shard = Shard::new(CoreConfig::default(), test_epoch());
+    for (call, session) in [("broken", "a"), ("broken", "b"), ("whole", "c")] {
+        join(&mut shard, call, session);
+    }
+    drain(&mut shard);
+    let broken = CallKey {
+        group: key("a").group,
+        call: CallId::parse("broken").unwrap(),
+    };
+    shard.leg_for_test(&broken).unwrap().panic_on_mute = true;
+    let mute = |session| RtcMessage::for_session(&key(session).session, RtcKind::Mute, Vec::new());
+    shard.handle_input(
+        shard.now,
+        Input::Control {
+            key: key("a"),
+            message: mute("a"),
+        },
+    );
+    let closed: Vec<_> = drain(&mut shard)
+        .into_iter()
+        .filter_map(|output| match output {
+            Output::Closed { key, reason, .. } => Some((key.session.to_string(), reason)),
+            _ => None,
+        })
+        .collect();
+    let panicked = CloseReason::Panicked;
+    assert_eq!(
+        closed,
+        [("a".to_owned(), panicked), ("b".to_owned(), panicked)]
+    );
+    assert_eq!(
+        (shard.sessions(), shard.legs(), shard.counters().panics),
+        (1, 1, 1)
+    );
+    assert_eq!(shard.counters().groups[&key("a").group].sessions, 1);
+    // The other call goes on, and the id may be used again.
+    shard.handle_input(
+        shard.now,
+        Input::Control {
+            key: key("c"),
+            message: mute("c"),
+        },
+    );
+    join(&mut shard, "broken", "a");
+    assert_eq!((shard.sessions(), shard.counters().panics), (2, 1));
+}
+
+#[test]
+fn a_session_without_an_offer_is_closed_after_ten_seconds() {
+    let mut shard = Shard::new(CoreConfig::default(), test_epoch());
+    join(&mut shard, "c", "a");
+    let start = shard.now;
+    let mut now = start;
+    let closed_at = loop {
+        let mut closed = None;
+        let next = loop {
+            match shard.poll_output() {
+                Output::Timeout(at) => break at,
+                Output::Closed { reason, .. } => closed = Some(reason),
+                _ => {}
+            }
+        };
+        if let Some(reason) = closed {
+            assert_eq!(reason, CloseReason::NoFirstOffer);
+            break now - start;
+        }
+        assert!(now - start < Duration::from_secs(20), "never closed");
+        now = next.max(now + Duration::from_millis(1));
+        shard.handle_input(now, Input::Timeout);
+    };
+    assert!(closed_at >= Duration::from_secs(10) && closed_at < Duration::from_secs(11));
+    assert_eq!((shard.sessions(), shard.legs()), (0, 0));
+}
+
+#[test]
+fn another_groups_session_is_unknown() {
+    let mut shard = Shard::new(CoreConfig::default(), test_epoch());
+    join(&mut shard, "c", "a");
+    let foreign = SessionKey {
+        group: GroupId::parse("other").unwrap(),
+        ..key("a")
+    };
+    let message = RtcMessage::for_session(&foreign.session, RtcKind::Mute, Vec::new());
+    shard.handle_input(
+        shard.now,
+        Input::Control {
+            key: foreign.clone(),
+            message,
+        },
+    );
+    assert_eq!(shard.counters().dropped(DropReason::UnknownSession), 1);
+    shard.handle_input(shard.now, Input::Leave(foreign));
+    assert_eq!(shard.sessions(), 1);
+    shard.handle_input(shard.now, Input::Leave(key("a")));
+    shard.handle_input(shard.now, Input::Leave(key("a")));
+    let closed = drain(&mut shard)
+        .into_iter()
+        .filter(|output| matches!(output, Output::Closed { .. }))
+        .count();
+    assert_eq!(closed, 1);
+}

@@ -1,0 +1,56 @@
+//! What a participant is like, and what it publishes.
+
+use str0m::format::Codec;
+use str0m::media::Rid;
+
+/// How a participant's program behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    /// Descriptions go over the data channel once it is open.
+    pub dc_signalling: bool,
+    pub av1: bool,
+    /// Answers the server's offers.
+    pub answers: bool,
+    /// Has no UDP.
+    pub tcp: bool,
+}
+
+/// What a participant publishes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Media {
+    Sound,
+    /// VP8.
+    Picture,
+    /// VP8 in the two layers of a screen.
+    Layers,
+    /// AV1.
+    Av1Picture,
+}
+
+impl Media {
+    pub(super) fn codec(self) -> Codec {
+        match self {
+            Self::Sound => Codec::Opus,
+            Self::Picture | Self::Layers => Codec::Vp8,
+            Self::Av1Picture => Codec::Av1,
+        }
+    }
+
+    pub(super) fn layers(self) -> Vec<Option<Rid>> {
+        match self {
+            Self::Sound | Self::Picture | Self::Av1Picture => vec![None],
+            Self::Layers => vec![Some("l".into()), Some("h".into())],
+        }
+    }
+}
+
+impl Default for Style {
+    fn default() -> Self {
+        Self {
+            dc_signalling: true,
+            av1: false,
+            answers: true,
+            tcp: false,
+        }
+    }
+}
