@@ -61,7 +61,7 @@ pub(crate) fn router(engine: Arc<Engine>, chat: Router) -> Router {
         .fallback(web::serve)
 }
 
-/// Counts, and says that answers are private.
+/// Counts, says that answers are private, and gives every refusal the shape clients read.
 async fn finish(State(app): State<App>, request: Request, next: Next) -> Response {
     let mut answer = next.run(request).await;
     let class = match answer.status().as_u16() / 100 {
@@ -75,6 +75,11 @@ async fn finish(State(app): State<App>, request: Request, next: Next) -> Respons
         .requests
         .with_label_values(&[class])
         .inc();
+    let kind = answer.headers().get(header::CONTENT_TYPE);
+    let is_json = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    if (class == "4xx" || class == "5xx") && !is_json {
+        answer = reworded(answer).await;
+    }
     let headers = answer.headers_mut();
     headers
         .entry(header::CACHE_CONTROL)
@@ -84,6 +89,14 @@ async fn finish(State(app): State<App>, request: Request, next: Next) -> Respons
         HeaderValue::from_static("nosniff"),
     );
     answer
+}
+
+/// What the framework refuses in plain text: bodies over the limit, paths that are not UTF-8.
+async fn reworded(answer: Response) -> Response {
+    let status = answer.status();
+    let text = axum::body::to_bytes(answer.into_body(), 4096).await;
+    let text = String::from_utf8_lossy(&text.unwrap_or_default()).into_owned();
+    Refused::new(status, text).into_response()
 }
 
 async fn metrics(State(app): State<App>) -> Response {

@@ -644,6 +644,19 @@ mod tests {
     }
 
     #[test]
+    fn printed_configuration_hides_secrets() {
+        let mut raw = RawConfig::default();
+        raw.rtcd.auth_key = Secret::new("k".repeat(32));
+        raw.rtcd.urls = vec!["http://me:hidden@media:8045".to_owned()];
+        let printed = raw.to_toml();
+        assert!(
+            !printed.contains("kkk") && !printed.contains("hidden"),
+            "{printed}"
+        );
+        assert!(printed.contains("(set)@media:8045"), "{printed}");
+    }
+
+    #[test]
     fn an_unreadable_variable_is_named() {
         let environment =
             |name: &str| (name == "MM_CALLS_ENABLE_VIDEO").then(|| "perhaps".to_owned());

@@ -1,11 +1,13 @@
 //! Routes of the bot: what it must read, uploads, job reports, results.
 
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use bytes::BytesMut;
+use futures_util::StreamExt as _;
 use messaging::model::{File, Person, Room, RoomKind, Upload, UploadProgress};
 use proto::calls::JobKind;
 use proto::calls::bot::{
@@ -23,8 +25,8 @@ use super::{App, Refused};
 use crate::filename;
 use crate::posts::{self, PublishError};
 
-/// Largest piece of an upload, in bytes. The bot sends larger files in pieces.
-const MAX_PIECE_BYTES: usize = 64 << 20;
+/// Bytes of an upload that are held in memory before they are written.
+const PIECE_BYTES: usize = 1 << 20;
 
 pub(super) fn routes() -> Router<App> {
     Router::new()
@@ -36,12 +38,7 @@ pub(super) fn routes() -> Router<App> {
         )
         .route("/bot/calls/{channel}/filename", get(proposed_filename))
         .route("/bot/uploads", post(create_upload))
-        .route(
-            "/bot/uploads/{upload}",
-            get(upload)
-                .post(append)
-                .layer(DefaultBodyLimit::max(MAX_PIECE_BYTES)),
-        )
+        .route("/bot/uploads/{upload}", get(upload).post(append))
         .route("/bot/calls/{channel}/recordings", post(recordings))
         .route("/bot/calls/{channel}/transcriptions", post(transcriptions))
         .route("/bot/calls/{channel}/jobs/{job}/status", post(status))
@@ -162,15 +159,38 @@ async fn upload(
     Ok(Json(wire_upload(upload)))
 }
 
+/// Takes the bytes as they come: a recording need not fit into memory, and what arrived before the
+/// connection broke is kept for the next try.
 async fn append(
     State(app): State<App>,
     _: BotOnly,
     Path(upload): Path<String>,
-    piece: Bytes,
+    sent: Body,
 ) -> Result<Response, Refused> {
     let upload = own_upload(&app, upload).await?;
-    let progress = app.engine.chat.append_upload(&upload.id, piece).await;
-    match progress.map_err(|error| Refused::chat(&error))? {
+    let chat = &app.engine.chat;
+    let mut stream = sent.into_data_stream();
+    let mut piece = BytesMut::new();
+    let mut progress = UploadProgress::Partial;
+    loop {
+        let next = stream.next().await;
+        let ended = !matches!(next, Some(Ok(_)));
+        let broken = matches!(next, Some(Err(_)));
+        if let Some(Ok(bytes)) = next {
+            piece.extend_from_slice(&bytes);
+        }
+        if piece.len() >= PIECE_BYTES || (ended && !piece.is_empty()) {
+            let appended = chat.append_upload(&upload.id, piece.split().freeze()).await;
+            progress = appended.map_err(|error| Refused::chat(&error))?;
+        }
+        if broken {
+            return Err(Refused::bad_request("the body broke off"));
+        }
+        if ended {
+            break;
+        }
+    }
+    match progress {
         UploadProgress::Partial => Ok(StatusCode::NO_CONTENT.into_response()),
         UploadProgress::Complete(file) => Ok(Json(wire_file(file)).into_response()),
     }

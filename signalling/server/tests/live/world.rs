@@ -173,6 +173,11 @@ impl World {
         read(request.send().await.unwrap()).await
     }
 
+    pub async fn metrics(&self) -> String {
+        let request = self.http.get(format!("http://{}/metrics", self.addr()));
+        request.send().await.unwrap().text().await.unwrap()
+    }
+
     pub fn url(&self, path: &str) -> String {
         format!("http://{}/plugins/com.mattermost.calls{path}", self.addr())
     }
