@@ -10,7 +10,10 @@ use serde_json::{Map, Value, json};
 
 fn golden<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(value: &T, text: &str) {
     assert_eq!(serde_json::to_string(value).expect("serialises"), text);
-    assert_eq!(&decode::<T>(text.as_bytes()).expect("reads its own golden"), value);
+    assert_eq!(
+        &decode::<T>(text.as_bytes()).expect("reads its own golden"),
+        value
+    );
 }
 
 #[test]
