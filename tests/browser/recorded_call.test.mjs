@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict'
 
-import { firstSound } from './harness/listen.mjs'
+import { firstSound, seesColours } from './harness/listen.mjs'
 import { energy, frameAt, loudSpan, probe } from './harness/probe.mjs'
 import { publishedRecording, publishedTranscript, recordingState, transcriptBlocks, vttCues } from './harness/recordings.mjs'
 import { Rest } from './harness/rest.mjs'
@@ -15,6 +15,9 @@ import { until } from './harness/until.mjs'
 import { wordErrorRate, words } from './harness/wer.mjs'
 
 const [ANNA, BEN] = [0, 1]
+const COLOURS = ['red', 'lime', 'blue', 'yellow']
+/** How long the screen is shared, and how long the call goes on after. */
+const SCREEN_MS = 4_000
 /** A listener's RMS of speech between and within words. */
 const SPEECH_RMS = 0.005
 
@@ -51,10 +54,17 @@ story('recorded_call', 'a recorded call has captions, and its thread the recordi
     spoken.push({ ...speech[index], speaker, from: (said - startAt) / 1000, to: (silentFrom - startAt) / 1000 })
   }
 
+  await anna.shareScreen(COLOURS)
+  await seesColours(ben.page, '[data-testid="screen-video"]', COLOURS, { who: 'ben' })
+  await pause(SCREEN_MS)
+  const screen = { at: (Date.now() - SCREEN_MS / 2 - startAt) / 1000 }
+  await anna.stopSharing()
+  await pause(SCREEN_MS)
+
   await ben.leaveCall()
   await anna.leaveCall()
   const span = (Date.now() - startAt) / 1000
-  await judgeRecording(stage, await publishedRecording(rest, channel.id, stage.scratch), { span, spoken })
+  await judgeRecording(stage, await publishedRecording(rest, channel.id, stage.scratch), { span, spoken, screen })
   await judgeTranscript(stage, await publishedTranscript(rest, channel.id), spoken)
   await judgeThread(anna, ben)
 
@@ -80,7 +90,7 @@ function judgeCaptions(stage, captions, { sentences, said, silentFrom }) {
   assert.ok(delays.length >= telling.length / 2, `only ${delays.length} of ${telling.length} sentences of ${speaker} could be read to their end: ${seen.map(({ text }) => text).join(' | ')}`)
 }
 
-async function judgeRecording(stage, { file }, { span, spoken }) {
+async function judgeRecording(stage, { file }, { span, spoken, screen }) {
   const { seconds, streams } = probe(file)
   stage.say(`recording: ${seconds.toFixed(2)} s of a span of ${span.toFixed(2)} s, ${streams.map(({ kind, codec }) => `${kind} ${codec}`).join(', ')}`)
   assert.deepEqual(streams.map(({ kind }) => kind).sort(), ['audio', 'video'])
@@ -98,12 +108,24 @@ async function judgeRecording(stage, { file }, { span, spoken }) {
   const sound = loudSpan(file, SPEECH_RMS, step)
   assert.ok(Math.abs(sound.first - spoken[0].from) <= 1.5, `speech begins at ${sound.first} s, was heard at ${spoken[0].from} s`)
 
-  // Nobody shared a screen: the picture is a card with names, not a black frame.
-  const frame = frameAt(file, seconds / 2)
-  const shades = new Set()
-  for (let x = 0.02; x < 1; x += 0.02) for (let y = 0.02; y < 1; y += 0.02) shades.add(frame.pixel(x, y).map((part) => part >> 5).join())
-  stage.say(`card: ${frame.width}x${frame.height}, ${shades.size} shades`)
-  assert.ok(shades.size > 1, 'the card has one colour only')
+  // While a screen was shared it is the picture; before and after there is a card, not a black frame.
+  const quarters = [[0.25, 0.25], [0.75, 0.25], [0.25, 0.75], [0.75, 0.75]]
+  const shown = frameAt(file, screen.at)
+  assert.deepEqual(quarters.map(([x, y]) => colourOf(shown.pixel(x, y))), COLOURS, `the picture at ${screen.at.toFixed(1)} s`)
+  for (const at of [spoken[0].to, seconds - 1]) {
+    const card = frameAt(file, at)
+    const shades = new Set()
+    for (let x = 0.02; x < 1; x += 0.02) for (let y = 0.02; y < 1; y += 0.02) shades.add(card.pixel(x, y).map((part) => part >> 5).join())
+    stage.say(`picture at ${at.toFixed(1)} s: ${card.width}x${card.height}, ${shades.size} shades`)
+    assert.ok(shades.size > 1, `the card at ${at.toFixed(1)} s has one colour only`)
+    assert.notDeepEqual(quarters.map(([x, y]) => colourOf(card.pixel(x, y))), COLOURS, `nobody shares at ${at.toFixed(1)} s`)
+  }
+}
+
+/** The name of a strong colour after a trip through a video codec, or its three parts. */
+function colourOf(pixel) {
+  const [red, green, blue] = pixel.map((part) => (part > 160 ? 1 : part < 96 ? 0 : 2))
+  return { '1,0,0': 'red', '0,1,0': 'lime', '0,0,1': 'blue', '1,1,0': 'yellow' }[[red, green, blue].join()] ?? pixel.join()
 }
 
 async function judgeTranscript(stage, { text, vtt }, spoken) {
