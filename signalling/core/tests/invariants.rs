@@ -26,7 +26,7 @@ use signalling_core::{
 const USERS: [&str; 4] = ["anna", "ben", "cora", "bot"];
 
 /// One step of a random history. Numbers choose among users, connections, channels.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Step {
     Join {
         user: usize,
@@ -268,6 +268,13 @@ impl World {
                     ask,
                 });
             }
+            other => self.take_from_outside(other),
+        }
+    }
+
+    /// What does not come from the people's own clients.
+    fn take_from_outside(&mut self, step: Step) {
+        match step {
             Step::MediaCloses { conn: on } => {
                 let session = SessionId::parse(conn(on).as_str()).unwrap();
                 self.in_media.remove(&session);
@@ -295,6 +302,22 @@ impl World {
             } => {
                 self.control(who, &channel(of), target, what);
             }
+            Step::Archive { channel: of } => {
+                self.input(Input::RoomArchived {
+                    channel: channel(of),
+                });
+            }
+            Step::Wait { ms } => {
+                self.at.now += Duration::from_millis(ms);
+                self.at.unix_ms += i64::try_from(ms).unwrap();
+                self.input(Input::Timeout);
+            }
+            other => self.take_job(other),
+        }
+    }
+
+    fn take_job(&mut self, step: Step) {
+        match step {
             Step::Record {
                 user: who,
                 channel: of,
@@ -334,16 +357,7 @@ impl World {
                 }
                 self.drain();
             }
-            Step::Archive { channel: of } => {
-                self.input(Input::RoomArchived {
-                    channel: channel(of),
-                });
-            }
-            Step::Wait { ms } => {
-                self.at.now += Duration::from_millis(ms);
-                self.at.unix_ms += i64::try_from(ms).unwrap();
-                self.input(Input::Timeout);
-            }
+            other => panic!("{other:?} is taken elsewhere"),
         }
     }
 

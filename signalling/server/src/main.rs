@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 asked to stop, 1 failed while running, 2 configuration or arguments of no use.
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -91,6 +92,7 @@ fn run(config: Config) -> anyhow::Result<()> {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
     on_runtime(signalling::serve(config, stop_signal()))
 }

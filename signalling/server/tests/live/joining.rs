@@ -336,22 +336,32 @@ async fn the_last_to_leave_ends_the_call_and_its_post_says_so() {
 }
 
 #[tokio::test]
-async fn a_revoked_login_and_a_lost_membership_end_sessions() {
+async fn a_revoked_login_ends_its_sessions() {
     let world = World::new().await;
     let (mut anna, _ben) = world.anna_and_ben().await;
-    let (status, _) = crate::world::read(
-        world
-            .http
-            .post(format!("http://{}/api/v4/users/logout", world.addr()))
-            .bearer_auth(&world.ben.token)
-            .send()
-            .await
-            .unwrap(),
-    )
-    .await;
-    assert_eq!(status, 200);
-    assert_eq!(
-        anna.wait_for("user_left").await.data["user_id"],
-        world.ben.id.as_str()
+    let logout = format!("http://{}/api/v4/users/logout", world.addr());
+    let request = world.http.post(logout).bearer_auth(&world.ben.token);
+    assert_eq!(request.send().await.unwrap().status(), 200);
+    let left = anna.wait_for("user_left").await;
+    assert_eq!(left.data["user_id"], world.ben.id.as_str());
+}
+
+#[tokio::test]
+async fn whoever_is_removed_from_the_channel_leaves_its_call_and_hears_it() {
+    let world = World::new().await;
+    let (mut anna, mut ben) = world.anna_and_ben().await;
+    let member = format!(
+        "http://{}/api/v4/channels/{}/members/{}",
+        world.addr(),
+        world.channel,
+        world.ben.id
     );
+    let request = world.http.delete(member).bearer_auth(&world.admin.token);
+    assert_eq!(request.send().await.unwrap().status(), 200);
+    for client in [&mut anna, &mut ben] {
+        let left = client.wait_for("user_left").await;
+        assert_eq!(left.data["user_id"], world.ben.id.as_str());
+        assert_eq!(left.data["channelID"], world.channel.as_str());
+    }
+    world.rtcd.wait_for(&ben.connection, "leave").await;
 }

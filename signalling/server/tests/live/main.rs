@@ -5,6 +5,7 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::wildcard_enum_match_arm,
+    clippy::large_futures,
     unreachable_pub,
     reason = "helpers of tests fail by panicking, and their modules see each other"
 )]
