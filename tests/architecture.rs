@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
-/// Longest source file, tests at its end not counted. Above it there are two concepts in there.
+/// Longest source file that ships, tests at its end not counted. Above it there are two concepts
+/// in there. Stories may be longer: they are read one test at a time.
 const MAX_LINES: usize = 600;
 
 fn root() -> PathBuf {
@@ -20,7 +21,10 @@ fn root() -> PathBuf {
 fn metadata() -> Metadata {
     MetadataCommand::new()
         .manifest_path(root().join("Cargo.toml"))
-        .other_options(["--offline".to_owned(), "--locked".to_owned()])
+        // Only what is built here: the lock file also names crates of other systems.
+        .other_options(
+            ["--locked", "--filter-platform", "x86_64-unknown-linux-gnu"].map(str::to_owned),
+        )
         .exec()
         .expect("cargo metadata of this workspace")
 }
@@ -205,6 +209,7 @@ fn only_sessions_speak_to_str0m() {
         "rtcd/core/src/session",
         "rtcd/core/tests/",
         "offloader/src/client",
+        "offloader/tests/",
         "tests/",
         "benches/",
     ];
@@ -232,7 +237,10 @@ fn every_file_says_what_it_is_for() {
 
 #[test]
 fn no_room_grows_too_large() {
-    for (path, text) in sources() {
+    for (path, text) in sources()
+        .into_iter()
+        .filter(|(path, _)| path.contains("/src/"))
+    {
         let lines = text
             .lines()
             .take_while(|line| line.trim() != "#[cfg(test)]")

@@ -1,3 +1,5 @@
+//! Who is let in, and what the refusal says.
+
 use super::*;
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";

@@ -1,3 +1,5 @@
+//! Which connection hears about a session.
+
 use rtcd_core::SessionKey;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Names, labels and buckets are promises.
+
 use super::*;
 
 /// Names, labels and types the reference promises; dashboards are made on them.

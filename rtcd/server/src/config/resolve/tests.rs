@@ -1,3 +1,5 @@
+//! What resolving accepts and refuses, as tables.
+
 use super::*;
 
 const PROBE: Probe = Probe { cpus: 4 };
