@@ -45,21 +45,30 @@ export class Person {
    */
   static async open(url, account, { microphone, viewport, colourScheme } = {}) {
     const person = new Person(account)
-    person.home = fs.mkdtempSync(path.join(os.tmpdir(), `person-${account.username}-`))
-    person.browser = await launchChromium(microphone ?? writeSilence(person.home))
-    person.context = await person.browser.newContext({
+    try {
+      await person.#start(url, { microphone, viewport, colourScheme })
+    } catch (error) {
+      await person.close()
+      throw error
+    }
+    return person
+  }
+
+  async #start(url, { microphone, viewport, colourScheme }) {
+    this.home = fs.mkdtempSync(path.join(os.tmpdir(), `person-${this.username}-`))
+    this.browser = await launchChromium(microphone ?? writeSilence(this.home))
+    this.context = await this.browser.newContext({
       permissions: ['microphone', 'camera'],
       viewport: viewport ?? { width: 1280, height: 720 },
       colorScheme: colourScheme ?? 'light',
     })
-    await equip(person.context)
-    person.page = await person.context.newPage()
-    person.page.on('pageerror', (error) => person.troubles.push(`uncaught: ${error.message}`))
-    person.page.on('console', (message) => {
-      if (message.type() === 'error' && !HARMLESS.some((known) => known.test(message.text()))) person.troubles.push(message.text())
+    await equip(this.context)
+    this.page = await this.context.newPage()
+    this.page.on('pageerror', (error) => this.troubles.push(`uncaught: ${error.message}`))
+    this.page.on('console', (message) => {
+      if (message.type() === 'error' && !HARMLESS.some((known) => known.test(message.text()))) this.troubles.push(message.text())
     })
-    await person.page.goto(url)
-    return person
+    await this.page.goto(url)
   }
 
   constructor(account) {
@@ -182,6 +191,6 @@ export class Person {
   async close({ picture } = {}) {
     if (picture) await this.page?.screenshot({ path: picture }).catch(() => {})
     await this.browser?.close().catch(() => {})
-    fs.rmSync(this.home, { recursive: true, force: true })
+    if (this.home) fs.rmSync(this.home, { recursive: true, force: true })
   }
 }
