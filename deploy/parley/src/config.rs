@@ -38,6 +38,9 @@ impl Addresses {
     }
 }
 
+/// Jobs at once when the file does not say: four calls, each recorded and transcribed.
+const JOB_SLOTS: i64 = 8;
+
 const TABLES: [&str; 3] = ["rtcd", "signalling", "offloader"];
 
 /// The file's tables as text, one for each service's own reader; empty when absent.
@@ -186,7 +189,8 @@ fn raw_signalling(
 }
 
 fn read_offloader(table: &str, arguments: &RunArguments) -> anyhow::Result<offloader::Config> {
-    let mut config = offloader::Config::read(Some(table), &environment)?;
+    let table = with_job_slots(table)?;
+    let mut config = offloader::Config::read(Some(&table), &environment)?;
     "127.0.0.1:0".clone_into(&mut config.listen_address);
     config.allow_self_registration = true;
     config.data_dir = arguments.data_dir.join("offloader");
@@ -196,4 +200,18 @@ fn read_offloader(table: &str, arguments: &RunArguments) -> anyhow::Result<offlo
         .unwrap_or_else(|| arguments.data_dir.join("models"));
     config.logger.file = None;
     Ok(config)
+}
+
+/// A recorded and transcribed call takes two jobs, and the reference's default is two: a second
+/// call could not be recorded while the first one's files are still being made.
+fn with_job_slots(table: &str) -> anyhow::Result<String> {
+    let mut table: toml::Table = table.parse().context("read table `offloader`")?;
+    let jobs = table
+        .entry("jobs")
+        .or_insert_with(|| toml::Table::new().into());
+    if let Some(jobs) = jobs.as_table_mut() {
+        jobs.entry("max_concurrent_jobs")
+            .or_insert(JOB_SLOTS.into());
+    }
+    toml::to_string(&table).context("write table `offloader`")
 }

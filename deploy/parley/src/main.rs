@@ -20,22 +20,21 @@ use crate::arguments::{AccountArguments, Arguments, Verb};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let outcome =
-        match arguments.verb {
-            Some(Verb::Worker) => return offloader::worker_main(),
-            Some(Verb::Speech(speech)) => {
-                offloader::telemetry::start_worker();
-                offloader::speech::process::main(&speech).map_err(anyhow::Error::from)
-            }
-            Some(Verb::Run(run)) => block_on(|| async move { run::run(&run).await }),
-            None => block_on(|| async move { run::run(&arguments.run).await }),
-            Some(Verb::CheckConfig(run)) => {
-                config::read(&run).map(|_| say("the configuration is good"))
-            }
-            Some(Verb::PrintConfig(run)) => config::print(&run).map(|text| say(&text)),
-            Some(Verb::AddAccount(account)) => block_on(|| add_account(account)),
-            Some(Verb::Models(models)) => return offloader::models::cli(models),
-        };
+    let outcome = match arguments.verb {
+        Some(Verb::Worker) => return offloader::worker_main(),
+        Some(Verb::Speech(speech)) => {
+            offloader::telemetry::start_worker();
+            offloader::speech::process::main(&speech).map_err(anyhow::Error::from)
+        }
+        Some(Verb::Run(run)) => block_on(|| async move { run::run(&run).await }),
+        None => block_on(|| async move { run::run(&arguments.run).await }),
+        Some(Verb::CheckConfig(run)) => {
+            config::read(&run).map(|_| say("the configuration is good"))
+        }
+        Some(Verb::PrintConfig(run)) => config::print(&run).map(|text| say(&text)),
+        Some(Verb::AddAccount(account)) => block_on(|| add_account(account)),
+        Some(Verb::Models(models)) => return offloader::models::cli(models),
+    };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
