@@ -7,6 +7,7 @@
 //! ```
 //! Not here: judging joins (`join`), what sessions ask for (`session_action`), jobs (`jobs`).
 
+mod restored;
 pub(crate) mod session;
 
 use std::collections::{BTreeMap, BTreeSet};

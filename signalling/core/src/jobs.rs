@@ -9,18 +9,21 @@
 //! process of its own and follows transcribing.
 //! Invariant: an ended job never runs again; a new request makes new jobs.
 
+mod commands;
+
 use std::time::Instant;
 
 use proto::calls::event::{JobNews, JobStop};
 use proto::calls::{Event, JobKind, JobState};
-use proto::id::{CallId, ChannelId, ConnId, JobId, UserId};
+use proto::id::{CallId, ConnId, JobId, UserId};
 
 use crate::JOB_START_LIMIT;
 use crate::announce::Outbox;
 use crate::call::Call;
 use crate::call::session::Session;
-use crate::calls::Calls;
 use crate::io::{JobRecord, JobRequest, Moment, Output, PostEdit, Record};
+
+pub use commands::{JobStatus, JobStatusError, RecordingError};
 
 /// The jobs of one call, the newest of each kind.
 #[derive(Debug, Default)]
@@ -45,47 +48,8 @@ pub(crate) struct Job {
     start_until: Instant,
 }
 
-/// Why recording was not started or stopped; the texts are the wire's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum RecordingError {
-    #[error("recordings are not enabled")]
-    Disabled,
-    #[error("job service is not initialized")]
-    NoJobService,
-    #[error("no call ongoing")]
-    NoCall,
-    #[error("no permissions to record")]
-    NotHost,
-    #[error("recording already in progress")]
-    InProgress,
-    #[error("no recording in progress")]
-    NotInProgress,
-}
-
-/// What a bot says about its job.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum JobStatus {
-    Started,
-    Failed { err: String },
-}
-
-/// Why a bot's report was refused; the texts are the wire's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum JobStatusError {
-    #[error("no call ongoing")]
-    NoCall,
-    #[error("no job ongoing")]
-    NoJob,
-    #[error("invalid job ID")]
-    OtherJob,
-    #[error("job has ended")]
-    Ended,
-    #[error("job has already started")]
-    AlreadyStarted,
-}
-
 impl Job {
-    fn new(kind: JobKind, creator: &UserId, at: Moment) -> Self {
+    pub(super) fn new(kind: JobKind, creator: &UserId, at: Moment) -> Self {
         Self {
             id: JobId::random(),
             kind,
@@ -140,7 +104,7 @@ impl Job {
         }
     }
 
-    fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         self.end_at_ms == 0
     }
 
@@ -158,7 +122,7 @@ impl Jobs {
             .find(|job| job.id == *id)
     }
 
-    fn get_mut(&mut self, kind: JobKind) -> &mut Option<Job> {
+    pub(crate) fn get_mut(&mut self, kind: JobKind) -> &mut Option<Job> {
         match kind {
             JobKind::Recording => &mut self.recording,
             JobKind::Transcribing => &mut self.transcribing,
@@ -187,7 +151,7 @@ impl Jobs {
 
 impl Call {
     /// Tells everybody, and the disk, how a job stands.
-    fn announce_job(&self, out: &mut Outbox, job: &Job) {
+    pub(super) fn announce_job(&self, out: &mut Outbox, job: &Job) {
         out.store(Record::Job(job.record(&self.id)));
         let news = Event::CallJobState(JobNews {
             channel: self.channel.clone(),
@@ -200,7 +164,12 @@ impl Call {
         }
     }
 
-    fn change_job(&mut self, out: &mut Outbox, kind: JobKind, change: impl FnOnce(&mut Job)) {
+    pub(super) fn change_job(
+        &mut self,
+        out: &mut Outbox,
+        kind: JobKind,
+        change: impl FnOnce(&mut Job),
+    ) {
         let Some(job) = self.jobs.get_mut(kind) else {
             return;
         };
@@ -234,7 +203,7 @@ impl Call {
     }
 
     /// Ends a job with a reason people can read, and its siblings with it.
-    fn fail_job(&mut self, out: &mut Outbox, kind: JobKind, err: String, at: Moment) {
+    pub(super) fn fail_job(&mut self, out: &mut Outbox, kind: JobKind, err: String, at: Moment) {
         if let Some(job) = self.jobs.get_mut(kind) {
             job.err.clone_from(&err);
         }
@@ -298,191 +267,10 @@ impl Call {
             self.stop_jobs(out, at);
         }
     }
-
-    pub(crate) fn restored(
-        stored: crate::io::RestoredCall,
-        bot: &UserId,
-        at: Moment,
-        grace: std::time::Duration,
-    ) -> Self {
-        let call = stored.call;
-        let mut jobs = Jobs::default();
-        for record in stored.jobs {
-            let kind = record.kind;
-            *jobs.get_mut(kind) = Some(Job::restored(record, at));
-        }
-        let sessions = stored.sessions.into_iter().map(|record| {
-            let session = Session {
-                is_bot: record.user == *bot,
-                id: record.id,
-                user: record.user,
-                login: record.login,
-                connection: record.connection,
-                join_at_ms: record.join_at_ms,
-                unmuted: record.unmuted,
-                raised_hand_ms: record.raised_hand_ms,
-                video: record.video,
-                job: record.job,
-                lost_until: Some(at.now + grace),
-                removed_until: None,
-                allowance: crate::limit::Allowance::full(at.now),
-            };
-            (session.id.clone(), session)
-        });
-        let sessions: std::collections::BTreeMap<_, _> = sessions.collect();
-        Self {
-            id: call.id,
-            channel: call.channel,
-            title: call.title,
-            start_at_ms: call.start_at_ms,
-            owner: call.owner,
-            host: call.host,
-            host_locked: call.host_locked,
-            post: call.post,
-            thread: call.thread,
-            presenter: call
-                .presenter
-                .filter(|presenter| sessions.contains_key(presenter)),
-            sessions,
-            participants: call.participants,
-            dismissed: call.dismissed,
-            media: call.media,
-            jobs,
-            waiting: Vec::new(),
-            ends_until: None,
-        }
-    }
-}
-
-impl Calls {
-    /// Starts recording (and transcribing, captioning where enabled). Returns the recording's state
-    /// and id; the job service's answer comes later.
-    ///
-    /// # Errors
-    /// When recording is not possible here, `by` is not the host, or one runs already.
-    pub fn start_recording(
-        &mut self,
-        channel: &ChannelId,
-        by: &UserId,
-        at: Moment,
-    ) -> Result<(JobId, JobState), RecordingError> {
-        let call = check_host(&self.features, &mut self.calls, channel, by)?;
-        if call.jobs.recording.as_ref().is_some_and(Job::is_open) {
-            return Err(RecordingError::InProgress);
-        }
-        let job = call.request_job(&mut self.out, JobKind::Recording, by, at);
-        // What an earlier recording of the same call left behind.
-        call.jobs.transcribing = None;
-        call.jobs.captioning = None;
-        Ok((job.id.clone(), job.state()))
-    }
-
-    /// Stops recording and what runs beside it.
-    ///
-    /// # Errors
-    /// When recording is not possible here, `by` is not the host, or none runs.
-    pub fn stop_recording(
-        &mut self,
-        channel: &ChannelId,
-        by: &UserId,
-        at: Moment,
-    ) -> Result<JobState, RecordingError> {
-        let call = check_host(&self.features, &mut self.calls, channel, by)?;
-        if !call.jobs.recording.as_ref().is_some_and(Job::is_open) {
-            return Err(RecordingError::NotInProgress);
-        }
-        call.stop_jobs(&mut self.out, at);
-        call.jobs
-            .recording
-            .as_ref()
-            .map(Job::state)
-            .ok_or(RecordingError::NotInProgress)
-    }
-
-    /// Takes a bot's report about its job.
-    ///
-    /// # Errors
-    /// When there is no such job, or it cannot start any more.
-    pub fn report_job(
-        &mut self,
-        channel: &ChannelId,
-        id: &JobId,
-        kind: JobKind,
-        status: JobStatus,
-        at: Moment,
-    ) -> Result<(), JobStatusError> {
-        let call = self.calls.get_mut(channel).ok_or(JobStatusError::NoCall)?;
-        let job = call
-            .jobs
-            .get_mut(kind)
-            .as_ref()
-            .ok_or(JobStatusError::NoJob)?;
-        if job.id != *id {
-            return Err(JobStatusError::OtherJob);
-        }
-        match status {
-            JobStatus::Failed { err } => call.fail_job(&mut self.out, kind, err, at),
-            JobStatus::Started if !job.is_open() => return Err(JobStatusError::Ended),
-            JobStatus::Started if job.start_at_ms > 0 => {
-                return Err(JobStatusError::AlreadyStarted);
-            }
-            JobStatus::Started => {
-                let started = |job: &mut Job| job.start_at_ms = at.unix_ms;
-                call.change_job(&mut self.out, kind, started);
-                if kind == JobKind::Transcribing {
-                    call.change_job(&mut self.out, JobKind::Captioning, started);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    pub(crate) fn handle_job_answered(
-        &mut self,
-        channel: &ChannelId,
-        id: &JobId,
-        answer: Result<String, String>,
-        at: Moment,
-    ) {
-        let (transcriptions, captions) = (self.features.transcriptions, self.features.captions);
-        let Some(call) = self.calls.get_mut(channel) else {
-            return;
-        };
-        let Some(kind) = call.jobs.bot_job(id).map(|job| job.kind) else {
-            return;
-        };
-        let service_id = match answer {
-            Ok(service_id) => service_id,
-            Err(err) => {
-                let name = kind.as_str();
-                let err = format!("failed to create {name} job: {err}");
-                return call.fail_job(&mut self.out, kind, err, at);
-            }
-        };
-        let Some(job) = call.jobs.get_mut(kind) else {
-            return;
-        };
-        job.service_id = service_id;
-        let (open, creator) = (job.is_open(), job.creator.clone());
-        self.out.store(Record::Job(job.record(&call.id)));
-        if !open {
-            return;
-        }
-        if kind == JobKind::Recording && transcriptions {
-            call.request_job(&mut self.out, JobKind::Transcribing, &creator, at);
-            if captions {
-                let job = Job::new(JobKind::Captioning, &creator, at);
-                call.announce_job(&mut self.out, &job);
-                call.jobs.captioning = Some(job);
-            }
-            return;
-        }
-        call.note_jobs(&mut self.out);
-    }
 }
 
 impl Call {
-    fn request_job(
+    pub(super) fn request_job(
         &mut self,
         out: &mut Outbox,
         kind: JobKind,
@@ -505,7 +293,7 @@ impl Call {
     }
 
     /// Every service has accepted: the post names the jobs, and people see the state again.
-    fn note_jobs(&mut self, out: &mut Outbox) {
+    pub(super) fn note_jobs(&mut self, out: &mut Outbox) {
         let Some(recording) = self.jobs.recording.clone() else {
             return;
         };
@@ -519,24 +307,4 @@ impl Call {
         }
         self.announce_job(out, &recording);
     }
-}
-
-fn check_host<'a>(
-    features: &crate::io::Features,
-    calls: &'a mut std::collections::BTreeMap<ChannelId, Call>,
-    channel: &ChannelId,
-    by: &UserId,
-) -> Result<&'a mut Call, RecordingError> {
-    if !features.recordings {
-        return Err(RecordingError::Disabled);
-    }
-    if !features.job_service {
-        return Err(RecordingError::NoJobService);
-    }
-    let call = calls.get_mut(channel).filter(|call| call.post.is_some());
-    let call = call.ok_or(RecordingError::NoCall)?;
-    if call.host.as_ref() != Some(by) {
-        return Err(RecordingError::NotHost);
-    }
-    Ok(call)
 }

@@ -551,10 +551,14 @@ impl World {
             live.len(),
             "a connection has one session"
         );
-        assert!(
-            live.iter()
-                .all(|session| self.calls.has_session(&session.connection))
-        );
+        for at in 0..6 {
+            let live = connections.contains(&conn(at));
+            assert_eq!(
+                self.calls.has_session(&conn(at)),
+                live,
+                "connections of sessions only"
+            );
+        }
         assert_eq!(ids, self.stored_sessions, "what is stored is what is");
         assert_eq!(
             ids, self.in_media,
@@ -597,6 +601,9 @@ impl World {
         }
         let open =
             |job: &Option<proto::calls::JobState>| job.as_ref().is_some_and(|j| j.end_at == 0);
+        if people.is_empty() {
+            assert!(!open(&state.recording), "nobody is left to record");
+        }
         if open(&state.transcription) {
             assert!(
                 open(&state.recording),

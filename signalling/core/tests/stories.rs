@@ -5,11 +5,11 @@
 use std::time::{Duration, Instant};
 
 use proto::calls::action::{Action, Join, Reconnect};
-use proto::calls::{CallState, Event, JobState};
+use proto::calls::{CallState, Event, JobKind, JobState};
 use proto::id::{ChannelId, ConnId, JobId, PostId, SessionId, UserId};
 use signalling_core::{
-    Calls, Features, HostControl, Input, JoinFacts, JoinRequest, MediaHost, Moment, Output, Record,
-    RestoredCall, ThreadFact,
+    Calls, Features, HostControl, Input, JobStatus, JoinFacts, JoinRequest, MediaHost, Moment,
+    Output, Record, RestoredCall, ThreadFact,
 };
 
 #[test]
@@ -175,6 +175,53 @@ fn a_job_stopped_before_the_service_answered_starts_nothing_more() {
     assert!(world.state().transcription.is_none());
 }
 
+#[test]
+fn a_bot_that_leaves_takes_its_job_and_the_sibling_along() {
+    let mut world = World::new();
+    world.join("anna");
+    let (job, _) = world.record();
+    world.input(Input::JobAnswered {
+        channel: channel(),
+        job: job.clone(),
+        answer: Ok("x".to_owned()),
+    });
+    world.join_as("bot", Some(job.clone()));
+    let started = world.calls.report_job(
+        &channel(),
+        &job,
+        JobKind::Recording,
+        JobStatus::Started,
+        world.at,
+    );
+    started.unwrap();
+    world.drain();
+    assert_eq!(world.state().recording.unwrap().end_at, 0);
+
+    world.act("bot", Action::Leave);
+
+    let state = world.state();
+    assert!(state.recording.unwrap().end_at > 0);
+    assert!(state.transcription.unwrap().end_at > 0);
+    assert_eq!(state.sessions.len(), 1);
+}
+
+#[test]
+fn a_restart_ends_the_jobs_of_a_call_that_nobody_is_in() {
+    let mut world = World::new();
+    world.join("anna");
+    world.record();
+    let stored = RestoredCall {
+        sessions: Vec::new(),
+        ..world.stored()
+    };
+    assert_eq!(stored.jobs.len(), 1);
+    world.records.clear();
+    world.calls = Calls::restore(features(), vec![stored], world.at, Duration::from_secs(30));
+    world.drain();
+    let ended = |record: &Record| matches!(record, Record::Job(job) if job.end_at_ms > 0);
+    assert!(world.records.iter().any(ended));
+}
+
 struct World {
     calls: Calls,
     at: Moment,
@@ -231,8 +278,20 @@ impl World {
         }
     }
 
+    fn record(&mut self) -> (JobId, JobState) {
+        let started = self
+            .calls
+            .start_recording(&channel(), &user("anna"), self.at);
+        self.drain();
+        started.unwrap()
+    }
+
     /// A person joins on a connection of the same name.
     fn join(&mut self, name: &str) {
+        self.join_as(name, None);
+    }
+
+    fn join_as(&mut self, name: &str, job: Option<JobId>) {
         self.input(Input::Join(Box::new(JoinRequest {
             connection: conn(name),
             login: name.to_owned(),
@@ -242,7 +301,7 @@ impl World {
                 channel: channel(),
                 title: String::new(),
                 thread: None,
-                job: None,
+                job,
                 av1_support: false,
                 dc_signalling: true,
             },
@@ -305,6 +364,7 @@ impl World {
     fn stored(&self) -> RestoredCall {
         let mut stored = None;
         let mut sessions = std::collections::BTreeMap::new();
+        let mut jobs = std::collections::BTreeMap::new();
         for record in self.records.clone() {
             match record {
                 Record::Call(call) => stored = Some(call),
@@ -314,14 +374,16 @@ impl World {
                 Record::SessionGone(session) => {
                     sessions.remove(&session);
                 }
-                Record::Job(_) => {}
+                Record::Job(job) => {
+                    jobs.insert(job.kind, job);
+                }
             }
         }
         let sessions = sessions.into_values().collect();
         RestoredCall {
             call: stored.unwrap(),
             sessions,
-            jobs: Vec::new(),
+            jobs: jobs.into_values().collect(),
         }
     }
 

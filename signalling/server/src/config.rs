@@ -5,6 +5,7 @@
 
 mod keys;
 mod raw;
+mod resolve;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,8 @@ use std::time::Duration;
 use proto::calls::IceServer;
 use proto::redact::Secret;
 
-pub use raw::{ConfigError, ConfigErrors, RawConfig};
+pub use raw::RawConfig;
+pub use resolve::{ConfigError, ConfigErrors};
 
 /// Everything signalling needs to run.
 #[derive(Debug, Clone)]
