@@ -157,6 +157,8 @@ struct World {
     pending_jobs: Vec<(ChannelId, JobId)>,
     jobs: BTreeMap<(ChannelId, JobKind), JobId>,
     posts: usize,
+    /// Channels whose call began with the last input.
+    begun: Vec<ChannelId>,
 }
 
 fn user(at: usize) -> UserId {
@@ -207,6 +209,7 @@ impl World {
             pending_jobs: Vec::new(),
             jobs: BTreeMap::new(),
             posts: 0,
+            begun: Vec::new(),
         }
     }
 
@@ -217,6 +220,7 @@ impl World {
 
     fn take(&mut self, step: Step) {
         self.at.unix_ms += 1;
+        self.begun.clear();
         match step {
             Step::Join {
                 user: who,
@@ -476,6 +480,7 @@ impl World {
                 Output::ToMedia { .. } | Output::EditPost { .. } | Output::Observed(_) => {}
                 Output::CreatePost(post) => {
                     self.posts += 1;
+                    self.begun.push(post.channel.clone());
                     let id = PostId::parse(format!("post{}", self.posts)).unwrap();
                     let (channel, thread) = (post.channel, id.clone());
                     let input = Input::PostCreated {
@@ -564,7 +569,10 @@ impl World {
             ids, self.in_media,
             "the media host has exactly our sessions"
         );
-        for channel in self.calls.active_channels() {
+        let active = self.calls.active_channels();
+        let idle = self.begun.iter().find(|channel| !active.contains(channel));
+        assert_eq!(idle, None, "a call is announced only if somebody gets in");
+        for channel in active {
             self.check_call(&channel);
         }
     }

@@ -206,6 +206,33 @@ fn a_bot_that_leaves_takes_its_job_and_the_sibling_along() {
 }
 
 #[test]
+fn captions_end_with_the_reason_of_the_transcribing_that_failed() {
+    let mut world = World::new();
+    world.join("anna");
+    let (job, _) = world.record();
+    world.input(Input::JobAnswered {
+        channel: channel(),
+        job,
+        answer: Ok("x".to_owned()),
+    });
+    let transcribing = world.requested.last().unwrap().clone();
+    let status = JobStatus::Failed {
+        err: "no model".to_owned(),
+    };
+    let kind = JobKind::Transcribing;
+    world
+        .calls
+        .report_job(&channel(), &transcribing, kind, status, world.at)
+        .unwrap();
+    world.drain();
+    let state = world.state();
+    assert_eq!(state.live_captions.unwrap().err, "no model");
+    assert_eq!(state.transcription.unwrap().err, "no model");
+    let recording = state.recording.unwrap();
+    assert!(recording.end_at > 0 && recording.err.is_empty());
+}
+
+#[test]
 fn a_restart_ends_the_jobs_of_a_call_that_nobody_is_in() {
     let mut world = World::new();
     world.join("anna");
