@@ -129,7 +129,7 @@ impl Participant {
         let offer = connection.create_offer(None).await.unwrap();
         let description = SessionDescription {
             kind: SdpKind::Offer,
-            sdp: offer.sdp,
+            sdp: offer.sdp.clone(),
         };
         let session = SessionId::parse(session).unwrap();
         let data = description.to_json().into_bytes();
@@ -274,7 +274,7 @@ impl Participant {
     }
 
     /// Returns whose voices have come.
-    pub(crate) async fn speakers(&self) -> Vec<String> {
+    pub(crate) fn speakers(&self) -> Vec<String> {
         let tracks = self.0.tracks.lock().unwrap();
         tracks
             .keys()
@@ -451,15 +451,7 @@ impl Participant {
                     RtcKind::Ice => early.push(wrapped_candidate(&message.data)),
                     other => panic!("unexpected {other:?}"),
                 }
-                if this.0.connection.remote_description().await.is_some() {
-                    for candidate in early.drain(..) {
-                        this.0
-                            .connection
-                            .add_ice_candidate(candidate)
-                            .await
-                            .unwrap();
-                    }
-                }
+                this.add_candidates(&mut early).await;
             }
         });
         let this = self.clone();
@@ -476,6 +468,19 @@ impl Participant {
                 }
             }
         });
+    }
+
+    /// Hands candidates over once there is a description they belong to.
+    async fn add_candidates(&self, candidates: &mut Vec<RTCIceCandidateInit>) {
+        if self.0.connection.remote_description().await.is_some() {
+            for candidate in candidates.drain(..) {
+                self.0
+                    .connection
+                    .add_ice_candidate(candidate)
+                    .await
+                    .unwrap();
+            }
+        }
     }
 
     async fn take_description(

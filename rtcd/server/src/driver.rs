@@ -20,6 +20,7 @@ use anyhow::Context as _;
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token, Waker};
 use rtcd_core::{CoreConfig, Input, LinkId, Output, Shard, Transport};
+use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 use tracing::{debug, error, info};
 
@@ -68,13 +69,29 @@ pub(crate) fn mailbox() -> anyhow::Result<(Poll, InboxSender, Inbox)> {
     Ok((poll, sender, inbox))
 }
 
-/// Starts a shard's thread.
-pub(crate) fn spawn(parts: ShardParts) -> anyhow::Result<std::thread::JoinHandle<()>> {
+/// Tells that a shard's thread is over, however it came to that.
+struct Over(Arc<Notify>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
+/// Starts a shard's thread; `over` is told when it ends.
+pub(crate) fn spawn(
+    parts: ShardParts,
+    over: Arc<Notify>,
+) -> anyhow::Result<std::thread::JoinHandle<()>> {
     let id = parts.id.0;
+    let over = Over(over);
     let mut driver = Driver::new(parts)?;
     std::thread::Builder::new()
         .name(format!("shard-{id}"))
-        .spawn(move || driver.run())
+        .spawn(move || {
+            let _over = over;
+            driver.run();
+        })
         .context("start a shard's thread")
 }
 

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use rtcd_core::{CoreConfig, HostCandidate, Transport};
-use tokio::sync::{mpsc, watch};
-use tracing::{info, warn};
+use tokio::sync::{Notify, mpsc, watch};
+use tracing::{error, info, warn};
 
 use crate::addresses::{self, HostOverride, PublicAddresses};
 use crate::auth::Auth;
@@ -39,6 +39,8 @@ pub struct Running {
     control: Arc<Control>,
     inboxes: Vec<InboxSender>,
     shards: Vec<JoinHandle<()>>,
+    /// Told when a shard's thread ends.
+    shard_over: Arc<Notify>,
     http: tokio::task::JoinHandle<()>,
     store: Store,
     stop: watch::Sender<bool>,
@@ -69,7 +71,15 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let (stop, stopped) = watch::channel(false);
     let (events, received) = mpsc::unbounded_channel();
     let mut tasks = tokio::task::JoinSet::new();
-    let (inboxes, shards) = media.start(&config.rtc, &metrics, &events, &stopped, &mut tasks)?;
+    let shard_over = Arc::new(Notify::new());
+    let (inboxes, shards) = media.start(
+        &config.rtc,
+        &metrics,
+        &events,
+        &shard_over,
+        &stopped,
+        &mut tasks,
+    )?;
     let control = Arc::new(Control::new(
         inboxes.clone(),
         config.rtc.leg_sessions,
@@ -105,6 +115,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         control,
         inboxes,
         shards,
+        shard_over,
         http,
         store,
         stop,
@@ -123,8 +134,10 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
     let node = start(config).await?;
-    shutdown.await;
-    node.drain().await;
+    tokio::select! {
+        () = shutdown => node.drain().await,
+        () = node.failed() => {}
+    }
     node.stop().await
 }
 
@@ -148,6 +161,12 @@ impl Running {
     #[must_use]
     pub fn tcp_addrs(&self) -> &[SocketAddr] {
         &self.tcp_addrs
+    }
+
+    /// Waits until a shard has died of a bug: the node is of no use then and should be started again.
+    pub async fn failed(&self) {
+        self.shard_over.notified().await;
+        error!("a shard has died of a bug");
     }
 
     /// Refuses new calls and waits until the last session has ended, or for the configured limit.
@@ -267,6 +286,7 @@ impl Media {
         config: &RtcConfig,
         metrics: &Arc<Metrics>,
         events: &mpsc::UnboundedSender<ShardEvent>,
+        shard_over: &Arc<Notify>,
         stopped: &watch::Receiver<bool>,
         tasks: &mut tokio::task::JoinSet<()>,
     ) -> anyhow::Result<(Vec<InboxSender>, Vec<JoinHandle<()>>)> {
@@ -288,7 +308,7 @@ impl Media {
         for (index, (sockets, (poll, _, inbox))) in
             self.sockets.into_iter().zip(mailboxes).enumerate()
         {
-            shards.push(driver::spawn(ShardParts {
+            let parts = ShardParts {
                 id: ShardId(index),
                 core: core.clone(),
                 sockets,
@@ -298,7 +318,8 @@ impl Media {
                 ufrags: Arc::clone(&ufrags),
                 events: events.clone(),
                 metrics: Arc::clone(metrics),
-            })?);
+            };
+            shards.push(driver::spawn(parts, Arc::clone(shard_over))?);
         }
         let tcp_shards = tcp::Shards {
             inboxes: inboxes.clone(),

@@ -14,7 +14,10 @@ use crate::node;
 pub async fn run_until_signalled(config: Config) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     let node = node::start(config).await?;
-    signals.next().await;
+    tokio::select! {
+        () = signals.next() => {}
+        () = node.failed() => return node.stop().await,
+    }
     info!("asked to end: new calls are refused, running ones may finish");
     tokio::select! {
         () = node.drain() => {}

@@ -1,5 +1,11 @@
 //! The binary as an operator meets it: verbs, exit codes, environment, signals.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests, too: a panic is how a test says no"
+)]
+
 use std::io::{BufRead as _, BufReader};
 use std::net::{SocketAddr, UdpSocket};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
