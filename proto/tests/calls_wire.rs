@@ -1,7 +1,10 @@
 //! The Calls protocol on the wire: what clients send and what they are sent, to the letter; any
 //! bytes are read or refused, never a panic.
 
-#![expect(clippy::too_many_lines, reason = "two functions are tables, one line per message")]
+#![expect(
+    clippy::too_many_lines,
+    reason = "two functions are tables, one line per message"
+)]
 
 use proptest::prelude::*;
 use proto::calls::action::{Action, Caption, Emoji, Join, Metric, MetricName, Reconnect};

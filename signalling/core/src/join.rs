@@ -78,7 +78,7 @@ impl Calls {
         }
         match check_start(&self.features, &request, is_bot) {
             Err(error) => self.refuse_join(&request.connection, error.to_string()),
-            Ok(_) if self.has_session(&request.connection) => {
+            Ok(_) if self.is_connected(&request.connection) => {
                 let error = JoinError::AlreadyConnected.to_string();
                 self.refuse_join(&request.connection, error);
             }
@@ -157,9 +157,7 @@ impl Calls {
         if call.ends_until.is_some() {
             return Err(JoinError::Ended);
         }
-        let session = session_id(&request.connection);
-        if self.has_session(&request.connection) || self.channels_by_session.contains_key(&session)
-        {
+        if self.is_connected(&request.connection) {
             return Err(JoinError::AlreadyConnected);
         }
         let limit = self.features.max_participants;
@@ -178,6 +176,15 @@ impl Calls {
             }
         }
         Ok(())
+    }
+
+    /// Whether the connection has a session, or once made one that lives on elsewhere: a new one
+    /// would have the same id.
+    fn is_connected(&self, connection: &ConnId) -> bool {
+        self.has_session(connection)
+            || self
+                .channels_by_session
+                .contains_key(&session_id(connection))
     }
 
     fn admit(&mut self, request: JoinRequest, is_bot: bool, at: Moment) {

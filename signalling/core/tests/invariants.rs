@@ -117,7 +117,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
     fn what_must_hold_holds_after_every_input(steps in prop::collection::vec(step(), 1..60)) {
