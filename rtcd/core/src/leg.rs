@@ -271,7 +271,12 @@ impl Leg {
     pub(crate) fn control(&mut self, ctx: &mut Ctx<'_>, index: u32, message: &RtcMessage) {
         match message.kind {
             RtcKind::Sdp => self.description(ctx, index, SignallingPath::Control, &message.data),
-            RtcKind::Ice => self.candidate(ctx, index, &message.data),
+            // Read only to count nonsense: participants reach us, see `without_candidates`.
+            RtcKind::Ice => {
+                if IceCandidate::from_json(&message.data).is_err() {
+                    ctx.counters.drop_one(DropReason::BadMessage);
+                }
+            }
             RtcKind::Mute => self.mute(ctx, index, true),
             RtcKind::Unmute => self.mute(ctx, index, false),
             RtcKind::ScreenOn => match ScreenOnData::from_json(&message.data) {
@@ -291,22 +296,6 @@ impl Leg {
             RtcKind::VideoOff => {}
             // These only travel the other way.
             RtcKind::VoiceOn | RtcKind::VoiceOff => ctx.counters.drop_one(DropReason::BadMessage),
-        }
-    }
-
-    fn candidate(&mut self, ctx: &mut Ctx<'_>, index: u32, json: &[u8]) {
-        let Ok(candidate) = IceCandidate::from_json(json) else {
-            ctx.counters.drop_one(DropReason::BadMessage);
-            return;
-        };
-        let Some(member) = self.member(index) else {
-            return;
-        };
-        // Empty: the end of candidates.
-        if !candidate.candidate.is_empty()
-            && member.session.add_remote_candidate(&candidate.candidate)
-        {
-            self.mark_dirty(ctx, index);
         }
     }
 

@@ -133,9 +133,6 @@ impl SessionTemplate {
 pub(crate) struct Session {
     rtc: Box<Rtc>,
     candidates: Vec<String>,
-    /// Candidates that came before the first offer.
-    early_candidates: Vec<Candidate>,
-    described: bool,
     pending: Option<PendingOffer>,
     channel: Option<ChannelId>,
     channel_queue: VecDeque<(bool, Vec<u8>)>,
@@ -165,8 +162,6 @@ impl Session {
         Self {
             rtc,
             candidates,
-            early_candidates: Vec::new(),
-            described: false,
             pending: None,
             channel: None,
             channel_queue: VecDeque::new(),
@@ -202,8 +197,12 @@ impl Session {
         let Ok(receive) = Receive::new(protocol, source, destination, contents) else {
             return Ok(false);
         };
+        // Anything but STUN comes from an address that proved itself with a STUN request, or it
+        // would not have been routed here. str0m would still refuse a ClientHello that overtakes
+        // the answer to our own check, and the participant would repeat it a second later.
+        let is_stun = contents.first().is_some_and(|byte| *byte < 4);
         let input = str0m::Input::Receive(now, receive);
-        if !self.rtc.accepts(&input) {
+        if is_stun && !self.rtc.accepts(&input) {
             return Ok(false);
         }
         self.rtc.handle_input(input).map_err(Box::new)?;
@@ -338,20 +337,6 @@ impl Session {
             codec,
         });
         Some((source, codec))
-    }
-
-    /// Takes a participant's candidate; false when it is of no use (mDNS name, end, unreadable).
-    pub(crate) fn add_remote_candidate(&mut self, candidate: &str) -> bool {
-        let text = candidate.strip_prefix("a=").unwrap_or(candidate);
-        let Ok(candidate) = Candidate::from_sdp_string(text) else {
-            return false;
-        };
-        if self.described {
-            self.rtc.add_remote_candidate(candidate);
-        } else if self.early_candidates.len() < 64 {
-            self.early_candidates.push(candidate);
-        }
-        true
     }
 
     /// Queues a data channel message; it leaves with the next `drain`.

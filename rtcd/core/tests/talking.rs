@@ -27,6 +27,20 @@ fn hears(world: &mut World, listener: &str, speaker: &str) -> usize {
     world.of(listener).heard_of(speaker, TrackType::Voice).len()
 }
 
+/// Joining is a handful of round trips: nothing in it may wait for a retransmission or an idle
+/// wake-up.
+#[test]
+fn joining_takes_a_few_round_trips() {
+    let mut world = World::new(1);
+    world.join(0, "call", "anna", Style::default());
+    let began = world.now;
+    world.until("anna has a data channel", |world| {
+        world.participants["anna"].channel_open
+    });
+    let took = world.now - began;
+    assert!(took < Duration::from_millis(600), "joining took {took:?}");
+}
+
 #[test]
 fn two_people_hear_each_other() {
     let mut world = with(&["anna", "bert"], Style::default());

@@ -54,10 +54,6 @@ impl Session {
             .sdp_api()
             .accept_offer(offer)
             .map_err(|error| DescriptionError::Apply(Box::new(error)))?;
-        self.described = true;
-        for candidate in std::mem::take(&mut self.early_candidates) {
-            self.rtc.add_remote_candidate(candidate);
-        }
         Ok(self.finish(&answer.to_sdp_string()))
     }
 
@@ -132,7 +128,7 @@ impl Session {
             self.pending = Some(pending);
             return Err(DescriptionError::OtherLines);
         }
-        let answer = match SdpAnswer::from_sdp_string(sdp) {
+        let answer = match SdpAnswer::from_sdp_string(&description::without_candidates(sdp)) {
             Ok(answer) => answer,
             Err(error) => {
                 self.pending = Some(pending);
