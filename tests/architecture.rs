@@ -69,7 +69,8 @@ fn closure(metadata: &Metadata, package: &str) -> BTreeSet<String> {
                 .dep_kinds
                 .iter()
                 .any(|kind| kind.kind == DependencyKind::Normal);
-            if ships && seen.insert(names[&dependency.pkg].clone()) {
+            let name = names.get(&dependency.pkg).expect("every id has a package");
+            if ships && seen.insert(name.clone()) {
                 queue.push(dependency.pkg.clone());
             }
         }
