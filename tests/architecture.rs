@@ -208,6 +208,7 @@ fn cores_keep_their_purity_file() {
 fn only_sessions_speak_to_str0m() {
     let allowed = [
         "rtcd/core/src/session",
+        "rtcd/srtp/src/keys",
         "rtcd/core/tests/",
         "offloader/src/client",
         "offloader/tests/",

@@ -1,0 +1,209 @@
+//! Takes the SRTP keys out of a connection while str0m negotiates it.
+//!
+//! In: the configuration of a connection. Out: the connection, and a slot that holds its keys from
+//! shortly before `Event::Connected` on.
+//! str0m makes exactly one DTLS instance per `build`, on the calling thread, before `build` returns:
+//! a slot left in a thread-local variable is found by the instance it belongs to.
+//! Invariant: keys are taken once, and overwritten in memory when they are dropped.
+//! See: RFC 5764 4.2 (which half of the exported block belongs to whom).
+
+use std::cell::RefCell;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Instant;
+
+use str0m::crypto::dtls::{
+    DtlsCert, DtlsImplError, DtlsInstance, DtlsOutput, DtlsProvider, DtlsVersion, KeyingMaterial,
+    ProtocolVersion, SrtpProfile,
+};
+use str0m::crypto::{CryptoError, CryptoProvider};
+use str0m::{Rtc, RtcConfig};
+use zeroize::Zeroizing;
+
+use crate::half::{Half, Profile};
+
+/// Both directions of one DTLS session.
+#[derive(Debug)]
+pub struct Halves {
+    /// What we send with.
+    pub send: Half,
+    /// What the other end sends with.
+    pub receive: Half,
+}
+
+/// Holds the keys of one connection from the end of its DTLS handshake until they are taken.
+#[derive(Clone)]
+pub struct KeySlot(Arc<Mutex<Option<Exported>>>);
+
+struct Exported {
+    profile: Profile,
+    /// Whether we are the DTLS client, whose half is the first.
+    is_client: bool,
+    block: Zeroizing<Vec<u8>>,
+}
+
+impl std::fmt::Debug for KeySlot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("KeySlot")
+    }
+}
+
+impl KeySlot {
+    /// Takes the keys; `None` before the handshake, the second time, and for a peer that negotiated
+    /// no SRTP. To be called after `Event::Connected`: only then the peer's certificate is known to
+    /// be the one its description named.
+    #[must_use]
+    pub fn take(&self) -> Option<Halves> {
+        let exported = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        exported?.halves()
+    }
+
+    fn put(&self, exported: Exported) {
+        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        slot.get_or_insert(exported);
+    }
+}
+
+impl Exported {
+    fn new(profile: SrtpProfile, material: &KeyingMaterial, is_client: bool) -> Option<Self> {
+        // Not exhaustive: what is unknown here is left to str0m.
+        let profile = match profile {
+            SrtpProfile::AES128_CM_SHA1_80 => Profile::Aes128CmSha1,
+            SrtpProfile::AEAD_AES_128_GCM => Profile::Aes128Gcm,
+            SrtpProfile::AEAD_AES_256_GCM => Profile::Aes256Gcm,
+            _ => return None,
+        };
+        Some(Self {
+            profile,
+            is_client,
+            block: Zeroizing::new(material.to_vec()),
+        })
+    }
+
+    /// The block is: client key, server key, client salt, server salt.
+    fn halves(&self) -> Option<Halves> {
+        let (key_len, salt_len) = (self.profile.key_len(), self.profile.salt_len());
+        let (client_key, rest) = self.block.split_at_checked(key_len)?;
+        let (server_key, rest) = rest.split_at_checked(key_len)?;
+        let (client_salt, rest) = rest.split_at_checked(salt_len)?;
+        let (server_salt, _) = rest.split_at_checked(salt_len)?;
+        let client = Half::new(self.profile, client_key, client_salt)?;
+        let server = Half::new(self.profile, server_key, server_salt)?;
+        Some(if self.is_client {
+            Halves {
+                send: client,
+                receive: server,
+            }
+        } else {
+            Halves {
+                send: server,
+                receive: client,
+            }
+        })
+    }
+}
+
+thread_local! {
+    static NEXT_SLOT: RefCell<Option<KeySlot>> = const { RefCell::new(None) };
+}
+
+/// Builds a connection whose keys can be taken from the slot once it is connected.
+#[must_use]
+pub fn build_tapped(config: RtcConfig, now: Instant) -> (Rtc, KeySlot) {
+    let slot = KeySlot(Arc::new(Mutex::new(None)));
+    NEXT_SLOT.with(|next| *next.borrow_mut() = Some(slot.clone()));
+    let rtc = config.set_crypto_provider(provider()).build(now);
+    let left = NEXT_SLOT.with(|next| next.borrow_mut().take());
+    debug_assert!(left.is_none(), "str0m made no DTLS instance");
+    (rtc, slot)
+}
+
+/// str0m's provider with the DTLS part wrapped; one per process.
+fn provider() -> Arc<CryptoProvider> {
+    static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
+    let provider = PROVIDER.get_or_init(|| {
+        let mut provider = str0m::crypto::from_feature_flags();
+        provider.dtls_provider = Box::leak(Box::new(Tap(provider.dtls_provider)));
+        Arc::new(provider)
+    });
+    Arc::clone(provider)
+}
+
+#[derive(Debug)]
+struct Tap(&'static dyn DtlsProvider);
+
+impl DtlsProvider for Tap {
+    fn generate_certificate(&self) -> Option<DtlsCert> {
+        self.0.generate_certificate()
+    }
+
+    fn new_dtls(
+        &self,
+        cert: &DtlsCert,
+        now: Instant,
+        version: DtlsVersion,
+        mtu: Option<usize>,
+    ) -> Result<Box<dyn DtlsInstance>, CryptoError> {
+        let inner = self.0.new_dtls(cert, now, version, mtu)?;
+        let slot = NEXT_SLOT.with(|next| next.borrow_mut().take());
+        Ok(Box::new(TappedInstance { inner, slot }))
+    }
+
+    fn is_test(&self) -> bool {
+        self.0.is_test()
+    }
+}
+
+/// Forwards everything, also what has a default body: those defaults would break closing.
+#[derive(Debug)]
+struct TappedInstance {
+    inner: Box<dyn DtlsInstance>,
+    slot: Option<KeySlot>,
+}
+
+impl DtlsInstance for TappedInstance {
+    fn set_active(&mut self, active: bool) {
+        self.inner.set_active(active);
+    }
+
+    fn handle_packet(&mut self, packet: &[u8]) -> Result<(), DtlsImplError> {
+        self.inner.handle_packet(packet)
+    }
+
+    fn poll_output<'a>(&mut self, buffer: &'a mut [u8]) -> DtlsOutput<'a> {
+        let output = self.inner.poll_output(buffer);
+        if let (DtlsOutput::KeyingMaterial(material, profile), Some(slot)) = (&output, &self.slot)
+            && let Some(exported) = Exported::new(*profile, material, self.inner.is_active())
+        {
+            slot.put(exported);
+        }
+        output
+    }
+
+    fn handle_timeout(&mut self, now: Instant) -> Result<(), DtlsImplError> {
+        self.inner.handle_timeout(now)
+    }
+
+    fn send_application_data(&mut self, data: &[u8]) -> Result<usize, DtlsImplError> {
+        self.inner.send_application_data(data)
+    }
+
+    fn is_active(&self) -> bool {
+        self.inner.is_active()
+    }
+
+    fn protocol_version(&self) -> Option<ProtocolVersion> {
+        self.inner.protocol_version()
+    }
+
+    fn is_closing(&self) -> bool {
+        self.inner.is_closing()
+    }
+
+    fn is_closed(&self) -> bool {
+        self.inner.is_closed()
+    }
+
+    fn close(&mut self) -> Result<(), DtlsImplError> {
+        self.inner.close()
+    }
+}
