@@ -76,12 +76,22 @@ pub struct RtcConfig {
     pub host_override: String,
     pub port_override: PortOverride,
     pub ice_servers: Vec<IceServer>,
+    /// Set when relayed addresses of this node can be had.
+    pub turn: Option<TurnConfig>,
     pub enable_ipv6: bool,
     /// Packets kept per outgoing video stream.
     pub nack_buffer_size: usize,
     pub shards: usize,
     /// Sessions of one call on one shard before it spreads.
     pub leg_sessions: usize,
+}
+
+/// How credentials for TURN servers are made.
+#[derive(Debug, Clone)]
+pub struct TurnConfig {
+    /// Shared with the servers.
+    pub static_auth_secret: Secret,
+    pub credentials_expiration: Duration,
 }
 
 /// Where the log goes.
@@ -103,6 +113,17 @@ pub struct LogTarget {
 #[derive(Debug, Clone, Copy)]
 pub struct Probe {
     pub cpus: usize,
+    /// Tries to load a certificate and its key.
+    pub tls: fn(&TlsConfig) -> Result<(), TlsFault>,
+}
+
+/// A certificate or key that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{key}`: {rule}")]
+pub struct TlsFault {
+    /// The setting that names it.
+    pub key: &'static str,
+    pub rule: String,
 }
 
 impl Probe {
@@ -111,6 +132,7 @@ impl Probe {
     pub fn of_this_machine() -> Self {
         Self {
             cpus: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            tls: |files| crate::http::serve::tls(files).map(drop),
         }
     }
 }
@@ -141,6 +163,7 @@ impl Config {
                 host_override: String::new(),
                 port_override: PortOverride::None,
                 ice_servers: Vec::new(),
+                turn: None,
                 enable_ipv6: false,
                 nack_buffer_size: 256,
                 shards: Probe::of_this_machine().cpus,
@@ -173,6 +196,7 @@ pub fn read(path: &Path) -> anyhow::Result<Raw> {
     let environment = |name: &str| std::env::var(name).ok();
     let mut raw = Raw::read(text.as_deref().unwrap_or_default(), environment)
         .with_context(|| format!("read configuration file `{}`", path.display()))?;
+    raw.warn_of_unknown(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()));
     if text.is_none() {
         raw.warnings.push(format!(
             "no configuration file `{}`: defaults and environment are used",

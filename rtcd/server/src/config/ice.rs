@@ -126,8 +126,31 @@ pub(super) fn servers(value: &toml::Value) -> Result<Vec<IceServer>, String> {
         .collect()
 }
 
+/// Returns the servers as text for people: never a credential, not even of a value of no use.
+pub(super) fn shown(value: &toml::Value) -> String {
+    match servers(value) {
+        Ok(servers) => servers
+            .iter()
+            .map(|server| server.urls.join(" "))
+            .collect::<Vec<_>>()
+            .join(", "),
+        Err(_) => "(unreadable)".to_owned(),
+    }
+}
+
 fn from_json(text: &str) -> Result<Vec<toml::Value>, String> {
-    serde_json::from_str(text).map_err(|error| format!("must be a JSON list: {error}"))
+    // Where it goes wrong, but not what stands there: that may be a credential.
+    let refused = |error: serde_json::Error| {
+        let (line, column) = (error.line(), error.column());
+        format!("must be a JSON list; it is none at line {line}, column {column}")
+    };
+    let mut list: Vec<serde_json::Value> = serde_json::from_str(text).map_err(refused)?;
+    for server in list.iter_mut().filter_map(serde_json::Value::as_object_mut) {
+        // `null` is absent; TOML has no word for it.
+        server.retain(|_, value| !value.is_null());
+    }
+    serde_json::from_value(serde_json::Value::Array(list))
+        .map_err(|_| "must be a JSON list of strings or objects".to_owned())
 }
 
 fn server(table: &toml::Table) -> Result<IceServer, String> {
@@ -241,6 +264,22 @@ mod tests {
         assert_eq!(one.len(), 1);
         let two = parse(r#"s = '[{"urls":["stun:a:1"]},{"urls":["turn:b:1"]}]'"#).unwrap();
         assert_eq!(two.len(), 2);
+        let null = r#"s = '[{"urls":"stun:a:1","username":null,"credential":null}]'"#;
+        assert_eq!(parse(null).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_credential_in_a_list_of_no_use_is_not_told() {
+        for wrong in [
+            r#"s = [{urls = ["x"], credential = "hush"}]"#,
+            r#"s = '[{"urls":[],"credential":"hush"}]'"#,
+            r#"s = '"hush"'"#,
+            r#"s = '["stun:a:1", null, "hush"'"#,
+        ] {
+            let value = list(wrong);
+            assert_eq!(shown(&value), "(unreadable)");
+            assert!(!servers(&value).unwrap_err().contains("hush"), "{wrong}");
+        }
     }
 
     #[test]

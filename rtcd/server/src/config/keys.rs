@@ -27,6 +27,13 @@ pub struct Key {
     pub doc: &'static str,
 }
 
+impl Key {
+    /// ICE servers may carry credentials.
+    pub(super) fn has_secrets_inside(&self) -> bool {
+        self.default == DefaultValue::EmptyList
+    }
+}
+
 const fn key(
     path: &'static str,
     env: &'static str,
@@ -131,8 +138,9 @@ pub const KEYS: &[Key] = &[
         "rtc.ice_host_override",
         "RTCD_RTC_ICEHOSTOVERRIDE",
         Text(""),
-        "The address clients are told to reach this node at: an IP address, a host name, or a \
-         comma list `external/internal` when several are mapped. Needed behind NAT.",
+        "The address clients are told to reach this node at: an IP address, a host name (looked \
+         up for each session), or a comma list `external/internal` when several are mapped. \
+         Needed behind NAT.",
     ),
     key(
         "rtc.ice_host_port_override",
@@ -147,7 +155,8 @@ pub const KEYS: &[Key] = &[
         EmptyList,
         "STUN and TURN servers: strings, or tables of urls, username and credential. A STUN \
          server tells this node its public address at the start when ice_host_override is \
-         empty; TURN servers are accepted and not used.",
+         empty. A TURN server relays for participants that cannot reach this node; it needs \
+         turn.static_auth_secret.",
     ),
     key(
         "rtc.enable_ipv6",
@@ -198,14 +207,17 @@ pub const KEYS: &[Key] = &[
     secret(
         "rtc.turn.static_auth_secret",
         "RTCD_RTC_TURNCONFIG_STATICAUTHSECRET",
-        "Kept so that existing files stay good. This node takes no relayed address of its own; \
-         clients get their relays from the signalling side.",
+        "Secret shared with the TURN servers of ice_servers (`static-auth-secret` of coturn). From \
+         it this node makes short-lived credentials for its own relayed addresses; without it TURN \
+         servers are skipped, even those with a credential. Participants get their relays from \
+         the signalling side.",
     ),
     key(
         "rtc.turn.credentials_expiration_minutes",
         "RTCD_RTC_TURNCONFIG_CREDENTIALSEXPIRATIONMINUTES",
         Number(1440),
-        "Kept so that existing files stay good: 1 to 10079 when a secret is set.",
+        "How long such a credential is good for: 1 to 10079 while a secret is set. Longer than \
+         the longest call: a relay is not renewed with a credential that has expired.",
     ),
     key(
         "store.data_source",
@@ -261,6 +273,28 @@ pub const KEYS: &[Key] = &[
         Flag(false),
         "Colour the levels on the console.",
     ),
+];
+
+/// A switch of the reference that exists in the environment only.
+#[derive(Debug, Clone, Copy)]
+pub struct EnvironmentSwitch {
+    pub env: &'static str,
+    pub doc: &'static str,
+}
+
+/// Switches without a key in the file. They are read so that an existing set-up starts unchanged;
+/// one that is on is answered by a line in the log.
+pub const ENVIRONMENT_SWITCHES: &[EnvironmentSwitch] = &[
+    EnvironmentSwitch {
+        env: "PERF_PROFILES",
+        doc: "Sampled locks and blocking for Go's profiler. Without effect: there is no such \
+              profiler here, `perf` sees everything.",
+    },
+    EnvironmentSwitch {
+        env: "RTCD_RTC_DTLS_INSECURE_SKIP_HELLOVERIFY",
+        doc: "Left out DTLS' HelloVerify, an aid for tests. Without effect: the check of the \
+              sender's address stays on.",
+    },
 ];
 
 /// Finds a setting by its path.

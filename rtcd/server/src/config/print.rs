@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::Probe;
-use super::keys::{DefaultValue, KEYS, Key};
+use super::keys::{DefaultValue, ENVIRONMENT_SWITCHES, KEYS, Key};
 use super::raw::{Origin, Raw};
 use super::resolve::shown;
 
@@ -31,6 +31,12 @@ pub fn sample() -> String {
         }
         let _ = writeln!(text, "# {name} = {}", default_text(key));
     }
+    text.push_str("\n# In the environment only:\n");
+    for switch in ENVIRONMENT_SWITCHES {
+        for line in wrap(&format!("{}: {}", switch.env, switch.doc)) {
+            let _ = writeln!(text, "# {line}");
+        }
+    }
     text
 }
 
@@ -47,9 +53,8 @@ pub fn effective(raw: &Raw, probe: Probe) -> String {
             let _ = writeln!(text, "{gap}[{table}]");
         }
         let value = raw.get(key, probe.cpus);
-        let written = if key.secret || contains_secret(key) {
-            let hidden = hidden(key, &value.value);
-            toml::Value::String(hidden).to_string()
+        let written = if key.secret || key.has_secrets_inside() {
+            toml::Value::String(shown(key, &value.value)).to_string()
         } else {
             value.value.to_string()
         };
@@ -62,25 +67,6 @@ pub fn effective(raw: &Raw, probe: Probe) -> String {
         let _ = writeln!(text, "{name} = {written} # {origin}");
     }
     text
-}
-
-/// ICE servers may carry credentials inside.
-fn contains_secret(key: &Key) -> bool {
-    key.default == DefaultValue::EmptyList
-}
-
-fn hidden(key: &Key, value: &toml::Value) -> String {
-    if key.secret {
-        return shown(key, value);
-    }
-    match super::ice::servers(value) {
-        Ok(servers) => servers
-            .iter()
-            .map(|server| server.urls.join(" "))
-            .collect::<Vec<_>>()
-            .join(", "),
-        Err(_) => "(unreadable)".to_owned(),
-    }
 }
 
 fn split(key: &Key) -> (&'static str, &'static str) {
@@ -117,6 +103,11 @@ mod tests {
     use super::super::Config;
     use super::*;
 
+    const PROBE: Probe = Probe {
+        cpus: 2,
+        tls: |_| Ok(()),
+    };
+
     /// `UPDATE_GOLDEN=1` rewrites the file.
     #[test]
     fn the_sample_file_is_the_one_made_from_the_keys() {
@@ -131,7 +122,7 @@ mod tests {
     fn the_sample_file_holds_every_key_and_can_be_used() {
         let raw = Raw::read(&sample(), |_| None).unwrap();
         assert!(raw.warnings.is_empty());
-        assert!(Config::resolve(&raw, Probe { cpus: 2 }).is_ok());
+        assert!(Config::resolve(&raw, PROBE).is_ok());
 
         let uncommented: String = sample()
             .lines()
@@ -151,7 +142,7 @@ mod tests {
         for key in KEYS {
             assert_eq!(raw.get(key, 2).origin, Origin::File, "{}", key.path);
         }
-        assert!(Config::resolve(&raw, Probe { cpus: 2 }).is_ok());
+        assert!(Config::resolve(&raw, PROBE).is_ok());
     }
 
     #[test]
@@ -164,7 +155,7 @@ mod tests {
             [rtc.turn]
             static_auth_secret = "hush-shared"
         "#;
-        let printed = effective(&Raw::read(text, |_| None).unwrap(), Probe { cpus: 2 });
+        let printed = effective(&Raw::read(text, |_| None).unwrap(), PROBE);
         assert!(!printed.contains("hush"), "{printed}");
         assert!(
             printed.contains("admin_secret_key = \"(set)\" # file"),

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::keys::{DefaultValue, KEYS, Key};
+use super::keys::{DefaultValue, ENVIRONMENT_SWITCHES, KEYS, Key};
 
 /// Where a value was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +52,29 @@ impl Raw {
                 raw.set(key, toml::Value::String(text), Origin::Environment);
             }
         }
+        for switch in ENVIRONMENT_SWITCHES {
+            let value = environment(switch.env).unwrap_or_default();
+            if !value.is_empty() && !is_off(&value) {
+                raw.warnings
+                    .push(format!("{} is set: {}", switch.env, switch.doc));
+            }
+        }
         Ok(raw)
+    }
+
+    /// Warns about names that look like settings and are none: misspelt, most likely.
+    pub fn warn_of_unknown(&mut self, environment: impl IntoIterator<Item = String>) {
+        let is_known = |name: &str| {
+            KEYS.iter().any(|key| key.env == name)
+                || ENVIRONMENT_SWITCHES.iter().any(|switch| switch.env == name)
+        };
+        let unknown = environment
+            .into_iter()
+            .filter(|name| name.starts_with("RTCD_") && !is_known(name));
+        for name in unknown {
+            self.warnings
+                .push(format!("unknown environment name `{name}` ignored"));
+        }
     }
 
     /// Sets one value over whatever was written.
@@ -90,6 +112,10 @@ impl Raw {
             }
         }
     }
+}
+
+fn is_off(value: &str) -> bool {
+    matches!(value, "0" | "f" | "F" | "false" | "False" | "FALSE")
 }
 
 fn is_table_of_keys(path: &str) -> bool {
@@ -132,6 +158,24 @@ mod tests {
         .unwrap();
         let value = raw.get(find("rtc.ice_port_udp").unwrap(), 1);
         assert_eq!(value.value.as_str(), Some("2000"));
+    }
+
+    #[test]
+    fn switches_without_effect_and_unknown_names_are_told() {
+        let set = |name: &str| match name {
+            "PERF_PROFILES" => Some("true".to_owned()),
+            "RTCD_RTC_DTLS_INSECURE_SKIP_HELLOVERIFY" => Some("false".to_owned()),
+            _ => None,
+        };
+        let mut raw = Raw::read("", set).unwrap();
+        assert_eq!(raw.warnings.len(), 1, "{:?}", raw.warnings);
+        assert!(raw.warnings[0].starts_with("PERF_PROFILES is set: "));
+        let names = ["RTCD_RTC_ICEPORTUPD", "RTCD_RTC_ICEPORTUDP", "HOME"];
+        raw.warn_of_unknown(names.map(str::to_owned));
+        assert_eq!(
+            raw.warnings[1..],
+            ["unknown environment name `RTCD_RTC_ICEPORTUPD` ignored"]
+        );
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::keys::{self, Key};
 use super::raw::{Raw, RawValue};
 use super::{
     Config, HttpConfig, IceServer, LogTarget, LoggerConfig, PortOverride, Probe, RtcConfig,
-    SecurityConfig, TlsConfig, ice,
+    SecurityConfig, TlsConfig, TurnConfig, ice,
 };
 
 /// Ports a file may name: below are the well-known ones, above those the system hands out.
@@ -121,6 +121,13 @@ impl Check<'_> {
                 cert_key: file("api.http.tls.cert_key"),
             }
         });
+        if let Some(files) = &tls
+            && !files.cert_file.as_os_str().is_empty()
+            && !files.cert_key.as_os_str().is_empty()
+            && let Err(fault) = (self.probe.tls)(files)
+        {
+            self.problem(fault.key, &fault.rule, "name readable PEM files that fit");
+        }
         HttpConfig {
             listen_address,
             tls,
@@ -161,7 +168,6 @@ impl Check<'_> {
             "leave it out: it has no effect",
         );
         self.flag("rtc.nack_disable_copy");
-        self.turn();
         let shards = self.number(
             "rtc.shards",
             1..=64,
@@ -182,6 +188,7 @@ impl Check<'_> {
             host_override: self.text("rtc.ice_host_override"),
             port_override: self.port_override(),
             ice_servers: self.ice_servers(),
+            turn: self.turn(),
             enable_ipv6: self.flag("rtc.enable_ipv6"),
             nack_buffer_size: self.nack_buffer_size(),
             shards: usize::try_from(shards).unwrap_or(1),
@@ -189,16 +196,20 @@ impl Check<'_> {
         }
     }
 
-    fn turn(&mut self) {
+    fn turn(&mut self) -> Option<TurnConfig> {
         let path = "rtc.turn.credentials_expiration_minutes";
         let rule = "must be a number from 1 to 10079 while rtc.turn.static_auth_secret is set";
-        let has_secret = !self.text("rtc.turn.static_auth_secret").is_empty();
-        let range = if has_secret {
-            1..=10_079
-        } else {
+        let secret = self.text("rtc.turn.static_auth_secret");
+        let range = if secret.is_empty() {
             i64::MIN..=i64::MAX
+        } else {
+            1..=10_079
         };
-        self.number(path, range, rule, "1440 is a day");
+        let minutes = self.number(path, range, rule, "1440 is a day");
+        (!secret.is_empty()).then(|| TurnConfig {
+            static_auth_secret: Secret::new(secret),
+            credentials_expiration: minutes_of(minutes),
+        })
     }
 
     fn nack_buffer_size(&mut self) -> usize {
@@ -398,6 +409,9 @@ pub(super) fn shown(key: &Key, value: &toml::Value) -> String {
     let text = value.as_str();
     if key.secret {
         return text.map_or_else(|| "(set)".to_owned(), |text| Secret::new(text).to_string());
+    }
+    if key.has_secrets_inside() {
+        return ice::shown(value);
     }
     text.map_or_else(|| value.to_string(), str::to_owned)
 }

@@ -4,6 +4,7 @@
 //! `LETTING_GO` for those that are in the middle of an answer.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
-use crate::config::TlsConfig;
+use crate::config::{TlsConfig, TlsFault};
 
 /// A request's head must arrive in this time.
 const HEAD_WITHIN: Duration = Duration::from_secs(30);
@@ -70,28 +71,27 @@ fn bind_any(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
 }
 
 /// Loads the certificate and its key.
-pub(crate) fn tls(config: &TlsConfig) -> anyhow::Result<TlsAcceptor> {
+///
+/// # Errors
+/// Which file cannot be read, or that the two do not fit.
+pub(crate) fn tls(config: &TlsConfig) -> Result<TlsAcceptor, TlsFault> {
+    let fault = |key, rule: String| TlsFault { key, rule };
+    let (cert, key) = ("api.http.tls.cert_file", "api.http.tls.cert_key");
+    let unreadable = |file: &Path, error: rustls::pki_types::pem::Error| {
+        format!("`{}` must be a readable PEM file: {error}", file.display())
+    };
     let chain = CertificateDer::pem_file_iter(&config.cert_file)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .with_context(|| {
-            format!(
-                "read `{}` (api.http.tls.cert_file)",
-                config.cert_file.display()
-            )
-        })?;
-    let key = PrivateKeyDer::from_pem_file(&config.cert_key).with_context(|| {
-        format!(
-            "read `{}` (api.http.tls.cert_key)",
-            config.cert_key.display()
-        )
-    })?;
+        .map_err(|error| fault(cert, unreadable(&config.cert_file, error)))?;
+    let private = PrivateKeyDer::from_pem_file(&config.cert_key)
+        .map_err(|error| fault(key, unreadable(&config.cert_key, error)))?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut server = rustls::ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-        .context("choose TLS versions")?
+        .map_err(|error| fault(cert, format!("TLS versions: {error}")))?
         .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .context("use the certificate with its key (api.http.tls)")?;
+        .with_single_cert(chain, private)
+        .map_err(|error| fault(cert, format!("must fit its key: {error}")))?;
     server.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(server)))
 }

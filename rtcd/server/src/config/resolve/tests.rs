@@ -2,7 +2,18 @@
 
 use super::*;
 
-const PROBE: Probe = Probe { cpus: 4 };
+const PROBE: Probe = Probe {
+    cpus: 4,
+    tls: |files| {
+        if files.cert_key.ends_with("lost.key") {
+            return Err(super::super::TlsFault {
+                key: "api.http.tls.cert_key",
+                rule: "must be readable".to_owned(),
+            });
+        }
+        Ok(())
+    },
+};
 
 fn raw(text: &str) -> Raw {
     Raw::read(text, |_| None).unwrap()
@@ -105,6 +116,22 @@ fn all_problems_come_at_once() {
 }
 
 #[test]
+fn a_certificate_that_cannot_be_loaded_is_one_problem_among_others() {
+    let text = r#"
+        [api.http.tls]
+        enable = true
+        cert_file = "good.pem"
+        cert_key = "lost.key"
+        [rtc]
+        ice_port_udp = 1
+    "#;
+    assert_eq!(
+        problem_keys(text),
+        ["api.http.tls.cert_key", "rtc.ice_port_udp"]
+    );
+}
+
+#[test]
 fn a_problem_names_key_value_rule_and_hint() {
     let errors = resolve("[rtc]\nice_port_udp = 70000").unwrap_err();
     assert_eq!(
@@ -158,4 +185,205 @@ fn every_setting_can_come_from_the_environment() {
     assert_eq!(config.rtc.ice_servers.len(), 1);
     assert_eq!(config.logger.console.unwrap().level, tracing::Level::WARN);
     assert_eq!(config.drain_limit, Some(Duration::from_secs(120)));
+}
+
+/// A file as operators of the reference have it: every key it knows, tables in their usual order.
+const REFERENCE_FILE: &str = r#"
+[api]
+http.listen_address = ":8045"
+http.tls.enable = false
+http.tls.cert_file = ""
+http.tls.cert_key = ""
+security.allow_self_registration = true
+security.enable_admin = true
+security.admin_secret_key = "an admin's key"
+security.session_cache.expiration_minutes = 60
+
+[RTC]
+ice_address_udp = "127.0.0.1, 10.0.0.7"
+ice_port_udp = 8443
+ice_address_tcp = ""
+ice_port_tcp = 8444
+ice_host_override = "media.example.org"
+ice_host_port_override = 30443
+ice_servers = [
+  { urls = ["stun:stun.example.org:3478"] },
+  { urls = ["turn:turn.example.org:3478?transport=udp", "turns:turn.example.org:5349"] },
+  "stun:other.example.org",
+]
+turn.static_auth_secret = "a shared secret"
+turn.credentials_expiration_minutes = 120
+enable_ipv6 = true
+udp_sockets_count = 400
+nack_buffer_size = 512
+nack_disable_copy = true
+
+[Store]
+Data_Source = "/var/lib/rtcd"
+
+[logger]
+enable_console = true
+console_json = true
+console_level = "Critical"
+enable_file = true
+file_json = false
+file_level = "TRACE"
+file_location = "/var/log/rtcd.log"
+enable_color = true
+
+[a_table_of_tomorrow]
+key = 1
+"#;
+
+#[test]
+fn a_file_of_the_reference_works_unchanged() {
+    let raw = raw(REFERENCE_FILE);
+    assert_eq!(raw.warnings, ["unknown key `a_table_of_tomorrow` ignored"]);
+    let config = Config::resolve(&raw, PROBE).unwrap();
+    assert!(config.security.allow_self_registration);
+    assert!(config.security.admin_secret_key.is_some());
+    assert_eq!(
+        config.security.session_expiration,
+        Duration::from_secs(3600)
+    );
+    assert_eq!(config.rtc.udp_addresses.len(), 2);
+    assert!(config.rtc.tcp_addresses.is_empty());
+    assert_eq!((config.rtc.udp_port, config.rtc.tcp_port), (8443, 8444));
+    assert_eq!(config.rtc.host_override, "media.example.org");
+    assert_eq!(config.rtc.port_override, PortOverride::One(30443));
+    let urls: Vec<usize> = config
+        .rtc
+        .ice_servers
+        .iter()
+        .map(|server| server.urls.len())
+        .collect();
+    assert_eq!(urls, [1, 2, 1]);
+    let turn = config.rtc.turn.unwrap();
+    assert_eq!(turn.static_auth_secret.expose(), "a shared secret");
+    assert_eq!(turn.credentials_expiration, Duration::from_secs(7200));
+    assert!(config.rtc.enable_ipv6);
+    assert_eq!(config.rtc.nack_buffer_size, 512);
+    assert_eq!(config.data_source, PathBuf::from("/var/lib/rtcd"));
+    let console = config.logger.console.unwrap();
+    assert_eq!((console.json, console.level), (true, tracing::Level::ERROR));
+    let (file, target) = config.logger.file.unwrap();
+    assert_eq!(file, PathBuf::from("/var/log/rtcd.log"));
+    assert_eq!((target.json, target.level), (false, tracing::Level::TRACE));
+    assert!(config.logger.color);
+}
+
+/// Environment names of the reference, one value each that is not the default.
+const REFERENCE_ENVIRONMENT: &[(&str, &str, &str)] = &[
+    (
+        "RTCD_API_HTTP_LISTENADDRESS",
+        "api.http.listen_address",
+        "127.0.0.1:9",
+    ),
+    ("RTCD_API_HTTP_TLS_ENABLE", "api.http.tls.enable", "true"),
+    (
+        "RTCD_API_HTTP_TLS_CERTFILE",
+        "api.http.tls.cert_file",
+        "c.pem",
+    ),
+    (
+        "RTCD_API_HTTP_TLS_CERTKEY",
+        "api.http.tls.cert_key",
+        "k.pem",
+    ),
+    (
+        "RTCD_API_SECURITY_ALLOWSELFREGISTRATION",
+        "api.security.allow_self_registration",
+        "1",
+    ),
+    (
+        "RTCD_API_SECURITY_ENABLEADMIN",
+        "api.security.enable_admin",
+        "t",
+    ),
+    (
+        "RTCD_API_SECURITY_ADMINSECRETKEY",
+        "api.security.admin_secret_key",
+        "x",
+    ),
+    (
+        "RTCD_API_SECURITY_SESSIONCACHE_EXPIRATIONMINUTES",
+        "api.security.session_cache.expiration_minutes",
+        "2",
+    ),
+    ("RTCD_RTC_ICEADDRESSUDP", "rtc.ice_address_udp", "127.0.0.1"),
+    ("RTCD_RTC_ICEADDRESSTCP", "rtc.ice_address_tcp", "127.0.0.1"),
+    ("RTCD_RTC_ICEPORTUDP", "rtc.ice_port_udp", "9001"),
+    ("RTCD_RTC_ICEPORTTCP", "rtc.ice_port_tcp", "9002"),
+    (
+        "RTCD_RTC_ICEHOSTOVERRIDE",
+        "rtc.ice_host_override",
+        "203.0.113.9",
+    ),
+    (
+        "RTCD_RTC_ICEHOSTPORTOVERRIDE",
+        "rtc.ice_host_port_override",
+        "127.0.0.1/9003",
+    ),
+    (
+        "RTCD_RTC_ICESERVERS",
+        "rtc.ice_servers",
+        r#"[{"urls":["stun:a"]}]"#,
+    ),
+    (
+        "RTCD_RTC_TURNCONFIG_STATICAUTHSECRET",
+        "rtc.turn.static_auth_secret",
+        "s",
+    ),
+    (
+        "RTCD_RTC_TURNCONFIG_CREDENTIALSEXPIRATIONMINUTES",
+        "rtc.turn.credentials_expiration_minutes",
+        "3",
+    ),
+    ("RTCD_RTC_ENABLEIPV6", "rtc.enable_ipv6", "true"),
+    ("RTCD_RTC_UDPSOCKETSCOUNT", "rtc.udp_sockets_count", "4"),
+    ("RTCD_RTC_NACKBUFFERSIZE", "rtc.nack_buffer_size", "64"),
+    ("RTCD_RTC_NACKDISABLECOPY", "rtc.nack_disable_copy", "false"),
+    ("RTCD_STORE_DATASOURCE", "store.data_source", "d"),
+    (
+        "RTCD_LOGGER_ENABLECONSOLE",
+        "logger.enable_console",
+        "false",
+    ),
+    ("RTCD_LOGGER_CONSOLEJSON", "logger.console_json", "true"),
+    ("RTCD_LOGGER_CONSOLELEVEL", "logger.console_level", "panic"),
+    ("RTCD_LOGGER_ENABLEFILE", "logger.enable_file", "TRUE"),
+    ("RTCD_LOGGER_FILEJSON", "logger.file_json", "false"),
+    ("RTCD_LOGGER_FILELEVEL", "logger.file_level", "fatal"),
+    ("RTCD_LOGGER_FILELOCATION", "logger.file_location", "l"),
+    ("RTCD_LOGGER_ENABLECOLOR", "logger.enable_color", "true"),
+];
+
+#[test]
+fn every_environment_name_of_the_reference_reaches_its_key() {
+    let raw = Raw::read("", |name| {
+        let found = REFERENCE_ENVIRONMENT
+            .iter()
+            .find(|(env, _, _)| *env == name);
+        found.map(|(_, _, value)| (*value).to_owned())
+    })
+    .unwrap();
+    for (env, path, value) in REFERENCE_ENVIRONMENT {
+        let found = raw.get(key(path), 1);
+        assert_eq!(found.value.as_str(), Some(*value), "{env}");
+    }
+    let config = Config::resolve(&raw, PROBE).unwrap();
+    assert_eq!(config.rtc.udp_port, 9001);
+    assert!(config.http.tls.is_some() && config.rtc.turn.is_some());
+    // What the reference does not have is marked so in the manual.
+    for addition in keys::KEYS {
+        let is_known = REFERENCE_ENVIRONMENT
+            .iter()
+            .any(|(env, _, _)| *env == addition.env);
+        assert_eq!(
+            !is_known,
+            addition.doc.contains("(Addition.)"),
+            "{}",
+            addition.path
+        );
+    }
 }
