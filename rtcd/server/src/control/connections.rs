@@ -1,6 +1,11 @@
 //! Live control connections, and what waits for clients that have none.
 //!
 //! In: messages for a client. Out: the same, in the queue of the right connection.
+//! A client is one installation; each of its nodes has a connection of its own, and only the node
+//! that a session's user is connected to makes use of the session's messages. While the connection
+//! a session is bound to is gone, nobody here knows which node takes over: where several have been
+//! seen all of them are told, and those that connect in the next seconds, too. A node that does not
+//! know the session takes no notice.
 //! Invariant: nothing here waits. A queue that is full sheds voice activity first and then its
 //! connection: a client that reads nothing is as good as gone, and gets its messages on the next.
 
@@ -38,8 +43,11 @@ pub(crate) struct Connection {
 pub(crate) enum Delivered {
     /// Queued where the session is bound.
     Bound,
-    /// Queued on another connection of the client.
+    /// Queued on the connection that replaces the one the session was bound to.
     Moved(ConnId),
+    /// Queued on this many connections, one of which may be the right one.
+    Spread(usize),
+    /// Waits for a connection.
     Held,
     Dropped(&'static str),
 }
@@ -50,12 +58,30 @@ struct Live {
     sender: mpsc::Sender<ControlMessage>,
 }
 
+impl Live {
+    /// Queues a message; gives it back when there is no room.
+    fn send(&self, message: ControlMessage) -> Result<(), ControlMessage> {
+        self.sender
+            .try_send(message)
+            .map_err(mpsc::error::TrySendError::into_inner)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Client {
+    /// Oldest first.
+    live: BTreeMap<u64, Live>,
+    /// Two connections have been live at once: the client has several nodes.
+    has_nodes: bool,
+    /// Connections that ended in the last `HOLD_FOR`.
+    ended: Vec<(Instant, ConnId)>,
+    held: VecDeque<(Instant, ControlMessage)>,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
     next_serial: u64,
-    /// By client, oldest first.
-    live: HashMap<GroupId, BTreeMap<u64, Live>>,
-    held: HashMap<GroupId, VecDeque<(Instant, ControlMessage)>>,
+    clients: HashMap<GroupId, Client>,
 }
 
 impl Connections {
@@ -65,25 +91,27 @@ impl Connections {
         let id = ConnId::random();
         let serial = self.next_serial;
         self.next_serial += 1;
-        let hello = ControlMessage::Hello(HelloMessage {
-            client: group.clone(),
-            conn: id.clone(),
-        });
-        let mut waiting = self.held.remove(group).unwrap_or_default();
-        waiting.retain(|(at, _)| at.elapsed() < HOLD_FOR);
-        let held = waiting.into_iter().map(|(_, message)| message);
-        for message in std::iter::once(hello).chain(held) {
-            // A fresh queue; what is held beyond its length is dropped here.
-            let _ = sender.try_send(message);
-        }
+        self.forget_old(Instant::now());
         let live = Live {
             id: id.clone(),
             sender,
         };
-        self.live
-            .entry(group.clone())
-            .or_default()
-            .insert(serial, live);
+        let hello = ControlMessage::Hello(HelloMessage {
+            client: group.clone(),
+            conn: id.clone(),
+        });
+        let client = self.clients.entry(group.clone()).or_default();
+        let waiting: Vec<ControlMessage> = if client.has_nodes {
+            client.held.iter().map(|(_, held)| held.clone()).collect()
+        } else {
+            client.held.drain(..).map(|(_, held)| held).collect()
+        };
+        for message in std::iter::once(hello).chain(waiting) {
+            // A fresh queue; what is held beyond its length is dropped here.
+            let _ = live.send(message);
+        }
+        client.has_nodes |= !client.live.is_empty();
+        client.live.insert(serial, live);
         Connection {
             id,
             group: group.clone(),
@@ -94,73 +122,147 @@ impl Connections {
 
     /// Removes a connection.
     pub(crate) fn close(&mut self, connection: &Connection) {
-        self.forget(&connection.group, connection.serial);
+        if let Some(client) = self.clients.get_mut(&connection.group) {
+            client.end(connection.serial, Instant::now());
+        }
+        self.forget_old(Instant::now());
     }
 
-    /// Queues a message on connection `bound`, else on the newest of the client, else holds it.
+    /// Queues a message on connection `bound`, else where its session may be known, else holds it.
     pub(crate) fn deliver(
         &mut self,
         group: &GroupId,
         bound: Option<&ConnId>,
         message: ControlMessage,
     ) -> Delivered {
-        let is_voice = matches!(message, ControlMessage::Vad(_));
-        let mut message = message;
-        for serial in self.in_order(group, bound) {
-            let Some(live) = self
-                .live
-                .get(group)
-                .and_then(|of_group| of_group.get(&serial))
-            else {
-                continue;
-            };
-            if is_voice && live.sender.capacity() < KEPT_FREE {
-                return Delivered::Dropped("voice_activity");
-            }
-            match live.sender.try_send(message) {
-                Ok(()) if Some(&live.id) == bound => return Delivered::Bound,
-                Ok(()) => return Delivered::Moved(live.id.clone()),
-                Err(error) => {
-                    // Full or closed: without a sender its task ends, which gives back the rest.
-                    message = error.into_inner();
-                    self.forget(group, serial);
-                }
-            }
+        let now = Instant::now();
+        let client = self.clients.entry(group.clone()).or_default();
+        if matches!(message, ControlMessage::Vad(_)) {
+            return client.deliver_voice(bound, &message);
         }
-        if is_voice {
-            return Delivered::Dropped("no_connection");
-        }
-        self.hold(group, message)
-    }
-
-    /// Returns the connections to try: the wanted one, then the others from the newest.
-    fn in_order(&self, group: &GroupId, bound: Option<&ConnId>) -> Vec<u64> {
-        let Some(of_group) = self.live.get(group) else {
-            return Vec::new();
+        let message = match client.try_bound(bound, message, now) {
+            Ok(()) => return Delivered::Bound,
+            Err(message) => message,
         };
-        let is_bound = |live: &Live| Some(&live.id) == bound;
-        let wanted = of_group.iter().filter(|(_, live)| is_bound(live));
-        let others = of_group.iter().rev().filter(|(_, live)| !is_bound(live));
-        wanted.chain(others).map(|(serial, _)| *serial).collect()
-    }
-
-    fn forget(&mut self, group: &GroupId, serial: u64) {
-        if let Some(of_group) = self.live.get_mut(group) {
-            of_group.remove(&serial);
-            if of_group.is_empty() {
-                self.live.remove(group);
-            }
+        if client.has_nodes {
+            client.spread(bound, message, now)
+        } else {
+            client.replace(message, now)
         }
     }
 
-    fn hold(&mut self, group: &GroupId, message: ControlMessage) -> Delivered {
-        let held = self.held.entry(group.clone()).or_default();
-        held.retain(|(at, _)| at.elapsed() < HOLD_FOR);
-        held.push_back((Instant::now(), message));
-        if held.len() > MOST_HELD {
-            held.pop_front();
+    /// Lets go of what nobody fetched in time.
+    fn forget_old(&mut self, now: Instant) {
+        for client in self.clients.values_mut() {
+            client.forget_old(now);
+        }
+        self.clients
+            .retain(|_, client| !client.live.is_empty() || !client.held.is_empty());
+    }
+}
+
+impl Client {
+    fn try_bound(
+        &mut self,
+        bound: Option<&ConnId>,
+        message: ControlMessage,
+        now: Instant,
+    ) -> Result<(), ControlMessage> {
+        let found = self.live.iter().find(|(_, live)| Some(&live.id) == bound);
+        let Some((&serial, live)) = found else {
+            return Err(message);
+        };
+        live.send(message).inspect_err(|_| {
+            // Full or closed: without a sender its task ends, which gives back the rest.
+            self.end(serial, now);
+        })
+    }
+
+    /// One node: its next connection has everything of the last one.
+    fn replace(&mut self, message: ControlMessage, now: Instant) -> Delivered {
+        let mut message = message;
+        while let Some((&serial, live)) = self.live.last_key_value() {
+            match live.send(message) {
+                Ok(()) => return Delivered::Moved(live.id.clone()),
+                Err(refused) => message = refused,
+            }
+            self.end(serial, now);
+        }
+        self.hold(message, now)
+    }
+
+    /// Several nodes: the right one may be here, or may be about to come back.
+    fn spread(
+        &mut self,
+        bound: Option<&ConnId>,
+        message: ControlMessage,
+        now: Instant,
+    ) -> Delivered {
+        let refused: Vec<u64> = self
+            .live
+            .iter()
+            .filter(|(_, live)| live.send(message.clone()).is_err())
+            .map(|(serial, _)| *serial)
+            .collect();
+        for serial in refused {
+            self.end(serial, now);
+        }
+        self.forget_old(now);
+        let told = self.live.len();
+        let ended_lately =
+            bound.is_none_or(|bound| self.ended.iter().any(|(_, ended)| ended == bound));
+        if told > 0 && !ended_lately {
+            return Delivered::Spread(told);
+        }
+        match (self.hold(message, now), told) {
+            (Delivered::Held, told @ 1..) => Delivered::Spread(told),
+            (outcome, _) => outcome,
+        }
+    }
+
+    /// Voice activity is worth nothing later, and the least of all now.
+    fn deliver_voice(&self, bound: Option<&ConnId>, message: &ControlMessage) -> Delivered {
+        let has_room = |live: &&Live| live.sender.capacity() >= KEPT_FREE;
+        let target = self.live.values().find(|live| Some(&live.id) == bound);
+        if let Some(live) = target {
+            let sent = has_room(&live) && live.send(message.clone()).is_ok();
+            return if sent {
+                Delivered::Bound
+            } else {
+                Delivered::Dropped("voice_activity")
+            };
+        }
+        let told = self
+            .live
+            .values()
+            .filter(has_room)
+            .filter(|live| live.send(message.clone()).is_ok())
+            .count();
+        match told {
+            0 => Delivered::Dropped("no_connection"),
+            told => Delivered::Spread(told),
+        }
+    }
+
+    fn hold(&mut self, message: ControlMessage, now: Instant) -> Delivered {
+        self.forget_old(now);
+        self.held.push_back((now, message));
+        if self.held.len() > MOST_HELD {
+            self.held.pop_front();
             return Delivered::Dropped("held_too_many");
         }
         Delivered::Held
+    }
+
+    fn end(&mut self, serial: u64, now: Instant) {
+        if let Some(live) = self.live.remove(&serial) {
+            self.ended.push((now, live.id));
+        }
+    }
+
+    fn forget_old(&mut self, now: Instant) {
+        let is_young = |at: &Instant| now.saturating_duration_since(*at) < HOLD_FOR;
+        self.held.retain(|(at, _)| is_young(at));
+        self.ended.retain(|(at, _)| is_young(at));
     }
 }
