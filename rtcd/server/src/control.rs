@@ -8,25 +8,26 @@
 //! connection it was joined on. Each accepted join ends in exactly one `close`.
 
 mod connections;
+mod lookup;
+mod shards;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use proto::id::{CallId, ConnId, GroupId, SessionId, UserId};
-use proto::rtcd::{ControlMessage, JoinMessage, RtcMessage, SessionConfig, SessionProps};
+use proto::rtcd::{ControlMessage, JoinMessage, RtcMessage};
 use rtcd_core::{CallKey, CloseReason, JoinRequest, SessionKey};
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 use crate::driver::{InboxSender, ShardMessage};
 use crate::metrics::Metrics;
-use crate::placement::{Link, Placement, ShardId};
+use crate::placement::{Placement, ShardId};
 use connections::Connections;
 pub(crate) use connections::{Connection, Queue};
-
-/// How often a congested shard is looked at again.
-const CONGESTION_PAUSE: Duration = Duration::from_millis(2);
+pub(crate) use lookup::LookupError;
+use shards::Shards;
 
 /// Something a shard says about a session.
 #[derive(Debug)]
@@ -58,15 +59,16 @@ pub(crate) enum ControlError {
     Overloaded,
 }
 
-/// Why no session was found, in the words the API answers with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum LookupError {
-    #[error("group not found")]
-    Group,
-    #[error("call not found")]
-    Call,
-    #[error("session not found")]
-    Session,
+impl ControlError {
+    /// The metric label of a join that ends so.
+    fn outcome(&self) -> &'static str {
+        match self {
+            Self::DuplicateJoin => "duplicate",
+            Self::Draining => "draining",
+            Self::UnknownSession => "unknown_session",
+            Self::Overloaded => "overloaded",
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -93,7 +95,7 @@ struct State {
 #[derive(Debug)]
 pub(crate) struct Control {
     state: Mutex<State>,
-    shards: Vec<InboxSender>,
+    shards: Shards,
     metrics: Arc<Metrics>,
     draining: AtomicBool,
     /// Told whenever a session ends.
@@ -113,7 +115,7 @@ impl Control {
         };
         Self {
             state: Mutex::new(state),
-            shards,
+            shards: Shards::new(shards, Arc::clone(&metrics)),
             metrics,
             draining: AtomicBool::new(false),
             session_ended: tokio::sync::Notify::new(),
@@ -154,6 +156,22 @@ impl Control {
         connection: &Connection,
         join: JoinMessage,
     ) -> Result<(), ControlError> {
+        let began = Instant::now();
+        let group = connection.group.clone();
+        let joined = self.take_in(connection, join, began);
+        if let Err(error) = &joined {
+            self.metrics
+                .joined(&group, error.outcome(), began.elapsed());
+        }
+        joined
+    }
+
+    fn take_in(
+        &self,
+        connection: &Connection,
+        join: JoinMessage,
+        began: Instant,
+    ) -> Result<(), ControlError> {
         let group = connection.group.clone();
         let key = SessionKey {
             group: group.clone(),
@@ -181,6 +199,7 @@ impl Control {
         };
         // Sent under the lock: joins, links and leaves of a call reach its shards in one order.
         if self
+            .shards
             .send(placed.shard, ShardMessage::Join(request))
             .is_err()
         {
@@ -188,7 +207,7 @@ impl Control {
             return Err(ControlError::Overloaded);
         }
         for link in &placed.links {
-            self.link_up(&call, *link);
+            self.shards.link_up(&call, *link);
         }
         info!(
             groupID = %group, callID = %join.call, sessionID = %key.session, userID = %join.user,
@@ -202,7 +221,7 @@ impl Control {
             dc_signalling: join.dc_signalling,
             shard: placed.shard,
             connection: connection.id.clone(),
-            joined: Instant::now(),
+            joined: began,
         };
         state.sessions.insert(key, session);
         self.metrics
@@ -231,7 +250,7 @@ impl Control {
             .get(&key)
             .ok_or(ControlError::UnknownSession)?
             .shard;
-        self.send(shard, ShardMessage::Leave(key))
+        self.shards.send(shard, ShardMessage::Leave(key))
     }
 
     /// Sends messages for a session to this connection from now on.
@@ -278,14 +297,9 @@ impl Control {
             .get(&key)
             .ok_or(ControlError::UnknownSession)?
             .shard;
-        while self
-            .shards
-            .get(shard.0)
-            .is_some_and(InboxSender::is_congested)
-        {
-            tokio::time::sleep(CONGESTION_PAUSE).await;
-        }
-        self.send(shard, ShardMessage::Control { key, message })
+        self.shards.wait_for(shard).await;
+        self.shards
+            .send(shard, ShardMessage::Control { key, message })
     }
 
     /// Carries out what a shard says.
@@ -299,46 +313,6 @@ impl Control {
             }
             ShardEvent::Closed { key, reason } => self.closed(&key, reason),
         }
-    }
-
-    /// Lists the sessions of a call of one tenant.
-    ///
-    /// # Errors
-    /// Which of tenant and call is not here.
-    pub(crate) fn sessions_of_call(
-        &self,
-        group: &GroupId,
-        call: &str,
-    ) -> Result<Vec<SessionConfig>, LookupError> {
-        let state = self.lock();
-        let mut group_exists = false;
-        let found: Vec<SessionConfig> = state
-            .of_group(group)
-            .inspect(|_| group_exists = true)
-            .filter(|(_, session)| session.call.as_str() == call)
-            .map(|(key, session)| session.describe(key))
-            .collect();
-        match (group_exists, found.is_empty()) {
-            (false, _) => Err(LookupError::Group),
-            (true, true) => Err(LookupError::Call),
-            (true, false) => Ok(found),
-        }
-    }
-
-    /// Describes one session of a call of one tenant.
-    ///
-    /// # Errors
-    /// Which of tenant, call and session is not here.
-    pub(crate) fn session_of_call(
-        &self,
-        group: &GroupId,
-        call: &str,
-        session: &str,
-    ) -> Result<SessionConfig, LookupError> {
-        self.sessions_of_call(group, call)?
-            .into_iter()
-            .find(|config| config.session_id == session)
-            .ok_or(LookupError::Session)
     }
 
     /// Refuses new calls from now on; calls that run, and joins to them, go on.
@@ -369,13 +343,7 @@ impl Control {
 
     /// Refreshes gauges that nobody sets as they change.
     pub(crate) fn refresh_metrics(&self) {
-        for (index, shard) in self.shards.iter().enumerate() {
-            self.metrics
-                .own
-                .inbox_depth
-                .with_label_values(&[&index.to_string()])
-                .set(i64::try_from(shard.depth()).unwrap_or(i64::MAX));
-        }
+        self.shards.refresh_metrics();
     }
 
     fn tell(&self, key: &SessionKey, message: ControlMessage) {
@@ -402,7 +370,7 @@ impl Control {
         self.deliver(&mut state, &key.group, &key.session, close);
         state.sessions.remove(key);
         for link in state.placement.remove(&call, shard) {
-            self.link_down(&call, link);
+            self.shards.link_down(&call, link);
         }
         self.metrics
             .sessions
@@ -441,6 +409,9 @@ impl Control {
                     session.connection = connection;
                 }
             }
+            connections::Delivered::Spread(told) => {
+                debug!(sessionID = %session, told, "its connection is gone: all of its client are told");
+            }
             connections::Delivered::Held => {
                 debug!(sessionID = %session, "held for the client's next connection");
             }
@@ -450,78 +421,8 @@ impl Control {
         }
     }
 
-    fn link_up(&self, call: &CallKey, link: Link) {
-        let [first, second] = link.ends;
-        for (shard, peer) in [(first, second), (second, first)] {
-            let message = ShardMessage::LinkUp {
-                call: call.clone(),
-                link: link.id,
-                peer,
-            };
-            self.send_or_warn(shard, message);
-        }
-    }
-
-    fn link_down(&self, call: &CallKey, link: Link) {
-        for shard in link.ends {
-            let message = ShardMessage::LinkDown {
-                call: call.clone(),
-                link: link.id,
-            };
-            self.send_or_warn(shard, message);
-        }
-    }
-
-    fn send(&self, shard: ShardId, message: ShardMessage) -> Result<(), ControlError> {
-        let inbox = self.shards.get(shard.0).ok_or(ControlError::Overloaded)?;
-        inbox.send(message).map_err(|full| {
-            self.metrics.dropped("inbox", "control");
-            warn!(
-                shard = shard.0,
-                depth = full.depth,
-                "shard overloaded, message refused"
-            );
-            ControlError::Overloaded
-        })
-    }
-
-    /// For what has nobody to answer to: `send` has logged and counted already.
-    fn send_or_warn(&self, shard: ShardId, message: ShardMessage) {
-        let _ = self.send(shard, message);
-    }
-
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn of_group(&self, group: &GroupId) -> impl Iterator<Item = (&SessionKey, &Session)> {
-        let wanted = group.clone();
-        // The map is ordered by tenant first; ids are never empty, so nothing sorts before "!".
-        let first = SessionKey {
-            group: group.clone(),
-            session: SessionId::parse("!").expect("one printable character is an id"),
-        };
-        self.sessions
-            .range(first..)
-            .take_while(move |(key, _)| key.group == wanted)
-    }
-}
-
-impl Session {
-    fn describe(&self, key: &SessionKey) -> SessionConfig {
-        SessionConfig {
-            group_id: key.group.to_string(),
-            call_id: self.call.to_string(),
-            user_id: self.user.to_string(),
-            session_id: key.session.to_string(),
-            props: Some(SessionProps {
-                av1_support: Some(self.av1_support),
-                channel_id: Some(self.channel.clone()),
-                dc_signalling: Some(self.dc_signalling),
-            }),
-        }
     }
 }
 

@@ -15,6 +15,7 @@ use prometheus::{
 };
 
 use process::Process;
+use proto::id::GroupId;
 
 type CounterVec = GenericCounterVec<AtomicU64>;
 
@@ -146,6 +147,13 @@ impl Metrics {
         Ok(String::from_utf8(text)?)
     }
 
+    /// Observes what became of a join, and how long that took.
+    pub(crate) fn joined(&self, group: &GroupId, outcome: &str, took: Duration) {
+        let labels = [group.as_str(), outcome];
+        let histogram = self.own.join_time.with_label_values(&labels);
+        histogram.observe(seconds(took));
+    }
+
     /// Counts something that was shed.
     pub(crate) fn dropped(&self, place: &str, reason: &str) {
         self.own.drops.with_label_values(&[place, reason]).inc();
@@ -163,6 +171,8 @@ pub(crate) struct Own {
     pub(crate) panics: IntCounter,
     /// Keyframe requests sent to publishers.
     pub(crate) keyframe_requests: IntCounter,
+    /// From join to its outcome.
+    pub(crate) join_time: HistogramVec,
     /// Messages waiting in a shard's inbox.
     pub(crate) inbox_depth: IntGaugeVec,
     /// Legs of calls; more than calls when calls are spread over shards.
@@ -187,6 +197,12 @@ impl Own {
             keyframe_requests: make.counter(
                 "keyframe_requests_total",
                 "Keyframe requests sent to publishers",
+            )?,
+            join_time: make.histograms(
+                "rtc_join_time",
+                "Seconds from a join to its outcome",
+                &["groupID", "outcome"],
+                DEFAULT,
             )?,
             inbox_depth: make.gauges(
                 "shard_inbox_depth",

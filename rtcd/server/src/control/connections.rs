@@ -60,10 +60,9 @@ struct Live {
 
 impl Live {
     /// Queues a message; gives it back when there is no room.
-    fn send(&self, message: ControlMessage) -> Result<(), ControlMessage> {
-        self.sender
-            .try_send(message)
-            .map_err(mpsc::error::TrySendError::into_inner)
+    fn send(&self, message: ControlMessage) -> Option<ControlMessage> {
+        let refused = self.sender.try_send(message).err()?;
+        Some(refused.into_inner())
     }
 }
 
@@ -140,9 +139,8 @@ impl Connections {
         if matches!(message, ControlMessage::Vad(_)) {
             return client.deliver_voice(bound, &message);
         }
-        let message = match client.try_bound(bound, message, now) {
-            Ok(()) => return Delivered::Bound,
-            Err(message) => message,
+        let Some(message) = client.try_bound(bound, message, now) else {
+            return Delivered::Bound;
         };
         if client.has_nodes {
             client.spread(bound, message, now)
@@ -156,36 +154,36 @@ impl Connections {
         for client in self.clients.values_mut() {
             client.forget_old(now);
         }
-        self.clients
-            .retain(|_, client| !client.live.is_empty() || !client.held.is_empty());
+        self.clients.retain(|_, client| !client.is_over());
     }
 }
 
 impl Client {
+    /// Queues a message where its session is bound; gives it back when that is not possible.
     fn try_bound(
         &mut self,
         bound: Option<&ConnId>,
         message: ControlMessage,
         now: Instant,
-    ) -> Result<(), ControlMessage> {
+    ) -> Option<ControlMessage> {
         let found = self.live.iter().find(|(_, live)| Some(&live.id) == bound);
         let Some((&serial, live)) = found else {
-            return Err(message);
+            return Some(message);
         };
-        live.send(message).inspect_err(|_| {
-            // Full or closed: without a sender its task ends, which gives back the rest.
-            self.end(serial, now);
-        })
+        let refused = live.send(message)?;
+        // Full or closed: without a sender its task ends, which gives back the rest.
+        self.end(serial, now);
+        Some(refused)
     }
 
     /// One node: its next connection has everything of the last one.
     fn replace(&mut self, message: ControlMessage, now: Instant) -> Delivered {
         let mut message = message;
         while let Some((&serial, live)) = self.live.last_key_value() {
-            match live.send(message) {
-                Ok(()) => return Delivered::Moved(live.id.clone()),
-                Err(refused) => message = refused,
-            }
+            let Some(refused) = live.send(message) else {
+                return Delivered::Moved(live.id.clone());
+            };
+            message = refused;
             self.end(serial, now);
         }
         self.hold(message, now)
@@ -201,7 +199,7 @@ impl Client {
         let refused: Vec<u64> = self
             .live
             .iter()
-            .filter(|(_, live)| live.send(message.clone()).is_err())
+            .filter(|(_, live)| live.send(message.clone()).is_some())
             .map(|(serial, _)| *serial)
             .collect();
         for serial in refused {
@@ -225,7 +223,7 @@ impl Client {
         let has_room = |live: &&Live| live.sender.capacity() >= KEPT_FREE;
         let target = self.live.values().find(|live| Some(&live.id) == bound);
         if let Some(live) = target {
-            let sent = has_room(&live) && live.send(message.clone()).is_ok();
+            let sent = has_room(&live) && live.send(message.clone()).is_none();
             return if sent {
                 Delivered::Bound
             } else {
@@ -236,12 +234,16 @@ impl Client {
             .live
             .values()
             .filter(has_room)
-            .filter(|live| live.send(message.clone()).is_ok())
+            .filter(|live| live.send(message.clone()).is_none())
             .count();
         match told {
             0 => Delivered::Dropped("no_connection"),
             told => Delivered::Spread(told),
         }
+    }
+
+    fn is_over(&self) -> bool {
+        self.live.is_empty() && self.held.is_empty() && self.ended.is_empty()
     }
 
     fn hold(&mut self, message: ControlMessage, now: Instant) -> Delivered {

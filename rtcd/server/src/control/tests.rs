@@ -1,5 +1,7 @@
 //! Which connection hears about a session.
 
+use std::time::Duration;
+
 use rtcd_core::SessionKey;
 
 use super::*;
@@ -174,18 +176,64 @@ fn messages_follow_a_reconnect_and_so_does_close() {
 }
 
 #[test]
-fn a_dead_connection_is_replaced_by_the_newest_of_its_client() {
+fn a_dead_connection_of_the_only_node_is_replaced_by_the_next() {
     let node = node(1, 10);
     let first = node.control.connect(&id("g"));
     node.control.join(&first, join("c", "s")).unwrap();
-    let mut older = node.control.connect(&id("g"));
-    let mut newest = node.control.connect(&id("g"));
     let mut stranger = node.control.connect(&id("h"));
     node.control.disconnect(&first, Vec::new());
+    let mut next = node.control.connect(&id("g"));
     node.signal("g", "s");
-    assert_eq!(queued(&mut newest), ["rtc s"]);
-    assert_eq!(queued(&mut older), [""; 0]);
+    node.control.disconnect(&next, Vec::new());
+    let mut last = node.control.connect(&id("g"));
+    node.signal("g", "s");
+    assert_eq!(queued(&mut next), ["rtc s"]);
+    assert_eq!(queued(&mut last), ["rtc s"]);
     assert_eq!(queued(&mut stranger), [""; 0]);
+}
+
+#[test]
+fn while_one_of_several_nodes_is_away_all_are_told_and_it_too_when_it_is_back() {
+    let node = node(1, 10);
+    let away = node.control.connect(&id("g"));
+    let mut neighbour = node.control.connect(&id("g"));
+    let mut stranger = node.control.connect(&id("h"));
+    node.control.join(&away, join("c", "s")).unwrap();
+    node.control.join(&neighbour, join("c", "t")).unwrap();
+    node.control.disconnect(&away, Vec::new());
+    node.signal("g", "s");
+    assert_eq!(queued(&mut neighbour), ["rtc s"]);
+    let mut back = node.control.connect(&id("g"));
+    assert_eq!(queued(&mut back), ["rtc s"]);
+    // Nobody has said yet which of the two is the one.
+    node.signal("g", "s");
+    assert_eq!(queued(&mut neighbour), ["rtc s"]);
+    assert_eq!(queued(&mut back), ["rtc s"]);
+    node.control
+        .rebind(&back, SessionId::parse("s").unwrap())
+        .unwrap();
+    node.closed("g", "s");
+    node.signal("g", "t");
+    assert_eq!(queued(&mut back), ["close s"]);
+    assert_eq!(queued(&mut neighbour), ["rtc t"]);
+    assert_eq!(queued(&mut stranger), [""; 0]);
+}
+
+#[test]
+fn when_all_nodes_were_away_each_gets_what_may_be_its_own() {
+    let node = node(1, 10);
+    let first = node.control.connect(&id("g"));
+    let second = node.control.connect(&id("g"));
+    node.control.join(&first, join("c", "s")).unwrap();
+    node.control.join(&second, join("c", "t")).unwrap();
+    node.control.disconnect(&first, Vec::new());
+    node.control.disconnect(&second, Vec::new());
+    node.signal("g", "s");
+    node.signal("g", "t");
+    for _ in 0..2 {
+        let mut back = node.control.connect(&id("g"));
+        assert_eq!(queued(&mut back), ["rtc s", "rtc t"]);
+    }
 }
 
 #[test]

@@ -146,6 +146,8 @@ fn the_manual_lists_every_metric_and_no_other() {
     let label = &["0", "in"];
     metrics.own.packets.with_label_values(label).inc();
     metrics.own.drops.with_label_values(label).inc();
+    let group = proto::id::GroupId::parse("g").unwrap();
+    metrics.joined(&group, "connected", Duration::from_millis(80));
     metrics.own.inbox_depth.with_label_values(&["0"]).set(1);
     let families = metrics.registry.gather();
     let names: Vec<&str> = families.iter().map(|family| family.name()).collect();
