@@ -11,6 +11,7 @@ mod auth;
 pub mod config;
 mod control;
 mod driver;
+pub mod framing;
 mod http;
 mod metrics;
 mod node;

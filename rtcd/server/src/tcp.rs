@@ -12,21 +12,22 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use rtcd_core::Transport;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tracing::{debug, warn};
 
 use crate::driver::{InboxSender, ShardMessage, Ufrags, requested_ufrag};
+use crate::framing::Frames;
 use crate::metrics::Metrics;
 use crate::placement::ShardId;
-use crate::udp::MAX_DATAGRAM;
 
 /// Frames that may wait for a connection; further ones are dropped, like datagrams.
 const QUEUE_LEN: usize = 1024;
 const MOST_CONNECTIONS: usize = 4096;
 const FIRST_FRAME_WITHIN: Duration = Duration::from_secs(30);
+const READ_AT_ONCE: usize = 4096;
 const WRITE_WITHIN: Duration = Duration::from_secs(10);
 /// How long the shards have to say whose a ufrag is.
 const OWNER_WITHIN: Duration = Duration::from_secs(2);
@@ -127,22 +128,25 @@ async fn connection(stream: TcpStream, source: SocketAddr, shards: Shards) {
         return;
     };
     let _ = stream.set_nodelay(true);
-    let (mut read, write) = stream.into_split();
-    let first = tokio::time::timeout(FIRST_FRAME_WITHIN, read_frame(&mut read)).await;
-    let Ok(Some(first)) = first else { return };
+    let (read, write) = stream.into_split();
+    let mut frames_in = Frames::default();
+    let first = read_frame(&read, &mut frames_in);
+    let Ok(Some(first)) = tokio::time::timeout(FIRST_FRAME_WITHIN, first).await else {
+        return;
+    };
     let Some(ufrag) = requested_ufrag(&first).map(str::to_owned) else {
         shards.metrics.dropped("tcp", "no_binding_request");
         debug!("media connection does not begin with a Binding request");
         return;
     };
-    let (sender, frames) = mpsc::channel(QUEUE_LEN);
+    let (sender, frames_out) = mpsc::channel(QUEUE_LEN);
     let sender = FrameSender(sender);
-    let frame = |contents| ShardMessage::Datagram {
+    let frame = |contents, asked| ShardMessage::Datagram {
         transport: Transport::Tcp,
         source,
         destination,
         contents,
-        asked: true,
+        asked,
     };
     // The owner is not known yet: every shard is asked, the one that has the ufrag answers.
     for shard in shards.all() {
@@ -153,17 +157,17 @@ async fn connection(stream: TcpStream, source: SocketAddr, shards: Shards) {
                 frames: sender.clone(),
             },
         );
-        shards.send(shard, frame(first.clone()));
+        shards.send(shard, frame(first.clone(), true));
     }
     drop(sender);
-    let writing = write_frames(write, frames);
+    let writing = write_frames(write, frames_out);
     let reading = async {
         let Some(owner) = find_owner(&shards, &ufrag).await else {
             shards.metrics.dropped("tcp", "unknown_ufrag");
             return;
         };
-        while let Some(contents) = read_frame(&mut read).await {
-            shards.send(owner, frame(contents));
+        while let Some(contents) = read_frame(&read, &mut frames_in).await {
+            shards.send(owner, frame(contents, false));
         }
     };
     tokio::select! {
@@ -187,15 +191,27 @@ async fn find_owner(shards: &Shards, ufrag: &str) -> Option<ShardId> {
     tokio::time::timeout(OWNER_WITHIN, found).await.ok()
 }
 
-/// Reads one frame: two bytes of length, then the packet. `None` at the end, or when it is too long.
-async fn read_frame(read: &mut OwnedReadHalf) -> Option<Vec<u8>> {
-    let len = usize::from(read.read_u16().await.ok()?);
-    if len > MAX_DATAGRAM {
-        return None;
+/// Reads one frame. `None` at the end, or when it is too long.
+async fn read_frame(read: &OwnedReadHalf, frames: &mut Frames) -> Option<Vec<u8>> {
+    loop {
+        match frames.next_frame() {
+            Ok(Some(frame)) => return Some(frame.to_vec()),
+            Ok(None) => {}
+            Err(error) => {
+                debug!(%error, "media connection closed");
+                return None;
+            }
+        }
+        // Nothing is held for a connection that has nothing to say.
+        read.readable().await.ok()?;
+        let mut piece = [0; READ_AT_ONCE];
+        match read.try_read(&mut piece) {
+            Ok(0) => return None,
+            Ok(len) => frames.extend(piece.get(..len)?),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(_) => return None,
+        }
     }
-    let mut frame = vec![0; len];
-    read.read_exact(&mut frame).await.ok()?;
-    Some(frame)
 }
 
 async fn write_frames(mut write: OwnedWriteHalf, mut frames: mpsc::Receiver<Vec<u8>>) {

@@ -4,8 +4,10 @@
 //! ordered by arrival time, so a run is as fast as the code and the same every time, up to the
 //! random numbers inside the WebRTC stack.
 
+mod network;
 mod participant;
 mod style;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -18,10 +20,12 @@ use rtcd_core::{
     Measurement, Output, SessionKey, Shard, Transport,
 };
 
-pub use participant::{Heard, Participant};
+pub use network::{Network, Path};
+pub use participant::{Heard, Participant, RawPacket};
 pub use style::{Media, Style};
+pub use wire::{Sent, Streams, Wire};
 
-/// One way between a participant and a shard.
+/// One way of a control message.
 const LATENCY: Duration = Duration::from_millis(10);
 
 /// Decides whether a datagram to this destination is lost.
@@ -70,12 +74,19 @@ pub struct World {
     pub measured: Vec<Measurement>,
     /// Link messages that were carried, by kind.
     pub link_log: Vec<LinkMessage>,
+    /// What happens to datagrams.
+    pub network: Network,
+    /// What shards sent, if it is to be kept.
+    pub wire: Option<Wire>,
+    /// What participants sent, if it is to be kept.
+    pub captured: Option<Vec<Vec<u8>>>,
     /// Datagrams to lose: called with the destination's name ("shard" for a shard).
     pub lose: Option<Loss>,
     /// Holds back control messages to the shard of this kind.
     pub delay_control: BTreeMap<u8, Duration>,
     queue: BTreeMap<(Instant, u64), Parcel>,
     sent: u64,
+    joined: u32,
     shard_timeouts: Vec<Instant>,
     links: BTreeMap<(usize, LinkId), (usize, LinkId)>,
 }
@@ -140,10 +151,14 @@ impl World {
             voices: Vec::new(),
             measured: Vec::new(),
             link_log: Vec::new(),
+            network: Network::new(),
+            wire: None,
+            captured: None,
             lose: None,
             delay_control: BTreeMap::new(),
             queue: BTreeMap::new(),
             sent: 0,
+            joined: 0,
             shard_timeouts: vec![start; shards],
             links: BTreeMap::new(),
         }
@@ -151,8 +166,8 @@ impl World {
 
     /// Lets somebody join a call on a shard and offer.
     pub fn join(&mut self, shard: usize, call_name: &str, name: &str, style: Style) {
-        let number = u16::try_from(self.participants.len()).expect("few participants");
-        let [high, low] = number.to_be_bytes();
+        let [.., high, low] = self.joined.to_be_bytes();
+        self.joined += 1;
         let address = SocketAddr::from(([10, 1, high, low], 5000));
         let request = JoinRequest {
             key: key(name),
@@ -173,6 +188,18 @@ impl World {
     pub fn leave(&mut self, name: &str) {
         let shard = self.participants.get(name).expect("a participant").shard;
         self.input(shard, Input::Leave(key(name)));
+    }
+
+    /// Lets somebody vanish: nothing is sent any more, and nobody is told.
+    pub fn vanish(&mut self, name: &str) {
+        self.participants.remove(name);
+        self.network.forget(name);
+    }
+
+    /// Gives somebody's connection another address, as a NAT or another network does; what is sent
+    /// to the old one is lost.
+    pub fn rebind(&mut self, name: &str) {
+        self.of(name).rebound += 1;
     }
 
     /// Returns a participant.
@@ -375,7 +402,7 @@ impl World {
     /// Takes what a participant wants to send.
     fn collect(&mut self, name: &str) {
         let participant = self.participants.get_mut(name).expect("a participant");
-        let (shard, source) = (participant.shard, participant.address);
+        let (shard, source) = (participant.shard, participant.seen_at());
         let transport = if participant.style.tcp {
             Transport::Tcp
         } else {
@@ -384,16 +411,20 @@ impl World {
         let datagrams = std::mem::take(&mut participant.datagrams);
         let messages = std::mem::take(&mut participant.messages);
         for contents in datagrams {
-            if !self.is_lost("shard", &contents) {
-                self.post(
-                    LATENCY,
-                    Parcel::ToShard {
-                        shard,
-                        transport,
-                        source,
-                        contents,
-                    },
-                );
+            if let Some(captured) = &mut self.captured {
+                captured.push(contents.clone());
+            }
+            if self.is_lost("shard", &contents) {
+                continue;
+            }
+            for at in self.arrivals((name, true), contents.len()) {
+                let parcel = Parcel::ToShard {
+                    shard,
+                    transport,
+                    source,
+                    contents: contents.clone(),
+                };
+                self.post_at(at, parcel);
             }
         }
         for (kind, data) in messages {
@@ -412,23 +443,7 @@ impl World {
                     contents,
                     ..
                 } => {
-                    let found = self
-                        .participants
-                        .values()
-                        .find(|p| p.address == destination);
-                    let Some(name) = found.map(|participant| participant.name.clone()) else {
-                        continue;
-                    };
-                    if !self.is_lost(&name, &contents) {
-                        self.post(
-                            LATENCY,
-                            Parcel::ToParticipant {
-                                name,
-                                source,
-                                contents,
-                            },
-                        );
-                    }
+                    self.transmit(source, destination, &contents);
                 }
                 Output::Signal { key, message } => {
                     assert!(
@@ -494,9 +509,43 @@ impl World {
         self.lose.as_mut().is_some_and(|lose| lose(to, contents))
     }
 
+    /// Carries a datagram of a shard to whom it is addressed.
+    fn transmit(&mut self, source: SocketAddr, destination: SocketAddr, contents: &[u8]) {
+        let found = self
+            .participants
+            .values()
+            .find(|participant| participant.seen_at() == destination);
+        let Some(name) = found.map(|participant| participant.name.clone()) else {
+            return;
+        };
+        if let Some(wire) = &mut self.wire {
+            wire.note(&name, self.now, contents);
+        }
+        if self.is_lost(&name, contents) {
+            return;
+        }
+        for at in self.arrivals((&name, false), contents.len()) {
+            let parcel = Parcel::ToParticipant {
+                name: name.clone(),
+                source,
+                contents: contents.to_vec(),
+            };
+            self.post_at(at, parcel);
+        }
+    }
+
+    fn arrivals(&mut self, way: (&str, bool), len: usize) -> Vec<Instant> {
+        let since = self.now - self.start;
+        self.network.arrivals(way, len, since, self.now)
+    }
+
     fn post(&mut self, after: Duration, parcel: Parcel) {
+        self.post_at(self.now + after, parcel);
+    }
+
+    fn post_at(&mut self, at: Instant, parcel: Parcel) {
         self.sent += 1;
-        self.queue.insert((self.now + after, self.sent), parcel);
+        self.queue.insert((at, self.sent), parcel);
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a participant is like, and what it publishes.
 
+use std::time::Duration;
+
 use str0m::format::Codec;
 use str0m::media::Rid;
 
@@ -13,6 +15,9 @@ pub struct Style {
     pub answers: bool,
     /// Has no UDP.
     pub tcp: bool,
+    /// Takes what does not fit together, for tests that make up messages in its name.
+    pub forgiving: bool,
+    pub ping_every: Duration,
 }
 
 /// What a participant publishes.
@@ -51,6 +56,8 @@ impl Default for Style {
             av1: false,
             answers: true,
             tcp: false,
+            forgiving: false,
+            ping_every: Duration::from_secs(1),
         }
     }
 }

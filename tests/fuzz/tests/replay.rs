@@ -1,0 +1,112 @@
+//! Every seed, and what is made of it, through its target: nothing panics, hoards or hangs.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use fuzz::mutate::mutate;
+use harness::memory::{self, Counting};
+use harness::random::Random;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// What one input may cost: an offer of the largest size that is read, three times over, and the
+/// shards and participants it meets.
+const MOST_BYTES: usize = 24 << 20;
+/// On a machine that does much else.
+const LONGEST: Duration = Duration::from_secs(10);
+
+fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("seeds")
+        .join(target);
+    let mut seeds: Vec<_> = std::fs::read_dir(&folder)
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        .map(|entry| {
+            let path = entry.unwrap().path();
+            (path.display().to_string(), std::fs::read(&path).unwrap())
+        })
+        .collect();
+    seeds.sort();
+    assert!(!seeds.is_empty(), "no seeds for `{target}`");
+    seeds
+}
+
+fn run(target: fuzz::Target, input: &[u8], made_of: &str) {
+    let began = Instant::now();
+    let ((), bytes) = memory::peak(|| {
+        let run = std::panic::AssertUnwindSafe(|| (target.run)(input));
+        if std::panic::catch_unwind(run).is_err() {
+            panic!("`{}` panicked on {made_of}: {input:?}", target.name);
+        }
+    });
+    assert!(
+        bytes < MOST_BYTES,
+        "`{}` held {bytes} bytes for {made_of}: {input:?}",
+        target.name
+    );
+    assert!(
+        began.elapsed() < LONGEST,
+        "`{}` took {:?} for {made_of}: {input:?}",
+        target.name,
+        began.elapsed()
+    );
+}
+
+fn replay(name: &str) {
+    let target = fuzz::find(name).expect("a target");
+    let seeds = seeds(name);
+    let mut random = Random::new(7);
+    for (place, seed) in &seeds {
+        run(target, seed, place);
+        for number in 0..target.mutations {
+            let (_, other) = &seeds[random.place(seeds.len())];
+            let made = mutate(&mut random, seed, other);
+            run(target, &made, &format!("mutation {number} of {place}"));
+        }
+    }
+}
+
+#[test]
+fn control_messages() {
+    replay("control");
+}
+
+#[test]
+fn data_channel_messages() {
+    replay("channel");
+}
+
+#[test]
+fn tcp_frames() {
+    replay("framing");
+}
+
+#[test]
+fn configurations() {
+    replay("config");
+}
+
+#[test]
+fn session_descriptions() {
+    replay("offer");
+}
+
+#[test]
+fn datagrams_for_a_session() {
+    replay("datagrams");
+}
+
+#[test]
+fn a_participant_of_a_call() {
+    replay("call");
+}
+
+#[test]
+fn every_target_is_replayed() {
+    let here = include_str!("replay.rs");
+    for target in fuzz::TARGETS {
+        let replayed = here.contains(&format!("replay(\"{}\")", target.name));
+        assert!(replayed, "`{}` is not replayed", target.name);
+    }
+}

@@ -1,0 +1,118 @@
+//! What a participant sends: packets of its publications, or packets made by hand.
+
+use std::time::{Duration, Instant};
+
+use str0m::format::PayloadParams;
+use str0m::media::Mid;
+use str0m::rtp::{ExtensionValues, RtpWrite};
+
+use super::{Media, Participant};
+
+/// A packet to send as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawPacket {
+    pub at: Instant,
+    pub seq_no: u64,
+    pub timestamp: u32,
+    pub marker: bool,
+    pub nackable: bool,
+    pub payload: Vec<u8>,
+}
+
+/// Something the participant sends.
+#[derive(Debug)]
+pub(super) struct Publication {
+    pub(super) mid: Mid,
+    pub(super) media: Media,
+    pub(super) on: bool,
+    pub(super) seq_no: u64,
+    pub(super) timestamp: u32,
+    pub(super) next: Instant,
+    pub(super) keyframe_due: bool,
+}
+
+impl Participant {
+    /// Sends a packet of its own making on a publication, instead of the next one.
+    pub fn write(&mut self, position: usize, packet: &RawPacket) {
+        let Some(publication) = self.publications.get(position) else {
+            return;
+        };
+        let (mid, codec) = (publication.mid, publication.media.codec());
+        let params = self.rtc.codec_config().params().iter();
+        let pt = params
+            .filter(|p| p.spec().codec == codec)
+            .map(PayloadParams::pt)
+            .next();
+        let rid = publication.media.layers().into_iter().next().flatten();
+        let mut direct = self.rtc.direct_api();
+        let Some((stream, pt)) = direct.stream_tx_by_mid(mid, rid).zip(pt) else {
+            return;
+        };
+        let payload = packet.payload.clone();
+        stream.write_rtp(
+            RtpWrite::new(
+                pt,
+                packet.seq_no.into(),
+                packet.timestamp,
+                packet.at,
+                payload,
+            )
+            .marker(packet.marker)
+            .nackable(packet.nackable),
+        );
+        self.timeout = packet.at;
+    }
+
+    /// Makes the next packet of a publication: 20 ms of sound, or a small picture.
+    pub(super) fn produce(&mut self, position: usize, now: Instant) {
+        let Some(publication) = self.publications.get_mut(position) else {
+            return;
+        };
+        if !publication.on || publication.next > now {
+            return;
+        }
+        publication.next = now + Duration::from_millis(20);
+        publication.seq_no += 1;
+        let (mid, media, seq_no) = (publication.mid, publication.media, publication.seq_no);
+        let is_video = media != Media::Sound;
+        publication.timestamp =
+            publication
+                .timestamp
+                .wrapping_add(if is_video { 1800 } else { 960 });
+        let time = publication.timestamp;
+        let keyframe = std::mem::take(&mut publication.keyframe_due);
+        let codec = media.codec();
+        let params = self.rtc.codec_config().params().iter();
+        let pt = params
+            .filter(|p| p.spec().codec == codec)
+            .map(PayloadParams::pt)
+            .next();
+        for (layer, rid) in media.layers().into_iter().enumerate() {
+            let layer = u8::try_from(layer).expect("two layers");
+            let extensions = ExtensionValues {
+                audio_level: (!is_video).then_some(self.audio_level),
+                voice_activity: (!is_video).then_some(true),
+                ..ExtensionValues::default()
+            };
+            let mut direct = self.rtc.direct_api();
+            let Some((stream, pt)) = direct.stream_tx_by_mid(mid, rid).zip(pt) else {
+                continue;
+            };
+            // VP8: descriptor, then the bit that is 0 in keyframes; the layer last.
+            let head = if is_video {
+                [0x10, u8::from(!keyframe)]
+            } else {
+                *b"op"
+            };
+            let payload = [head.as_slice(), &seq_no.to_be_bytes(), &[layer]].concat();
+            // Layers do not share their numbering.
+            let seq_no = seq_no + 1000 * u64::from(layer);
+            stream.write_rtp(
+                RtpWrite::new(pt, seq_no.into(), time, now, payload)
+                    .marker(is_video)
+                    .nackable(is_video)
+                    .ext_vals(extensions),
+            );
+        }
+    }
+}
