@@ -29,7 +29,6 @@ pub struct Path {
     pub mtu: usize,
     /// Nothing arrives.
     pub cut: bool,
-    latest: Option<Instant>,
 }
 
 impl Default for Path {
@@ -43,7 +42,6 @@ impl Default for Path {
             reordered: 0,
             mtu: 1500 - 28,
             cut: false,
-            latest: None,
         }
     }
 }
@@ -70,7 +68,14 @@ impl Path {
         }
     }
 
-    fn arrivals(&mut self, random: &mut Random, since: Duration, now: Instant) -> Vec<Instant> {
+    /// `latest`: when the latest datagram that was not mixed up arrives.
+    fn arrivals(
+        &self,
+        random: &mut Random,
+        latest: &mut Instant,
+        since: Duration,
+        now: Instant,
+    ) -> Vec<Instant> {
         let in_burst = self.bursts.is_some_and(|(period, length)| {
             let phase = since.as_millis().checked_rem(period.as_millis());
             phase.is_some_and(|phase| phase < length.as_millis())
@@ -83,8 +88,8 @@ impl Path {
         if random.chance(self.reordered) {
             at += Duration::from_millis(1 + random.below(40));
         } else {
-            at = self.latest.map_or(at, |latest| at.max(latest));
-            self.latest = Some(at);
+            at = at.max(*latest);
+            *latest = at;
         }
         let again = random
             .chance(self.duplicated)
@@ -98,6 +103,7 @@ impl Path {
 pub struct Network {
     up: BTreeMap<String, Path>,
     down: BTreeMap<String, Path>,
+    latest: BTreeMap<(String, bool), Instant>,
     random: Random,
 }
 
@@ -106,6 +112,7 @@ impl Network {
         Self {
             up: BTreeMap::new(),
             down: BTreeMap::new(),
+            latest: BTreeMap::new(),
             random: Random::new(1),
         }
     }
@@ -140,6 +147,7 @@ impl Network {
     pub(super) fn forget(&mut self, name: &str) {
         self.up.remove(name);
         self.down.remove(name);
+        self.latest.retain(|(of, _), _| of != name);
     }
 
     /// When a datagram's copies arrive that a participant (`upwards`) or its shard sent now.
@@ -150,14 +158,14 @@ impl Network {
         since: Duration,
         now: Instant,
     ) -> Vec<Instant> {
-        let paths = if upwards {
-            &mut self.up
-        } else {
-            &mut self.down
-        };
-        match paths.get_mut(name) {
+        let paths = if upwards { &self.up } else { &self.down };
+        match paths.get(name) {
             Some(path) if len > path.mtu => Vec::new(),
-            Some(path) => path.arrivals(&mut self.random, since, now),
+            Some(path) => {
+                let way = (name.to_owned(), upwards);
+                let latest = self.latest.entry(way).or_insert(now);
+                path.arrivals(&mut self.random, latest, since, now)
+            }
             None => vec![now + LATENCY],
         }
     }

@@ -3,6 +3,7 @@
 //! It offers first, with the data channel only; asks for the lock before it publishes; answers the
 //! server's offers where they came from; unlocks after an answer; pings once a second.
 
+mod decoder;
 mod publishing;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -16,10 +17,11 @@ use proto::rtcd::{
 };
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::channel::ChannelId;
-use str0m::media::{Direction, MediaKind, Mid, Simulcast, SimulcastLayer};
+use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Simulcast, SimulcastLayer};
 use str0m::net::{Protocol, Receive, TcpType};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
+use decoder::Decoder;
 use publishing::Publication;
 pub use publishing::RawPacket;
 
@@ -68,6 +70,7 @@ pub struct Participant {
     pub pongs: usize,
     pub lock_results: Vec<bool>,
     pub heard: Vec<Heard>,
+    decoders: BTreeMap<String, Decoder>,
     pub keyframe_requests: Vec<Instant>,
     pub signals: Vec<RtcMessage>,
     pub last_offer: String,
@@ -125,6 +128,7 @@ impl Participant {
             pongs: 0,
             lock_results: Vec::new(),
             heard: Vec::new(),
+            decoders: BTreeMap::new(),
             keyframe_requests: Vec::new(),
             signals: Vec::new(),
             last_offer: String::new(),
@@ -173,6 +177,10 @@ impl Participant {
     }
 
     /// Sends a data channel message.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "stories read better without a reference"
+    )]
     pub fn send(&mut self, message: ChannelMessage) {
         self.channel_queue
             .push_back((!message.is_text(), message.encode()));
@@ -213,10 +221,24 @@ impl Participant {
             .collect()
     }
 
+    /// When pictures of this sender could be shown.
+    #[must_use]
+    pub fn shown_of(&self, sender: &str, kind: proto::rtcd::TrackType) -> Vec<Instant> {
+        let mids = self.media_map.iter();
+        mids.filter(|(_, entry)| entry.sender == sender && entry.kind == kind)
+            .filter_map(|(mid, _)| self.decoders.get(mid))
+            .flat_map(|decoder| decoder.shown().iter().copied())
+            .collect()
+    }
+
     pub(super) fn deadline(&self) -> Instant {
         let feeds = self.publications.iter().filter(|p| p.on).map(|p| p.next);
         let queued = (!self.channel_queue.is_empty() && self.channel_open).then_some(self.born);
-        let soonest = feeds.chain(queued).fold(self.timeout, Instant::min);
+        let asks = self.decoders.values().filter_map(Decoder::deadline);
+        let soonest = feeds
+            .chain(queued)
+            .chain(asks)
+            .fold(self.timeout, Instant::min);
         soonest.min(self.next_ping)
     }
 
@@ -232,6 +254,7 @@ impl Participant {
         for position in 0..self.publications.len() {
             self.produce(position, now);
         }
+        self.ask_for_keyframes(now);
         if self.rtc.handle_input(Input::Timeout(now)).is_err() {
             self.timeout = now + Duration::from_secs(3600);
             return;
@@ -431,6 +454,8 @@ impl Participant {
                 let mut direct = self.rtc.direct_api();
                 let stream = direct.stream_rx(&packet.header.ssrc).expect("its stream");
                 let mid = stream.mid().to_string();
+                let number = (*packet.header.ssrc, *packet.seq_no);
+                self.watch(now, &mid, number, &packet.payload);
                 self.heard.push(Heard {
                     at: now,
                     mid,
@@ -446,6 +471,33 @@ impl Participant {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Hands a picture to the decoder of its m-line.
+    fn watch(&mut self, now: Instant, mid: &str, number: (u32, u64), payload: &[u8]) {
+        let is_picture = self
+            .media_map
+            .get(mid)
+            .is_some_and(|entry| !entry.kind.is_audio());
+        if is_picture {
+            let keyframe = payload.get(1).is_some_and(|byte| byte & 1 == 0);
+            let decoder = self.decoders.entry(mid.to_owned()).or_default();
+            decoder.take(now, number, keyframe);
+        }
+    }
+
+    fn ask_for_keyframes(&mut self, now: Instant) {
+        let map = &self.media_map;
+        self.decoders.retain(|mid, _| map.contains_key(mid));
+        let due = self.decoders.iter_mut();
+        let due = due.filter_map(|(mid, decoder)| decoder.asks(now).then(|| mid.clone()));
+        let due: Vec<String> = due.collect();
+        for mid in due {
+            let mut direct = self.rtc.direct_api();
+            if let Some(stream) = direct.stream_rx_by_mid(mid.as_str().into(), None) {
+                stream.request_keyframe(KeyframeRequestKind::Pli);
+            }
         }
     }
 

@@ -17,6 +17,7 @@ pub struct Sent {
     /// Unwrapped, the first one of a stream as it was.
     pub seq_no: u64,
     pub timestamp: u32,
+    pub payload_type: u8,
     /// Stands for the whole packet.
     pub digest: u64,
     /// The same packet was sent before: a repair.
@@ -40,7 +41,7 @@ impl Wire {
     }
 
     pub(super) fn note(&mut self, name: &str, at: Instant, datagram: &[u8]) {
-        let Some((ssrc, number, timestamp)) = rtp(datagram) else {
+        let Some((ssrc, number, timestamp, payload_type)) = rtp(datagram) else {
             return;
         };
         let mut hasher = DefaultHasher::new();
@@ -48,7 +49,8 @@ impl Wire {
         let digest = hasher.finish();
         let streams = self.sent.entry(name.to_owned()).or_default();
         let stream = streams.entry(ssrc).or_default();
-        let highest = stream.iter().map(|sent| sent.seq_no).max();
+        let recent = stream.iter().rev().take(4096);
+        let highest = recent.map(|sent| sent.seq_no).max();
         let seq_no = highest.map_or(u64::from(number), |highest| unwrap(highest, number));
         let repeated = stream
             .iter()
@@ -59,14 +61,15 @@ impl Wire {
             at,
             seq_no,
             timestamp,
+            payload_type,
             digest,
             repeated,
         });
     }
 }
 
-/// SSRC, number and timestamp of an RTP packet.
-fn rtp(datagram: &[u8]) -> Option<(u32, u16, u32)> {
+/// SSRC, number, timestamp and payload type of an RTP packet.
+fn rtp(datagram: &[u8]) -> Option<(u32, u16, u32, u8)> {
     let (head, _) = datagram.split_first_chunk::<12>()?;
     let [first, second, s0, s1, t0, t1, t2, t3, i0, i1, i2, i3] = *head;
     let is_rtp = (128..192).contains(&first) && !(192..=223).contains(&second);
@@ -75,6 +78,7 @@ fn rtp(datagram: &[u8]) -> Option<(u32, u16, u32)> {
             u32::from_be_bytes([i0, i1, i2, i3]),
             u16::from_be_bytes([s0, s1]),
             u32::from_be_bytes([t0, t1, t2, t3]),
+            second & 0x7f,
         )
     })
 }
