@@ -1,5 +1,10 @@
 //! Bad networks: a call lives through them, nobody stays frozen, and no number is used twice.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "helpers of tests, too: a panic is how a test says no"
+)]
+
 use std::time::{Duration, Instant};
 
 use harness::random::Random;

@@ -14,6 +14,8 @@
 //!  7 index          a datagram Anna sent, again
 //!  8                her address changes
 //!  9 kind piece     a control message in Ben's name
+//! 10 piece          any RTCP, sealed with her keys
+//! 11 piece piece    any RTP header and payload, sealed with her keys
 //! ```
 
 use std::time::Duration;
@@ -85,7 +87,7 @@ fn running() -> World {
 }
 
 fn obey(world: &mut World, order: u8, bytes: &mut Bytes<'_>) {
-    match order % 10 {
+    match order % 12 {
         0 => {
             let mut datagram = kept(world, bytes.byte());
             let (at, change) = (usize::from(bytes.byte()), bytes.byte());
@@ -115,7 +117,19 @@ fn obey(world: &mut World, order: u8, bytes: &mut Bytes<'_>) {
             from_anna(world, &datagram);
         }
         8 => world.rebind("anna"),
-        _ => message(world, "ben", bytes),
+        9 => message(world, "ben", bytes),
+        10 => {
+            let compound = bytes.piece();
+            let sealed = world.of("anna").seal_rtcp(compound);
+            from_anna(world, &sealed.unwrap_or_default());
+        }
+        _ => {
+            let (header, payload) = (bytes.piece(), bytes.piece());
+            let number = header.get(2..4).and_then(|number| number.try_into().ok());
+            let index = number.map(u16::from_be_bytes).unwrap_or_default();
+            let sealed = world.of("anna").seal_rtp(index.into(), header, payload);
+            from_anna(world, &sealed.unwrap_or_default());
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! A target for every byte that comes from outside.
 //!
 //! In: any bytes. Out: nothing; a target says no by panicking.
-//! `parsing`: what is only read (control messages, data channel, TCP framing, configuration).
+//! `parsing`: what is only read (control messages, data channel, TCP framing, opened
+//! media packets, configuration).
 //! `session`: what reaches a session that nobody has proved anything to (offers, datagrams).
 //! `call`: what a participant of a running call can do, and what a stranger can do to it.
 //! `bytes`: how a target reads its orders from an input. `mutate`: inputs from inputs.
@@ -25,7 +26,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     Target {
         name: "control",
         run: parsing::control,
@@ -39,6 +40,11 @@ pub const TARGETS: [Target; 7] = [
     Target {
         name: "framing",
         run: parsing::framing,
+        mutations: 4000,
+    },
+    Target {
+        name: "media",
+        run: parsing::media,
         mutations: 4000,
     },
     Target {

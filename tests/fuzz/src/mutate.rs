@@ -30,8 +30,8 @@ fn change(random: &mut Random, made: &mut Vec<u8>, other: &[u8]) {
             set(made, at, |_| new);
         }
         2 => {
-            let new = INTERESTING[random.place(INTERESTING.len())];
-            set(made, at, |_| new);
+            let new = INTERESTING.get(random.place(INTERESTING.len()));
+            set(made, at, |byte| new.copied().unwrap_or(byte));
         }
         3 => {
             let delta = random.byte() % 35;

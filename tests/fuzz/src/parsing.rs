@@ -1,11 +1,14 @@
 //! What is only read: no state behind it.
 
+use std::cell::Cell;
+
 use proto::rtcd::{
     ChannelMessage, ControlMessage, IceCandidate, MAX_CONTROL_LEN, ScreenOnData,
     SessionDescription, VideoOnData,
 };
 use rtcd::config::{Config, Probe, Raw};
 use rtcd::framing::Frames;
+use rtcd_srtp::{rtcp, rtp};
 
 /// A message of the control WebSocket. What was understood is written and understood again.
 pub(crate) fn control(input: &[u8]) {
@@ -72,12 +75,39 @@ pub(crate) fn config(input: &[u8]) {
     let Ok(raw) = Raw::read(file, lookup) else {
         return;
     };
-    let probe = Probe { cpus: 2 };
+    let probe = Probe {
+        cpus: 2,
+        tls: |_| Ok(()),
+    };
     match Config::resolve(&raw, probe) {
         Ok(config) => {
             assert!(config.rtc.shards > 0, "a node without a shard");
             assert!(rtcd::config::effective(&raw, probe).contains('\n'));
         }
         Err(errors) => assert!(!errors.to_string().is_empty()),
+    }
+}
+
+/// What is inside media packets, after their seal was opened: reports and feedback, or headers.
+pub(crate) fn media(input: &[u8]) {
+    let words = input.len() / 4;
+    let messages = Cell::new(0usize);
+    rtcp::read(input, |message| {
+        messages.set(messages.get() + 1);
+        if let rtcp::Message::Nack { sequences, .. } = message {
+            assert!(
+                sequences.len() <= 17 * words,
+                "more than the bits there are"
+            );
+        }
+    });
+    assert!(messages.get() <= words, "more messages than words");
+    for ids in [(None, None), (Some(1), Some(5)), (Some(14), Some(0))] {
+        if let Some(received) = rtp::read(input, ids.0, ids.1) {
+            assert!(
+                received.header_len <= input.len(),
+                "a header longer than its packet"
+            );
+        }
     }
 }

@@ -1,5 +1,11 @@
 //! Every seed, and what is made of it, through its target: nothing panics, hoards or hangs.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests, too: a panic is how a test says no"
+)]
+
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -80,6 +86,11 @@ fn data_channel_messages() {
 #[test]
 fn tcp_frames() {
     replay("framing");
+}
+
+#[test]
+fn opened_media_packets() {
+    replay("media");
 }
 
 #[test]

@@ -5,16 +5,17 @@
 
 mod decoder;
 mod publishing;
+mod sealer;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::style::{Media, Style};
 use proto::rtcd::{
     ChannelMessage, IceCandidate, MediaMapEntry, RtcKind, RtcMessage, SdpKind, SessionDescription,
 };
+use rtcd_srtp::build_tapped;
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::channel::ChannelId;
 use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Simulcast, SimulcastLayer};
@@ -24,6 +25,7 @@ use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 use decoder::Decoder;
 use publishing::Publication;
 pub use publishing::RawPacket;
+use sealer::Sealer;
 
 /// A packet that arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +46,7 @@ pub struct Participant {
     pub rebound: u16,
     pub(super) style: Style,
     rtc: Rtc,
+    sealer: Sealer,
     channel: Option<ChannelId>,
     pub connected: bool,
     pub channel_open: bool,
@@ -85,10 +88,7 @@ impl Participant {
         style: Style,
         now: Instant,
     ) -> Self {
-        let mut rtc = RtcConfig::new()
-            .set_crypto_provider(Arc::new(str0m::crypto::from_feature_flags()))
-            .set_rtp_mode(true)
-            .build(now);
+        let (mut rtc, keys) = build_tapped(RtcConfig::new().set_rtp_mode(true), now);
         let candidate = if style.tcp {
             Candidate::builder()
                 .tcp()
@@ -106,6 +106,7 @@ impl Participant {
             rebound: 0,
             style,
             rtc,
+            sealer: Sealer::new(keys),
             channel: None,
             connected: false,
             channel_open: false,
@@ -196,6 +197,16 @@ impl Participant {
     pub fn seen_at(&self) -> SocketAddr {
         let port = self.address.port().wrapping_add(self.rebound);
         SocketAddr::new(self.address.ip(), port)
+    }
+
+    /// Seals any RTCP with this participant's keys; nothing before the handshake.
+    pub fn seal_rtcp(&mut self, compound: &[u8]) -> Option<Vec<u8>> {
+        self.sealer.rtcp(compound)
+    }
+
+    /// Seals any RTP packet; the header ends where the payload begins.
+    pub fn seal_rtp(&mut self, index: u64, header: &[u8], payload: &[u8]) -> Option<Vec<u8>> {
+        self.sealer.rtp(index, header, payload)
     }
 
     /// Asks for the lock by hand.
