@@ -1,20 +1,16 @@
 //! Addresses participants are told, beside those the node listens at.
 //!
 //! In: local addresses, the operator's overrides, what a STUN server saw. Out: candidates.
-//! Pure except `local_addresses` and `resolve_override`.
+//! Pure except `local_addresses`. Not here: looking up a name (`advertiser`).
 //! The port override counts for external addresses only: a plain local address is reached at the
 //! port that is listened at.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 use rtcd_core::{HostCandidate, Transport};
-use tracing::warn;
 
 use crate::config::RtcConfig;
-
-const RESOLVE_WITHIN: Duration = Duration::from_secs(1);
 
 /// What a local address is called outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,45 +19,89 @@ pub(crate) struct Pair {
     pub(crate) local: IpAddr,
 }
 
-/// What the operator says about external addresses, host names resolved.
+/// What is known of external addresses, names looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum HostOverride {
-    None,
-    Address(IpAddr),
+pub(crate) enum External {
+    /// Nothing, beside what a STUN server saw.
+    Unknown,
+    /// At most one of each family.
+    Addresses(Vec<IpAddr>),
     Mapping(Vec<Pair>),
 }
 
 /// A public address per local one, as a STUN server saw it; `None` where it gave no answer.
 pub(crate) type PublicAddresses = BTreeMap<IpAddr, Option<IpAddr>>;
 
-/// Pairs each local address with the one outside.
-pub(crate) fn pairs(
-    locals: &[IpAddr],
-    host_override: &HostOverride,
-    public: &PublicAddresses,
-) -> Vec<Pair> {
-    match host_override {
-        HostOverride::Mapping(pairs) => pairs.clone(),
-        HostOverride::Address(external) => {
-            let family: Vec<IpAddr> = locals
+/// Where this node listens, and what is known of it outside.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Here {
+    pub(crate) locals: Vec<IpAddr>,
+    pub(crate) udp: Vec<SocketAddr>,
+    pub(crate) tcp: Vec<SocketAddr>,
+    pub(crate) public: PublicAddresses,
+    pub(crate) port_override: Option<u16>,
+}
+
+impl Here {
+    /// Makes the candidates participants are told.
+    pub(crate) fn candidates(&self, external: &External) -> Vec<HostCandidate> {
+        let pairs = pairs(&self.locals, external, &self.public);
+        let outside = self.outside(external);
+        let of = |transport, listening: &[SocketAddr]| -> Vec<HostCandidate> {
+            listening
                 .iter()
-                .filter(|local| local.is_ipv4() == external.is_ipv4())
-                .copied()
-                .collect();
-            let only_one = family.len() == 1;
-            family
-                .into_iter()
                 .map(|local| {
-                    let keeps_itself = local.is_loopback() && !only_one;
-                    Pair {
-                        external: if keeps_itself { local } else { *external },
-                        local,
+                    let advertised = self.advertised(*local, &pairs, &outside);
+                    HostCandidate {
+                        transport,
+                        advertised,
+                        local: *local,
                     }
                 })
                 .collect()
+        };
+        [of(Transport::Udp, &self.udp), of(Transport::Tcp, &self.tcp)].concat()
+    }
+
+    fn advertised(
+        &self,
+        local: SocketAddr,
+        pairs: &[Pair],
+        outside: &BTreeSet<IpAddr>,
+    ) -> SocketAddr {
+        let address = pairs
+            .iter()
+            .find(|pair| pair.local == local.ip())
+            .map_or(local.ip(), |pair| pair.external);
+        let port = self
+            .port_override
+            .filter(|_| outside.contains(&address))
+            .unwrap_or_else(|| local.port());
+        SocketAddr::new(address, port)
+    }
+
+    /// The addresses the port override counts for.
+    fn outside(&self, external: &External) -> BTreeSet<IpAddr> {
+        let mut outside: BTreeSet<IpAddr> = self.public.values().flatten().copied().collect();
+        match external {
+            External::Unknown => {}
+            External::Addresses(addresses) => outside.extend(addresses),
+            External::Mapping(pairs) => outside.extend(pairs.iter().map(|pair| pair.external)),
         }
-        HostOverride::None if public.is_empty() => Vec::new(),
-        HostOverride::None => locals
+        outside
+    }
+}
+
+/// Pairs each local address with the one outside.
+fn pairs(locals: &[IpAddr], external: &External, public: &PublicAddresses) -> Vec<Pair> {
+    match external {
+        External::Mapping(pairs) => pairs.clone(),
+        External::Addresses(addresses) => addresses
+            .iter()
+            .flat_map(|address| with_one_address(locals, *address))
+            .collect(),
+        External::Unknown if public.is_empty() => Vec::new(),
+        External::Unknown => locals
             .iter()
             .map(|local| {
                 let seen = public.get(local).copied().flatten();
@@ -74,87 +114,22 @@ pub(crate) fn pairs(
     }
 }
 
-/// Makes the candidates for the addresses that are listened at.
-pub(crate) fn candidates(
-    transport: Transport,
-    listening: &[SocketAddr],
-    pairs: &[Pair],
-    host_override: &HostOverride,
-    public: &PublicAddresses,
-    port_override: Option<u16>,
-) -> Vec<HostCandidate> {
-    let mut externals: BTreeSet<IpAddr> = public.values().flatten().copied().collect();
-    match host_override {
-        HostOverride::None => {}
-        HostOverride::Address(address) => {
-            externals.insert(*address);
-        }
-        HostOverride::Mapping(pairs) => externals.extend(pairs.iter().map(|pair| pair.external)),
-    }
-    listening
+/// All local addresses of a family share one address outside; loopback only when it is alone.
+fn with_one_address(locals: &[IpAddr], external: IpAddr) -> Vec<Pair> {
+    let family: Vec<IpAddr> = locals
         .iter()
+        .filter(|local| local.is_ipv4() == external.is_ipv4())
+        .copied()
+        .collect();
+    let is_only_one = family.len() == 1;
+    family
+        .into_iter()
         .map(|local| {
-            let external = pairs
-                .iter()
-                .find(|pair| pair.local == local.ip())
-                .map_or(local.ip(), |pair| pair.external);
-            let port = port_override
-                .filter(|_| externals.contains(&external))
-                .unwrap_or_else(|| local.port());
-            HostCandidate {
-                transport,
-                advertised: SocketAddr::new(external, port),
-                local: *local,
+            let keeps_itself = local.is_loopback() && !is_only_one;
+            Pair {
+                external: if keeps_itself { local } else { external },
+                local,
             }
-        })
-        .collect()
-}
-
-/// Reads the host override and resolves a name in it. A name that cannot be resolved is logged and
-/// counts as none: the node is then reachable locally only.
-pub(crate) async fn resolve_override(written: &str, ipv6: bool) -> HostOverride {
-    if written.is_empty() {
-        return HostOverride::None;
-    }
-    if written.contains('/') {
-        return HostOverride::Mapping(parse_mapping(written));
-    }
-    if let Ok(address) = written.parse() {
-        return HostOverride::Address(address);
-    }
-    let lookup = tokio::time::timeout(RESOLVE_WITHIN, tokio::net::lookup_host((written, 0))).await;
-    let found = match lookup {
-        Ok(Ok(mut found)) => found.find(|address| ipv6 || address.is_ipv4()),
-        Ok(Err(_)) | Err(_) => None,
-    };
-    if let Some(address) = found {
-        return HostOverride::Address(address.ip());
-    }
-    warn!(
-        name = written,
-        "rtc.ice_host_override cannot be resolved; local addresses are offered"
-    );
-    HostOverride::None
-}
-
-/// Splits `external/internal,external/internal`; what is no address is logged and left out.
-fn parse_mapping(written: &str) -> Vec<Pair> {
-    let parse = |entry: &str| {
-        let (external, local) = entry.split_once('/')?;
-        let (external, local) = (external.trim().parse().ok()?, local.trim().parse().ok()?);
-        Some(Pair { external, local })
-    };
-    written
-        .split(',')
-        .filter_map(|entry| {
-            let pair = parse(entry);
-            if pair.is_none() {
-                warn!(
-                    entry,
-                    "entry of rtc.ice_host_override is not `address/address`; left out"
-                );
-            }
-            pair
         })
         .collect()
 }
@@ -209,91 +184,161 @@ mod tests {
             .collect()
     }
 
+    fn mapping(pairs: &[(&str, &str)]) -> External {
+        let pair = |(external, local): &(&str, &str)| Pair {
+            external: ip(external),
+            local: ip(local),
+        };
+        External::Mapping(pairs.iter().map(pair).collect())
+    }
+
+    fn address(text: &str) -> External {
+        External::Addresses(vec![ip(text)])
+    }
+
     #[test]
     fn local_and_external_addresses_are_paired() {
         let locals = [ip("127.0.0.1"), ip("10.1.1.1")];
-        let address = HostOverride::Address(ip("1.1.1.1"));
-        let mapping = HostOverride::Mapping(parse_mapping("8.8.8.8/10.1.1.1,8.8.4.4/127.0.0.1"));
-        let none = HostOverride::None;
-        let unanswered = public(&[("127.0.0.1", None), ("10.1.1.1", None)]);
         let one = public(&[("10.1.1.1", Some("1.1.1.1"))]);
-        let both = public(&[
-            ("127.0.0.1", Some("1.1.1.2")),
-            ("10.1.1.1", Some("1.1.1.1")),
-        ]);
         let cases = [
-            (&none, public(&[]), ""),
-            (&none, unanswered, "127.0.0.1/127.0.0.1,10.1.1.1/10.1.1.1"),
+            (External::Unknown, public(&[]), ""),
             (
-                &address,
+                External::Unknown,
+                public(&[("127.0.0.1", None), ("10.1.1.1", None)]),
+                "127.0.0.1/127.0.0.1,10.1.1.1/10.1.1.1",
+            ),
+            (
+                address("1.1.1.1"),
                 public(&[]),
                 "127.0.0.1/127.0.0.1,1.1.1.1/10.1.1.1",
             ),
-            (&none, one.clone(), "127.0.0.1/127.0.0.1,1.1.1.1/10.1.1.1"),
-            (&none, both, "1.1.1.2/127.0.0.1,1.1.1.1/10.1.1.1"),
-            (&mapping, one, "8.8.8.8/10.1.1.1,8.8.4.4/127.0.0.1"),
+            (
+                External::Unknown,
+                one.clone(),
+                "127.0.0.1/127.0.0.1,1.1.1.1/10.1.1.1",
+            ),
+            (
+                External::Unknown,
+                public(&[
+                    ("127.0.0.1", Some("1.1.1.2")),
+                    ("10.1.1.1", Some("1.1.1.1")),
+                ]),
+                "1.1.1.2/127.0.0.1,1.1.1.1/10.1.1.1",
+            ),
+            (
+                mapping(&[("8.8.8.8", "10.1.1.1"), ("8.8.4.4", "127.0.0.1")]),
+                one,
+                "8.8.8.8/10.1.1.1,8.8.4.4/127.0.0.1",
+            ),
         ];
-        for (host_override, public, wanted) in cases {
-            assert_eq!(shown(&pairs(&locals, host_override, &public)), wanted);
+        for (external, public, wanted) in cases {
+            assert_eq!(shown(&pairs(&locals, &external, &public)), wanted);
         }
     }
 
     #[test]
     fn an_override_replaces_a_single_address_even_loopback() {
-        let address = HostOverride::Address(ip("1.1.1.1"));
-        let one = pairs(&[ip("127.0.0.1")], &address, &public(&[]));
+        let one = pairs(&[ip("127.0.0.1")], &address("1.1.1.1"), &public(&[]));
         assert_eq!(shown(&one), "1.1.1.1/127.0.0.1");
-        let mixed = pairs(&[ip("10.1.1.1"), ip("2001:db8::1")], &address, &public(&[]));
-        assert_eq!(shown(&mixed), "1.1.1.1/10.1.1.1");
+        let mixed = [ip("10.1.1.1"), ip("2001:db8::1")];
+        let only_v4 = pairs(&mixed, &address("1.1.1.1"), &public(&[]));
+        assert_eq!(shown(&only_v4), "1.1.1.1/10.1.1.1");
+        let both = External::Addresses(vec![ip("1.1.1.1"), ip("2001:db8::9")]);
+        assert_eq!(
+            shown(&pairs(&mixed, &both, &public(&[]))),
+            "1.1.1.1/10.1.1.1,2001:db8::9/2001:db8::1"
+        );
+    }
+
+    /// A machine with loopback and two networks that listens everywhere, TCP at another port.
+    fn here(port_override: Option<u16>) -> Here {
+        let locals = ["127.0.0.1", "10.1.1.1", "10.2.2.2"].map(ip);
+        let at = |port| locals.map(|local| SocketAddr::new(local, port)).to_vec();
+        Here {
+            locals: locals.to_vec(),
+            udp: at(8443),
+            tcp: at(8444),
+            public: public(&[]),
+            port_override,
+        }
+    }
+
+    fn advertised(here: &Here, external: &External) -> Vec<String> {
+        let candidates = here.candidates(external);
+        let listening: Vec<SocketAddr> =
+            candidates.iter().map(|candidate| candidate.local).collect();
+        assert_eq!(listening, [here.udp.as_slice(), &here.tcp].concat());
+        candidates
+            .iter()
+            .map(|candidate| {
+                let kind = match candidate.transport {
+                    Transport::Udp => "udp",
+                    Transport::Tcp => "tcp",
+                };
+                format!("{kind} {}", candidate.advertised)
+            })
+            .collect()
     }
 
     #[test]
-    fn the_port_override_counts_for_external_addresses_only() {
-        let locals = [ip("127.0.0.1"), ip("10.1.1.1")];
-        let listening = locals.map(|local| SocketAddr::new(local, 8443));
-        let address = HostOverride::Address(ip("1.1.1.1"));
-        let none = public(&[]);
-        let pairs = pairs(&locals, &address, &none);
-        let found = candidates(
-            Transport::Udp,
-            &listening,
-            &pairs,
-            &address,
-            &none,
-            Some(30_443),
-        );
-        let advertised: Vec<String> = found
-            .iter()
-            .map(|candidate| candidate.advertised.to_string())
-            .collect();
-        assert_eq!(advertised, ["127.0.0.1:8443", "1.1.1.1:30443"]);
+    fn the_port_override_counts_for_external_addresses_over_udp_and_tcp() {
         assert_eq!(
-            found
-                .iter()
-                .map(|candidate| candidate.local)
-                .collect::<Vec<_>>(),
-            listening
+            advertised(&here(Some(30_443)), &address("1.1.1.1")),
+            [
+                "udp 127.0.0.1:8443",
+                "udp 1.1.1.1:30443",
+                "udp 1.1.1.1:30443",
+                "tcp 127.0.0.1:8444",
+                "tcp 1.1.1.1:30443",
+                "tcp 1.1.1.1:30443",
+            ]
+        );
+        assert_eq!(
+            advertised(&here(Some(30_443)), &mapping(&[("8.8.8.8", "10.2.2.2")])),
+            [
+                "udp 127.0.0.1:8443",
+                "udp 10.1.1.1:8443",
+                "udp 8.8.8.8:30443",
+                "tcp 127.0.0.1:8444",
+                "tcp 10.1.1.1:8444",
+                "tcp 8.8.8.8:30443",
+            ]
+        );
+        let seen = Here {
+            public: public(&[("127.0.0.1", None), ("10.1.1.1", Some("9.9.9.9"))]),
+            ..here(Some(30_443))
+        };
+        assert_eq!(
+            advertised(&seen, &External::Unknown)[..3],
+            [
+                "udp 127.0.0.1:8443",
+                "udp 9.9.9.9:30443",
+                "udp 10.2.2.2:8443"
+            ]
         );
     }
 
-    #[tokio::test]
-    async fn overrides_are_read() {
-        assert_eq!(resolve_override("", false).await, HostOverride::None);
+    #[test]
+    fn without_any_override_listeners_are_told_as_they_are() {
+        for port_override in [None, Some(30_443)] {
+            assert_eq!(
+                advertised(&here(port_override), &External::Unknown)[..2],
+                ["udp 127.0.0.1:8443", "udp 10.1.1.1:8443"]
+            );
+        }
         assert_eq!(
-            resolve_override("1.2.3.4", false).await,
-            HostOverride::Address(ip("1.2.3.4"))
+            advertised(&here(None), &address("1.1.1.1"))[1..2],
+            ["udp 1.1.1.1:8443"]
         );
-        let one = Pair {
-            external: ip("1.2.3.4"),
-            local: ip("10.0.0.1"),
-        };
-        assert_eq!(
-            resolve_override("1.2.3.4/10.0.0.1, x/y", false).await,
-            HostOverride::Mapping(vec![one])
-        );
-        assert_eq!(
-            resolve_override("localhost", false).await,
-            HostOverride::Address(ip("127.0.0.1"))
-        );
+    }
+
+    #[test]
+    fn ipv6_is_offered_when_it_is_on_and_global() {
+        assert!(is_offered(ip("127.0.0.1"), false));
+        assert!(!is_offered(ip("2001:db8::1"), false));
+        assert!(is_offered(ip("2001:db8::1"), true));
+        for local_only in ["::1", "fe80::1", "fd00::1", "ff02::1"] {
+            assert!(!is_offered(ip(local_only), true), "{local_only}");
+        }
     }
 }

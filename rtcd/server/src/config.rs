@@ -7,6 +7,7 @@
 
 mod ice;
 pub mod keys;
+mod overrides;
 mod print;
 mod raw;
 mod resolve;
@@ -18,7 +19,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use proto::redact::Secret;
 
-pub use ice::{IceServer, IceServerKind, PortOverride};
+pub use ice::{IceServer, IceServerKind};
+pub use overrides::{HostOverride, PortOverride};
 pub use print::{effective, sample};
 pub use raw::{NotToml, Origin, Raw, RawValue};
 pub use resolve::{ConfigErrors, Problem};
@@ -72,8 +74,8 @@ pub struct RtcConfig {
     pub udp_port: u16,
     /// 0: chosen by the system (tests).
     pub tcp_port: u16,
-    /// As written; meaning depends on the local addresses (`crate::addresses`).
-    pub host_override: String,
+    /// Its meaning depends on the local addresses (`crate::addresses`).
+    pub host_override: HostOverride,
     pub port_override: PortOverride,
     pub ice_servers: Vec<IceServer>,
     /// Set when relayed addresses of this node can be had.
@@ -160,7 +162,7 @@ impl Config {
                 tcp_addresses: vec![loopback],
                 udp_port: 0,
                 tcp_port: 0,
-                host_override: String::new(),
+                host_override: HostOverride::None,
                 port_override: PortOverride::None,
                 ice_servers: Vec::new(),
                 turn: None,

@@ -7,12 +7,14 @@
 //! it in `rtcd-core`.
 
 mod addresses;
+mod advertiser;
 mod auth;
 pub mod config;
 mod control;
 mod driver;
 pub mod framing;
 mod http;
+mod media;
 mod metrics;
 mod node;
 mod placement;

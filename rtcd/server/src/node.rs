@@ -4,28 +4,26 @@
 //! Order at the end: shards, then WebSockets, then HTTP (10 s), then the store.
 
 use std::future::Future;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use rtcd_core::{CoreConfig, HostCandidate, Transport};
+use rtcd_core::CoreConfig;
 use tokio::sync::{Notify, mpsc, watch};
 use tracing::{error, info, warn};
 
-use crate::addresses::{self, HostOverride, PublicAddresses};
+use crate::advertiser::Advertiser;
 use crate::auth::Auth;
-use crate::config::{Config, IceServerKind, Probe, RtcConfig};
+use crate::config::{Config, Probe};
 use crate::control::{Control, ShardEvent};
-use crate::driver::{self, InboxSender, ShardMessage, ShardParts, Ufrags};
+use crate::driver::{InboxSender, ShardMessage};
 use crate::http::{self, App};
+use crate::media::{Media, Shell};
 use crate::metrics::Metrics;
-use crate::placement::ShardId;
 use crate::store::Store;
 use crate::system::CpuLoad;
-use crate::udp::ShardSockets;
-use crate::{stun, tcp, udp};
 
 /// How often a draining node says how many sessions it waits for.
 const DRAIN_REPORT: Duration = Duration::from_secs(30);
@@ -66,20 +64,30 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         .local_addr()
         .context("ask for the bound HTTP address")?;
     let media = Media::bind(&config.rtc).await?;
-    let (udp_addrs, tcp_addrs) = (media.udp_addrs.clone(), media.tcp_addrs.clone());
+    let (udp_addrs, tcp_addrs) = (media.here.udp.clone(), media.here.tcp.clone());
+    let advertiser = Advertiser::new(
+        media.here.clone(),
+        &config.rtc.host_override,
+        config.rtc.enable_ipv6,
+    );
+    let candidates = advertiser.candidates().await;
 
     let (stop, stopped) = watch::channel(false);
     let (events, received) = mpsc::unbounded_channel();
     let mut tasks = tokio::task::JoinSet::new();
     let shard_over = Arc::new(Notify::new());
-    let (inboxes, shards) = media.start(
-        &config.rtc,
-        &metrics,
-        &events,
-        &shard_over,
-        &stopped,
-        &mut tasks,
-    )?;
+    let core = CoreConfig {
+        candidates: candidates.to_vec(),
+        nack_buffer: config.rtc.nack_buffer_size,
+        ..CoreConfig::default()
+    };
+    let shell = Shell {
+        metrics: Arc::clone(&metrics),
+        events,
+        shard_over: Arc::clone(&shard_over),
+        stopped: stopped.clone(),
+    };
+    let (inboxes, shards) = media.start(&core, &shell, &mut tasks)?;
     let control = Arc::new(Control::new(
         inboxes.clone(),
         config.rtc.leg_sessions,
@@ -225,148 +233,4 @@ async fn follow(mut events: mpsc::UnboundedReceiver<ShardEvent>, control: Arc<Co
     while let Some(event) = events.recv().await {
         control.shard_event(event);
     }
-}
-
-/// Bound media sockets, and what participants are told of them.
-struct Media {
-    sockets: Vec<ShardSockets>,
-    listeners: Vec<tokio::net::TcpListener>,
-    udp_addrs: Vec<SocketAddr>,
-    tcp_addrs: Vec<SocketAddr>,
-    candidates: Vec<HostCandidate>,
-}
-
-impl Media {
-    async fn bind(config: &RtcConfig) -> anyhow::Result<Self> {
-        let locals = addresses::local_addresses(config).context("list this machine's addresses")?;
-        let of = |configured: &[IpAddr]| -> Vec<IpAddr> {
-            let wanted = |local: &&IpAddr| configured.is_empty() || configured.contains(local);
-            locals.iter().filter(wanted).copied().collect()
-        };
-        let sockets = udp::bind(&of(&config.udp_addresses), config.udp_port, config.shards)?;
-        let listeners = tcp::bind(&of(&config.tcp_addresses), config.tcp_port).await?;
-        let udp_addrs: Vec<SocketAddr> = sockets
-            .first()
-            .map(|shard| shard.0.iter().map(|(address, _)| *address).collect())
-            .unwrap_or_default();
-        let tcp_addrs: Vec<SocketAddr> = listeners
-            .iter()
-            .filter_map(|listener| listener.local_addr().ok())
-            .collect();
-
-        let host_override =
-            addresses::resolve_override(&config.host_override, config.enable_ipv6).await;
-        let public = public_addresses(config, &host_override, &sockets).await;
-        let pairs = addresses::pairs(&locals, &host_override, &public);
-        let port = config.port_override.for_machine(&locals);
-        let mut candidates = Vec::new();
-        for (transport, listening) in [(Transport::Udp, &udp_addrs), (Transport::Tcp, &tcp_addrs)] {
-            let found =
-                addresses::candidates(transport, listening, &pairs, &host_override, &public, port);
-            candidates.extend(found);
-        }
-        for candidate in &candidates {
-            // The first question about a call without media: what were participants told?
-            info!(
-                transport = ?candidate.transport, advertised = %candidate.advertised,
-                local = %candidate.local, "candidate"
-            );
-        }
-        Ok(Self {
-            sockets,
-            listeners,
-            udp_addrs,
-            tcp_addrs,
-            candidates,
-        })
-    }
-
-    fn start(
-        self,
-        config: &RtcConfig,
-        metrics: &Arc<Metrics>,
-        events: &mpsc::UnboundedSender<ShardEvent>,
-        shard_over: &Arc<Notify>,
-        stopped: &watch::Receiver<bool>,
-        tasks: &mut tokio::task::JoinSet<()>,
-    ) -> anyhow::Result<(Vec<InboxSender>, Vec<JoinHandle<()>>)> {
-        let ufrags = Arc::new(Ufrags::default());
-        let core = CoreConfig {
-            candidates: self.candidates,
-            nack_buffer: config.nack_buffer_size,
-            ..CoreConfig::default()
-        };
-        let mut mailboxes = Vec::new();
-        for _ in &self.sockets {
-            mailboxes.push(driver::mailbox()?);
-        }
-        let inboxes: Vec<InboxSender> = mailboxes
-            .iter()
-            .map(|(_, sender, _)| sender.clone())
-            .collect();
-        let mut shards = Vec::new();
-        for (index, (sockets, (poll, _, inbox))) in
-            self.sockets.into_iter().zip(mailboxes).enumerate()
-        {
-            let parts = ShardParts {
-                id: ShardId(index),
-                core: core.clone(),
-                sockets,
-                inbox,
-                poll,
-                peers: inboxes.clone(),
-                ufrags: Arc::clone(&ufrags),
-                events: events.clone(),
-                metrics: Arc::clone(metrics),
-            };
-            shards.push(driver::spawn(parts, Arc::clone(shard_over))?);
-        }
-        let tcp_shards = tcp::Shards {
-            inboxes: inboxes.clone(),
-            ufrags,
-            metrics: Arc::clone(metrics),
-        };
-        for listener in self.listeners {
-            tasks.spawn(tcp::serve(listener, tcp_shards.clone(), stopped.clone()));
-        }
-        Ok((inboxes, shards))
-    }
-}
-
-/// Asks the configured STUN servers how each socket is seen from outside.
-async fn public_addresses(
-    config: &RtcConfig,
-    host_override: &HostOverride,
-    sockets: &[ShardSockets],
-) -> PublicAddresses {
-    let servers: Vec<String> = config
-        .ice_servers
-        .iter()
-        .filter(|server| server.kind == IceServerKind::Stun)
-        .flat_map(|server| server.urls.clone())
-        .collect();
-    if config
-        .ice_servers
-        .iter()
-        .any(|server| server.kind == IceServerKind::Turn)
-    {
-        warn!("TURN servers in rtc.ice_servers are not used by this node");
-    }
-    let mut public = PublicAddresses::new();
-    let (Some(server), HostOverride::None, Some(first)) =
-        (servers.first(), host_override, sockets.first())
-    else {
-        return public;
-    };
-    for (local, socket) in &first.0 {
-        let seen = match stun::public_address(socket, server).await {
-            Ok(seen) => Some(seen.ip()),
-            Err(error) => {
-                warn!(%local, server, error = format!("{error:#}"), "public address not found");
-                None
-            }
-        };
-        public.insert(local.ip(), seen);
-    }
-    public
 }

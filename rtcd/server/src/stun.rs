@@ -1,15 +1,22 @@
-//! Asking a STUN server how a socket is seen from outside, once, before the shards start.
+//! Asking STUN servers how this node is seen from outside, once, before the shards start.
 //!
-//! In: a bound socket, a server. Out: the address in the server's answer.
+//! In: bound sockets, servers. Out: a public address for each local one that got an answer.
+//! Servers are asked in their order until one answers; local addresses are asked for at once.
 //! See: RFC 8489 (Binding), 14.2 (XOR-MAPPED-ADDRESS).
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use futures_util::future::join_all;
 use mio::net::UdpSocket;
+use tracing::{info, warn};
 
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+use crate::addresses::PublicAddresses;
+
+/// How long each server has.
+pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 const RESOLVE_WITHIN: Duration = Duration::from_secs(1);
 const REPEAT_EVERY: Duration = Duration::from_millis(500);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -19,30 +26,85 @@ const XOR_MAPPED_ADDRESS: u16 = 0x0020;
 
 type TransactionId = [u8; 12];
 
-/// Returns the public address of a socket, as the server of a `stun:` URL sees it.
-pub(crate) async fn public_address(socket: &UdpSocket, url: &str) -> anyhow::Result<SocketAddr> {
-    let local = socket.local_addr().context("ask for the bound address")?;
+/// Returns the public addresses of sockets, given by local address. Sockets that share an address
+/// belong together: the system may give an answer to any of them.
+pub(crate) async fn public_addresses<'a>(
+    sockets: impl IntoIterator<Item = (SocketAddr, &'a UdpSocket)>,
+    servers: &[String],
+    answer_within: Duration,
+) -> PublicAddresses {
+    let mut by_address: BTreeMap<SocketAddr, Vec<&UdpSocket>> = BTreeMap::new();
+    for (address, socket) in sockets {
+        by_address.entry(address).or_default().push(socket);
+    }
+    let asked = by_address.into_iter().map(async |(local, sockets)| {
+        let seen = ask_in_turn(&sockets, servers, answer_within).await;
+        match seen {
+            Some(seen) => info!(%local, public = %seen, "public address found"),
+            None => warn!(%local, "public address not found; the local one is offered"),
+        }
+        (local.ip(), seen.map(|seen| seen.ip()))
+    });
+    join_all(asked).await.into_iter().collect()
+}
+
+async fn ask_in_turn(
+    sockets: &[&UdpSocket],
+    servers: &[String],
+    answer_within: Duration,
+) -> Option<SocketAddr> {
+    for server in servers {
+        match public_address(sockets, server, answer_within).await {
+            Ok(seen) => return Some(seen),
+            Err(error) => {
+                let error = format!("{error:#}");
+                info!(server, error, "STUN server of no help");
+            }
+        }
+    }
+    None
+}
+
+/// Returns the public address of sockets, as the server of a `stun:` URL sees it.
+async fn public_address(
+    sockets: &[&UdpSocket],
+    url: &str,
+    answer_within: Duration,
+) -> anyhow::Result<SocketAddr> {
+    let asking = sockets.first().context("no socket to ask from")?;
+    let local = asking.local_addr().context("ask for the bound address")?;
     let server = resolve(url, local.is_ipv4()).await?;
     let id: TransactionId = rand::random();
     let start = Instant::now();
     let mut next_request = start;
-    let mut buffer = [0; 1500];
-    while start.elapsed() < ANSWER_WITHIN {
+    while start.elapsed() < answer_within {
         if Instant::now() >= next_request {
-            socket
+            asking
                 .send_to(&request(id), server)
                 .context("send a Binding request")?;
             next_request = Instant::now() + REPEAT_EVERY;
         }
-        while let Ok((len, from)) = socket.recv_from(&mut buffer) {
-            let answer = buffer.get(..len).unwrap_or_default();
-            if let Some(address) = mapped_address(answer, id).filter(|_| from == server) {
-                return Ok(address);
-            }
+        let answer = sockets
+            .iter()
+            .find_map(|socket| read_answer(socket, server, id));
+        if let Some(address) = answer {
+            return Ok(address);
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
-    anyhow::bail!("no answer of {server} in {} s", ANSWER_WITHIN.as_secs())
+    anyhow::bail!("no answer of {server} in {} s", answer_within.as_secs_f32())
+}
+
+/// Reads a socket empty; nothing else is expected there before the shards start.
+fn read_answer(socket: &UdpSocket, server: SocketAddr, id: TransactionId) -> Option<SocketAddr> {
+    let mut buffer = [0; 1500];
+    while let Ok((len, from)) = socket.recv_from(&mut buffer) {
+        let answer = buffer.get(..len).unwrap_or_default();
+        if let Some(address) = mapped_address(answer, id).filter(|_| from == server) {
+            return Some(address);
+        }
+    }
+    None
 }
 
 async fn resolve(url: &str, ipv4: bool) -> anyhow::Result<SocketAddr> {
@@ -146,10 +208,45 @@ mod tests {
         let seen: SocketAddr = "203.0.113.7:4444".parse().unwrap();
         let server = serve(seen).await;
         let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let found = public_address(&socket, &format!("stun:{server}"))
-            .await
-            .unwrap();
-        assert_eq!(found, seen);
+        let local = socket.local_addr().unwrap();
+        let servers = [format!("stun:{server}?transport=udp")];
+        let found = public_addresses([(local, &socket)], &servers, ANSWER_WITHIN).await;
+        assert_eq!(
+            found,
+            PublicAddresses::from([(local.ip(), Some(seen.ip()))])
+        );
+    }
+
+    #[tokio::test]
+    async fn asks_the_next_server_when_one_fails() {
+        let silent = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let working = serve("203.0.113.7:4444".parse().unwrap()).await;
+        let servers = [
+            "stun:no.such.host.invalid".to_owned(),
+            format!("stun:{}", silent.local_addr().unwrap()),
+            format!("stun:{working}"),
+        ];
+        let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let local = socket.local_addr().unwrap();
+        let patience = Duration::from_millis(300);
+        let found = public_addresses([(local, &socket)], &servers, patience).await;
+        let wanted = "203.0.113.7".parse().unwrap();
+        assert_eq!(found[&local.ip()], Some(wanted));
+        let none = public_addresses([(local, &socket)], &servers[..2], patience).await;
+        assert_eq!(none[&local.ip()], None);
+    }
+
+    #[tokio::test]
+    async fn an_answer_may_arrive_at_any_of_the_shards() {
+        let server = serve("203.0.113.7:4444".parse().unwrap()).await;
+        let shards = crate::udp::bind(&["127.0.0.1".parse().unwrap()], 0, 8).unwrap();
+        let sockets = shards
+            .iter()
+            .flat_map(|shard| shard.0.iter().map(|(local, socket)| (*local, socket)));
+        let servers = [format!("stun:{server}")];
+        let found = public_addresses(sockets, &servers, ANSWER_WITHIN).await;
+        assert_eq!(found.len(), 1);
+        assert!(found.values().all(Option::is_some));
     }
 
     #[test]

@@ -1,74 +1,7 @@
-//! The two settings with a grammar of their own: ICE servers, and the port told to clients.
-
-use std::collections::BTreeSet;
-use std::net::IpAddr;
+//! The setting `rtc.ice_servers`: STUN and TURN servers, in the forms of the file and of the
+//! environment.
 
 use proto::redact::Secret;
-
-const PORTS: std::ops::RangeInclusive<u16> = 80..=49151;
-
-/// The port clients are told where it differs from the one listened at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PortOverride {
-    None,
-    One(u16),
-    /// For many nodes with one configuration: the entry of a local address counts.
-    ByLocalAddress(Vec<(IpAddr, u16)>),
-}
-
-impl PortOverride {
-    /// Reads `""`, `port` or `ip/port,ip/port`.
-    ///
-    /// # Errors
-    /// The rule that was broken.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let text = text.trim();
-        if text.is_empty() {
-            return Ok(Self::None);
-        }
-        if !text.contains('/') {
-            return Ok(Self::One(port(text)?));
-        }
-        let (mut addresses, mut ports) = (BTreeSet::new(), BTreeSet::new());
-        let mut entries = Vec::new();
-        for entry in text.split(',').map(str::trim) {
-            let (address, number) = entry
-                .split_once('/')
-                .ok_or_else(|| format!("`{entry}` must be `ip/port`"))?;
-            let address: IpAddr = address
-                .parse()
-                .map_err(|_| format!("`{address}` must be an IP address"))?;
-            let number = port(number)?;
-            if !addresses.insert(address) || !ports.insert(number) {
-                return Err(format!(
-                    "`{entry}` names an address or a port for the second time"
-                ));
-            }
-            entries.push((address, number));
-        }
-        Ok(Self::ByLocalAddress(entries))
-    }
-
-    /// Returns the port for a machine with these addresses.
-    #[must_use]
-    pub fn for_machine(&self, local: &[IpAddr]) -> Option<u16> {
-        match self {
-            Self::None => None,
-            Self::One(port) => Some(*port),
-            Self::ByLocalAddress(entries) => entries
-                .iter()
-                .find(|(address, _)| local.contains(address))
-                .map(|(_, port)| *port),
-        }
-    }
-}
-
-fn port(text: &str) -> Result<u16, String> {
-    text.parse()
-        .ok()
-        .filter(|port| PORTS.contains(port))
-        .ok_or_else(|| format!("`{text}` must be a port from 80 to 49151"))
-}
 
 /// A STUN or TURN server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -206,33 +139,6 @@ fn kind_of(url: &str) -> Option<IceServerKind> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn local() -> Vec<IpAddr> {
-        vec!["127.0.0.1".parse().unwrap(), "10.1.1.1".parse().unwrap()]
-    }
-
-    #[test]
-    fn port_overrides() {
-        assert_eq!(PortOverride::parse("").unwrap().for_machine(&local()), None);
-        assert_eq!(
-            PortOverride::parse("8444").unwrap().for_machine(&local()),
-            Some(8444)
-        );
-        let list = PortOverride::parse("10.1.1.9/8445, 10.1.1.1/8444").unwrap();
-        assert_eq!(list.for_machine(&local()), Some(8444));
-        let others = PortOverride::parse("10.1.1.9/8445").unwrap();
-        assert_eq!(others.for_machine(&local()), None);
-        for wrong in [
-            "79",
-            "50000",
-            "x",
-            "10.1.1.1/79",
-            "a/8443",
-            "10.1.1.1/8443,10.1.1.2/8443",
-        ] {
-            assert!(PortOverride::parse(wrong).is_err(), "{wrong}");
-        }
-    }
 
     fn list(toml: &str) -> toml::Value {
         let table: toml::Table = toml.parse().unwrap();

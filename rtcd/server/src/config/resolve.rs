@@ -12,8 +12,8 @@ use proto::redact::Secret;
 use super::keys::{self, Key};
 use super::raw::{Raw, RawValue};
 use super::{
-    Config, HttpConfig, IceServer, LogTarget, LoggerConfig, PortOverride, Probe, RtcConfig,
-    SecurityConfig, TlsConfig, TurnConfig, ice,
+    Config, HostOverride, HttpConfig, IceServer, LogTarget, LoggerConfig, PortOverride, Probe,
+    RtcConfig, SecurityConfig, TlsConfig, TurnConfig, ice,
 };
 
 /// Ports a file may name: below are the well-known ones, above those the system hands out.
@@ -185,7 +185,7 @@ impl Check<'_> {
             tcp_addresses: self.addresses("rtc.ice_address_tcp"),
             udp_port: u16::try_from(udp_port).unwrap_or_default(),
             tcp_port: u16::try_from(tcp_port).unwrap_or_default(),
-            host_override: self.text("rtc.ice_host_override"),
+            host_override: self.host_override(),
             port_override: self.port_override(),
             ice_servers: self.ice_servers(),
             turn: self.turn(),
@@ -247,6 +247,19 @@ impl Check<'_> {
             }
         }
         addresses
+    }
+
+    fn host_override(&mut self) -> HostOverride {
+        let path = "rtc.ice_host_override";
+        let written = self.text(path);
+        HostOverride::parse(&written).unwrap_or_else(|rule| {
+            self.problem(
+                path,
+                &rule,
+                "write an address, a name, or `external/internal` pairs separated by commas",
+            );
+            HostOverride::None
+        })
     }
 
     fn port_override(&mut self) -> PortOverride {

@@ -82,6 +82,7 @@ fn all_problems_come_at_once() {
         ice_address_udp = "127.0.0.1, here"
         nack_buffer_size = 100
         udp_sockets_count = 0
+        ice_host_override = "1.2.3.4/here"
         ice_host_port_override = "10.0.0.1/8443,10.0.0.1/8444"
         ice_servers = [""]
         enable_ipv6 = "perhaps"
@@ -104,6 +105,7 @@ fn all_problems_come_at_once() {
             "rtc.ice_port_tcp",
             "rtc.udp_sockets_count",
             "rtc.ice_address_udp",
+            "rtc.ice_host_override",
             "rtc.ice_host_port_override",
             "rtc.ice_servers",
             "rtc.enable_ipv6",
@@ -249,7 +251,8 @@ fn a_file_of_the_reference_works_unchanged() {
     assert_eq!(config.rtc.udp_addresses.len(), 2);
     assert!(config.rtc.tcp_addresses.is_empty());
     assert_eq!((config.rtc.udp_port, config.rtc.tcp_port), (8443, 8444));
-    assert_eq!(config.rtc.host_override, "media.example.org");
+    let name = HostOverride::Name("media.example.org".to_owned());
+    assert_eq!(config.rtc.host_override, name);
     assert_eq!(config.rtc.port_override, PortOverride::One(30443));
     let urls: Vec<usize> = config
         .rtc
