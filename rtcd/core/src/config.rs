@@ -1,7 +1,7 @@
 //! What a shard must be told: where it can be reached, and how long it waits.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::io::Transport;
 
@@ -27,6 +27,38 @@ impl HostCandidate {
     }
 }
 
+/// What time it is, for sender reports. The core has no clock of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WallClock {
+    at: Instant,
+    ntp: u64,
+}
+
+impl WallClock {
+    /// At `at` it was `since_1900` after the first of January 1900, the era of NTP (RFC 5905 6).
+    #[must_use]
+    pub fn new(at: Instant, since_1900: Duration) -> Self {
+        let fraction = (u64::from(since_1900.subsec_nanos()) << 32) / 1_000_000_000;
+        let ntp = (since_1900.as_secs() << 32).wrapping_add(fraction);
+        Self { at, ntp }
+    }
+
+    /// Returns the NTP time: seconds in the upper half, their fraction in the lower.
+    pub(crate) fn ntp(&self, now: Instant) -> u64 {
+        let passed = Self::new(self.at, now.saturating_duration_since(self.at));
+        self.ntp.wrapping_add(passed.ntp)
+    }
+}
+
+/// Who puts media on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EgressPath {
+    /// Our own headers, SRTP, sender reports and repetitions: several times lighter.
+    Own,
+    /// str0m's, to compare with and to fall back to.
+    Str0m,
+}
+
 /// Addresses and time limits of a shard. The defaults are those of the reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CoreConfig {
@@ -44,6 +76,9 @@ pub struct CoreConfig {
     pub keyframe_gap: Duration,
     /// Packets kept per outgoing video stream to answer NACKs.
     pub nack_buffer: usize,
+    pub egress: EgressPath,
+    /// None: sender reports count from the start of the shard.
+    pub clock: Option<WallClock>,
 }
 
 impl Default for CoreConfig {
@@ -56,6 +91,8 @@ impl Default for CoreConfig {
             ice_timeout: Duration::from_secs(30),
             keyframe_gap: Duration::from_secs(1),
             nack_buffer: 256,
+            egress: EgressPath::Own,
+            clock: None,
         }
     }
 }

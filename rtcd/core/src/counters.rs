@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use proto::id::GroupId;
 use proto::rtcd::Codec;
+use rtcd_srtp::Profile;
 
 /// Everything counted since the shard began. Gauges are marked; the rest only grows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -18,12 +19,17 @@ pub struct Counters {
     pub forwarded: u64,
     /// Media packets handed to one link.
     pub linked: u64,
+    /// Packets that receivers said they miss.
+    pub missing: u64,
+    /// Packets sent again.
+    pub repeated: u64,
     /// Keyframe requests sent to publishers.
     pub keyframe_requests: u64,
     /// Calls ended by a panic.
     pub panics: u64,
     dropped: [u64; DropReason::ALL.len()],
     conn_states: [u64; ConnState::ALL.len()],
+    profiles: [u64; Profile::ALL.len()],
     /// By group.
     pub groups: BTreeMap<GroupId, GroupCounters>,
 }
@@ -190,6 +196,22 @@ impl Counters {
             .zip(self.conn_states)
             .find_map(|(known, count)| (*known == state).then_some(count))
             .unwrap_or(0)
+    }
+
+    /// Returns how many sessions connected with this protection.
+    #[must_use]
+    pub fn profiles(&self, profile: Profile) -> u64 {
+        Profile::ALL
+            .iter()
+            .zip(self.profiles)
+            .find_map(|(known, count)| (*known == profile).then_some(count))
+            .unwrap_or(0)
+    }
+
+    pub(crate) fn connected_with(&mut self, profile: Option<Profile>) {
+        if let Some(profile) = profile {
+            bump(&Profile::ALL, &mut self.profiles, profile);
+        }
     }
 
     pub(crate) fn drop_one(&mut self, reason: DropReason) {

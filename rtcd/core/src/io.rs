@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use proto::id::{CallId, GroupId, SessionId, UserId};
 use proto::rtcd::RtcMessage;
 
+use crate::egress::MediaBatch;
+
 /// A call within its tenant. Another tenant's call of the same id is another call.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallKey {
@@ -99,6 +101,8 @@ pub enum Output {
         destination: SocketAddr,
         contents: Vec<u8>,
     },
+    /// Media, sealed, to be sent now. Give the batch back with `Shard::recycle`.
+    Media(MediaBatch),
     /// SDP or ICE for the session, to be sent over the control socket (`rtc`).
     Signal {
         key: SessionKey,

@@ -11,9 +11,11 @@
 mod channel;
 mod classify;
 mod forward;
+mod layers;
 mod links;
 mod member;
 mod offers;
+mod outbound;
 mod refresh;
 mod tracks;
 
@@ -26,12 +28,14 @@ use proto::rtcd::{IceCandidate, RtcKind, RtcMessage, ScreenOnData, TrackType, Vi
 
 use crate::config::CoreConfig;
 use crate::counters::{ConnState, Counters, DropReason, ErrorKind};
+use crate::egress::MediaBatch;
 use crate::io::{
     CallKey, CloseReason, JoinRequest, LinkId, LinkedTrackId, Measurement, Output, Transport,
 };
 use crate::negotiation::{Phase, SignallingPath};
-use crate::session::{Session, SessionEvent, SessionTemplate};
+use crate::session::{Sender, Session, SessionEvent, SessionTemplate};
 use member::Member;
+use outbound::Lane;
 use tracks::Track;
 
 /// What a leg asks of its shard, collected during one call and taken afterwards.
@@ -47,6 +51,8 @@ pub(crate) struct Notes {
     pub(crate) ufrags: Vec<(u32, String)>,
     /// Sessions that are gone.
     pub(crate) closed: Vec<u32>,
+    /// The leg has packets to send.
+    pub(crate) is_pending: bool,
     /// What the latest forwarded packet belongs to, for the shell to time it.
     pub(crate) fanned_out: Option<proto::rtcd::TrackType>,
 }
@@ -58,6 +64,7 @@ pub(crate) struct Ctx<'a> {
     pub(crate) config: &'a CoreConfig,
     pub(crate) template: &'a SessionTemplate,
     pub(crate) out: &'a mut VecDeque<Output>,
+    pub(crate) media: &'a mut MediaBatch,
     pub(crate) counters: &'a mut Counters,
     pub(crate) notes: &'a mut Notes,
 }
@@ -75,6 +82,9 @@ pub(crate) struct Leg {
     linked_tracks: BTreeMap<(LinkId, LinkedTrackId), u32>,
     /// Who may show a screen, on whichever leg.
     presenter: Option<SessionId>,
+    /// Tracks with packets to send.
+    tracks_pending: Vec<u32>,
+    lanes: Vec<Lane>,
     events: Vec<SessionEvent>,
     #[cfg(test)]
     pub(crate) panic_on_mute: bool,
@@ -91,6 +101,8 @@ impl Leg {
             links: Vec::new(),
             linked_tracks: BTreeMap::new(),
             presenter: None,
+            tracks_pending: Vec::new(),
+            lanes: Vec::new(),
             events: Vec::new(),
             #[cfg(test)]
             panic_on_mute: false,
@@ -236,6 +248,8 @@ impl Leg {
         match event {
             SessionEvent::Packet(incoming) => self.packet(ctx, index, incoming),
             SessionEvent::KeyframeWanted(mid) => self.keyframe_wanted(ctx, index, mid),
+            SessionEvent::Missing(mid, sequences) => self.missing(ctx, index, mid, &sequences),
+            SessionEvent::Reported(said) => self.reported(ctx, index, &said),
             SessionEvent::ChannelMessage(bytes) => self.channel_message(ctx, index, &bytes),
             SessionEvent::ChannelOpen => self.channel_open(ctx, index),
             SessionEvent::ChannelClosed => self.channel_closed(ctx, index),
@@ -245,8 +259,10 @@ impl Leg {
                     return;
                 };
                 member.connected = true;
+                let profile = member.session.profile();
                 let took = now.saturating_duration_since(member.joined_at);
                 ctx.counters.conn_state(ConnState::Connected);
+                ctx.counters.connected_with(profile);
                 ctx.out
                     .push_back(Output::Measured(Measurement::ConnectionTime {
                         group,
@@ -358,7 +374,7 @@ impl Leg {
             self.presenter = None;
             self.announce_presenter(ctx);
         }
-        self.unsubscribe(ctx, index);
+        let mut ended = self.unsubscribe(ctx, index);
         let published: Vec<u32> = self
             .tracks
             .values()
@@ -369,7 +385,8 @@ impl Leg {
             self.end_track(ctx, number);
         }
         // The goodbye is a courtesy: what the connection still reports does not matter.
-        member.session.close();
+        let mut streams: Vec<_> = ended.iter_mut().filter_map(Sender::own).collect();
+        member.session.close(&mut streams, ctx.media);
         let mut ignored = Vec::new();
         if member
             .session

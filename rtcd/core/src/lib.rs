@@ -6,21 +6,27 @@
 //! Invariants: only `session` speaks to str0m; a call that panics takes no other call with it;
 //! a packet touches only the sessions that receive it; `Closed` is the last word about a session.
 
+mod bandwidth;
+mod cache;
 mod config;
 mod counters;
+mod egress;
 mod io;
 mod keyframes;
 mod leg;
 mod negotiation;
+mod pictures;
 mod rewrite;
 mod session;
 mod shard;
 mod vad;
 
-pub use config::{CoreConfig, HostCandidate};
+pub use config::{CoreConfig, EgressPath, HostCandidate, WallClock};
 pub use counters::{ConnState, Counters, DropReason, ErrorKind, GroupCounters, TrackDirection};
+pub use egress::{MediaBatch, MediaGroup};
 pub use io::{
     CallKey, CloseReason, Input, JoinRequest, LinkId, LinkMessage, LinkedPacket, LinkedTrack,
     LinkedTrackId, Measurement, Output, SessionKey, Transport,
 };
+pub use rtcd_srtp::Profile;
 pub use shard::Shard;

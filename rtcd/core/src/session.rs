@@ -11,29 +11,33 @@ mod senders;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use proto::rtcd::{ChannelMessage, Codec};
+use rtcd_srtp::{KeySlot, Profile, build_tapped, rtp};
 use str0m::channel::ChannelId;
-use str0m::crypto::CryptoProvider;
 use str0m::media::{KeyframeRequestKind, Rid};
 use str0m::net::{Protocol, Receive, TcpType};
 use str0m::rtp::{Extension, ExtensionMap, RtpPacket};
 use str0m::{Candidate, Event, IceConnectionState, Rtc, RtcConfig, RtcError};
 
+use description::OurLine;
 pub(crate) use description::{Section, TrackNames};
 use exchange::PendingOffer;
 pub(crate) use exchange::{DescriptionError, NewLine};
-pub(crate) use senders::Sender;
+pub(crate) use senders::{Sender, Sent};
 /// Names an m-line of one session.
 pub(crate) use str0m::media::Mid;
 
-use crate::config::CoreConfig;
+use crate::config::{CoreConfig, EgressPath, WallClock};
+use crate::egress::{Egress, EgressStream, Feedback, MediaBatch, PROBE_SSRC, Path};
 use crate::io::{LinkedPacket, Output, Transport};
 
 /// Data channel messages that wait for room in the association.
 const MAX_CHANNEL_QUEUE: usize = 256;
+/// How long str0m is asked where it sends to, after a check came from another address. Longer than
+/// its own check of that address takes.
+const PROBE_FOR: Duration = Duration::from_secs(2);
 
 /// Something a session reports.
 #[derive(Debug)]
@@ -47,6 +51,10 @@ pub(crate) enum SessionEvent {
     Packet(IncomingPacket),
     /// The participant needs a keyframe on this m-line of ours.
     KeyframeWanted(Mid),
+    /// The participant misses packets on this m-line of ours.
+    Missing(Mid, Vec<u16>),
+    /// What the participant says about everything it receives.
+    Reported(Feedback),
     /// The participant closed, or the connection broke for good.
     Closed,
 }
@@ -87,19 +95,19 @@ pub(crate) struct SessionTemplate {
     rtc: RtcConfig,
     candidates: Vec<Candidate>,
     nack_buffer: usize,
+    egress: EgressPath,
+    clock: WallClock,
 }
 
 impl SessionTemplate {
-    pub(crate) fn new(config: &CoreConfig) -> Self {
-        let provider: Arc<CryptoProvider> = Arc::new(str0m::crypto::from_feature_flags());
+    pub(crate) fn new(config: &CoreConfig, now: Instant) -> Self {
         let mut extensions = ExtensionMap::empty();
         extensions.set(1, Extension::AudioLevel);
         extensions.set(2, Extension::RtpMid);
         extensions.set(3, Extension::RtpStreamId);
         extensions.set(4, Extension::RepairedRtpStreamId);
         extensions.set(5, Extension::TransportSequenceNumber);
-        let rtc = RtcConfig::new()
-            .set_crypto_provider(provider)
+        let mut rtc = RtcConfig::new()
             .set_rtp_mode(true)
             .clear_codecs()
             .enable_opus(true, false)
@@ -110,6 +118,10 @@ impl SessionTemplate {
             .set_send_buffer_audio(1)
             .set_send_buffer_video(config.nack_buffer.max(1))
             .set_sctp_max_message_size(262_144);
+        if config.egress == EgressPath::Own {
+            // As contracted: what is lost is sent again on the stream itself.
+            without_retransmission_streams(&mut rtc);
+        }
         let candidates = config.candidates.iter().filter_map(|candidate| {
             let built = match candidate.transport {
                 Transport::Udp => Candidate::host(candidate.advertised, Protocol::Udp),
@@ -125,7 +137,29 @@ impl SessionTemplate {
             rtc,
             candidates: candidates.collect(),
             nack_buffer: config.nack_buffer.max(1),
+            egress: config.egress,
+            clock: config.clock.unwrap_or(WallClock::new(now, Duration::ZERO)),
         }
+    }
+}
+
+fn without_retransmission_streams(rtc: &mut RtcConfig) {
+    let codecs = rtc.codec_config();
+    let plain: Vec<_> = codecs
+        .params()
+        .iter()
+        .map(|params| (params.pt(), params.spec()))
+        .collect();
+    codecs.clear();
+    for (pt, spec) in plain {
+        codecs.add_config(
+            pt,
+            None,
+            spec.codec,
+            spec.clock_rate,
+            spec.channels,
+            spec.format,
+        );
     }
 }
 
@@ -139,20 +173,31 @@ pub(crate) struct Session {
     nack_buffer: usize,
     known_streams: Vec<KnownStream>,
     /// What each m-line we send on carries.
-    names: BTreeMap<Mid, TrackNames>,
+    lines: BTreeMap<Mid, OurLine>,
+    /// The keys, until the connection is there; `None` where str0m sends.
+    keys: Option<KeySlot>,
+    egress: Option<Egress>,
+    clock: WallClock,
+    /// Where str0m last sent something other than STUN.
+    path: Option<Path>,
+    /// A check came from another address: str0m may send there from now on.
+    probe_until: Option<Instant>,
+    feedback: Vec<Feedback>,
+    is_broken: bool,
 }
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Session")
-            .field("lines", &self.names.len())
+            .field("lines", &self.lines.len())
             .finish_non_exhaustive()
     }
 }
 
 impl Session {
     pub(crate) fn new(template: &SessionTemplate, now: Instant) -> Self {
-        let mut rtc = Box::new(template.rtc.clone().build(now));
+        let (rtc, keys) = build_tapped(template.rtc.clone(), now);
+        let mut rtc = Box::new(rtc);
         let mut candidates = Vec::new();
         for candidate in &template.candidates {
             if let Some(added) = rtc.add_local_candidate(candidate.clone()) {
@@ -167,8 +212,26 @@ impl Session {
             channel_queue: VecDeque::new(),
             nack_buffer: template.nack_buffer,
             known_streams: Vec::new(),
-            names: BTreeMap::new(),
+            lines: BTreeMap::new(),
+            keys: (template.egress == EgressPath::Own).then_some(keys),
+            egress: None,
+            clock: template.clock,
+            path: None,
+            probe_until: None,
+            feedback: Vec::new(),
+            is_broken: false,
         }
+    }
+
+    /// Whether we send media ourselves, or will once the keys are there.
+    fn is_own(&self) -> bool {
+        self.keys.is_some() || self.egress.is_some()
+    }
+
+    /// How media to the participant is protected; `None` before it is connected, and where str0m
+    /// sends.
+    pub(crate) fn profile(&self) -> Option<Profile> {
+        self.egress.as_ref().map(Egress::profile)
     }
 
     /// Returns the ICE name STUN requests for this session carry.
@@ -205,8 +268,41 @@ impl Session {
         if is_stun && !self.rtc.accepts(&input) {
             return Ok(false);
         }
+        if rtp::is_rtcp(contents)
+            && let Some(egress) = &mut self.egress
+        {
+            if !egress.read_feedback(now, contents, &mut self.feedback) {
+                return Ok(false);
+            }
+            // Who publishes nothing has nothing to say to str0m.
+            if self.known_streams.is_empty() {
+                return Ok(true);
+            }
+        }
         self.rtc.handle_input(input).map_err(Box::new)?;
+        if is_stun {
+            self.watch_path(now, source);
+        }
         Ok(true)
+    }
+
+    /// str0m does not tell when it chooses another address of the participant. Made to send an empty
+    /// request, it shows: asked with every check while the participant may be moving.
+    fn watch_path(&mut self, now: Instant, source: SocketAddr) {
+        let Some(egress) = &self.egress else {
+            return;
+        };
+        if egress.is_elsewhere(source) {
+            self.probe_until = Some(now + PROBE_FOR);
+        }
+        match self.probe_until {
+            Some(until) if now < until => {
+                let ssrc = PROBE_SSRC.into();
+                self.rtc.direct_api().send_pli_feedback(ssrc, ssrc);
+            }
+            Some(_) => self.probe_until = None,
+            None => {}
+        }
     }
 
     /// Lets time pass, which also moves written packets towards the wire.
@@ -224,6 +320,11 @@ impl Session {
         events: &mut Vec<SessionEvent>,
     ) -> Result<Instant, Box<RtcError>> {
         self.flush_channel();
+        if self.is_broken {
+            events.push(SessionEvent::Closed);
+        }
+        let feedback = std::mem::take(&mut self.feedback);
+        events.extend(feedback.into_iter().filter_map(|said| self.sort(said)));
         loop {
             match self.rtc.poll_output().map_err(Box::new)? {
                 str0m::Output::Timeout(at) => return Ok(at),
@@ -232,11 +333,21 @@ impl Session {
                         Protocol::Udp => Transport::Udp,
                         Protocol::Tcp | Protocol::SslTcp | Protocol::Tls => Transport::Tcp,
                     };
+                    let source = config.local(transport, transmit.source);
+                    let destination = transmit.destination;
+                    let contents: Vec<u8> = transmit.contents.into();
+                    if contents.first().is_some_and(|byte| *byte > 3) {
+                        self.follow(Path {
+                            transport,
+                            source,
+                            destination,
+                        });
+                    }
                     out.push_back(Output::Transmit {
                         transport,
-                        source: config.local(transport, transmit.source),
-                        destination: transmit.destination,
-                        contents: transmit.contents.into(),
+                        source,
+                        destination,
+                        contents,
                     });
                 }
                 str0m::Output::Event(event) => {
@@ -248,6 +359,45 @@ impl Session {
         }
     }
 
+    /// str0m sends there.
+    fn follow(&mut self, path: Path) {
+        if self.path == Some(path) {
+            return;
+        }
+        self.path = Some(path);
+        if let Some(egress) = &mut self.egress {
+            egress.follow(path);
+        }
+    }
+
+    /// Connected, and the certificate checked: from here on media is ours to send.
+    fn take_keys(&mut self) {
+        // A participant that negotiated no SRTP has no keys, and gets no media.
+        let Some(halves) = self.keys.take().and_then(|slot| slot.take()) else {
+            return;
+        };
+        let mut egress = Egress::new(halves, self.clock);
+        if let Some(path) = self.path {
+            egress.follow(path);
+        }
+        self.egress = Some(egress);
+    }
+
+    /// Names the m-line that feedback is about.
+    fn sort(&self, said: Feedback) -> Option<SessionEvent> {
+        let mid = |ssrc| {
+            let mut lines = self.lines.iter();
+            lines.find_map(|(mid, line)| (line.ssrc == Some(ssrc)).then_some(*mid))
+        };
+        Some(match said {
+            Feedback::Nack { ssrc, sequences } => SessionEvent::Missing(mid(ssrc)?, sequences),
+            Feedback::KeyframeWanted { ssrc } => SessionEvent::KeyframeWanted(mid(ssrc)?),
+            Feedback::Reception(_) | Feedback::BitrateLimit(_) | Feedback::Arrivals(_) => {
+                SessionEvent::Reported(said)
+            }
+        })
+    }
+
     #[expect(
         clippy::wildcard_enum_match_arm,
         reason = "the enum is not exhaustive, and the SDP, frame and statistics events say nothing \
@@ -257,14 +407,20 @@ impl Session {
         Some(match event {
             Event::RtpPacket(packet) => return self.incoming(packet).map(SessionEvent::Packet),
             Event::KeyframeRequest(request) => SessionEvent::KeyframeWanted(request.mid),
-            Event::Connected => SessionEvent::Connected,
-            Event::IceConnectionStateChange(state) => match state {
-                IceConnectionState::Disconnected => SessionEvent::Unreachable,
-                IceConnectionState::New
-                | IceConnectionState::Checking
-                | IceConnectionState::Connected
-                | IceConnectionState::Completed => return None,
-            },
+            Event::Connected => {
+                self.take_keys();
+                SessionEvent::Connected
+            }
+            Event::IceConnectionStateChange(state) => {
+                let is_lost = state == IceConnectionState::Disconnected;
+                if let Some(egress) = &mut self.egress {
+                    egress.pause(is_lost);
+                }
+                if !is_lost {
+                    return None;
+                }
+                SessionEvent::Unreachable
+            }
             // The first channel is the one, whatever its label.
             Event::ChannelOpen(id, _) if self.channel.is_none() => {
                 self.channel = Some(id);
@@ -380,21 +536,23 @@ impl Session {
     /// Prepares sending on an m-line that was answered; `None` when the participant does not want
     /// it, or not in this codec.
     pub(crate) fn sender(&mut self, mid: Mid, codec: Codec) -> Option<Sender> {
-        Sender::new(&mut self.rtc, mid, codec, self.nack_buffer)
+        let own = self.lines.get(&mid).and_then(|line| {
+            let cname = line.names.stream.as_str().into();
+            Some((line.ssrc?, cname))
+        });
+        Sender::new(&mut self.rtc, mid, codec, own, self.nack_buffer)
     }
 
-    /// Hands over one packet to send; it leaves with the next `tick` and `drain`.
-    pub(crate) fn send(
-        &mut self,
-        now: Instant,
-        sender: &mut Sender,
-        packet: &LinkedPacket,
-    ) -> bool {
-        sender.send(&mut self.rtc, now, packet)
+    /// Where own streams send through, with their keys.
+    pub(crate) const fn egress(&mut self) -> Option<&mut Egress> {
+        self.egress.as_mut()
     }
 
-    /// Says goodbye to the participant; drain once more to send it.
-    pub(crate) fn close(&mut self) {
+    /// Says goodbye to the participant, for these streams of ours first; drain once more to send it.
+    pub(crate) fn close(&mut self, streams: &mut [&mut EgressStream], batch: &mut MediaBatch) {
+        if let Some(egress) = &self.egress {
+            egress.goodbye(streams, batch);
+        }
         if let Err(error) = self.rtc.close() {
             tracing::debug!(%error, "close of a connection that is already broken");
         }

@@ -20,6 +20,7 @@ use proto::rtcd::TrackType;
 
 use crate::config::CoreConfig;
 use crate::counters::{ConnState, Counters, DropReason};
+use crate::egress::MediaBatch;
 use crate::io::{
     CallKey, CloseReason, Input, JoinRequest, LinkId, LinkMessage, Output, SessionKey, Transport,
 };
@@ -54,7 +55,10 @@ pub struct Shard {
     demux: Demux,
     due: BinaryHeap<Reverse<(Instant, Due)>>,
     dirty: VecDeque<Place>,
+    /// Legs with packets to send.
+    pending: Vec<LegId>,
     out: VecDeque<Output>,
+    media: MediaBatch,
     counters: Counters,
     notes: Notes,
     /// The leg that took the latest datagram.
@@ -66,7 +70,7 @@ impl Shard {
     /// Makes an empty shard.
     #[must_use]
     pub fn new(config: CoreConfig, now: Instant) -> Self {
-        let template = SessionTemplate::new(&config);
+        let template = SessionTemplate::new(&config, now);
         Self {
             config,
             template,
@@ -78,7 +82,9 @@ impl Shard {
             demux: Demux::default(),
             due: BinaryHeap::new(),
             dirty: VecDeque::new(),
+            pending: Vec::new(),
             out: VecDeque::new(),
+            media: MediaBatch::default(),
             counters: Counters::default(),
             notes: Notes::default(),
             last_leg: 0,
@@ -139,6 +145,15 @@ impl Shard {
     /// Returns the next effect; `Output::Timeout` when there is none.
     pub fn poll_output(&mut self) -> Output {
         loop {
+            while let Some(leg) = self.pending.pop() {
+                self.enter(leg, Leg::send_pending);
+            }
+            if !self.media.is_empty() {
+                let media = std::mem::take(&mut self.media);
+                self.counters.packets_out += media.packets();
+                self.counters.bytes_out += u64::try_from(media.len()).unwrap_or(0);
+                return Output::Media(media);
+            }
             if let Some(output) = self.out.pop_front() {
                 if let Output::Transmit { contents, .. } = &output {
                     self.counters.packets_out += 1;
@@ -153,6 +168,14 @@ impl Shard {
         }
         let due = self.due.peek().map(|Reverse((at, _))| *at);
         Output::Timeout(due.map_or(self.now + IDLE, |at| at.min(self.now + IDLE)))
+    }
+
+    /// Takes a batch back that was sent, to use its memory again.
+    pub fn recycle(&mut self, mut batch: MediaBatch) {
+        if self.media.is_empty() {
+            batch.clear();
+            self.media = batch;
+        }
     }
 
     /// Returns what was counted so far.
@@ -292,6 +315,7 @@ impl Shard {
             config: &self.config,
             template: &self.template,
             out: &mut self.out,
+            media: &mut self.media,
             counters: &mut self.counters,
             notes: &mut self.notes,
         };
@@ -316,6 +340,9 @@ impl Shard {
         }
         if let Some(at) = self.notes.wake_leg.take() {
             self.due.push(Reverse((at, Due::Leg(id))));
+        }
+        if std::mem::take(&mut self.notes.is_pending) && !self.pending.contains(&id) {
+            self.pending.push(id);
         }
         let places = self
             .notes

@@ -3,15 +3,19 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use harness::world::{Media, Style, World};
+use harness::world::{Media, Path, Style, World};
 use proto::rtcd::{ChannelMessage, Codec, RtcKind, TrackType};
-use rtcd_core::TrackDirection;
+use rtcd_core::{EgressPath, TrackDirection};
 
 const SECOND: Duration = Duration::from_secs(1);
 const SCREEN_ON: &str = r#"{"screenStreamID":"screen-a"}"#;
 
 fn with(names: &[&str]) -> World {
-    let mut world = World::new(1);
+    with_egress(names, EgressPath::Own)
+}
+
+fn with_egress(names: &[&str], egress: EgressPath) -> World {
+    let mut world = World::with_egress(1, egress);
     for name in names {
         world.join(0, "call", name, Style::default());
     }
@@ -247,29 +251,55 @@ fn a_viewer_with_a_good_link_is_moved_to_the_high_layer_without_a_break() {
         layers(&mut world).iter().all(|layer| *layer == 0),
         "the low layer first"
     );
-    world.of("bert").send(ChannelMessage::LossRate(0.0));
     world.until("bert sees the high layer", |world| {
         layers(world).last() == Some(&1)
     });
-    world.of("bert").send(ChannelMessage::LossRate(0.3));
+    // High takes about 480 kbit/s, low 130.
+    *world.network.down("bert") = Path::narrow(300_000);
     world.until("bert sees the low layer again", |world| {
         layers(world).last() == Some(&0)
     });
-    let numbers: Vec<u64> = world
+    world.run(2 * SECOND);
+    let mut numbers: Vec<u64> = world
         .of("bert")
         .heard_of("anna", TrackType::Screen)
         .iter()
         .map(|heard| heard.seq_no)
         .collect();
+    numbers.sort_unstable();
     assert!(
-        numbers.windows(2).all(|pair| pair[1] == pair[0] + 1),
+        numbers.windows(2).all(|pair| pair[1] > pair[0]),
         "{numbers:?}"
+    );
+    let last: Vec<u64> = numbers.iter().rev().take(60).copied().collect();
+    assert!(
+        last.windows(2).all(|pair| pair[0] == pair[1] + 1),
+        "whole again with the low layer: {last:?}"
     );
     assert_eq!(
         world.of("bert").offers_received,
         1,
         "nothing is renegotiated"
     );
+}
+
+#[test]
+fn a_viewer_of_the_fallback_path_is_moved_by_the_loss_it_reports() {
+    let mut world = with_egress(&["anna", "bert"], EgressPath::Str0m);
+    world.control("anna", RtcKind::ScreenOn, SCREEN_ON);
+    world.of("anna").publish(Media::Layers, "screen-a");
+    world.run(3 * SECOND);
+    let last = |world: &mut World| {
+        let seen = world.of("bert").heard_of("anna", TrackType::Screen);
+        seen.last().and_then(|heard| heard.payload.last().copied())
+    };
+    assert_eq!(last(&mut world), Some(0), "the low layer first");
+    world.of("bert").send(ChannelMessage::LossRate(0.0));
+    world.until("bert sees the high layer", |world| last(world) == Some(1));
+    world.of("bert").send(ChannelMessage::LossRate(0.3));
+    world.until("bert sees the low layer again", |world| {
+        last(world) == Some(0)
+    });
 }
 
 #[test]

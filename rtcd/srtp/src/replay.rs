@@ -16,6 +16,12 @@ pub struct Replay {
 }
 
 impl Replay {
+    /// The highest number seen.
+    #[must_use]
+    pub const fn highest(&self) -> Option<u64> {
+        self.next.checked_sub(1)
+    }
+
     /// Notes a number; false when it was seen before, or is too old to tell.
     pub const fn accept(&mut self, number: u64) -> bool {
         if number >= self.next {

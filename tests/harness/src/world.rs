@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 use proto::id::{CallId, GroupId, SessionId, UserId};
 use proto::rtcd::{RtcKind, RtcMessage};
 use rtcd_core::{
-    CallKey, CloseReason, CoreConfig, HostCandidate, Input, JoinRequest, LinkId, LinkMessage,
-    Measurement, Output, SessionKey, Shard, Transport,
+    CallKey, CloseReason, CoreConfig, EgressPath, HostCandidate, Input, JoinRequest, LinkId,
+    LinkMessage, Measurement, Output, SessionKey, Shard, Transport,
 };
 
 pub use network::{Network, Path};
@@ -127,6 +127,12 @@ impl World {
     /// Makes a world with this many shards and nobody in it.
     #[must_use]
     pub fn new(shards: usize) -> Self {
+        Self::with_egress(shards, EgressPath::Own)
+    }
+
+    /// The same, with media sent this way.
+    #[must_use]
+    pub fn with_egress(shards: usize, egress: EgressPath) -> Self {
         let start = Instant::now();
         let make = |index| {
             let address = shard_address(index);
@@ -137,6 +143,7 @@ impl World {
             Shard::new(
                 CoreConfig {
                     candidates,
+                    egress,
                     ..CoreConfig::default()
                 },
                 start,
@@ -442,8 +449,14 @@ impl World {
                     destination,
                     contents,
                     ..
-                } => {
-                    self.transmit(source, destination, &contents);
+                } => self.transmit(source, destination, &contents),
+                Output::Media(batch) => {
+                    for (group, bytes) in batch.groups() {
+                        for packet in group.packets(bytes) {
+                            self.transmit(group.source, group.destination, packet);
+                        }
+                    }
+                    self.shards.get_mut(index).expect("a shard").recycle(batch);
                 }
                 Output::Signal { key, message } => {
                     assert!(

@@ -9,7 +9,7 @@ use proto::rtcd::{Codec, RtcKind, TrackType};
 
 use super::classify::{Clues, classify};
 use super::member::SourceState;
-use super::tracks::Origin;
+use super::tracks::{Origin, Pending};
 use super::{Ctx, Leg};
 use crate::counters::DropReason;
 use crate::io::{LinkMessage, LinkedPacket, Output};
@@ -111,6 +111,7 @@ impl Leg {
         let muted = track.muted && track.kind == TrackType::Voice;
         let stream = track.stream(layer);
         let is_new_layer = !std::mem::replace(&mut stream.seen, true) && layer == Layer::High;
+        stream.rate.count(ctx.now, packet.payload.len());
         if packet.payload.is_empty() || muted {
             stream.compactor.skip(packet.seq_no);
             let reason = if muted {
@@ -127,30 +128,21 @@ impl Leg {
         };
         packet.seq_no = seq_no;
         ctx.notes.fanned_out = Some(track.kind);
-        for subscription in &mut track.subscriptions {
-            if subscription.layer != layer {
-                // Another layer is taken over at its next keyframe.
-                if subscription.wish != layer || !begins_keyframe(track.codec, &packet.payload) {
-                    continue;
-                }
-                subscription.layer = layer;
-                subscription.sender.switch(ctx.now);
+        if !track.kind.is_audio() {
+            track
+                .stream(layer)
+                .cache
+                .keep(&packet, ctx.config.nack_buffer);
+        }
+        let codec = track.codec;
+        if !track.subscriptions.is_empty() {
+            if track.pending.is_empty() {
+                self.tracks_pending.push(number);
             }
-            let member = usize::try_from(subscription.member)
-                .ok()
-                .and_then(|index| self.members.get_mut(index)?.as_deref_mut());
-            let Some(member) = member else {
-                continue;
-            };
-            if member
-                .session
-                .send(ctx.now, &mut subscription.sender, &packet)
-            {
-                ctx.counters.forwarded += 1;
-                member.mark_dirty(ctx.notes, subscription.member);
-            } else {
-                ctx.counters.drop_one(DropReason::Late);
-            }
+            track
+                .pending
+                .push(Pending::new(codec, layer, packet.clone()));
+            ctx.notes.is_pending = true;
         }
         self.feed_links(ctx, number, layer, packet);
         if is_new_layer {
@@ -203,50 +195,6 @@ impl Leg {
                 link: *link,
                 message,
             });
-        }
-    }
-
-    /// A second layer appeared: those who wish for it, and links, need its keyframe.
-    fn high_layer_began(&mut self, ctx: &mut Ctx<'_>, number: u32) {
-        let wanted = !self.links.is_empty()
-            || self.tracks.get(&number).is_some_and(|track| {
-                track
-                    .subscriptions
-                    .iter()
-                    .any(|subscription| subscription.wish == Layer::High)
-            });
-        if wanted {
-            self.request_keyframe(ctx, number, Layer::High);
-        }
-    }
-
-    /// A participant reported its loss: it may be better off with another layer.
-    pub(super) fn loss_reported(&mut self, ctx: &mut Ctx<'_>, index: u32, ratio: f64) {
-        let now = ctx.now;
-        let Some(member) = self.member(index) else {
-            return;
-        };
-        if !member.layer_wish.loss(now, ratio) {
-            return;
-        }
-        let wish = member.layer_wish.layer;
-        let mut changed = Vec::new();
-        for track in self.tracks.values_mut() {
-            let layered = track.high.seen && track.low.seen;
-            let own = track
-                .subscriptions
-                .iter_mut()
-                .find(|own| own.member == index);
-            let Some(subscription) = own else {
-                continue;
-            };
-            subscription.wish = wish;
-            if layered {
-                changed.push(track.number);
-            }
-        }
-        for number in changed {
-            self.request_keyframe(ctx, number, wish);
         }
     }
 

@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use proto::id::SessionId;
 
+use super::layers::LayerChoice;
 use super::{Ctx, Notes};
 use crate::config::CoreConfig;
 use crate::io::JoinRequest;
 use crate::negotiation::Negotiation;
-use crate::session::{Layer, Mid, Section, Session};
+use crate::session::{Mid, Section, Session};
 use crate::vad::VoiceDetector;
 
 /// One session of a leg.
@@ -35,7 +36,7 @@ pub(super) struct Member {
     pub(super) screen_stream: Option<String>,
     pub(super) video_stream: Option<String>,
     pub(super) detector: VoiceDetector,
-    pub(super) layer_wish: LayerWish,
+    pub(super) layer_choice: LayerChoice,
     /// When str0m wants to be woken.
     pub(super) timeout: Instant,
     /// When anything is due.
@@ -120,43 +121,6 @@ pub(super) enum SourceState {
     Ended,
 }
 
-/// Which simulcast layer a participant should get.
-#[derive(Debug)]
-pub(super) struct LayerWish {
-    pub(super) layer: Layer,
-    not_before: Instant,
-    backoff: Duration,
-}
-
-impl LayerWish {
-    /// Loss above which the low layer is taken.
-    const DOWN_ABOVE: f64 = 0.08;
-    /// Loss below which the high layer is tried.
-    const UP_BELOW: f64 = 0.02;
-
-    fn new(now: Instant) -> Self {
-        Self {
-            layer: Layer::Low,
-            not_before: now,
-            backoff: Duration::from_secs(10),
-        }
-    }
-
-    /// Takes the loss a participant reports; true when the wish changed. Going down is never
-    /// delayed, each change makes the next way up wait longer.
-    pub(super) fn loss(&mut self, now: Instant, ratio: f64) -> bool {
-        let layer = match self.layer {
-            Layer::High if ratio > Self::DOWN_ABOVE => Layer::Low,
-            Layer::Low if ratio < Self::UP_BELOW && now >= self.not_before => Layer::High,
-            Layer::High | Layer::Low => return false,
-        };
-        self.layer = layer;
-        self.not_before = now + self.backoff;
-        self.backoff = self.backoff.mul_f64(1.5).min(Duration::from_secs(600));
-        true
-    }
-}
-
 impl Member {
     pub(super) fn new(
         request: JoinRequest,
@@ -180,7 +144,7 @@ impl Member {
             screen_stream: None,
             video_stream: None,
             detector: VoiceDetector::default(),
-            layer_wish: LayerWish::new(now),
+            layer_choice: LayerChoice::new(now),
             timeout: now,
             deadline: now,
             scheduled: now + Duration::from_secs(3600),
@@ -282,26 +246,5 @@ impl Member {
                     SourceState::Silent | SourceState::Parked { .. }
                 )
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::session::test_epoch;
-
-    #[test]
-    fn the_layer_follows_the_reported_loss_and_hesitates_on_the_way_up() {
-        let start = test_epoch();
-        let at = |seconds| start + Duration::from_secs(seconds);
-        let mut wish = LayerWish::new(start);
-        assert!(!wish.loss(at(0), 0.05));
-        assert!(wish.loss(at(1), 0.0));
-        assert_eq!(wish.layer, Layer::High);
-        assert!(!wish.loss(at(2), 0.05));
-        assert!(wish.loss(at(3), 0.2));
-        assert_eq!(wish.layer, Layer::Low);
-        assert!(!wish.loss(at(12), 0.0), "15 s after the last change");
-        assert!(wish.loss(at(18), 0.0));
     }
 }

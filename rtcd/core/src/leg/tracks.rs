@@ -8,9 +8,12 @@ use proto::rtcd::{Codec, TrackType};
 
 use super::member::{LineState, Member};
 use super::{Ctx, Leg};
+use crate::bandwidth::RateMeter;
+use crate::cache::PacketCache;
 use crate::counters::TrackDirection;
-use crate::io::{LinkId, LinkedTrackId};
+use crate::io::{LinkId, LinkedPacket, LinkedTrackId};
 use crate::keyframes::KeyframeGate;
+use crate::pictures::{PictureIds, Pictures};
 use crate::rewrite::{Compactor, Placement};
 use crate::session::{Layer, Mid, Sender};
 
@@ -27,8 +30,21 @@ pub(super) struct Track {
     pub(super) suffix: String,
     pub(super) low: Stream,
     pub(super) high: Stream,
+    /// By session.
     pub(super) subscriptions: Vec<Subscription>,
+    /// Admitted, not yet sent.
+    pub(super) pending: Vec<Pending>,
     pub(super) feed: LinkFeed,
+}
+
+/// A packet that will be sent to everybody who receives the track.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) layer: Layer,
+    pub(super) clock_rate: u32,
+    pub(super) begins_keyframe: bool,
+    pub(super) pictures: Option<PictureIds>,
+    pub(super) packet: LinkedPacket,
 }
 
 /// Where a track's packets come from.
@@ -44,6 +60,9 @@ pub(super) struct Stream {
     pub(super) compactor: Compactor,
     pub(super) gate: KeyframeGate,
     pub(super) seen: bool,
+    pub(super) rate: RateMeter,
+    /// Of video: audio is not repeated.
+    pub(super) cache: PacketCache,
 }
 
 /// One session receives the track.
@@ -51,6 +70,8 @@ pub(super) struct Stream {
 pub(super) struct Subscription {
     pub(super) member: u32,
     pub(super) sender: Sender,
+    pub(super) placement: Placement,
+    pub(super) pictures: Pictures,
     pub(super) layer: Layer,
     pub(super) wish: Layer,
 }
@@ -72,6 +93,13 @@ impl Track {
             Layer::Low => &mut self.low,
             Layer::High => &mut self.high,
         }
+    }
+
+    /// Finds where a session's subscription is.
+    pub(super) fn subscription_of(&self, member: u32) -> Option<usize> {
+        self.subscriptions
+            .binary_search_by_key(&member, |subscription| subscription.member)
+            .ok()
     }
 
     pub(super) fn linked_id(&self) -> LinkedTrackId {
@@ -128,6 +156,7 @@ impl Leg {
             low: Stream::default(),
             high: Stream::default(),
             subscriptions: Vec::new(),
+            pending: Vec::new(),
             feed: LinkFeed {
                 layer: Layer::Low,
                 placement: Placement::default(),
@@ -186,11 +215,8 @@ impl Leg {
     /// A session no longer receives a track: its m-line is to be withdrawn.
     fn leave_line(&mut self, ctx: &mut Ctx<'_>, index: u32, number: u32) {
         if let Some(track) = self.tracks.get_mut(&number) {
-            let before = track.subscriptions.len();
-            track
-                .subscriptions
-                .retain(|subscription| subscription.member != index);
-            if track.subscriptions.len() < before {
+            if let Some(at) = track.subscription_of(index) {
+                track.subscriptions.remove(at);
                 let (group, codec) = (&self.key.group, track.codec);
                 ctx.counters
                     .group(group)
@@ -265,7 +291,7 @@ impl Leg {
         if !member.wanted.contains(&number) {
             return LineState::Leaving { urgent: true };
         }
-        let wish = member.layer_wish.layer;
+        let wish = member.layer_choice.layer();
         let Some(sender) = member.session.sender(mid, codec) else {
             tracing::warn!(session = %member.id(), codec = codec.mime(), "track refused");
             return LineState::Refused { track: number };
@@ -274,12 +300,18 @@ impl Leg {
             return LineState::Leaving { urgent: true };
         };
         let layer = if track.high.seen { wish } else { Layer::Low };
-        track.subscriptions.push(Subscription {
+        let subscription = Subscription {
             member: index,
             sender,
+            placement: Placement::default(),
+            pictures: Pictures::default(),
             layer,
             wish,
-        });
+        };
+        let at = track
+            .subscriptions
+            .partition_point(|other| other.member < index);
+        track.subscriptions.insert(at, subscription);
         ctx.counters
             .group(&self.key.group)
             .track_began(TrackDirection::Out, codec);
@@ -287,17 +319,17 @@ impl Leg {
         LineState::Live { track: number }
     }
 
-    /// Ends everything one session receives.
-    pub(super) fn unsubscribe(&mut self, ctx: &mut Ctx<'_>, index: u32) {
+    /// Ends everything one session receives; returns the streams it received it by.
+    pub(super) fn unsubscribe(&mut self, ctx: &mut Ctx<'_>, index: u32) -> Vec<Sender> {
+        let mut ended = Vec::new();
         for track in self.tracks.values_mut() {
-            let before = track.subscriptions.len();
-            track
-                .subscriptions
-                .retain(|subscription| subscription.member != index);
-            if track.subscriptions.len() < before {
-                let counters = ctx.counters.group(&self.key.group);
-                counters.track_ended(TrackDirection::Out, track.codec);
-            }
+            let Some(at) = track.subscription_of(index) else {
+                continue;
+            };
+            ended.push(track.subscriptions.remove(at).sender);
+            let counters = ctx.counters.group(&self.key.group);
+            counters.track_ended(TrackDirection::Out, track.codec);
         }
+        ended
     }
 }

@@ -117,8 +117,10 @@ fn is_candidate(line: &str) -> bool {
     line.starts_with("a=candidate:") || line.starts_with("a=end-of-candidates")
 }
 
-/// Prepares a participant's offer: `ours` are the m-lines we send on.
-pub(crate) fn incoming_offer(sdp: &str, ours: &BTreeSet<String>) -> String {
+/// Prepares a participant's offer: `ours` are the m-lines we send on. With `without_rtx`,
+/// retransmission streams are left out, so that they are not answered: repetitions then come on the
+/// stream itself.
+pub(crate) fn incoming_offer(sdp: &str, ours: &BTreeSet<String>, without_rtx: bool) -> String {
     let mut text = String::with_capacity(sdp.len());
     for (index, part) in split(sdp).iter().enumerate() {
         let media = part
@@ -126,14 +128,25 @@ pub(crate) fn incoming_offer(sdp: &str, ours: &BTreeSet<String>) -> String {
             .is_some_and(|m| m.starts_with("m=audio") || m.starts_with("m=video"));
         let we_send = attribute(part, "a=mid:").is_some_and(|mid| ours.contains(mid));
         let one_way = index > 0 && media && !we_send;
+        let rtx = if without_rtx && media {
+            Rtx::of(part)
+        } else {
+            Rtx::default()
+        };
         for line in part {
             let line = match *line {
                 "a=sendrecv" if one_way => "a=sendonly",
                 "a=recvonly" if one_way => "a=inactive",
                 candidate if is_candidate(candidate) => continue,
+                other if rtx.describes(other) => continue,
                 other => other,
             };
-            push_line(&mut text, line);
+            match line.strip_prefix("m=") {
+                Some(_) if !rtx.payload_types.is_empty() => {
+                    push_line(&mut text, &rtx.taken_from(line))
+                }
+                Some(_) | None => push_line(&mut text, line),
+            }
         }
         if one_way && direction(part).is_none() {
             push_line(&mut text, "a=sendonly");
@@ -142,72 +155,139 @@ pub(crate) fn incoming_offer(sdp: &str, ours: &BTreeSet<String>) -> String {
     text
 }
 
+/// The retransmission streams of an m-line (RFC 4588).
+#[derive(Debug, Default)]
+struct Rtx<'a> {
+    payload_types: BTreeSet<&'a str>,
+    ssrcs: BTreeSet<&'a str>,
+}
+
+impl<'a> Rtx<'a> {
+    fn of(part: &[&'a str]) -> Self {
+        let mappings = part
+            .iter()
+            .filter_map(|line| line.strip_prefix("a=rtpmap:"));
+        let payload_types = mappings
+            .filter_map(|mapping| mapping.split_once(' '))
+            .filter(|(_, codec)| codec.to_ascii_lowercase().starts_with("rtx/"))
+            .map(|(payload_type, _)| payload_type);
+        let groups = part
+            .iter()
+            .filter_map(|line| line.strip_prefix("a=ssrc-group:FID "));
+        let ssrcs = groups.filter_map(|group| group.split_ascii_whitespace().nth(1));
+        Self {
+            payload_types: payload_types.collect(),
+            ssrcs: ssrcs.collect(),
+        }
+    }
+
+    fn describes(&self, line: &str) -> bool {
+        let subject = |prefix| {
+            let rest: &str = line.strip_prefix(prefix)?;
+            rest.split_ascii_whitespace().next()
+        };
+        let of_type = ["a=rtpmap:", "a=fmtp:", "a=rtcp-fb:"]
+            .into_iter()
+            .filter_map(subject)
+            .any(|payload_type| self.payload_types.contains(payload_type));
+        let of_ssrc = subject("a=ssrc:").is_some_and(|ssrc| self.ssrcs.contains(ssrc));
+        of_type || of_ssrc || (line.starts_with("a=ssrc-group:FID") && !self.ssrcs.is_empty())
+    }
+
+    /// Returns an `m=` line without these payload types.
+    fn taken_from(&self, line: &str) -> String {
+        let words = line.split(' ').enumerate();
+        let kept = words.filter(|(index, word)| *index < 3 || !self.payload_types.contains(word));
+        kept.map(|(_, word)| word).collect::<Vec<_>>().join(" ")
+    }
+}
+
 fn push_line(text: &mut String, line: &str) {
     text.push_str(line);
     text.push_str("\r\n");
 }
 
-/// Finishes a description of ours: `names` says what each m-line carries, by mid.
-pub(crate) fn outgoing(sdp: &str, names: &BTreeMap<String, TrackNames>) -> String {
+/// What we send on an m-line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OurLine {
+    pub(crate) names: TrackNames,
+    /// The stream we send ourselves, in place of str0m's; then no transport-wide numbers are
+    /// offered for audio either: nobody would read them.
+    pub(crate) ssrc: Option<u32>,
+}
+
+/// Finishes a description of ours: `lines` says what each m-line carries, by mid.
+pub(crate) fn outgoing(sdp: &str, lines: &BTreeMap<String, OurLine>) -> String {
     let mut text = String::with_capacity(sdp.len());
     for part in split(sdp) {
-        let names = attribute(&part, "a=mid:").and_then(|mid| names.get(mid));
+        let ours = attribute(&part, "a=mid:").and_then(|mid| lines.get(mid));
         let sends = !matches!(direction(&part), Some("a=recvonly" | "a=inactive"));
-        let has_rtx = part
-            .iter()
-            .any(|line| line.starts_with("a=rtpmap:") && line.contains(" rtx/"));
-        let rtx_ssrcs: BTreeSet<&str> = part
-            .iter()
-            .filter_map(|line| line.strip_prefix("a=ssrc-group:FID "))
-            .filter_map(|group| group.split_ascii_whitespace().nth(1))
-            .filter(|_| !has_rtx)
-            .collect();
-        for line in &part {
-            outgoing_line(&mut text, line, names, sends, has_rtx, &rtx_ssrcs);
+        match ours.and_then(|line| Some((&line.names, line.ssrc?))) {
+            Some((names, ssrc)) => own_stream(&mut text, &part, names, ssrc, sends),
+            None => str0m_stream(&mut text, &part, ours.map(|line| &line.names), sends),
         }
     }
     text
 }
 
-fn outgoing_line(
-    text: &mut String,
-    line: &str,
-    names: Option<&TrackNames>,
-    sends: bool,
-    has_rtx: bool,
-    rtx_ssrcs: &BTreeSet<&str>,
-) {
-    if line.starts_with("a=msid:") {
-        match names {
-            _ if !sends => {}
-            Some(TrackNames { stream, track }) => {
-                push_line(text, &format!("a=msid:{stream} {track}"));
-            }
-            None => push_line(text, line),
-        }
-        return;
-    }
-    if line.starts_with("a=ssrc-group:FID") && !has_rtx {
-        return;
-    }
-    let Some((ssrc, rest)) = line
-        .strip_prefix("a=ssrc:")
-        .and_then(|line| line.split_once(' '))
-    else {
-        push_line(text, line);
-        return;
+/// Writes an m-line on which we send ourselves.
+fn own_stream(text: &mut String, part: &[&str], names: &TrackNames, ssrc: u32, sends: bool) {
+    let TrackNames { stream, track } = names;
+    let is_audio = part
+        .first()
+        .is_some_and(|line| line.starts_with("m=audio "));
+    let about_transport = |line: &str| {
+        (line.starts_with("a=extmap:") && line.contains("transport-wide-cc"))
+            || (line.starts_with("a=rtcp-fb:") && line.ends_with(" transport-cc"))
     };
-    if !sends || rtx_ssrcs.contains(ssrc) {
-        return;
+    let rtx = Rtx::of(part);
+    for line in part {
+        let replaced = line.starts_with("a=msid:") || line.starts_with("a=ssrc");
+        if !replaced && !rtx.describes(line) && !(is_audio && about_transport(line)) {
+            push_line(text, line);
+        }
     }
-    match names {
-        Some(TrackNames { stream, .. }) if rest.starts_with("cname:") => {
-            push_line(text, &format!("a=ssrc:{ssrc} cname:{stream}"));
+    if sends {
+        push_line(text, &format!("a=msid:{stream} {track}"));
+        push_line(text, &format!("a=ssrc:{ssrc} cname:{stream}"));
+        push_line(text, &format!("a=ssrc:{ssrc} msid:{stream} {track}"));
+    }
+}
+
+/// Writes an m-line on which str0m sends, or nobody.
+fn str0m_stream(text: &mut String, part: &[&str], names: Option<&TrackNames>, sends: bool) {
+    let has_rtx = !Rtx::of(part).payload_types.is_empty();
+    let hidden = if has_rtx {
+        BTreeSet::new()
+    } else {
+        Rtx::of(part).ssrcs
+    };
+    for line in part {
+        if let Some(ssrc) = line.strip_prefix("a=ssrc:") {
+            let (ssrc, rest) = ssrc.split_once(' ').unwrap_or((ssrc, ""));
+            if !sends || hidden.contains(ssrc) {
+                continue;
+            }
+            match names {
+                Some(TrackNames { stream, .. }) if rest.starts_with("cname:") => {
+                    push_line(text, &format!("a=ssrc:{ssrc} cname:{stream}"));
+                }
+                Some(TrackNames { stream, track }) if rest.starts_with("msid:") => {
+                    push_line(text, &format!("a=ssrc:{ssrc} msid:{stream} {track}"));
+                }
+                Some(_) | None => push_line(text, line),
+            }
+        } else if line.starts_with("a=msid:") {
+            match names {
+                _ if !sends => {}
+                Some(TrackNames { stream, track }) => {
+                    push_line(text, &format!("a=msid:{stream} {track}"));
+                }
+                None => push_line(text, line),
+            }
+        } else if has_rtx || !line.starts_with("a=ssrc-group:FID") {
+            push_line(text, line);
         }
-        Some(TrackNames { stream, track }) if rest.starts_with("msid:") => {
-            push_line(text, &format!("a=ssrc:{ssrc} msid:{stream} {track}"));
-        }
-        Some(_) | None => push_line(text, line),
     }
 }
 
@@ -240,7 +320,7 @@ mod tests {
 
     #[test]
     fn an_offer_is_one_way_where_we_do_not_send() {
-        let prepared = incoming_offer(OFFER, &BTreeSet::new());
+        let prepared = incoming_offer(OFFER, &BTreeSet::new(), true);
         assert!(prepared.contains("a=mid:1\r\na=sendonly\r\n"), "{prepared}");
         assert!(prepared.contains("a=mid:2\r\na=inactive\r\n"));
         assert!(
@@ -251,7 +331,7 @@ mod tests {
             !prepared.contains("candidate"),
             "participants reach us: {prepared}"
         );
-        let kept = incoming_offer(OFFER, &BTreeSet::from(["1".to_owned()]));
+        let kept = incoming_offer(OFFER, &BTreeSet::from(["1".to_owned()]), true);
         assert!(kept.contains("a=mid:1\r\na=sendrecv\r\n"));
     }
 
@@ -260,13 +340,14 @@ mod tests {
         let ours = "v=0\r\nm=video 9 X 96\r\na=mid:v\r\na=sendonly\r\na=msid:x y\r\n\
             a=rtpmap:96 VP8/90000\r\na=ssrc:1 cname:y\r\na=ssrc:1 msid:x y\r\na=ssrc:2 cname:y\r\n\
             a=ssrc-group:FID 1 2\r\nm=audio 9 X 111\r\na=mid:a\r\na=recvonly\r\na=msid:x y\r\n";
-        let names = BTreeMap::from([(
-            "v".to_owned(),
-            TrackNames {
+        let line = |ssrc| {
+            let names = TrackNames {
                 stream: "s1".into(),
                 track: "screen_s1_abc".into(),
-            },
-        )]);
+            };
+            BTreeMap::from([("v".to_owned(), OurLine { names, ssrc })])
+        };
+        let names = line(None);
         assert_eq!(
             outgoing(ours, &names),
             "v=0\r\nm=video 9 X 96\r\na=mid:v\r\na=sendonly\r\na=msid:s1 screen_s1_abc\r\n\
@@ -275,5 +356,24 @@ mod tests {
         );
         let with_rtx = ours.replace("VP8/90000", "VP8/90000\r\na=rtpmap:97 rtx/90000");
         assert!(outgoing(&with_rtx, &names).contains("a=ssrc-group:FID 1 2"));
+        assert_eq!(
+            outgoing(ours, &line(Some(77))),
+            "v=0\r\nm=video 9 X 96\r\na=mid:v\r\na=sendonly\r\na=rtpmap:96 VP8/90000\r\n\
+             a=msid:s1 screen_s1_abc\r\na=ssrc:77 cname:s1\r\na=ssrc:77 msid:s1 screen_s1_abc\r\n\
+             m=audio 9 X 111\r\na=mid:a\r\na=recvonly\r\n"
+        );
+    }
+
+    #[test]
+    fn retransmission_is_taken_out_of_an_offer() {
+        let offer = "v=0\r\nm=video 9 X 96 97 98\r\na=mid:v\r\na=sendonly\r\na=rtpmap:96 VP8/90000\r\n\
+            a=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\na=rtpmap:98 AV1/90000\r\n\
+            a=ssrc-group:FID 1 2\r\na=ssrc:1 cname:y\r\na=ssrc:2 cname:y\r\n";
+        assert_eq!(
+            incoming_offer(offer, &BTreeSet::new(), true),
+            "v=0\r\nm=video 9 X 96 98\r\na=mid:v\r\na=sendonly\r\na=rtpmap:96 VP8/90000\r\n\
+             a=rtpmap:98 AV1/90000\r\na=ssrc:1 cname:y\r\n"
+        );
+        assert_eq!(incoming_offer(offer, &BTreeSet::new(), false), offer);
     }
 }

@@ -10,6 +10,7 @@ use str0m::RtcError;
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::media::{Direction, MediaKind, Mid};
 
+use super::description::OurLine;
 use super::{Session, TrackNames, description, senders};
 
 /// A description could not be used.
@@ -46,14 +47,15 @@ impl Session {
     /// is gone afterwards.
     pub(crate) fn accept_offer(&mut self, sdp: &str) -> Result<String, DescriptionError> {
         self.forget_offer();
-        let ours: BTreeSet<String> = self.names.keys().map(Mid::to_string).collect();
-        let prepared = description::incoming_offer(sdp, &ours);
+        let ours: BTreeSet<String> = self.lines.keys().map(Mid::to_string).collect();
+        let prepared = description::incoming_offer(sdp, &ours, self.is_own());
         let offer = SdpOffer::from_sdp_string(&prepared).map_err(DescriptionError::Parse)?;
         let answer = self
             .rtc
             .sdp_api()
             .accept_offer(offer)
             .map_err(|error| DescriptionError::Apply(Box::new(error)))?;
+        self.check_ssrcs(sdp);
         Ok(self.finish(&answer.to_sdp_string()))
     }
 
@@ -70,7 +72,7 @@ impl Session {
             let Some(before) = self.rtc.media(*mid).map(str0m::media::Media::direction) else {
                 continue;
             };
-            self.names.remove(mid);
+            self.lines.remove(mid);
             directions.push((*mid, without_send(before), before));
         }
         for line in add {
@@ -80,7 +82,9 @@ impl Session {
             };
             let before = media.direction();
             directions.push((mid, with_send(before), before));
-            senders::renew_stream(&mut self.rtc, mid, line.is_audio);
+            if self.egress.is_none() {
+                senders::renew_stream(&mut self.rtc, mid, line.is_audio);
+            }
         }
         let mut api = self.rtc.sdp_api();
         for (mid, direction, _) in &directions {
@@ -101,7 +105,9 @@ impl Session {
         }
         let (offer, change) = api.apply()?;
         for (mid, line) in mids.iter().zip(add) {
-            self.names.insert(*mid, line.names.clone());
+            let ssrc = self.new_ssrc();
+            let names = line.names.clone();
+            self.lines.insert(*mid, OurLine { names, ssrc });
         }
         let sdp = self.finish(&offer.to_sdp_string());
         let directions = directions
@@ -138,7 +144,9 @@ impl Session {
         self.rtc
             .sdp_api()
             .accept_answer(pending.change, answer)
-            .map_err(|error| DescriptionError::Apply(Box::new(error)))
+            .map_err(|error| DescriptionError::Apply(Box::new(error)))?;
+        self.check_ssrcs(sdp);
+        Ok(())
     }
 
     /// Drops our pending offer, as if it had never been made.
@@ -153,16 +161,54 @@ impl Session {
         }
         drop(api);
         let rtc = &self.rtc;
-        self.names
+        self.lines
             .retain(|mid, _| rtc.media(*mid).is_some_and(|m| m.direction().is_sending()));
     }
 
-    fn finish(&self, sdp: &str) -> String {
-        let names = self
-            .names
+    /// Gives a new stream of ours its SSRC; `None` where str0m sends.
+    fn new_ssrc(&mut self) -> Option<u32> {
+        let mids: Vec<Mid> = self.lines.keys().copied().collect();
+        let mut taken = self.str0m_ssrcs(&mids);
+        taken.extend(self.known_streams.iter().map(|known| known.ssrc));
+        let egress = self.egress.as_mut()?;
+        Some(egress.ssrcs.next(|ssrc| taken.contains(&ssrc)))
+    }
+
+    /// Looks at the streams str0m has after a negotiation: none may have an SSRC of ours, or both
+    /// would seal under the same numbers (see `egress`).
+    fn check_ssrcs(&mut self, sdp: &str) {
+        let mids: Vec<Mid> = description::mids(sdp)
             .iter()
-            .map(|(mid, names)| (mid.to_string(), names.clone()));
-        description::outgoing(sdp, &names.collect())
+            .map(|mid| Mid::from(mid.as_str()))
+            .collect();
+        let theirs = self.str0m_ssrcs(&mids);
+        if let Some(egress) = &mut self.egress
+            && theirs.iter().any(|ssrc| egress.ssrcs.owns(*ssrc))
+        {
+            tracing::error!("str0m took an SSRC of ours: the session ends");
+            egress.pause(true);
+            self.is_broken = true;
+        }
+    }
+
+    fn str0m_ssrcs(&mut self, mids: &[Mid]) -> BTreeSet<u32> {
+        let mut direct = self.rtc.direct_api();
+        let mut ssrcs = BTreeSet::new();
+        for mid in mids {
+            if let Some(stream) = direct.stream_tx_by_mid(*mid, None) {
+                ssrcs.insert(*stream.ssrc());
+                ssrcs.extend(stream.rtx().map(|ssrc| *ssrc));
+            }
+        }
+        ssrcs
+    }
+
+    fn finish(&self, sdp: &str) -> String {
+        let lines = self
+            .lines
+            .iter()
+            .map(|(mid, line)| (mid.to_string(), line.clone()));
+        description::outgoing(sdp, &lines.collect())
     }
 }
 

@@ -1,18 +1,19 @@
 //! Outgoing RTP streams: one per m-line we send on.
 //!
-//! In: packets of a track. Out: packets handed to str0m with this receiver's payload type, SSRC
-//! and numbering.
+//! In: packets of a track, placed in this receiver's numbering. Out: sealed packets in the batch,
+//! or, where str0m sends, packets handed to it.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proto::rtcd::Codec;
 use str0m::Rtc;
 use str0m::format::Codec as WireCodec;
 use str0m::media::{Mid, Pt};
-use str0m::rtp::{ExtensionValues, RtpWrite, Ssrc};
+use str0m::rtp::{Extension, ExtensionValues, RtpWrite, Ssrc};
 
-use crate::io::LinkedPacket;
-use crate::rewrite::Placement;
+use super::Session;
+use crate::egress::{EgressStream, Extensions, MediaBatch, Outgoing};
 
 /// How long a packet may be sent again; later it would come too late to be shown.
 const RESEND_AGE: Duration = Duration::from_secs(3);
@@ -21,16 +22,38 @@ const RESEND_SHARE: f32 = 0.4;
 
 /// Sends one track to one participant.
 #[derive(Debug)]
-pub(crate) struct Sender {
+pub(crate) enum Sender {
+    Own(EgressStream),
+    Str0m(Str0mStream),
+}
+
+/// What became of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// In the batch.
+    Sealed,
+    /// Handed to str0m: the session has to be flushed.
+    Written,
+    Refused,
+}
+
+/// A stream that str0m sends.
+#[derive(Debug)]
+pub(crate) struct Str0mStream {
     ssrc: Ssrc,
     pt: Pt,
-    codec: Codec,
-    placement: Placement,
+    is_repeated: bool,
 }
 
 impl Sender {
-    /// `nack_buffer`: packets kept to be sent again.
-    pub(super) fn new(rtc: &mut Rtc, mid: Mid, codec: Codec, nack_buffer: usize) -> Option<Self> {
+    /// `ssrc`: the stream is ours. `nack_buffer`: packets kept to be sent again.
+    pub(super) fn new(
+        rtc: &mut Rtc,
+        mid: Mid,
+        codec: Codec,
+        own: Option<(u32, Arc<str>)>,
+        nack_buffer: usize,
+    ) -> Option<Self> {
         let media = rtc.media(mid)?;
         if !media.direction().is_sending() {
             return None;
@@ -41,28 +64,74 @@ impl Sender {
             .filter(|params| wire_codec(params.spec().codec) == Some(codec))
             .map(str0m::format::PayloadParams::pt)
             .find(|pt| pts.contains(pt))?;
+        let is_repeated = codec != Codec::Opus;
+        if let Some(own) = own {
+            let known = media.remote_extmap();
+            let extensions = if is_repeated {
+                Extensions {
+                    audio_level: None,
+                    transport_sequence: known.id_of(Extension::TransportSequenceNumber),
+                }
+            } else {
+                Extensions {
+                    audio_level: known.id_of(Extension::AudioLevel),
+                    transport_sequence: None,
+                }
+            };
+            let repeats = is_repeated.then_some(nack_buffer);
+            return Some(Self::Own(EgressStream::new(own, *pt, extensions, repeats)));
+        }
         let mut direct = rtc.direct_api();
         let stream = direct.stream_tx_by_mid(mid, None)?;
-        if codec != Codec::Opus {
+        if is_repeated {
             stream.set_rtx_cache(nack_buffer, RESEND_AGE, Some(RESEND_SHARE));
         }
         let ssrc = stream.ssrc();
-        Some(Self {
+        Some(Self::Str0m(Str0mStream {
             ssrc,
             pt,
-            codec,
-            placement: Placement::default(),
-        })
+            is_repeated,
+        }))
     }
 
-    pub(super) fn send(&mut self, rtc: &mut Rtc, now: Instant, packet: &LinkedPacket) -> bool {
-        let Some((seq_no, time)) = self.placement.place(now, packet.seq_no, packet.timestamp)
-        else {
-            return false;
-        };
+    /// Sends a packet. `shared` is its payload as it came.
+    pub(crate) fn send(
+        &mut self,
+        session: &mut Session,
+        now: Instant,
+        packet: &Outgoing<'_>,
+        shared: &Arc<[u8]>,
+        batch: &mut MediaBatch,
+    ) -> Sent {
+        match self {
+            Self::Own(stream) => {
+                let is_sealed = session
+                    .egress()
+                    .is_some_and(|egress| stream.send(egress, now, packet, batch));
+                if is_sealed {
+                    Sent::Sealed
+                } else {
+                    Sent::Refused
+                }
+            }
+            Self::Str0m(stream) => stream.send(&mut session.rtc, now, packet, shared),
+        }
+    }
+
+    /// The stream, if it is ours.
+    pub(crate) const fn own(&mut self) -> Option<&mut EgressStream> {
+        match self {
+            Self::Own(stream) => Some(stream),
+            Self::Str0m(_) => None,
+        }
+    }
+}
+
+impl Str0mStream {
+    fn send(&self, rtc: &mut Rtc, now: Instant, packet: &Outgoing<'_>, shared: &Arc<[u8]>) -> Sent {
         let mut direct = rtc.direct_api();
         let Some(stream) = direct.stream_tx(&self.ssrc) else {
-            return false;
+            return Sent::Refused;
         };
         let level = packet
             .audio_level
@@ -72,18 +141,22 @@ impl Sender {
             voice_activity: level.map(|_| false),
             ..ExtensionValues::default()
         };
+        let payload = match packet.pictures {
+            None => Arc::clone(shared),
+            Some(pictures) => {
+                let mut changed = shared.to_vec();
+                pictures.write(&mut changed);
+                changed.into()
+            }
+        };
+        let (seq_no, time) = (packet.seq_no.into(), packet.timestamp);
         stream.write_rtp(
-            RtpWrite::new(self.pt, seq_no.into(), time, now, packet.payload.clone())
+            RtpWrite::new(self.pt, seq_no, time, now, payload)
                 .marker(packet.marker)
-                .nackable(self.codec != Codec::Opus)
+                .nackable(self.is_repeated)
                 .ext_vals(extensions),
         );
-        true
-    }
-
-    /// The next packet sent comes from another stream (a layer) and continues this one.
-    pub(crate) fn switch(&mut self, now: Instant) {
-        self.placement.switch(now, self.codec.clock_rate());
+        Sent::Written
     }
 }
 

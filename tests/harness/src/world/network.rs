@@ -10,6 +10,7 @@ use crate::random::Random;
 
 /// One way between a participant and a shard, in the quiet case.
 const LATENCY: Duration = Duration::from_millis(10);
+const LONGEST_QUEUE: Duration = Duration::from_millis(300);
 
 /// One direction of a participant's connection. Shares are in percent of the datagrams.
 #[derive(Debug, Clone)]
@@ -29,6 +30,8 @@ pub struct Path {
     pub mtu: usize,
     /// Nothing arrives.
     pub cut: bool,
+    /// Bits per second; what is more waits, at most `LONGEST_QUEUE`, and is lost behind that.
+    pub rate: Option<u64>,
 }
 
 impl Default for Path {
@@ -42,6 +45,7 @@ impl Default for Path {
             reordered: 0,
             mtu: 1500 - 28,
             cut: false,
+            rate: None,
         }
     }
 }
@@ -66,6 +70,29 @@ impl Path {
             reordered: 10,
             ..Self::default()
         }
+    }
+
+    /// A path that takes so many bits per second.
+    #[must_use]
+    pub fn narrow(rate: u64) -> Self {
+        Self {
+            rate: Some(rate),
+            ..Self::default()
+        }
+    }
+
+    /// Returns how long a datagram waits until it is through a narrow path; `None` when it is lost.
+    fn wait(&self, len: usize, free_at: &mut Instant, now: Instant) -> Option<Duration> {
+        let Some(rate) = self.rate else {
+            return Some(Duration::ZERO);
+        };
+        let begins = (*free_at).max(now);
+        if begins > now + LONGEST_QUEUE {
+            return None;
+        }
+        let bits = u64::try_from(len).unwrap_or(u64::MAX) * 8;
+        *free_at = begins + Duration::from_micros(bits * 1_000_000 / rate.max(1));
+        Some(*free_at - now)
     }
 
     /// `latest`: when the latest datagram that was not mixed up arrives.
@@ -104,6 +131,8 @@ pub struct Network {
     up: BTreeMap<String, Path>,
     down: BTreeMap<String, Path>,
     latest: BTreeMap<(String, bool), Instant>,
+    /// When a narrow path is free again.
+    busy: BTreeMap<(String, bool), Instant>,
     random: Random,
 }
 
@@ -113,6 +142,7 @@ impl Network {
             up: BTreeMap::new(),
             down: BTreeMap::new(),
             latest: BTreeMap::new(),
+            busy: BTreeMap::new(),
             random: Random::new(1),
         }
     }
@@ -148,6 +178,7 @@ impl Network {
         self.up.remove(name);
         self.down.remove(name);
         self.latest.retain(|(of, _), _| of != name);
+        self.busy.retain(|(of, _), _| of != name);
     }
 
     /// When a datagram's copies arrive that a participant (`upwards`) or its shard sent now.
@@ -163,8 +194,12 @@ impl Network {
             Some(path) if len > path.mtu => Vec::new(),
             Some(path) => {
                 let way = (name.to_owned(), upwards);
+                let free_at = self.busy.entry(way.clone()).or_insert(now);
+                let Some(wait) = path.wait(len, free_at, now) else {
+                    return Vec::new();
+                };
                 let latest = self.latest.entry(way).or_insert(now);
-                path.arrivals(&mut self.random, latest, since, now)
+                path.arrivals(&mut self.random, latest, since, now + wait)
             }
             None => vec![now + LATENCY],
         }

@@ -5,6 +5,7 @@
 
 mod decoder;
 mod publishing;
+mod repeats;
 mod sealer;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -25,6 +26,7 @@ use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 use decoder::Decoder;
 use publishing::Publication;
 pub use publishing::RawPacket;
+use repeats::Repeats;
 use sealer::Sealer;
 
 /// A packet that arrived.
@@ -47,6 +49,7 @@ pub struct Participant {
     pub(super) style: Style,
     rtc: Rtc,
     sealer: Sealer,
+    repeats: Repeats,
     channel: Option<ChannelId>,
     pub connected: bool,
     pub channel_open: bool,
@@ -107,6 +110,7 @@ impl Participant {
             style,
             rtc,
             sealer: Sealer::new(keys),
+            repeats: Repeats::default(),
             channel: None,
             connected: false,
             channel_open: false,
@@ -288,6 +292,10 @@ impl Participant {
         let Ok(receive) = Receive::new(protocol, source, self.address, contents) else {
             panic!("the server sent something that is not WebRTC");
         };
+        if self.connected && rtcd_srtp::rtp::is_rtcp(contents) {
+            let plain = self.sealer.open_rtcp(contents).unwrap_or_default();
+            self.datagrams.extend(self.repeats.asked(&plain));
+        }
         let taken = self.rtc.handle_input(Input::Receive(now, receive)).is_ok();
         assert!(taken || self.style.forgiving, "good datagrams");
         self.settle(now);
@@ -412,6 +420,7 @@ impl Participant {
                 }
                 Output::Transmit(transmit) => {
                     if (transmit.proto == Protocol::Tcp) == self.style.tcp {
+                        self.repeats.note(&transmit.contents);
                         self.datagrams.push(transmit.contents.into());
                     }
                 }
@@ -464,7 +473,10 @@ impl Participant {
             Event::RtpPacket(packet) => {
                 let mut direct = self.rtc.direct_api();
                 let stream = direct.stream_rx(&packet.header.ssrc).expect("its stream");
-                let mid = stream.mid().to_string();
+                // Like a browser: what is lost is asked for on the stream itself.
+                stream.suppress_nack(packet.header.ext_vals.audio_level.is_some());
+                let mid = stream.mid();
+                let mid = mid.to_string();
                 let number = (*packet.header.ssrc, *packet.seq_no);
                 self.watch(now, &mid, number, &packet.payload);
                 self.heard.push(Heard {

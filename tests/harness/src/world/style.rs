@@ -41,6 +41,15 @@ impl Media {
         }
     }
 
+    /// Bytes that make the packets of layers as different in size as they are.
+    pub(super) fn filling(self, layer: u8) -> usize {
+        match (self, layer) {
+            (Self::Layers, 0) => 300,
+            (Self::Layers, _) => 1150,
+            (Self::Sound | Self::Picture | Self::Av1Picture, _) => 0,
+        }
+    }
+
     pub(super) fn layers(self) -> Vec<Option<Rid>> {
         match self {
             Self::Sound | Self::Picture | Self::Av1Picture => vec![None],

@@ -104,7 +104,8 @@ impl Participant {
             } else {
                 *b"op"
             };
-            let payload = [head.as_slice(), &seq_no.to_be_bytes(), &[layer]].concat();
+            let filling = vec![0; media.filling(layer)];
+            let payload = [head.as_slice(), &seq_no.to_be_bytes(), &filling, &[layer]].concat();
             // Layers do not share their numbering.
             let seq_no = seq_no + 1000 * u64::from(layer);
             stream.write_rtp(

@@ -38,6 +38,13 @@ impl Sealer {
         Some(sealed)
     }
 
+    /// Opens RTCP of the server.
+    pub(super) fn open_rtcp(&mut self, packet: &[u8]) -> Option<Vec<u8>> {
+        let mut plain = Vec::new();
+        self.halves()?.receive.open_rtcp(packet, &mut plain)?;
+        Some(plain)
+    }
+
     fn halves(&mut self) -> Option<&Halves> {
         if self.halves.is_none() {
             self.halves = self.slot.take();

@@ -1,0 +1,41 @@
+//! Sends packets again that the server misses, on the stream itself, as browsers do when no
+//! retransmission stream was negotiated; str0m would not.
+
+use std::collections::VecDeque;
+
+use rtcd_srtp::rtcp::{self, Message};
+use rtcd_srtp::rtp;
+
+/// Packets remembered: about two seconds of everything a participant publishes.
+const REMEMBERED: usize = 512;
+
+/// The last sealed packets a participant sent.
+#[derive(Debug, Default)]
+pub(super) struct Repeats(VecDeque<Vec<u8>>);
+
+impl Repeats {
+    pub(super) fn note(&mut self, datagram: &[u8]) {
+        if rtp::is_rtp(datagram) {
+            if self.0.len() == REMEMBERED {
+                self.0.pop_front();
+            }
+            self.0.push_back(datagram.to_vec());
+        }
+    }
+
+    /// Returns the packets an opened compound asks for.
+    pub(super) fn asked(&self, compound: &[u8]) -> Vec<Vec<u8>> {
+        let mut again = Vec::new();
+        rtcp::read(compound, |message| {
+            if let Message::Nack { media, sequences } = message {
+                let is_asked = |packet: &&Vec<u8>| {
+                    rtp::read(packet, None, None).is_some_and(|read| {
+                        read.header.ssrc == media && sequences.contains(&read.header.sequence)
+                    })
+                };
+                again.extend(self.0.iter().filter(is_asked).cloned());
+            }
+        });
+        again
+    }
+}
