@@ -9,6 +9,7 @@
 mod inbox;
 mod publish;
 mod routes;
+mod wire;
 
 use std::collections::HashMap;
 use std::io::ErrorKind;
@@ -17,29 +18,29 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use mio::net::UdpSocket;
-use mio::{Events, Interest, Poll, Token, Waker};
-use rtcd_core::{CoreConfig, Input, LinkId, Output, Shard, Transport};
+use mio::{Events, Poll, Token, Waker};
+use rtcd_core::{CoreConfig, Input, LinkId, MediaBatch, Output, Shard, Transport};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
-use tracing::{debug, error, info};
+use tracing::{error, info};
 
 pub(crate) use inbox::{Inbox, InboxSender, ShardMessage};
 use publish::Published;
 use routes::{Route, Routes};
 pub(crate) use routes::{Ufrags, requested_ufrag};
+use wire::{Socket, Wire};
 
 use crate::control::ShardEvent;
 use crate::metrics::Metrics;
 use crate::placement::ShardId;
 use crate::tcp::FrameSender;
-use crate::udp::{MAX_DATAGRAM, ShardSockets};
+use crate::udp::ShardSockets;
 
 const WAKE: Token = Token(usize::MAX);
 /// Inbox messages a turn. Higher: sockets wait longer while many join.
 const INBOX_BUDGET: usize = 256;
-/// Datagrams a socket and turn. Higher: fewer turns, but what is to be sent waits longer.
-const SOCKET_BUDGET: usize = 64;
+/// Batches of datagrams a socket and turn. Higher: fewer turns, but what is to be sent waits longer.
+const SOCKET_BUDGET: usize = 2;
 /// Longest sleep: counters are published at least this often.
 const LONGEST_SLEEP: Duration = Duration::from_millis(500);
 /// One datagram in so many is timed. More often: the clock and the histogram cost more.
@@ -80,32 +81,25 @@ impl Drop for Over {
 
 /// Starts a shard's thread; `over` is told when it ends.
 pub(crate) fn spawn(
-    parts: ShardParts,
+    mut parts: ShardParts,
     over: Arc<Notify>,
 ) -> anyhow::Result<std::thread::JoinHandle<()>> {
     let id = parts.id.0;
     let over = Over(over);
-    let mut driver = Driver::new(parts)?;
+    let sockets = wire::watch(std::mem::take(&mut parts.sockets), &parts.poll)?;
     std::thread::Builder::new()
         .name(format!("shard-{id}"))
         .spawn(move || {
             let _over = over;
-            driver.run();
+            Driver::new(parts, sockets).run();
         })
         .context("start a shard's thread")
-}
-
-struct Socket {
-    address: SocketAddr,
-    socket: UdpSocket,
-    /// May have more: the poll tells of a change only once.
-    readable: bool,
 }
 
 struct Driver {
     id: ShardId,
     shard: Shard,
-    sockets: Vec<Socket>,
+    wire: Wire,
     inbox: Inbox,
     poll: Poll,
     peers: Vec<InboxSender>,
@@ -115,7 +109,6 @@ struct Driver {
     ufrags: Arc<Ufrags>,
     events: UnboundedSender<ShardEvent>,
     published: Published,
-    buffer: Vec<u8>,
     /// Datagrams until one is timed.
     until_sample: u32,
     deadline: Instant,
@@ -124,25 +117,13 @@ struct Driver {
 }
 
 impl Driver {
-    fn new(parts: ShardParts) -> anyhow::Result<Self> {
+    /// Made on the shard's own thread.
+    fn new(parts: ShardParts, sockets: Vec<Socket>) -> Self {
         let now = Instant::now();
-        let mut sockets = Vec::new();
-        for (index, (address, mut socket)) in parts.sockets.0.into_iter().enumerate() {
-            parts
-                .poll
-                .registry()
-                .register(&mut socket, Token(index), Interest::READABLE)
-                .context("watch a media socket")?;
-            sockets.push(Socket {
-                address,
-                socket,
-                readable: true,
-            });
-        }
-        Ok(Self {
+        Self {
             id: parts.id,
             shard: Shard::new(parts.core, now),
-            sockets,
+            wire: Wire::new(sockets),
             inbox: parts.inbox,
             poll: parts.poll,
             peers: parts.peers,
@@ -152,12 +133,11 @@ impl Driver {
             ufrags: parts.ufrags,
             events: parts.events,
             published: Published::new(parts.id, parts.metrics, now),
-            buffer: vec![0; MAX_DATAGRAM],
             until_sample: SAMPLE_EVERY,
             deadline: now,
             next_sweep: now + SWEEP_EVERY,
             stopped: false,
-        })
+        }
     }
 
     fn run(&mut self) {
@@ -172,9 +152,7 @@ impl Driver {
             }
             let now = Instant::now();
             for event in &events {
-                if let Some(socket) = self.sockets.get_mut(event.token().0) {
-                    socket.readable = true;
-                }
+                self.wire.became_readable(event.token());
             }
             self.take_messages(now);
             self.take_datagrams(now);
@@ -188,7 +166,7 @@ impl Driver {
     }
 
     fn sleep(&self) -> Duration {
-        if self.inbox.has_messages() || self.sockets.iter().any(|socket| socket.readable) {
+        if self.inbox.has_messages() || self.wire.is_readable() {
             return Duration::ZERO;
         }
         self.deadline
@@ -276,59 +254,65 @@ impl Driver {
     }
 
     fn take_datagrams(&mut self, now: Instant) {
-        for index in 0..self.sockets.len() {
+        for index in 0..self.wire.len() {
             for _ in 0..SOCKET_BUDGET {
-                if !self.take_datagram(index, now) {
+                let Some((destination, count)) = self.wire.receive(index) else {
                     break;
+                };
+                for datagram in 0..count {
+                    self.take_datagram(datagram, destination, now);
                 }
             }
         }
     }
 
-    /// Takes one datagram from a socket; says whether there may be another.
-    fn take_datagram(&mut self, index: usize, now: Instant) -> bool {
-        let Some(socket) = self.sockets.get_mut(index).filter(|socket| socket.readable) else {
-            return false;
+    /// Takes one datagram of the batch that was received last.
+    fn take_datagram(&mut self, index: usize, destination: SocketAddr, now: Instant) {
+        let Some((arrival, contents)) = self.wire.arrival(index) else {
+            return;
         };
-        let (len, source) = match socket.socket.recv_from(&mut self.buffer) {
-            Ok(received) => received,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                socket.readable = false;
-                return false;
-            }
-            // An ICMP answer to something sent earlier; the session's own timers deal with it.
-            Err(_) => return true,
+        let source = arrival.source;
+        let route = if self.peers.len() < 2 {
+            Route::Here
+        } else {
+            let (shard, ufrags, own) = (&self.shard, &self.ufrags, self.id);
+            self.routes.route(source, contents, now, |ufrag| {
+                if shard.knows_ufrag(ufrag) {
+                    Some(own)
+                } else {
+                    ufrags.owner(ufrag)
+                }
+            })
         };
-        let destination = socket.address;
-        match self.route(source, len, now) {
+        match route {
             Route::Here => {
                 self.until_sample = self.until_sample.checked_sub(1).unwrap_or(SAMPLE_EVERY);
                 if self.until_sample == 0 {
-                    self.timed(source, destination, len, now);
+                    self.timed(index, destination, now);
                 } else {
-                    self.feed(source, destination, len, now);
+                    self.feed(index, destination, now);
                 }
             }
-            Route::Other(owner) => self.hand_over(owner, source, destination, len, false),
+            Route::Other(owner) => self.hand_over(owner, index, destination, false),
             Route::AskAll => {
                 let own = self.id;
                 for peer in (0..self.peers.len())
                     .map(ShardId)
                     .filter(|peer| *peer != own)
                 {
-                    self.hand_over(peer, source, destination, len, true);
+                    self.hand_over(peer, index, destination, true);
                 }
             }
         }
-        true
     }
 
-    fn feed(&mut self, source: SocketAddr, destination: SocketAddr, len: usize, now: Instant) {
-        let transport = Transport::Udp;
-        let contents = self.buffer.get(..len).unwrap_or_default();
+    fn feed(&mut self, index: usize, destination: SocketAddr, now: Instant) {
+        let Some((arrival, contents)) = self.wire.arrival(index) else {
+            return;
+        };
         let input = Input::Datagram {
-            transport,
-            source,
+            transport: Transport::Udp,
+            source: arrival.source,
             destination,
             contents,
         };
@@ -336,47 +320,26 @@ impl Driver {
     }
 
     /// Feeds one datagram and sends everything it leads to, by the clock.
-    fn timed(&mut self, source: SocketAddr, destination: SocketAddr, len: usize, now: Instant) {
+    fn timed(&mut self, index: usize, destination: SocketAddr, now: Instant) {
         self.carry_out();
         self.shard.take_fanned_out();
         let start = Instant::now();
-        self.feed(source, destination, len, now);
+        self.feed(index, destination, now);
         self.carry_out();
         if let Some((group, kind)) = self.shard.take_fanned_out() {
             self.published.fanned_out(group, kind, start.elapsed());
         }
     }
 
-    fn route(&mut self, source: SocketAddr, len: usize, now: Instant) -> Route {
-        if self.peers.len() < 2 {
-            return Route::Here;
-        }
-        let contents = self.buffer.get(..len).unwrap_or_default();
-        let (shard, ufrags, own) = (&self.shard, &self.ufrags, self.id);
-        self.routes.route(source, contents, now, |ufrag| {
-            if shard.knows_ufrag(ufrag) {
-                Some(own)
-            } else {
-                ufrags.owner(ufrag)
-            }
-        })
-    }
-
-    fn hand_over(
-        &mut self,
-        owner: ShardId,
-        source: SocketAddr,
-        destination: SocketAddr,
-        len: usize,
-        asked: bool,
-    ) {
-        let contents = self.buffer.get(..len).unwrap_or_default().to_vec();
-        let transport = Transport::Udp;
+    fn hand_over(&mut self, owner: ShardId, index: usize, destination: SocketAddr, asked: bool) {
+        let Some((arrival, contents)) = self.wire.arrival(index) else {
+            return;
+        };
         let message = ShardMessage::Datagram {
-            transport,
-            source,
+            transport: Transport::Udp,
+            source: arrival.source,
             destination,
-            contents,
+            contents: contents.to_vec(),
             asked,
         };
         let sent = self.peers.get(owner.0).map(|peer| peer.send(message));
@@ -393,9 +356,13 @@ impl Driver {
                     destination,
                     contents,
                 } => match transport {
-                    Transport::Udp => self.send_datagram(source, destination, &contents),
+                    Transport::Udp => {
+                        let sent = self.wire.send(source, destination, &contents);
+                        self.published.sent(sent);
+                    }
                     Transport::Tcp => self.send_frame(destination, contents),
                 },
+                Output::Media(batch) => self.send_media(batch),
                 Output::Signal { key, message } => self.tell(ShardEvent::Signal { key, message }),
                 Output::Voice { key, message } => self.tell(ShardEvent::Voice { key, message }),
                 Output::Closed {
@@ -431,24 +398,21 @@ impl Driver {
         }
     }
 
-    fn send_datagram(&mut self, source: SocketAddr, destination: SocketAddr, contents: &[u8]) {
-        let socket = self
-            .sockets
-            .iter()
-            .find(|socket| socket.address == source)
-            .or_else(|| {
-                let same_family = |socket: &&Socket| socket.address.is_ipv4() == source.is_ipv4();
-                self.sockets.iter().find(same_family)
-            });
-        let Some(socket) = socket else { return };
-        match socket.socket.send_to(contents, destination) {
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => self.published.send_blocked(),
-            Err(error) => {
-                debug!(shard = self.id.0, %error, "datagram not sent");
-                self.published.send_refused();
+    fn send_media(&mut self, batch: MediaBatch) {
+        for (group, bytes) in batch.groups() {
+            match group.transport {
+                Transport::Udp => {
+                    let sent = self.wire.send_group(group, bytes);
+                    self.published.sent(sent);
+                }
+                Transport::Tcp => {
+                    for packet in group.packets(bytes) {
+                        self.send_frame(group.destination, packet.to_vec());
+                    }
+                }
             }
         }
+        self.shard.recycle(batch);
     }
 
     fn send_frame(&mut self, destination: SocketAddr, contents: Vec<u8>) {

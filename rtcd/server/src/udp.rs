@@ -21,7 +21,7 @@ const PORT_ATTEMPTS: usize = 16;
 pub(crate) const MAX_DATAGRAM: usize = 2048;
 
 /// The sockets of one shard, and the addresses they are bound to.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct ShardSockets(pub(crate) Vec<(SocketAddr, UdpSocket)>);
 
 /// Binds every address for every shard. An address that cannot be bound is logged and left out.

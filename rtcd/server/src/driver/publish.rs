@@ -12,6 +12,7 @@ use rtcd_core::{
     ConnState, Counters, DropReason, ErrorKind, GroupCounters, Measurement, TrackDirection,
 };
 
+use super::wire::SendResult;
 use crate::metrics::{Metrics, seconds};
 use crate::placement::ShardId;
 
@@ -65,12 +66,9 @@ impl Published {
         }
     }
 
-    pub(super) fn send_blocked(&mut self) {
-        self.shed.send_blocked += 1;
-    }
-
-    pub(super) fn send_refused(&mut self) {
-        self.shed.send_refused += 1;
+    pub(super) const fn sent(&mut self, result: SendResult) {
+        self.shed.send_blocked += result.blocked;
+        self.shed.send_refused += result.refused;
     }
 
     pub(super) fn frame_dropped(&mut self) {
