@@ -62,7 +62,8 @@ pub enum EgressPath {
 /// Addresses and time limits of a shard. The defaults are those of the reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CoreConfig {
-    /// In the order they are offered. Without any, nobody can connect.
+    /// In the order they are offered, to sessions that bring none of their own. Without any, nobody
+    /// can connect.
     pub candidates: Vec<HostCandidate>,
     /// From join to the participant's first offer.
     pub first_offer_timeout: Duration,
@@ -97,22 +98,26 @@ impl Default for CoreConfig {
     }
 }
 
-impl CoreConfig {
-    /// Returns the advertised address of the local address a datagram arrived at.
-    pub(crate) fn advertised(&self, transport: Transport, local: SocketAddr) -> SocketAddr {
-        self.candidates
-            .iter()
-            .find(|candidate| candidate.transport == transport && candidate.local == local)
-            .map_or(local, |candidate| candidate.advertised)
-    }
+/// Returns the advertised address of the local address a datagram arrived at.
+pub(crate) fn advertised(
+    candidates: &[HostCandidate],
+    transport: Transport,
+    local: SocketAddr,
+) -> SocketAddr {
+    candidates
+        .iter()
+        .find(|candidate| candidate.transport == transport && candidate.local == local)
+        .map_or(local, |candidate| candidate.advertised)
+}
 
-    /// Returns the local address behind an advertised one.
-    pub(crate) fn local(&self, transport: Transport, advertised: SocketAddr) -> SocketAddr {
-        self.candidates
-            .iter()
-            .find(|candidate| {
-                candidate.transport == transport && candidate.advertised == advertised
-            })
-            .map_or(advertised, |candidate| candidate.local)
-    }
+/// Returns the local address behind an advertised one.
+pub(crate) fn local(
+    candidates: &[HostCandidate],
+    transport: Transport,
+    advertised: SocketAddr,
+) -> SocketAddr {
+    candidates
+        .iter()
+        .find(|candidate| candidate.transport == transport && candidate.advertised == advertised)
+        .map_or(advertised, |candidate| candidate.local)
 }

@@ -6,11 +6,13 @@
 //! (in-process queue, node connection, border connection).
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proto::id::{CallId, GroupId, SessionId, UserId};
 use proto::rtcd::RtcMessage;
 
+use crate::config::HostCandidate;
 use crate::egress::MediaBatch;
 
 /// A call within its tenant. Another tenant's call of the same id is another call.
@@ -50,6 +52,8 @@ pub struct JoinRequest {
     pub av1_support: bool,
     /// Server offers go over the data channel instead of the control socket.
     pub dc_signalling: bool,
+    /// Where this participant can reach the node; `None`: at `CoreConfig::candidates`.
+    pub candidates: Option<Arc<[HostCandidate]>>,
 }
 
 /// Everything that can happen to a shard.

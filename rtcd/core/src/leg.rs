@@ -128,7 +128,7 @@ impl Leg {
     /// Takes a session in; the shard made sure that its id is new.
     pub(crate) fn join(&mut self, ctx: &mut Ctx<'_>, request: JoinRequest) -> Option<u32> {
         let index = u32::try_from(self.members.len()).ok()?;
-        let mut session = Session::new(ctx.template, ctx.now);
+        let mut session = Session::new(ctx.template, request.candidates.clone(), ctx.now);
         ctx.notes.ufrags.push((index, session.ufrag()));
         ctx.counters.group(&self.key.group).sessions += 1;
         self.index_by_session
@@ -152,7 +152,6 @@ impl Leg {
         (transport, source, destination): (Transport, SocketAddr, SocketAddr),
         contents: &[u8],
     ) -> bool {
-        let destination = ctx.config.advertised(transport, destination);
         let now = ctx.now;
         let Some(member) = self.member(index) else {
             return false;
@@ -227,7 +226,7 @@ impl Leg {
             self.events = events;
             return;
         };
-        match member.session.drain(ctx.config, ctx.out, &mut events) {
+        match member.session.drain(ctx.out, &mut events) {
             Ok(at) => member.timeout = at,
             Err(error) => {
                 tracing::debug!(session = %member.id(), %error, "connection broke");
@@ -388,11 +387,7 @@ impl Leg {
         let mut streams: Vec<_> = ended.iter_mut().filter_map(Sender::own).collect();
         member.session.close(&mut streams, ctx.media);
         let mut ignored = Vec::new();
-        if member
-            .session
-            .drain(ctx.config, ctx.out, &mut ignored)
-            .is_err()
-        {
+        if member.session.drain(ctx.out, &mut ignored).is_err() {
             tracing::debug!(session = %member.id(), "goodbye of a broken connection");
         }
         ctx.counters.conn_state(ConnState::Closed);

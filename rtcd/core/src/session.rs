@@ -11,6 +11,7 @@ mod senders;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proto::rtcd::{ChannelMessage, Codec};
@@ -29,7 +30,7 @@ pub(crate) use senders::{Sender, Sent};
 /// Names an m-line of one session.
 pub(crate) use str0m::media::Mid;
 
-use crate::config::{CoreConfig, EgressPath, WallClock};
+use crate::config::{self, CoreConfig, EgressPath, HostCandidate, WallClock};
 use crate::egress::{Egress, EgressStream, Feedback, MediaBatch, PROBE_SSRC, Path};
 use crate::io::{LinkedPacket, Output, Transport};
 
@@ -93,7 +94,7 @@ struct KnownStream {
 #[derive(Debug, Clone)]
 pub(crate) struct SessionTemplate {
     rtc: RtcConfig,
-    candidates: Vec<Candidate>,
+    candidates: Arc<[HostCandidate]>,
     nack_buffer: usize,
     egress: EgressPath,
     clock: WallClock,
@@ -122,20 +123,9 @@ impl SessionTemplate {
             // As contracted: what is lost is sent again on the stream itself.
             without_retransmission_streams(&mut rtc);
         }
-        let candidates = config.candidates.iter().filter_map(|candidate| {
-            let built = match candidate.transport {
-                Transport::Udp => Candidate::host(candidate.advertised, Protocol::Udp),
-                Transport::Tcp => Candidate::builder()
-                    .tcp()
-                    .host(candidate.advertised)
-                    .tcptype(TcpType::Passive)
-                    .build(),
-            };
-            built.ok()
-        });
         Self {
             rtc,
-            candidates: candidates.collect(),
+            candidates: config.candidates.as_slice().into(),
             nack_buffer: config.nack_buffer.max(1),
             egress: config.egress,
             clock: config.clock.unwrap_or(WallClock::new(now, Duration::ZERO)),
@@ -163,9 +153,23 @@ fn without_retransmission_streams(rtc: &mut RtcConfig) {
     }
 }
 
+fn built(candidate: &HostCandidate) -> Option<Candidate> {
+    let built = match candidate.transport {
+        Transport::Udp => Candidate::host(candidate.advertised, Protocol::Udp),
+        Transport::Tcp => Candidate::builder()
+            .tcp()
+            .host(candidate.advertised)
+            .tcptype(TcpType::Passive)
+            .build(),
+    };
+    built.ok()
+}
+
 /// One WebRTC connection.
 pub(crate) struct Session {
     rtc: Box<Rtc>,
+    /// Where the participant can reach us, and the local addresses behind it.
+    reachable: Arc<[HostCandidate]>,
     candidates: Vec<String>,
     pending: Option<PendingOffer>,
     channel: Option<ChannelId>,
@@ -195,17 +199,23 @@ impl std::fmt::Debug for Session {
 }
 
 impl Session {
-    pub(crate) fn new(template: &SessionTemplate, now: Instant) -> Self {
+    pub(crate) fn new(
+        template: &SessionTemplate,
+        reachable: Option<Arc<[HostCandidate]>>,
+        now: Instant,
+    ) -> Self {
         let (rtc, keys) = build_tapped(template.rtc.clone(), now);
         let mut rtc = Box::new(rtc);
         let mut candidates = Vec::new();
-        for candidate in &template.candidates {
-            if let Some(added) = rtc.add_local_candidate(candidate.clone()) {
+        let reachable = reachable.unwrap_or_else(|| Arc::clone(&template.candidates));
+        for candidate in reachable.iter().filter_map(built) {
+            if let Some(added) = rtc.add_local_candidate(candidate) {
                 candidates.push(added.to_sdp_string());
             }
         }
         Self {
             rtc,
+            reachable,
             candidates,
             pending: None,
             channel: None,
@@ -257,6 +267,7 @@ impl Session {
             Transport::Udp => Protocol::Udp,
             Transport::Tcp => Protocol::Tcp,
         };
+        let destination = config::advertised(&self.reachable, transport, destination);
         let Ok(receive) = Receive::new(protocol, source, destination, contents) else {
             return Ok(false);
         };
@@ -315,7 +326,6 @@ impl Session {
     /// Takes everything out: datagrams into `out`, events into `events`. Returns when to `tick`.
     pub(crate) fn drain(
         &mut self,
-        config: &CoreConfig,
         out: &mut VecDeque<Output>,
         events: &mut Vec<SessionEvent>,
     ) -> Result<Instant, Box<RtcError>> {
@@ -333,7 +343,7 @@ impl Session {
                         Protocol::Udp => Transport::Udp,
                         Protocol::Tcp | Protocol::SslTcp | Protocol::Tls => Transport::Tcp,
                     };
-                    let source = config.local(transport, transmit.source);
+                    let source = config::local(&self.reachable, transport, transmit.source);
                     let destination = transmit.destination;
                     let contents: Vec<u8> = transmit.contents.into();
                     if contents.first().is_some_and(|byte| *byte > 3) {

@@ -113,6 +113,7 @@ fn a_bad_first_offer_closes_and_a_bad_later_one_does_not() {
         channel: None,
         av1_support: false,
         dc_signalling: true,
+        candidates: None,
     };
     world.input(0, Input::Join(request));
     let data = br#"{"type":"offer","sdp":"nonsense"}"#.to_vec();

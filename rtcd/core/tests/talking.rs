@@ -244,6 +244,7 @@ fn a_duplicate_join_changes_nothing() {
         channel: None,
         av1_support: false,
         dc_signalling: true,
+        candidates: None,
     };
     world.input(0, rtcd_core::Input::Join(request));
     assert_eq!((world.shards[0].sessions(), world.shards[0].legs()), (1, 1));

@@ -196,6 +196,7 @@ impl Control {
             channel: (!join.channel.is_empty()).then(|| join.channel.clone()),
             av1_support: join.av1_support,
             dc_signalling: join.dc_signalling,
+            candidates: None,
         };
         // Sent under the lock: joins, links and leaves of a call reach its shards in one order.
         if self

@@ -183,6 +183,7 @@ impl World {
             channel: None,
             av1_support: style.av1,
             dc_signalling: style.dc_signalling,
+            candidates: None,
         };
         self.input(shard, Input::Join(request));
         let mut participant = Participant::new(name, address, shard, style, self.now);

@@ -21,6 +21,7 @@ fn join(shard: &mut Shard, call: &str, session: &str) {
         channel: None,
         av1_support: false,
         dc_signalling: true,
+        candidates: None,
     };
     shard.handle_input(shard.now, Input::Join(request));
 }
