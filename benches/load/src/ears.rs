@@ -204,10 +204,6 @@ impl Ears {
         (index, stream.take(index))
     }
 
-    pub(crate) fn streams(&self) -> &[Stream] {
-        &self.streams
-    }
-
     pub(crate) fn streams_mut(&mut self) -> std::slice::IterMut<'_, Stream> {
         self.streams.iter_mut()
     }
@@ -300,7 +296,7 @@ mod tests {
         }
         let counts = ears.counts();
         assert_eq!((counts.received, counts.expected), (200_000, 200_000));
-        assert_eq!(ears.streams()[0].highest(), 199_999);
+        assert_eq!(ears.streams[0].highest(), 199_999);
     }
 
     #[test]
@@ -343,7 +339,7 @@ mod tests {
         ears.hear(2, 500, 1);
         ears.hear(1, 11, 1);
         ears.hear(2, 502, 1);
-        assert_eq!(ears.streams().len(), 2);
+        assert_eq!(ears.streams.len(), 2);
         assert_eq!(ears.counts().lost(), 1);
     }
 }

@@ -56,7 +56,7 @@ pub(crate) const MEANINGS: &[(&str, &str, usize, &str)] = &[
         "floor_us",
         "us",
         3,
-        "own header, cipher and sendto to as many destinations, measured before the round",
+        "own header, cipher and sendto to as many destinations, measured right behind the round",
     ),
     (
         "floor_gso_us",
@@ -172,9 +172,25 @@ pub(crate) struct Round {
     /// SRTP profiles and how many transports negotiated them.
     pub(crate) profiles: BTreeMap<&'static str, usize>,
     pub(crate) figures: Figures,
+    /// Share of packets, and the delay in milliseconds that so many do not exceed.
+    pub(crate) delays: Vec<(f64, f64)>,
 }
 
 impl Round {
+    /// A round that could not be played.
+    pub(crate) fn failed(server: &str, scenario: &str, error: &anyhow::Error) -> Self {
+        Self {
+            server: server.to_owned(),
+            scenario: scenario.to_owned(),
+            rounds: 1,
+            void: vec![format!("{error:#}")],
+            notes: Vec::new(),
+            profiles: BTreeMap::new(),
+            figures: Figures::new(),
+            delays: Vec::new(),
+        }
+    }
+
     pub(crate) const fn is_valid(&self) -> bool {
         self.void.is_empty()
     }
@@ -220,6 +236,26 @@ pub(crate) fn median_round(rounds: &[Round]) -> Option<Round> {
         figures,
         ..last.clone()
     })
+}
+
+/// The median of `figure` over the valid rounds; `None` of none.
+pub(crate) fn median_of(rounds: &[Round], figure: &str) -> Option<f64> {
+    let valid = rounds.iter().filter(|round| round.is_valid());
+    let values: Vec<f64> = valid.filter_map(|round| round.figure(figure)).collect();
+    (!values.is_empty()).then(|| median(&values))
+}
+
+/// The median of `figure` in `rounds` over the same in `others`, round by round: both of a pair were
+/// played one after the other, and what the machine did meanwhile cancels out.
+pub(crate) fn median_ratio(rounds: &[Round], others: &[Round], figure: &str) -> Option<f64> {
+    let ratios: Vec<f64> = rounds
+        .iter()
+        .zip(others)
+        .filter(|(round, other)| round.is_valid() && other.is_valid())
+        .filter_map(|(round, other)| Some(round.figure(figure)? / other.figure(figure)?))
+        .filter(|ratio| ratio.is_finite())
+        .collect();
+    (!ratios.is_empty()).then(|| median(&ratios))
 }
 
 /// The middle value; of two, their mean; 0 for none.
@@ -272,6 +308,7 @@ mod tests {
             notes: Vec::new(),
             profiles: BTreeMap::new(),
             figures: Figures::from([("loss", figure)]),
+            delays: Vec::new(),
         }
     }
 
@@ -310,6 +347,17 @@ mod tests {
         let median = median_round(&[round(5.0, &["loss"]), round(6.0, &["loss"])]).unwrap();
         assert_eq!(median.void, ["loss"]);
         assert!(median_round(&[]).is_none());
+    }
+
+    #[test]
+    fn ratios_are_of_pairs() {
+        let ours = [round(1.0, &[]), round(30.0, &[]), round(2.0, &["loss"])];
+        let theirs = [round(2.0, &[]), round(40.0, &[]), round(1.0, &[])];
+        let ratio = median_ratio(&ours, &theirs, "loss").unwrap();
+        assert!(equal(ratio, f64::midpoint(0.5, 0.75)));
+        assert_eq!(median_ratio(&ours[2..], &theirs[2..], "loss"), None);
+        assert!(equal(median_of(&ours, "loss").unwrap(), 15.5));
+        assert_eq!(median_of(&ours, "delay_ms_p50"), None);
     }
 
     #[test]

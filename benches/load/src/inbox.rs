@@ -92,7 +92,7 @@ impl Inbox {
                     .address
                     .map(|address| SocketAddr::V4(SocketAddrV4::from(address))),
                 at: is_timed
-                    .then(|| message.cmsgs().ok()?.find_map(arrival))
+                    .then(|| message.cmsgs().ok()?.find_map(|about| arrival(&about)))
                     .flatten(),
             }
         }));
@@ -118,14 +118,14 @@ impl Inbox {
     clippy::wildcard_enum_match_arm,
     reason = "only one kind of control message was asked for"
 )]
-fn arrival(message: ControlMessageOwned) -> Option<u64> {
+fn arrival(message: &ControlMessageOwned) -> Option<u64> {
     match message {
-        ControlMessageOwned::ScmTimestampns(time) => nanos(time),
+        ControlMessageOwned::ScmTimestampns(time) => nanos(*time),
         _ => None,
     }
 }
 
-pub(crate) fn nanos(time: TimeSpec) -> Option<u64> {
+fn nanos(time: TimeSpec) -> Option<u64> {
     let seconds = u64::try_from(time.tv_sec()).ok()?;
     let rest = u64::try_from(time.tv_nsec()).ok()?;
     Some(seconds * 1_000_000_000 + rest)

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use rtcd_srtp::keys::{KeySlot, build_tapped};
+use rtcd_srtp::rtp;
 use str0m::change::{SdpAnswer, SdpApi, SdpOffer, SdpPendingOffer};
 use str0m::channel::ChannelId;
 use str0m::crypto::dtls::DtlsCert;
@@ -22,9 +23,11 @@ use str0m::net::{Protocol, Receive};
 use str0m::rtp::Extension;
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
+use crate::inbox::Datagram;
 use crate::media::Media;
 use crate::sdp;
 use crate::servers::LegEvent;
+use crate::stamp;
 
 /// Room for what arrives between two visits: at 2,500 packets a second, 0.4 s.
 const RECEIVE_BUFFER: usize = 1 << 20;
@@ -111,26 +114,17 @@ impl Leg {
         })
     }
 
-    /// Our only candidate, as `candidate:..`, for servers that want it apart from the description.
-    pub(crate) fn candidate(&self) -> anyhow::Result<String> {
-        Ok(Candidate::host(self.local, "udp")
-            .context("make a candidate")?
-            .to_sdp_string())
-    }
-
-    /// Makes an offer of what `change` adds; `None` when it adds nothing.
+    /// Makes an offer of what `change` adds. It holds our candidate.
     pub(crate) fn offer<R>(
         &mut self,
         change: impl FnOnce(&mut SdpApi<'_>) -> R,
-    ) -> anyhow::Result<(R, Option<String>)> {
+    ) -> anyhow::Result<(R, String)> {
         let mut api = self.rtc.sdp_api();
         let added = change(&mut api);
-        let Some((offer, pending)) = api.apply() else {
-            return Ok((added, None));
-        };
+        let (offer, pending) = api.apply().context("offer something new")?;
         self.pending = Some(pending);
         let sdp = sdp::with_own_ssrcs(&offer.to_sdp_string(), &mut self.own_ssrcs);
-        Ok((added, Some(sdp)))
+        Ok((added, sdp))
     }
 
     /// Takes the server's answer to the last offer; one without an offer is ignored.
@@ -207,14 +201,32 @@ impl Leg {
         &self.socket
     }
 
-    /// A datagram that is not media.
+    /// Takes a datagram. Media is counted; for anything else, returns when it arrived.
     pub(crate) fn on_datagram(
         &mut self,
-        contents: &[u8],
-        source: SocketAddr,
+        datagram: Datagram<'_>,
         now: Instant,
-    ) -> anyhow::Result<()> {
-        let Ok(contents) = contents.try_into() else {
+    ) -> anyhow::Result<Option<Instant>> {
+        let Datagram {
+            bytes,
+            source,
+            arrived,
+        } = datagram;
+        match (&mut self.media, source) {
+            (Some(media), _) if rtp::is_rtp(bytes) => media.on_rtp(bytes, arrived, now),
+            (Some(media), _) if rtp::is_rtcp(bytes) => media.on_rtcp(bytes, now),
+            (_, Some(source)) => {
+                return self
+                    .on_other(bytes, source, now)
+                    .map(|()| Some(on_our_clock(arrived, now)));
+            }
+            (_, None) => {}
+        }
+        Ok(None)
+    }
+
+    fn on_other(&mut self, bytes: &[u8], source: SocketAddr, now: Instant) -> anyhow::Result<()> {
+        let Ok(contents) = bytes.try_into() else {
             return Ok(());
         };
         let receive = Receive {
@@ -226,14 +238,14 @@ impl Leg {
         self.rtc
             .handle_input(Input::Receive(now, receive))
             .context("take a datagram")?;
-        self.drain(now).map(drop)
+        self.drain(now)
     }
 
     pub(crate) fn on_timeout(&mut self, now: Instant) -> anyhow::Result<()> {
         self.rtc
             .handle_input(Input::Timeout(now))
             .context("pass the time")?;
-        self.drain(now).map(drop)
+        self.drain(now)
     }
 
     /// Sends a datagram of ours, sealed already, where str0m's go; false when the kernel refused.
@@ -246,17 +258,15 @@ impl Leg {
         std::mem::take(&mut self.events)
     }
 
-    /// Lets str0m send and report; returns how many datagrams left.
-    pub(crate) fn drain(&mut self, now: Instant) -> anyhow::Result<usize> {
-        let mut sent = 0;
+    /// Lets str0m send and report.
+    pub(crate) fn drain(&mut self, now: Instant) -> anyhow::Result<()> {
         loop {
             match self.rtc.poll_output().context("drain a participant")? {
                 Output::Timeout(at) => {
                     self.deadline = at;
-                    return Ok(sent);
+                    return Ok(());
                 }
                 Output::Transmit(transmit) => {
-                    sent += 1;
                     // A full socket buffer is loss, which retransmission repairs for these.
                     let _sent = self
                         .socket
@@ -288,6 +298,14 @@ impl Leg {
             _ => {}
         }
     }
+}
+
+/// The kernel's stamp as an instant.
+fn on_our_clock(arrived: Option<u64>, now: Instant) -> Instant {
+    arrived
+        .map(|arrived| Duration::from_nanos(stamp::now().saturating_sub(arrived)))
+        .and_then(|ago| now.checked_sub(ago))
+        .unwrap_or(now)
 }
 
 /// How packets on one m-line are labelled.

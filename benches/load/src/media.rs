@@ -128,25 +128,9 @@ impl Media {
         }
     }
 
-    pub(crate) fn stream_count(&self) -> usize {
-        self.ears.streams().len()
-    }
-
-    /// Packets by stream, in the order in which streams appeared.
-    pub(crate) fn received_by_stream(&self) -> impl Iterator<Item = u64> + '_ {
-        self.ears
-            .streams()
-            .iter()
-            .map(|stream| stream.counts.received)
-    }
-
     /// Measures the delay here from now on: the socket must deliver the kernel's stamps.
     pub(crate) const fn measure_delay(&mut self) {
         self.is_timed = true;
-    }
-
-    pub(crate) const fn is_timed(&self) -> bool {
-        self.is_timed
     }
 
     pub(crate) const fn lose_video(&mut self, per_mille: u32) {

@@ -8,14 +8,12 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
-use rtcd_srtp::rtp;
 
 use crate::inbox::{Inbox, stamp_arrivals};
 use crate::leg::Legs;
 use crate::media::Totals;
 use crate::mouth::Mouth;
 use crate::servers::{Door, Kind, Letter, Seat, Server, Wish};
-use crate::stamp;
 use crate::world::{Habits, Join};
 
 const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(1);
@@ -137,16 +135,17 @@ impl Participant {
     }
 
     /// Starts or stops the voices; returns those that began, with their first packet's time.
-    /// Screens begin at the first call and never stop.
+    /// Screens begin with the first call of this and never stop.
     pub(crate) fn set_speaking(&mut self, speaks: bool, now: Instant) -> Vec<(usize, Instant)> {
         let mut began = Vec::new();
         let mouths = self.mouths.iter_mut().zip(&mut self.speaking);
         for (number, (mouth, speaking)) in mouths.enumerate() {
-            if *speaking == speaks || (mouth.kind == Kind::Screen && !speaks) {
+            let goes_on = speaks || mouth.kind == Kind::Screen;
+            if *speaking == goes_on {
                 continue;
             }
-            *speaking = speaks;
-            if speaks {
+            *speaking = goes_on;
+            if goes_on {
                 mouth.resume(now + STAGGER.mul_f64(rand::random_range(0.0..1.0)));
                 began.push((number, mouth.next));
             }
@@ -175,26 +174,13 @@ impl Participant {
         refused: &mut u64,
         now: Instant,
     ) -> anyhow::Result<bool> {
-        let mut needs_action = false;
         let mut keyframe_wanted = false;
         let mut last_arrival = None;
         for leg in self.legs.iter_mut() {
             loop {
                 let more = inbox.fill(leg.socket(), self.is_timed)?;
                 for datagram in inbox.datagrams() {
-                    if rtp::is_rtp(datagram.bytes) {
-                        if let Some(media) = leg.media() {
-                            media.on_rtp(datagram.bytes, datagram.arrived, now);
-                        }
-                    } else if rtp::is_rtcp(datagram.bytes) {
-                        if let Some(media) = leg.media() {
-                            media.on_rtcp(datagram.bytes, now);
-                        }
-                    } else if let Some(source) = datagram.source {
-                        needs_action = true;
-                        last_arrival = last_arrival.max(Some(at(datagram.arrived, now)));
-                        leg.on_datagram(datagram.bytes, source, now)?;
-                    }
+                    last_arrival = last_arrival.max(leg.on_datagram(datagram, now)?);
                 }
                 if !more {
                     break;
@@ -215,7 +201,7 @@ impl Participant {
         if let Some(arrival) = last_arrival {
             self.came(arrival);
         }
-        Ok(needs_action)
+        Ok(last_arrival.is_some())
     }
 
     pub(crate) fn on_letter(&mut self, letter: &Letter, now: Instant) -> anyhow::Result<()> {
@@ -363,12 +349,4 @@ impl Participant {
             self.waited += at.saturating_duration_since(self.waiting_since);
         }
     }
-}
-
-/// The kernel's stamp on our clock.
-fn at(arrived: Option<u64>, now: Instant) -> Instant {
-    arrived
-        .map(|arrived| Duration::from_nanos(stamp::now().saturating_sub(arrived)))
-        .and_then(|ago| now.checked_sub(ago))
-        .unwrap_or(now)
 }

@@ -2,8 +2,8 @@
 //!
 //! In: a server, a scenario, times. Out: a `Round` of figures.
 //! The server's CPU time is divided by the packets that arrived at participants. Memory is counted
-//! against the fresh process. The floor is measured first, while the server idles, on its
-//! processors and with the cipher most rounds negotiate.
+//! against the fresh process. The floor is measured right behind, on the server's processors and
+//! with the cipher that was negotiated.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 
 use crate::figures::{Figures, MAX_LOSS, Round, quantile, real};
-use crate::floor::{self, Floor};
+use crate::floor;
 use crate::launch::{Running, Spec};
 use crate::process::{self, Reading};
 use crate::scenario::{Scenario, Timing};
 use crate::servers::Wish;
 use crate::servers::rtcd::Account;
-use crate::world::{Join, Tally, World};
+use crate::world::{Habits, Join, Tally, World};
 
 /// Participants joining at the same time before the measurement: more would measure the
 /// generator's own handshakes.
@@ -28,12 +28,16 @@ const OWN_LIMIT: f64 = 0.9;
 /// Packets of each stream that may be on their way at either end of a window.
 const IN_FLIGHT: f64 = 4.0;
 
+/// Shares of packets whose delay is kept for the report's curve.
+const DELAY_SHARES: [f64; 9] = [0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 0.999, 1.0];
+
 /// Everything about a round but the server and the scenario.
 #[derive(Debug, Clone)]
 pub(crate) struct Setup {
     pub(crate) account: Account,
     pub(crate) timing: Timing,
     pub(crate) with_floor: bool,
+    pub(crate) floor_destinations: usize,
     pub(crate) keep_alive: bool,
     /// Processors of a started server and of this generator, in the form of `taskset -c`; empty
     /// for all.
@@ -54,11 +58,16 @@ pub(crate) struct Stage {
 }
 
 /// Starts the server and lets everybody join.
-pub(crate) fn stage(spec: &Spec, scenario: &Scenario, setup: &Setup) -> anyhow::Result<Stage> {
+pub(crate) fn stage(
+    spec: &Spec,
+    scenario: &Scenario,
+    setup: &Setup,
+    habits: Habits,
+) -> anyhow::Result<Stage> {
     pin_this_thread(&setup.own_cpus)?;
     let mut running = spec.start(&setup.account, &setup.server_cpus)?;
     let fresh = read(&running)?;
-    let mut world = World::new(running.take_server()?, scenario.habits(setup.keep_alive))?;
+    let mut world = World::new(running.take_server()?, habits)?;
     let wishes = scenario.wishes();
     let serials = world.join_all(&wishes, JOINING_AT_ONCE)?;
     let joined = read(&running)?;
@@ -77,17 +86,17 @@ pub(crate) fn stage(spec: &Spec, scenario: &Scenario, setup: &Setup) -> anyhow::
 
 /// Plays one round.
 pub(crate) fn play(spec: &Spec, scenario: &Scenario, setup: &Setup) -> anyhow::Result<Round> {
-    let floor = setup
-        .with_floor
-        .then(|| floor_on(&setup.server_cpus, scenario.participants))
-        .transpose()?;
-    let mut stage = stage(spec, scenario, setup)?;
+    let mut stage = stage(spec, scenario, setup, scenario.habits(setup.keep_alive))?;
     let before = (scenario.joins_per_second > 0)
         .then(|| window(&mut stage, setup.timing.measure, 0))
         .transpose()?;
     let window = window(&mut stage, setup.timing.measure, scenario.joins_per_second)?;
-    let round = report(scenario, &stage, &window, before.as_ref(), floor);
+    let mut round = report(scenario, &stage, &window, before.as_ref());
     stage.world.leave_all()?;
+    drop(stage);
+    if setup.with_floor {
+        add_floor(&mut round, setup)?;
+    }
     Ok(round)
 }
 
@@ -168,12 +177,11 @@ fn storm(stage: &mut Stage, time: Duration, joins_per_second: u32) -> anyhow::Re
     Ok(())
 }
 
-fn report(
+pub(crate) fn report(
     scenario: &Scenario,
     stage: &Stage,
     window: &Window,
     before: Option<&Window>,
-    floor: Option<Floor>,
 ) -> Round {
     let mut figures = Figures::new();
     add_media(&mut figures, window);
@@ -190,13 +198,6 @@ fn report(
             real(grown) / 1000.0 / participants,
         );
     }
-    if let Some(floor) = floor {
-        figures.insert("floor_us", floor.sendto);
-        figures.insert("floor_gso_us", floor.gso);
-        if let Some(cpu) = figures.get("cpu_us_per_packet").copied() {
-            figures.insert("over_floor", cpu / floor.sendto);
-        }
-    }
     let (void, notes) = verdict(scenario, window, &figures);
     Round {
         server: stage.world.server_name().to_owned(),
@@ -206,6 +207,10 @@ fn report(
         notes,
         profiles: stage.world.profiles().into_iter().collect(),
         figures,
+        delays: DELAY_SHARES
+            .iter()
+            .filter_map(|share| Some((*share, quantile(&window.delays_ms, *share)?)))
+            .collect(),
     }
 }
 
@@ -370,15 +375,27 @@ fn read(running: &Running) -> anyhow::Result<Option<Reading>> {
     running.pid.map(process::read).transpose()
 }
 
-/// On the server's processors, in a thread of its own, as the pinning lasts.
-fn floor_on(cpus: &str, destinations: usize) -> anyhow::Result<Floor> {
-    let cpus = cpus.to_owned();
-    std::thread::spawn(move || {
+/// With the cipher that most transports used, on the server's processors: in a thread of its own, as
+/// the pinning lasts.
+fn add_floor(round: &mut Round, setup: &Setup) -> anyhow::Result<()> {
+    let profile = round.profiles.iter().max_by_key(|(_, count)| **count);
+    let Some((profile, _)) = profile else {
+        return Ok(());
+    };
+    let (profile, cpus) = ((*profile).to_owned(), setup.server_cpus.clone());
+    let destinations = setup.floor_destinations;
+    let floor = std::thread::spawn(move || {
         pin_this_thread(&cpus)?;
-        floor::measure(destinations, "AEAD_AES_256_GCM")
+        floor::measure(destinations, &profile)
     })
     .join()
-    .map_err(|_| anyhow::anyhow!("the floor's thread ended early"))?
+    .map_err(|_| anyhow::anyhow!("the floor's thread ended early"))??;
+    round.figures.insert("floor_us", floor.sendto);
+    round.figures.insert("floor_gso_us", floor.gso);
+    if let Some(cpu) = round.figure("cpu_us_per_packet") {
+        round.figures.insert("over_floor", cpu / floor.sendto);
+    }
+    Ok(())
 }
 
 /// Binds the calling thread to processors named like `0` or `0,1`; to all if empty.

@@ -101,6 +101,14 @@ const NAMED: &[Named] = &[
         "one call of 2000, 2 speakers",
     ),
     ("s1-50", [1, 50, 2, 0], 0, 0, "one call of 50, 2 speakers"),
+    ("s1-50x1", [1, 50, 1, 0], 0, 0, "one call of 50, 1 speaker"),
+    (
+        "s1-2000x1",
+        [1, 2000, 1, 0],
+        0,
+        0,
+        "one call of 2000, 1 speaker",
+    ),
     (
         "s1-2x500",
         [2, 500, 2, 0],
@@ -202,6 +210,14 @@ impl Scenario {
         }
         if self != before {
             self.name = self.numbers();
+        }
+        self
+    }
+
+    /// The same with fewer participants, for a quick look.
+    pub(crate) fn shrunk(mut self, by: usize) -> Self {
+        if by > 1 && self.participants > 50 {
+            self.participants = (self.participants / by).max(50);
         }
         self
     }

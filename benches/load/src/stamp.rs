@@ -4,8 +4,7 @@
 
 use std::time::SystemTime;
 
-/// Bytes at the end of a payload.
-pub(crate) const LEN: usize = 12;
+/// Before the time, at the end of a payload.
 const MARK: [u8; 4] = *b"sent";
 
 /// Nanoseconds since 1970.
@@ -44,7 +43,7 @@ mod tests {
         assert_eq!(find(&payload), None);
         put(&mut payload, 42);
         assert_eq!(find(&payload), Some(42));
-        assert_eq!(payload[..80 - LEN], [0x55; 68]);
+        assert_eq!(payload[..68], [0x55; 68]);
         assert_eq!(find(&payload[..8]), None);
     }
 }

@@ -40,6 +40,8 @@ pub(crate) struct Habits {
     pub(crate) timed_every: usize,
     /// Of 1,000 received video packets, how many are thrown away and asked for again.
     pub(crate) lose_per_mille: u32,
+    /// Voices wait for `World::let_speak`.
+    pub(crate) starts_silent: bool,
 }
 
 impl Default for Habits {
@@ -50,6 +52,7 @@ impl Default for Habits {
             voice_size: VoiceSize::Constant,
             timed_every: 16,
             lose_per_mille: 0,
+            starts_silent: false,
         }
     }
 }
@@ -244,23 +247,35 @@ impl World {
         self.run_for(Duration::from_millis(300))
     }
 
-    /// Lets the first `count` voices of every call speak and the others be silent.
+    /// Lets `count` voices speak, spread evenly over the calls, and the others be silent.
     pub(crate) fn let_speak(&mut self, count: usize) {
-        let mut of_call: HashMap<String, usize> = HashMap::new();
-        let now = Instant::now();
-        for (slot, participant) in self.people.iter_mut().enumerate() {
-            let Some(participant) = participant else {
+        let mut calls: Vec<(String, usize)> = Vec::new();
+        let mut voices = Vec::new();
+        for (slot, participant) in self.people.iter().enumerate() {
+            let Some(participant) = participant.as_ref().filter(|p| p.publishes_voice()) else {
                 continue;
             };
-            if !participant.publishes_voice() {
-                continue;
+            let known = calls
+                .iter()
+                .position(|(call, _)| call == participant.call());
+            let call = known.unwrap_or_else(|| {
+                calls.push((participant.call().to_owned(), 0));
+                calls.len() - 1
+            });
+            if let Some((_, voices_of_call)) = calls.get_mut(call) {
+                voices.push((*voices_of_call, call, slot));
+                *voices_of_call += 1;
             }
-            let seen = of_call.entry(participant.call().to_owned()).or_default();
-            let speaks = *seen < count;
-            *seen += 1;
-            for (number, at) in participant.set_speaking(speaks, now) {
-                self.speeches
-                    .push(Reverse((at, slot, number, participant.serial())));
+        }
+        voices.sort_unstable();
+        let now = Instant::now();
+        for (rank, (.., slot)) in voices.into_iter().enumerate() {
+            let Some(participant) = self.person(slot) else {
+                continue;
+            };
+            let serial = participant.serial();
+            for (number, at) in participant.set_speaking(rank < count, now) {
+                self.speeches.push(Reverse((at, slot, number, serial)));
             }
         }
     }
@@ -473,7 +488,8 @@ impl World {
         if was_joining && !participant.is_joining() {
             self.joining -= 1;
             self.joins.push(participant.join());
-            for (number, at) in participant.set_speaking(true, Instant::now()) {
+            for (number, at) in participant.set_speaking(!self.habits.starts_silent, Instant::now())
+            {
                 self.speeches.push(Reverse((at, slot, number, serial)));
             }
         }

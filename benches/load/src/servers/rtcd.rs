@@ -82,7 +82,7 @@ impl Server for Rtcd {
             publications: Vec::new(),
             screen_stream: SessionId::random().as_str().to_owned(),
         };
-        seat.signal_offer(offer.context("the first offer has a data channel")?);
+        seat.signal_offer(offer);
         Ok(Box::new(seat))
     }
 }
@@ -253,7 +253,7 @@ impl RtcdSeat {
         }
         let leg = self.leg;
         let screen_stream = self.screen_stream.clone();
-        let (publications, offer) = legs.get(leg)?.offer(|api| {
+        let (publications, sdp) = legs.get(leg)?.offer(|api| {
             wanted
                 .iter()
                 .map(|kind| {
@@ -271,7 +271,6 @@ impl RtcdSeat {
                 .collect::<Vec<_>>()
         })?;
         self.publications = publications;
-        let sdp = offer.context("an offer of a new m-line")?;
         let kind = SdpKind::Offer;
         self.send(&ChannelMessage::Sdp(SessionDescription { kind, sdp }), legs)
     }
