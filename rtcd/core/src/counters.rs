@@ -25,6 +25,8 @@ pub struct Counters {
     pub repeated: u64,
     /// Keyframe requests sent to publishers.
     pub keyframe_requests: u64,
+    /// Times a session was woken because something was due.
+    pub wakes: u64,
     /// Calls ended by a panic.
     pub panics: u64,
     dropped: [u64; DropReason::ALL.len()],

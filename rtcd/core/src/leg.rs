@@ -203,6 +203,7 @@ impl Leg {
             ctx.notes.wake.push((index, member.deadline));
             return;
         }
+        ctx.counters.wakes += 1;
         member.scheduled = now + Duration::from_secs(3600);
         if member.gives_up_at(ctx.config).is_some_and(|at| now >= at) {
             ctx.counters.conn_state(ConnState::Failed);
