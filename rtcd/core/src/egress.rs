@@ -91,11 +91,6 @@ impl Egress {
         self.send.profile()
     }
 
-    /// Whether str0m sends to the participant elsewhere than from `source`.
-    pub(crate) fn is_elsewhere(&self, source: SocketAddr) -> bool {
-        self.path.is_none_or(|path| path.destination != source)
-    }
-
     /// str0m sent something other than STUN there.
     pub(crate) const fn follow(&mut self, path: Path) {
         self.path = Some(path);

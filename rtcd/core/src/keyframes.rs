@@ -2,38 +2,80 @@
 //!
 //! In: requests of subscribers (PLI and FIR alike), of links, and of new subscriptions. Out: at
 //! most one request per stream and gap.
-//! Invariant: a request is never lost, only delayed.
+//! Invariant: a request is never lost, only delayed, or answered by a keyframe that comes anyway.
 //! See: RFC 4585 6.3.1 (PLI), RFC 5104 4.3.1 (FIR).
 
 use std::time::{Duration, Instant};
 
+/// Repairs in a row after which they come more seldom.
+const FREE_REPAIRS: u32 = 5;
+/// The most a repair waits, in gaps.
+const LONGEST_WAIT: u32 = 4;
+
+/// Why a keyframe is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Somebody has no picture yet: a late joiner, or a change of layer.
+    Picture,
+    /// Somebody lost part of one.
+    Repair,
+}
+
 /// Spaces the requests for one RTP stream.
+///
+/// Keyframes are large: where viewers lose packets all the time, one each second would take the
+/// place of the picture for everybody. Repairs that never end come ever more seldom; who has no
+/// picture yet never waits longer than the gap.
 #[derive(Debug, Default)]
 pub(crate) struct KeyframeGate {
     last: Option<Instant>,
-    pending: bool,
+    pending: Option<Need>,
+    /// Repairs in a row, each as soon as it was allowed.
+    repairs: u32,
 }
 
 impl KeyframeGate {
     /// Asks for a keyframe; true when the request goes out now.
-    pub(crate) fn request(&mut self, now: Instant, gap: Duration) -> bool {
-        self.pending = true;
+    pub(crate) fn request(&mut self, now: Instant, gap: Duration, need: Need) -> bool {
+        if self.pending != Some(Need::Picture) {
+            self.pending = Some(need);
+        }
         self.poll(now, gap)
     }
 
     /// True when a remembered request goes out now.
     pub(crate) fn poll(&mut self, now: Instant, gap: Duration) -> bool {
-        let due = self.pending && self.deadline(gap).is_none_or(|at| now >= at);
+        let due = self.pending.is_some() && self.deadline(gap).is_none_or(|at| now >= at);
         if due {
-            self.pending = false;
+            if self.pending == Some(Need::Repair) {
+                let is_in_a_row = self
+                    .last
+                    .is_some_and(|last| now < last + gap * (self.gaps() + 1));
+                self.repairs = if is_in_a_row { self.repairs + 1 } else { 0 };
+            }
+            self.pending = None;
             self.last = Some(now);
         }
         due
     }
 
+    /// A keyframe passed: whoever was waiting has it.
+    pub(crate) const fn answered(&mut self) {
+        self.pending = None;
+    }
+
     /// When to call `poll` again.
     pub(crate) fn deadline(&self, gap: Duration) -> Option<Instant> {
-        self.last.filter(|_| self.pending).map(|last| last + gap)
+        let gaps = match self.pending? {
+            Need::Picture => 1,
+            Need::Repair => self.gaps(),
+        };
+        Some(self.last? + gap * gaps)
+    }
+
+    /// Gaps between two repairs now.
+    fn gaps(&self) -> u32 {
+        (self.repairs / FREE_REPAIRS + 1).min(LONGEST_WAIT)
     }
 }
 
@@ -49,18 +91,47 @@ mod tests {
         let start = test_epoch();
         let mut gate = KeyframeGate::default();
         let sent = (0..3000u64)
-            .filter(|ms| gate.request(start + Duration::from_millis(*ms), GAP))
+            .filter(|ms| gate.request(start + Duration::from_millis(*ms), GAP, Need::Repair))
             .collect::<Vec<_>>();
         assert_eq!(sent, [0, 1000, 2000]);
+    }
+
+    #[test]
+    fn endless_repairs_come_more_seldom_and_late_joiners_do_not_wait() {
+        let start = test_epoch();
+        let mut gate = KeyframeGate::default();
+        let at = |ms| start + Duration::from_millis(ms);
+        let sent: Vec<u64> = (0..60_000)
+            .filter(|ms| gate.request(at(*ms), GAP, Need::Repair))
+            .collect();
+        assert_eq!(sent[..5], [0, 1000, 2000, 3000, 4000]);
+        assert!(sent.len() < 25, "{sent:?}");
+        assert!(sent.windows(2).all(|pair| pair[1] - pair[0] <= 4000));
+        let last = *sent.last().unwrap();
+        assert!(gate.request(at(last + 1000), GAP, Need::Picture));
+        assert!(!gate.request(at(last + 1001), GAP, Need::Repair));
+        assert!(!gate.poll(at(last + 2000), GAP));
+        assert!(gate.poll(at(last + 5000), GAP));
+    }
+
+    #[test]
+    fn a_keyframe_answers_a_remembered_request() {
+        let start = test_epoch();
+        let mut gate = KeyframeGate::default();
+        assert!(gate.request(start, GAP, Need::Repair));
+        assert!(!gate.request(start + GAP / 2, GAP, Need::Repair));
+        gate.answered();
+        assert!(!gate.poll(start + GAP, GAP));
+        assert!(gate.request(start + GAP, GAP, Need::Repair));
     }
 
     #[test]
     fn a_suppressed_request_is_remembered() {
         let start = test_epoch();
         let mut gate = KeyframeGate::default();
-        assert!(gate.request(start, GAP));
+        assert!(gate.request(start, GAP, Need::Repair));
         assert_eq!(gate.deadline(GAP), None);
-        assert!(!gate.request(start + GAP / 2, GAP));
+        assert!(!gate.request(start + GAP / 2, GAP, Need::Repair));
         assert_eq!(gate.deadline(GAP), Some(start + GAP));
         assert!(!gate.poll(start + GAP / 2, GAP));
         assert!(gate.poll(start + GAP, GAP));

@@ -7,6 +7,7 @@
 
 mod description;
 mod exchange;
+mod path;
 mod senders;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -26,20 +27,17 @@ use description::OurLine;
 pub(crate) use description::{Section, TrackNames};
 use exchange::PendingOffer;
 pub(crate) use exchange::{DescriptionError, NewLine};
+use path::PathWatch;
 pub(crate) use senders::{Sender, Sent};
 /// Names an m-line of one session.
 pub(crate) use str0m::media::Mid;
 
 use crate::config::{self, CoreConfig, EgressPath, HostCandidate, WallClock};
-use crate::egress::{Egress, EgressStream, Feedback, MediaBatch, PROBE_SSRC, Path};
+use crate::egress::{Egress, EgressStream, Feedback, MediaBatch, Path};
 use crate::io::{LinkedPacket, Output, Transport};
 
 /// Data channel messages that wait for room in the association.
 const MAX_CHANNEL_QUEUE: usize = 256;
-/// How long str0m is asked where it sends to, after a check came from another address. Longer than
-/// its own check of that address takes.
-const PROBE_FOR: Duration = Duration::from_secs(2);
-
 /// Something a session reports.
 #[derive(Debug)]
 pub(crate) enum SessionEvent {
@@ -182,10 +180,7 @@ pub(crate) struct Session {
     keys: Option<KeySlot>,
     egress: Option<Egress>,
     clock: WallClock,
-    /// Where str0m last sent something other than STUN.
-    path: Option<Path>,
-    /// A check came from another address: str0m may send there from now on.
-    probe_until: Option<Instant>,
+    watch: PathWatch,
     feedback: Vec<Feedback>,
     is_broken: bool,
 }
@@ -226,8 +221,7 @@ impl Session {
             keys: (template.egress == EgressPath::Own).then_some(keys),
             egress: None,
             clock: template.clock,
-            path: None,
-            probe_until: None,
+            watch: PathWatch::new(now),
             feedback: Vec::new(),
             is_broken: false,
         }
@@ -287,33 +281,13 @@ impl Session {
             }
             // Who publishes nothing has nothing to say to str0m.
             if self.known_streams.is_empty() {
+                self.heard_from(now, source, false);
                 return Ok(true);
             }
         }
         self.rtc.handle_input(input).map_err(Box::new)?;
-        if is_stun {
-            self.watch_path(now, source);
-        }
+        self.heard_from(now, source, is_stun);
         Ok(true)
-    }
-
-    /// str0m does not tell when it chooses another address of the participant. Made to send an empty
-    /// request, it shows: asked with every check while the participant may be moving.
-    fn watch_path(&mut self, now: Instant, source: SocketAddr) {
-        let Some(egress) = &self.egress else {
-            return;
-        };
-        if egress.is_elsewhere(source) {
-            self.probe_until = Some(now + PROBE_FOR);
-        }
-        match self.probe_until {
-            Some(until) if now < until => {
-                let ssrc = PROBE_SSRC.into();
-                self.rtc.direct_api().send_pli_feedback(ssrc, ssrc);
-            }
-            Some(_) => self.probe_until = None,
-            None => {}
-        }
     }
 
     /// Lets time pass, which also moves written packets towards the wire.
@@ -369,17 +343,6 @@ impl Session {
         }
     }
 
-    /// str0m sends there.
-    fn follow(&mut self, path: Path) {
-        if self.path == Some(path) {
-            return;
-        }
-        self.path = Some(path);
-        if let Some(egress) = &mut self.egress {
-            egress.follow(path);
-        }
-    }
-
     /// Connected, and the certificate checked: from here on media is ours to send.
     fn take_keys(&mut self) {
         // A participant that negotiated no SRTP has no keys, and gets no media.
@@ -387,7 +350,7 @@ impl Session {
             return;
         };
         let mut egress = Egress::new(halves, self.clock);
-        if let Some(path) = self.path {
+        if let Some(path) = self.watch.path() {
             egress.follow(path);
         }
         self.egress = Some(egress);

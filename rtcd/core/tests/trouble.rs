@@ -14,7 +14,7 @@ use proto::rtcd::{ChannelMessage, RtcKind, TrackType};
 const SECOND: Duration = Duration::from_secs(1);
 const SCREEN_ON: &str = r#"{"screenStreamID":"screen-a"}"#;
 /// From a change of address until what is sent to the participant arrives again.
-const MOVES_WITHIN: Duration = Duration::from_secs(25);
+const MOVES_WITHIN: Duration = Duration::from_secs(6);
 const OPUS: u8 = 111;
 const VP8: u8 = 96;
 

@@ -62,6 +62,7 @@ impl Scene {
             channel: None,
             av1_support: true,
             dc_signalling: true,
+            candidates: None,
         }));
         scene
     }
@@ -73,6 +74,7 @@ impl Scene {
                 Output::Timeout(_) => return,
                 Output::Signal { message, .. } => self.signal(&message),
                 Output::Transmit { .. }
+                | Output::Media(_)
                 | Output::Voice { .. }
                 | Output::Closed { .. }
                 | Output::Linked { .. }

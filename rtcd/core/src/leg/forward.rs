@@ -128,13 +128,14 @@ impl Leg {
         };
         packet.seq_no = seq_no;
         ctx.notes.fanned_out = Some(track.kind);
-        if !track.kind.is_audio() {
-            track
-                .stream(layer)
-                .cache
-                .keep(&packet, ctx.config.nack_buffer);
-        }
         let codec = track.codec;
+        if !track.kind.is_audio() {
+            let stream = track.stream(layer);
+            stream.cache.keep(&packet, ctx.config.nack_buffer);
+            if begins_keyframe(codec, &packet.payload) {
+                stream.gate.answered();
+            }
+        }
         if !track.subscriptions.is_empty() {
             if track.pending.is_empty() {
                 self.tracks_pending.push(number);

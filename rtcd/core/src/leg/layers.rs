@@ -11,6 +11,7 @@ use super::member::Line;
 use super::{Ctx, Leg};
 use crate::bandwidth::Estimator;
 use crate::egress::Feedback;
+use crate::keyframes::Need;
 use crate::session::Layer;
 
 /// What a browser sends as high layer, in bit/s: assumed until it was measured.
@@ -193,7 +194,7 @@ impl Leg {
             }
         }
         for number in changed {
-            self.request_keyframe(ctx, number, wish);
+            self.request_keyframe(ctx, number, wish, Need::Picture);
         }
     }
 
@@ -207,7 +208,7 @@ impl Leg {
                     .any(|subscription| subscription.wish == Layer::High)
             });
         if wanted {
-            self.request_keyframe(ctx, number, Layer::High);
+            self.request_keyframe(ctx, number, Layer::High, Need::Picture);
         }
     }
 }

@@ -10,6 +10,7 @@ use super::{Ctx, Leg};
 use crate::counters::DropReason;
 use crate::egress::Outgoing;
 use crate::io::LinkedPacket;
+use crate::keyframes::Need;
 use crate::pictures::PictureIds;
 use crate::session::{Layer, Mid, Sent, begins_keyframe};
 
@@ -20,6 +21,8 @@ pub(super) struct Lane {
     pending: Vec<Pending>,
     subscriptions: Vec<Subscription>,
     next: usize,
+    /// A receiver that has no picture yet got part of one.
+    is_waited_for: Option<Layer>,
 }
 
 impl Leg {
@@ -33,6 +36,7 @@ impl Leg {
                     pending: std::mem::take(&mut track.pending),
                     subscriptions: std::mem::take(&mut track.subscriptions),
                     next: 0,
+                    is_waited_for: None,
                 });
             }
         }
@@ -49,6 +53,10 @@ impl Leg {
                 lane.pending.clear();
                 track.pending = lane.pending;
                 track.subscriptions = lane.subscriptions;
+            }
+            // The keyframe it came for was lost, or never made: asked for until there is one.
+            if let Some(layer) = lane.is_waited_for {
+                self.request_keyframe(ctx, lane.track, layer, Need::Picture);
             }
         }
         self.lanes = lanes;
@@ -72,6 +80,10 @@ impl Leg {
             };
             lane.next += 1;
             for pending in &lane.pending {
+                if subscription.is_waiting && subscription.layer == pending.layer {
+                    subscription.is_waiting = !pending.begins_keyframe;
+                    lane.is_waited_for = subscription.is_waiting.then_some(pending.layer);
+                }
                 match subscription.send(&mut member.session, ctx, pending) {
                     Some(Sent::Sealed) => ctx.counters.forwarded += 1,
                     Some(Sent::Written) => {

@@ -6,6 +6,7 @@
 use super::tracks::Origin;
 use super::{Ctx, Leg};
 use crate::io::{LinkMessage, Output};
+use crate::keyframes::Need;
 use crate::session::{Layer, Mid, SourceId};
 
 impl Leg {
@@ -20,12 +21,18 @@ impl Leg {
             Some((number, subscription.layer))
         });
         if let Some((number, layer)) = layer {
-            self.request_keyframe(ctx, number, layer);
+            self.request_keyframe(ctx, number, layer, Need::Repair);
         }
     }
 
     /// Asks for a keyframe, now or as soon as the gap allows.
-    pub(super) fn request_keyframe(&mut self, ctx: &mut Ctx<'_>, number: u32, layer: Layer) {
+    pub(super) fn request_keyframe(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        number: u32,
+        layer: Layer,
+        need: Need,
+    ) {
         let gap = ctx.config.keyframe_gap;
         let Some(track) = self.tracks.get_mut(&number) else {
             return;
@@ -34,7 +41,7 @@ impl Leg {
             return;
         }
         let gate = &mut track.stream(layer).gate;
-        if gate.request(ctx.now, gap) {
+        if gate.request(ctx.now, gap, need) {
             self.send_keyframe_request(ctx, number, layer);
         } else if let Some(at) = gate.deadline(gap) {
             let leg = &mut ctx.notes.wake_leg;
@@ -93,7 +100,7 @@ impl Leg {
             .filter(|track| matches!(track.origin, Origin::Member { .. }))
             .map(|track| track.feed.layer);
         if let Some(layer) = layer {
-            self.request_keyframe(ctx, number, layer);
+            self.request_keyframe(ctx, number, layer, Need::Repair);
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::bandwidth::RateMeter;
 use crate::cache::PacketCache;
 use crate::counters::TrackDirection;
 use crate::io::{LinkId, LinkedPacket, LinkedTrackId};
-use crate::keyframes::KeyframeGate;
+use crate::keyframes::{KeyframeGate, Need};
 use crate::pictures::{PictureIds, Pictures};
 use crate::rewrite::{Compactor, Placement};
 use crate::session::{Layer, Mid, Sender};
@@ -72,6 +72,8 @@ pub(super) struct Subscription {
     pub(super) sender: Sender,
     pub(super) placement: Placement,
     pub(super) pictures: Pictures,
+    /// Has no picture yet: nothing that begins one was sent.
+    pub(super) is_waiting: bool,
     pub(super) layer: Layer,
     pub(super) wish: Layer,
 }
@@ -305,6 +307,7 @@ impl Leg {
             sender,
             placement: Placement::default(),
             pictures: Pictures::default(),
+            is_waiting: codec != Codec::Opus,
             layer,
             wish,
         };
@@ -315,7 +318,7 @@ impl Leg {
         ctx.counters
             .group(&self.key.group)
             .track_began(TrackDirection::Out, codec);
-        self.request_keyframe(ctx, number, layer);
+        self.request_keyframe(ctx, number, layer, Need::Picture);
         LineState::Live { track: number }
     }
 
