@@ -46,6 +46,8 @@ pub(crate) struct Participant {
     next_keep_alive: Instant,
     scheduled: Option<Instant>,
     datagram: Vec<u8>,
+    /// Packets of ours that are in the world's sum of what could have been forwarded.
+    accounted: u64,
 }
 
 impl std::fmt::Debug for Participant {
@@ -83,6 +85,7 @@ impl Participant {
             next_keep_alive: now,
             scheduled: None,
             datagram: Vec::with_capacity(256),
+            accounted: 0,
         })
     }
 
@@ -120,6 +123,12 @@ impl Participant {
     /// Packets made.
     pub(crate) fn sent(&self) -> u64 {
         self.mouths.iter().map(Mouth::packets).sum()
+    }
+
+    /// Packets made since the last call of this.
+    pub(crate) fn take_unaccounted(&mut self) -> u64 {
+        let sent = self.sent();
+        sent - std::mem::replace(&mut self.accounted, sent)
     }
 
     pub(crate) fn profiles(&self) -> impl Iterator<Item = &'static str> + '_ {

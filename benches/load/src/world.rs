@@ -103,7 +103,7 @@ pub(crate) struct World {
     /// What those who left had counted.
     gone: Totals,
     gone_sent: u64,
-    gone_ideal: u64,
+    ideal: u64,
     failures: Vec<String>,
 }
 
@@ -140,7 +140,7 @@ impl World {
             send_refused: 0,
             gone: Totals::default(),
             gone_sent: 0,
-            gone_ideal: 0,
+            ideal: 0,
             failures: Vec::new(),
         })
     }
@@ -169,6 +169,7 @@ impl World {
                 self.people.len() - 1
             }
         };
+        self.account();
         self.slot_of.insert(serial, slot);
         self.joining += 1;
         if let Some(place) = self.people.get_mut(slot) {
@@ -221,20 +222,19 @@ impl World {
 
     /// One participant leaves.
     pub(crate) fn leave(&mut self, serial: usize) {
+        self.account();
         let Some(slot) = self.slot_of.remove(&serial) else {
             return;
         };
         let Some(mut participant) = self.people.get_mut(slot).and_then(Option::take) else {
             return;
         };
-        let others = self.others_of(&participant);
         if participant.is_joining() {
             self.joining -= 1;
         }
         participant.leave(self.poll.registry());
         self.gone = self.gone.plus(participant.totals());
         self.gone_sent += participant.sent();
-        self.gone_ideal += participant.sent() * others;
         self.free.push(slot);
     }
 
@@ -282,39 +282,37 @@ impl World {
 
     /// Sums of everything so far.
     pub(crate) fn tally(&mut self) -> Tally {
-        let sizes = self.call_sizes();
+        self.account();
         let mut tally = Tally {
             at: Instant::now(),
             totals: self.gone,
             sent: self.gone_sent,
-            ideal: self.gone_ideal,
+            ideal: self.ideal,
             send_refused: self.send_refused,
             own_cpu: process::own_thread_cpu(),
         };
         for participant in self.people.iter().flatten() {
             tally.totals = tally.totals.plus(participant.totals());
             tally.sent += participant.sent();
-            let others = sizes.get(participant.call()).map_or(0, |size| size - 1);
-            tally.ideal += participant.sent() * others;
         }
         tally
     }
 
-    fn call_sizes(&self) -> HashMap<&str, u64> {
-        let mut sizes = HashMap::new();
+    /// What was sent while these people were there could have been forwarded to these people.
+    fn account(&mut self) {
+        let mut sizes: HashMap<String, u64> = HashMap::new();
         for participant in self.people.iter().flatten() {
-            *sizes.entry(participant.call()).or_default() += 1;
+            match sizes.get_mut(participant.call()) {
+                Some(size) => *size += 1,
+                None => {
+                    sizes.insert(participant.call().to_owned(), 1);
+                }
+            }
         }
-        sizes
-    }
-
-    fn others_of(&self, participant: &Participant) -> u64 {
-        let others = self
-            .people
-            .iter()
-            .flatten()
-            .filter(|other| other.call() == participant.call());
-        u64::try_from(others.count()).unwrap_or(0)
+        for participant in self.people.iter_mut().flatten() {
+            let others = sizes.get(participant.call()).map_or(0, |size| size - 1);
+            self.ideal += participant.take_unaccounted() * others;
+        }
     }
 
     pub(crate) fn take_delays(&mut self) -> Vec<u32> {

@@ -160,7 +160,8 @@ async fn handshake(url: &str, account: &Account) -> anyhow::Result<Socket> {
             .headers_mut()
             .insert("authorization", header.clone());
     }
-    let (socket, _answer) = tokio_tungstenite::connect_async(request)
+    // Without delay, as the connections of Go programs are: small messages must not wait for others.
+    let (socket, _answer) = tokio_tungstenite::connect_async_with_config(request, None, true)
         .await
         .context("open the control socket")?;
     Ok(socket)
