@@ -7,6 +7,7 @@ PACKAGES_BUILD="build-essential cmake clang libclang-dev pkg-config ca-certifica
 PACKAGES_WEB="nodejs npm"
 PACKAGES_BROWSER="chromium"
 PACKAGES_MEDIA="ffmpeg flite sox"
+PACKAGES_RELAY="coturn"
 
 die() {
     printf '%s: %s\n' "$(basename "$0")" "$*" >&2

@@ -15,13 +15,15 @@
 mod control;
 #[path = "rtcd_alone/participant.rs"]
 mod participant;
+#[path = "rtcd_alone/relay.rs"]
+mod relay;
 #[path = "rtcd_alone/tcp.rs"]
 mod tcp;
 
 use std::time::Duration;
 
 use control::Node;
-use participant::Participant;
+use participant::{Participant, Reach};
 use proto::id::SessionId;
 use proto::rtcd::{ControlMessage, RtcKind, RtcMessage, TrackType};
 
@@ -269,6 +271,25 @@ async fn connectivity_checks_over_tcp_are_answered() {
             let (offer, answer) = Participant::first_exchange(&client, "call1", session).await;
             tcp::check(node.tcp_addr(), &offer, &answer, Duration::from_secs(10)).await;
         }
+        node.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_reaches_a_relay_only_is_heard_and_hears() {
+    let server = relay::Coturn::start().await;
+    for layout in [ONE_SHARD, SPREAD] {
+        let use_relay = |rtc: &mut rtcd::config::RtcConfig| server.configure(rtc);
+        let node = Node::start_with(layout.shards, layout.leg_sessions, use_relay).await;
+        let client = node.client("clientA").await;
+        let anna = Participant::join_by(Reach::RelayOnly, &client, "call1", "anna").await;
+        let ben = Participant::join(&client, "call1", "ben").await;
+        anna.speak().await;
+        ben.speak().await;
+        ben.hears("anna").await;
+        anna.hears("ben").await;
+        anna.leave().await;
+        client.closed_once("anna").await;
         node.stop().await;
     }
 }

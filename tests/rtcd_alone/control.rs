@@ -28,10 +28,20 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) async fn start(shards: usize, leg_sessions: usize) -> Self {
+        Self::start_with(shards, leg_sessions, |_| {}).await
+    }
+
+    /// Starts a node with settings of its own.
+    pub(crate) async fn start_with(
+        shards: usize,
+        leg_sessions: usize,
+        change: impl FnOnce(&mut rtcd::config::RtcConfig),
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut config = rtcd::Config::local(directory.path());
         config.rtc.shards = shards;
         config.rtc.leg_sessions = leg_sessions;
+        change(&mut config.rtc);
         let running = rtcd::start(config).await.unwrap();
         Self {
             running,

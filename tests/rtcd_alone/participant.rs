@@ -55,10 +55,35 @@ pub(crate) struct Track {
     gaps: usize,
 }
 
+/// Which of the server's candidates a participant makes use of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    All,
+    /// As behind a network that lets nothing through but the way to a relay.
+    RelayOnly,
+}
+
+impl Reach {
+    fn allows(self, candidate: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::RelayOnly => candidate.contains(" typ relay"),
+        }
+    }
+
+    /// Leaves out the candidates of a description.
+    fn narrow(self, sdp: &str) -> String {
+        sdp.split_inclusive('\n')
+            .filter(|line| !line.starts_with("a=candidate:") || self.allows(line))
+            .collect()
+    }
+}
+
 type Tracks = Mutex<BTreeMap<(TrackType, String), Track>>;
 
 struct Inner {
     session: SessionId,
+    reach: Reach,
     client: Client,
     connection: RTCPeerConnection,
     channel: Arc<RTCDataChannel>,
@@ -76,6 +101,11 @@ pub(crate) struct Participant(Arc<Inner>);
 impl Participant {
     /// Joins a call and waits until the data channel is open.
     pub(crate) async fn join(client: &Client, call: &str, session: &str) -> Self {
+        Self::join_by(Reach::All, client, call, session).await
+    }
+
+    /// Joins a call over some of the server's candidates only.
+    pub(crate) async fn join_by(reach: Reach, client: &Client, call: &str, session: &str) -> Self {
         let messages = client.messages_for(session);
         client.join(call, session).await;
         let connection = api()
@@ -91,6 +121,7 @@ impl Participant {
         let (incoming_sender, incoming) = mpsc::unbounded_channel();
         let participant = Self(Arc::new(Inner {
             session: SessionId::parse(session).unwrap(),
+            reach,
             client: client.clone(),
             connection,
             channel,
@@ -356,13 +387,13 @@ impl Participant {
             .await
             .unwrap()
             .unwrap();
-        let answer = RTCSessionDescription::answer(answer.sdp).unwrap();
+        let answer = RTCSessionDescription::answer(self.0.reach.narrow(&answer.sdp)).unwrap();
         connection.set_remote_description(answer).await.unwrap();
     }
 
     async fn answer(&self, sdp: String) {
         let connection = &self.0.connection;
-        let offer = RTCSessionDescription::offer(sdp).unwrap();
+        let offer = RTCSessionDescription::offer(self.0.reach.narrow(&sdp)).unwrap();
         connection.set_remote_description(offer).await.unwrap();
         let answer = connection.create_answer(None).await.unwrap();
         connection
@@ -448,7 +479,7 @@ impl Participant {
                         let description = SessionDescription::from_json(&message.data).unwrap();
                         this.take_description(description, &own_answers).await;
                     }
-                    RtcKind::Ice => early.push(wrapped_candidate(&message.data)),
+                    RtcKind::Ice => early.extend(this.usable(&message.data)),
                     other => panic!("unexpected {other:?}"),
                 }
                 this.add_candidates(&mut early).await;
@@ -468,6 +499,13 @@ impl Participant {
                 }
             }
         });
+    }
+
+    /// Reads a candidate of the server, if this participant makes use of it.
+    fn usable(&self, json: &[u8]) -> Option<RTCIceCandidateInit> {
+        let candidate = wrapped_candidate(json);
+        let is_allowed = self.0.reach.allows(&candidate.candidate);
+        is_allowed.then_some(candidate)
     }
 
     /// Hands candidates over once there is a description they belong to.

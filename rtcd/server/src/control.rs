@@ -9,24 +9,28 @@
 
 mod connections;
 mod lookup;
+mod relays;
 mod shards;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use proto::id::{CallId, ConnId, GroupId, SessionId, UserId};
-use proto::rtcd::{ControlMessage, JoinMessage, RtcMessage};
+use proto::rtcd::{ControlMessage, JoinMessage, RtcKind, RtcMessage};
 use rtcd_core::{CallKey, CloseReason, JoinRequest, SessionKey};
 use tracing::{debug, info};
 
 use crate::driver::{InboxSender, ShardMessage};
 use crate::metrics::Metrics;
 use crate::placement::{Placement, ShardId};
+use crate::turn::Relays;
 use connections::Connections;
 pub(crate) use connections::{Connection, Queue};
 pub(crate) use lookup::LookupError;
+use relays::SessionRelay;
 use shards::Shards;
 
 /// Something a shard says about a session.
@@ -43,6 +47,11 @@ pub(crate) enum ShardEvent {
     Closed {
         key: SessionKey,
         reason: CloseReason,
+    },
+    /// A relay has an address for it. (Of the relays, not of a shard.)
+    Relayed {
+        key: SessionKey,
+        address: SocketAddr,
     },
 }
 
@@ -82,6 +91,7 @@ struct Session {
     /// Where its messages go; may be gone.
     connection: ConnId,
     joined: Instant,
+    relay: Option<SessionRelay>,
 }
 
 #[derive(Debug)]
@@ -96,6 +106,7 @@ struct State {
 pub(crate) struct Control {
     state: Mutex<State>,
     shards: Shards,
+    relays: Option<Relays>,
     metrics: Arc<Metrics>,
     draining: AtomicBool,
     /// Told whenever a session ends.
@@ -106,6 +117,7 @@ impl Control {
     pub(crate) fn new(
         shards: Vec<InboxSender>,
         leg_sessions: usize,
+        relays: Option<Relays>,
         metrics: Arc<Metrics>,
     ) -> Self {
         let state = State {
@@ -116,6 +128,7 @@ impl Control {
         Self {
             state: Mutex::new(state),
             shards: Shards::new(shards, Arc::clone(&metrics)),
+            relays,
             metrics,
             draining: AtomicBool::new(false),
             session_ended: tokio::sync::Notify::new(),
@@ -223,6 +236,7 @@ impl Control {
             shard: placed.shard,
             connection: connection.id.clone(),
             joined: began,
+            relay: self.relay_for(&key),
         };
         state.sessions.insert(key, session);
         self.metrics
@@ -292,12 +306,15 @@ impl Control {
             group: group.clone(),
             session,
         };
-        let shard = self
-            .lock()
-            .sessions
-            .get(&key)
-            .ok_or(ControlError::UnknownSession)?
-            .shard;
+        let shard = {
+            let state = self.lock();
+            let session = state.sessions.get(&key);
+            let session = session.ok_or(ControlError::UnknownSession)?;
+            if let Some(relayed) = &session.relay {
+                relayed.permit(&message);
+            }
+            session.shard
+        };
         self.shards.wait_for(shard).await;
         self.shards
             .send(shard, ShardMessage::Control { key, message })
@@ -307,7 +324,14 @@ impl Control {
     pub(crate) fn shard_event(&self, event: ShardEvent) {
         match event {
             ShardEvent::Signal { key, message } => {
+                let is_description = message.kind == RtcKind::Sdp;
                 self.tell(&key, ControlMessage::Rtc(message));
+                if is_description {
+                    self.relay_changed(&key, SessionRelay::described);
+                }
+            }
+            ShardEvent::Relayed { key, address } => {
+                self.relay_changed(&key, |relay| relay.had(address));
             }
             ShardEvent::Voice { key, message } => {
                 self.tell(&key, ControlMessage::Vad(message));

@@ -24,6 +24,7 @@ mod stun;
 mod system;
 mod tcp;
 pub mod telemetry;
+mod turn;
 mod udp;
 mod ws;
 

@@ -24,6 +24,7 @@ use crate::media::{Media, Shell};
 use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::system::CpuLoad;
+use crate::turn::Relays;
 
 /// How often a draining node says how many sessions it waits for.
 const DRAIN_REPORT: Duration = Duration::from_secs(30);
@@ -87,10 +88,12 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         shard_over: Arc::clone(&shard_over),
         stopped: stopped.clone(),
     };
+    let relays = Relays::new(&config.rtc, &udp_addrs, shell.events.clone());
     let (inboxes, shards) = media.start(&core, &shell, &mut tasks)?;
     let control = Arc::new(Control::new(
         inboxes.clone(),
         config.rtc.leg_sessions,
+        relays,
         Arc::clone(&metrics),
     ));
     tasks.spawn(follow(received, Arc::clone(&control)));

@@ -2,10 +2,13 @@
 //!
 //! In: bound sockets, servers. Out: a public address for each local one that got an answer.
 //! Servers are asked in their order until one answers; local addresses are asked for at once.
+//! `message`: the bytes, also those of TURN.
 //! See: RFC 8489 (Binding), 14.2 (XOR-MAPPED-ADDRESS).
 
+pub(crate) mod message;
+
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -14,6 +17,7 @@ use mio::net::UdpSocket;
 use tracing::{info, warn};
 
 use crate::addresses::PublicAddresses;
+use message::{Builder, Class, Kind, Message, Method, TransactionId};
 
 /// How long each server has.
 pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -21,10 +25,6 @@ const RESOLVE_WITHIN: Duration = Duration::from_secs(1);
 const REPEAT_EVERY: Duration = Duration::from_millis(500);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 const DEFAULT_PORT: u16 = 3478;
-const COOKIE: u32 = 0x2112_a442;
-const XOR_MAPPED_ADDRESS: u16 = 0x0020;
-
-type TransactionId = [u8; 12];
 
 /// Returns the public addresses of sockets, given by local address. Sockets that share an address
 /// belong together: the system may give an answer to any of them.
@@ -107,7 +107,8 @@ fn read_answer(socket: &UdpSocket, server: SocketAddr, id: TransactionId) -> Opt
     None
 }
 
-async fn resolve(url: &str, ipv4: bool) -> anyhow::Result<SocketAddr> {
+/// Looks up the host of a `stun:` or `turn:` URL.
+pub(crate) async fn resolve(url: &str, ipv4: bool) -> anyhow::Result<SocketAddr> {
     let host = url.split_once(':').map_or(url, |(_, host)| host);
     let host = host.split_once('?').map_or(host, |(host, _)| host);
     let has_port = host
@@ -127,51 +128,17 @@ async fn resolve(url: &str, ipv4: bool) -> anyhow::Result<SocketAddr> {
 }
 
 fn request(id: TransactionId) -> Vec<u8> {
-    let mut bytes = vec![0, 1, 0, 0];
-    bytes.extend(COOKIE.to_be_bytes());
-    bytes.extend(id);
-    bytes
+    Builder::new(Method::BINDING, Class::Request, id).finish()
 }
 
 /// Reads XOR-MAPPED-ADDRESS of the answer to our request.
 fn mapped_address(answer: &[u8], id: TransactionId) -> Option<SocketAddr> {
-    let header_ok = answer.get(..2)? == [1, 1]
-        && answer.get(4..8)? == COOKIE.to_be_bytes()
-        && answer.get(8..20)? == id;
-    let mut rest = answer.get(20..).filter(|_| header_ok)?;
-    loop {
-        let (head, after) = rest.split_at_checked(4)?;
-        let number = |at: usize| Some(u16::from_be_bytes([*head.get(at)?, *head.get(at + 1)?]));
-        let (kind, len) = (number(0)?, usize::from(number(2)?));
-        if kind == XOR_MAPPED_ADDRESS {
-            return xored(after.get(..len)?, id);
-        }
-        rest = after.get(len.next_multiple_of(4)..)?;
-    }
-}
-
-fn xored(value: &[u8], id: TransactionId) -> Option<SocketAddr> {
-    let [high, low, ..] = COOKIE.to_be_bytes();
-    let port =
-        u16::from_be_bytes([*value.get(2)?, *value.get(3)?]) ^ u16::from_be_bytes([high, low]);
-    let address = value.get(4..)?;
-    let ip = match value.get(1)? {
-        1 => {
-            let bits = u32::from_be_bytes(address.try_into().ok()?) ^ COOKIE;
-            IpAddr::V4(Ipv4Addr::from_bits(bits))
-        }
-        2 => {
-            let mut key = [0; 16];
-            let key_parts = COOKIE.to_be_bytes().into_iter().chain(id);
-            key.iter_mut()
-                .zip(key_parts)
-                .for_each(|(slot, byte)| *slot = byte);
-            let bits = u128::from_be_bytes(address.try_into().ok()?) ^ u128::from_be_bytes(key);
-            IpAddr::V6(Ipv6Addr::from_bits(bits))
-        }
-        _ => return None,
-    };
-    Some(SocketAddr::new(ip, port))
+    let message = Message::parse(answer)?;
+    let is_answer =
+        message.method == Method::BINDING && message.class == Class::Success && message.id == id;
+    message
+        .address(Kind::XOR_MAPPED_ADDRESS)
+        .filter(|_| is_answer)
 }
 
 #[cfg(test)]
@@ -187,16 +154,9 @@ mod tests {
             while let Ok((len, from)) = socket.recv_from(&mut buffer).await {
                 let id: TransactionId = buffer[8..20].try_into().unwrap();
                 assert_eq!(&buffer[..len], request(id));
-                let SocketAddr::V4(seen) = seen else {
-                    unreachable!("the tests use IPv4")
-                };
-                let mut answer = vec![1, 1, 0, 20];
-                answer.extend(COOKIE.to_be_bytes());
-                answer.extend(id);
-                answer.extend([0x80, 0x22, 0, 2, b'x', b'y', 0, 0]);
-                answer.extend([0, 0x20, 0, 8, 0, 1]);
-                answer.extend((seen.port() ^ 0x2112).to_be_bytes());
-                answer.extend((seen.ip().to_bits() ^ COOKIE).to_be_bytes());
+                let answer = Builder::new(Method::BINDING, Class::Success, id)
+                    .address(Kind::XOR_MAPPED_ADDRESS, seen)
+                    .finish();
                 socket.send_to(&answer, from).await.unwrap();
             }
         });
@@ -252,10 +212,9 @@ mod tests {
     #[test]
     fn other_answers_are_not_believed() {
         let id = [7; 12];
-        let mut answer = vec![1, 1, 0, 12];
-        answer.extend(COOKIE.to_be_bytes());
-        answer.extend(id);
-        answer.extend([0, 0x20, 0, 8, 0, 1, 0, 0, 1, 2, 3, 4]);
+        let answer = Builder::new(Method::BINDING, Class::Success, id)
+            .address(Kind::XOR_MAPPED_ADDRESS, "1.2.3.4:5".parse().unwrap())
+            .finish();
         assert!(mapped_address(&answer, id).is_some());
         assert!(mapped_address(&answer, [8; 12]).is_none());
         for len in 0..answer.len() {

@@ -21,7 +21,12 @@ fn node(shards: usize, leg_sessions: usize) -> Node {
         inboxes.push(inbox);
         polls.push(poll);
     }
-    let control = Control::new(senders, leg_sessions, Arc::new(Metrics::new().unwrap()));
+    let control = Control::new(
+        senders,
+        leg_sessions,
+        None,
+        Arc::new(Metrics::new().unwrap()),
+    );
     Node {
         control,
         inboxes,
