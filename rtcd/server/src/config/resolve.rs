@@ -292,22 +292,22 @@ impl Check<'_> {
     }
 
     fn logger(&mut self) -> LoggerConfig {
-        let console = LogTarget {
+        // What is off may hold anything.
+        let console = self.flag("logger.enable_console").then(|| LogTarget {
             json: self.flag("logger.console_json"),
             level: self.level("logger.console_level"),
-        };
-        let file = LogTarget {
-            json: self.flag("logger.file_json"),
-            level: self.level("logger.file_level"),
-        };
-        let console = self.flag("logger.enable_console").then_some(console);
+        });
         let file = self.flag("logger.enable_file").then(|| {
+            let target = LogTarget {
+                json: self.flag("logger.file_json"),
+                level: self.level("logger.file_level"),
+            };
             let location = self.needed_text(
                 "logger.file_location",
                 "must be set while the log file is on",
                 "name a file, or switch logger.enable_file off",
             );
-            (PathBuf::from(location), file)
+            (PathBuf::from(location), target)
         });
         if console.is_none() && file.is_none() {
             self.problem(
@@ -394,7 +394,7 @@ impl Check<'_> {
         let value = self.value(path).value;
         let number = value
             .as_integer()
-            .or_else(|| value.as_str()?.trim().parse().ok());
+            .or_else(|| integer(value.as_str()?.trim()));
         match number {
             Some(number) if range.contains(&number) => number,
             _ => {
@@ -431,6 +431,15 @@ pub(super) fn shown(key: &Key, value: &toml::Value) -> String {
 
 fn key(path: &str) -> &'static Key {
     keys::find(path).expect("every path used here stands in KEYS: each is read by the tests")
+}
+
+/// Reads a number of the environment: decimal, or with a prefix, as the reference does.
+fn integer(text: &str) -> Option<i64> {
+    let lower = text.to_lowercase();
+    [("0x", 16), ("0o", 8), ("0b", 2)]
+        .into_iter()
+        .find_map(|(prefix, radix)| i64::from_str_radix(lower.strip_prefix(prefix)?, radix).ok())
+        .or_else(|| lower.parse().ok())
 }
 
 fn listen_port(address: &str) -> Option<u16> {

@@ -91,7 +91,6 @@ fn all_problems_come_at_once() {
         [logger]
         enable_console = false
         enable_file = false
-        console_level = "loud"
     "#;
     assert_eq!(
         problem_keys(text),
@@ -111,7 +110,6 @@ fn all_problems_come_at_once() {
             "rtc.enable_ipv6",
             "rtc.nack_buffer_size",
             "store.data_source",
-            "logger.console_level",
             "logger.enable_console",
         ]
     );
@@ -151,6 +149,27 @@ fn turn_credentials_are_checked_only_with_a_secret() {
     let errors = resolve(&with_secret).unwrap_err();
     assert_eq!(errors.0.len(), 1);
     assert!(!errors.to_string().contains("hidden"));
+}
+
+#[test]
+fn numbers_of_the_environment_may_have_a_prefix() {
+    for (written, port) in [("0x2329", 9001), ("0o21451", 9001), ("9001", 9001)] {
+        let raw = Raw::read("", |name| {
+            (name == "RTCD_RTC_ICEPORTUDP").then(|| written.to_owned())
+        })
+        .unwrap();
+        assert_eq!(Config::resolve(&raw, PROBE).unwrap().rtc.udp_port, port);
+    }
+}
+
+#[test]
+fn what_is_off_may_hold_anything() {
+    let off = "enable_file = false\nfile_level = \"loud\"\nfile_location = \"\"";
+    assert!(resolve(&format!("[logger]\n{off}")).is_ok());
+    assert_eq!(
+        problem_keys("[logger]\nfile_level = \"loud\""),
+        ["logger.file_level"]
+    );
 }
 
 #[test]
