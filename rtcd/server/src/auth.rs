@@ -58,9 +58,9 @@ impl Identity {
 /// Somebody was not recognised. The text is sent to them.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AuthError {
-    #[error("token is invalid")]
+    #[error("authentication failed: token is invalid")]
     UnknownToken,
-    #[error("session is expired")]
+    #[error("authentication failed: session is expired")]
     ExpiredToken,
     #[error("authentication failed: invalid auth header")]
     BadHeader,
@@ -79,7 +79,7 @@ pub(crate) enum AuthError {
 pub(crate) enum RegisterError {
     #[error("registration failed: key not long enough")]
     ShortKey,
-    #[error("registration failed: error: key longer than {LONGEST_KEY} bytes")]
+    #[error("registration failed: bcrypt: password length exceeds {LONGEST_KEY} bytes")]
     LongKey,
     #[error("registration failed: error: empty key")]
     EmptyId,

@@ -20,7 +20,7 @@ use std::time::Instant;
 
 use proto::id::{CallId, ConnId, GroupId, SessionId, UserId};
 use proto::rtcd::{ControlMessage, JoinMessage, RtcKind, RtcMessage};
-use rtcd_core::{CallKey, CloseReason, JoinRequest, SessionKey};
+use rtcd_core::{CallKey, CloseReason, HostCandidate, JoinRequest, SessionKey};
 use tracing::{debug, info};
 
 use crate::driver::{InboxSender, ShardMessage};
@@ -160,7 +160,7 @@ impl Control {
         }
     }
 
-    /// Takes a session in.
+    /// Takes a session in, which can reach this node at `candidates`.
     ///
     /// # Errors
     /// When it is in already, the node drains, or its shard is overloaded.
@@ -168,10 +168,11 @@ impl Control {
         &self,
         connection: &Connection,
         join: JoinMessage,
+        candidates: Arc<[HostCandidate]>,
     ) -> Result<(), ControlError> {
         let began = Instant::now();
         let group = connection.group.clone();
-        let joined = self.take_in(connection, join, began);
+        let joined = self.take_in(connection, join, candidates, began);
         if let Err(error) = &joined {
             self.metrics
                 .joined(&group, error.outcome(), began.elapsed());
@@ -183,6 +184,7 @@ impl Control {
         &self,
         connection: &Connection,
         join: JoinMessage,
+        candidates: Arc<[HostCandidate]>,
         began: Instant,
     ) -> Result<(), ControlError> {
         let group = connection.group.clone();
@@ -209,7 +211,7 @@ impl Control {
             channel: (!join.channel.is_empty()).then(|| join.channel.clone()),
             av1_support: join.av1_support,
             dc_signalling: join.dc_signalling,
-            candidates: None,
+            candidates: Some(candidates),
         };
         // Sent under the lock: joins, links and leaves of a call reach its shards in one order.
         if self

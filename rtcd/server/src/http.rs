@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, any, on};
@@ -21,6 +21,7 @@ use proto::id::GroupId;
 use proto::rtcd::{SystemInfo, VersionInfo};
 use tracing::{debug, error};
 
+use crate::advertiser::Advertiser;
 use crate::auth::{Auth, AuthError};
 use crate::control::{Control, LookupError};
 use crate::metrics::Metrics;
@@ -37,6 +38,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 pub(crate) struct App {
     pub(crate) auth: Auth,
     pub(crate) control: Arc<Control>,
+    pub(crate) advertiser: Advertiser,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) cpu_load: CpuLoad,
     pub(crate) allow_self_registration: bool,
@@ -85,12 +87,26 @@ async fn not_found() -> Response {
 async fn limit_time(request: Request, next: Next) -> Response {
     // The reference answers HEAD on none of its paths; the router would take it for GET.
     if request.method() == Method::HEAD {
-        return not_found().await;
+        return as_the_reference(not_found().await);
     }
     match tokio::time::timeout(ANSWER_WITHIN, next.run(request)).await {
-        Ok(response) => response,
+        Ok(response) => as_the_reference(response),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "timeout\n").into_response(),
     }
+}
+
+/// The router names the methods it knows beside a 404; a browser might take a text for a page.
+fn as_the_reference(mut response: Response) -> Response {
+    let is_failure = response.status().is_client_error() || response.status().is_server_error();
+    let headers = response.headers_mut();
+    headers.remove(ALLOW);
+    let is_text = headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    if is_failure && is_text {
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    }
+    response
 }
 
 async fn version() -> Response {
@@ -110,7 +126,8 @@ async fn version() -> Response {
             build_hash: option_env!("PARLEY_BUILD_HASH")
                 .unwrap_or_default()
                 .to_owned(),
-            go_version: String::new(),
+            // Read by people only; never empty in the reference.
+            go_version: concat!("rust", env!("CARGO_PKG_RUST_VERSION")).to_owned(),
             go_os: std::env::consts::OS.to_owned(),
             go_arch: architecture.to_owned(),
         },

@@ -108,6 +108,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let router = http::router(Arc::new(App {
         auth,
         control: Arc::clone(&control),
+        advertiser,
         metrics,
         cpu_load,
         allow_self_registration: config.security.allow_self_registration,

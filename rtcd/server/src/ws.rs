@@ -21,7 +21,7 @@ use proto::rtcd::{ControlMessage, MAX_CONTROL_LEN};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use crate::control::{Connection, Control, Queue};
+use crate::control::{Connection, Queue};
 use crate::http::{App, tenant, unauthorized};
 
 const PING_EVERY: Duration = Duration::from_secs(10);
@@ -169,7 +169,7 @@ async fn take(app: &App, connection: &Connection, bytes: &[u8]) {
     };
     count(app, &connection.group, &message, "in");
     let name = name_of(&message);
-    if let Err(error) = carry_out(&app.control, connection, message).await {
+    if let Err(error) = carry_out(app, connection, message).await {
         app.metrics.dropped("ws_in", "refused");
         warn!(
             clientID = %connection.group, connID = %connection.id, message = name, %error,
@@ -179,12 +179,16 @@ async fn take(app: &App, connection: &Connection, bytes: &[u8]) {
 }
 
 async fn carry_out(
-    control: &Control,
+    app: &App,
     connection: &Connection,
     message: ControlMessage,
 ) -> Result<(), crate::control::ControlError> {
+    let control = &app.control;
     match message {
-        ControlMessage::Join(join) => control.join(connection, join),
+        ControlMessage::Join(join) => {
+            let candidates = app.advertiser.candidates().await;
+            control.join(connection, join, candidates)
+        }
         ControlMessage::Rtc(message) => control.rtc(&connection.group, message).await,
         ControlMessage::Reconnect(session) => control.rebind(connection, session),
         ControlMessage::Leave(session) => {

@@ -74,7 +74,10 @@ async fn refuses_everybody_else() {
         (Some(basic("clientA", "wrong")), "authentication failed"),
         (Some(basic("clientB", KEY)), "authentication failed"),
         (Some(basic("clientA", &long)), "authentication failed"),
-        (Some("Bearer nope".to_owned()), "token is invalid"),
+        (
+            Some("Bearer nope".to_owned()),
+            "authentication failed: token is invalid",
+        ),
     ];
     for (header, text) in cases {
         let refused = auth.authenticate(header.as_deref()).await.unwrap_err();

@@ -35,6 +35,10 @@ fn node(shards: usize, leg_sessions: usize) -> Node {
 }
 
 impl Node {
+    fn join(&self, connection: &Connection, join: JoinMessage) -> Result<(), ControlError> {
+        self.control.join(connection, join, Arc::default())
+    }
+
     fn received(&self, shard: usize) -> Vec<String> {
         std::iter::from_fn(|| self.inboxes[shard].next())
             .map(|message| match message {
@@ -116,9 +120,9 @@ fn queued(connection: &mut Connection) -> Vec<String> {
 fn a_session_lives_from_join_to_close() {
     let node = node(1, 10);
     let mut connection = node.control.connect(&id("g"));
-    node.control.join(&connection, join("c", "s")).unwrap();
+    node.join(&connection, join("c", "s")).unwrap();
     assert_eq!(
-        node.control.join(&connection, join("c", "s")),
+        node.join(&connection, join("c", "s")),
         Err(ControlError::DuplicateJoin)
     );
     node.control
@@ -142,7 +146,7 @@ async fn another_tenants_session_is_unknown() {
     let node = node(1, 10);
     let own = node.control.connect(&id("own"));
     let other = node.control.connect(&id("other"));
-    node.control.join(&own, join("c", "s")).unwrap();
+    node.join(&own, join("c", "s")).unwrap();
     let session = SessionId::parse("s").unwrap();
     assert!(node.control.leave(&id("other"), session.clone()).is_err());
     assert!(node.control.rebind(&other, session).is_err());
@@ -152,7 +156,7 @@ async fn another_tenants_session_is_unknown() {
         Err(LookupError::Group)
     );
     // The same ids at another tenant are another call and another session.
-    node.control.join(&other, join("c", "s")).unwrap();
+    node.join(&other, join("c", "s")).unwrap();
     assert_eq!(
         node.control
             .sessions_of_call(&id("other"), "c")
@@ -168,7 +172,7 @@ fn messages_follow_a_reconnect_and_so_does_close() {
     let node = node(1, 10);
     let mut first = node.control.connect(&id("g"));
     let mut second = node.control.connect(&id("g"));
-    node.control.join(&first, join("c", "s")).unwrap();
+    node.join(&first, join("c", "s")).unwrap();
     node.signal("g", "s");
     assert_eq!(queued(&mut first), ["rtc s"]);
     node.control
@@ -184,7 +188,7 @@ fn messages_follow_a_reconnect_and_so_does_close() {
 fn a_dead_connection_of_the_only_node_is_replaced_by_the_next() {
     let node = node(1, 10);
     let first = node.control.connect(&id("g"));
-    node.control.join(&first, join("c", "s")).unwrap();
+    node.join(&first, join("c", "s")).unwrap();
     let mut stranger = node.control.connect(&id("h"));
     node.control.disconnect(&first, Vec::new());
     let mut next = node.control.connect(&id("g"));
@@ -203,8 +207,8 @@ fn while_one_of_several_nodes_is_away_all_are_told_and_it_too_when_it_is_back() 
     let away = node.control.connect(&id("g"));
     let mut neighbour = node.control.connect(&id("g"));
     let mut stranger = node.control.connect(&id("h"));
-    node.control.join(&away, join("c", "s")).unwrap();
-    node.control.join(&neighbour, join("c", "t")).unwrap();
+    node.join(&away, join("c", "s")).unwrap();
+    node.join(&neighbour, join("c", "t")).unwrap();
     node.control.disconnect(&away, Vec::new());
     node.signal("g", "s");
     assert_eq!(queued(&mut neighbour), ["rtc s"]);
@@ -229,8 +233,8 @@ fn when_all_nodes_were_away_each_gets_what_may_be_its_own() {
     let node = node(1, 10);
     let first = node.control.connect(&id("g"));
     let second = node.control.connect(&id("g"));
-    node.control.join(&first, join("c", "s")).unwrap();
-    node.control.join(&second, join("c", "t")).unwrap();
+    node.join(&first, join("c", "s")).unwrap();
+    node.join(&second, join("c", "t")).unwrap();
     node.control.disconnect(&first, Vec::new());
     node.control.disconnect(&second, Vec::new());
     node.signal("g", "s");
@@ -245,7 +249,7 @@ fn when_all_nodes_were_away_each_gets_what_may_be_its_own() {
 fn a_client_without_a_connection_gets_its_messages_on_the_next() {
     let node = node(1, 10);
     let first = node.control.connect(&id("g"));
-    node.control.join(&first, join("c", "s")).unwrap();
+    node.join(&first, join("c", "s")).unwrap();
     let unsent = vec![ControlMessage::Rtc(rtc("s"))];
     node.control.disconnect(&first, unsent);
     node.signal("g", "s");
@@ -260,7 +264,7 @@ fn a_client_without_a_connection_gets_its_messages_on_the_next() {
 fn voice_activity_is_shed_first_and_then_the_connection() {
     let node = node(1, 10);
     let slow = node.control.connect(&id("g"));
-    node.control.join(&slow, join("c", "s")).unwrap();
+    node.join(&slow, join("c", "s")).unwrap();
     let key = SessionKey {
         group: id("g"),
         session: SessionId::parse("s").unwrap(),
@@ -287,8 +291,8 @@ fn voice_activity_is_shed_first_and_then_the_connection() {
 fn a_call_over_two_shards_is_linked_and_unlinked() {
     let node = node(2, 1);
     let connection = node.control.connect(&id("g"));
-    node.control.join(&connection, join("c", "s1")).unwrap();
-    node.control.join(&connection, join("c", "s2")).unwrap();
+    node.join(&connection, join("c", "s1")).unwrap();
+    node.join(&connection, join("c", "s2")).unwrap();
     assert_eq!(node.received(0), ["join s1", "link 1 up to 1"]);
     assert_eq!(node.received(1), ["join s2", "link 1 up to 0"]);
     node.closed("g", "s2");
@@ -300,13 +304,13 @@ fn a_call_over_two_shards_is_linked_and_unlinked() {
 async fn a_draining_node_takes_joins_to_its_calls_only() {
     let node = node(1, 10);
     let connection = node.control.connect(&id("g"));
-    node.control.join(&connection, join("c", "s1")).unwrap();
+    node.join(&connection, join("c", "s1")).unwrap();
     node.control.drain();
     assert_eq!(
-        node.control.join(&connection, join("d", "s2")),
+        node.join(&connection, join("d", "s2")),
         Err(ControlError::Draining)
     );
-    node.control.join(&connection, join("c", "s3")).unwrap();
+    node.join(&connection, join("c", "s3")).unwrap();
     let drained = node.control.wait_until_empty();
     tokio::pin!(drained);
     assert!(
@@ -329,9 +333,9 @@ fn sessions_are_listed_within_their_tenant() {
     let node = node(1, 10);
     let connection = node.control.connect(&id("g"));
     let neighbour = node.control.connect(&id("f"));
-    node.control.join(&neighbour, join("c", "s9")).unwrap();
+    node.join(&neighbour, join("c", "s9")).unwrap();
     for session in ["s1", "s2"] {
-        node.control.join(&connection, join("c", session)).unwrap();
+        node.join(&connection, join("c", session)).unwrap();
     }
     let sessions = node.control.sessions_of_call(&id("g"), "c").unwrap();
     assert_eq!(sessions.len(), 2);

@@ -111,7 +111,7 @@ pub(super) async fn unregister(
 pub(super) async fn login(State(app): State<Arc<App>>, body: Body) -> Response {
     let credentials = match read(body) {
         Ok(credentials) => credentials,
-        Err(text) => return failure(StatusCode::BAD_REQUEST, format!("login failed: {text}")),
+        Err(text) => return failure(StatusCode::BAD_REQUEST, text),
     };
     match app
         .auth
@@ -144,7 +144,13 @@ fn read(body: Body) -> Result<Credentials, String> {
     let mut reader = serde_json::Deserializer::from_slice(&body);
     Option::<Credentials>::deserialize(&mut reader)
         .map(Option::unwrap_or_default)
-        .map_err(|error| error.to_string())
+        .map_err(|error| {
+            if error.is_eof() {
+                "unexpected EOF".to_owned()
+            } else {
+                error.to_string()
+            }
+        })
 }
 
 fn success(status: StatusCode, answer: ApiAnswer) -> Response {

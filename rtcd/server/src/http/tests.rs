@@ -203,6 +203,7 @@ async fn registration_answers_in_the_words_of_the_reference() {
     node.register("clientA").await;
     let cases: &[(&str, &str)] = &[
         ("", r#"{"code":"400","error":"EOF"}"#),
+        ("{", r#"{"code":"400","error":"unexpected EOF"}"#),
         (
             r#"{"clientID":"b","authKey":"short"}"#,
             r#"{"code":"400","error":"registration failed: key not long enough"}"#,
