@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use proto::redact::Secret;
+use rtcd_core::EgressPath;
 
 pub use ice::{IceServer, IceServerKind};
 pub use overrides::{HostOverride, PortOverride};
@@ -83,6 +84,7 @@ pub struct RtcConfig {
     pub enable_ipv6: bool,
     /// Packets kept per outgoing video stream.
     pub nack_buffer_size: usize,
+    pub egress: EgressPath,
     pub shards: usize,
     /// Sessions of one call on one shard before it spreads.
     pub leg_sessions: usize,
@@ -168,6 +170,7 @@ impl Config {
                 turn: None,
                 enable_ipv6: false,
                 nack_buffer_size: 256,
+                egress: EgressPath::Own,
                 shards: Probe::of_this_machine().cpus,
                 leg_sessions: 200,
             },

@@ -5,9 +5,10 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
-use rtcd_core::CoreConfig;
+use rtcd_core::{CoreConfig, HostCandidate, WallClock};
 use tokio::sync::{Notify, mpsc, watch};
 use tracing::warn;
 
@@ -19,6 +20,23 @@ use crate::metrics::Metrics;
 use crate::placement::ShardId;
 use crate::udp::ShardSockets;
 use crate::{stun, tcp, udp};
+
+/// From the first of January 1900, where NTP begins, to 1970.
+const NTP_TO_UNIX: Duration = Duration::from_secs(2_208_988_800);
+
+/// Makes what shards are told of the settings and of the time.
+pub(crate) fn core_config(config: &RtcConfig, candidates: &[HostCandidate]) -> CoreConfig {
+    let since_1970 = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    CoreConfig {
+        candidates: candidates.to_vec(),
+        nack_buffer: config.nack_buffer_size,
+        egress: config.egress,
+        clock: Some(WallClock::new(Instant::now(), since_1970 + NTP_TO_UNIX)),
+        ..CoreConfig::default()
+    }
+}
 
 /// What shards and listeners need of the rest of the node.
 #[derive(Debug)]

@@ -10,7 +10,6 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use rtcd_core::CoreConfig;
 use tokio::sync::{Notify, mpsc, watch};
 use tracing::{error, info, warn};
 
@@ -20,7 +19,7 @@ use crate::config::{Config, Probe};
 use crate::control::{Control, ShardEvent};
 use crate::driver::{InboxSender, ShardMessage};
 use crate::http::{self, App};
-use crate::media::{Media, Shell};
+use crate::media::{Media, Shell, core_config};
 use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::system::CpuLoad;
@@ -77,11 +76,6 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let (events, received) = mpsc::unbounded_channel();
     let mut tasks = tokio::task::JoinSet::new();
     let shard_over = Arc::new(Notify::new());
-    let core = CoreConfig {
-        candidates: candidates.to_vec(),
-        nack_buffer: config.rtc.nack_buffer_size,
-        ..CoreConfig::default()
-    };
     let shell = Shell {
         metrics: Arc::clone(&metrics),
         events,
@@ -89,7 +83,8 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         stopped: stopped.clone(),
     };
     let relays = Relays::new(&config.rtc, &udp_addrs, shell.events.clone());
-    let (inboxes, shards) = media.start(&core, &shell, &mut tasks)?;
+    let (inboxes, shards) =
+        media.start(&core_config(&config.rtc, &candidates), &shell, &mut tasks)?;
     let control = Arc::new(Control::new(
         inboxes.clone(),
         config.rtc.leg_sessions,

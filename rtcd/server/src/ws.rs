@@ -169,11 +169,12 @@ async fn take(app: &App, connection: &Connection, bytes: &[u8]) {
     };
     count(app, &connection.group, &message, "in");
     let name = name_of(&message);
+    let session = session_of(&message).to_owned();
     if let Err(error) = carry_out(app, connection, message).await {
         app.metrics.dropped("ws_in", "refused");
         warn!(
-            clientID = %connection.group, connID = %connection.id, message = name, %error,
-            "control message without effect"
+            clientID = %connection.group, connID = %connection.id, message = name,
+            sessionID = session, %error, "control message without effect"
         );
     }
 }
@@ -213,6 +214,18 @@ fn count(app: &App, group: &GroupId, message: &ControlMessage, direction: &str) 
     if !uncounted {
         let labels = [group.as_str(), name_of(message), direction];
         app.metrics.ws_messages.with_label_values(&labels).inc();
+    }
+}
+
+/// The session a message is about, for the log.
+fn session_of(message: &ControlMessage) -> &str {
+    match message {
+        ControlMessage::Join(join) => join.session.as_str(),
+        ControlMessage::Leave(session)
+        | ControlMessage::Reconnect(session)
+        | ControlMessage::Close(session) => session.as_str(),
+        ControlMessage::Rtc(message) | ControlMessage::Vad(message) => &message.session,
+        ControlMessage::Hello(_) | ControlMessage::Unknown(_) => "",
     }
 }
 

@@ -278,11 +278,16 @@ async fn sessions(node: &Running) -> Vec<String> {
 }
 
 async fn start(directory: &tempfile::TempDir) -> Running {
+    start_with(directory, |_| {}).await
+}
+
+async fn start_with(directory: &tempfile::TempDir, change: impl FnOnce(&mut Config)) -> Running {
     let mut config = Config::local(directory.path());
     config.rtc.shards = 2;
     config.rtc.leg_sessions = 1;
     config.rtc.host_override = HostOverride::Address("192.0.2.55".parse().unwrap());
     config.rtc.port_override = PortOverride::One(30_443);
+    change(&mut config);
     rtcd::start(config).await.unwrap()
 }
 
@@ -421,5 +426,26 @@ async fn a_call_outlives_the_plugin_and_ends_with_its_leaves() {
     assert_eq!(plugin.hear().await, heard("close", &[("sessionID", THIRD)]));
     assert!(sessions(&node).await.is_empty());
     plugin.hears_nothing_else().await;
+    node.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_drain_refuses_new_calls_and_ends_at_its_limit() {
+    let directory = tempfile::tempdir().unwrap();
+    let limit = Duration::from_secs(2);
+    let node = start_with(&directory, |config| config.drain_limit = Some(limit)).await;
+    let mut plugin = activate(&node).await;
+    plugin.send(join(FIRST)).await;
+    plugin.hears_nothing_else().await;
+    let begin = std::time::Instant::now();
+    let drained = node.drain();
+    let meanwhile = async {
+        while get(&node, "/readyz").await.0 != 503 {}
+        // The probe is of the call that runs, so it still gets in.
+        plugin.hears_nothing_else().await;
+        assert_eq!(sessions(&node).await, [FIRST]);
+    };
+    tokio::join!(drained, meanwhile);
+    assert!(begin.elapsed() >= limit);
     node.stop().await.unwrap();
 }

@@ -98,7 +98,7 @@ async fn registration_has_rules() {
         (
             "clientB",
             &long,
-            "registration failed: error: key longer than 72 bytes",
+            "registration failed: bcrypt: password length exceeds 72 bytes",
         ),
         (
             "two words",

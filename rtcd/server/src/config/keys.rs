@@ -185,6 +185,13 @@ pub const KEYS: &[Key] = &[
         "Kept so that existing files stay good; has no effect.",
     ),
     key(
+        "rtc.egress",
+        "RTCD_RTC_EGRESS",
+        Text("own"),
+        "Which code seals and sends media: `own`, several times lighter, or `str0m`, to compare \
+         with and to fall back to. (Addition.)",
+    ),
+    key(
         "rtc.shards",
         "RTCD_RTC_SHARDS",
         PerCpu(1),

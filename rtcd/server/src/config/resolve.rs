@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use proto::redact::Secret;
+use rtcd_core::EgressPath;
 
 use super::keys::{self, Key};
 use super::raw::{Raw, RawValue};
@@ -191,6 +192,7 @@ impl Check<'_> {
             turn: self.turn(),
             enable_ipv6: self.flag("rtc.enable_ipv6"),
             nack_buffer_size: self.nack_buffer_size(),
+            egress: self.egress(),
             shards: usize::try_from(shards).unwrap_or(1),
             leg_sessions: usize::try_from(leg_sessions).unwrap_or(1),
         }
@@ -225,6 +227,18 @@ impl Check<'_> {
             self.problem(path, rule, hint);
         }
         size
+    }
+
+    fn egress(&mut self) -> EgressPath {
+        let path = "rtc.egress";
+        match self.text(path).as_str() {
+            "own" => EgressPath::Own,
+            "str0m" => EgressPath::Str0m,
+            _ => {
+                self.problem(path, "must be `own` or `str0m`", "leave it out");
+                EgressPath::Own
+            }
+        }
     }
 
     fn addresses(&mut self, path: &'static str) -> Vec<IpAddr> {

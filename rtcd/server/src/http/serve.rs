@@ -26,6 +26,8 @@ use crate::config::{TlsConfig, TlsFault};
 
 /// A request's head must arrive in this time.
 const HEAD_WITHIN: Duration = Duration::from_secs(30);
+/// Largest head of a request, in bytes.
+const MOST_HEAD: usize = 64 * 1024;
 const TLS_HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 /// Connections at once; further ones wait in the kernel.
 const MOST_CONNECTIONS: usize = 8192;
@@ -163,6 +165,7 @@ where
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)
+        .max_buf_size(MOST_HEAD)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut served = std::pin::pin!(served);

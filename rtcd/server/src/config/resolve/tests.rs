@@ -163,6 +163,14 @@ fn numbers_of_the_environment_may_have_a_prefix() {
 }
 
 #[test]
+fn media_leaves_by_our_own_code_unless_told_otherwise() {
+    assert_eq!(resolve("").unwrap().rtc.egress, EgressPath::Own);
+    let fallback = resolve("[rtc]\negress = \"str0m\"").unwrap();
+    assert_eq!(fallback.rtc.egress, EgressPath::Str0m);
+    assert_eq!(problem_keys("[rtc]\negress = \"none\""), ["rtc.egress"]);
+}
+
+#[test]
 fn what_is_off_may_hold_anything() {
     let off = "enable_file = false\nfile_level = \"loud\"\nfile_location = \"\"";
     assert!(resolve(&format!("[logger]\n{off}")).is_ok());
