@@ -78,6 +78,10 @@ pub struct CoreConfig {
     /// Packets kept per outgoing video stream to answer NACKs.
     pub nack_buffer: usize,
     pub egress: EgressPath,
+    /// Voices forwarded at once in a call, the loudest; 0 for all.
+    pub max_speakers: usize,
+    /// Lasting silence is not forwarded.
+    pub drop_silence: bool,
     /// None: sender reports count from the start of the shard.
     pub clock: Option<WallClock>,
 }
@@ -93,6 +97,8 @@ impl Default for CoreConfig {
             keyframe_gap: Duration::from_secs(1),
             nack_buffer: 256,
             egress: EgressPath::Own,
+            max_speakers: 0,
+            drop_silence: true,
             clock: None,
         }
     }

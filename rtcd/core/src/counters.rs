@@ -56,6 +56,10 @@ pub enum DropReason {
     Parked,
     /// A muted voice.
     Muted,
+    /// A voice that has been silent for a while.
+    Silent,
+    /// A voice while louder ones take all the places there are.
+    Quiet,
     /// Padding only.
     Padding,
     /// Too late to be placed in the outgoing sequence.
@@ -69,11 +73,13 @@ pub enum DropReason {
 }
 
 impl DropReason {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::UnknownSource,
         Self::Malformed,
         Self::Parked,
         Self::Muted,
+        Self::Silent,
+        Self::Quiet,
         Self::Padding,
         Self::Late,
         Self::UnknownSession,
@@ -89,6 +95,8 @@ impl DropReason {
             Self::Malformed => "malformed",
             Self::Parked => "parked",
             Self::Muted => "muted",
+            Self::Silent => "silent",
+            Self::Quiet => "quiet",
             Self::Padding => "padding",
             Self::Late => "late",
             Self::UnknownSession => "unknown_session",

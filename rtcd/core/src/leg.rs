@@ -34,6 +34,7 @@ use crate::io::{
 };
 use crate::negotiation::{Phase, SignallingPath};
 use crate::session::{Sender, Session, SessionEvent, SessionTemplate};
+use crate::speakers::Speakers;
 use member::Member;
 use outbound::Lane;
 use tracks::Track;
@@ -84,6 +85,7 @@ pub(crate) struct Leg {
     presenter: Option<SessionId>,
     /// Tracks with packets to send.
     tracks_pending: Vec<u32>,
+    speakers: Speakers,
     lanes: Vec<Lane>,
     events: Vec<SessionEvent>,
     #[cfg(test)]
@@ -102,6 +104,7 @@ impl Leg {
             linked_tracks: BTreeMap::new(),
             presenter: None,
             tracks_pending: Vec::new(),
+            speakers: Speakers::default(),
             lanes: Vec::new(),
             events: Vec::new(),
             #[cfg(test)]

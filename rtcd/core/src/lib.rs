@@ -19,6 +19,7 @@ mod pictures;
 mod rewrite;
 mod session;
 mod shard;
+mod speakers;
 mod vad;
 
 pub use config::{CoreConfig, EgressPath, HostCandidate, WallClock};

@@ -318,3 +318,21 @@ fn a_voice_may_come_back_on_the_line_another_goes_out_on() {
     world.run(SECOND);
     assert!(hears(&mut world, "carl", "bert") > heard + 40);
 }
+
+#[test]
+fn lasting_silence_is_not_sent_and_leaves_no_hole() {
+    let mut world = with(&["anna", "bert"], Style::default());
+    world.of("anna").publish(Media::Sound, "mic-a");
+    world.run(2 * SECOND);
+    world.of("anna").audio_level = -127;
+    world.run(2 * SECOND);
+    let before = hears(&mut world, "bert", "anna");
+    world.run(2 * SECOND);
+    assert_eq!(hears(&mut world, "bert", "anna"), before);
+    world.of("anna").audio_level = -30;
+    world.run(SECOND);
+    assert!(hears(&mut world, "bert", "anna") >= before + 45);
+    let heard = world.of("bert").heard_of("anna", TrackType::Voice);
+    let numbers: Vec<u64> = heard.iter().map(|heard| heard.seq_no).collect();
+    assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1));
+}

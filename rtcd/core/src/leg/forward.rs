@@ -9,11 +9,12 @@ use proto::rtcd::{Codec, RtcKind, TrackType};
 
 use super::classify::{Clues, classify};
 use super::member::SourceState;
-use super::tracks::{Origin, Pending};
+use super::tracks::{Origin, Pending, Track};
 use super::{Ctx, Leg};
 use crate::counters::DropReason;
 use crate::io::{LinkMessage, LinkedPacket, Output};
 use crate::session::{IncomingPacket, Layer, Mid, begins_keyframe};
+use crate::speakers::{Speakers, Verdict};
 use crate::vad::VoiceChange;
 
 impl Leg {
@@ -108,17 +109,12 @@ impl Leg {
         let Some(track) = self.tracks.get_mut(&number) else {
             return;
         };
-        let muted = track.muted && track.kind == TrackType::Voice;
+        let held_back = held_back(track, &mut self.speakers, ctx, &packet);
         let stream = track.stream(layer);
         let is_new_layer = !std::mem::replace(&mut stream.seen, true) && layer == Layer::High;
         stream.rate.count(ctx.now, packet.payload.len());
-        if packet.payload.is_empty() || muted {
+        if let Some(reason) = held_back {
             stream.compactor.skip(packet.seq_no);
-            let reason = if muted {
-                DropReason::Muted
-            } else {
-                DropReason::Padding
-            };
             ctx.counters.drop_one(reason);
             return;
         }
@@ -219,5 +215,30 @@ impl Leg {
             }
             self.voice(ctx, index, RtcKind::VoiceOff);
         }
+    }
+}
+
+/// Why a packet goes no further, if so: decided before anything is done for any receiver.
+fn held_back(
+    track: &mut Track,
+    speakers: &mut Speakers,
+    ctx: &Ctx<'_>,
+    packet: &LinkedPacket,
+) -> Option<DropReason> {
+    if packet.payload.is_empty() {
+        return Some(DropReason::Padding);
+    }
+    if track.kind != TrackType::Voice {
+        return None;
+    }
+    if track.muted {
+        return Some(DropReason::Muted);
+    }
+    let limit = ctx.config.max_speakers;
+    let voice = (track.number, &mut track.voice);
+    match speakers.judge(ctx.now, voice, packet.audio_level, limit) {
+        Verdict::Silent if ctx.config.drop_silence => Some(DropReason::Silent),
+        Verdict::Forward | Verdict::Silent => None,
+        Verdict::Quiet => Some(DropReason::Quiet),
     }
 }

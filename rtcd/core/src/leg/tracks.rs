@@ -16,6 +16,7 @@ use crate::keyframes::{KeyframeGate, Need};
 use crate::pictures::{PictureIds, Pictures};
 use crate::rewrite::{Compactor, Placement};
 use crate::session::{Layer, Mid, Sender};
+use crate::speakers::Voice;
 
 /// A published source, from this leg or another.
 #[derive(Debug)]
@@ -26,6 +27,7 @@ pub(super) struct Track {
     pub(super) kind: TrackType,
     pub(super) codec: Codec,
     pub(super) muted: bool,
+    pub(super) voice: Voice,
     /// Makes the track's id unique among those of its publisher.
     pub(super) suffix: String,
     pub(super) low: Stream,
@@ -154,6 +156,7 @@ impl Leg {
             kind,
             codec,
             muted,
+            voice: Voice::default(),
             suffix: proto::id::new_id().chars().take(8).collect(),
             low: Stream::default(),
             high: Stream::default(),
@@ -272,6 +275,7 @@ impl Leg {
             }
         }
         self.tracks.remove(&number);
+        self.speakers.forget(number);
         // One codec of a picture ended: the other may be wanted now.
         self.revise_wishes(ctx, &twins);
     }
