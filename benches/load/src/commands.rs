@@ -104,7 +104,7 @@ pub(crate) fn targets(arguments: &TargetArguments) -> anyhow::Result<bool> {
         }
     }
     let mut run = Run::new(servers, setup, shrink);
-    let rows = run.all()?;
+    let rows = run.all(&arguments.only)?;
     let mut report = Report::new("Targets");
     report.rounds = run.rounds().cloned().collect();
     report.targets = rows;

@@ -29,14 +29,13 @@ pub(crate) fn at_load(
     setup: &Setup,
     share: f64,
     processors: f64,
-    shrink: usize,
 ) -> anyhow::Result<Round> {
     let mut last = None;
     for calls in CALLS {
         let scenario = Scenario {
             name: format!("delay-{:.0}", share * 100.0),
             calls,
-            participants: 100 / shrink.max(1),
+            participants: 100,
             speakers: VOICES_PER_CALL,
             ..Scenario::named("s1-100")?
         };

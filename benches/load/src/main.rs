@@ -120,6 +120,9 @@ struct TargetArguments {
     /// One short round with a fifth of the participants: shows that it works, proves nothing.
     #[arg(long)]
     quick: bool,
+    /// Measures only rows that contain this text.
+    #[arg(long, default_value = "")]
+    only: String,
     #[command(flatten)]
     common: Common,
 }

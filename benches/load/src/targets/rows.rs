@@ -199,7 +199,7 @@ fn delayed(run: &mut Run, figure: &str) -> anyhow::Result<Finding> {
         for number in 0..run.setup.timing.rounds {
             let spec = run.servers.get(&Ours);
             let spec = spec.ok_or_else(|| anyhow::anyhow!("our own server is not given"))?;
-            let round = delay::at_load(spec, &setup, LOAD, processors, run.shrink)
+            let round = delay::at_load(spec, &setup, LOAD, processors)
                 .unwrap_or_else(|error| Round::failed("ours", DELAY, &error));
             let load = round.figure("load_share").unwrap_or(0.0);
             print::progress(&format!("delay, round {}: at {load:.0} % load", number + 1));
