@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use crate::bench::{self, Job};
 use crate::figures::{MEANINGS, median_ratio, median_round};
 use crate::launch::Spec;
+use crate::placement;
 use crate::report::Report;
 use crate::scenario::Scenario;
 use crate::targets::{Run, Who};
@@ -121,7 +122,10 @@ pub(crate) fn soak(arguments: &SoakArguments) -> anyhow::Result<bool> {
     let common = &arguments.common;
     let time = Duration::try_from_secs_f64(arguments.minutes * 60.0)
         .context("read the minutes of the soak")?;
-    let soak = soak_run::run(&arguments.server, &common.setup(1), time)?;
+    let setup = common.setup(1);
+    let soak = placement::on(&setup.own_cpus, || {
+        soak_run::run(&arguments.server, &setup, time)
+    })?;
     let holds = soak.holds();
     if common.json {
         print::json(&soak)?;

@@ -9,6 +9,7 @@ use anyhow::Context;
 
 use crate::figures::Round;
 use crate::launch::Spec;
+use crate::placement;
 use crate::round::{self, Setup, Stage, Window};
 use crate::scenario::Scenario;
 use crate::world::Habits;
@@ -23,13 +24,10 @@ const STEPS: usize = 6;
 const STEP_SETTLE: Duration = Duration::from_secs(2);
 const STEP: Duration = Duration::from_millis(1500);
 
-/// Measures at `share` of `processors`.
-pub(crate) fn at_load(
-    spec: &Spec,
-    setup: &Setup,
-    share: f64,
-    processors: f64,
-) -> anyhow::Result<Round> {
+/// Measures at `share` of the server's processors.
+pub(crate) fn at_load(spec: &Spec, setup: &Setup, share: f64) -> anyhow::Result<Round> {
+    let cpus = placement::named(&setup.server_cpus);
+    let processors = cpus.split(',').map(|_| 1.0).sum();
     let mut last = None;
     for calls in CALLS {
         let scenario = Scenario {

@@ -17,6 +17,7 @@ mod leg;
 mod media;
 mod mouth;
 mod participant;
+mod placement;
 mod plot;
 mod print;
 mod process;

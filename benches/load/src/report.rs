@@ -61,7 +61,7 @@ impl Machine {
         let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         Self {
             processor: processor.to_owned(),
-            processors: std::thread::available_parallelism().map_or(0, std::num::NonZero::get),
+            processors: crate::placement::all().len(),
             kernel: kernel.trim().to_owned(),
             seconds_since_1970: crate::stamp::now() / 1_000_000_000,
         }
@@ -101,7 +101,7 @@ impl Report {
         } = &self.machine;
         let mut page = format!(
             "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{title}</title>\
-             <style>body{{font:15px sans-serif;max-width:1000px;margin:2em auto;color:#222}}\
+             <style>body{{font:15px sans-serif;max-width:1000px;overflow-x:auto;margin:2em auto;color:#222}}\
              table{{border-collapse:collapse;margin:1em 0}}td,th{{padding:3px 10px;\
              border-bottom:1px solid #ddd;text-align:right}}td:first-child,th:first-child,\
              td.text{{text-align:left}}.void{{color:#b00}}.held{{color:#070}}</style>\

@@ -8,12 +8,11 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use nix::sched::{CpuSet, sched_setaffinity};
-use nix::unistd::Pid;
 
 use crate::figures::{Figures, MAX_LOSS, Round, quantile, real};
 use crate::floor;
 use crate::launch::{Running, Spec};
+use crate::placement;
 use crate::process::{self, Reading};
 use crate::scenario::{Scenario, Timing};
 use crate::servers::Wish;
@@ -57,15 +56,15 @@ pub(crate) struct Stage {
     pub(crate) joins: Vec<Join>,
 }
 
-/// Starts the server and lets everybody join.
+/// Starts the server and lets everybody join. To be called on a thread placed by `placement::on`.
 pub(crate) fn stage(
     spec: &Spec,
     scenario: &Scenario,
     setup: &Setup,
     habits: Habits,
 ) -> anyhow::Result<Stage> {
-    pin_this_thread(&setup.own_cpus)?;
-    let mut running = spec.start(&setup.account, &setup.server_cpus)?;
+    let cpus = placement::named(&setup.server_cpus);
+    let mut running = spec.start(&setup.account, &cpus)?;
     let fresh = read(&running)?;
     let mut world = World::new(running.take_server()?, habits)?;
     let wishes = scenario.wishes();
@@ -86,17 +85,21 @@ pub(crate) fn stage(
 
 /// Plays one round.
 pub(crate) fn play(spec: &Spec, scenario: &Scenario, setup: &Setup) -> anyhow::Result<Round> {
+    let mut round = placement::on(&setup.own_cpus, || play_here(spec, scenario, setup))?;
+    if setup.with_floor {
+        add_floor(&mut round, setup)?;
+    }
+    Ok(round)
+}
+
+fn play_here(spec: &Spec, scenario: &Scenario, setup: &Setup) -> anyhow::Result<Round> {
     let mut stage = stage(spec, scenario, setup, scenario.habits(setup.keep_alive))?;
     let before = (scenario.joins_per_second > 0)
         .then(|| window(&mut stage, setup.timing.measure, 0))
         .transpose()?;
     let window = window(&mut stage, setup.timing.measure, scenario.joins_per_second)?;
-    let mut round = report(scenario, &stage, &window, before.as_ref());
+    let round = report(scenario, &stage, &window, before.as_ref());
     stage.world.leave_all()?;
-    drop(stage);
-    if setup.with_floor {
-        add_floor(&mut round, setup)?;
-    }
     Ok(round)
 }
 
@@ -377,43 +380,20 @@ fn read(running: &Running) -> anyhow::Result<Option<Reading>> {
     running.pid.map(process::read).transpose()
 }
 
-/// With the cipher that most transports used, on the server's processors: in a thread of its own, as
-/// the pinning lasts.
+/// With the cipher that most transports used, on the server's processors.
 fn add_floor(round: &mut Round, setup: &Setup) -> anyhow::Result<()> {
     let profile = round.profiles.iter().max_by_key(|(_, count)| **count);
     let Some((profile, _)) = profile else {
         return Ok(());
     };
-    let (profile, cpus) = ((*profile).to_owned(), setup.server_cpus.clone());
-    let destinations = setup.floor_destinations;
-    let floor = std::thread::spawn(move || {
-        pin_this_thread(&cpus)?;
-        floor::measure(destinations, &profile)
-    })
-    .join()
-    .map_err(|_| anyhow::anyhow!("the floor's thread ended early"))??;
+    let profile = (*profile).to_owned();
+    let floor = placement::on(&setup.server_cpus, || {
+        floor::measure(setup.floor_destinations, &profile)
+    })?;
     round.figures.insert("floor_us", floor.sendto);
     round.figures.insert("floor_gso_us", floor.gso);
     if let Some(cpu) = round.figure("cpu_us_per_packet") {
         round.figures.insert("over_floor", cpu / floor.sendto);
     }
     Ok(())
-}
-
-/// Binds the calling thread to processors named like `0` or `0,1`; to all if empty.
-pub(crate) fn pin_this_thread(cpus: &str) -> anyhow::Result<()> {
-    if cpus.is_empty() {
-        return Ok(());
-    }
-    let mut set = CpuSet::new();
-    for cpu in cpus.split(',') {
-        let cpu: usize = cpu
-            .trim()
-            .parse()
-            .with_context(|| format!("`{cpus}` is not a list of processors like `0,1`"))?;
-        set.set(cpu)
-            .with_context(|| format!("no processor {cpu}"))?;
-    }
-    sched_setaffinity(Pid::from_raw(0), &set)
-        .with_context(|| format!("bind the generator to processors {cpus}"))
 }

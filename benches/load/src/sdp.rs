@@ -100,7 +100,7 @@ mod tests {
     fn retransmission_streams_and_transport_feedback_are_left_out() {
         let text = with_own_ssrcs(OFFER, &mut OwnSsrcs::default());
         assert!(
-            !text.contains("FID") && !text.contains("a=ssrc:22") && !text.contains("a=ssrc:11")
+            !text.contains("FID") && !text.contains("a=ssrc:22 ") && !text.contains("a=ssrc:11 ")
         );
         assert!(!text.contains("transport-cc") && text.contains("a=rtcp-fb:96 nack pli"));
     }

@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::bench::{self, Job};
 use crate::figures::Round;
 use crate::launch::Spec;
+use crate::placement;
 use crate::print;
 use crate::round::Setup;
 use crate::scenario::Scenario;
@@ -180,10 +181,9 @@ impl Run {
     }
 
     fn placed(&self, placement: Placement) -> Setup {
-        let can_part = std::thread::available_parallelism().is_ok_and(|count| count.get() > 1);
         let (server_cpus, own_cpus) = match placement {
-            Placement::Apart if can_part => ("0".to_owned(), "1".to_owned()),
-            Placement::Apart | Placement::Together => (String::new(), String::new()),
+            Placement::Apart => placement::apart().unwrap_or_default(),
+            Placement::Together => Default::default(),
         };
         Setup {
             server_cpus,

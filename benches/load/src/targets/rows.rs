@@ -5,6 +5,7 @@ use super::Who::{Janus, LiveKit, Ours, Reference};
 use super::{Finding, Row, Run, Who};
 use crate::delay;
 use crate::figures::{Round, median, median_of, median_ratio};
+use crate::placement;
 use crate::print;
 
 /// All rows, in the order in which they are measured.
@@ -190,20 +191,18 @@ fn delayed(run: &mut Run, figure: &str) -> anyhow::Result<Finding> {
     let key = (Ours, DELAY, Apart);
     if !run.played.contains_key(&key) {
         let setup = run.placed(Apart);
-        let processors = if setup.server_cpus.is_empty() {
-            2.0
-        } else {
-            1.0
-        };
         let mut rounds = Vec::new();
         for number in 0..run.setup.timing.rounds {
             let spec = run.servers.get(&Ours);
             let spec = spec.ok_or_else(|| anyhow::anyhow!("our own server is not given"))?;
-            let round = delay::at_load(spec, &setup, LOAD, processors)
+            let round = placement::on(&setup.own_cpus, || delay::at_load(spec, &setup, LOAD))
                 .unwrap_or_else(|error| Round::failed("ours", DELAY, &error));
             let load = round.figure("load_share").unwrap_or(0.0);
             print::progress(&format!("delay, round {}: at {load:.0} % load", number + 1));
-            rounds.push(round);
+            rounds.push(Round {
+                server: Ours.name().to_owned(),
+                ..round
+            });
         }
         run.played.insert(key, rounds);
     }
