@@ -96,12 +96,22 @@ pub(crate) fn targets(arguments: &TargetArguments) -> anyhow::Result<bool> {
         servers.insert(Who::Reference, spec);
     }
     let others = [
-        (Who::LiveKit, "livekit", &arguments.livekit),
-        (Who::Janus, "janus", &arguments.janus),
+        (
+            Who::LiveKit,
+            "livekit",
+            "--config {config}",
+            &arguments.livekit,
+        ),
+        (Who::Janus, "janus", "-F {folder}", &arguments.janus),
     ];
-    for (who, protocol, place) in others {
+    for (who, protocol, options, place) in others {
         if let Some(place) = place {
-            servers.insert(who, format!("{protocol}={place}").parse()?);
+            let is_program = !place.contains("://") && !place.contains(' ');
+            let options = if is_program { options } else { "" };
+            servers.insert(
+                who,
+                format!("{protocol}={place} {options}").trim_end().parse()?,
+            );
         }
     }
     let mut run = Run::new(servers, setup, shrink);

@@ -3,8 +3,9 @@
 //! In: `PROTOCOL=ADDRESS[#PID]` or `PROTOCOL=COMMAND`. Out: a connected `Server` and, where it is
 //! known, the process whose CPU time counts. What was started here is ended when it is dropped.
 
-use std::io::Write as _;
-use std::net::{TcpListener, UdpSocket};
+mod config;
+
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::str::FromStr;
@@ -14,17 +15,19 @@ use anyhow::{Context, bail};
 use tempfile::TempDir;
 
 use crate::servers::Server;
+use crate::servers::janus::Janus;
+use crate::servers::livekit::{Keys, LiveKit};
 use crate::servers::rtcd::{Account, Rtcd};
 
 /// How long a started server may take until it answers.
 const START_LIMIT: Duration = Duration::from_secs(20);
-/// Where rtcd accepts media ports.
-const MEDIA_PORTS: std::ops::Range<u16> = 20_000..32_000;
 
 /// Which protocol a server speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Protocol {
     Rtcd,
+    LiveKit,
+    Janus,
 }
 
 /// A server under test: one that runs, or a command that starts it.
@@ -40,7 +43,8 @@ enum Place {
         url: String,
         pid: Option<u32>,
     },
-    /// Words; `{config}` stands for the path of the configuration written for it.
+    /// Words; `{config}` stands for the path of the configuration written for it, `{folder}` for
+    /// the folder it is in.
     Command(Vec<String>),
 }
 
@@ -53,7 +57,9 @@ impl FromStr for Spec {
         })?;
         let protocol = match protocol {
             "rtcd" => Protocol::Rtcd,
-            other => bail!("no protocol `{other}`: there is rtcd"),
+            "livekit" => Protocol::LiveKit,
+            "janus" => Protocol::Janus,
+            other => bail!("no protocol `{other}`: there are rtcd, livekit and janus"),
         };
         if !place.contains("://") {
             let words: Vec<String> = place.split_whitespace().map(str::to_owned).collect();
@@ -101,14 +107,20 @@ impl Spec {
         let (url, pid, started) = match &self.place {
             Place::Running { url, pid } => (url.clone(), *pid, None),
             Place::Command(words) => {
-                let started = match self.protocol {
-                    Protocol::Rtcd => Started::rtcd(words, cpus, &runtime)?,
-                };
+                let started = Started::new(self.protocol, words, account, cpus)?;
                 (started.url.clone(), Some(started.child.id()), Some(started))
             }
         };
         let server: Box<dyn Server> = match self.protocol {
             Protocol::Rtcd => Box::new(Rtcd::connect(&url, account, runtime.handle())?),
+            Protocol::LiveKit => {
+                let keys = Keys {
+                    name: account.client_id.clone(),
+                    secret: account.auth_key.clone(),
+                };
+                Box::new(LiveKit::new(&url, keys, runtime.handle()))
+            }
+            Protocol::Janus => Box::new(Janus::new(&url, runtime.handle())?),
         };
         Ok(Running {
             server: Some(server),
@@ -144,61 +156,42 @@ struct Started {
 }
 
 impl Started {
-    fn rtcd(
+    fn new(
+        protocol: Protocol,
         words: &[String],
+        account: &Account,
         cpus: &str,
-        runtime: &tokio::runtime::Runtime,
     ) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("make a folder for the server")?;
-        let http = free_tcp_port()?;
-        let media = free_media_port()?;
-        let config = folder.path().join("rtcd.toml");
-        let store = folder.path().join("store");
-        let mut file =
-            std::fs::File::create(&config).context("write the server's configuration")?;
-        write!(
-            file,
-            "[api.http]\nlisten_address = \"127.0.0.1:{http}\"\n\
-             [api.security]\nallow_self_registration = true\n\
-             [rtc]\nice_address_udp = \"127.0.0.1\"\nice_address_tcp = \"127.0.0.1\"\n\
-             ice_port_udp = {media}\nice_port_tcp = {media}\n\
-             [store]\ndata_source = \"{}\"\n\
-             [logger]\nenable_console = true\nconsole_level = \"ERROR\"\nenable_file = false\n",
-            store.display()
-        )
-        .context("write the server's configuration")?;
-        let config = config.to_string_lossy().into_owned();
-        let words = words.iter().map(|word| word.replace("{config}", &config));
+        let prepared = config::prepare(protocol, account, folder.path())?;
+        let words = words.iter().map(|word| {
+            word.replace("{config}", &prepared.file)
+                .replace("{folder}", &prepared.folder)
+        });
         let child = command(words, cpus)
             .stdout(Stdio::null())
             .spawn()
             .context("start the server under test")?;
         let mut started = Self {
-            url: format!("http://127.0.0.1:{http}"),
+            url: format!("http://127.0.0.1:{}", prepared.http_port),
             child,
             _folder: folder,
         };
-        let question = format!("{}/version", started.url);
-        started.wait_until_it_answers(&question, runtime)?;
+        started.wait_until_it_listens(prepared.http_port)?;
         Ok(started)
     }
 
-    fn wait_until_it_answers(
-        &mut self,
-        question: &str,
-        runtime: &tokio::runtime::Runtime,
-    ) -> anyhow::Result<()> {
+    fn wait_until_it_listens(&mut self, port: u16) -> anyhow::Result<()> {
         let give_up = Instant::now() + START_LIMIT;
         loop {
-            let answer = runtime.block_on(reqwest::get(question));
-            if answer.is_ok_and(|answer| answer.status().is_success()) {
+            if TcpStream::connect(("127.0.0.1", port)).is_ok() {
                 return Ok(());
             }
             if let Some(status) = self.child.try_wait().context("look after the server")? {
                 bail!("the server under test ended at its start: {status}");
             }
             if Instant::now() > give_up {
-                bail!("the server under test did not answer {question} within {START_LIMIT:?}");
+                bail!("the server under test did not listen on port {port} within {START_LIMIT:?}");
             }
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -224,24 +217,6 @@ fn command(words: impl Iterator<Item = String>, cpus: &str) -> Command {
     };
     command.args(words);
     command
-}
-
-fn free_tcp_port() -> anyhow::Result<u16> {
-    let listener = TcpListener::bind("127.0.0.1:0").context("look for a free port")?;
-    Ok(listener
-        .local_addr()
-        .context("look for a free port")?
-        .port())
-}
-
-fn free_media_port() -> anyhow::Result<u16> {
-    (0..100)
-        .map(|_| rand::random_range(MEDIA_PORTS))
-        .find(|port| {
-            UdpSocket::bind(("127.0.0.1", *port)).is_ok()
-                && TcpListener::bind(("127.0.0.1", *port)).is_ok()
-        })
-        .context("find a free media port")
 }
 
 #[cfg(test)]

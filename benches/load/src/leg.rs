@@ -6,7 +6,7 @@
 //! never seals a packet with one of them: no nonce is used twice.
 //! In: descriptions, candidates, datagrams, time. Out: descriptions, datagrams, `LegEvent`s.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -41,7 +41,12 @@ pub(crate) struct Legs(Vec<Leg>);
 impl Legs {
     /// Opens one more and returns its index.
     pub(crate) fn open(&mut self, now: Instant) -> anyhow::Result<usize> {
-        self.0.push(Leg::new(now)?);
+        self.open_on(Ipv4Addr::LOCALHOST, now)
+    }
+
+    /// The same on another address of this machine.
+    pub(crate) fn open_on(&mut self, address: Ipv4Addr, now: Instant) -> anyhow::Result<usize> {
+        self.0.push(Leg::new(address, now)?);
         Ok(self.0.len() - 1)
     }
 
@@ -87,8 +92,8 @@ impl std::fmt::Debug for Leg {
 }
 
 impl Leg {
-    fn new(now: Instant) -> anyhow::Result<Self> {
-        let socket = UdpSocket::bind(SocketAddr::from(([127, 0, 0, 1], 0)))
+    fn new(address: Ipv4Addr, now: Instant) -> anyhow::Result<Self> {
+        let socket = UdpSocket::bind(SocketAddr::from((address, 0)))
             .context("bind a participant's socket (raise `ulimit -n` for many participants)")?;
         socket
             .set_nonblocking(true)

@@ -53,7 +53,8 @@ struct Arguments {
 }
 
 /// A server is `PROTOCOL=http://host:port[#PID]`, or `PROTOCOL=COMMAND` to start it; in the command
-/// `{config}` stands for the configuration written for it. Protocol: rtcd.
+/// `{config}` stands for the configuration written for it, `{folder}` for the folder it is in.
+/// Protocols: rtcd, livekit (`livekit-server --config {config}`), janus (`janus -F {folder}`).
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Puts one scenario on one server.
@@ -112,10 +113,10 @@ struct TargetArguments {
     /// Program of the reference rtcd.
     #[arg(long)]
     reference_rtcd: Option<PathBuf>,
-    /// Program or address of LiveKit.
+    /// Program, command or address of LiveKit.
     #[arg(long)]
     livekit: Option<String>,
-    /// Address of Janus.
+    /// Program, command or address of Janus.
     #[arg(long)]
     janus: Option<String>,
     /// One short round with a fifth of the participants: shows that it works, proves nothing.

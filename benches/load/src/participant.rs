@@ -265,7 +265,20 @@ impl Participant {
                 self.settle_in(tools, now)?;
             }
         }
+        if self.entered_at.is_some() {
+            self.tune(tools.habits);
+        }
         Ok(())
+    }
+
+    /// Sets up the media of every leg; one that connected late, too.
+    fn tune(&mut self, habits: &Habits) {
+        for media in self.legs.iter_mut().filter_map(|leg| leg.media()) {
+            if self.is_timed {
+                media.measure_delay();
+            }
+            media.lose_video(habits.lose_per_mille);
+        }
     }
 
     /// When it next wants `on_timeout`, if that is news.
@@ -290,14 +303,15 @@ impl Participant {
         }
     }
 
-    /// A socket is watched from its opening until its owner is in.
+    /// A socket is watched from its opening until its owner is in; some servers make a participant
+    /// open one more after that.
     fn watch(&mut self, tools: &Tools<'_>) -> anyhow::Result<()> {
-        if self.entered_at.is_some() {
-            return Ok(());
-        }
         for (number, leg) in self.legs.iter().enumerate().skip(self.registered) {
             if self.is_timed {
                 stamp_arrivals(leg.socket())?;
+            }
+            if self.entered_at.is_some() {
+                continue;
             }
             tools
                 .registry
@@ -342,12 +356,6 @@ impl Participant {
                 now,
             ));
             self.speaking.push(false);
-        }
-        for media in self.legs.iter_mut().filter_map(|leg| leg.media()) {
-            if self.is_timed {
-                media.measure_delay();
-            }
-            media.lose_video(tools.habits.lose_per_mille);
         }
         Ok(())
     }

@@ -10,7 +10,10 @@
 //! it received to the seat through its `Door`.
 //! To add a server: implement both traits in a file below, name it in `Program`.
 
+pub(crate) mod janus;
+pub(crate) mod livekit;
 pub(crate) mod rtcd;
+mod socket;
 
 use std::sync::{Arc, mpsc};
 use std::time::Instant;
