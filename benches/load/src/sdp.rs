@@ -42,7 +42,20 @@ pub(crate) fn with_own_ssrcs(sdp: &str, own: &mut OwnSsrcs) -> String {
 fn write_section(lines: &[&str], own: &mut OwnSsrcs, out: &mut String) {
     let mid = lines.iter().find_map(|line| line.strip_prefix("a=mid:"));
     let main = lines.iter().find_map(|line| ssrc_of(line));
+    let repeats: Vec<&str> = lines.iter().filter_map(|line| repeat_type(line)).collect();
     for line in lines {
+        if repeats
+            .iter()
+            .any(|payload_type| is_about(line, payload_type))
+        {
+            continue;
+        }
+        if line.starts_with("m=") {
+            let kept = line.split(' ').filter(|word| !repeats.contains(word));
+            out.push_str(&kept.collect::<Vec<_>>().join(" "));
+            out.push_str("\r\n");
+            continue;
+        }
         if line.starts_with("a=ssrc-group:")
             || (line.starts_with("a=rtcp-fb:") && line.ends_with(" transport-cc"))
         {
@@ -64,6 +77,19 @@ fn write_section(lines: &[&str], own: &mut OwnSsrcs, out: &mut String) {
     }
 }
 
+/// The payload type of a retransmission stream (RFC 4588).
+fn repeat_type(line: &str) -> Option<&str> {
+    let (payload_type, format) = line.strip_prefix("a=rtpmap:")?.split_once(' ')?;
+    format.starts_with("rtx/").then_some(payload_type)
+}
+
+fn is_about(line: &str, payload_type: &str) -> bool {
+    ["a=rtpmap:", "a=fmtp:", "a=rtcp-fb:"]
+        .iter()
+        .filter_map(|name| line.strip_prefix(name)?.split_once(' '))
+        .any(|(about, _)| about == payload_type)
+}
+
 fn ssrc_of(line: &str) -> Option<u32> {
     line.strip_prefix("a=ssrc:")?
         .split_once(' ')?
@@ -80,6 +106,7 @@ mod tests {
         m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\na=rtcp-fb:111 transport-cc\r\n\
         a=ssrc:11 cname:x\r\na=ssrc:11 msid:s t\r\n\
         m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\na=rtcp-fb:96 nack pli\r\na=mid:1\r\n\
+        a=rtpmap:96 VP8/90000\r\na=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n\
         a=ssrc-group:FID 21 22\r\na=ssrc:21 cname:x\r\na=ssrc:22 cname:x\r\n";
 
     #[test]
@@ -103,5 +130,6 @@ mod tests {
             !text.contains("FID") && !text.contains("a=ssrc:22 ") && !text.contains("a=ssrc:11 ")
         );
         assert!(!text.contains("transport-cc") && text.contains("a=rtcp-fb:96 nack pli"));
+        assert!(text.contains("m=video 9 UDP/TLS/RTP/SAVPF 96\r\n") && !text.contains("apt="));
     }
 }

@@ -82,6 +82,10 @@ impl Server for Rtcd {
             publications: Vec::new(),
             screen_stream: SessionId::random().as_str().to_owned(),
         };
+        // Before anything is offered: the reference drops a screen that it hears of too late.
+        if seat.wanted.contains(&Kind::Screen) {
+            seat.announce_screen();
+        }
         seat.signal_offer(offer);
         Ok(Box::new(seat))
     }
@@ -245,12 +249,6 @@ impl RtcdSeat {
     fn publish(&mut self, legs: &mut Legs) -> anyhow::Result<()> {
         self.lock = Lock::Held;
         let wanted = std::mem::take(&mut self.wanted);
-        if wanted.contains(&Kind::Screen) {
-            let data = ScreenOnData {
-                stream_id: self.screen_stream.clone(),
-            };
-            self.tell(RtcKind::ScreenOn, data.to_json().into_bytes());
-        }
         let leg = self.leg;
         let screen_stream = self.screen_stream.clone();
         let (publications, sdp) = legs.get(leg)?.offer(|api| {
@@ -281,6 +279,13 @@ impl RtcdSeat {
                 .write_channel(channel, !message.is_text(), &message.encode());
         }
         Ok(())
+    }
+
+    fn announce_screen(&self) {
+        let data = ScreenOnData {
+            stream_id: self.screen_stream.clone(),
+        };
+        self.tell(RtcKind::ScreenOn, data.to_json().into_bytes());
     }
 
     fn signal_offer(&self, sdp: String) {
