@@ -176,6 +176,15 @@ impl World {
         let [.., high, low] = self.joined.to_be_bytes();
         self.joined += 1;
         let address = SocketAddr::from(([10, 1, high, low], 5000));
+        self.join_silently(shard, call_name, name, style);
+        let mut participant = Participant::new(name, address, shard, style, self.now);
+        participant.offer(self.now);
+        self.participants.insert(name.to_owned(), participant);
+        self.collect(name);
+    }
+
+    /// Lets a session join of whom nothing more is heard.
+    pub fn join_silently(&mut self, shard: usize, call_name: &str, name: &str, style: Style) {
         let request = JoinRequest {
             key: key(name),
             call: CallId::parse(call_name).expect("an id"),
@@ -186,10 +195,14 @@ impl World {
             candidates: None,
         };
         self.input(shard, Input::Join(request));
-        let mut participant = Participant::new(name, address, shard, style, self.now);
-        participant.offer(self.now);
-        self.participants.insert(name.to_owned(), participant);
-        self.collect(name);
+    }
+
+    /// Forgets what was noted about sessions that are gone.
+    pub fn forget_the_past(&mut self) {
+        self.closed = Vec::new();
+        self.voices = Vec::new();
+        self.measured = Vec::new();
+        self.link_log = Vec::new();
     }
 
     /// Lets somebody leave.

@@ -213,6 +213,21 @@ impl Participant {
         self.sealer.rtp(index, header, payload)
     }
 
+    /// Ends the connection and says so to the server.
+    pub fn hang_up(&mut self, now: Instant) {
+        // A connection that is broken already has nobody to tell.
+        let _ = self.rtc.close();
+        self.channel_open = false;
+        self.next_ping = now + Duration::from_secs(3600);
+        self.timeout = now;
+    }
+
+    /// Returns how many sources it has published.
+    #[must_use]
+    pub fn published(&self) -> usize {
+        self.publications.len()
+    }
+
     /// Asks for the lock by hand.
     pub fn ask_for_lock(&mut self) {
         if self.channel_open && !self.asked && !self.locked {
@@ -392,8 +407,9 @@ impl Participant {
             }
             let mid = attribute("a=mid:").expect("a mid");
             let msid = attribute("a=msid:").expect("an msid where something is sent");
+            // An offer that is made again may name what has ended meanwhile.
             assert!(
-                self.media_map.contains_key(&mid),
+                self.media_map.contains_key(&mid) || self.last_offer == sdp,
                 "the media map comes before the offer"
             );
             assert!(section.contains("a=ssrc:"), "streams are announced by ssrc");
