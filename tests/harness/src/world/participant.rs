@@ -84,13 +84,7 @@ pub struct Participant {
 }
 
 impl Participant {
-    pub(super) fn new(
-        name: &str,
-        address: SocketAddr,
-        shard: usize,
-        style: Style,
-        now: Instant,
-    ) -> Self {
+    pub fn new(name: &str, address: SocketAddr, shard: usize, style: Style, now: Instant) -> Self {
         let (mut rtc, keys) = build_tapped(RtcConfig::new().set_rtp_mode(true), now);
         let candidate = if style.tcp {
             Candidate::builder()
@@ -142,7 +136,7 @@ impl Participant {
     }
 
     /// Makes the first offer: the data channel.
-    pub(super) fn offer(&mut self, now: Instant) {
+    pub fn offer(&mut self, now: Instant) {
         let mut api = self.rtc.sdp_api();
         self.channel = Some(api.add_channel("calls-dc".to_owned()));
         let (offer, pending) = api.apply().expect("a first offer");
@@ -261,7 +255,7 @@ impl Participant {
             .collect()
     }
 
-    pub(super) fn deadline(&self) -> Instant {
+    pub fn deadline(&self) -> Instant {
         let feeds = self.publications.iter().filter(|p| p.on).map(|p| p.next);
         let queued = (!self.channel_queue.is_empty() && self.channel_open).then_some(self.born);
         let asks = self.decoders.values().filter_map(Decoder::deadline);
@@ -272,7 +266,7 @@ impl Participant {
         soonest.min(self.next_ping)
     }
 
-    pub(super) fn tick(&mut self, now: Instant) {
+    pub fn tick(&mut self, now: Instant) {
         if now >= self.next_ping {
             self.next_ping = now + self.style.ping_every;
             self.send(ChannelMessage::Ping);
@@ -297,7 +291,7 @@ impl Participant {
         self.style.forgiving = true;
     }
 
-    pub(super) fn datagram(&mut self, now: Instant, source: SocketAddr, contents: &[u8]) {
+    pub fn datagram(&mut self, now: Instant, source: SocketAddr, contents: &[u8]) {
         self.server_address = Some(source);
         let protocol = if self.style.tcp {
             Protocol::Tcp
@@ -316,7 +310,7 @@ impl Participant {
         self.settle(now);
     }
 
-    pub(super) fn signal(&mut self, now: Instant, message: &RtcMessage) {
+    pub fn signal(&mut self, now: Instant, message: &RtcMessage) {
         self.signals.push(message.clone());
         match message.kind {
             RtcKind::Ice => {
