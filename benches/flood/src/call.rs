@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use harness::world::{Media, Participant, RawPacket, Style};
 use proto::rtcd::{ControlMessage, RtcMessage};
-use tokio::net::UdpSocket;
 
 use crate::client::{self, Receiver, Sender};
 use crate::server::Server;
+use crate::wire::Wire;
 
 const PACKET_EVERY: Duration = Duration::from_millis(20);
 const NAMES: [&str; 2] = ["anna", "ben"];
@@ -65,6 +65,18 @@ impl Call {
     /// # Errors
     /// When they do not within a minute.
     pub async fn start(server: &Server) -> anyhow::Result<Self> {
+        Self::over(server, false).await
+    }
+
+    /// The same with two participants who have no UDP.
+    ///
+    /// # Errors
+    /// When they do not within a minute.
+    pub async fn start_over_tcp(server: &Server) -> anyhow::Result<Self> {
+        Self::over(server, true).await
+    }
+
+    async fn over(server: &Server, tcp: bool) -> anyhow::Result<Self> {
         let log = Log::default();
         let stop = Arc::new(AtomicBool::new(false));
         let (http, media) = (server.http, server.media);
@@ -77,7 +89,7 @@ impl Call {
                     .build()
                     .context("make a runtime")?;
                 runtime.block_on(async {
-                    let mut talk = Talk::begin(http, media, its_log).await?;
+                    let mut talk = Talk::begin(http, media, tcp, its_log).await?;
                     talk.go_on(&its_stop).await
                 })
             })
@@ -89,6 +101,14 @@ impl Call {
         };
         let deadline = Instant::now() + TALKS_WITHIN;
         while !call.talks() {
+            let ended = call
+                .thread
+                .as_ref()
+                .is_none_or(|thread| thread.is_finished());
+            if ended {
+                call.end()?;
+                anyhow::bail!("the call has ended");
+            }
             anyhow::ensure!(Instant::now() < deadline, "nobody hears anybody");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -153,7 +173,7 @@ impl Call {
 /// The two participants and their sockets.
 struct Talk {
     people: [Participant; 2],
-    sockets: [UdpSocket; 2],
+    wires: [Wire; 2],
     media: SocketAddr,
     sender: Sender,
     receiver: Receiver,
@@ -162,29 +182,27 @@ struct Talk {
 }
 
 impl Talk {
-    async fn begin(http: SocketAddr, media: SocketAddr, log: Log) -> anyhow::Result<Self> {
+    async fn begin(
+        http: SocketAddr,
+        media: SocketAddr,
+        tcp: bool,
+        log: Log,
+    ) -> anyhow::Result<Self> {
         let (mut sender, receiver) = client::connect(http, "talk").await?;
-        let sockets = [
-            UdpSocket::bind("127.0.0.1:0").await?,
-            UdpSocket::bind("127.0.0.1:0").await?,
-        ];
+        let (first, second) = if tcp {
+            (Wire::tcp(media).await?, Wire::tcp(media).await?)
+        } else {
+            (Wire::udp(media).await?, Wire::udp(media).await?)
+        };
         let now = Instant::now();
-        let [first, second] = NAMES;
+        let style = Style {
+            tcp,
+            ..Style::default()
+        };
+        let [anna, ben] = NAMES;
         let mut people = [
-            Participant::new(
-                first,
-                sockets.each_ref()[0].local_addr()?,
-                0,
-                Style::default(),
-                now,
-            ),
-            Participant::new(
-                second,
-                sockets.each_ref()[1].local_addr()?,
-                0,
-                Style::default(),
-                now,
-            ),
+            Participant::new(anna, first.local_addr()?, 0, style, now),
+            Participant::new(ben, second.local_addr()?, 0, style, now),
         ];
         for person in &mut people {
             sender.join("call", &person.name).await?;
@@ -193,7 +211,7 @@ impl Talk {
         }
         Ok(Self {
             people,
-            sockets,
+            wires: [first, second],
             media,
             sender,
             receiver,
@@ -203,16 +221,15 @@ impl Talk {
     }
 
     async fn go_on(&mut self, stop: &AtomicBool) -> anyhow::Result<()> {
-        let [mut first, mut second] = [[0; 2048]; 2];
         while !stop.load(Ordering::Acquire) {
             self.flush().await?;
             let people = self.people.iter().map(Participant::deadline);
             let deadline = people.fold(self.next_packet, Instant::min);
-            let [one, two] = &self.sockets;
+            let [one, two] = &mut self.wires;
             tokio::select! {
                 biased;
-                came = one.recv_from(&mut first) => self.datagram(0, &first, came.ok()),
-                came = two.recv_from(&mut second) => self.datagram(1, &second, came.ok()),
+                came = one.receive() => self.datagram(0, &came?),
+                came = two.receive() => self.datagram(1, &came?),
                 message = self.receiver.next() => {
                     let message = message.context("the control connection is gone")?;
                     self.message(&message)?;
@@ -223,13 +240,12 @@ impl Talk {
         Ok(())
     }
 
-    fn datagram(&mut self, index: usize, buffer: &[u8], came: Option<(usize, SocketAddr)>) {
+    fn datagram(&mut self, index: usize, datagram: &[u8]) {
         let now = Instant::now();
-        let Some((len, source)) = came else { return };
-        let (Some(person), Some(datagram)) = (self.people.get_mut(index), buffer.get(..len)) else {
+        let Some(person) = self.people.get_mut(index) else {
             return;
         };
-        person.datagram(now, source, datagram);
+        person.datagram(now, self.media, datagram);
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(way) = log.get_mut(1 - index) else {
             return;
@@ -306,10 +322,9 @@ impl Talk {
 
     /// Sends what the participants want to send.
     async fn flush(&mut self) -> anyhow::Result<()> {
-        for (person, socket) in self.people.iter_mut().zip(&self.sockets) {
+        for (person, wire) in self.people.iter_mut().zip(&mut self.wires) {
             for datagram in person.datagrams.drain(..) {
-                // Like a network: what does not go is lost.
-                let _ = socket.try_send_to(&datagram, self.media);
+                wire.send(&datagram);
             }
             for (kind, data) in person.messages.drain(..) {
                 self.sender

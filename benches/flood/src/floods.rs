@@ -18,7 +18,10 @@ use crate::server::Server;
 
 /// Sources of a flood of datagrams: enough that every shard's socket gets some.
 const SOURCES: usize = 16;
+/// Length of long offers: with its JSON and control message still below 64 KiB.
+const LONG: usize = 60 * 1024;
 const CONNECTING_AT_ONCE: usize = 200;
+const CONNECTS_WITHIN: Duration = Duration::from_secs(2);
 
 /// Datagrams of any contents and length.
 ///
@@ -96,37 +99,27 @@ fn poured_seconds(poured: u64, rate: u32) -> f64 {
     poured as f64 / f64::from(rate.max(1))
 }
 
-/// Connections to a port that say nothing, or only the beginning of something; held for the time.
+/// Connections to a port that say nothing, or only the beginning of something. They last as long as
+/// they are kept.
 ///
 /// # Errors
 /// When not even one can be made.
-pub async fn half_open(to: SocketAddr, strength: Strength) -> anyhow::Result<u64> {
-    let began = Instant::now();
+pub async fn half_open(to: SocketAddr, strength: Strength) -> anyhow::Result<Vec<TcpStream>> {
     let mut held: Vec<TcpStream> = Vec::new();
-    let mut refused = 0usize;
-    while held.len() + refused < strength.connections && began.elapsed() < strength.time {
-        let batch = (0..CONNECTING_AT_ONCE).map(|_| TcpStream::connect(to));
-        let batch = futures_util::future::join_all(batch);
-        let Ok(batch) = tokio::time::timeout(Duration::from_secs(2), batch).await else {
-            refused += CONNECTING_AT_ONCE;
-            continue;
-        };
-        for stream in batch {
-            match stream {
-                Ok(mut stream) => {
-                    // Half of them begin a frame, or a request, that never ends.
-                    if held.len() % 2 == 0 {
-                        let _ = stream.write_all(&[0x01]).await;
-                    }
-                    held.push(stream);
-                }
-                Err(_) => refused += 1,
+    for _ in 0..strength.connections.div_ceil(CONNECTING_AT_ONCE) {
+        let connect = || tokio::time::timeout(CONNECTS_WITHIN, TcpStream::connect(to));
+        let batch = (0..CONNECTING_AT_ONCE).map(|_| connect());
+        for stream in futures_util::future::join_all(batch).await {
+            let Ok(Ok(mut stream)) = stream else { continue };
+            // Half of them begin a frame, or a request, that never ends.
+            if held.len() % 2 == 0 {
+                let _ = stream.write_all(&[0x01]).await;
             }
+            held.push(stream);
         }
     }
     anyhow::ensure!(!held.is_empty(), "no connection to {to}");
-    tokio::time::sleep(strength.time.saturating_sub(began.elapsed())).await;
-    u64::try_from(held.len()).context("a count")
+    Ok(held)
 }
 
 /// Sessions that join and never say anything.
@@ -145,19 +138,35 @@ pub async fn silent_joins(server: &Server, strength: Strength) -> anyhow::Result
     Ok(pace.count)
 }
 
-/// Sessions that join with an offer as long as is read, with as many m-lines as fit.
+/// Sessions that join with an offer of 60 KiB, most of it words that mean nothing.
 ///
 /// # Errors
 /// When the control connection is lost.
 pub async fn long_offers(server: &Server, strength: Strength) -> anyhow::Result<u64> {
-    let (mut sender, receiver) = client::connect(server.http, "long").await?;
+    let mut text = offer(1);
+    while text.len() < LONG {
+        text += "a=candidate-of-no-use:1 1 udp 2130706431 10.0.0.1 5000 typ host\r\n";
+    }
+    offers(server, strength, &text).await
+}
+
+/// Sessions that join with an offer of 60 KiB, with as many m-lines as fit.
+///
+/// # Errors
+/// When the control connection is lost.
+pub async fn many_lines(server: &Server, strength: Strength) -> anyhow::Result<u64> {
+    offers(server, strength, &widest_offer(LONG)).await
+}
+
+async fn offers(server: &Server, strength: Strength, text: &str) -> anyhow::Result<u64> {
+    let name = format!("long{}", text.len());
+    let (mut sender, receiver) = client::connect(server.http, &name).await?;
     let reading = tokio::spawn(read(receiver));
-    let offer = long_offer(60 * 1024);
     let mut pace = Pace::new(strength);
     while let Some(number) = pace.next().await {
         let session = format!("long{number}");
         sender.join("call", &session).await?;
-        sender.offer(&session, &offer).await?;
+        sender.offer(&session, text).await?;
     }
     for number in 0..pace.count {
         sender.leave(&format!("long{number}")).await?;
@@ -251,7 +260,7 @@ fn offer(voices: usize) -> String {
 }
 
 /// The longest such offer that is not longer than this.
-fn long_offer(limit: usize) -> String {
+fn widest_offer(limit: usize) -> String {
     let (one, two) = (offer(100).len(), offer(101).len());
     let voices = limit.saturating_sub(offer(0).len()) / (two - one + 2);
     offer(voices)
@@ -262,13 +271,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_offer_is_nearly_as_long_as_it_may_be() {
-        let offer = long_offer(60 * 1024);
-        assert!(
-            (55 * 1024..=60 * 1024).contains(&offer.len()),
-            "{}",
-            offer.len()
-        );
+    fn a_wide_offer_is_nearly_as_long_as_it_may_be() {
+        let offer = widest_offer(LONG);
+        assert!((55 * 1024..=LONG).contains(&offer.len()), "{}", offer.len());
         assert!(offer.matches("m=audio").count() > 100);
     }
 }

@@ -1,5 +1,6 @@
 //! `flood`: pours every flood into an rtcd of its own and prints what a running call noticed.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -34,7 +35,7 @@ struct Arguments {
     only: String,
 }
 
-const FLOODS: [&str; 8] = [
+const FLOODS: [&str; 9] = [
     "none",
     "garbage",
     "unknown names",
@@ -42,6 +43,7 @@ const FLOODS: [&str; 8] = [
     "half-open http",
     "silent joins",
     "long offers",
+    "many m-lines",
     "renegotiations",
 ];
 
@@ -91,10 +93,11 @@ async fn run(name: &str, binary: &std::path::Path, strength: Strength) -> anyhow
         }
         "garbage" => floods::garbage(&server, strength).await?,
         "unknown names" => floods::unknown_names(&server, strength).await?,
-        "half-open media" => floods::half_open(server.media, strength).await?,
-        "half-open http" => floods::half_open(server.http, strength).await?,
+        "half-open media" => hold(server.media, strength).await?,
+        "half-open http" => hold(server.http, strength).await?,
         "silent joins" => floods::silent_joins(&server, strength).await?,
         "long offers" => floods::long_offers(&server, strength).await?,
+        "many m-lines" => floods::many_lines(&server, strength).await?,
         "renegotiations" => floods::renegotiations(&server, strength).await?,
         other => anyhow::bail!("no flood is named `{other}`"),
     };
@@ -108,6 +111,12 @@ async fn run(name: &str, binary: &std::path::Path, strength: Strength) -> anyhow
         figures,
         memory: [before.0, during, after],
     })
+}
+
+async fn hold(port: SocketAddr, strength: Strength) -> anyhow::Result<u64> {
+    let held = floods::half_open(port, strength).await?;
+    tokio::time::sleep(strength.time).await;
+    Ok(u64::try_from(held.len())?)
 }
 
 impl Outcome {

@@ -1,14 +1,17 @@
 //! An rtcd in a process of its own.
 
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use harness::random::Random;
 
-/// Highest port a configuration may name.
-const HIGHEST_PORT: u16 = 49_151;
+const LOWEST_PORT: u16 = 20_000;
+/// Servers of one process look in different places.
+static COUNTER: AtomicU64 = AtomicU64::new(0);
 const STARTS_WITHIN: Duration = Duration::from_secs(30);
 
 /// A running server; ends with this value.
@@ -124,15 +127,19 @@ impl Drop for Server {
     }
 }
 
-/// Finds a port that is free now and that a configuration may name.
+/// Finds a port that is free now and that a configuration may name: below those the system hands
+/// out to connections, which might take it before the server does.
 fn free_address() -> anyhow::Result<SocketAddr> {
+    let mut random = Random::new(u64::from(std::process::id()));
+    for _ in 0..COUNTER.fetch_add(1, Ordering::Relaxed) {
+        random.number();
+    }
     for _ in 0..1000 {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).context("bind")?;
-        let address = socket.local_addr().context("ask for the address")?;
-        let is_free = std::net::TcpListener::bind(address).is_ok();
-        if address.port() <= HIGHEST_PORT && is_free {
+        let port = LOWEST_PORT + u16::try_from(random.below(12_000)).unwrap_or_default();
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        if UdpSocket::bind(address).is_ok() && TcpListener::bind(address).is_ok() {
             return Ok(address);
         }
     }
-    anyhow::bail!("no free port below {HIGHEST_PORT}")
+    anyhow::bail!("no free port above {LOWEST_PORT}")
 }

@@ -4,10 +4,12 @@
 //! session; frames of the shard back into the connection.
 //! The first frame must be a Binding request: its ufrag says which shard. Connections that bring
 //! none in time, or a frame that is too long, are closed.
+//! Invariant: connections that say nothing keep nobody out: they give way to newer ones.
 //! See: RFC 4571 (framing), RFC 6544 (TCP candidates).
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -16,6 +18,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::AbortHandle;
 use tracing::{debug, warn};
 
 use crate::driver::{InboxSender, ShardMessage, Ufrags, requested_ufrag};
@@ -25,7 +28,12 @@ use crate::placement::ShardId;
 
 /// Frames that may wait for a connection; further ones are dropped, like datagrams.
 const QUEUE_LEN: usize = 1024;
+/// Connections of sessions; further ones are refused.
 const MOST_CONNECTIONS: usize = 4096;
+/// Connections that have not named a session of ours. Lower: a crowd that connects at once, far
+/// away, is cut off before its first packet arrives. Higher: more descriptors for those who only
+/// connect.
+const MOST_STRANGERS: usize = 1024;
 const FIRST_FRAME_WITHIN: Duration = Duration::from_secs(30);
 const READ_AT_ONCE: usize = 4096;
 const WRITE_WITHIN: Duration = Duration::from_secs(10);
@@ -93,13 +101,51 @@ pub(crate) async fn bind(addresses: &[IpAddr], port: u16) -> anyhow::Result<Vec<
     Ok(listeners)
 }
 
+/// Connections that have not shown yet that they belong to a session. Anybody can make these, so
+/// there is no waiting for a place: the oldest gives way.
+#[derive(Debug, Default)]
+struct Strangers {
+    waiting: Mutex<BTreeMap<u64, AbortHandle>>,
+}
+
+impl Strangers {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, AbortHandle>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a connection; returns the one that gives way, if one must.
+    fn add(&self, number: u64, task: AbortHandle) -> Option<AbortHandle> {
+        let mut waiting = self.lock();
+        waiting.insert(number, task);
+        if waiting.len() <= MOST_STRANGERS {
+            return None;
+        }
+        waiting.pop_first().map(|(_, oldest)| oldest)
+    }
+
+    /// Ends a connection's time as a stranger, for better or worse.
+    fn remove(&self, number: u64) {
+        self.lock().remove(&number);
+    }
+}
+
+/// A connection's place among the strangers, given up when it is known, or gone.
+struct Stranger {
+    number: u64,
+    among: Arc<Strangers>,
+}
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        self.among.remove(self.number);
+    }
+}
+
 /// Accepts connections until `stop`.
 pub(crate) async fn serve(listener: TcpListener, shards: Shards, mut stop: watch::Receiver<bool>) {
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-            return;
-        };
+    let strangers = Arc::new(Strangers::default());
+    for number in 0.. {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = stop.wait_for(|stop| *stop) => return,
@@ -113,17 +159,33 @@ pub(crate) async fn serve(listener: TcpListener, shards: Shards, mut stop: watch
             }
         };
         let (shards, mut stop) = (shards.clone(), stop.clone());
-        tokio::spawn(async move {
+        let (metrics, places) = (Arc::clone(&shards.metrics), Arc::clone(&places));
+        let among = Arc::clone(&strangers);
+        let (known_here, here) = tokio::sync::oneshot::channel();
+        let task = tokio::spawn(async move {
+            // Not before it is among the strangers, or it would be added after it was removed.
+            let _ = here.await;
+            let stranger = Stranger { number, among };
             tokio::select! {
-                () = connection(stream, source, shards) => {}
+                () = connection(stream, source, shards, stranger, &places) => {}
                 _ = stop.wait_for(|stop| *stop) => {}
             }
-            drop(place);
         });
+        if let Some(oldest) = strangers.add(number, task.abort_handle()) {
+            metrics.dropped("tcp", "stranger_gave_way");
+            oldest.abort();
+        }
+        let _ = known_here.send(());
     }
 }
 
-async fn connection(stream: TcpStream, source: SocketAddr, shards: Shards) {
+async fn connection(
+    stream: TcpStream,
+    source: SocketAddr,
+    shards: Shards,
+    stranger: Stranger,
+    places: &Semaphore,
+) {
     let Ok(destination) = stream.local_addr() else {
         return;
     };
@@ -164,6 +226,11 @@ async fn connection(stream: TcpStream, source: SocketAddr, shards: Shards) {
     let reading = async {
         let Some(owner) = find_owner(&shards, &ufrag).await else {
             shards.metrics.dropped("tcp", "unknown_ufrag");
+            return;
+        };
+        drop(stranger);
+        let Ok(_place) = places.try_acquire() else {
+            shards.metrics.dropped("tcp", "no_place");
             return;
         };
         while let Some(contents) = read_frame(&read, &mut frames_in).await {
