@@ -89,8 +89,8 @@ impl Call {
                     .build()
                     .context("make a runtime")?;
                 runtime.block_on(async {
-                    let mut talk = Talk::begin(http, media, tcp, its_log).await?;
-                    talk.go_on(&its_stop).await
+                    let mut talk = Box::pin(Talk::begin(http, media, tcp, its_log)).await?;
+                    Box::pin(talk.go_on(&its_stop)).await
                 })
             })
             .context("start a thread")?;

@@ -112,7 +112,7 @@ pub async fn half_open(to: SocketAddr, strength: Strength) -> anyhow::Result<Vec
         for stream in futures_util::future::join_all(batch).await {
             let Ok(Ok(mut stream)) = stream else { continue };
             // Half of them begin a frame, or a request, that never ends.
-            if held.len() % 2 == 0 {
+            if held.len().is_multiple_of(2) {
                 let _ = stream.write_all(&[0x01]).await;
             }
             held.push(stream);

@@ -2,11 +2,6 @@
 //!
 //! Limits here hold on a small machine that does much else; `benches/run floods` has the real ones.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "helpers of tests, too: a panic is how a test says no"
-)]
-
 use std::path::Path;
 use std::time::Duration;
 
@@ -32,7 +27,6 @@ fn strength() -> Strength {
 }
 
 fn stands(what: &str, poured: u64, figures: Figures) {
-    println!("{what}: {poured} poured, {figures:?}");
     assert!(poured > 0, "{what}: nothing was poured");
     assert!(figures.sent > 100, "{what}: {figures:?}");
     assert!(figures.loss() < MOST_LOSS, "{what}: {figures:?}");

@@ -465,10 +465,12 @@ impl World {
                     ..
                 } => self.transmit(source, destination, &contents),
                 Output::Media(batch) => {
-                    for (group, bytes) in batch.groups() {
-                        for packet in group.packets(bytes) {
-                            self.transmit(group.source, group.destination, packet);
-                        }
+                    let packets = batch.groups().flat_map(|(group, bytes)| {
+                        let packets = group.packets(bytes);
+                        packets.map(move |packet| (group.source, group.destination, packet))
+                    });
+                    for (source, destination, packet) in packets {
+                        self.transmit(source, destination, packet);
                     }
                     self.shards.get_mut(index).expect("a shard").recycle(batch);
                 }

@@ -28,14 +28,17 @@ impl Repeats {
         let mut again = Vec::new();
         rtcp::read(compound, |message| {
             if let Message::Nack { media, sequences } = message {
-                let is_asked = |packet: &&Vec<u8>| {
-                    rtp::read(packet, None, None).is_some_and(|read| {
-                        read.header.ssrc == media && sequences.contains(&read.header.sequence)
-                    })
-                };
-                again.extend(self.0.iter().filter(is_asked).cloned());
+                let packets = self.0.iter();
+                again.extend(packets.filter(|p| is_one_of(p, media, &sequences)).cloned());
             }
         });
         again
     }
+}
+
+fn is_one_of(packet: &[u8], ssrc: u32, sequences: &[u16]) -> bool {
+    let Some(read) = rtp::read(packet, None, None) else {
+        return false;
+    };
+    read.header.ssrc == ssrc && sequences.contains(&read.header.sequence)
 }
