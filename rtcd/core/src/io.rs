@@ -148,9 +148,40 @@ pub enum CloseReason {
     Panicked,
 }
 
+/// What became of a join.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum JoinOutcome {
+    Connected,
+    /// It ended before.
+    Closed(CloseReason),
+}
+
+impl JoinOutcome {
+    /// Returns the metric label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Connected => "connected",
+            Self::Closed(CloseReason::Left) => "left",
+            Self::Closed(CloseReason::IceFailed) => "ice_failed",
+            Self::Closed(CloseReason::DtlsFailed) => "dtls_failed",
+            Self::Closed(CloseReason::NoFirstOffer) => "no_first_offer",
+            Self::Closed(CloseReason::BadFirstOffer) => "bad_first_offer",
+            Self::Closed(CloseReason::PeerClosed) => "peer_closed",
+            Self::Closed(CloseReason::Panicked) => "panicked",
+        }
+    }
+}
+
 /// One observation, named after its metric in the shell.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Measurement {
+    /// From a join to what became of it, once per join.
+    Join {
+        group: GroupId,
+        outcome: JoinOutcome,
+        took: Duration,
+    },
     /// Join to connected.
     ConnectionTime {
         group: GroupId,

@@ -30,7 +30,8 @@ use crate::config::CoreConfig;
 use crate::counters::{ConnState, Counters, DropReason, ErrorKind};
 use crate::egress::MediaBatch;
 use crate::io::{
-    CallKey, CloseReason, JoinRequest, LinkId, LinkedTrackId, Measurement, Output, Transport,
+    CallKey, CloseReason, JoinOutcome, JoinRequest, LinkId, LinkedTrackId, Measurement, Output,
+    Transport,
 };
 use crate::negotiation::{Phase, SignallingPath};
 use crate::session::{Sender, Session, SessionEvent, SessionTemplate};
@@ -266,6 +267,12 @@ impl Leg {
                 let took = now.saturating_duration_since(member.joined_at);
                 ctx.counters.conn_state(ConnState::Connected);
                 ctx.counters.connected_with(profile);
+                let outcome = JoinOutcome::Connected;
+                ctx.out.push_back(Output::Measured(Measurement::Join {
+                    group: group.clone(),
+                    outcome,
+                    took,
+                }));
                 ctx.out
                     .push_back(Output::Measured(Measurement::ConnectionTime {
                         group,
@@ -395,6 +402,13 @@ impl Leg {
             tracing::debug!(session = %member.id(), "goodbye of a broken connection");
         }
         ctx.counters.conn_state(ConnState::Closed);
+        if !member.connected {
+            ctx.out.push_back(Output::Measured(Measurement::Join {
+                group: self.key.group.clone(),
+                outcome: JoinOutcome::Closed(reason),
+                took: ctx.now.saturating_duration_since(member.joined_at),
+            }));
+        }
         ctx.notes.closed.push(index);
         ctx.out.push_back(Output::Closed {
             key: member.request.key,

@@ -26,8 +26,8 @@ pub use config::{CoreConfig, EgressPath, HostCandidate, WallClock};
 pub use counters::{ConnState, Counters, DropReason, ErrorKind, GroupCounters, TrackDirection};
 pub use egress::{MediaBatch, MediaGroup};
 pub use io::{
-    CallKey, CloseReason, Input, JoinRequest, LinkId, LinkMessage, LinkedPacket, LinkedTrack,
-    LinkedTrackId, Measurement, Output, SessionKey, Transport,
+    CallKey, CloseReason, Input, JoinOutcome, JoinRequest, LinkId, LinkMessage, LinkedPacket,
+    LinkedTrack, LinkedTrackId, Measurement, Output, SessionKey, Transport,
 };
 pub use rtcd_srtp::Profile;
 pub use shard::Shard;

@@ -181,6 +181,8 @@ pub(crate) struct Session {
     egress: Option<Egress>,
     clock: WallClock,
     watch: PathWatch,
+    /// At which of our addresses datagrams of each of the participant's addresses arrive.
+    homes: Vec<(SocketAddr, SocketAddr)>,
     feedback: Vec<Feedback>,
     is_broken: bool,
 }
@@ -222,6 +224,7 @@ impl Session {
             egress: None,
             clock: template.clock,
             watch: PathWatch::new(now),
+            homes: Vec::new(),
             feedback: Vec::new(),
             is_broken: false,
         }
@@ -261,7 +264,8 @@ impl Session {
             Transport::Udp => Protocol::Udp,
             Transport::Tcp => Protocol::Tcp,
         };
-        let destination = config::advertised(&self.reachable, transport, destination);
+        let local = destination;
+        let destination = config::advertised(&self.reachable, transport, local);
         let Ok(receive) = Receive::new(protocol, source, destination, contents) else {
             return Ok(false);
         };
@@ -286,6 +290,9 @@ impl Session {
             }
         }
         self.rtc.handle_input(input).map_err(Box::new)?;
+        if is_stun {
+            self.arrived(source, local);
+        }
         self.heard_from(now, source, is_stun);
         Ok(true)
     }
@@ -317,8 +324,8 @@ impl Session {
                         Protocol::Udp => Transport::Udp,
                         Protocol::Tcp | Protocol::SslTcp | Protocol::Tls => Transport::Tcp,
                     };
-                    let source = config::local(&self.reachable, transport, transmit.source);
                     let destination = transmit.destination;
+                    let source = self.home(transport, transmit.source, destination);
                     let contents: Vec<u8> = transmit.contents.into();
                     if contents.first().is_some_and(|byte| *byte > 3) {
                         self.follow(Path {
@@ -556,5 +563,6 @@ pub(crate) fn begins_keyframe(codec: Codec, payload: &[u8]) -> bool {
     reason = "tests need one instant to count from"
 )]
 pub(crate) fn test_epoch() -> Instant {
-    Instant::now()
+    static EPOCH: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    *EPOCH.get_or_init(Instant::now)
 }

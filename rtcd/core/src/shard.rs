@@ -8,9 +8,9 @@
 //! it happened in, and nothing else.
 
 mod demux;
+mod wheel;
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -27,6 +27,7 @@ use crate::io::{
 use crate::leg::{Ctx, Leg, Notes};
 use crate::session::SessionTemplate;
 use demux::{Demux, Place};
+use wheel::Wheel;
 
 /// Longest time between two calls of a shard; bounds what a lost wake-up can cost.
 const IDLE: Duration = Duration::from_secs(1);
@@ -53,7 +54,8 @@ pub struct Shard {
     /// What must be said about the sessions of a leg if it panics.
     calls_by_leg: BTreeMap<LegId, (CallKey, BTreeSet<SessionKey>)>,
     demux: Demux,
-    due: BinaryHeap<Reverse<(Instant, Due)>>,
+    timers: Wheel<Due>,
+    due: Vec<Due>,
     dirty: VecDeque<Place>,
     /// Legs with packets to send.
     pending: Vec<LegId>,
@@ -80,7 +82,8 @@ impl Shard {
             sessions: BTreeMap::new(),
             calls_by_leg: BTreeMap::new(),
             demux: Demux::default(),
-            due: BinaryHeap::new(),
+            timers: Wheel::new(now),
+            due: Vec::new(),
             dirty: VecDeque::new(),
             pending: Vec::new(),
             out: VecDeque::new(),
@@ -166,7 +169,7 @@ impl Shard {
             };
             self.enter(place.leg, |leg, ctx| leg.flush(ctx, place.session));
         }
-        let due = self.due.peek().map(|Reverse((at, _))| *at);
+        let due = self.timers.next(self.now);
         Output::Timeout(due.map_or(self.now + IDLE, |at| at.min(self.now + IDLE)))
     }
 
@@ -276,11 +279,9 @@ impl Shard {
 
     /// Wakes everybody who is due.
     fn fire(&mut self) {
-        while let Some(Reverse((at, due))) = self.due.peek().copied() {
-            if at > self.now {
-                return;
-            }
-            self.due.pop();
+        let mut all = std::mem::take(&mut self.due);
+        self.timers.take_due(self.now, &mut all);
+        for due in all.drain(..) {
             match due {
                 Due::Session(place) => {
                     self.enter(place.leg, |leg, ctx| leg.timeout(ctx, place.session));
@@ -290,6 +291,7 @@ impl Shard {
                 }
             }
         }
+        self.due = all;
     }
 
     /// Returns the leg of a call, made if there is none.
@@ -335,11 +337,11 @@ impl Shard {
 
     fn take_notes(&mut self, id: LegId) {
         for (session, at) in self.notes.wake.drain(..) {
-            self.due
-                .push(Reverse((at, Due::Session(Place { leg: id, session }))));
+            let who = Due::Session(Place { leg: id, session });
+            self.timers.schedule(self.now, at, who);
         }
         if let Some(at) = self.notes.wake_leg.take() {
-            self.due.push(Reverse((at, Due::Leg(id))));
+            self.timers.schedule(self.now, at, Due::Leg(id));
         }
         if std::mem::take(&mut self.notes.is_pending) && !self.pending.contains(&id) {
             self.pending.push(id);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use harness::world::{Media, Style, World, group, key};
 use proptest::prelude::*;
 use proto::id::GroupId;
-use proto::rtcd::{ChannelMessage, RtcKind, RtcMessage, TrackType};
+use proto::rtcd::{ChannelMessage, RtcKind, RtcMessage, SdpKind, SessionDescription, TrackType};
 use rtcd_core::{CloseReason, DropReason, ErrorKind, Input, SessionKey, Transport};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -216,4 +216,24 @@ proptest! {
         prop_assert!(hears(&mut world, "bert", "anna") > before + 40);
         prop_assert_eq!(world.shards[0].counters().panics, 0);
     }
+}
+
+#[test]
+fn an_offer_of_very_many_lines_is_refused() {
+    let mut world = World::new(1);
+    world.join(0, "call", "anna", Style::default());
+    world.until("anna is connected", |world| world.of("anna").channel_open);
+    let lines = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:x\r\na=sendrecv\r\n".repeat(40);
+    let offer = format!("v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n{lines}");
+    let data = SessionDescription {
+        kind: SdpKind::Offer,
+        sdp: offer,
+    };
+    let answers = world.of("anna").signals.len();
+    world.control("anna", RtcKind::Sdp, &data.to_json());
+    world.run(SECOND);
+    assert_eq!(world.of("anna").signals.len(), answers, "not answered");
+    assert!(world.closed.is_empty(), "and the call goes on");
+    let group = &world.shards[0].counters().groups[&harness::world::group()];
+    assert_eq!(group.errors(ErrorKind::Signalling), 1);
 }

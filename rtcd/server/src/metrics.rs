@@ -27,6 +27,10 @@ const SHORT: &[f64] = &[
 const LOSS: &[f64] = &[
     0.001, 0.005, 0.0075, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0,
 ];
+/// For the turn of a shard, which is to be far below the 20 ms between two packets.
+const TURN: &[f64] = &[
+    0.000_01, 0.000_05, 0.000_1, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 1.0,
+];
 /// Prometheus' own buckets.
 const DEFAULT: &[f64] = &[
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
@@ -173,6 +177,10 @@ pub(crate) struct Own {
     pub(crate) keyframe_requests: IntCounter,
     /// From join to its outcome.
     pub(crate) join_time: HistogramVec,
+    /// How long a shard's turn takes.
+    pub(crate) loop_time: HistogramVec,
+    /// Sessions that connected, by how their media is protected.
+    pub(crate) srtp_profiles: CounterVec,
     /// Messages waiting in a shard's inbox.
     pub(crate) inbox_depth: IntGaugeVec,
     /// Legs of calls; more than calls when calls are spread over shards.
@@ -203,6 +211,17 @@ impl Own {
                 "Seconds from a join to its outcome",
                 &["groupID", "outcome"],
                 DEFAULT,
+            )?,
+            loop_time: make.histograms(
+                "shard_loop_time",
+                "Seconds a turn of a shard takes",
+                &["shard"],
+                TURN,
+            )?,
+            srtp_profiles: make.counters(
+                "rtc_srtp_profiles_total",
+                "Sessions that connected, by SRTP profile",
+                &["profile"],
             )?,
             inbox_depth: make.gauges(
                 "shard_inbox_depth",

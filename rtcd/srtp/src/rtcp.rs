@@ -184,9 +184,7 @@ fn bitrate_limit(packet: &[u8], each: &mut impl FnMut(Message)) {
         return;
     };
     let (exponent, mantissa) = (value >> 18 & 0x3f, value & 0x3_ffff);
-    let bits_per_second = u64::from(mantissa)
-        .checked_shl(exponent)
-        .unwrap_or(u64::MAX);
+    let bits_per_second = u64::from(mantissa).saturating_mul(1 << exponent);
     each(Message::BitrateLimit { bits_per_second });
 }
 

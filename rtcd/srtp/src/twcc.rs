@@ -7,6 +7,9 @@
 const DELTA_US: i64 = 250;
 /// The reference time is given in 64 ms.
 const REFERENCE_US: i64 = 64_000;
+/// Packets one message may be about. Feedback comes many times per second; a few bytes that speak
+/// of many thousands are not about packets of ours.
+const MOST_PACKETS: usize = 2048;
 
 /// One feedback message.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -32,6 +35,9 @@ impl TransportFeedback {
         let (head, mut rest) = bytes.split_first_chunk::<8>()?;
         let [b0, b1, c0, c1, t0, t1, t2, _] = *head;
         let count = usize::from(u16::from_be_bytes([c0, c1]));
+        if count > MOST_PACKETS {
+            return None;
+        }
         let mut statuses = Vec::new();
         while statuses.len() < count {
             let (chunk, after) = rest.split_first_chunk::<2>()?;
@@ -74,7 +80,8 @@ impl TransportFeedback {
 fn push_statuses(chunk: u16, statuses: &mut Vec<Status>) {
     if chunk & 0x8000 == 0 {
         let run = usize::from(chunk & 0x1fff);
-        // The longest run is 8191; the list is cut to the announced count afterwards.
+        // The longest run is 8191; the list is cut to the announced count afterwards. An empty run
+        // counts as one, so that no list of them is endless.
         statuses.extend(std::iter::repeat_n(status(chunk >> 13), run.max(1)));
     } else if chunk & 0x4000 == 0 {
         statuses.extend((0..14).rev().map(|bit| status(chunk >> bit & 1)));

@@ -141,6 +141,7 @@ impl Leg {
             }
             Err(
                 error @ (DescriptionError::OtherLines
+                | DescriptionError::TooManyLines { .. }
                 | DescriptionError::Parse(_)
                 | DescriptionError::NoOffer),
             ) => {

@@ -99,6 +99,11 @@ pub(crate) fn mids(sdp: &str) -> Vec<String> {
     mids.map(str::to_owned).collect()
 }
 
+/// Returns how many m-lines there are.
+pub(crate) fn count(sdp: &str) -> usize {
+    sdp.lines().filter(|line| line.starts_with("m=")).count()
+}
+
 /// Prepares a participant's description: candidates are left out.
 ///
 /// Participants reach us, not we them: their first check tells their address, which also holds

@@ -13,6 +13,10 @@ use str0m::media::{Direction, MediaKind, Mid};
 use super::description::OurLine;
 use super::{Session, TrackNames, description, senders};
 
+/// M-lines a participant may have besides those we made. A browser needs four; each costs something
+/// whenever the session is touched.
+const MAX_OWN_LINES: usize = 32;
+
 /// A description could not be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DescriptionError {
@@ -20,6 +24,10 @@ pub(crate) enum DescriptionError {
     Parse(#[source] str0m::error::SdpError),
     #[error("session description cannot be applied")]
     Apply(#[source] Box<RtcError>),
+    #[error(
+        "offer has {lines} m-lines of the participant's own: at most {MAX_OWN_LINES} are accepted"
+    )]
+    TooManyLines { lines: usize },
     #[error("answer has other m-lines than the offer")]
     OtherLines,
     #[error("answer without an offer of ours")]
@@ -48,6 +56,12 @@ impl Session {
     pub(crate) fn accept_offer(&mut self, sdp: &str) -> Result<String, DescriptionError> {
         self.forget_offer();
         let ours: BTreeSet<String> = self.lines.keys().map(Mid::to_string).collect();
+        let mids = description::mids(sdp);
+        let lines = mids.iter().filter(|mid| !ours.contains(*mid)).count();
+        // An m-line without a mid is refused below, but not before each was looked at.
+        if lines.max(description::count(sdp).saturating_sub(ours.len())) > MAX_OWN_LINES {
+            return Err(DescriptionError::TooManyLines { lines });
+        }
         let prepared = description::incoming_offer(sdp, &ours, self.is_own());
         let offer = SdpOffer::from_sdp_string(&prepared).map_err(DescriptionError::Parse)?;
         let answer = self

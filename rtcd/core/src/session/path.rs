@@ -15,12 +15,15 @@ use std::time::{Duration, Instant};
 use str0m::Candidate;
 
 use super::Session;
+use crate::config;
 use crate::egress::{PROBE_SSRC, Path};
 use crate::io::Transport;
 
 /// How long str0m is asked where it sends to, after a check came from another address. Longer than
 /// its own check of that address takes.
 const PROBE_FOR: Duration = Duration::from_secs(2);
+/// Addresses of a participant that are remembered with ours.
+const MAX_HOMES: usize = 8;
 /// Silence after which an address is given up for a proved one. Clients say something every second.
 const SILENT_AFTER: Duration = Duration::from_millis(1500);
 
@@ -85,6 +88,37 @@ impl Session {
             Some(_) => self.watch.probe_until = None,
             None => {}
         }
+    }
+
+    /// Notes at which of our addresses a participant's datagrams arrive. Several may hide behind one
+    /// external address; answers have to leave from the one that was asked.
+    pub(super) fn arrived(&mut self, source: SocketAddr, local: SocketAddr) {
+        match self.homes.iter_mut().find(|(remote, _)| *remote == source) {
+            Some((_, home)) => *home = local,
+            None => {
+                if self.homes.len() == MAX_HOMES {
+                    self.homes.remove(0);
+                }
+                self.homes.push((source, local));
+            }
+        }
+    }
+
+    /// Returns the local address to send from, behind the one that was advertised.
+    pub(super) fn home(
+        &self,
+        transport: Transport,
+        advertised: SocketAddr,
+        remote: SocketAddr,
+    ) -> SocketAddr {
+        let is_behind = |local| config::advertised(&self.reachable, transport, local) == advertised;
+        self.homes
+            .iter()
+            .find(|(known, local)| *known == remote && is_behind(*local))
+            .map_or_else(
+                || config::local(&self.reachable, transport, advertised),
+                |(_, local)| *local,
+            )
     }
 
     /// Tells str0m that nobody is at an address any more.

@@ -6,10 +6,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use prometheus::Histogram;
 use proto::id::GroupId;
 use proto::rtcd::{Codec, TrackType};
 use rtcd_core::{
-    ConnState, Counters, DropReason, ErrorKind, GroupCounters, Measurement, TrackDirection,
+    ConnState, Counters, DropReason, ErrorKind, GroupCounters, Measurement, Profile, TrackDirection,
 };
 
 use super::wire::SendResult;
@@ -33,6 +34,7 @@ struct Shed {
 #[derive(Debug)]
 pub(super) struct Published {
     label: String,
+    loop_time: Histogram,
     metrics: Arc<Metrics>,
     last: Counters,
     last_shed: Shed,
@@ -42,8 +44,10 @@ pub(super) struct Published {
 
 impl Published {
     pub(super) fn new(id: ShardId, metrics: Arc<Metrics>, now: Instant) -> Self {
+        let label = id.0.to_string();
         Self {
-            label: id.0.to_string(),
+            loop_time: metrics.own.loop_time.with_label_values(&[&label]),
+            label,
             metrics,
             last: Counters::default(),
             last_shed: Shed::default(),
@@ -79,6 +83,14 @@ impl Published {
     pub(super) fn measured(&self, measurement: &Measurement) {
         let metrics = &self.metrics;
         let (histogram, group, value) = match measurement {
+            Measurement::Join {
+                group,
+                outcome,
+                took,
+            } => {
+                metrics.joined(group, outcome.as_str(), *took);
+                return;
+            }
             Measurement::ConnectionTime { group, took } => {
                 (&metrics.connection_time, group, seconds(*took))
             }
@@ -106,6 +118,11 @@ impl Published {
             .observe(value);
     }
 
+    /// Observes how long one turn of the shard took, from waking to waiting.
+    pub(super) fn turned(&self, took: Duration) {
+        self.loop_time.observe(seconds(took));
+    }
+
     /// Observes how long a packet took to everybody. As in the reference a camera counts as screen.
     pub(super) fn fanned_out(&self, group: &GroupId, kind: TrackType, took: Duration) {
         let kind = match kind {
@@ -128,6 +145,11 @@ impl Published {
         self.next = now + REFRESH_EVERY;
         self.refresh_packets(counters);
         self.refresh_shed();
+        for profile in Profile::ALL {
+            let grown = counters.profiles(profile) - self.last.profiles(profile);
+            let total = &self.metrics.own.srtp_profiles;
+            total.with_label_values(&[profile.as_str()]).inc_by(grown);
+        }
         for state in ConnState::ALL {
             let grown = counters.conn_states(state) - self.last.conn_states(state);
             self.metrics

@@ -103,6 +103,21 @@ fn a_bitrate_limit_is_mantissa_and_exponent() {
 }
 
 #[test]
+fn an_enormous_bitrate_limit_stays_enormous() {
+    let mut compound = Vec::new();
+    head(&mut compound, 15, PAYLOAD_FEEDBACK, 4);
+    compound.extend([0, 0, 0, 1, 0, 0, 0, 0]);
+    compound.extend(b"REMB");
+    compound.extend([0, 0xff, 0xff, 0xff]);
+    assert_eq!(
+        messages(&compound),
+        [Message::BitrateLimit {
+            bits_per_second: u64::MAX
+        }]
+    );
+}
+
+#[test]
 fn a_packet_longer_than_the_compound_ends_it() {
     let mut compound = Vec::new();
     write_goodbye(&mut compound, 1);
