@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
-use axum::http::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodFilter, MethodRouter, any, on};
+use axum::routing::{MethodRouter, any};
 use proto::id::GroupId;
 use proto::rtcd::{SystemInfo, VersionInfo};
 use tracing::{debug, error};
@@ -50,34 +50,41 @@ pub(crate) struct App {
 /// Builds the routes.
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
-        .route("/version", only(MethodFilter::GET, version))
-        .route("/system", only(MethodFilter::GET, system))
-        .route("/register", only(MethodFilter::POST, clients::register))
-        .route("/unregister", only(MethodFilter::POST, clients::unregister))
-        .route("/login", only(MethodFilter::POST, clients::login))
-        .route(
-            "/calls/{call}/sessions",
-            only(MethodFilter::GET, list_sessions),
-        )
+        .route("/version", only(Method::GET, version))
+        .route("/system", only(Method::GET, system))
+        .route("/register", only(Method::POST, clients::register))
+        .route("/unregister", only(Method::POST, clients::unregister))
+        .route("/login", only(Method::POST, clients::login))
+        .route("/calls/{call}/sessions", only(Method::GET, list_sessions))
         .route(
             "/calls/{call}/sessions/{session}",
-            only(MethodFilter::GET, show_session),
+            only(Method::GET, show_session),
         )
-        .route("/ws", only(MethodFilter::GET, ws::upgrade))
+        .route("/ws", only(Method::GET, ws::upgrade))
         .route("/metrics", any(metrics))
-        .route("/readyz", only(MethodFilter::GET, readyz))
+        .route("/readyz", only(Method::GET, readyz))
         .fallback(not_found)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn(limit_time))
         .with_state(app)
 }
 
-fn only<H, T>(method: MethodFilter, handler: H) -> MethodRouter<Arc<App>>
+/// Another method is as good as another path. (The router's own way names the right one in `Allow`.)
+fn only<H, T>(method: Method, handler: H) -> MethodRouter<Arc<App>>
 where
     H: axum::handler::Handler<T, Arc<App>>,
     T: 'static,
 {
-    on(method, handler).fallback(not_found)
+    any(handler).layer(from_fn(move |request: Request, next: Next| {
+        let is_right = *request.method() == method;
+        async move {
+            if is_right {
+                next.run(request).await
+            } else {
+                not_found().await
+            }
+        }
+    }))
 }
 
 async fn not_found() -> Response {
@@ -85,21 +92,16 @@ async fn not_found() -> Response {
 }
 
 async fn limit_time(request: Request, next: Next) -> Response {
-    // The reference answers HEAD on none of its paths; the router would take it for GET.
-    if request.method() == Method::HEAD {
-        return as_the_reference(not_found().await);
-    }
     match tokio::time::timeout(ANSWER_WITHIN, next.run(request)).await {
-        Ok(response) => as_the_reference(response),
+        Ok(response) => unsniffed(response),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "timeout\n").into_response(),
     }
 }
 
-/// The router names the methods it knows beside a 404; a browser might take a text for a page.
-fn as_the_reference(mut response: Response) -> Response {
+/// A browser might take the text of a failure for a page.
+fn unsniffed(mut response: Response) -> Response {
     let is_failure = response.status().is_client_error() || response.status().is_server_error();
     let headers = response.headers_mut();
-    headers.remove(ALLOW);
     let is_text = headers
         .get(CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));

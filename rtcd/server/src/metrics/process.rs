@@ -19,6 +19,7 @@ pub(super) struct Process {
     max_fds: Gauge,
     resident_bytes: Gauge,
     virtual_bytes: Gauge,
+    max_virtual_bytes: Gauge,
     start_time: Gauge,
     threads: Gauge,
 }
@@ -43,6 +44,10 @@ impl Process {
             max_fds: gauge("max_fds", "Most file descriptors allowed")?,
             resident_bytes: gauge("resident_memory_bytes", "Resident memory in bytes")?,
             virtual_bytes: gauge("virtual_memory_bytes", "Virtual memory in bytes")?,
+            max_virtual_bytes: gauge(
+                "virtual_memory_max_bytes",
+                "Most virtual memory allowed in bytes",
+            )?,
             start_time: gauge("start_time_seconds", "Start of the process, UNIX time")?,
             threads: gauge("threads", "Threads of the process")?,
         })
@@ -55,8 +60,16 @@ impl Process {
                 u32::try_from(entries.count()).unwrap_or(u32::MAX),
             ));
         }
-        if let Some(most) = read("/proc/self/limits").as_deref().and_then(parse_max_fds) {
-            self.max_fds.set(most);
+        if let Some(limits) = read("/proc/self/limits") {
+            let both = [
+                (&self.max_fds, "Max open files"),
+                (&self.max_virtual_bytes, "Max address space"),
+            ];
+            for (gauge, name) in both {
+                if let Some(most) = parse_limit(&limits, name) {
+                    gauge.set(most);
+                }
+            }
         }
         let Some(stat) = read("/proc/self/stat").as_deref().and_then(parse_stat) else {
             return;
@@ -103,11 +116,13 @@ fn parse_stat(text: &str) -> Option<Stat> {
     })
 }
 
-fn parse_max_fds(limits: &str) -> Option<f64> {
-    let line = limits
-        .lines()
-        .find(|line| line.starts_with("Max open files"))?;
-    line.split_whitespace().nth(3)?.parse().ok()
+/// Finds the soft limit of a name of three words. Without a limit it is the largest number.
+fn parse_limit(limits: &str, name: &str) -> Option<f64> {
+    let line = limits.lines().find(|line| line.starts_with(name))?;
+    match line.split_whitespace().nth(3)? {
+        "unlimited" => Some(2f64.powi(64)),
+        number => number.parse().ok(),
+    }
 }
 
 fn parse_boot_time(stat: &str) -> Option<f64> {
@@ -143,7 +158,12 @@ mod tests {
         assert_eq!(parsed, wanted);
         assert_eq!(parse_resident("VmRSS:\t   12 kB\n"), Some(12.0 * 1024.0));
         assert_eq!(parse_boot_time("cpu 1\nbtime 99\n"), Some(99.0));
-        let limits = "Max open files            1024                 4096                 files";
-        assert_eq!(parse_max_fds(limits), Some(1024.0));
+        let limits = "Max open files            1024                 4096                 files\n\
+                      Max address space         unlimited            unlimited            bytes\n";
+        assert_eq!(parse_limit(limits, "Max open files"), Some(1024.0));
+        assert_eq!(
+            parse_limit(limits, "Max address space"),
+            Some(2f64.powi(64))
+        );
     }
 }

@@ -39,6 +39,7 @@ const PROMISED: &[(&str, &str, &str)] = &[
     ("rtcd_process_max_fds", "gauge", ""),
     ("rtcd_process_resident_memory_bytes", "gauge", ""),
     ("rtcd_process_virtual_memory_bytes", "gauge", ""),
+    ("rtcd_process_virtual_memory_max_bytes", "gauge", ""),
     ("rtcd_process_start_time_seconds", "gauge", ""),
 ];
 
