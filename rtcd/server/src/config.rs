@@ -85,6 +85,9 @@ pub struct RtcConfig {
     /// Packets kept per outgoing video stream.
     pub nack_buffer_size: usize,
     pub egress: EgressPath,
+    /// Voices forwarded at once in a call; 0 for all.
+    pub max_speakers: usize,
+    pub drop_silence: bool,
     pub shards: usize,
     /// Sessions of one call on one shard before it spreads.
     pub leg_sessions: usize,
@@ -171,6 +174,8 @@ impl Config {
                 enable_ipv6: false,
                 nack_buffer_size: 256,
                 egress: EgressPath::Own,
+                max_speakers: 0,
+                drop_silence: true,
                 shards: Probe::of_this_machine().cpus,
                 leg_sessions: 200,
             },

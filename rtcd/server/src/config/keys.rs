@@ -192,6 +192,20 @@ pub const KEYS: &[Key] = &[
          with and to fall back to. (Addition.)",
     ),
     key(
+        "rtc.max_speakers",
+        "RTCD_RTC_MAXSPEAKERS",
+        Number(0),
+        "Voices forwarded at once in a call, the loudest; 0: every one that is not muted, as the \
+         reference does. Lower: big calls with open microphones cost less. (Addition.)",
+    ),
+    key(
+        "rtc.drop_silence",
+        "RTCD_RTC_DROPSILENCE",
+        Flag(true),
+        "Stop lasting silence before it is copied to everybody. Nobody hears a difference; false \
+         forwards every packet, as the reference does. (Addition.)",
+    ),
+    key(
         "rtc.shards",
         "RTCD_RTC_SHARDS",
         PerCpu(1),

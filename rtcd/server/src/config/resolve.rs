@@ -181,6 +181,12 @@ impl Check<'_> {
             "must be a number from 1 to 100000",
             "200 suits most machines",
         );
+        let max_speakers = self.number(
+            "rtc.max_speakers",
+            0..=100_000,
+            "must be a number from 0 to 100000",
+            "0 forwards every voice",
+        );
         RtcConfig {
             udp_addresses: self.addresses("rtc.ice_address_udp"),
             tcp_addresses: self.addresses("rtc.ice_address_tcp"),
@@ -193,6 +199,8 @@ impl Check<'_> {
             enable_ipv6: self.flag("rtc.enable_ipv6"),
             nack_buffer_size: self.nack_buffer_size(),
             egress: self.egress(),
+            max_speakers: usize::try_from(max_speakers).unwrap_or_default(),
+            drop_silence: self.flag("rtc.drop_silence"),
             shards: usize::try_from(shards).unwrap_or(1),
             leg_sessions: usize::try_from(leg_sessions).unwrap_or(1),
         }

@@ -171,6 +171,20 @@ fn media_leaves_by_our_own_code_unless_told_otherwise() {
 }
 
 #[test]
+fn every_voice_is_forwarded_unless_told_otherwise() {
+    let rtc = resolve("").unwrap().rtc;
+    assert_eq!((rtc.max_speakers, rtc.drop_silence), (0, true));
+    let rtc = resolve("[rtc]\nmax_speakers = 6\ndrop_silence = false")
+        .unwrap()
+        .rtc;
+    assert_eq!((rtc.max_speakers, rtc.drop_silence), (6, false));
+    assert_eq!(
+        problem_keys("[rtc]\nmax_speakers = -1"),
+        ["rtc.max_speakers"]
+    );
+}
+
+#[test]
 fn what_is_off_may_hold_anything() {
     let off = "enable_file = false\nfile_level = \"loud\"\nfile_location = \"\"";
     assert!(resolve(&format!("[logger]\n{off}")).is_ok());
