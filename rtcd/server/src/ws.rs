@@ -3,9 +3,12 @@
 //! In: binary frames of at most 1 MiB; text is logged and ignored. Out: binary frames from the
 //! connection's queue, a ping every 10 s.
 //! Liveness: without a pong for 20 s, or with a write that takes 10 s, the connection ends. Its
-//! sessions do not: what could not be sent goes to the client's other, or next, connection.
+//! sessions do not: what could not be sent goes to the client's other, or next, connection, and so
+//! does what was sent into the void (`unconfirmed`).
 
-use std::sync::Arc;
+mod unconfirmed;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::extract::State;
@@ -23,6 +26,7 @@ use tracing::{debug, info, warn};
 
 use crate::control::{Connection, Queue};
 use crate::http::{App, tenant, unauthorized};
+use unconfirmed::Unconfirmed;
 
 const PING_EVERY: Duration = Duration::from_secs(10);
 const PONG_WITHIN: Duration = Duration::from_secs(20);
@@ -73,29 +77,74 @@ async fn serve(app: Arc<App>, group: GroupId, socket: WebSocket) {
     let (mut sender, mut receiver) = socket.split();
     let (_, empty) = tokio::sync::mpsc::channel(1);
     let mut queue = std::mem::replace(&mut connection.queue, empty);
+    let sent = Mutex::default();
     let mut in_flight = None;
-    let reason = {
-        let writing = write(&app, &group, &mut sender, &mut queue, &mut in_flight);
-        let reading = read(&app, &connection, &mut receiver);
+    let end = {
+        let writing = write(&app, &group, &mut sender, &mut queue, &sent, &mut in_flight);
+        let reading = read(&app, &connection, &mut receiver, &sent);
         let mut stop = app.stop.clone();
         tokio::select! {
-            reason = writing => reason,
-            reason = reading => reason,
-            _ = stop.wait_for(|stop| *stop) => "node stops",
+            end = writing => end,
+            end = reading => end,
+            _ = stop.wait_for(|stop| *stop) => End::NodeStops,
         }
     };
     queue.close();
-    let mut unsent: Vec<ControlMessage> = in_flight.into_iter().collect();
+    let mut unsent: Vec<ControlMessage> = Vec::new();
+    if end.is_silence() {
+        unsent.extend(lock(&sent).take());
+    }
+    unsent.extend(in_flight);
     while let Ok(message) = queue.try_recv() {
         unsent.push(message);
     }
     info!(
-        clientID = %group, connID = %connection.id, reason, unsent = unsent.len(),
+        clientID = %group, connID = %connection.id, reason = end.as_str(), unsent = unsent.len(),
         "client disconnected"
     );
     app.control.disconnect(&connection, unsent);
     // A polite end, if the peer still listens; it is dropped either way.
     let _ = tokio::time::timeout(Duration::from_secs(1), sender.send(Message::Close(None))).await;
+}
+
+/// Why a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    ClosedByClient,
+    FrameRefused,
+    NoPong,
+    ReadsTooSlowly,
+    WriteBrokenOff,
+    WriteTooLong,
+    NodeStops,
+}
+
+impl End {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::ClosedByClient => "closed by client",
+            Self::FrameRefused => "frame refused",
+            Self::NoPong => "no pong",
+            Self::ReadsTooSlowly => "client reads too slowly",
+            Self::WriteBrokenOff => "write broken off",
+            Self::WriteTooLong => "write took too long",
+            Self::NodeStops => "node stops",
+        }
+    }
+
+    /// Whether the way to the client was dead for a while: what was sent meanwhile is lost.
+    const fn is_silence(self) -> bool {
+        match self {
+            Self::NoPong | Self::WriteBrokenOff | Self::WriteTooLong => true,
+            Self::ClosedByClient | Self::FrameRefused | Self::ReadsTooSlowly | Self::NodeStops => {
+                false
+            }
+        }
+    }
+}
+
+fn lock(sent: &Mutex<Unconfirmed>) -> MutexGuard<'_, Unconfirmed> {
+    sent.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Sends what is queued, and pings. Returns why it ended; `in_flight` is what was not sent then.
@@ -104,25 +153,29 @@ async fn write(
     group: &GroupId,
     sender: &mut SplitSink<WebSocket, Message>,
     queue: &mut Queue,
+    sent: &Mutex<Unconfirmed>,
     in_flight: &mut Option<ControlMessage>,
-) -> &'static str {
+) -> End {
     let mut pings = tokio::time::interval(PING_EVERY);
     pings.tick().await;
     loop {
         let frame = tokio::select! {
             message = queue.recv() => {
-                let Some(message) = message else { return "client reads too slowly" };
+                let Some(message) = message else { return End::ReadsTooSlowly };
                 let frame = Message::Binary(message.encode().into());
                 count(app, group, &message, "out");
                 *in_flight = Some(message);
                 frame
             }
-            _ = pings.tick() => Message::Ping(Bytes::new()),
+            _ = pings.tick() => {
+                lock(sent).pinged();
+                Message::Ping(Bytes::new())
+            }
         };
         match tokio::time::timeout(WRITE_WITHIN, sender.send(frame)).await {
-            Ok(Ok(())) => *in_flight = None,
-            Ok(Err(_)) => return "write broken off",
-            Err(_) => return "write took too long",
+            Ok(Ok(())) => lock(sent).sent(in_flight.take()),
+            Ok(Err(_)) => return End::WriteBrokenOff,
+            Err(_) => return End::WriteTooLong,
         }
     }
 }
@@ -132,23 +185,27 @@ async fn read(
     app: &App,
     connection: &Connection,
     receiver: &mut SplitStream<WebSocket>,
-) -> &'static str {
+    sent: &Mutex<Unconfirmed>,
+) -> End {
     let mut deadline = Instant::now() + PONG_WITHIN;
     loop {
         let frame = match tokio::time::timeout_at(deadline, receiver.next()).await {
-            Err(_) => return "no pong",
-            Ok(None) => return "closed by client",
+            Err(_) => return End::NoPong,
+            Ok(None) => return End::ClosedByClient,
             Ok(Some(Err(error))) => {
                 debug!(connID = %connection.id, %error, "frame refused");
-                return "frame refused";
+                return End::FrameRefused;
             }
             Ok(Some(Ok(frame))) => frame,
         };
         match frame {
             Message::Binary(bytes) => take(app, connection, &bytes).await,
-            Message::Pong(_) => deadline = Instant::now() + PONG_WITHIN,
+            Message::Pong(_) => {
+                deadline = Instant::now() + PONG_WITHIN;
+                lock(sent).ponged();
+            }
             Message::Text(_) => warn!(connID = %connection.id, "text frame ignored"),
-            Message::Close(_) => return "closed by client",
+            Message::Close(_) => return End::ClosedByClient,
             // Answered by the WebSocket itself; does not count as a sign of life.
             Message::Ping(_) => {}
         }

@@ -536,5 +536,10 @@ async fn a_peer_that_sends_no_pong_is_let_go_and_its_session_stays() {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     drop(silent);
+    // Its `close` was written to a connection that nobody read.
+    let mut next = node.connect(Some(&a)).await.unwrap();
+    assert!(matches!(next.next().await, Some(ControlMessage::Hello(_))));
+    let s1 = SessionId::parse("s1").unwrap();
+    assert_eq!(next.next().await, Some(ControlMessage::Close(s1)));
     node.node.stop().await.unwrap();
 }
