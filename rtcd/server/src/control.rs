@@ -8,6 +8,7 @@
 //! connection it was joined on. Each accepted join ends in exactly one `close`.
 
 mod connections;
+mod delivery;
 mod lookup;
 mod relays;
 mod shards;
@@ -19,9 +20,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use proto::id::{CallId, ConnId, GroupId, SessionId, UserId};
-use proto::rtcd::{ControlMessage, JoinMessage, RtcKind, RtcMessage};
+use proto::rtcd::{ControlMessage, JoinMessage, RtcMessage};
 use rtcd_core::{CallKey, CloseReason, HostCandidate, JoinRequest, SessionKey};
-use tracing::{debug, info};
+use tracing::info;
 
 use crate::driver::{InboxSender, ShardMessage};
 use crate::metrics::Metrics;
@@ -29,6 +30,7 @@ use crate::placement::{Placement, ShardId};
 use crate::turn::Relays;
 use connections::Connections;
 pub(crate) use connections::{Connection, Queue};
+use delivery::session_of;
 pub(crate) use lookup::LookupError;
 use relays::SessionRelay;
 use shards::Shards;
@@ -322,26 +324,6 @@ impl Control {
             .send(shard, ShardMessage::Control { key, message })
     }
 
-    /// Carries out what a shard says.
-    pub(crate) fn shard_event(&self, event: ShardEvent) {
-        match event {
-            ShardEvent::Signal { key, message } => {
-                let is_description = message.kind == RtcKind::Sdp;
-                self.tell(&key, ControlMessage::Rtc(message));
-                if is_description {
-                    self.relay_changed(&key, SessionRelay::described);
-                }
-            }
-            ShardEvent::Relayed { key, address } => {
-                self.relay_changed(&key, |relay| relay.had(address));
-            }
-            ShardEvent::Voice { key, message } => {
-                self.tell(&key, ControlMessage::Vad(message));
-            }
-            ShardEvent::Closed { key, reason } => self.closed(&key, reason),
-        }
-    }
-
     /// Refuses new calls from now on; calls that run, and joins to them, go on.
     pub(crate) fn drain(&self) {
         self.draining.store(true, Ordering::Release);
@@ -373,97 +355,8 @@ impl Control {
         self.shards.refresh_metrics();
     }
 
-    fn tell(&self, key: &SessionKey, message: ControlMessage) {
-        let mut state = self.lock();
-        self.deliver(&mut state, &key.group, &key.session, message);
-    }
-
-    fn closed(&self, key: &SessionKey, reason: CloseReason) {
-        let mut state = self.lock();
-        // Delivered while the session is known: `close` follows its current connection.
-        let Some(session) = state.sessions.get(key) else {
-            return;
-        };
-        let (shard, lived) = (session.shard, session.joined.elapsed());
-        let call = CallKey {
-            group: key.group.clone(),
-            call: session.call.clone(),
-        };
-        info!(
-            groupID = %key.group, callID = %call.call, sessionID = %key.session, ?reason,
-            seconds = lived.as_secs(), "session ended"
-        );
-        let close = ControlMessage::Close(key.session.clone());
-        self.deliver(&mut state, &key.group, &key.session, close);
-        state.sessions.remove(key);
-        for link in state.placement.remove(&call, shard) {
-            self.shards.link_down(&call, link);
-        }
-        self.metrics
-            .sessions
-            .with_label_values(&[key.group.as_str()])
-            .dec();
-        self.metrics
-            .own
-            .legs
-            .set(i64::try_from(state.placement.legs()).unwrap_or(i64::MAX));
-        drop(state);
-        self.session_ended.notify_waiters();
-    }
-
-    /// Queues a message on the session's connection, or on the newest live one of its client.
-    fn deliver(
-        &self,
-        state: &mut State,
-        group: &GroupId,
-        session: &SessionId,
-        message: ControlMessage,
-    ) {
-        let key = SessionKey {
-            group: group.clone(),
-            session: session.clone(),
-        };
-        let bound = state
-            .sessions
-            .get(&key)
-            .map(|session| session.connection.clone());
-        let outcome = state.connections.deliver(group, bound.as_ref(), message);
-        match outcome {
-            connections::Delivered::Bound => {}
-            connections::Delivered::Moved(connection) => {
-                debug!(sessionID = %session, connID = %connection, "session follows its client");
-                if let Some(session) = state.sessions.get_mut(&key) {
-                    session.connection = connection;
-                }
-            }
-            connections::Delivered::Spread(told) => {
-                debug!(sessionID = %session, told, "its connection is gone: all of its client are told");
-            }
-            connections::Delivered::Held => {
-                debug!(sessionID = %session, "held for the client's next connection");
-            }
-            connections::Delivered::Dropped(reason) => {
-                self.metrics.dropped("ws_queue", reason);
-            }
-        }
-    }
-
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn session_of(message: &ControlMessage) -> Option<SessionId> {
-    match message {
-        ControlMessage::Rtc(message) => SessionId::parse(message.session.as_str()).ok(),
-        ControlMessage::Close(session) => Some(session.clone()),
-        // Stale at once, or never sent by this side.
-        ControlMessage::Vad(_)
-        | ControlMessage::Hello(_)
-        | ControlMessage::Join(_)
-        | ControlMessage::Leave(_)
-        | ControlMessage::Reconnect(_)
-        | ControlMessage::Unknown(_) => None,
     }
 }
 

@@ -412,14 +412,14 @@ fn every_environment_name_of_the_reference_reaches_its_key() {
     })
     .unwrap();
     for (env, path, value) in REFERENCE_ENVIRONMENT {
-        let found = raw.get(key(path), 1);
+        let found = raw.get(check::key(path), 1);
         assert_eq!(found.value.as_str(), Some(*value), "{env}");
     }
     let config = Config::resolve(&raw, PROBE).unwrap();
     assert_eq!(config.rtc.udp_port, 9001);
     assert!(config.http.tls.is_some() && config.rtc.turn.is_some());
     // What the reference does not have is marked so in the manual.
-    for addition in keys::KEYS {
+    for addition in super::super::keys::KEYS {
         let is_known = REFERENCE_ENVIRONMENT
             .iter()
             .any(|(env, _, _)| *env == addition.env);
