@@ -4,6 +4,8 @@
 //! shortly before `Event::Connected` on.
 //! str0m makes exactly one DTLS instance per `build`, on the calling thread, before `build` returns:
 //! a slot left in a thread-local variable is found by the instance it belongs to.
+//! The instance is dimpl's, as str0m would make it, but all share one configuration: making one
+//! tests every algorithm, which cost a third of a join.
 //! Invariant: keys are taken once, and overwritten in memory when they are dropped.
 //! See: RFC 5764 4.2 (which half of the exported block belongs to whom).
 
@@ -122,18 +124,50 @@ fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
     let provider = PROVIDER.get_or_init(|| {
         let mut provider = str0m::crypto::from_feature_flags();
-        provider.dtls_provider = Box::leak(Box::new(Tap(provider.dtls_provider)));
+        provider.dtls_provider = Box::leak(Box::new(Tap {
+            inner: provider.dtls_provider,
+            shared: Mutex::new(None),
+        }));
         Arc::new(provider)
     });
     Arc::clone(provider)
 }
 
-#[derive(Debug)]
-struct Tap(&'static dyn DtlsProvider);
+struct Tap {
+    inner: &'static dyn DtlsProvider,
+    /// The configuration made last, and the MTU it was made for.
+    shared: Mutex<Option<(Option<usize>, Arc<dimpl::Config>)>>,
+}
+
+impl std::fmt::Debug for Tap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tap")
+    }
+}
+
+impl Tap {
+    fn config(&self, mtu: Option<usize>) -> Result<Arc<dimpl::Config>, CryptoError> {
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((made_for, config)) = &*shared
+            && *made_for == mtu
+        {
+            return Ok(Arc::clone(config));
+        }
+        // ICE has proved the address before DTLS begins: a cookie would prove it again.
+        let mut builder = dimpl::Config::builder().use_server_cookie(false);
+        if let Some(mtu) = mtu {
+            builder = builder.mtu(mtu);
+        }
+        let config = builder.build().map_err(CryptoError::DtlsImpl)?;
+        let config = Arc::new(config);
+        *shared = Some((mtu, Arc::clone(&config)));
+        Ok(config)
+    }
+}
 
 impl DtlsProvider for Tap {
     fn generate_certificate(&self) -> Option<DtlsCert> {
-        self.0.generate_certificate()
+        self.inner.generate_certificate()
     }
 
     fn new_dtls(
@@ -143,36 +177,51 @@ impl DtlsProvider for Tap {
         version: DtlsVersion,
         mtu: Option<usize>,
     ) -> Result<Box<dyn DtlsInstance>, CryptoError> {
-        let inner = self.0.new_dtls(cert, now, version, mtu)?;
+        let config = self.config(mtu)?;
+        let cert = DtlsCert {
+            certificate: cert.certificate.clone(),
+            private_key: cert.private_key.clone(),
+        };
+        // Not exhaustive: a version unknown here is not asked for.
+        let dtls = match version {
+            DtlsVersion::Dtls13 => dimpl::Dtls::new_13(config, cert, now),
+            DtlsVersion::Auto => dimpl::Dtls::new_auto(config, cert, now),
+            DtlsVersion::Dtls12 | _ => dimpl::Dtls::new_12(config, cert, now),
+        };
         let slot = NEXT_SLOT.with(|next| next.borrow_mut().take());
-        Ok(Box::new(TappedInstance { inner, slot }))
+        Ok(Box::new(TappedInstance { dtls, slot }))
     }
 
     fn is_test(&self) -> bool {
-        self.0.is_test()
+        self.inner.is_test()
     }
 }
 
 /// Forwards everything, also what has a default body: those defaults would break closing.
-#[derive(Debug)]
 struct TappedInstance {
-    inner: Box<dyn DtlsInstance>,
+    dtls: dimpl::Dtls,
     slot: Option<KeySlot>,
+}
+
+impl std::fmt::Debug for TappedInstance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TappedInstance")
+    }
 }
 
 impl DtlsInstance for TappedInstance {
     fn set_active(&mut self, active: bool) {
-        self.inner.set_active(active);
+        self.dtls.set_active(active);
     }
 
     fn handle_packet(&mut self, packet: &[u8]) -> Result<(), DtlsImplError> {
-        self.inner.handle_packet(packet)
+        self.dtls.handle_packet(packet)
     }
 
     fn poll_output<'a>(&mut self, buffer: &'a mut [u8]) -> DtlsOutput<'a> {
-        let output = self.inner.poll_output(buffer);
+        let output = self.dtls.poll_output(buffer);
         if let (DtlsOutput::KeyingMaterial(material, profile), Some(slot)) = (&output, &self.slot)
-            && let Some(exported) = Exported::new(*profile, material, self.inner.is_active())
+            && let Some(exported) = Exported::new(*profile, material, self.dtls.is_active())
         {
             slot.put(exported);
         }
@@ -180,30 +229,30 @@ impl DtlsInstance for TappedInstance {
     }
 
     fn handle_timeout(&mut self, now: Instant) -> Result<(), DtlsImplError> {
-        self.inner.handle_timeout(now)
+        self.dtls.handle_timeout(now)
     }
 
     fn send_application_data(&mut self, data: &[u8]) -> Result<usize, DtlsImplError> {
-        self.inner.send_application_data(data)
+        self.dtls.send_application_data(data)
     }
 
     fn is_active(&self) -> bool {
-        self.inner.is_active()
+        self.dtls.is_active()
     }
 
     fn protocol_version(&self) -> Option<ProtocolVersion> {
-        self.inner.protocol_version()
+        self.dtls.protocol_version()
     }
 
     fn is_closing(&self) -> bool {
-        self.inner.is_closing()
+        self.dtls.is_closing()
     }
 
     fn is_closed(&self) -> bool {
-        self.inner.is_closed()
+        self.dtls.is_closed()
     }
 
     fn close(&mut self) -> Result<(), DtlsImplError> {
-        self.inner.close()
+        self.dtls.close()
     }
 }

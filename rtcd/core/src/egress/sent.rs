@@ -28,11 +28,14 @@ pub(crate) struct SentRecord {
     pub(crate) pictures: Option<PictureIds>,
 }
 
+/// A packet that was sent, and when it was repeated last.
+type Sent = (SentRecord, Option<Instant>);
+
 /// The last packets sent of one stream.
 #[derive(Debug)]
 pub(crate) struct SentLog {
     /// By sequence number modulo the length, with the time of the last repetition.
-    records: Box<[Option<(SentRecord, Option<Instant>)>]>,
+    records: Box<[Option<Sent>]>,
     /// Bytes that may be sent again.
     credit: usize,
 }
@@ -71,7 +74,7 @@ impl SentLog {
         self.credit = self.credit.saturating_sub(bytes);
     }
 
-    fn place(&mut self, seq_no: u64) -> Option<&mut Option<(SentRecord, Option<Instant>)>> {
+    fn place(&mut self, seq_no: u64) -> Option<&mut Option<Sent>> {
         let len = u64::try_from(self.records.len()).ok()?;
         self.records.get_mut(usize::try_from(seq_no % len).ok()?)
     }

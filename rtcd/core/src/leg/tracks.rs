@@ -219,14 +219,14 @@ impl Leg {
 
     /// A session no longer receives a track: its m-line is to be withdrawn.
     fn leave_line(&mut self, ctx: &mut Ctx<'_>, index: u32, number: u32) {
-        if let Some(track) = self.tracks.get_mut(&number) {
-            if let Some(at) = track.subscription_of(index) {
-                track.subscriptions.remove(at);
-                let (group, codec) = (&self.key.group, track.codec);
-                ctx.counters
-                    .group(group)
-                    .track_ended(TrackDirection::Out, codec);
-            }
+        if let Some(track) = self.tracks.get_mut(&number)
+            && let Some(at) = track.subscription_of(index)
+        {
+            track.subscriptions.remove(at);
+            let (group, codec) = (&self.key.group, track.codec);
+            ctx.counters
+                .group(group)
+                .track_ended(TrackDirection::Out, codec);
         }
         // A voice that left costs nothing while its m-line waits for the next offer.
         let urgent = self

@@ -248,7 +248,8 @@ fn own_stream(text: &mut String, part: &[&str], names: &TrackNames, ssrc: u32, s
     let rtx = Rtx::of(part);
     for line in part {
         let replaced = line.starts_with("a=msid:") || line.starts_with("a=ssrc");
-        if !replaced && !rtx.describes(line) && !(is_audio && about_transport(line)) {
+        let unused = is_audio && about_transport(line);
+        if !(replaced || unused || rtx.describes(line)) {
             push_line(text, line);
         }
     }
