@@ -25,7 +25,7 @@ const JOINING_AT_ONCE: usize = 8;
 /// Share of one processor above which the generator itself may be what limits.
 const OWN_LIMIT: f64 = 0.9;
 /// Packets of each stream that may be on their way at either end of a window.
-const IN_FLIGHT: f64 = 4.0;
+const IN_FLIGHT: f64 = 2.0;
 
 /// Shares of packets whose delay is kept for the report's curve.
 const DELAY_SHARES: [f64; 9] = [0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 0.999, 1.0];
@@ -112,6 +112,8 @@ pub(crate) struct Window {
     pub(crate) delays_ms: Vec<f64>,
     pub(crate) joins: Vec<Join>,
     pub(crate) failures: Vec<String>,
+    /// Still joining at the end.
+    pub(crate) unfinished: usize,
 }
 
 impl Window {
@@ -155,6 +157,7 @@ pub(crate) fn window(
         delays_ms: delays.into_iter().map(|ns| f64::from(ns) / 1e6).collect(),
         joins: stage.world.take_joins(),
         failures: stage.world.take_failures(),
+        unfinished: stage.world.joining(),
     })
 }
 
@@ -351,6 +354,9 @@ fn verdict(scenario: &Scenario, window: &Window, figures: &Figures) -> (Vec<Stri
     }
     if scenario.speakers + scenario.screens > 0 && window.received() == 0.0 {
         void.push("nothing was forwarded".to_owned());
+    }
+    if window.unfinished > 0 {
+        void.push(format!("{} participants did not get in", window.unfinished));
     }
     let refused_here = window
         .end

@@ -20,6 +20,8 @@ use crate::scenario::Scenario;
 const CHANGE_EVERY: Duration = Duration::from_millis(500);
 /// How many speak changes this often.
 const TALK_EVERY: Duration = Duration::from_secs(7);
+/// Who may be on their way in at any time: a join takes less than a second.
+const MOST_JOINING: usize = 2;
 /// Samples over the whole time.
 const SAMPLES: u32 = 240;
 /// Growth of resident memory that counts as flat.
@@ -103,7 +105,13 @@ pub(crate) fn run(spec: &Spec, setup: &Setup, time: Duration) -> anyhow::Result<
         }
     }
     let counts = stage.world.tally().totals.minus(tally.totals).counts;
-    let failures = stage.world.take_failures();
+    let mut failures = stage.world.take_failures();
+    if stage.world.joining() > MOST_JOINING {
+        failures.push(format!(
+            "{} participants did not get in",
+            stage.world.joining()
+        ));
+    }
     stage.world.leave_all()?;
     let growth = Growth::of(&samples);
     Ok(Soak {

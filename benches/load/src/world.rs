@@ -280,8 +280,11 @@ impl World {
         }
     }
 
-    /// Sums of everything so far.
+    /// Sums of everything so far; whatever waits in the sockets is read first.
     pub(crate) fn tally(&mut self) -> Tally {
+        for slot in 0..self.people.len() {
+            self.look_after(slot);
+        }
         self.account();
         let mut tally = Tally {
             at: Instant::now(),
