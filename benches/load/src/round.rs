@@ -125,6 +125,12 @@ impl Window {
         real(self.end.totals.minus(self.start.totals).counts.received)
     }
 
+    /// Share of sequence numbers that never came.
+    pub(crate) fn loss(&self) -> f64 {
+        let counts = self.end.totals.minus(self.start.totals).counts;
+        real(counts.lost()) / real(counts.expected).max(1.0)
+    }
+
     /// Of the server; `None` when its process is not known.
     pub(crate) fn cpu(&self) -> Option<Duration> {
         self.server
@@ -238,10 +244,7 @@ fn add_media(figures: &mut Figures, window: &Window) {
             "forwarded_mbit_per_s",
             real(counts.bytes) * 8.0 / 1e6 / seconds,
         ),
-        (
-            "loss",
-            100.0 * real(counts.lost()) / real(counts.expected).max(1.0),
-        ),
+        ("loss", 100.0 * window.loss()),
         ("missing", 100.0 * missing / ideal.max(1.0)),
         ("duplicates", real(counts.duplicates)),
         ("reordered", real(counts.reordered)),
