@@ -81,10 +81,11 @@ pub(crate) fn compare(arguments: &CompareArguments) -> anyhow::Result<bool> {
 
 pub(crate) fn targets(arguments: &TargetArguments) -> anyhow::Result<bool> {
     let common = &arguments.common;
-    let mut setup = common.setup(if arguments.quick { 1 } else { 5 });
+    let mut setup = common.setup(5);
     setup.with_floor = true;
     let mut shrink = 1;
     if arguments.quick {
+        setup.timing.rounds = 1;
         setup.timing.measure = QUICK_MEASURE;
         setup.timing.settle = QUICK_SETTLE;
         setup.floor_destinations /= QUICK_SHRINK;
