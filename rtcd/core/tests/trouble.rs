@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use harness::random::Random;
 use harness::world::{Media, Path, Style, Wire, World};
 use proto::rtcd::{ChannelMessage, RtcKind, TrackType};
-use rtcd_core::EgressPath;
+use rtcd_core::{CoreConfig, EgressPath};
 
 const SECOND: Duration = Duration::from_secs(1);
 const SCREEN_ON: &str = r#"{"screenStreamID":"screen-a"}"#;
@@ -295,6 +295,49 @@ fn small_packets_are_enough() {
         })
     });
     numbers_are_sound(&world, true);
+}
+
+#[test]
+fn voices_that_come_and_go_leave_no_holes() {
+    for (seed, egress) in each_with(&[0, 1, 2], &BOTH) {
+        let mut random = Random::new(seed);
+        let config = CoreConfig {
+            egress,
+            max_speakers: 2,
+            ..CoreConfig::default()
+        };
+        let mut world = World::with_config(1, &config);
+        world.wire = Some(Wire::default());
+        let names: Vec<String> = (0..6).map(|number| format!("p{number}")).collect();
+        for name in &names {
+            world.join(0, "call", name, Style::default());
+        }
+        world.until("everybody has a data channel", |world| {
+            world.participants.values().all(|p| p.channel_open)
+        });
+        for name in &names {
+            world.of(name).publish(Media::Sound, "mic");
+        }
+        for _ in 0..40 {
+            // Silence, whispers and shouts, in no order.
+            let name = &names[random.place(names.len())];
+            world.of(name).audio_level = [-127, -127, -60, -40, -20, -5][random.place(6)];
+            world.run(Duration::from_millis(100 + random.below(1200)));
+        }
+        numbers_are_sound(&world, true);
+        let wire = world.wire.as_ref().expect("kept");
+        let streams = names.iter().flat_map(|name| wire.to(name));
+        let mut heard = 0;
+        for (ssrc, sent) in streams {
+            let voice: Vec<_> = sent.iter().filter(|s| s.payload_type == OPUS).collect();
+            heard += voice.len();
+            let hole = voice
+                .windows(2)
+                .find(|two| two[1].seq_no != two[0].seq_no + 1);
+            assert!(hole.is_none(), "a hole in stream {ssrc}: {hole:?}");
+        }
+        assert!(heard > 5000, "{heard} packets");
+    }
 }
 
 /// One of the things people do, or networks do to them.

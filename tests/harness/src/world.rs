@@ -133,6 +133,16 @@ impl World {
     /// The same, with media sent this way.
     #[must_use]
     pub fn with_egress(shards: usize, egress: EgressPath) -> Self {
+        let config = CoreConfig {
+            egress,
+            ..CoreConfig::default()
+        };
+        Self::with_config(shards, &config)
+    }
+
+    /// The same, with everything but the addresses as configured.
+    #[must_use]
+    pub fn with_config(shards: usize, config: &CoreConfig) -> Self {
         let start = Instant::now();
         let make = |index| {
             let address = shard_address(index);
@@ -140,14 +150,11 @@ impl World {
                 HostCandidate::plain(Transport::Udp, address),
                 HostCandidate::plain(Transport::Tcp, address),
             ];
-            Shard::new(
-                CoreConfig {
-                    candidates,
-                    egress,
-                    ..CoreConfig::default()
-                },
-                start,
-            )
+            let config = CoreConfig {
+                candidates,
+                ..config.clone()
+            };
+            Shard::new(config, start)
         };
         Self {
             now: start,
