@@ -20,6 +20,7 @@ mod node;
 mod placement;
 mod signals;
 mod store;
+mod strangers;
 mod stun;
 mod system;
 mod tcp;

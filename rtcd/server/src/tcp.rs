@@ -7,9 +7,8 @@
 //! Invariant: connections that say nothing keep nobody out: they give way to newer ones.
 //! See: RFC 4571 (framing), RFC 6544 (TCP candidates).
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -18,13 +17,13 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, watch};
-use tokio::task::AbortHandle;
 use tracing::{debug, warn};
 
 use crate::driver::{InboxSender, ShardMessage, Ufrags, requested_ufrag};
 use crate::framing::Frames;
 use crate::metrics::Metrics;
 use crate::placement::ShardId;
+use crate::strangers::{Stranger, Strangers};
 
 /// Frames that may wait for a connection; further ones are dropped, like datagrams.
 const QUEUE_LEN: usize = 1024;
@@ -101,51 +100,11 @@ pub(crate) async fn bind(addresses: &[IpAddr], port: u16) -> anyhow::Result<Vec<
     Ok(listeners)
 }
 
-/// Connections that have not shown yet that they belong to a session. Anybody can make these, so
-/// there is no waiting for a place: the oldest gives way.
-#[derive(Debug, Default)]
-struct Strangers {
-    waiting: Mutex<BTreeMap<u64, AbortHandle>>,
-}
-
-impl Strangers {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, AbortHandle>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Adds a connection; returns the one that gives way, if one must.
-    fn add(&self, number: u64, task: AbortHandle) -> Option<AbortHandle> {
-        let mut waiting = self.lock();
-        waiting.insert(number, task);
-        if waiting.len() <= MOST_STRANGERS {
-            return None;
-        }
-        waiting.pop_first().map(|(_, oldest)| oldest)
-    }
-
-    /// Ends a connection's time as a stranger, for better or worse.
-    fn remove(&self, number: u64) {
-        self.lock().remove(&number);
-    }
-}
-
-/// A connection's place among the strangers, given up when it is known, or gone.
-struct Stranger {
-    number: u64,
-    among: Arc<Strangers>,
-}
-
-impl Drop for Stranger {
-    fn drop(&mut self) {
-        self.among.remove(self.number);
-    }
-}
-
 /// Accepts connections until `stop`.
 pub(crate) async fn serve(listener: TcpListener, shards: Shards, mut stop: watch::Receiver<bool>) {
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    let strangers = Arc::new(Strangers::default());
-    for number in 0.. {
+    let strangers = Strangers::new(MOST_STRANGERS);
+    loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = stop.wait_for(|stop| *stop) => return,
@@ -160,22 +119,29 @@ pub(crate) async fn serve(listener: TcpListener, shards: Shards, mut stop: watch
         };
         let (shards, mut stop) = (shards.clone(), stop.clone());
         let (metrics, places) = (Arc::clone(&shards.metrics), Arc::clone(&places));
-        let among = Arc::clone(&strangers);
-        let (known_here, here) = tokio::sync::oneshot::channel();
-        let task = tokio::spawn(async move {
-            // Not before it is among the strangers, or it would be added after it was removed.
-            let _ = here.await;
-            let stranger = Stranger { number, among };
+        let (stranger, gives_way) = strangers.admit();
+        tokio::spawn(async move {
             tokio::select! {
                 () = connection(stream, source, shards, stranger, &places) => {}
+                () = gives_way.wait() => metrics.dropped("tcp", "stranger_gave_way"),
                 _ = stop.wait_for(|stop| *stop) => {}
             }
         });
-        if let Some(oldest) = strangers.add(number, task.abort_handle()) {
-            metrics.dropped("tcp", "stranger_gave_way");
-            oldest.abort();
+    }
+}
+
+/// Shards that know of a connection; they are told of its end with this value's.
+struct Opened<'a> {
+    shards: &'a Shards,
+    source: SocketAddr,
+}
+
+impl Drop for Opened<'_> {
+    fn drop(&mut self) {
+        let source = self.source;
+        for shard in self.shards.all() {
+            self.shards.send(shard, ShardMessage::TcpClosed { source });
         }
-        let _ = known_here.send(());
     }
 }
 
@@ -210,6 +176,10 @@ async fn connection(
         contents,
         asked,
     };
+    let _opened = Opened {
+        shards: &shards,
+        source,
+    };
     // The owner is not known yet: every shard is asked, the one that has the ufrag answers.
     for shard in shards.all() {
         shards.send(
@@ -240,9 +210,6 @@ async fn connection(
     tokio::select! {
         () = writing => {}
         () = reading => {}
-    }
-    for shard in shards.all() {
-        shards.send(shard, ShardMessage::TcpClosed { source });
     }
 }
 

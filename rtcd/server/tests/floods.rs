@@ -9,8 +9,8 @@ use flood::call::{Call, Figures};
 use flood::server::Server;
 use flood::{Strength, floods};
 
-/// What a call may notice.
-const MOST_DELAY: Duration = Duration::from_millis(500);
+/// What a call may notice of a build for tests on a machine that does much else.
+const MOST_DELAY: Duration = Duration::from_secs(2);
 const MOST_LOSS: f64 = 5.0;
 /// What may stay of the memory all floods took: the allocator keeps some for the next.
 const MOST_KEPT: u64 = 96 << 20;
@@ -30,6 +30,7 @@ fn stands(what: &str, poured: u64, figures: Figures) {
     assert!(poured > 0, "{what}: nothing was poured");
     assert!(figures.sent > 100, "{what}: {figures:?}");
     assert!(figures.loss() < MOST_LOSS, "{what}: {figures:?}");
+    assert!(figures.p50 < MOST_DELAY / 2, "{what}: {figures:?}");
     assert!(figures.p99 < MOST_DELAY, "{what}: {figures:?}");
 }
 

@@ -5,12 +5,13 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use rustls::pki_types::pem::PemObject as _;
@@ -23,6 +24,7 @@ use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
 use crate::config::{TlsConfig, TlsFault};
+use crate::strangers::{Stranger, Strangers};
 
 /// A request's head must arrive in this time.
 const HEAD_WITHIN: Duration = Duration::from_secs(30);
@@ -31,6 +33,8 @@ const MOST_HEAD: usize = 64 * 1024;
 const TLS_HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 /// Connections at once; further ones wait in the kernel.
 const MOST_CONNECTIONS: usize = 8192;
+/// Connections that have made no request yet. Lower: a crowd of slow ones loses its oldest.
+const MOST_STRANGERS: usize = 1024;
 /// How long running answers may take once the node stops.
 const LETTING_GO: Duration = Duration::from_secs(10);
 const BACKLOG: i32 = 1024;
@@ -106,6 +110,7 @@ pub(crate) async fn serve(
     mut stop: watch::Receiver<bool>,
 ) {
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let strangers = Strangers::new(MOST_STRANGERS);
     let mut connections = tokio::task::JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
@@ -126,8 +131,12 @@ pub(crate) async fn serve(
             }
         };
         let (router, tls, stop) = (router.clone(), tls.clone(), stop.clone());
+        let (stranger, gives_way) = strangers.admit();
         connections.spawn(async move {
-            connection(stream, tls, router, stop).await;
+            tokio::select! {
+                () = connection(stream, tls, router, stranger, stop) => {}
+                () = gives_way.wait() => debug!("HTTP connection without a request gave way"),
+            }
             drop(place);
         });
     }
@@ -142,26 +151,38 @@ async fn connection(
     stream: TcpStream,
     tls: Option<TlsAcceptor>,
     router: Router,
+    stranger: Stranger,
     stop: watch::Receiver<bool>,
 ) {
     // Small messages both ways: waiting to fill a segment only adds delay.
     let _ = stream.set_nodelay(true);
     let Some(tls) = tls else {
-        http(stream, router, stop).await;
+        http(stream, router, stranger, stop).await;
         return;
     };
     match tokio::time::timeout(TLS_HANDSHAKE_WITHIN, tls.accept(stream)).await {
-        Ok(Ok(stream)) => http(stream, router, stop).await,
+        Ok(Ok(stream)) => http(stream, router, stranger, stop).await,
         Ok(Err(error)) => debug!(%error, "TLS handshake broken off"),
         Err(_) => debug!("TLS handshake took too long"),
     }
 }
 
-async fn http<S>(stream: S, router: Router, mut stop: watch::Receiver<bool>)
+async fn http<S>(stream: S, router: Router, stranger: Stranger, mut stop: watch::Receiver<bool>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = TowerToHyperService::new(router);
+    let routes = TowerToHyperService::new(router);
+    let stranger = Mutex::new(Some(stranger));
+    let service = service_fn(|request| {
+        // Whoever makes a request is known.
+        drop(
+            stranger
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
+        routes.call(request)
+    });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)
