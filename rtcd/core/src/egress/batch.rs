@@ -193,6 +193,6 @@ mod tests {
     fn a_packet_that_cannot_be_written_is_not_added() {
         let mut batch = MediaBatch::default();
         assert!(!batch.push(path(1), 10, |_| None));
-        assert!(batch.is_empty() && batch.len() == 0);
+        assert!(batch.is_empty());
     }
 }
