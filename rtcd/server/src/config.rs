@@ -177,7 +177,7 @@ impl Config {
                 max_speakers: 0,
                 drop_silence: true,
                 shards: Probe::of_this_machine().cpus,
-                leg_sessions: 200,
+                leg_sessions: 500,
             },
             data_source: directory.join("rtcd_db"),
             logger: LoggerConfig {

@@ -214,7 +214,7 @@ pub const KEYS: &[Key] = &[
     key(
         "rtc.leg_sessions",
         "RTCD_RTC_LEGSESSIONS",
-        Number(200),
+        Number(500),
         "Sessions of one call on one shard before the call spreads to another. Lower: big calls \
          use more cores; higher: fewer packets cross between threads. (Addition.)",
     ),

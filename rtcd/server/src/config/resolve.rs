@@ -154,7 +154,7 @@ impl Check<'_> {
             "rtc.leg_sessions",
             1..=100_000,
             "must be a number from 1 to 100000",
-            "200 suits most machines",
+            "500 suits most machines",
         );
         let max_speakers = self.number(
             "rtc.max_speakers",
