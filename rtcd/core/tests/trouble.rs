@@ -22,11 +22,19 @@ const VP8: u8 = 96;
 
 /// Anna, who talks and shows her screen; Ben, who talks; Carl, who listens.
 fn call(egress: EgressPath, seed: u64, picture: Media) -> World {
-    let mut world = World::with_egress(1, egress);
+    on_shards([0, 0, 0], egress, seed, picture)
+}
+
+/// The same, each of them on this shard of two.
+fn on_shards(places: [usize; 3], egress: EgressPath, seed: u64, picture: Media) -> World {
+    let mut world = World::with_egress(2, egress);
     world.network.seed(seed);
     world.wire = Some(Wire::default());
-    for name in ["anna", "ben", "carl"] {
-        world.join(0, "call", name, Style::default());
+    for (shard, name) in places.into_iter().zip(["anna", "ben", "carl"]) {
+        world.join(shard, "call", name, Style::default());
+    }
+    if places.contains(&1) {
+        world.link(&harness::world::call("call"), 0, 1);
     }
     world.until("everybody has a data channel", |world| {
         world.participants.values().all(|p| p.channel_open)
@@ -373,9 +381,11 @@ fn something_happens(world: &mut World, random: &mut Random, muted: &mut bool, s
 
 #[test]
 fn numbers_are_sound_whatever_is_muted_switched_and_moved() {
+    // On one shard, and behind a link.
     for (seed, egress) in each_with(&[0, 1, 2, 3, 4], &BOTH) {
         let mut random = Random::new(seed);
-        let mut world = call(egress, seed, Media::Layers);
+        let places = if seed < 3 { [0, 0, 0] } else { [0, 1, 1] };
+        let mut world = on_shards(places, egress, seed, Media::Layers);
         let (mut muted, mut shown) = (false, true);
         for _ in 0..60 {
             something_happens(&mut world, &mut random, &mut muted, &mut shown);

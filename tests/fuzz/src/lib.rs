@@ -21,7 +21,7 @@ mod session;
 pub struct Target {
     pub name: &'static str,
     pub run: fn(&[u8]),
-    /// Inputs made of each seed in a replay; fewer where one costs more.
+    /// Inputs made of all seeds together in a replay; fewer where one costs more.
     pub mutations: u64,
 }
 
@@ -30,42 +30,42 @@ pub const TARGETS: [Target; 8] = [
     Target {
         name: "control",
         run: parsing::control,
-        mutations: 4000,
+        mutations: 60_000,
     },
     Target {
         name: "channel",
         run: parsing::channel,
-        mutations: 4000,
+        mutations: 40_000,
     },
     Target {
         name: "framing",
         run: parsing::framing,
-        mutations: 4000,
+        mutations: 20_000,
     },
     Target {
         name: "media",
         run: parsing::media,
-        mutations: 4000,
+        mutations: 60_000,
     },
     Target {
         name: "config",
         run: parsing::config,
-        mutations: 500,
+        mutations: 4000,
     },
     Target {
         name: "offer",
         run: session::offer,
-        mutations: 150,
+        mutations: 1500,
     },
     Target {
         name: "datagrams",
         run: session::datagrams,
-        mutations: 150,
+        mutations: 1000,
     },
     Target {
         name: "call",
         run: call::call,
-        mutations: 20,
+        mutations: 250,
     },
 ];
 
