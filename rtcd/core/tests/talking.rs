@@ -336,3 +336,33 @@ fn lasting_silence_is_not_sent_and_leaves_no_hole() {
     let numbers: Vec<u64> = heard.iter().map(|heard| heard.seq_no).collect();
     assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1));
 }
+
+#[test]
+fn a_voice_goes_on_when_its_sequence_numbers_begin_again() {
+    let mut world = with(&["anna", "bert"], Style::default());
+    world.of("anna").publish(Media::Sound, "mic-a");
+    world.run(SECOND);
+    // Numbers begin at 1000; 50 a second need 22 minutes to pass 2^16.
+    for _ in 0..22 {
+        world.of("bert").heard.clear();
+        world.run(60 * SECOND);
+    }
+    let heard = world.of("bert").heard_of("anna", TrackType::Voice);
+    let numbers: Vec<u64> = heard.iter().map(|heard| heard.seq_no).collect();
+    assert!(numbers.last().unwrap() > &(1 << 16));
+    assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1));
+}
+
+#[test]
+fn a_voice_is_heard_when_its_first_packets_are_lost() {
+    let mut world = with(&["anna", "bert"], Style::default());
+    let mut lost = 0;
+    world.lose = Some(Box::new(move |to, contents| {
+        let is_media = to == "bert" && matches!(contents, [128..=191, 0..=191 | 224.., ..]);
+        lost += usize::from(is_media);
+        is_media && lost <= 100
+    }));
+    world.of("anna").publish(Media::Sound, "mic-a");
+    world.run(4 * SECOND);
+    assert!(hears(&mut world, "bert", "anna") > 50);
+}
