@@ -147,6 +147,9 @@ fn the_manual_lists_every_metric_and_no_other() {
     let label = &["0", "in"];
     metrics.own.packets.with_label_values(label).inc();
     metrics.own.drops.with_label_values(label).inc();
+    metrics.own.loop_time.with_label_values(&["0"]).observe(0.1);
+    let profiles = &metrics.own.srtp_profiles;
+    profiles.with_label_values(&["aead_aes_128_gcm"]).inc();
     let group = proto::id::GroupId::parse("g").unwrap();
     metrics.joined(&group, "connected", Duration::from_millis(80));
     metrics.own.inbox_depth.with_label_values(&["0"]).set(1);
