@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 
-import { firstHeard, hearsNoTone, hearsTone, peers } from './harness/listen.mjs'
+import { firstHeard, hearsNoTone, hearsTone, peers, restartIce } from './harness/listen.mjs'
 import { story } from './harness/story.mjs'
 import { TONES } from './harness/tones.mjs'
 import { Miss, until } from './harness/until.mjs'
@@ -38,6 +38,11 @@ story('two_people_talk', 'two people hear each other, mute silences, a third joi
   await hearsTone(ben.page, TONES.first, { who: 'ben, while muted himself,' })
   await ben.unmute()
   await hearsTone(anna.page, TONES.second, { who: 'anna, after unmute,' })
+
+  // ICE that begins again, as after a change of network, changes nothing for the ear.
+  await restartIce(ben.page, 'ben')
+  await hearsTone(anna.page, TONES.second, { who: 'anna, after the restart of ICE,' })
+  await hearsTone(ben.page, TONES.first, { who: 'ben, after the restart of ICE,' })
 
   await ben.raiseHand()
   await until("anna sees ben's raised hand", async () => {

@@ -88,6 +88,16 @@ export function peers(page) {
   return page.evaluate(() => window.ears.peers())
 }
 
+/** Begins ICE again and waits until it has been negotiated. */
+export async function restartIce(page, who) {
+  const before = await page.evaluate(() => window.ears.iceName())
+  await page.evaluate(() => window.ears.restartIce())
+  await until(`${who} negotiates ICE again`, async () => {
+    const now = await page.evaluate(() => window.ears.iceName())
+    return now && now !== before ? true : new Miss(now)
+  })
+}
+
 /** Packet and frame counters of the newest peer connection, by kind and direction. */
 export function counters(page) {
   return page.evaluate(() => window.ears.counters())

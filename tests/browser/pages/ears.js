@@ -217,6 +217,12 @@
       return undefined
     },
 
+    /** Begins ICE of the newest peer connection again, as browsers do when the network changes. */
+    restartIce: () => peers.at(-1).connection.restartIce(),
+
+    /** The ICE user name of the newest peer connection, as the server was told it last. */
+    iceName: () => /a=ice-ufrag:(\S+)/.exec(peers.at(-1).connection.currentLocalDescription?.sdp ?? '')?.[1],
+
     /** The peer connections of this page so far: state and how long connecting took. */
     peers: () => peers.map(({ connection, createdAt, connectedAt }) => ({
       state: connection.connectionState,
