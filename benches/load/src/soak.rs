@@ -45,6 +45,7 @@ pub(crate) struct Soak {
     /// Resident memory at the end over that after the warm-up.
     pub(crate) memory_growth: f64,
     pub(crate) descriptor_growth: f64,
+    /// Said, not judged: over an hour it is the machine's as much as the server's.
     pub(crate) loss_percent: f64,
     pub(crate) samples: Vec<Sample>,
 }
@@ -54,7 +55,6 @@ impl Soak {
         self.memory_growth <= MAX_GROWTH
             && self.descriptor_growth <= 0.0
             && self.failures.is_empty()
-            && self.loss_percent <= 100.0 * crate::figures::MAX_LOSS
     }
 }
 
