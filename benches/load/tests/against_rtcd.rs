@@ -1,10 +1,7 @@
 //! The generator against our own server, in this process: whatever its figures are on the machine
 //! that runs the tests, packets arrive, authenticate and carry their send time.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a panic is how a test says no"
-)]
+#![expect(clippy::unwrap_used, reason = "a panic is how a test says no")]
 
 use std::process::Command;
 
