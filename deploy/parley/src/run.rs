@@ -37,6 +37,7 @@ pub(crate) async fn run(arguments: &RunArguments) -> anyhow::Result<()> {
             arguments.data_dir.display()
         )
     })?;
+    rtcd::raise_file_limit();
     let services = start(arguments, config::read(arguments)?).await?;
     let accounts = if arguments.sample_accounts {
         samples::ensure(services.signalling.chat(), &arguments.data_dir).await?

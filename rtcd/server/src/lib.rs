@@ -32,3 +32,4 @@ mod ws;
 pub use config::Config;
 pub use node::{Running, serve, start};
 pub use signals::run_until_signalled;
+pub use system::raise_file_limit;

@@ -67,6 +67,7 @@ fn main() -> ExitCode {
 
 fn run(config: Config, raw: &Raw) -> anyhow::Result<()> {
     rtcd::telemetry::init(&config.logger)?;
+    rtcd::raise_file_limit();
     for warning in &raw.warnings {
         tracing::warn!("{warning}");
     }
