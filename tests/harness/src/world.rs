@@ -4,6 +4,7 @@
 //! ordered by arrival time, so a run is as fast as the code and the same every time, up to the
 //! random numbers inside the WebRTC stack.
 
+mod names;
 mod network;
 mod participant;
 mod style;
@@ -13,13 +14,14 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use proto::id::{CallId, GroupId, SessionId, UserId};
+use proto::id::{CallId, UserId};
 use proto::rtcd::{RtcKind, RtcMessage};
 use rtcd_core::{
     CallKey, CloseReason, CoreConfig, EgressPath, HostCandidate, Input, JoinRequest, LinkId,
     LinkMessage, Measurement, Output, SessionKey, Shard, Transport,
 };
 
+pub use names::{call, group, key, shard_address};
 pub use network::{Network, Path};
 pub use participant::{Heard, Participant, RawPacket};
 pub use style::{Media, Style};
@@ -89,30 +91,6 @@ pub struct World {
     joined: u32,
     shard_timeouts: Vec<Instant>,
     links: BTreeMap<(usize, LinkId), (usize, LinkId)>,
-}
-
-/// The tenant all participants belong to.
-#[must_use]
-pub fn group() -> GroupId {
-    GroupId::parse("group").expect("an id")
-}
-
-/// Names a session of the tenant.
-#[must_use]
-pub fn key(name: &str) -> SessionKey {
-    SessionKey {
-        group: group(),
-        session: SessionId::parse(name).expect("an id"),
-    }
-}
-
-/// Names a call of the tenant.
-#[must_use]
-pub fn call(name: &str) -> CallKey {
-    CallKey {
-        group: group(),
-        call: CallId::parse(name).expect("an id"),
-    }
 }
 
 impl std::fmt::Debug for World {
@@ -583,13 +561,4 @@ impl World {
         self.sent += 1;
         self.queue.insert((at, self.sent), parcel);
     }
-}
-
-/// Returns where participants reach a shard.
-#[must_use]
-pub fn shard_address(shard: usize) -> SocketAddr {
-    SocketAddr::from((
-        [10, 0, 0, u8::try_from(shard + 1).expect("few shards")],
-        8443,
-    ))
 }

@@ -19,7 +19,7 @@ use proto::rtcd::{
 use rtcd_srtp::build_tapped;
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::channel::ChannelId;
-use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Simulcast, SimulcastLayer};
+use str0m::media::{Direction, MediaKind, Mid, Simulcast, SimulcastLayer};
 use str0m::net::{Protocol, Receive, TcpType};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
@@ -242,16 +242,6 @@ impl Participant {
         self.heard
             .iter()
             .filter(|heard| mids.contains(&&heard.mid))
-            .collect()
-    }
-
-    /// When pictures of this sender could be shown.
-    #[must_use]
-    pub fn shown_of(&self, sender: &str, kind: proto::rtcd::TrackType) -> Vec<Instant> {
-        let mids = self.media_map.iter();
-        mids.filter(|(_, entry)| entry.sender == sender && entry.kind == kind)
-            .filter_map(|(mid, _)| self.decoders.get(mid))
-            .flat_map(|decoder| decoder.shown().iter().copied())
             .collect()
     }
 
@@ -504,33 +494,6 @@ impl Participant {
                 }
             }
             _ => {}
-        }
-    }
-
-    /// Hands a picture to the decoder of its m-line.
-    fn watch(&mut self, now: Instant, mid: &str, number: (u32, u64), payload: &[u8]) {
-        let is_picture = self
-            .media_map
-            .get(mid)
-            .is_some_and(|entry| !entry.kind.is_audio());
-        if is_picture {
-            let keyframe = payload.get(1).is_some_and(|byte| byte & 1 == 0);
-            let decoder = self.decoders.entry(mid.to_owned()).or_default();
-            decoder.take(now, number, keyframe);
-        }
-    }
-
-    fn ask_for_keyframes(&mut self, now: Instant) {
-        let map = &self.media_map;
-        self.decoders.retain(|mid, _| map.contains_key(mid));
-        let due = self.decoders.iter_mut();
-        let due = due.filter_map(|(mid, decoder)| decoder.asks(now).then(|| mid.clone()));
-        let due: Vec<String> = due.collect();
-        for mid in due {
-            let mut direct = self.rtc.direct_api();
-            if let Some(stream) = direct.stream_rx_by_mid(mid.as_str().into(), None) {
-                stream.request_keyframe(KeyframeRequestKind::Pli);
-            }
         }
     }
 

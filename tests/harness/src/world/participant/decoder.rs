@@ -6,6 +6,11 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use proto::rtcd::TrackType;
+use str0m::media::KeyframeRequestKind;
+
+use super::Participant;
+
 /// How long a missing picture is waited for.
 const PATIENCE: Duration = Duration::from_millis(200);
 const ASK_EVERY: Duration = Duration::from_millis(500);
@@ -72,5 +77,44 @@ impl Decoder {
     /// When pictures were shown.
     pub(super) fn shown(&self) -> &[Instant] {
         &self.shown
+    }
+}
+
+impl Participant {
+    /// When pictures of this sender could be shown.
+    #[must_use]
+    pub fn shown_of(&self, sender: &str, kind: TrackType) -> Vec<Instant> {
+        let mids = self.media_map.iter();
+        mids.filter(|(_, entry)| entry.sender == sender && entry.kind == kind)
+            .filter_map(|(mid, _)| self.decoders.get(mid))
+            .flat_map(|decoder| decoder.shown().iter().copied())
+            .collect()
+    }
+
+    /// Hands a picture to the decoder of its m-line.
+    pub(super) fn watch(&mut self, now: Instant, mid: &str, number: (u32, u64), payload: &[u8]) {
+        let is_picture = self
+            .media_map
+            .get(mid)
+            .is_some_and(|entry| !entry.kind.is_audio());
+        if is_picture {
+            let keyframe = payload.get(1).is_some_and(|byte| byte & 1 == 0);
+            let decoder = self.decoders.entry(mid.to_owned()).or_default();
+            decoder.take(now, number, keyframe);
+        }
+    }
+
+    pub(super) fn ask_for_keyframes(&mut self, now: Instant) {
+        let map = &self.media_map;
+        self.decoders.retain(|mid, _| map.contains_key(mid));
+        let due = self.decoders.iter_mut();
+        let due = due.filter_map(|(mid, decoder)| decoder.asks(now).then(|| mid.clone()));
+        let due: Vec<String> = due.collect();
+        for mid in due {
+            let mut direct = self.rtc.direct_api();
+            if let Some(stream) = direct.stream_rx_by_mid(mid.as_str().into(), None) {
+                stream.request_keyframe(KeyframeRequestKind::Pli);
+            }
+        }
     }
 }
