@@ -10,8 +10,8 @@ use rtcd_srtp::rtcp::{Message, ReceptionReport};
 use super::SsrcRange;
 use crate::bandwidth::{PacketReport, TransportLog};
 
-/// SSRCs a participant sends RTCP from; more than it has streams.
-const MAX_SENDERS: usize = 16;
+/// SSRCs a participant sends RTCP from that are remembered; more than it has streams at once.
+const MAX_SENDERS: usize = 32;
 
 /// One thing a participant reports.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,13 +72,28 @@ impl Replays {
         if let Some((_, replay)) = self.0.iter_mut().find(|(known, _)| *known == sender) {
             return replay.accept(index.into());
         }
-        // Forgetting one would let its packets in again.
+        // A browser speaks with a new SSRC whenever it shares anew. The oldest is forgotten: its
+        // packets, sent again, could ask for what their sender had asked for, no more.
         if self.0.len() >= MAX_SENDERS {
-            return false;
+            self.0.remove(0);
         }
         let mut replay = Replay::default();
         replay.accept(index.into());
         self.0.push((sender, replay));
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packet_is_read_once_and_new_senders_are_always_heard() {
+        let mut replays = Replays::default();
+        assert!(replays.accept(1, 7) && !replays.accept(1, 7));
+        assert!(replays.accept(1, 6) && replays.accept(2, 7));
+        assert!((10..200).all(|sender| replays.accept(sender, 0)));
+        assert!(!replays.accept(199, 0));
     }
 }
