@@ -31,6 +31,8 @@ use unconfirmed::Unconfirmed;
 const PING_EVERY: Duration = Duration::from_secs(10);
 const PONG_WITHIN: Duration = Duration::from_secs(20);
 const WRITE_WITHIN: Duration = Duration::from_secs(10);
+/// How long a client has to take what is left when the node stops.
+const LAST_WORDS_WITHIN: Duration = Duration::from_secs(1);
 
 /// Answers `GET /ws`.
 pub(crate) async fn upgrade(
@@ -94,9 +96,13 @@ async fn serve(app: Arc<App>, group: GroupId, socket: WebSocket) {
     if end.is_silence() {
         unsent.extend(lock(&sent).take());
     }
-    unsent.extend(in_flight);
+    // A message that was begun is in the socket's hands when only the node stops.
+    unsent.extend(in_flight.filter(|_| end != End::NodeStops));
     while let Ok(message) = queue.try_recv() {
         unsent.push(message);
+    }
+    if end == End::NodeStops {
+        last_words(&mut sender, &mut unsent).await;
     }
     info!(
         clientID = %group, connID = %connection.id, reason = end.as_str(), unsent = unsent.len(),
@@ -105,6 +111,27 @@ async fn serve(app: Arc<App>, group: GroupId, socket: WebSocket) {
     app.control.disconnect(&connection, unsent);
     // A polite end, if the peer still listens; it is dropped either way.
     let _ = tokio::time::timeout(Duration::from_secs(1), sender.send(Message::Close(None))).await;
+}
+
+/// Writes what is left when the node stops: the `close` of its last session is often in it.
+async fn last_words(sender: &mut SplitSink<WebSocket, Message>, unsent: &mut Vec<ControlMessage>) {
+    let words: Vec<Message> = unsent
+        .drain(..)
+        .map(|message| Message::Binary(message.encode().into()))
+        .collect();
+    let written = async {
+        sender.flush().await?;
+        for word in words {
+            sender.send(word).await?;
+        }
+        Ok::<(), axum::Error>(())
+    };
+    if !matches!(
+        tokio::time::timeout(LAST_WORDS_WITHIN, written).await,
+        Ok(Ok(()))
+    ) {
+        warn!("node stops before a client took what was left for it");
+    }
 }
 
 /// Why a connection ended.
