@@ -73,7 +73,14 @@ function linkOf(file) {
 }
 
 function table(pid, protocol) {
-  const lines = fs.readFileSync(`/proc/${pid}/net/${protocol}`, 'latin1').trim().split('\n').slice(1)
+  let text = ''
+  try {
+    text = fs.readFileSync(`/proc/${pid}/net/${protocol}`, 'latin1')
+  } catch (error) {
+    // The process ended while we looked, or the machine has no such protocol (IPv6).
+    if (error.code !== 'ENOENT' && error.code !== 'ESRCH') throw error
+  }
+  const lines = text.trim().split('\n').slice(1)
   return lines.map((line) => {
     const fields = line.trim().split(/\s+/)
     const [address, port] = fields[2].split(':')
