@@ -502,7 +502,8 @@ impl Session {
     pub(crate) fn request_keyframe(&mut self, source: SourceId) {
         let rids = match source.layer {
             Layer::High => [Some(Rid::from("h")), None],
-            Layer::Low => [None, Some(Rid::from("l"))],
+            // By name first: to str0m no name is any stream of the m-line.
+            Layer::Low => [Some(Rid::from("l")), None],
         };
         let mut direct = self.rtc.direct_api();
         for rid in rids {

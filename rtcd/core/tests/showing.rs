@@ -234,6 +234,22 @@ fn many_viewers_cause_one_keyframe_request_a_second() {
 }
 
 #[test]
+fn who_joins_a_layered_screen_late_gets_a_keyframe_of_the_layer_it_is_sent() {
+    let mut world = with(&["anna", "bert"]);
+    world.control("anna", RtcKind::ScreenOn, SCREEN_ON);
+    world.of("anna").publish(Media::Layers, "screen-a");
+    world.until("bert sees it", |world| {
+        sees(world, "bert", "anna", TrackType::Screen) > 10
+    });
+    // Too little for the high layer, so that only a keyframe of the low one helps.
+    world.join(0, "call", "carl", Style::default());
+    *world.network.down("carl") = Path::narrow(300_000);
+    world.run(3 * SECOND);
+    let shown = world.of("carl").shown_of("anna", TrackType::Screen);
+    assert!(shown.len() > 10, "carl was shown {} pictures", shown.len());
+}
+
+#[test]
 fn a_viewer_with_a_good_link_is_moved_to_the_high_layer_without_a_break() {
     let mut world = with(&["anna", "bert"]);
     world.control("anna", RtcKind::ScreenOn, SCREEN_ON);

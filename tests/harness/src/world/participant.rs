@@ -490,7 +490,7 @@ impl Participant {
                 self.keyframe_requests.push(now);
                 let asked = self.publications.iter_mut().find(|p| p.mid == request.mid);
                 if let Some(publication) = asked {
-                    publication.keyframe_due = true;
+                    publication.keyframes_due.push(request.rid);
                 }
             }
             _ => {}
@@ -558,7 +558,7 @@ impl Participant {
                 seq_no: 500,
                 timestamp: 10_000,
                 next: now + Duration::from_millis(100),
-                keyframe_due: true,
+                keyframes_due: media.layers(),
             });
         }
         if let Some((offer, pending)) = api.apply() {

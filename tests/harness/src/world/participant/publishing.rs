@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use str0m::format::PayloadParams;
-use str0m::media::Mid;
+use str0m::media::{Mid, Rid};
 use str0m::rtp::{ExtensionValues, RtpWrite};
 
 use super::{Media, Participant};
@@ -28,7 +28,8 @@ pub(super) struct Publication {
     pub(super) seq_no: u64,
     pub(super) timestamp: u32,
     pub(super) next: Instant,
-    pub(super) keyframe_due: bool,
+    /// Layers whose next picture is a keyframe.
+    pub(super) keyframes_due: Vec<Option<Rid>>,
 }
 
 impl Participant {
@@ -80,14 +81,15 @@ impl Participant {
                 .timestamp
                 .wrapping_add(if is_video { 1800 } else { 960 });
         let time = publication.timestamp;
-        let keyframe = std::mem::take(&mut publication.keyframe_due);
+        let keyframes = std::mem::take(&mut publication.keyframes_due);
         let codec = media.codec();
         let params = self.rtc.codec_config().params().iter();
         let pt = params
             .filter(|p| p.spec().codec == codec)
             .map(PayloadParams::pt)
             .next();
-        for (layer, rid) in media.layers().into_iter().enumerate() {
+        // The high one first, as some clients do: its stream is then the first of the m-line.
+        for (layer, rid) in media.layers().into_iter().enumerate().rev() {
             let layer = u8::try_from(layer).expect("two layers");
             let extensions = ExtensionValues {
                 audio_level: (!is_video).then_some(self.audio_level),
@@ -100,7 +102,7 @@ impl Participant {
             };
             // VP8: descriptor, then the bit that is 0 in keyframes; the layer last.
             let head = if is_video {
-                [0x10, u8::from(!keyframe)]
+                [0x10, u8::from(!keyframes.contains(&rid))]
             } else {
                 *b"op"
             };
