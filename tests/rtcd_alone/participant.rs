@@ -472,17 +472,15 @@ impl Participant {
         let this = self.clone();
         let own_answers = answers.clone();
         tokio::spawn(async move {
-            let mut early = Vec::new();
             while let Some(message) = messages.recv().await {
                 match message.kind {
                     RtcKind::Sdp => {
                         let description = SessionDescription::from_json(&message.data).unwrap();
                         this.take_description(description, &own_answers).await;
                     }
-                    RtcKind::Ice => early.extend(this.usable(&message.data)),
+                    RtcKind::Ice => this.take_candidate(&message.data),
                     other => panic!("unexpected {other:?}"),
                 }
-                this.add_candidates(&mut early).await;
             }
         });
         let this = self.clone();
@@ -501,24 +499,20 @@ impl Participant {
         });
     }
 
-    /// Reads a candidate of the server, if this participant makes use of it.
-    fn usable(&self, json: &[u8]) -> Option<RTCIceCandidateInit> {
+    /// Makes use of a candidate of the server as soon as there is a description it belongs to.
+    fn take_candidate(&self, json: &[u8]) {
         let candidate = wrapped_candidate(json);
-        let is_allowed = self.0.reach.allows(&candidate.candidate);
-        is_allowed.then_some(candidate)
-    }
-
-    /// Hands candidates over once there is a description they belong to.
-    async fn add_candidates(&self, candidates: &mut Vec<RTCIceCandidateInit>) {
-        if self.0.connection.remote_description().await.is_some() {
-            for candidate in candidates.drain(..) {
-                self.0
-                    .connection
-                    .add_ice_candidate(candidate)
-                    .await
-                    .unwrap();
-            }
+        if !self.0.reach.allows(&candidate.candidate) {
+            return;
         }
+        let this = self.clone();
+        tokio::spawn(async move {
+            let connection = &this.0.connection;
+            while connection.remote_description().await.is_none() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            connection.add_ice_candidate(candidate).await.unwrap();
+        });
     }
 
     async fn take_description(
