@@ -409,16 +409,12 @@ impl Driver {
     }
 
     fn send_media(&mut self, batch: MediaBatch) {
+        let sent = self.wire.send_media(&batch);
+        self.published.sent(sent);
         for (group, bytes) in batch.groups() {
-            match group.transport {
-                Transport::Udp => {
-                    let sent = self.wire.send_group(group, bytes);
-                    self.published.sent(sent);
-                }
-                Transport::Tcp => {
-                    for packet in group.packets(bytes) {
-                        self.send_frame(group.destination, packet.to_vec());
-                    }
+            if group.transport == Transport::Tcp {
+                for packet in group.packets(bytes) {
+                    self.send_frame(group.destination, packet.to_vec());
                 }
             }
         }

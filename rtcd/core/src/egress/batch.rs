@@ -127,8 +127,13 @@ impl MediaGroup {
             && grown <= self.segment * MAX_SEGMENTS
     }
 
+    /// Number of packets in the bytes of the group.
+    pub fn count(&self, bytes: &[u8]) -> u64 {
+        u64::try_from(self.packets(bytes).len()).unwrap_or(u64::MAX)
+    }
+
     /// Splits the bytes of the group into its packets.
-    pub fn packets<'a>(&self, bytes: &'a [u8]) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    pub fn packets<'a>(&self, bytes: &'a [u8]) -> std::slice::Chunks<'a, u8> {
         bytes.chunks(self.segment.max(1))
     }
 }
