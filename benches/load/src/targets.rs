@@ -30,8 +30,6 @@ pub(crate) enum Who {
 }
 
 impl Who {
-    const OTHERS: [Self; 3] = [Self::Reference, Self::LiveKit, Self::Janus];
-
     const fn name(self) -> &'static str {
         match self {
             Self::Ours => "ours",
@@ -58,6 +56,8 @@ pub(crate) struct Row {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Finding {
     Figure(f64),
+    /// A figure, and in which smaller room than the row's it was found.
+    Smaller(f64, String),
     NotMeasured(String),
 }
 
@@ -75,16 +75,15 @@ pub(crate) struct Result {
 
 impl Row {
     fn judge(&self, finding: &Finding) -> Result {
-        let (figure, verdict, holds) = match finding {
-            Finding::Figure(figure) if *figure <= self.aim => {
-                (Some(*figure), "aim".to_owned(), true)
+        let (figure, verdict) = match finding {
+            Finding::Figure(figure) => (Some(*figure), self.verdict(*figure).to_owned()),
+            Finding::Smaller(figure, room) => {
+                let verdict = self.verdict(*figure);
+                (Some(*figure), format!("{verdict}, {room}"))
             }
-            Finding::Figure(figure) if *figure <= self.must => {
-                (Some(*figure), "must".to_owned(), true)
-            }
-            Finding::Figure(figure) => (Some(*figure), "MISSED".to_owned(), false),
-            Finding::NotMeasured(why) => (None, format!("not measured: {why}"), false),
+            Finding::NotMeasured(why) => (None, format!("not measured: {why}")),
         };
+        let holds = figure.is_some_and(|figure| figure <= self.must);
         Result {
             what: self.what,
             unit: self.unit,
@@ -93,6 +92,16 @@ impl Row {
             figure,
             verdict,
             holds,
+        }
+    }
+
+    fn verdict(&self, figure: f64) -> &'static str {
+        if figure <= self.aim {
+            "aim"
+        } else if figure <= self.must {
+            "must"
+        } else {
+            "MISSED"
         }
     }
 }
@@ -106,6 +115,12 @@ pub(crate) enum Placement {
     Together,
 }
 
+/// What was played: who, which scenario, where, and by what its participants were divided.
+type Played = (Who, &'static str, Placement, usize);
+
+/// By what the participants of a scenario are divided, at most, for a server that cannot carry them.
+const SMALLEST_ROOM: usize = 8;
+
 /// A run of the table: the servers, and what was played so far.
 #[derive(Debug)]
 pub(crate) struct Run {
@@ -113,7 +128,9 @@ pub(crate) struct Run {
     pub(crate) setup: Setup,
     /// Participants are divided by this: 1, but in a quick run.
     pub(crate) shrink: usize,
-    played: BTreeMap<(Who, &'static str, Placement), Vec<Round>>,
+    played: BTreeMap<Played, Vec<Round>>,
+    /// Which room a server carries.
+    rooms: BTreeMap<(Who, &'static str), usize>,
 }
 
 impl Run {
@@ -123,6 +140,7 @@ impl Run {
             setup,
             shrink,
             played: BTreeMap::new(),
+            rooms: BTreeMap::new(),
         }
     }
 
@@ -148,34 +166,64 @@ impl Run {
         self.servers.contains_key(&who)
     }
 
-    /// Plays these in turn, unless all were played before.
-    fn play(&mut self, wanted: &[(Who, &'static str)], placement: Placement) -> anyhow::Result<()> {
+    /// Returns by what the participants of a scenario have to be divided for a server to carry it
+    /// without loss: found with one round each, halving the room.
+    fn room(&mut self, who: Who, name: &'static str) -> anyhow::Result<usize> {
+        if let Some(room) = self.rooms.get(&(who, name)) {
+            return Ok(*room);
+        }
+        let mut room = 1;
+        while room < SMALLEST_ROOM {
+            let job = self.job(who, name, Placement::Apart, room)?;
+            let rounds = bench::alternate(job.as_slice(), 1);
+            if rounds.iter().flatten().all(Round::is_valid) {
+                break;
+            }
+            room *= 2;
+        }
+        self.rooms.insert((who, name), room);
+        Ok(room)
+    }
+
+    /// Plays these in turn, unless all were played before. `room` divides the participants.
+    fn play(
+        &mut self,
+        wanted: &[(Who, &'static str)],
+        placement: Placement,
+        room: usize,
+    ) -> anyhow::Result<()> {
         let wanted: Vec<_> = wanted.iter().filter(|(who, _)| self.has(*who)).collect();
         let known = |(who, name): &&(Who, &'static str)| {
-            self.played.contains_key(&(*who, *name, placement))
+            self.played.contains_key(&(*who, *name, placement, room))
         };
         if wanted.iter().all(known) {
             return Ok(());
         }
         let jobs = wanted
             .iter()
-            .filter_map(|(who, name)| self.job(*who, name, placement).transpose())
+            .filter_map(|(who, name)| self.job(*who, name, placement, room).transpose())
             .collect::<anyhow::Result<Vec<_>>>()?;
         let played = bench::alternate(&jobs, self.setup.timing.rounds);
         for ((who, name), rounds) in wanted.into_iter().zip(played) {
-            self.played.insert((*who, *name, placement), rounds);
+            self.played.insert((*who, *name, placement, room), rounds);
         }
         Ok(())
     }
 
-    fn job(&self, who: Who, name: &str, placement: Placement) -> anyhow::Result<Option<Job>> {
+    fn job(
+        &self,
+        who: Who,
+        name: &str,
+        placement: Placement,
+        room: usize,
+    ) -> anyhow::Result<Option<Job>> {
         let Some(spec) = self.servers.get(&who) else {
             return Ok(None);
         };
         Ok(Some(Job {
             name: who.name().to_owned(),
             spec: spec.clone(),
-            scenario: Scenario::named(name)?.shrunk(self.shrink),
+            scenario: Scenario::named(name)?.shrunk(self.shrink * room),
             setup: self.placed(placement),
         }))
     }
@@ -192,9 +240,15 @@ impl Run {
         }
     }
 
-    fn rounds_of(&self, who: Who, name: &'static str, placement: Placement) -> &[Round] {
+    fn rounds_of(
+        &self,
+        who: Who,
+        name: &'static str,
+        placement: Placement,
+        room: usize,
+    ) -> &[Round] {
         self.played
-            .get(&(who, name, placement))
+            .get(&(who, name, placement, room))
             .map_or(&[], Vec::as_slice)
     }
 }
@@ -219,6 +273,8 @@ mod tests {
         assert_eq!(row(1.3, 1.1).judge(&Finding::Figure(1.2)).verdict, "must");
         assert_eq!(row(1.3, 1.1).judge(&Finding::Figure(1.1)).verdict, "aim");
         assert!(!row(1.3, 1.1).judge(&Finding::Figure(1.31)).holds);
+        let smaller = row(1.3, 1.1).judge(&Finding::Smaller(1.2, "250 people".to_owned()));
+        assert!(smaller.holds && smaller.verdict == "must, 250 people");
     }
 
     #[test]

@@ -79,10 +79,14 @@ fn rtcd(http: u16, media: u16, store: &str) -> String {
 /// media port for each processor, as its sample configuration advises.
 fn livekit(http: u16, tcp: u16, media: u16, account: &Account) -> String {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let last = usize::from(media) + processors - 1;
+    // A range of one port is refused.
+    let ports = match processors {
+        1 => media.to_string(),
+        more => format!("{media}-{}", usize::from(media) + more - 1),
+    };
     format!(
         "port: {http}\nbind_addresses: [\"127.0.0.1\"]\n\
-         rtc:\n  udp_port: {media}-{last}\n  tcp_port: {tcp}\n  use_external_ip: false\n  \
+         rtc:\n  udp_port: {ports}\n  tcp_port: {tcp}\n  use_external_ip: false\n  \
          node_ip: 127.0.0.1\n  enable_loopback_candidate: true\n  \
          ips:\n    includes: [\"127.0.0.1/32\"]\n\
          keys:\n  {}: {}\nlogging:\n  level: error\n\

@@ -15,7 +15,10 @@ pub(crate) const ROWS: &[Row] = &[
         unit: "x",
         must: 1.3,
         aim: 1.1,
-        measure: |run| Ok(one(audio(run)?, Ours, "s1-500", "over_floor")),
+        measure: |run| {
+            run.play(&[(Ours, "s1-500")], Apart, 1)?;
+            Ok(one(run, "s1-500", "over_floor"))
+        },
     },
     Row {
         what: "the same with 3 speakers, over the floor of one packet per call",
@@ -23,8 +26,8 @@ pub(crate) const ROWS: &[Row] = &[
         must: 1.3,
         aim: 0.75,
         measure: |run| {
-            run.play(&[(Ours, "s1-500x3")], Apart)?;
-            Ok(one(run, Ours, "s1-500x3", "over_floor"))
+            run.play(&[(Ours, "s1-500x3")], Apart, 1)?;
+            Ok(one(run, "s1-500x3", "over_floor"))
         },
     },
     Row {
@@ -32,21 +35,21 @@ pub(crate) const ROWS: &[Row] = &[
         unit: "x",
         must: 0.2,
         aim: 0.1,
-        measure: |run| Ok(over(audio(run)?, Reference, "s1-500", "cpu_us_per_packet")),
+        measure: |run| against(run, Reference, "s1-500", "cpu_us_per_packet"),
     },
     Row {
         what: "CPU per audio packet over LiveKit's",
         unit: "x",
         must: 0.25,
         aim: 0.125,
-        measure: |run| Ok(over(audio(run)?, LiveKit, "s1-500", "cpu_us_per_packet")),
+        measure: |run| against(run, LiveKit, "s1-500", "cpu_us_per_packet"),
     },
     Row {
         what: "CPU per audio packet over Janus's",
         unit: "x",
         must: 0.25,
         aim: 0.125,
-        measure: |run| Ok(over(audio(run)?, Janus, "s1-500", "cpu_us_per_packet")),
+        measure: |run| against(run, Janus, "s1-500", "cpu_us_per_packet"),
     },
     Row {
         what: "growth per packet from 50 to 2000 subscribers",
@@ -67,13 +70,7 @@ pub(crate) const ROWS: &[Row] = &[
         unit: "x",
         must: 0.2,
         aim: 0.1,
-        measure: |run| {
-            if !run.has(Reference) {
-                return Ok(not_given(Reference));
-            }
-            run.play(&[(Ours, "s4-screen"), (Reference, "s4-screen")], Apart)?;
-            Ok(over(run, Reference, "s4-screen", "cpu_s_per_gbit"))
-        },
+        measure: |run| against(run, Reference, "s4-screen", "cpu_s_per_gbit"),
     },
     Row {
         what: "memory per idle participant",
@@ -81,8 +78,8 @@ pub(crate) const ROWS: &[Row] = &[
         must: 200.0,
         aim: 100.0,
         measure: |run| {
-            run.play(&[(Ours, "s5")], Apart)?;
-            Ok(one(run, Ours, "s5", "memory_kb_per_participant"))
+            run.play(&[(Ours, "s5")], Apart, 1)?;
+            Ok(one(run, "s5", "memory_kb_per_participant"))
         },
     },
     Row {
@@ -90,14 +87,14 @@ pub(crate) const ROWS: &[Row] = &[
         unit: "ms",
         must: 2.0,
         aim: 1.2,
-        measure: |run| Ok(one(storm(run)?, Ours, "s6", "join_cpu_ms")),
+        measure: |run| Ok(one(storm(run)?, "s6", "join_cpu_ms")),
     },
     Row {
         what: "join time added by the server, p99, 50 joins/s into a running call",
         unit: "ms",
         must: 50.0,
         aim: 20.0,
-        measure: |run| Ok(one(storm(run)?, Ours, "s6", "join_server_ms_p99")),
+        measure: |run| Ok(one(storm(run)?, "s6", "join_server_ms_p99")),
     },
     Row {
         what: "added delay at 60 % load, 100-person rooms, p50",
@@ -127,16 +124,8 @@ const LOAD: f64 = 0.6;
 const LOAD_TOLERANCE: f64 = 0.1;
 const DELAY: &str = "delay";
 
-/// Our server and all others under the same audio, in turn.
-fn audio(run: &mut Run) -> anyhow::Result<&mut Run> {
-    let mut wanted = vec![(Ours, "s1-500")];
-    wanted.extend(Who::OTHERS.map(|who| (who, "s1-500")));
-    run.play(&wanted, Apart)?;
-    Ok(run)
-}
-
 fn storm(run: &mut Run) -> anyhow::Result<&mut Run> {
-    run.play(&[(Ours, "s6")], Apart)?;
+    run.play(&[(Ours, "s6")], Apart, 1)?;
     Ok(run)
 }
 
@@ -147,28 +136,50 @@ fn pair(
     below: &'static str,
     placement: super::Placement,
 ) -> anyhow::Result<Finding> {
-    run.play(&[(Ours, above), (Ours, below)], placement)?;
-    let above = run.rounds_of(Ours, above, placement);
-    let below = run.rounds_of(Ours, below, placement);
+    run.play(&[(Ours, above), (Ours, below)], placement, 1)?;
+    let above = run.rounds_of(Ours, above, placement, 1);
+    let below = run.rounds_of(Ours, below, placement, 1);
     let ratio = median_ratio(above, below, "cpu_us_per_packet");
     Ok(ratio.map_or_else(|| why_not(&[above, below]), Finding::Figure))
 }
 
-fn one(run: &Run, who: Who, scenario: &'static str, figure: &str) -> Finding {
-    let rounds = run.rounds_of(who, scenario, Apart);
+/// A figure of ours.
+fn one(run: &Run, scenario: &'static str, figure: &str) -> Finding {
+    let rounds = run.rounds_of(Ours, scenario, Apart, 1);
     median_of(rounds, figure).map_or_else(|| why_not(&[rounds]), Finding::Figure)
 }
 
-fn over(run: &Run, who: Who, scenario: &'static str, figure: &str) -> Finding {
+/// Ours over another server's, in turn, in the largest room that the other one carries.
+fn against(
+    run: &mut Run,
+    who: Who,
+    scenario: &'static str,
+    figure: &str,
+) -> anyhow::Result<Finding> {
     if !run.has(who) {
-        return not_given(who);
+        return Ok(Finding::NotMeasured(format!(
+            "{} was not given",
+            who.name()
+        )));
     }
-    let ours = run.rounds_of(Ours, scenario, Apart);
-    let theirs = run.rounds_of(who, scenario, Apart);
+    let room = run.room(who, scenario)?;
+    run.play(&[(Ours, scenario), (who, scenario)], Apart, room)?;
+    let ours = run.rounds_of(Ours, scenario, Apart, room);
+    let theirs = run.rounds_of(who, scenario, Apart, room);
     if let Some(apart) = profiles_apart(ours, theirs) {
-        return Finding::NotMeasured(apart);
+        return Ok(Finding::NotMeasured(apart));
     }
-    median_ratio(ours, theirs, figure).map_or_else(|| why_not(&[ours, theirs]), Finding::Figure)
+    Ok(match median_ratio(ours, theirs, figure) {
+        None => why_not(&[ours, theirs]),
+        Some(ratio) if room == 1 => Finding::Figure(ratio),
+        Some(ratio) => {
+            let name = who.name();
+            Finding::Smaller(
+                ratio,
+                format!("1/{room} of the people: {name} loses packets with more"),
+            )
+        }
+    })
 }
 
 /// A cipher costs as much as a target allows: a ratio over another one says nothing.
@@ -188,7 +199,7 @@ fn profiles_apart(ours: &[Round], theirs: &[Round]) -> Option<String> {
 }
 
 fn delayed(run: &mut Run, figure: &str) -> anyhow::Result<Finding> {
-    let key = (Ours, DELAY, Apart);
+    let key = (Ours, DELAY, Apart, 1);
     if !run.played.contains_key(&key) {
         let setup = run.placed(Apart);
         let mut rounds = Vec::new();
@@ -206,7 +217,7 @@ fn delayed(run: &mut Run, figure: &str) -> anyhow::Result<Finding> {
         }
         run.played.insert(key, rounds);
     }
-    let rounds = run.rounds_of(Ours, DELAY, Apart);
+    let rounds = run.rounds_of(Ours, DELAY, Apart, 1);
     let loads: Vec<f64> = rounds
         .iter()
         .filter_map(|r| r.figure("load_share"))
@@ -220,10 +231,6 @@ fn delayed(run: &mut Run, figure: &str) -> anyhow::Result<Finding> {
         )));
     }
     Ok(median_of(rounds, figure).map_or_else(|| why_not(&[rounds]), Finding::Figure))
-}
-
-fn not_given(who: Who) -> Finding {
-    Finding::NotMeasured(format!("{} was not given", who.name()))
 }
 
 /// Why no valid round has the figure.
