@@ -39,6 +39,8 @@ use crate::udp::ShardSockets;
 const WAKE: Token = Token(usize::MAX);
 /// Inbox messages a turn. Higher: sockets wait longer while many join.
 const INBOX_BUDGET: usize = 256;
+/// Time for orders a turn, beyond which the next ones wait. Higher: media waits while many join.
+const ORDERS_TIME: Duration = Duration::from_millis(1);
 /// Batches of datagrams a socket and turn. Higher: fewer turns, but what is to be sent waits longer.
 const SOCKET_BUDGET: usize = 2;
 /// Longest sleep: counters are published at least this often.
@@ -188,9 +190,15 @@ impl Driver {
         self.inbox.begin();
         for _ in 0..INBOX_BUDGET {
             let Some(message) = self.inbox.next() else {
-                return;
+                break;
             };
             self.take_message(message, now);
+        }
+        while let Some(order) = self.inbox.next_order() {
+            self.take_message(order, now);
+            if now.elapsed() >= ORDERS_TIME {
+                break;
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! Which connection hears about a session.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use rtcd_core::SessionKey;
@@ -9,7 +10,7 @@ use crate::driver::{Inbox, mailbox};
 
 struct Node {
     control: Control,
-    inboxes: Vec<Inbox>,
+    inboxes: Vec<RefCell<Inbox>>,
     _polls: Vec<mio::Poll>,
 }
 
@@ -18,7 +19,7 @@ fn node(shards: usize, leg_sessions: usize) -> Node {
     for _ in 0..shards {
         let (poll, sender, inbox) = mailbox().unwrap();
         senders.push(sender);
-        inboxes.push(inbox);
+        inboxes.push(RefCell::new(inbox));
         polls.push(poll);
     }
     let control = Control::new(
@@ -39,8 +40,12 @@ impl Node {
         self.control.join(connection, join, Arc::default())
     }
 
+    /// What a shard was sent: first what is for sessions, then the rest.
     fn received(&self, shard: usize) -> Vec<String> {
-        std::iter::from_fn(|| self.inboxes[shard].next())
+        let mut inbox = self.inboxes[shard].borrow_mut();
+        let others: Vec<_> = std::iter::from_fn(|| inbox.next()).collect();
+        std::iter::from_fn(|| inbox.next_order())
+            .chain(others)
             .map(|message| match message {
                 ShardMessage::Join(request) => format!("join {}", request.key.session),
                 ShardMessage::Leave(key) => format!("leave {}", key.session),

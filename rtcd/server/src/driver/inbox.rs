@@ -1,10 +1,12 @@
 //! The way into a shard for everything that is not its own socket.
 //!
-//! In: messages of the control side, of other shards and of TCP connections. Out: the same, in
-//! order, on the shard's thread.
+//! In: messages of the control side, of other shards and of TCP connections. Out: the same, on the
+//! shard's thread, in two lanes, each in order: what sessions are told (`orders`, of which one may
+//! cost milliseconds), and everything else, which does not wait behind it.
 //! Invariant: a sender never waits. Each kind of message has a depth at which it is refused; media
 //! is shed long before control.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -81,6 +83,14 @@ pub(crate) struct Full {
 }
 
 impl ShardMessage {
+    /// Whether it is for a session. The end is an order too: what was said before it is carried out.
+    const fn is_order(&self) -> bool {
+        matches!(
+            self,
+            Self::Join(_) | Self::Leave(_) | Self::Control { .. } | Self::Stop
+        )
+    }
+
     fn depth_limit(&self) -> usize {
         match self {
             Self::Datagram { asked: true, .. } => ASKED_DEPTH,
@@ -103,7 +113,10 @@ impl ShardMessage {
 
 #[derive(Debug)]
 struct Shared {
+    /// Messages the shard has not looked at.
     depth: AtomicUsize,
+    /// Messages it has put aside.
+    aside: AtomicUsize,
     /// The shard has been woken and has not looked yet: waking it again would cost a system call.
     woken: AtomicBool,
     waker: Waker,
@@ -120,6 +133,7 @@ pub(crate) struct InboxSender {
 #[derive(Debug)]
 pub(crate) struct Inbox {
     messages: Receiver<ShardMessage>,
+    orders: VecDeque<ShardMessage>,
     shared: Arc<Shared>,
 }
 
@@ -128,6 +142,7 @@ pub(crate) fn inbox(waker: Waker) -> (InboxSender, Inbox) {
     let (sender, messages) = channel();
     let shared = Arc::new(Shared {
         depth: AtomicUsize::new(0),
+        aside: AtomicUsize::new(0),
         woken: AtomicBool::new(false),
         waker,
     });
@@ -136,14 +151,21 @@ pub(crate) fn inbox(waker: Waker) -> (InboxSender, Inbox) {
             messages: sender,
             shared: Arc::clone(&shared),
         },
-        Inbox { messages, shared },
+        Inbox {
+            messages,
+            orders: VecDeque::new(),
+            shared,
+        },
     )
 }
 
 impl InboxSender {
     /// Sends a message, or refuses it at the depth of its kind.
     pub(crate) fn send(&self, message: ShardMessage) -> Result<(), Full> {
-        let depth = self.shared.depth.fetch_add(1, Ordering::AcqRel);
+        let mut depth = self.shared.depth.fetch_add(1, Ordering::AcqRel);
+        if message.is_order() {
+            depth += self.shared.aside.load(Ordering::Acquire);
+        }
         if depth >= message.depth_limit() || self.messages.send(message).is_err() {
             self.shared.depth.fetch_sub(1, Ordering::AcqRel);
             return Err(Full { depth });
@@ -162,7 +184,7 @@ impl InboxSender {
 
     /// Returns how many messages wait.
     pub(crate) fn depth(&self) -> usize {
-        self.shared.depth.load(Ordering::Acquire)
+        self.shared.depth.load(Ordering::Acquire) + self.shared.aside.load(Ordering::Acquire)
     }
 }
 
@@ -172,22 +194,37 @@ impl Inbox {
         self.shared.woken.store(false, Ordering::Release);
     }
 
-    /// Takes the next message.
-    pub(crate) fn next(&self) -> Option<ShardMessage> {
-        let message = self.messages.try_recv().ok()?;
-        self.shared.depth.fetch_sub(1, Ordering::AcqRel);
-        Some(message)
+    /// Takes the next message that is no order; orders before it are put aside.
+    pub(crate) fn next(&mut self) -> Option<ShardMessage> {
+        loop {
+            let message = self.messages.try_recv().ok()?;
+            self.shared.depth.fetch_sub(1, Ordering::AcqRel);
+            if !message.is_order() {
+                return Some(message);
+            }
+            self.shared.aside.fetch_add(1, Ordering::AcqRel);
+            self.orders.push_back(message);
+        }
+    }
+
+    /// Takes the next order of those that were put aside.
+    pub(crate) fn next_order(&mut self) -> Option<ShardMessage> {
+        let order = self.orders.pop_front()?;
+        self.shared.aside.fetch_sub(1, Ordering::AcqRel);
+        Some(order)
     }
 
     /// Whether messages wait.
     pub(crate) fn has_messages(&self) -> bool {
-        self.shared.depth.load(Ordering::Acquire) > 0
+        !self.orders.is_empty() || self.shared.depth.load(Ordering::Acquire) > 0
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use proto::id::{GroupId, SessionId};
 
     use super::*;
 
@@ -205,7 +242,7 @@ mod tests {
     #[test]
     fn media_is_refused_before_control() {
         let poll = mio::Poll::new().unwrap();
-        let (sender, receiver) = inbox(Waker::new(poll.registry(), mio::Token(0)).unwrap());
+        let (sender, mut receiver) = inbox(Waker::new(poll.registry(), mio::Token(0)).unwrap());
         let accepted = (0..DATAGRAM_DEPTH + 10)
             .filter(|_| sender.send(datagram()).is_ok())
             .count();
@@ -213,14 +250,15 @@ mod tests {
         assert!(sender.send(ShardMessage::Stop).is_ok());
         assert_eq!(sender.depth(), DATAGRAM_DEPTH + 1);
         let taken = std::iter::from_fn(|| receiver.next()).count();
-        assert_eq!(taken, DATAGRAM_DEPTH + 1);
+        assert_eq!(taken, DATAGRAM_DEPTH);
+        assert!(matches!(receiver.next_order(), Some(ShardMessage::Stop)));
         assert!(!receiver.has_messages());
     }
 
     #[test]
     fn a_message_wakes_the_shard_once() {
         let mut poll = mio::Poll::new().unwrap();
-        let (sender, receiver) = inbox(Waker::new(poll.registry(), mio::Token(7)).unwrap());
+        let (sender, mut receiver) = inbox(Waker::new(poll.registry(), mio::Token(7)).unwrap());
         sender.send(datagram()).unwrap();
         sender.send(datagram()).unwrap();
         let mut events = mio::Events::with_capacity(4);
@@ -233,5 +271,39 @@ mod tests {
         poll.poll(&mut events, Some(Duration::from_secs(5)))
             .unwrap();
         assert_eq!(events.iter().count(), 1);
+    }
+
+    #[test]
+    fn nothing_waits_behind_orders_and_orders_stay_in_order() {
+        let poll = mio::Poll::new().unwrap();
+        let (sender, mut receiver) = inbox(Waker::new(poll.registry(), mio::Token(0)).unwrap());
+        let leave = |session: &str| {
+            ShardMessage::Leave(SessionKey {
+                group: GroupId::parse("g").unwrap(),
+                session: SessionId::parse(session).unwrap(),
+            })
+        };
+        for session in ["first", "second", "third"] {
+            sender.send(leave(session)).unwrap();
+        }
+        sender.send(datagram()).unwrap();
+        assert!(matches!(
+            receiver.next(),
+            Some(ShardMessage::Datagram { .. })
+        ));
+        assert!(receiver.next().is_none());
+        assert!(receiver.has_messages());
+        assert_eq!(sender.depth(), 3);
+        let left: Vec<String> = std::iter::from_fn(|| receiver.next_order())
+            .map(|order| {
+                let ShardMessage::Leave(key) = order else {
+                    panic!("unexpected {order:?}");
+                };
+                key.session.to_string()
+            })
+            .collect();
+        assert_eq!(left, ["first", "second", "third"]);
+        assert!(!receiver.has_messages());
+        assert_eq!(sender.depth(), 0);
     }
 }
