@@ -6,6 +6,7 @@ PACKAGES_BUILD="build-essential cmake clang libclang-dev pkg-config ca-certifica
     libavcodec-dev libavformat-dev libavutil-dev libswresample-dev libswscale-dev"
 PACKAGES_WEB="nodejs npm"
 PACKAGES_BROWSER="chromium"
+PACKAGES_STORIES="firefox-esr"
 PACKAGES_MEDIA="ffmpeg flite sox"
 PACKAGES_RELAY="coturn"
 

@@ -98,7 +98,7 @@ export async function restartIce(page, who) {
   })
 }
 
-/** Packet and frame counters of the newest peer connection, by kind and direction. */
+/** Counters of the newest peer connection by kind and direction, and what the server reported. */
 export function counters(page) {
   return page.evaluate(() => window.ears.counters())
 }

@@ -1,7 +1,7 @@
-// A person at a browser: an own Chromium with an own microphone file, and the verbs of the web client.
+// A person at a browser: an own Chromium or Firefox with an own microphone, and the verbs of the web
+// client.
 //
-// Every person needs a whole Chromium: the file behind the fake microphone is set per process. The
-// names used here are the `data-testid`s listed in signalling/web/README.md.
+// Every person needs a whole browser: what the fake microphone plays is set per process. The names used here are the `data-testid`s listed in signalling/web/README.md.
 
 import fs from 'node:fs'
 import os from 'node:os'
@@ -9,6 +9,7 @@ import path from 'node:path'
 
 import { chromium } from 'playwright-core'
 
+import { giveScreen, launchFirefox } from './firefox.mjs'
 import { equip, wear } from './listen.mjs'
 import { writeSilence } from './tones.mjs'
 import { until } from './until.mjs'
@@ -40,13 +41,14 @@ export class Person {
    *
    * @param {string} url address of the product
    * @param {{username: string, password: string}} account
-   * @param {{microphone?: string, viewport?: {width: number, height: number}, colourScheme?: 'light'|'dark'}} [with_]
-   *   `microphone` is a 48 kHz WAV file; without it the person is silent
+   * @param {{microphone?: string, hz?: number, firefox?: boolean, viewport?: {width: number, height: number}, colourScheme?: 'light'|'dark'}} [with_]
+   *   `microphone` is a 48 kHz WAV file; without it the person is silent. With `firefox` the
+   *   microphone is the tone `hz` instead.
    */
-  static async open(url, account, { microphone, viewport, colourScheme } = {}) {
+  static async open(url, account, look = {}) {
     const person = new Person(account)
     try {
-      await person.#start(url, { microphone, viewport, colourScheme })
+      await person.#start(url, look)
     } catch (error) {
       await person.close()
       throw error
@@ -54,15 +56,16 @@ export class Person {
     return person
   }
 
-  async #start(url, { microphone, viewport, colourScheme }) {
+  async #start(url, { microphone, hz, firefox = false, viewport, colourScheme }) {
     this.home = fs.mkdtempSync(path.join(os.tmpdir(), `person-${this.username}-`))
-    this.browser = await launchChromium(microphone ?? writeSilence(this.home))
+    this.browser = firefox ? await launchFirefox({ hz, home: this.home }) : await launchChromium(microphone ?? writeSilence(this.home))
     this.context = await this.browser.newContext({
-      permissions: ['microphone', 'camera'],
+      permissions: firefox ? [] : ['microphone', 'camera'], // Firefox grants them by its preferences
       viewport: viewport ?? { width: 1280, height: 720 },
       colorScheme: colourScheme ?? 'light',
     })
     await equip(this.context)
+    if (firefox) await giveScreen(this.context)
     this.page = await this.context.newPage()
     this.page.on('pageerror', (error) => this.troubles.push(`uncaught: ${error.message}`))
     this.page.on('console', (message) => {
@@ -191,6 +194,7 @@ export class Person {
   async close({ picture } = {}) {
     if (picture) await this.page?.screenshot({ path: picture }).catch(() => {})
     await this.browser?.close().catch(() => {})
-    if (this.home) fs.rmSync(this.home, { recursive: true, force: true })
+    // A helper process of the browser may write for a moment after the browser has ended.
+    if (this.home) fs.rmSync(this.home, { recursive: true, force: true, maxRetries: 5 })
   }
 }

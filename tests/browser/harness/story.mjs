@@ -44,7 +44,7 @@ class Stage {
     const account = this.server.accounts[index]
     if (!account) throw new Error(`sample account ${index}: the server has only ${this.server.accounts.length}`)
     const sound = microphone ?? (hz ? writeTone(this.scratch, hz) : undefined)
-    const person = await Person.open(this.server.url, account, { microphone: sound, ...look })
+    const person = await Person.open(this.server.url, account, { microphone: sound, hz, ...look })
     this.people.push(person)
     return person
   }

@@ -44,8 +44,8 @@
         : false
       return getUserMedia({ ...wish, audio })
     }
-    const getDisplayMedia = devices.getDisplayMedia.bind(devices)
-    devices.getDisplayMedia = (wish = {}) => getDisplayMedia({ ...wish, preferCurrentTab: true })
+    const getDisplayMedia = devices.getDisplayMedia?.bind(devices)
+    if (getDisplayMedia) devices.getDisplayMedia = (wish = {}) => getDisplayMedia({ ...wish, preferCurrentTab: true })
   }
 
   function attach({ track, streams }) {
@@ -232,18 +232,31 @@
       connectMs: connectedAt ? connectedAt - createdAt : undefined,
     })),
 
-    /** Counters of the newest peer connection: packets both ways and losses, by kind. */
+    /**
+     * Counters of the newest peer connection by kind and direction: packets and losses as counted
+     * here, and what the server's RTCP said: `announced` of what it sent, `reported` (packets lost,
+     * round trip in s) of what it got.
+     */
     async counters() {
       const peer = peers.at(-1)
       const sums = {}
       if (!peer) return sums
-      for (const report of (await peer.connection.getStats()).values()) {
+      const reports = [...(await peer.connection.getStats()).values()]
+      for (const report of reports) {
         if (report.type !== 'inbound-rtp' && report.type !== 'outbound-rtp') continue
         const key = `${report.kind} ${report.type === 'inbound-rtp' ? 'in' : 'out'}`
         sums[key] ??= { packets: 0, lost: 0, frames: 0 }
         sums[key].packets += report.packetsReceived ?? report.packetsSent ?? 0
         sums[key].lost += report.packetsLost ?? 0
         sums[key].frames += report.framesDecoded ?? report.framesEncoded ?? 0
+      }
+      for (const report of reports) {
+        if (report.type === 'remote-outbound-rtp' && sums[`${report.kind} in`]) {
+          sums[`${report.kind} in`].announced = report.packetsSent
+        }
+        if (report.type === 'remote-inbound-rtp' && sums[`${report.kind} out`]) {
+          sums[`${report.kind} out`].reported = { lost: report.packetsLost, roundTrip: report.roundTripTime }
+        }
       }
       return sums
     },

@@ -2,7 +2,7 @@
 //!
 //! The kernel spreads datagrams over the shards' sockets by address, not by session. In: datagrams.
 //! Out: the shard to hand each to. A Binding request names its session by ufrag; everything else
-//! from an address follows the requests from there.
+//! from an address follows the requests from there, also a first one that every shard was asked about.
 //! Invariant: a request with a foreign ufrag cannot take over an address that another session uses
 //! and keeps alive.
 //! See: RFC 8489 (STUN), RFC 8445 (ICE).
@@ -19,6 +19,8 @@ use crate::placement::ShardId;
 const KEPT_FOR: Duration = Duration::from_secs(10);
 /// An address without requests is forgotten after this time.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
+/// Requests remembered while every shard is asked about them. Anybody can send such requests.
+const MOST_ASKED: usize = 1024;
 const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 const BINDING_REQUEST: [u8; 2] = [0, 1];
 const USERNAME: [u8; 2] = [0, 6];
@@ -69,6 +71,9 @@ struct Owned {
 pub(crate) struct Routes {
     own: ShardId,
     addresses: HashMap<SocketAddr, Owned>,
+    /// Ufrags of requests that every shard was asked about. The owner has answered before anything
+    /// else comes from there, and some browsers do not repeat the request for seconds.
+    asked: HashMap<SocketAddr, String>,
 }
 
 impl Routes {
@@ -76,6 +81,7 @@ impl Routes {
         Self {
             own,
             addresses: HashMap::new(),
+            asked: HashMap::new(),
         }
     }
 
@@ -88,27 +94,35 @@ impl Routes {
         owner: impl FnOnce(&str) -> Option<ShardId>,
     ) -> Route {
         let Some(ufrag) = requested_ufrag(datagram) else {
+            if !self.addresses.contains_key(&source)
+                && let Some(by) = self.asked.get(&source).and_then(|ufrag| owner(ufrag))
+            {
+                self.asked.remove(&source);
+                self.follow(source, by, now);
+            }
             return self
                 .addresses
                 .get(&source)
                 .map_or(Route::Here, |owned| self.to(owned.by));
         };
         let Some(owner) = owner(ufrag) else {
+            if self.asked.len() >= MOST_ASKED {
+                self.asked.clear();
+            }
+            self.asked.insert(source, ufrag.to_owned());
             return Route::AskAll;
         };
         let kept = self.addresses.get(&source).is_some_and(|owned| {
             owned.by != owner && now.saturating_duration_since(owned.last_request) < KEPT_FOR
         });
         if !kept {
-            self.addresses.insert(
-                source,
-                Owned {
-                    by: owner,
-                    last_request: now,
-                },
-            );
+            self.follow(source, owner, now);
         }
         self.to(owner)
+    }
+
+    fn follow(&mut self, source: SocketAddr, by: ShardId, last_request: Instant) {
+        self.addresses.insert(source, Owned { by, last_request });
     }
 
     /// Forgets addresses that are not in use.
@@ -201,6 +215,27 @@ mod tests {
         assert_eq!(routes.route(source, RTP, now, |_| None), Route::Other(B));
         routes.sweep(now + FORGOTTEN_AFTER);
         assert_eq!(routes.route(source, RTP, now, |_| None), Route::Here);
+    }
+
+    #[test]
+    fn what_follows_a_request_that_all_were_asked_about_finds_its_owner() {
+        let mut routes = Routes::new(A);
+        let now = Instant::now();
+        let ask =
+            |routes: &mut Routes, port| routes.route(address(port), &request("x"), now, |_| None);
+        assert_eq!(ask(&mut routes, 1), Route::AskAll);
+        assert_eq!(routes.route(address(1), RTP, now, |_| None), Route::Here);
+        let known = |ufrag: &str| (ufrag == "x").then_some(B);
+        assert_eq!(routes.route(address(1), RTP, now, known), Route::Other(B));
+        assert_eq!(
+            routes.route(address(1), RTP, now, |_| None),
+            Route::Other(B)
+        );
+
+        for port in 1..=u16::try_from(MOST_ASKED * 2).unwrap() {
+            ask(&mut routes, port);
+        }
+        assert!(routes.asked.len() <= MOST_ASKED, "{}", routes.asked.len());
     }
 
     #[test]
