@@ -514,6 +514,12 @@ impl Session {
         }
     }
 
+    /// Whether an m-line was negotiated with this codec.
+    pub(crate) fn carries(&self, mid: Mid, codec: Codec) -> bool {
+        let media = self.rtc.media(mid);
+        media.is_some_and(|media| senders::payload_type(&self.rtc, media, codec).is_some())
+    }
+
     /// Prepares sending on an m-line that was answered; `None` when the participant does not want
     /// it, or not in this codec.
     pub(crate) fn sender(&mut self, mid: Mid, codec: Codec) -> Option<Sender> {

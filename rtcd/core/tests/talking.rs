@@ -319,6 +319,55 @@ fn a_voice_may_come_back_on_the_line_another_goes_out_on() {
     assert!(hears(&mut world, "carl", "bert") > heard + 40);
 }
 
+/// As the reference does it: one m-line less for everybody who speaks.
+#[test]
+fn the_first_voice_comes_back_on_the_line_of_the_own_microphone() {
+    for dc_signalling in [true, false] {
+        let style = Style {
+            dc_signalling,
+            ..Style::default()
+        };
+        let mut world = with(&["anna", "bert"], style);
+        world.of("anna").publish(Media::Sound, "mic-a");
+        world.of("bert").publish(Media::Sound, "mic-b");
+        world.until("both hear the other", |world| {
+            hears(world, "anna", "bert") > 20 && hears(world, "bert", "anna") > 20
+        });
+        for name in ["anna", "bert"] {
+            let offer = world.of(name).last_offer.clone();
+            let lines = offer.matches("m=audio").count();
+            let both = offer.matches("a=sendrecv").count();
+            assert_eq!((lines, both), (1, 1), "{offer}");
+        }
+        // When the other goes, one is still heard on it; the next voice comes back there again.
+        world.leave("anna");
+        world.join(0, "call", "carl", style);
+        world.until("carl hears bert", |world| hears(world, "carl", "bert") > 20);
+        world.of("carl").publish(Media::Sound, "mic-c");
+        world.until("bert hears carl", |world| hears(world, "bert", "carl") > 20);
+        let heard = hears(&mut world, "carl", "bert");
+        world.run(SECOND);
+        assert!(hears(&mut world, "carl", "bert") > heard + 40);
+    }
+}
+
+#[test]
+fn a_microphone_that_is_offered_one_way_stays_so() {
+    let one_way = Style {
+        one_way: true,
+        ..Style::default()
+    };
+    let mut world = with(&["anna", "bert"], one_way);
+    world.of("anna").publish(Media::Sound, "mic-a");
+    world.until("anna is heard", |world| hears(world, "bert", "anna") > 5);
+    world.of("bert").publish(Media::Sound, "mic-b");
+    world.until("both hear the other", |world| {
+        hears(world, "anna", "bert") > 20 && hears(world, "bert", "anna") > 20
+    });
+    let offer = world.of("anna").last_offer.clone();
+    assert_eq!(offer.matches("m=audio").count(), 2, "{offer}");
+}
+
 #[test]
 fn lasting_silence_is_not_sent_and_leaves_no_hole() {
     let mut world = with(&["anna", "bert"], Style::default());

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use proto::id::SessionId;
+use proto::rtcd::Codec;
 
 use super::layers::LayerChoice;
 use super::{Ctx, Notes};
@@ -29,7 +30,7 @@ pub(super) struct Member {
     pub(super) wanted: BTreeSet<u32>,
     /// Those of them that have no m-line.
     pub(super) missing: BTreeSet<u32>,
-    /// M-lines we made.
+    /// M-lines we send on, or did.
     pub(super) lines: Vec<Line>,
     /// M-lines it sends on.
     pub(super) sources: BTreeMap<Mid, Source>,
@@ -47,7 +48,7 @@ pub(super) struct Member {
     index_known: Option<u32>,
 }
 
-/// An m-line of ours.
+/// An m-line we send on, or did: one we made, or one of the participant's microphone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Line {
     pub(super) mid: Mid,
@@ -63,7 +64,7 @@ pub(super) struct Line {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LineState {
-    /// In our pending offer, for this track; `reused` if it was `Idle` before.
+    /// In our pending offer, for this track; `reused` if there was the m-line before.
     Offered {
         track: u32,
         reused: bool,
@@ -101,6 +102,8 @@ impl Line {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Source {
     pub(super) is_audio: bool,
+    /// It would receive there, too.
+    pub(super) receives: bool,
     pub(super) stream: Option<String>,
     pub(super) state: SourceState,
 }
@@ -211,28 +214,44 @@ impl Member {
     pub(super) fn update_sources(&mut self, sections: Vec<(Mid, Section)>) -> Vec<u32> {
         let mut ended = Vec::new();
         for (mid, section) in sections {
-            let known = self.sources.get(&mid);
-            if section.sends && known.is_some_and(|known| known.stream == section.stream) {
+            let known = self.sources.get_mut(&mid);
+            if section.sends
+                && let Some(known) = known
+                && known.stream == section.stream
+            {
+                known.receives = section.receives;
                 continue;
             }
+            let known = self.sources.get(&mid);
             if let Some(SourceState::Publishing { track }) = known.map(|known| known.state) {
                 ended.push(track);
             }
             if section.sends {
-                let (is_audio, stream) = (section.is_audio, section.stream);
-                self.sources.insert(
-                    mid,
-                    Source {
-                        is_audio,
-                        stream,
-                        state: SourceState::Silent,
-                    },
-                );
+                let source = Source {
+                    is_audio: section.is_audio,
+                    receives: section.receives,
+                    stream: section.stream,
+                    state: SourceState::Silent,
+                };
+                self.sources.insert(mid, source);
             } else {
                 self.sources.remove(&mid);
             }
         }
         ended
+    }
+
+    /// Returns the m-lines of its own on which a voice could come back to it: its microphone's, as
+    /// nothing takes that away. Screens and their sound come and go.
+    pub(super) fn return_lines(&self) -> impl Iterator<Item = Mid> {
+        let is_free = |mid| self.lines.iter().all(|line| line.mid != mid);
+        let is_screen =
+            |stream: Option<&str>| stream.is_some() && stream == self.screen_stream.as_deref();
+        let microphones = self.sources.iter().filter(move |(_, source)| {
+            source.is_audio && source.receives && !is_screen(source.stream.as_deref())
+        });
+        let mids = microphones.map(|(mid, _)| *mid);
+        mids.filter(move |mid| is_free(*mid) && self.session.carries(*mid, Codec::Opus))
     }
 
     /// Whether a video of this stream exists that nobody announced.

@@ -270,12 +270,13 @@ impl Leg {
                 | LineState::Withdrawing => {}
             }
         }
+        idle.extend(member.return_lines().map(|mid| (mid, true)));
         let mut add = Vec::new();
         for (_, is_audio, names) in &tracks {
             let position = idle
                 .iter()
                 .position(|(_, idle_audio)| idle_audio == is_audio);
-            let reuse = position.map(|position| idle.swap_remove(position).0);
+            let reuse = position.map(|position| idle.remove(position).0);
             add.push(NewLine {
                 is_audio: *is_audio,
                 names: names.clone(),

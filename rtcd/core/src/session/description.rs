@@ -15,6 +15,8 @@ pub(crate) struct Section {
     pub(crate) is_audio: bool,
     /// The participant sends here.
     pub(crate) sends: bool,
+    /// The participant would receive here.
+    pub(crate) receives: bool,
     /// `MediaStream` id of what it sends.
     pub(crate) stream: Option<String>,
 }
@@ -73,6 +75,7 @@ pub(crate) fn sections(sdp: &str) -> Vec<Section> {
             mid: attribute(part, "a=mid:")?.to_owned(),
             is_audio,
             sends: direction == "a=sendrecv" || direction == "a=sendonly",
+            receives: direction == "a=sendrecv" || direction == "a=recvonly",
             stream: stream.map(str::to_owned),
         })
     });
@@ -217,7 +220,7 @@ fn push_line(text: &mut String, line: &str) {
 pub(crate) struct OurLine {
     pub(crate) names: TrackNames,
     /// The stream we send ourselves, in place of str0m's; then no transport-wide numbers are
-    /// offered for audio either: nobody would read them.
+    /// offered for audio that only we send either: nobody would read them.
     pub(crate) ssrc: Option<u32>,
 }
 
@@ -241,6 +244,7 @@ fn own_stream(text: &mut String, part: &[&str], names: &TrackNames, ssrc: u32, s
     let is_audio = part
         .first()
         .is_some_and(|line| line.starts_with("m=audio "));
+    let is_one_way = direction(part) != Some("a=sendrecv");
     let about_transport = |line: &str| {
         (line.starts_with("a=extmap:") && line.contains("transport-wide-cc"))
             || (line.starts_with("a=rtcp-fb:") && line.ends_with(" transport-cc"))
@@ -248,7 +252,7 @@ fn own_stream(text: &mut String, part: &[&str], names: &TrackNames, ssrc: u32, s
     let rtx = Rtx::of(part);
     for line in part {
         let replaced = line.starts_with("a=msid:") || line.starts_with("a=ssrc");
-        let unused = is_audio && about_transport(line);
+        let unused = is_audio && is_one_way && about_transport(line);
         if !(replaced || unused || rtx.describes(line)) {
             push_line(text, line);
         }
@@ -317,6 +321,7 @@ mod tests {
                 mid: "1".into(),
                 is_audio: true,
                 sends: true,
+                receives: true,
                 stream: Some("streamA".into())
             }
         );

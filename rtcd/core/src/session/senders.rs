@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use proto::rtcd::Codec;
 use str0m::Rtc;
 use str0m::format::Codec as WireCodec;
-use str0m::media::{Mid, Pt};
+use str0m::media::{Media, Mid, Pt};
 use str0m::rtp::{Extension, ExtensionValues, RtpWrite, Ssrc};
 
 use super::Session;
@@ -58,12 +58,7 @@ impl Sender {
         if !media.direction().is_sending() {
             return None;
         }
-        let pts = media.remote_pts();
-        let params = rtc.codec_config().params().iter();
-        let pt = params
-            .filter(|params| wire_codec(params.spec().codec) == Some(codec))
-            .map(str0m::format::PayloadParams::pt)
-            .find(|pt| pts.contains(pt))?;
+        let pt = payload_type(rtc, media, codec)?;
         let is_repeated = codec != Codec::Opus;
         if let Some(own) = own {
             let known = media.remote_extmap();
@@ -173,6 +168,16 @@ pub(super) fn renew_stream(rtc: &mut Rtc, mid: Mid, is_audio: bool) {
     let ssrc = direct.new_ssrc();
     let rtx = (!is_audio && old.is_none_or(|(_, rtx)| rtx.is_some())).then(|| direct.new_ssrc());
     direct.declare_stream_tx(ssrc, rtx, mid, None);
+}
+
+/// Finds the payload type of a codec on an m-line.
+pub(super) fn payload_type(rtc: &Rtc, media: &Media, codec: Codec) -> Option<Pt> {
+    let pts = media.remote_pts();
+    let params = rtc.codec_config().params().iter();
+    params
+        .filter(|params| wire_codec(params.spec().codec) == Some(codec))
+        .map(str0m::format::PayloadParams::pt)
+        .find(|pt| pts.contains(pt))
 }
 
 /// Finds the codec behind a payload type of this session.

@@ -544,10 +544,13 @@ impl Participant {
                     .collect(),
                 recv: Vec::new(),
             });
-            // Browsers offer both ways, whatever they want.
-            let mid = line.unwrap_or_else(|| {
-                api.add_media(kind, Direction::SendRecv, Some(stream), None, layers)
-            });
+            let direction = if self.style.one_way {
+                Direction::SendOnly
+            } else {
+                Direction::SendRecv
+            };
+            let mid =
+                line.unwrap_or_else(|| api.add_media(kind, direction, Some(stream), None, layers));
             if line.is_some() {
                 api.set_direction(mid, Direction::SendRecv);
             }

@@ -17,6 +17,8 @@ pub struct Style {
     pub tcp: bool,
     /// Takes what does not fit together, for tests that make up messages in its name.
     pub forgiving: bool,
+    /// Publishes one-way, as the reference's client does its screen; browsers offer both ways.
+    pub one_way: bool,
     pub ping_every: Duration,
 }
 
@@ -66,6 +68,7 @@ impl Default for Style {
             answers: true,
             tcp: false,
             forgiving: false,
+            one_way: false,
             ping_every: Duration::from_secs(1),
         }
     }
