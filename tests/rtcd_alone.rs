@@ -19,13 +19,17 @@ mod participant;
 mod relay;
 #[path = "rtcd_alone/tcp.rs"]
 mod tcp;
+#[path = "rtcd_alone/wired.rs"]
+mod wired;
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use control::Node;
 use participant::{Participant, Reach};
 use proto::id::SessionId;
 use proto::rtcd::{ControlMessage, RtcKind, RtcMessage, TrackType};
+use wired::{Way, Wired};
 
 /// How a call lies on the shards of a node.
 #[derive(Debug, Clone, Copy)]
@@ -291,5 +295,76 @@ async fn who_reaches_a_relay_only_is_heard_and_hears() {
         anna.leave().await;
         client.closed_once("anna").await;
         node.stop().await;
+    }
+}
+
+/// Whether this machine has IPv6, be it to itself only; says so where it has not.
+#[expect(
+    clippy::print_stderr,
+    reason = "whoever reads the test's output is told"
+)]
+fn has_ipv6() -> bool {
+    let loopback = "00000000000000000000000000000001 ";
+    let addresses = std::fs::read_to_string("/proc/net/if_inet6");
+    let has = addresses.is_ok_and(|list| list.lines().any(|line| line.starts_with(loopback)));
+    if !has {
+        eprintln!("this machine has no IPv6: the node falls back to IPv4, and that is looked at");
+    }
+    has
+}
+
+/// A node that is to listen at both loopback addresses, or at that of IPv6 only.
+async fn start_with_ipv6(layout: Layout, addresses: &[IpAddr]) -> Node {
+    let listen = |rtc: &mut rtcd::config::RtcConfig| {
+        rtc.enable_ipv6 = true;
+        rtc.udp_addresses = addresses.to_vec();
+        rtc.tcp_addresses = addresses.to_vec();
+    };
+    Node::start_with(layout.shards, layout.leg_sessions, listen).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn people_talk_over_ipv6_where_there_is_ipv6() {
+    let both = [
+        IpAddr::from(Ipv4Addr::LOCALHOST),
+        IpAddr::from(Ipv6Addr::LOCALHOST),
+    ];
+    for layout in [ONE_SHARD, SPREAD] {
+        let node = start_with_ipv6(layout, &both).await;
+        let client = node.client("clientA").await;
+        // Who has no IPv6 gets along with who has it.
+        let anna = Participant::join(&client, "call1", "anna").await;
+        let reach = if has_ipv6() { Reach::Ipv6 } else { Reach::All };
+        let ben = Participant::join_by(reach, &client, "call1", "ben").await;
+        anna.speak().await;
+        ben.speak().await;
+        ben.hears("anna").await;
+        anna.hears("ben").await;
+        let used = ben.path().await;
+        assert_eq!(used.is_ipv6(), has_ipv6(), "Ben's media goes by {used}");
+        assert!(anna.path().await.is_ipv4());
+        node.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn people_talk_over_tcp_of_either_family() {
+    let mut addresses = vec![IpAddr::from(Ipv4Addr::LOCALHOST)];
+    if has_ipv6() {
+        addresses.push(IpAddr::from(Ipv6Addr::LOCALHOST));
+    }
+    for layout in [ONE_SHARD, SPREAD] {
+        for address in &addresses {
+            let node = start_with_ipv6(layout, &[*address]).await;
+            let client = node.client("clientA").await;
+            let (udp, tcp) = (Way::Udp(node.udp_addr()), Way::Tcp(node.tcp_addr()));
+            let anna = Wired::join(&client, "call1", "anna", tcp).await;
+            let ben = Wired::join(&client, "call1", "ben", udp).await;
+            anna.speak();
+            ben.speak();
+            ben.hears("anna").await;
+            anna.hears("ben").await;
+            node.stop().await;
+        }
     }
 }

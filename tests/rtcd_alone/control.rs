@@ -75,6 +75,10 @@ impl Node {
         self.running.tcp_addrs()[0]
     }
 
+    pub(crate) fn udp_addr(&self) -> SocketAddr {
+        self.running.udp_addr()
+    }
+
     /// Sends what no participant sends to the media port.
     pub(crate) async fn throw_at_media_port(&self) {
         let target = self.running.udp_addr();

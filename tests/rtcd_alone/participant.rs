@@ -59,6 +59,7 @@ pub(crate) struct Track {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reach {
     All,
+    Ipv6,
     /// As behind a network that lets nothing through but the way to a relay.
     RelayOnly,
 }
@@ -66,8 +67,15 @@ pub(crate) enum Reach {
 impl Reach {
     fn allows(self, candidate: &str) -> bool {
         match self {
-            Self::All => true,
+            Self::All | Self::Ipv6 => true,
             Self::RelayOnly => candidate.contains(" typ relay"),
+        }
+    }
+
+    fn network(self) -> NetworkType {
+        match self {
+            Self::All | Self::RelayOnly => NetworkType::Udp4,
+            Self::Ipv6 => NetworkType::Udp6,
         }
     }
 
@@ -108,7 +116,7 @@ impl Participant {
     pub(crate) async fn join_by(reach: Reach, client: &Client, call: &str, session: &str) -> Self {
         let messages = client.messages_for(session);
         client.join(call, session).await;
-        let connection = api()
+        let connection = api(reach)
             .new_peer_connection(RTCConfiguration::default())
             .await
             .unwrap();
@@ -149,7 +157,7 @@ impl Participant {
     ) -> (String, String) {
         let mut messages = client.messages_for(session);
         client.join(call, session).await;
-        let connection = api()
+        let connection = api(Reach::All)
             .new_peer_connection(RTCConfiguration::default())
             .await
             .unwrap();
@@ -297,6 +305,16 @@ impl Participant {
         })
         .await;
         self.0.tracks.lock().unwrap()[&key].clone()
+    }
+
+    /// Returns the address of the node that this participant's media comes from.
+    pub(crate) async fn path(&self) -> IpAddr {
+        let transport = self.0.connection.sctp().transport();
+        let pair = transport
+            .ice_transport()
+            .get_selected_candidate_pair()
+            .await;
+        pair.unwrap().remote.address.parse().unwrap()
     }
 
     /// Returns how many packets of somebody's voice are missing in between.
@@ -580,7 +598,7 @@ async fn receive(inner: std::sync::Weak<Inner>, track: Arc<TrackRemote>, mid: St
     }
 }
 
-fn api() -> API {
+fn api(reach: Reach) -> API {
     // webrtc-rs asks for the process's choice; an earlier test of this process may have made it.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let mut media = MediaEngine::default();
@@ -616,7 +634,7 @@ fn api() -> API {
     let mut settings = SettingEngine::default();
     settings.set_include_loopback_candidate(true);
     settings.set_ip_filter(Box::new(|address: IpAddr| address.is_loopback()));
-    settings.set_network_types(vec![NetworkType::Udp4]);
+    settings.set_network_types(vec![reach.network()]);
     settings.set_ice_multicast_dns_mode(MulticastDnsMode::Disabled);
     APIBuilder::new()
         .with_media_engine(media)

@@ -134,7 +134,8 @@ fn with_one_address(locals: &[IpAddr], external: IpAddr) -> Vec<Pair> {
         .collect()
 }
 
-/// Returns the addresses of this machine that may be offered: IPv4 with loopback, IPv6 only global.
+/// Returns the addresses of this machine that may be offered: IPv4 with loopback, IPv6 beyond the
+/// link; its loopback only when the operator names it.
 pub(crate) fn local_addresses(config: &RtcConfig) -> std::io::Result<Vec<IpAddr>> {
     let wanted: Vec<IpAddr> = config
         .udp_addresses
@@ -145,20 +146,26 @@ pub(crate) fn local_addresses(config: &RtcConfig) -> std::io::Result<Vec<IpAddr>
     let mut found: Vec<IpAddr> = if_addrs::get_if_addrs()?
         .into_iter()
         .map(|interface| interface.ip())
-        .filter(|address| is_offered(*address, config.enable_ipv6))
-        .filter(|address| wanted.is_empty() || wanted.contains(address))
+        .filter(|address| is_offered(*address, config.enable_ipv6, &wanted))
         .collect();
     found.sort_unstable();
     found.dedup();
     Ok(found)
 }
 
-fn is_offered(address: IpAddr, ipv6: bool) -> bool {
-    match address {
+/// Without any address that is `wanted`, all are.
+fn is_offered(address: IpAddr, ipv6: bool, wanted: &[IpAddr]) -> bool {
+    let is_named = wanted.contains(&address);
+    let may_be = match address {
         IpAddr::V4(address) => !address.is_unspecified() && !address.is_multicast(),
-        // Global unicast: 2000::/3.
-        IpAddr::V6(address) => ipv6 && address.octets().first().is_some_and(|o| o & 0xe0 == 0x20),
-    }
+        IpAddr::V6(address) if address.is_loopback() => ipv6 && is_named,
+        // Unique local addresses (RFC 4193) are the global ones of a network of its own.
+        IpAddr::V6(address) => {
+            let ends_at_the_link = address.is_unicast_link_local() || address.is_multicast();
+            ipv6 && !ends_at_the_link && !address.is_unspecified()
+        }
+    };
+    may_be && (wanted.is_empty() || is_named)
 }
 
 #[cfg(test)]
@@ -333,12 +340,20 @@ mod tests {
     }
 
     #[test]
-    fn ipv6_is_offered_when_it_is_on_and_global() {
-        assert!(is_offered(ip("127.0.0.1"), false));
-        assert!(!is_offered(ip("2001:db8::1"), false));
-        assert!(is_offered(ip("2001:db8::1"), true));
-        for local_only in ["::1", "fe80::1", "fd00::1", "ff02::1"] {
-            assert!(!is_offered(ip(local_only), true), "{local_only}");
+    fn ipv6_is_offered_when_it_is_on_and_reaches_beyond_the_link() {
+        assert!(is_offered(ip("127.0.0.1"), false, &[]));
+        for global in ["2001:db8::1", "fd00::1"] {
+            assert!(!is_offered(ip(global), false, &[]), "{global}");
+            assert!(is_offered(ip(global), true, &[]), "{global}");
         }
+        for local_only in ["::", "::1", "fe80::1", "ff02::1"] {
+            assert!(!is_offered(ip(local_only), true, &[]), "{local_only}");
+        }
+        // Loopback to whoever asks for it by name; a link needs more than an address.
+        let named = [ip("::1"), ip("fe80::1")];
+        assert!(is_offered(ip("::1"), true, &named));
+        assert!(!is_offered(ip("::1"), false, &named));
+        assert!(!is_offered(ip("fe80::1"), true, &named));
+        assert!(!is_offered(ip("127.0.0.1"), true, &named), "not asked for");
     }
 }
