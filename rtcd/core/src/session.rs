@@ -8,6 +8,7 @@
 mod description;
 mod exchange;
 mod path;
+mod relevant;
 mod senders;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -174,6 +175,8 @@ pub(crate) struct Session {
     channel_queue: VecDeque<(bool, Vec<u8>)>,
     nack_buffer: usize,
     known_streams: Vec<KnownStream>,
+    /// How many m-lines we made, whatever they carry now.
+    made: usize,
     /// What each m-line we send on carries.
     lines: BTreeMap<Mid, OurLine>,
     /// The keys, until the connection is there; `None` where str0m sends.
@@ -219,6 +222,7 @@ impl Session {
             channel_queue: VecDeque::new(),
             nack_buffer: template.nack_buffer,
             known_streams: Vec::new(),
+            made: 0,
             lines: BTreeMap::new(),
             keys: (template.egress == EgressPath::Own).then_some(keys),
             egress: None,
@@ -544,14 +548,6 @@ impl Session {
             tracing::debug!(%error, "close of a connection that is already broken");
         }
     }
-}
-
-/// Reads which m-lines a participant sends on.
-pub(crate) fn sections(sdp: &str) -> Vec<(Mid, Section)> {
-    let sections = description::sections(sdp).into_iter();
-    sections
-        .map(|section| (Mid::from(section.mid.as_str()), section))
-        .collect()
 }
 
 /// Whether a payload begins a keyframe.

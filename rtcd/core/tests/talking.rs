@@ -351,6 +351,33 @@ fn the_first_voice_comes_back_on_the_line_of_the_own_microphone() {
     }
 }
 
+/// Every voice needs an m-line, and keeps it when it goes: these are none of the participant's own.
+#[test]
+fn one_may_begin_to_speak_after_many_others_have_left() {
+    let names: Vec<String> = (0..40).map(|number| format!("p{number}")).collect();
+    let mut world = with(&["bert", "carl"], Style::default());
+    for name in &names {
+        world.join(0, "call", name, Style::default());
+    }
+    world.until("everybody is there", |world| {
+        world.participants.values().all(|p| p.channel_open)
+    });
+    for name in &names {
+        world.of(name).publish(Media::Sound, "mic");
+    }
+    world.until("bert hears everybody", |world| {
+        names.iter().all(|name| hears(world, "bert", name) > 2)
+    });
+    for name in &names {
+        world.leave(name);
+        world.vanish(name);
+    }
+    world.of("carl").publish(Media::Sound, "mic-c");
+    world.until("bert hears carl", |world| hears(world, "bert", "carl") > 5);
+    world.of("bert").publish(Media::Sound, "mic-b");
+    world.until("carl hears bert", |world| hears(world, "carl", "bert") > 5);
+}
+
 #[test]
 fn a_microphone_that_is_offered_one_way_stays_so() {
     let one_way = Style {

@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 
 use proto::rtcd::{
-    ChannelMessage, IceCandidate, MediaMapEntry, RtcKind, SdpKind, SessionDescription, track_id,
+    ChannelMessage, IceCandidate, MAX_SDP_LEN, MediaMapEntry, RtcKind, SdpKind, SessionDescription,
+    track_id,
 };
 
 use super::member::{Line, LineState, Member, SourceState};
@@ -15,10 +16,7 @@ use super::{Ctx, Leg};
 use crate::counters::{DropReason, ErrorKind};
 use crate::io::{CloseReason, Measurement, Output};
 use crate::negotiation::{Phase, SignallingPath};
-use crate::session::{DescriptionError, Mid, NewLine, TrackNames, sections};
-
-/// Longest session description accepted from a participant, in bytes.
-const MAX_DESCRIPTION: usize = 512 * 1024;
+use crate::session::{DescriptionError, Mid, NewLine, TrackNames};
 
 impl Leg {
     /// Takes an offer or answer as JSON.
@@ -29,7 +27,7 @@ impl Leg {
         path: SignallingPath,
         json: &[u8],
     ) {
-        if json.len() > MAX_DESCRIPTION {
+        if json.len() > MAX_SDP_LEN {
             ctx.counters.drop_one(DropReason::BadMessage);
             return;
         }
@@ -75,8 +73,8 @@ impl Leg {
         if !is_first {
             member.negotiation.phase = Phase::Stable;
         }
-        let answer = match accepted {
-            Ok(answer) => answer,
+        let (answer, sources) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(session = %member.id(), %error, is_first, "offer refused");
                 self.offer_refused(ctx, index, is_first);
@@ -88,7 +86,7 @@ impl Leg {
             member.answered_at = Some(now);
             member.last_heard = now;
         }
-        let ended = member.update_sources(sections(sdp));
+        let ended = member.update_sources(sources);
         ctx.notes.ufrags.push((index, member.session.ufrag()));
         let answer = SessionDescription {
             kind: SdpKind::Answer,
@@ -125,9 +123,9 @@ impl Leg {
             return;
         }
         match member.session.accept_answer(sdp) {
-            Ok(()) => {
+            Ok(sources) => {
                 let held = member.negotiation.answered(now);
-                let ended = member.update_sources(sections(sdp));
+                let ended = member.update_sources(sources);
                 if let Some(took) = held {
                     ctx.out
                         .push_back(Output::Measured(Measurement::LockHeldTime { group, took }));
@@ -141,7 +139,7 @@ impl Leg {
             }
             Err(
                 error @ (DescriptionError::OtherLines
-                | DescriptionError::TooManyLines { .. }
+                | DescriptionError::TooMuch(_)
                 | DescriptionError::Parse(_)
                 | DescriptionError::NoOffer),
             ) => {

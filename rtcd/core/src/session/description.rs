@@ -1,8 +1,8 @@
 //! SDP as text: what has to be read from, or changed in, descriptions that str0m reads or writes.
 //!
 //! Coming in, a participant's m-line that we do not send on is turned one-way, so that the answer
-//! announces no track of ours there; candidates by mDNS name are removed, nobody here resolves
-//! them. Going out, an m-line gets the stream and track names of the track it carries, and SSRCs
+//! announces no track of ours there. What is not read at all was left out before (`relevant`). Going
+//! out, an m-line gets the stream and track names of the track it carries, and SSRCs
 //! for retransmission only where retransmission was negotiated.
 //! Invariant: anything not understood is passed on as it is.
 
@@ -102,29 +102,6 @@ pub(crate) fn mids(sdp: &str) -> Vec<String> {
     mids.map(str::to_owned).collect()
 }
 
-/// Returns how many m-lines there are.
-pub(crate) fn count(sdp: &str) -> usize {
-    sdp.lines().filter(|line| line.starts_with("m=")).count()
-}
-
-/// Prepares a participant's description: candidates are left out.
-///
-/// Participants reach us, not we them: their first check tells their address, which also holds
-/// behind address translation and for mDNS names. A check of ours to an address out of a
-/// description would be answered from a place nobody knows yet, cost the first second of the call,
-/// and let anybody make this node send to any address.
-pub(crate) fn without_candidates(sdp: &str) -> String {
-    let mut text = String::with_capacity(sdp.len());
-    for line in sdp.lines().filter(|line| !is_candidate(line)) {
-        push_line(&mut text, line);
-    }
-    text
-}
-
-fn is_candidate(line: &str) -> bool {
-    line.starts_with("a=candidate:") || line.starts_with("a=end-of-candidates")
-}
-
 /// Prepares a participant's offer: `ours` are the m-lines we send on. With `without_rtx`,
 /// retransmission streams are left out, so that they are not answered: repetitions then come on the
 /// stream itself.
@@ -145,7 +122,6 @@ pub(crate) fn incoming_offer(sdp: &str, ours: &BTreeSet<String>, without_rtx: bo
             let line = match *line {
                 "a=sendrecv" if one_way => "a=sendonly",
                 "a=recvonly" if one_way => "a=inactive",
-                candidate if is_candidate(candidate) => continue,
                 other if rtx.describes(other) => continue,
                 other => other,
             };
@@ -210,7 +186,7 @@ impl<'a> Rtx<'a> {
     }
 }
 
-fn push_line(text: &mut String, line: &str) {
+pub(super) fn push_line(text: &mut String, line: &str) {
     text.push_str(line);
     text.push_str("\r\n");
 }
@@ -307,7 +283,6 @@ mod tests {
 
     const OFFER: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\na=group:BUNDLE 0 1 2\r\n\
         m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:0\r\na=sendrecv\r\n\
-        a=candidate:1 1 udp 1 abc.local 5 typ host\r\na=candidate:2 1 udp 1 10.0.0.1 5 typ host\r\n\
         m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:1\r\na=sendrecv\r\na=msid:streamA trackA\r\n\
         m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:2\r\na=recvonly\r\n";
 
@@ -337,10 +312,6 @@ mod tests {
         assert!(
             prepared.contains("a=mid:0\r\na=sendrecv\r\n"),
             "the data channel is left alone"
-        );
-        assert!(
-            !prepared.contains("candidate"),
-            "participants reach us: {prepared}"
         );
         let kept = incoming_offer(OFFER, &BTreeSet::from(["1".to_owned()]), true);
         assert!(kept.contains("a=mid:1\r\na=sendrecv\r\n"));

@@ -10,12 +10,9 @@ use str0m::RtcError;
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::media::{Direction, MediaKind, Mid};
 
-use super::description::OurLine;
+use super::description::{OurLine, Section};
+use super::relevant::{TooMuch, relevant};
 use super::{Session, TrackNames, description, senders};
-
-/// M-lines a participant may have besides those we made. A browser needs four; each costs something
-/// whenever the session is touched.
-const MAX_OWN_LINES: usize = 32;
 
 /// A description could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -24,15 +21,16 @@ pub(crate) enum DescriptionError {
     Parse(#[source] str0m::error::SdpError),
     #[error("session description cannot be applied")]
     Apply(#[source] Box<RtcError>),
-    #[error(
-        "offer has {lines} m-lines of the participant's own: at most {MAX_OWN_LINES} are accepted"
-    )]
-    TooManyLines { lines: usize },
+    #[error(transparent)]
+    TooMuch(#[from] TooMuch),
     #[error("answer has other m-lines than the offer")]
     OtherLines,
     #[error("answer without an offer of ours")]
     NoOffer,
 }
+
+/// What a participant's description says it sends.
+pub(crate) type Sources = Vec<(Mid, Section)>;
 
 /// An m-line to be offered.
 #[derive(Debug)]
@@ -48,29 +46,29 @@ pub(super) struct PendingOffer {
     sdp: String,
     /// M-lines whose direction was changed ahead of the answer, with the direction before.
     directions: Vec<(Mid, Direction)>,
+    /// M-lines that are new in it.
+    made: usize,
 }
 
 impl Session {
-    /// Applies the participant's offer and returns our answer; an offer of ours that was pending
-    /// is gone afterwards.
-    pub(crate) fn accept_offer(&mut self, sdp: &str) -> Result<String, DescriptionError> {
+    /// Applies the participant's offer. Returns our answer and what the participant sends; an offer
+    /// of ours that was pending is gone afterwards.
+    pub(crate) fn accept_offer(
+        &mut self,
+        sdp: &str,
+    ) -> Result<(String, Sources), DescriptionError> {
         self.forget_offer();
+        let sdp = relevant(sdp, self.made)?;
         let ours: BTreeSet<String> = self.lines.keys().map(Mid::to_string).collect();
-        let mids = description::mids(sdp);
-        let lines = mids.iter().filter(|mid| !ours.contains(*mid)).count();
-        // An m-line without a mid is refused below, but not before each was looked at.
-        if lines.max(description::count(sdp).saturating_sub(ours.len())) > MAX_OWN_LINES {
-            return Err(DescriptionError::TooManyLines { lines });
-        }
-        let prepared = description::incoming_offer(sdp, &ours, self.is_own());
+        let prepared = description::incoming_offer(&sdp, &ours, self.is_own());
         let offer = SdpOffer::from_sdp_string(&prepared).map_err(DescriptionError::Parse)?;
         let answer = self
             .rtc
             .sdp_api()
             .accept_offer(offer)
             .map_err(|error| DescriptionError::Apply(Box::new(error)))?;
-        self.check_ssrcs(sdp);
-        Ok(self.finish(&answer.to_sdp_string()))
+        self.check_ssrcs(&sdp);
+        Ok((self.finish(&answer.to_sdp_string()), sources(&sdp)))
     }
 
     /// Offers `add` and withdraws `remove`. Returns the description and, in the order of `add`,
@@ -132,6 +130,7 @@ impl Session {
             change,
             sdp: sdp.clone(),
             directions,
+            made: add.iter().filter(|line| line.reuse.is_none()).count(),
         });
         Some((sdp, mids))
     }
@@ -141,26 +140,22 @@ impl Session {
         self.pending.as_ref().map(|pending| pending.sdp.as_str())
     }
 
-    /// Applies the answer to our offer.
-    pub(crate) fn accept_answer(&mut self, sdp: &str) -> Result<(), DescriptionError> {
-        let pending = self.pending.take().ok_or(DescriptionError::NoOffer)?;
-        if description::mids(sdp) != description::mids(&pending.sdp) {
-            self.pending = Some(pending);
+    /// Applies the answer to our offer. Returns what the participant sends.
+    pub(crate) fn accept_answer(&mut self, sdp: &str) -> Result<Sources, DescriptionError> {
+        let pending = self.pending.as_ref().ok_or(DescriptionError::NoOffer)?;
+        let sdp = relevant(sdp, self.made + pending.made)?;
+        if description::mids(&sdp) != description::mids(&pending.sdp) {
             return Err(DescriptionError::OtherLines);
         }
-        let answer = match SdpAnswer::from_sdp_string(&description::without_candidates(sdp)) {
-            Ok(answer) => answer,
-            Err(error) => {
-                self.pending = Some(pending);
-                return Err(DescriptionError::Parse(error));
-            }
-        };
+        let answer = SdpAnswer::from_sdp_string(&sdp).map_err(DescriptionError::Parse)?;
+        let pending = self.pending.take().ok_or(DescriptionError::NoOffer)?;
         self.rtc
             .sdp_api()
             .accept_answer(pending.change, answer)
             .map_err(|error| DescriptionError::Apply(Box::new(error)))?;
-        self.check_ssrcs(sdp);
-        Ok(())
+        self.made += pending.made;
+        self.check_ssrcs(&sdp);
+        Ok(sources(&sdp))
     }
 
     /// Drops our pending offer, as if it had never been made.
@@ -224,6 +219,14 @@ impl Session {
             .map(|(mid, line)| (mid.to_string(), line.clone()));
         description::outgoing(sdp, &lines.collect())
     }
+}
+
+/// Reads which m-lines a participant sends on.
+fn sources(sdp: &str) -> Sources {
+    let sections = description::sections(sdp).into_iter();
+    sections
+        .map(|section| (Mid::from(section.mid.as_str()), section))
+        .collect()
 }
 
 fn without_send(direction: Direction) -> Direction {

@@ -1,7 +1,7 @@
 //! A shard by itself: panics, timeouts, other tenants.
 
 use proto::id::{CallId, GroupId, SessionId, UserId};
-use proto::rtcd::{RtcKind, RtcMessage};
+use proto::rtcd::{RtcKind, RtcMessage, SdpKind, SessionDescription};
 
 use super::*;
 use crate::session::test_epoch;
@@ -138,4 +138,64 @@ fn another_groups_session_is_unknown() {
         .filter(|output| matches!(output, Output::Closed { .. }))
         .count();
     assert_eq!(closed, 1);
+}
+
+/// What a browser offers first, shortened.
+const OFFER: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
+    m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\n\
+    a=ice-ufrag:them\r\na=ice-pwd:their-password-is-long\r\na=ice-options:trickle\r\n\
+    a=fingerprint:sha-256 11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:\
+    11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00\r\n\
+    a=setup:actpass\r\na=mid:0\r\na=sctp-port:5000\r\na=max-message-size:262144\r\n";
+
+/// Offers something; returns the kinds of messages that came back, and why the session closed.
+fn offered(shard: &mut Shard, session: &str, sdp: &str) -> (Vec<RtcKind>, Option<CloseReason>) {
+    let description = SessionDescription {
+        kind: SdpKind::Offer,
+        sdp: sdp.to_owned(),
+    };
+    let key = key(session);
+    let data = description.to_json().into_bytes();
+    let message = RtcMessage::for_session(&key.session, RtcKind::Sdp, data);
+    shard.handle_input(shard.now, Input::Control { key, message });
+    let (mut kinds, mut reason) = (Vec::new(), None);
+    for output in drain(shard) {
+        match output {
+            Output::Signal { message, .. } => kinds.push(message.kind),
+            Output::Closed { reason: why, .. } => reason = Some(why),
+            _ => {}
+        }
+    }
+    (kinds, reason)
+}
+
+#[test]
+fn a_long_offer_is_answered_if_little_of_it_is_read_and_refused_otherwise() {
+    let mut shard = Shard::new(CoreConfig::default(), test_epoch());
+    let fill = |line: &str| [OFFER, &line.repeat(300_000 / line.len())].concat();
+    let answered = (vec![RtcKind::Sdp], None);
+    let refused = (Vec::new(), Some(CloseReason::BadFirstOffer));
+    let table = [
+        (
+            fill("a=x-noise:what nobody reads in a description\r\n"),
+            &answered,
+        ),
+        (fill("a=x\r\n"), &refused),
+        (
+            fill("a=candidate:1 1 udp 1 10.0.0.1 5 typ host\r\n"),
+            &answered,
+        ),
+        (fill("a=ssrc:1 cname:what is read\r\n"), &refused),
+        (
+            fill("m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=sendrecv\r\n"),
+            &refused,
+        ),
+        (fill("a=mid:a-long-name"), &refused),
+    ];
+    for (number, (offer, expected)) in table.iter().enumerate() {
+        let session = format!("s{number}");
+        join(&mut shard, "call", &session);
+        drain(&mut shard);
+        assert_eq!(&&offered(&mut shard, &session, offer), expected, "{number}");
+    }
 }
