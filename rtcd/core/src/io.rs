@@ -107,6 +107,9 @@ pub enum Output {
     },
     /// Media, sealed, to be sent now. Give the batch back with `Shard::recycle`.
     Media(MediaBatch),
+    /// STUN requests for this ICE name are for this shard from now on; told before the participant
+    /// learns the name, and never taken back: see `Shard::knows_ufrag`.
+    Named { ufrag: String },
     /// SDP or ICE for the session, to be sent over the control socket (`rtc`).
     Signal {
         key: SessionKey,

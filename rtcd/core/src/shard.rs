@@ -195,8 +195,7 @@ impl Shard {
         Some((&call.group, kind))
     }
 
-    /// Whether a session here is reached under this ICE name: the shell asks before it hands a
-    /// datagram to another shard.
+    /// Whether a session here is reached under this ICE name.
     #[must_use]
     pub fn knows_ufrag(&self, ufrag: &str) -> bool {
         self.demux.has_name(ufrag)
@@ -264,8 +263,16 @@ impl Shard {
         };
         self.sessions.insert(key, Place { leg: id, session });
         for (session, ufrag) in ufrags {
-            self.demux.name(ufrag, Place { leg: id, session });
+            self.name(ufrag, Place { leg: id, session });
         }
+    }
+
+    fn name(&mut self, ufrag: String, place: Place) {
+        // Before the description that tells the participant.
+        self.out.push_front(Output::Named {
+            ufrag: ufrag.clone(),
+        });
+        self.demux.name(ufrag, place);
     }
 
     fn linked(&mut self, call: &CallKey, link: LinkId, message: LinkMessage) {
@@ -352,8 +359,8 @@ impl Shard {
             .drain(..)
             .map(|session| Place { leg: id, session });
         self.dirty.extend(places);
-        for (session, ufrag) in self.notes.ufrags.drain(..) {
-            self.demux.name(ufrag, Place { leg: id, session });
+        for (session, ufrag) in std::mem::take(&mut self.notes.ufrags) {
+            self.name(ufrag, Place { leg: id, session });
         }
         if self.notes.closed.is_empty() {
             return;

@@ -26,7 +26,7 @@ use tracing::{error, info};
 
 pub(crate) use inbox::{Inbox, InboxSender, ShardMessage};
 use publish::Published;
-use routes::{Route, Routes};
+use routes::Routes;
 pub(crate) use routes::{Ufrags, requested_ufrag};
 use wire::{Socket, Wire};
 
@@ -237,11 +237,7 @@ impl Driver {
                 source,
                 destination,
                 contents,
-                asked,
             } => {
-                if asked && !self.learn(&contents) {
-                    return;
-                }
                 let contents = contents.as_slice();
                 let input = Input::Datagram {
                     transport,
@@ -262,15 +258,6 @@ impl Driver {
         }
     }
 
-    /// Tells the other shards when the ufrag of a request is one of ours.
-    fn learn(&self, datagram: &[u8]) -> bool {
-        let ours = requested_ufrag(datagram).filter(|ufrag| self.shard.knows_ufrag(ufrag));
-        if let Some(ufrag) = ours {
-            self.ufrags.learn(ufrag, self.id);
-        }
-        ours.is_some()
-    }
-
     fn take_datagrams(&mut self, now: Instant) {
         for index in 0..self.wire.len() {
             for _ in 0..SOCKET_BUDGET {
@@ -289,12 +276,11 @@ impl Driver {
         let Some((arrival, contents)) = self.wire.arrival(index) else {
             return;
         };
-        let source = arrival.source;
-        let route = if self.peers.len() < 2 {
-            Route::Here
+        let (shard, ufrags, own) = (&self.shard, &self.ufrags, self.id);
+        let owner = if self.peers.len() < 2 {
+            own
         } else {
-            let (shard, ufrags, own) = (&self.shard, &self.ufrags, self.id);
-            self.routes.route(source, contents, now, |ufrag| {
+            self.routes.route(arrival.source, contents, now, |ufrag| {
                 if shard.knows_ufrag(ufrag) {
                     Some(own)
                 } else {
@@ -302,25 +288,15 @@ impl Driver {
                 }
             })
         };
-        match route {
-            Route::Here => {
-                self.until_sample = self.until_sample.checked_sub(1).unwrap_or(SAMPLE_EVERY);
-                if self.until_sample == 0 {
-                    self.timed(index, destination, now);
-                } else {
-                    self.feed(index, destination, now);
-                }
-            }
-            Route::Other(owner) => self.hand_over(owner, index, destination, false),
-            Route::AskAll => {
-                let own = self.id;
-                for peer in (0..self.peers.len())
-                    .map(ShardId)
-                    .filter(|peer| *peer != own)
-                {
-                    self.hand_over(peer, index, destination, true);
-                }
-            }
+        if owner != own {
+            self.hand_over(owner, index, destination);
+            return;
+        }
+        self.until_sample = self.until_sample.checked_sub(1).unwrap_or(SAMPLE_EVERY);
+        if self.until_sample == 0 {
+            self.timed(index, destination, now);
+        } else {
+            self.feed(index, destination, now);
         }
     }
 
@@ -349,7 +325,7 @@ impl Driver {
         }
     }
 
-    fn hand_over(&mut self, owner: ShardId, index: usize, destination: SocketAddr, asked: bool) {
+    fn hand_over(&mut self, owner: ShardId, index: usize, destination: SocketAddr) {
         let Some((arrival, contents)) = self.wire.arrival(index) else {
             return;
         };
@@ -358,7 +334,6 @@ impl Driver {
             source: arrival.source,
             destination,
             contents: contents.to_vec(),
-            asked,
         };
         let sent = self.peers.get(owner.0).map(|peer| peer.send(message));
         self.published.handed_over(matches!(sent, Some(Ok(()))));
@@ -381,6 +356,7 @@ impl Driver {
                     Transport::Tcp => self.send_frame(destination, contents),
                 },
                 Output::Media(batch) => self.send_media(batch),
+                Output::Named { ufrag } => self.ufrags.learn(ufrag, self.id),
                 Output::Signal { key, message } => self.tell(ShardEvent::Signal { key, message }),
                 Output::Voice { key, message } => self.tell(ShardEvent::Voice { key, message }),
                 Output::Closed {

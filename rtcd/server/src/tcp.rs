@@ -36,9 +36,6 @@ const MOST_STRANGERS: usize = 1024;
 const FIRST_FRAME_WITHIN: Duration = Duration::from_secs(30);
 const READ_AT_ONCE: usize = 4096;
 const WRITE_WITHIN: Duration = Duration::from_secs(10);
-/// How long the shards have to say whose a ufrag is.
-const OWNER_WITHIN: Duration = Duration::from_secs(2);
-const OWNER_PAUSE: Duration = Duration::from_millis(5);
 
 /// Where frames for one connection go.
 #[derive(Debug, Clone)]
@@ -65,10 +62,6 @@ impl Shards {
         if !matches!(sent, Some(Ok(()))) {
             self.metrics.dropped("inbox", "tcp_frame");
         }
-    }
-
-    fn all(&self) -> impl Iterator<Item = ShardId> + use<> {
-        (0..self.inboxes.len()).map(ShardId)
     }
 }
 
@@ -130,18 +123,18 @@ pub(crate) async fn serve(listener: TcpListener, shards: Shards, mut stop: watch
     }
 }
 
-/// Shards that know of a connection; they are told of its end with this value's.
+/// A connection that its shard knows of; the shard is told of its end with this value's.
 struct Opened<'a> {
     shards: &'a Shards,
+    owner: ShardId,
     source: SocketAddr,
 }
 
 impl Drop for Opened<'_> {
     fn drop(&mut self) {
         let source = self.source;
-        for shard in self.shards.all() {
-            self.shards.send(shard, ShardMessage::TcpClosed { source });
-        }
+        self.shards
+            .send(self.owner, ShardMessage::TcpClosed { source });
     }
 }
 
@@ -162,67 +155,48 @@ async fn connection(
     let Ok(Some(first)) = tokio::time::timeout(FIRST_FRAME_WITHIN, first).await else {
         return;
     };
-    let Some(ufrag) = requested_ufrag(&first).map(str::to_owned) else {
+    let Some(ufrag) = requested_ufrag(&first) else {
         shards.metrics.dropped("tcp", "no_binding_request");
         debug!("media connection does not begin with a Binding request");
         return;
     };
+    let Some(owner) = shards.ufrags.owner(ufrag) else {
+        shards.metrics.dropped("tcp", "unknown_ufrag");
+        return;
+    };
+    drop(stranger);
+    let Ok(_place) = places.try_acquire() else {
+        shards.metrics.dropped("tcp", "no_place");
+        return;
+    };
     let (sender, frames_out) = mpsc::channel(QUEUE_LEN);
-    let sender = FrameSender(sender);
-    let frame = |contents, asked| ShardMessage::Datagram {
+    let opened = ShardMessage::TcpOpened {
+        source,
+        frames: FrameSender(sender),
+    };
+    let frame = |contents| ShardMessage::Datagram {
         transport: Transport::Tcp,
         source,
         destination,
         contents,
-        asked,
     };
     let _opened = Opened {
         shards: &shards,
+        owner,
         source,
     };
-    // The owner is not known yet: every shard is asked, the one that has the ufrag answers.
-    for shard in shards.all() {
-        shards.send(
-            shard,
-            ShardMessage::TcpOpened {
-                source,
-                frames: sender.clone(),
-            },
-        );
-        shards.send(shard, frame(first.clone(), true));
-    }
-    drop(sender);
+    shards.send(owner, opened);
+    shards.send(owner, frame(first));
     let writing = write_frames(write, frames_out);
     let reading = async {
-        let Some(owner) = find_owner(&shards, &ufrag).await else {
-            shards.metrics.dropped("tcp", "unknown_ufrag");
-            return;
-        };
-        drop(stranger);
-        let Ok(_place) = places.try_acquire() else {
-            shards.metrics.dropped("tcp", "no_place");
-            return;
-        };
         while let Some(contents) = read_frame(&read, &mut frames_in).await {
-            shards.send(owner, frame(contents, false));
+            shards.send(owner, frame(contents));
         }
     };
     tokio::select! {
         () = writing => {}
         () = reading => {}
     }
-}
-
-async fn find_owner(shards: &Shards, ufrag: &str) -> Option<ShardId> {
-    let found = async {
-        loop {
-            if let Some(owner) = shards.ufrags.owner(ufrag) {
-                return owner;
-            }
-            tokio::time::sleep(OWNER_PAUSE).await;
-        }
-    };
-    tokio::time::timeout(OWNER_WITHIN, found).await.ok()
 }
 
 /// Reads one frame. `None` at the end, or when it is too long.

@@ -75,6 +75,7 @@ impl Scene {
                 Output::Signal { message, .. } => self.signal(&message),
                 Output::Transmit { .. }
                 | Output::Media(_)
+                | Output::Named { .. }
                 | Output::Voice { .. }
                 | Output::Closed { .. }
                 | Output::Linked { .. }

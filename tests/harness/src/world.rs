@@ -10,12 +10,12 @@ mod participant;
 mod style;
 mod wire;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use proto::id::{CallId, UserId};
-use proto::rtcd::{RtcKind, RtcMessage};
+use proto::rtcd::{RtcKind, RtcMessage, SessionDescription};
 use rtcd_core::{
     CallKey, CloseReason, CoreConfig, EgressPath, HostCandidate, Input, JoinRequest, LinkId,
     LinkMessage, Measurement, Output, SessionKey, Shard, Transport,
@@ -68,6 +68,8 @@ pub struct World {
     pub now: Instant,
     pub start: Instant,
     pub shards: Vec<Shard>,
+    /// ICE names that shards said are theirs.
+    names: BTreeSet<String>,
     pub participants: BTreeMap<String, Participant>,
     /// Every `Closed`, in order.
     pub closed: Vec<(String, CloseReason)>,
@@ -138,6 +140,7 @@ impl World {
             now: start,
             start,
             shards: (0..shards).map(make).collect(),
+            names: BTreeSet::new(),
             participants: BTreeMap::new(),
             closed: Vec::new(),
             voices: Vec::new(),
@@ -184,6 +187,7 @@ impl World {
 
     /// Forgets what was noted about sessions that are gone.
     pub fn forget_the_past(&mut self) {
+        self.names = BTreeSet::new();
         self.closed = Vec::new();
         self.voices = Vec::new();
         self.measured = Vec::new();
@@ -472,9 +476,11 @@ impl World {
                         "a message to the calls server names everybody"
                     );
                     self.assert_open(&key);
+                    self.assert_named(&message);
                     let name = key.session.to_string();
                     self.post(LATENCY, Parcel::Signal { name, message });
                 }
+                Output::Named { ufrag } => drop(self.names.insert(ufrag)),
                 Output::Voice { key, message } => {
                     self.assert_open(&key);
                     self.voices.push((key.session.to_string(), message.kind));
@@ -506,6 +512,22 @@ impl World {
                     }
                     return;
                 }
+            }
+        }
+    }
+
+    /// Whoever reads a description can be found under the ICE name in it.
+    fn assert_named(&self, message: &RtcMessage) {
+        if message.kind != RtcKind::Sdp {
+            return;
+        }
+        let description = SessionDescription::from_json(&message.data).expect("ours is JSON");
+        for line in description.sdp.lines() {
+            if let Some(ufrag) = line.strip_prefix("a=ice-ufrag:") {
+                assert!(
+                    self.names.contains(ufrag),
+                    "told before it was named: {ufrag}"
+                );
             }
         }
     }

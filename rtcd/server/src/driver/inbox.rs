@@ -19,9 +19,6 @@ use rtcd_core::{CallKey, JoinRequest, LinkId, LinkMessage, SessionKey, Transport
 use crate::placement::ShardId;
 use crate::tcp::FrameSender;
 
-/// Waiting messages at which a datagram that every shard is asked about is dropped: strangers can
-/// make these.
-const ASKED_DEPTH: usize = 512;
 /// Waiting messages at which a handed-over datagram is dropped.
 const DATAGRAM_DEPTH: usize = 4096;
 /// Waiting messages at which a packet of a link is dropped.
@@ -61,8 +58,6 @@ pub(crate) enum ShardMessage {
         source: SocketAddr,
         destination: SocketAddr,
         contents: Vec<u8>,
-        /// Sent to every shard: only the one that has its ufrag takes it.
-        asked: bool,
     },
     /// Frames for this address go to the connection from now on.
     TcpOpened {
@@ -93,8 +88,7 @@ impl ShardMessage {
 
     fn depth_limit(&self) -> usize {
         match self {
-            Self::Datagram { asked: true, .. } => ASKED_DEPTH,
-            Self::Datagram { asked: false, .. } => DATAGRAM_DEPTH,
+            Self::Datagram { .. } => DATAGRAM_DEPTH,
             Self::Linked {
                 message: LinkMessage::Rtp { .. },
                 ..
@@ -235,7 +229,6 @@ mod tests {
             source: address,
             destination: address,
             contents: Vec::new(),
-            asked: false,
         }
     }
 

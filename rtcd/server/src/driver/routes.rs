@@ -2,7 +2,7 @@
 //!
 //! The kernel spreads datagrams over the shards' sockets by address, not by session. In: datagrams.
 //! Out: the shard to hand each to. A Binding request names its session by ufrag; everything else
-//! from an address follows the requests from there, also a first one that every shard was asked about.
+//! from an address follows the requests from there.
 //! Invariant: a request with a foreign ufrag cannot take over an address that another session uses
 //! and keeps alive.
 //! See: RFC 8489 (STUN), RFC 8445 (ICE).
@@ -19,23 +19,13 @@ use crate::placement::ShardId;
 const KEPT_FOR: Duration = Duration::from_secs(10);
 /// An address without requests is forgotten after this time.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
-/// Requests remembered while every shard is asked about them. Anybody can send such requests.
-const MOST_ASKED: usize = 1024;
 const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 const BINDING_REQUEST: [u8; 2] = [0, 1];
 const USERNAME: [u8; 2] = [0, 6];
 const HEADER_LEN: usize = 20;
 
-/// Where a datagram goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Route {
-    Here,
-    Other(ShardId),
-    /// Nobody is known to have this ufrag: ask every shard.
-    AskAll,
-}
-
-/// Owners of ufrags, for all shards of a node. Read only for Binding requests.
+/// Owners of ufrags, for all shards of a node: told when a session gets its ufrag, which is before
+/// its participant knows it. Read only for Binding requests.
 #[derive(Debug, Default)]
 pub(crate) struct Ufrags(RwLock<HashMap<String, ShardId>>);
 
@@ -48,9 +38,9 @@ impl Ufrags {
             .copied()
     }
 
-    pub(crate) fn learn(&self, ufrag: &str, owner: ShardId) {
+    pub(crate) fn learn(&self, ufrag: String, owner: ShardId) {
         let mut owners = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        owners.insert(ufrag.to_owned(), owner);
+        owners.insert(ufrag, owner);
     }
 
     /// Forgets the ufrags of a shard that it no longer has.
@@ -71,9 +61,6 @@ struct Owned {
 pub(crate) struct Routes {
     own: ShardId,
     addresses: HashMap<SocketAddr, Owned>,
-    /// Ufrags of requests that every shard was asked about. The owner has answered before anything
-    /// else comes from there, and some browsers do not repeat the request for seconds.
-    asked: HashMap<SocketAddr, String>,
 }
 
 impl Routes {
@@ -81,62 +68,44 @@ impl Routes {
         Self {
             own,
             addresses: HashMap::new(),
-            asked: HashMap::new(),
         }
     }
 
-    /// Finds the shard for a datagram. `owner` answers who has a ufrag.
+    /// Finds the shard for a datagram: this one, if nothing is known. `owner` answers who has a
+    /// ufrag.
     pub(crate) fn route(
         &mut self,
         source: SocketAddr,
         datagram: &[u8],
         now: Instant,
         owner: impl FnOnce(&str) -> Option<ShardId>,
-    ) -> Route {
+    ) -> ShardId {
         let Some(ufrag) = requested_ufrag(datagram) else {
-            if !self.addresses.contains_key(&source)
-                && let Some(by) = self.asked.get(&source).and_then(|ufrag| owner(ufrag))
-            {
-                self.asked.remove(&source);
-                self.follow(source, by, now);
-            }
-            return self
-                .addresses
-                .get(&source)
-                .map_or(Route::Here, |owned| self.to(owned.by));
+            let owned = self.addresses.get(&source);
+            return owned.map_or(self.own, |owned| owned.by);
         };
         let Some(owner) = owner(ufrag) else {
-            if self.asked.len() >= MOST_ASKED {
-                self.asked.clear();
-            }
-            self.asked.insert(source, ufrag.to_owned());
-            return Route::AskAll;
+            return self.own;
         };
         let kept = self.addresses.get(&source).is_some_and(|owned| {
             owned.by != owner && now.saturating_duration_since(owned.last_request) < KEPT_FOR
         });
         if !kept {
-            self.follow(source, owner, now);
+            self.addresses.insert(
+                source,
+                Owned {
+                    by: owner,
+                    last_request: now,
+                },
+            );
         }
-        self.to(owner)
-    }
-
-    fn follow(&mut self, source: SocketAddr, by: ShardId, last_request: Instant) {
-        self.addresses.insert(source, Owned { by, last_request });
+        owner
     }
 
     /// Forgets addresses that are not in use.
     pub(crate) fn sweep(&mut self, now: Instant) {
         self.addresses
             .retain(|_, owned| now.saturating_duration_since(owned.last_request) < FORGOTTEN_AFTER);
-    }
-
-    fn to(&self, shard: ShardId) -> Route {
-        if shard == self.own {
-            Route::Here
-        } else {
-            Route::Other(shard)
-        }
     }
 }
 
@@ -203,39 +172,12 @@ mod tests {
         let mut routes = Routes::new(A);
         let now = Instant::now();
         let source = address(1);
-        assert_eq!(routes.route(source, RTP, now, |_| None), Route::Here);
-        assert_eq!(
-            routes.route(source, &request("x"), now, |_| None),
-            Route::AskAll
-        );
-        assert_eq!(
-            routes.route(source, &request("x"), now, |_| Some(B)),
-            Route::Other(B)
-        );
-        assert_eq!(routes.route(source, RTP, now, |_| None), Route::Other(B));
+        assert_eq!(routes.route(source, RTP, now, |_| None), A);
+        assert_eq!(routes.route(source, &request("x"), now, |_| None), A);
+        assert_eq!(routes.route(source, &request("x"), now, |_| Some(B)), B);
+        assert_eq!(routes.route(source, RTP, now, |_| None), B);
         routes.sweep(now + FORGOTTEN_AFTER);
-        assert_eq!(routes.route(source, RTP, now, |_| None), Route::Here);
-    }
-
-    #[test]
-    fn what_follows_a_request_that_all_were_asked_about_finds_its_owner() {
-        let mut routes = Routes::new(A);
-        let now = Instant::now();
-        let ask =
-            |routes: &mut Routes, port| routes.route(address(port), &request("x"), now, |_| None);
-        assert_eq!(ask(&mut routes, 1), Route::AskAll);
-        assert_eq!(routes.route(address(1), RTP, now, |_| None), Route::Here);
-        let known = |ufrag: &str| (ufrag == "x").then_some(B);
-        assert_eq!(routes.route(address(1), RTP, now, known), Route::Other(B));
-        assert_eq!(
-            routes.route(address(1), RTP, now, |_| None),
-            Route::Other(B)
-        );
-
-        for port in 1..=u16::try_from(MOST_ASKED * 2).unwrap() {
-            ask(&mut routes, port);
-        }
-        assert!(routes.asked.len() <= MOST_ASKED, "{}", routes.asked.len());
+        assert_eq!(routes.route(source, RTP, now, |_| None), A);
     }
 
     #[test]
@@ -243,28 +185,22 @@ mod tests {
         let mut routes = Routes::new(A);
         let now = Instant::now();
         let source = address(1);
-        assert_eq!(
-            routes.route(source, &request("mine"), now, |_| Some(A)),
-            Route::Here
-        );
-        assert_eq!(
-            routes.route(source, &request("other"), now, |_| Some(B)),
-            Route::Other(B)
-        );
-        assert_eq!(routes.route(source, RTP, now, |_| None), Route::Here);
+        assert_eq!(routes.route(source, &request("mine"), now, |_| Some(A)), A);
+        assert_eq!(routes.route(source, &request("other"), now, |_| Some(B)), B);
+        assert_eq!(routes.route(source, RTP, now, |_| None), A);
         let later = now + KEPT_FOR;
         assert_eq!(
             routes.route(source, &request("other"), later, |_| Some(B)),
-            Route::Other(B)
+            B
         );
-        assert_eq!(routes.route(source, RTP, later, |_| None), Route::Other(B));
+        assert_eq!(routes.route(source, RTP, later, |_| None), B);
     }
 
     #[test]
     fn a_shard_forgets_only_its_own_ufrags() {
         let ufrags = Ufrags::default();
-        ufrags.learn("a", A);
-        ufrags.learn("b", B);
+        ufrags.learn("a".to_owned(), A);
+        ufrags.learn("b".to_owned(), B);
         ufrags.retain(A, |_| false);
         assert_eq!((ufrags.owner("a"), ufrags.owner("b")), (None, Some(B)));
     }
