@@ -24,7 +24,9 @@ use tracing::{info, warn};
 
 use crate::config::{IceServerKind, RtcConfig, TurnConfig};
 use crate::control::ShardEvent;
-use credentials::Credentials;
+
+pub use allocation::{Allocation, Event};
+pub use credentials::Credentials;
 
 /// Relayed addresses at once, each with a socket of ours; further sessions do without.
 const MOST_RELAYS: usize = 4096;
