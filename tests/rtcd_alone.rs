@@ -292,6 +292,8 @@ async fn who_reaches_a_relay_only_is_heard_and_hears() {
         ben.speak().await;
         ben.hears("anna").await;
         anna.hears("ben").await;
+        let metrics = node.metrics().await;
+        assert!(metrics.contains("rtcd_rtc_relays_total 2\n"), "{metrics}");
         anna.leave().await;
         client.closed_once("anna").await;
         node.stop().await;
