@@ -13,6 +13,8 @@
 
 #[path = "rtcd_alone/control.rs"]
 mod control;
+#[path = "rtcd_alone/engine.rs"]
+mod engine;
 #[path = "rtcd_alone/participant.rs"]
 mod participant;
 #[path = "rtcd_alone/relay.rs"]
@@ -26,7 +28,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use control::Node;
-use participant::{Participant, Reach};
+use engine::Reach;
+use participant::Participant;
 use proto::id::SessionId;
 use proto::rtcd::{ControlMessage, RtcKind, RtcMessage, TrackType};
 use wired::{Way, Wired};
