@@ -186,6 +186,29 @@ fn cores_pull_in_no_runtime_socket_or_database() {
 }
 
 #[test]
+fn faults_are_injected_in_tests_only() {
+    for package in metadata().workspace_packages() {
+        for dependency in &package.dependencies {
+            let asks = dependency.features.iter().any(|f| f == "fault-injection");
+            assert!(
+                !asks || dependency.kind == DependencyKind::Development,
+                "`{}` turns on `fault-injection` of `{}`: only [dev-dependencies] may",
+                package.name,
+                dependency.name
+            );
+        }
+        let features = package.features.iter();
+        let mut leaking =
+            features.filter(|(_, on)| on.iter().any(|f| f.contains("fault-injection")));
+        assert!(
+            leaking.next().is_none(),
+            "a feature of `{}` injects faults",
+            package.name
+        );
+    }
+}
+
+#[test]
 fn cores_keep_their_purity_file() {
     for core in ["rtcd/core", "signalling/core"] {
         let text = fs::read_to_string(root().join(core).join("clippy.toml"))

@@ -13,6 +13,8 @@
 
 #[path = "rtcd_alone/control.rs"]
 mod control;
+#[path = "rtcd_alone/engine.rs"]
+mod engine;
 #[path = "rtcd_alone/participant.rs"]
 mod participant;
 #[path = "rtcd_alone/relay.rs"]
@@ -26,7 +28,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use control::Node;
-use participant::{Participant, Reach};
+use engine::Reach;
+use participant::Participant;
 use proto::id::SessionId;
 use proto::rtcd::{ControlMessage, RtcKind, RtcMessage, TrackType};
 use wired::{Way, Wired};
@@ -292,6 +295,8 @@ async fn who_reaches_a_relay_only_is_heard_and_hears() {
         ben.speak().await;
         ben.hears("anna").await;
         anna.hears("ben").await;
+        let metrics = node.metrics().await;
+        assert!(metrics.contains("rtcd_rtc_relays_total 2\n"), "{metrics}");
         anna.leave().await;
         client.closed_once("anna").await;
         node.stop().await;
@@ -367,4 +372,44 @@ async fn people_talk_over_tcp_of_either_family() {
             node.stop().await;
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_panics_ends_alone() {
+    let node = Node::start(ONE_SHARD.shards, ONE_SHARD.leg_sessions).await;
+    let client = node.client("clientA").await;
+    let udp = Way::Udp(node.udp_addr());
+    let carl = Wired::join(&client, "whole", "carl", udp).await;
+    let dora = Wired::join(&client, "whole", "dora", udp).await;
+    carl.speak();
+    dora.hears("carl").await;
+    // A name that makes rtcd panic, in tests only.
+    let broken = Participant::join(&client, "broken", "panics-when-muted").await;
+    let anna = Participant::join(&client, "broken", "anna").await;
+    broken.speak().await;
+    anna.hears("panics-when-muted").await;
+    dora.hears("carl").await;
+
+    broken.control(RtcKind::Mute, Vec::new()).await;
+    client.closed_once("panics-when-muted").await;
+    client.closed_once("anna").await;
+    dora.hears("carl").await;
+    dora.hears("carl").await;
+    let numbers = dora.numbers_of("carl");
+    assert!(
+        numbers.windows(2).all(|pair| pair[1] == pair[0] + 1),
+        "packets lost or doubled beside a panic: {numbers:?}"
+    );
+    assert_eq!((client.closes("carl"), client.closes("dora")), (0, 0));
+    let metrics = node.metrics().await;
+    assert!(
+        metrics.contains("rtcd_call_panics_total 1\n"),
+        "the panic is counted: {metrics}"
+    );
+    // The name of the call is free again.
+    let eva = Participant::join(&client, "broken", "eva").await;
+    let finn = Participant::join(&client, "broken", "finn").await;
+    eva.speak().await;
+    finn.hears("eva").await;
+    node.stop().await;
 }

@@ -79,6 +79,12 @@ impl Node {
         self.running.udp_addr()
     }
 
+    pub(crate) async fn metrics(&self) -> String {
+        let url = format!("http://{}/metrics", self.running.http_addr());
+        let answer = reqwest::get(url).await.unwrap();
+        answer.text().await.unwrap()
+    }
+
     /// Sends what no participant sends to the media port.
     pub(crate) async fn throw_at_media_port(&self) {
         let target = self.running.udp_addr();

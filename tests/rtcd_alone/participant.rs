@@ -1,5 +1,7 @@
 //! A participant on webrtc-rs: offers first, opens `calls-dc`, takes the lock before it negotiates
 //! again, answers what the server offers.
+//!
+//! Not here: which media it speaks, and which way it reaches the node (`engine`).
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -14,78 +16,26 @@ use proto::rtcd::{
     SdpKind, SessionDescription, TrackType, parse_track_id,
 };
 use tokio::sync::mpsc;
-use webrtc::api::interceptor_registry::register_default_interceptors;
-use webrtc::api::media_engine::{MIME_TYPE_OPUS, MIME_TYPE_VP8, MediaEngine};
-use webrtc::api::setting_engine::SettingEngine;
-use webrtc::api::{API, APIBuilder};
+use webrtc::api::media_engine::{MIME_TYPE_OPUS, MIME_TYPE_VP8};
 use webrtc::data_channel::RTCDataChannel;
 use webrtc::data_channel::data_channel_message::DataChannelMessage;
-use webrtc::ice::mdns::MulticastDnsMode;
-use webrtc::ice::network_type::NetworkType;
-use webrtc::ice_transport::ice_candidate::RTCIceCandidateInit;
-use webrtc::interceptor::registry::Registry;
 use webrtc::media::Sample;
 use webrtc::peer_connection::RTCPeerConnection;
 use webrtc::peer_connection::configuration::RTCConfiguration;
 use webrtc::peer_connection::sdp::session_description::RTCSessionDescription;
 use webrtc::rtp::extension::audio_level_extension::AudioLevelExtension;
-use webrtc::rtp_transceiver::rtp_codec::{
-    RTCRtpCodecCapability, RTCRtpCodecParameters, RTCRtpHeaderExtensionCapability, RTPCodecType,
-};
+use webrtc::rtp_transceiver::rtp_codec::RTCRtpCodecCapability;
 use webrtc::track::track_local::TrackLocal;
 use webrtc::track::track_local::track_local_static_sample::TrackLocalStaticSample;
 use webrtc::track::track_remote::TrackRemote;
 
 use super::control::{Client, PATIENCE, eventually};
+use super::engine::{Reach, Track, api, wrapped_candidate};
 
 /// Packets that prove that media flows now.
 const SOME: usize = 25;
 /// Silence that proves that media does not flow: many packets long.
 const SILENCE: Duration = Duration::from_millis(600);
-
-/// A track as it arrives.
-#[derive(Debug, Clone)]
-pub(crate) struct Track {
-    pub(crate) stream_id: String,
-    /// The media map named its m-line before it came.
-    pub(crate) announced: bool,
-    /// Packets that carried the publisher's mark.
-    packets: usize,
-    last_seq: Option<u16>,
-    gaps: usize,
-}
-
-/// Which of the server's candidates a participant makes use of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reach {
-    All,
-    Ipv6,
-    /// As behind a network that lets nothing through but the way to a relay.
-    RelayOnly,
-}
-
-impl Reach {
-    fn allows(self, candidate: &str) -> bool {
-        match self {
-            Self::All | Self::Ipv6 => true,
-            Self::RelayOnly => candidate.contains(" typ relay"),
-        }
-    }
-
-    fn network(self) -> NetworkType {
-        match self {
-            Self::All | Self::RelayOnly => NetworkType::Udp4,
-            Self::Ipv6 => NetworkType::Udp6,
-        }
-    }
-
-    /// Leaves out the candidates of a description.
-    fn narrow(self, sdp: &str) -> String {
-        sdp.split_inclusive('\n')
-            .filter(|line| !line.starts_with("a=candidate:") || self.allows(line))
-            .collect()
-    }
-}
 
 type Tracks = Mutex<BTreeMap<(TrackType, String), Track>>;
 
@@ -545,17 +495,6 @@ impl Participant {
     }
 }
 
-/// Reads a candidate of the server: wrapped, never bare.
-fn wrapped_candidate(json: &[u8]) -> RTCIceCandidateInit {
-    let value: serde_json::Value = serde_json::from_slice(json).unwrap();
-    assert_eq!(value["type"], "candidate");
-    let candidate = value["candidate"]["candidate"].as_str().unwrap().to_owned();
-    RTCIceCandidateInit {
-        candidate,
-        ..Default::default()
-    }
-}
-
 /// Counts the packets of a track that carry the publisher's mark.
 async fn receive(inner: std::sync::Weak<Inner>, track: Arc<TrackRemote>, mid: String) {
     let (kind, publisher) = parse_track_id(&track.id()).expect("track ids name type and publisher");
@@ -579,66 +518,9 @@ async fn receive(inner: std::sync::Weak<Inner>, track: Arc<TrackRemote>, mid: St
             "payload of {publisher} has been changed"
         );
         let mut tracks = inner.tracks.lock().unwrap();
-        let entry = tracks.entry(key.clone()).or_insert_with(|| Track {
-            stream_id: track.stream_id(),
-            announced,
-            packets: 0,
-            last_seq: None,
-            gaps: 0,
-        });
-        let seq = packet.header.sequence_number;
-        if entry
-            .last_seq
-            .is_some_and(|last| seq != last.wrapping_add(1))
-        {
-            entry.gaps += 1;
-        }
-        entry.last_seq = Some(seq);
-        entry.packets += 1;
+        let entry = tracks
+            .entry(key.clone())
+            .or_insert_with(|| Track::new(track.stream_id(), announced));
+        entry.note(packet.header.sequence_number);
     }
-}
-
-fn api(reach: Reach) -> API {
-    // webrtc-rs asks for the process's choice; an earlier test of this process may have made it.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let mut media = MediaEngine::default();
-    let opus = RTCRtpCodecCapability {
-        mime_type: MIME_TYPE_OPUS.to_owned(),
-        clock_rate: 48_000,
-        channels: 2,
-        sdp_fmtp_line: "minptime=10;useinbandfec=1".to_owned(),
-        rtcp_feedback: Vec::new(),
-    };
-    let vp8 = RTCRtpCodecCapability {
-        mime_type: MIME_TYPE_VP8.to_owned(),
-        clock_rate: 90_000,
-        ..Default::default()
-    };
-    for (capability, payload_type, kind) in [
-        (opus, 111, RTPCodecType::Audio),
-        (vp8, 96, RTPCodecType::Video),
-    ] {
-        let codec = RTCRtpCodecParameters {
-            capability,
-            payload_type,
-            ..Default::default()
-        };
-        media.register_codec(codec, kind).unwrap();
-    }
-    let uri = "urn:ietf:params:rtp-hdrext:ssrc-audio-level".to_owned();
-    let level = RTCRtpHeaderExtensionCapability { uri };
-    media
-        .register_header_extension(level, RTPCodecType::Audio, None)
-        .unwrap();
-    let registry = register_default_interceptors(Registry::new(), &mut media).unwrap();
-    let mut settings = SettingEngine::default();
-    settings.set_include_loopback_candidate(true);
-    settings.set_ip_filter(Box::new(|address: IpAddr| address.is_loopback()));
-    settings.set_network_types(vec![reach.network()]);
-    settings.set_ice_multicast_dns_mode(MulticastDnsMode::Disabled);
-    APIBuilder::new()
-        .with_media_engine(media)
-        .with_interceptor_registry(registry)
-        .with_setting_engine(settings)
-        .build()
 }

@@ -89,8 +89,6 @@ pub(crate) struct Leg {
     speakers: Speakers,
     lanes: Vec<Lane>,
     events: Vec<SessionEvent>,
-    #[cfg(test)]
-    pub(crate) panic_on_mute: bool,
 }
 
 impl Leg {
@@ -108,8 +106,6 @@ impl Leg {
             speakers: Speakers::default(),
             lanes: Vec::new(),
             events: Vec::new(),
-            #[cfg(test)]
-            panic_on_mute: false,
         }
     }
 

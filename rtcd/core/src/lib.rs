@@ -11,6 +11,8 @@ mod cache;
 mod config;
 mod counters;
 mod egress;
+#[cfg(any(test, feature = "fault-injection"))]
+mod fault;
 mod io;
 mod keyframes;
 mod leg;

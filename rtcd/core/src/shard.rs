@@ -422,11 +422,6 @@ impl Shard {
             self.out.push_back(Output::Closed { key, call, reason });
         }
     }
-
-    #[cfg(test)]
-    pub(crate) fn leg_for_test(&mut self, call: &CallKey) -> Option<&mut Leg> {
-        self.legs.get_mut(self.leg_by_call.get(call)?)
-    }
 }
 
 #[cfg(test)]

@@ -21,11 +21,11 @@ mod placement;
 mod signals;
 mod store;
 mod strangers;
-mod stun;
+pub mod stun;
 mod system;
 mod tcp;
 pub mod telemetry;
-mod turn;
+pub mod turn;
 mod udp;
 mod ws;
 

@@ -185,6 +185,8 @@ pub(crate) struct Own {
     pub(crate) inbox_depth: IntGaugeVec,
     /// Legs of calls; more than calls when calls are spread over shards.
     pub(crate) legs: IntGauge,
+    /// Relayed addresses of this node at TURN servers, had or asked for.
+    pub(crate) relays: IntGauge,
     pub(crate) draining: IntGauge,
 }
 
@@ -229,6 +231,7 @@ impl Own {
                 &["shard"],
             )?,
             legs: make.gauge("rtc_legs_total", "Legs of calls over all shards")?,
+            relays: make.gauge("rtc_relays_total", "Relayed addresses at TURN servers")?,
             draining: make.gauge("draining", "1 while the node waits for its calls to end")?,
         })
     }

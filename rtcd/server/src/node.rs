@@ -82,7 +82,8 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         shard_over: Arc::clone(&shard_over),
         stopped: stopped.clone(),
     };
-    let relays = Relays::new(&config.rtc, &udp_addrs, shell.events.clone());
+    let in_use = shell.metrics.own.relays.clone();
+    let relays = Relays::new(&config.rtc, &udp_addrs, shell.events.clone(), in_use);
     let (inboxes, shards) =
         media.start(&core_config(&config.rtc, &candidates), &shell, &mut tasks)?;
     let control = Arc::new(Control::new(

@@ -5,7 +5,7 @@
 //! `message`: the bytes, also those of TURN.
 //! See: RFC 8489 (Binding), 14.2 (XOR-MAPPED-ADDRESS).
 
-pub(crate) mod message;
+pub mod message;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -16,6 +16,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use prometheus::IntGauge;
 use proto::rtcd::{IceCandidate, RtcKind, RtcMessage, SessionDescription};
 use rtcd_core::SessionKey;
 use tokio::sync::Semaphore;
@@ -24,7 +25,9 @@ use tracing::{info, warn};
 
 use crate::config::{IceServerKind, RtcConfig, TurnConfig};
 use crate::control::ShardEvent;
-use credentials::Credentials;
+
+pub use allocation::{Allocation, Event};
+pub use credentials::Credentials;
 
 /// Relayed addresses at once, each with a socket of ours; further sessions do without.
 const MOST_RELAYS: usize = 4096;
@@ -40,6 +43,7 @@ pub(crate) struct Relays {
     media: SocketAddr,
     events: UnboundedSender<ShardEvent>,
     places: Arc<Semaphore>,
+    in_use: IntGauge,
 }
 
 /// A TURN server, with its own credentials where the operator has written some.
@@ -61,6 +65,7 @@ impl Relays {
         config: &RtcConfig,
         listening: &[SocketAddr],
         events: UnboundedSender<ShardEvent>,
+        in_use: IntGauge,
     ) -> Option<Self> {
         let written = config
             .ice_servers
@@ -107,6 +112,7 @@ impl Relays {
             media,
             events,
             places: Arc::new(Semaphore::new(MOST_RELAYS)),
+            in_use,
         })
     }
 
@@ -132,8 +138,11 @@ impl Relays {
             .collect();
         let (peers, receiver) = mpsc::channel(QUEUE_LEN);
         let (media, events, key) = (self.media, self.events.clone(), key.clone());
+        let in_use = self.in_use.clone();
+        in_use.inc();
         tokio::spawn(async move {
             relay::run(&key, servers, media, receiver, &events).await;
+            in_use.dec();
             drop(place);
         });
         Some(Relay { peers })

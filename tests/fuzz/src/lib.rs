@@ -4,6 +4,7 @@
 //! `parsing`: what is only read (control messages, data channel, TCP framing, opened
 //! media packets, configuration).
 //! `session`: what reaches a session that nobody has proved anything to (offers, datagrams).
+//! `relayed`: what a TURN server sends.
 //! `call`: what a participant of a running call can do, and what a stranger can do to it.
 //! `bytes`: how a target reads its orders from an input. `mutate`: inputs from inputs.
 //! Seeds lie in `seeds/<target>/`; `tests/replay.rs` runs them and what is made of them with every
@@ -14,6 +15,7 @@ mod bytes;
 mod call;
 pub mod mutate;
 mod parsing;
+mod relayed;
 mod session;
 
 /// Something that takes bytes from outside.
@@ -26,7 +28,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     Target {
         name: "control",
         run: parsing::control,
@@ -51,6 +53,11 @@ pub const TARGETS: [Target; 8] = [
         name: "config",
         run: parsing::config,
         mutations: 4000,
+    },
+    Target {
+        name: "relayed",
+        run: relayed::relayed,
+        mutations: 20_000,
     },
     Target {
         name: "offer",

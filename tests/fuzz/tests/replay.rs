@@ -109,6 +109,11 @@ fn configurations() {
 }
 
 #[test]
+fn answers_of_turn_servers() {
+    replay("relayed");
+}
+
+#[test]
 fn session_descriptions() {
     replay("offer");
 }

@@ -14,10 +14,14 @@ fn key(session: &str) -> SessionKey {
 }
 
 fn join(shard: &mut Shard, call: &str, session: &str) {
+    join_as("u", shard, call, session);
+}
+
+fn join_as(user: &str, shard: &mut Shard, call: &str, session: &str) {
     let request = JoinRequest {
         key: key(session),
         call: CallId::parse(call).unwrap(),
-        user: UserId::parse("u").unwrap(),
+        user: UserId::parse(user).unwrap(),
         channel: None,
         av1_support: false,
         dc_signalling: true,
@@ -39,15 +43,11 @@ fn drain(shard: &mut Shard) -> Vec<Output> {
 #[test]
 fn a_panic_ends_its_call_and_no_other() {
     let mut shard = Shard::new(CoreConfig::default(), test_epoch());
-    for (call, session) in [("broken", "a"), ("broken", "b"), ("whole", "c")] {
+    join_as("panics-when-muted", &mut shard, "broken", "a");
+    for (call, session) in [("broken", "b"), ("whole", "c")] {
         join(&mut shard, call, session);
     }
     drain(&mut shard);
-    let broken = CallKey {
-        group: key("a").group,
-        call: CallId::parse("broken").unwrap(),
-    };
-    shard.leg_for_test(&broken).unwrap().panic_on_mute = true;
     let mute = |session| RtcMessage::for_session(&key(session).session, RtcKind::Mute, Vec::new());
     shard.handle_input(
         shard.now,

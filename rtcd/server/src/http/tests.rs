@@ -146,6 +146,10 @@ async fn open_endpoints_answer() {
     ] {
         assert!(version[key].is_string(), "{key}");
     }
+    // What a build does not know of itself is empty, as at the reference; never these.
+    for key in ["goVersion", "goOS", "goArch"] {
+        assert_ne!(version[key], "", "{key}");
+    }
 
     let deadline = tokio::time::Instant::now() + Duration::from_secs(2);
     loop {

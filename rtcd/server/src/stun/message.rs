@@ -12,43 +12,49 @@ pub(crate) const COOKIE: u32 = 0x2112_a442;
 const HEADER_LEN: usize = 20;
 const INTEGRITY_LEN: usize = 20;
 
-pub(crate) type TransactionId = [u8; 12];
+pub type TransactionId = [u8; 12];
 
 /// What a message asks for or answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Method(pub(crate) u8);
+pub struct Method(pub u8);
 
 impl Method {
-    pub(crate) const BINDING: Self = Self(1);
-    pub(crate) const ALLOCATE: Self = Self(3);
-    pub(crate) const REFRESH: Self = Self(4);
-    pub(crate) const SEND: Self = Self(6);
-    pub(crate) const DATA: Self = Self(7);
-    pub(crate) const CREATE_PERMISSION: Self = Self(8);
-    pub(crate) const CHANNEL_BIND: Self = Self(9);
+    pub const BINDING: Self = Self(1);
+    pub const ALLOCATE: Self = Self(3);
+    pub const REFRESH: Self = Self(4);
+    pub const SEND: Self = Self(6);
+    pub const DATA: Self = Self(7);
+    pub const CREATE_PERMISSION: Self = Self(8);
+    pub const CHANNEL_BIND: Self = Self(9);
 }
 
 /// The kind of an attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Kind(u16);
+pub struct Kind(u16);
 
 impl Kind {
-    pub(crate) const USERNAME: Self = Self(0x0006);
-    pub(crate) const MESSAGE_INTEGRITY: Self = Self(0x0008);
-    pub(crate) const ERROR_CODE: Self = Self(0x0009);
-    pub(crate) const CHANNEL_NUMBER: Self = Self(0x000c);
-    pub(crate) const LIFETIME: Self = Self(0x000d);
-    pub(crate) const XOR_PEER_ADDRESS: Self = Self(0x0012);
-    pub(crate) const DATA: Self = Self(0x0013);
-    pub(crate) const REALM: Self = Self(0x0014);
-    pub(crate) const NONCE: Self = Self(0x0015);
-    pub(crate) const XOR_RELAYED_ADDRESS: Self = Self(0x0016);
-    pub(crate) const REQUESTED_TRANSPORT: Self = Self(0x0019);
-    pub(crate) const XOR_MAPPED_ADDRESS: Self = Self(0x0020);
+    pub const USERNAME: Self = Self(0x0006);
+    pub const MESSAGE_INTEGRITY: Self = Self(0x0008);
+    pub const ERROR_CODE: Self = Self(0x0009);
+    pub const CHANNEL_NUMBER: Self = Self(0x000c);
+    pub const LIFETIME: Self = Self(0x000d);
+    pub const XOR_PEER_ADDRESS: Self = Self(0x0012);
+    pub const DATA: Self = Self(0x0013);
+    pub const REALM: Self = Self(0x0014);
+    pub const NONCE: Self = Self(0x0015);
+    pub const XOR_RELAYED_ADDRESS: Self = Self(0x0016);
+    pub const REQUESTED_TRANSPORT: Self = Self(0x0019);
+    pub const XOR_MAPPED_ADDRESS: Self = Self(0x0020);
+}
+
+impl From<[u8; 2]> for Kind {
+    fn from(bytes: [u8; 2]) -> Self {
+        Self(u16::from_be_bytes(bytes))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Class {
+pub enum Class {
     Request,
     Indication,
     Success,
@@ -68,16 +74,16 @@ impl Class {
 
 /// A message that was read.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Message<'a> {
-    pub(crate) method: Method,
-    pub(crate) class: Class,
-    pub(crate) id: TransactionId,
+pub struct Message<'a> {
+    pub method: Method,
+    pub class: Class,
+    pub id: TransactionId,
     whole: &'a [u8],
 }
 
 impl<'a> Message<'a> {
     /// Reads one message; what follows its length is not looked at.
-    pub(crate) fn parse(bytes: &'a [u8]) -> Option<Self> {
+    pub fn parse(bytes: &'a [u8]) -> Option<Self> {
         let [high, low] = *bytes.first_chunk::<2>()?;
         let len = usize::from(u16::from_be_bytes(*bytes.get(2..4)?.first_chunk()?));
         let whole = bytes.get(..HEADER_LEN.checked_add(len)?)?;
@@ -102,32 +108,32 @@ impl<'a> Message<'a> {
     }
 
     /// Returns the value of the first attribute of a kind.
-    pub(crate) fn get(&self, kind: Kind) -> Option<&'a [u8]> {
+    pub fn get(&self, kind: Kind) -> Option<&'a [u8]> {
         self.attributes()
             .find(|(found, _, _)| *found == kind)
             .map(|(_, value, _)| value)
     }
 
-    pub(crate) fn number(&self, kind: Kind) -> Option<u32> {
+    pub fn number(&self, kind: Kind) -> Option<u32> {
         self.get(kind)?.try_into().ok().map(u32::from_be_bytes)
     }
 
-    pub(crate) fn text(&self, kind: Kind) -> Option<&'a str> {
+    pub fn text(&self, kind: Kind) -> Option<&'a str> {
         std::str::from_utf8(self.get(kind)?).ok()
     }
 
-    pub(crate) fn address(&self, kind: Kind) -> Option<SocketAddr> {
+    pub fn address(&self, kind: Kind) -> Option<SocketAddr> {
         xored(self.get(kind)?, self.id)
     }
 
     /// Returns the code of an error answer, such as 401.
-    pub(crate) fn error_code(&self) -> Option<u16> {
+    pub fn error_code(&self) -> Option<u16> {
         let [_, _, class, number] = *self.get(Kind::ERROR_CODE)?.first_chunk()?;
         Some(u16::from(class & 7) * 100 + u16::from(number))
     }
 
     /// Whether the sender has the key.
-    pub(crate) fn is_authentic(&self, key: &[u8]) -> bool {
+    pub fn is_authentic(&self, key: &[u8]) -> bool {
         let found = self
             .attributes()
             .find(|(kind, _, _)| *kind == Kind::MESSAGE_INTEGRITY);
@@ -147,20 +153,20 @@ impl<'a> Message<'a> {
             let value = whole.get(at + 4..at + 4 + len)?;
             let begin = at;
             at += 4 + len.next_multiple_of(4);
-            Some((Kind(u16::from_be_bytes([a, b])), value, begin))
+            Some((Kind::from([a, b]), value, begin))
         })
     }
 }
 
 /// A message that is being written.
 #[derive(Debug)]
-pub(crate) struct Builder {
+pub struct Builder {
     bytes: Vec<u8>,
     id: TransactionId,
 }
 
 impl Builder {
-    pub(crate) fn new(method: Method, class: Class, id: TransactionId) -> Self {
+    pub fn new(method: Method, class: Class, id: TransactionId) -> Self {
         let [high, low] = class.bits();
         let mut bytes = vec![high, low | method.0, 0, 0];
         bytes.extend(COOKIE.to_be_bytes());
@@ -168,7 +174,7 @@ impl Builder {
         Self { bytes, id }
     }
 
-    pub(crate) fn attribute(mut self, kind: Kind, value: &[u8]) -> Self {
+    pub fn attribute(mut self, kind: Kind, value: &[u8]) -> Self {
         let len = u16::try_from(value.len()).unwrap_or(u16::MAX);
         let value = value.get(..usize::from(len)).unwrap_or_default();
         self.bytes.extend(kind.0.to_be_bytes());
@@ -179,19 +185,19 @@ impl Builder {
         self
     }
 
-    pub(crate) fn address(self, kind: Kind, address: SocketAddr) -> Self {
+    pub fn address(self, kind: Kind, address: SocketAddr) -> Self {
         let id = self.id;
         self.attribute(kind, &xor(address, id))
     }
 
     /// Ends a message that is signed with a key.
-    pub(crate) fn finish_signed(self, key: &[u8]) -> Vec<u8> {
+    pub fn finish_signed(self, key: &[u8]) -> Vec<u8> {
         let mac = integrity(key, &self.bytes).map(|mac| mac.finalize().into_bytes());
         let mac = mac.as_deref().unwrap_or_default();
         self.attribute(Kind::MESSAGE_INTEGRITY, mac).finish()
     }
 
-    pub(crate) fn finish(mut self) -> Vec<u8> {
+    pub fn finish(mut self) -> Vec<u8> {
         set_len(&mut self.bytes, 0);
         self.bytes
     }

@@ -31,7 +31,7 @@ const STALE_NONCE: u16 = 438;
 
 /// What the owner is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Event {
+pub enum Event {
     /// The relayed address is ours.
     Relayed(SocketAddr),
     /// A peer has sent something.
@@ -75,7 +75,7 @@ struct Challenge {
 
 /// One relayed address.
 #[derive(Debug)]
-pub(super) struct Allocation {
+pub struct Allocation {
     credentials: Credentials,
     challenge: Option<Challenge>,
     is_up: bool,
@@ -91,7 +91,7 @@ pub(super) struct Allocation {
 
 impl Allocation {
     /// Begins to ask for a relayed address.
-    pub(super) fn new(credentials: Credentials, now: Instant) -> Self {
+    pub fn new(credentials: Credentials, now: Instant) -> Self {
         let mut new = Self {
             credentials,
             challenge: None,
@@ -109,7 +109,7 @@ impl Allocation {
     }
 
     /// Lets a peer's address reach the relayed one.
-    pub(super) fn permit(&mut self, peer: IpAddr, now: Instant) {
+    pub fn permit(&mut self, peer: IpAddr, now: Instant) {
         if self.permitted.contains(&peer) || self.permitted.len() >= MOST_PEERS {
             return;
         }
@@ -120,7 +120,7 @@ impl Allocation {
     }
 
     /// Returns the datagram that brings `data` to a peer; the first one to a peer opens its channel.
-    pub(super) fn wrap(&mut self, peer: SocketAddr, data: &[u8], now: Instant) -> Vec<u8> {
+    pub fn wrap(&mut self, peer: SocketAddr, data: &[u8], now: Instant) -> Vec<u8> {
         let is_new = !self.channels.contains_key(&peer) && self.channels.len() < MOST_PEERS;
         if is_new {
             let used = u16::try_from(self.channels.len()).unwrap_or_default();
@@ -146,7 +146,7 @@ impl Allocation {
     }
 
     /// Gives the relayed address back; the owner sends what is still to be sent, and is done.
-    pub(super) fn release(&mut self) {
+    pub fn release(&mut self) {
         if !self.is_up || self.is_over {
             return;
         }
@@ -156,7 +156,7 @@ impl Allocation {
     }
 
     /// Takes a datagram of the server.
-    pub(super) fn handle(&mut self, datagram: &[u8], now: Instant) {
+    pub fn handle(&mut self, datagram: &[u8], now: Instant) {
         if datagram.first().is_some_and(|byte| byte & 0xc0 == 0x40) {
             self.channel_data(datagram);
             return;
@@ -172,7 +172,7 @@ impl Allocation {
     }
 
     /// Repeats what was not answered, and renews what would be forgotten.
-    pub(super) fn tick(&mut self, now: Instant) {
+    pub fn tick(&mut self, now: Instant) {
         let unanswered: Vec<TransactionId> = self
             .pending
             .iter()
@@ -191,16 +191,16 @@ impl Allocation {
     }
 
     /// Returns when to `tick`.
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    pub fn deadline(&self) -> Option<Instant> {
         let repeats = self.pending.values().map(|pending| pending.repeat_at);
         repeats.chain(self.due.iter().map(|(at, _)| *at)).min()
     }
 
-    pub(super) fn take_transmit(&mut self) -> Option<Vec<u8>> {
+    pub fn take_transmit(&mut self) -> Option<Vec<u8>> {
         self.out.pop_front()
     }
 
-    pub(super) fn take_event(&mut self) -> Option<Event> {
+    pub fn take_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
 

@@ -13,9 +13,9 @@ use sha1::Sha1;
 
 /// A name and a password, good until the time in the name.
 #[derive(Debug, Clone)]
-pub(crate) struct Credentials {
-    pub(crate) username: String,
-    pub(crate) password: Secret,
+pub struct Credentials {
+    pub username: String,
+    pub password: Secret,
 }
 
 impl Credentials {
@@ -39,7 +39,7 @@ impl Credentials {
     }
 
     /// Returns the key that signs messages to a server of this realm.
-    pub(crate) fn key(&self, realm: &str) -> [u8; 16] {
+    pub fn key(&self, realm: &str) -> [u8; 16] {
         let text = format!("{}:{realm}:{}", self.username, self.password.expose());
         Md5::digest(text.as_bytes()).into()
     }
