@@ -89,9 +89,19 @@ const TEXTS: Record<ProblemCode, Omit<Problem, 'code'>> = {
     },
 };
 
+/** No firewall stands between a page and a server on one machine, but Firefox skips that address. */
+const UNREACHABLE_ON_LOOPBACK = 'Firefox takes no media from 127.0.0.1: use Chromium on this machine, ' +
+    'or start the server with PARLEY_LISTEN=0.0.0.0:8065.';
+
+function isOnLoopback(): boolean {
+    const host = globalThis.location?.hostname ?? '';
+    return host === 'localhost' || host === '[::1]' || host.startsWith('127.');
+}
+
 /** `detail`: what the server said, shown after the title. */
 export function problem(code: ProblemCode, detail = ''): Problem {
-    const {title, advice} = TEXTS[code];
+    const {title, advice: usual} = TEXTS[code];
+    const advice = code === 'media-unreachable' && isOnLoopback() ? UNREACHABLE_ON_LOOPBACK : usual;
     return {code, title: detail ? `${title} (${detail})` : title, advice};
 }
 
