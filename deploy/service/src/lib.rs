@@ -1,0 +1,4 @@
+//! What every Parley process stands on: watched tasks, listeners with limits, private files,
+//! requests to other services.
+//!
+//! Not here: what any of them is for.
