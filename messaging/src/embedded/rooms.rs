@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::fault::Fault;
 use super::hub::Membership;
-use super::store::{NewRoom, PersonRow, RoomRow};
+use super::store::{Duplicate as _, NewRoom, PersonRow, RoomRow};
 use super::{Server, wire};
 use crate::ChatError;
 use crate::model::{Audience, ClientEvent, Notice, Room, RoomKind};
