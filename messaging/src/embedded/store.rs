@@ -5,6 +5,8 @@
 //! means never. A yes or no is bound with `flag`.
 
 mod accounts;
+#[cfg(test)]
+mod adoption;
 mod files;
 mod posts;
 mod rooms;

@@ -11,6 +11,7 @@ mod accounts;
 mod backend;
 mod desk;
 mod durability;
+mod engine;
 mod files;
 mod posts;
 mod rooms;

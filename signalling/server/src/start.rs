@@ -124,6 +124,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         .context("open the chat")?;
     let store = Store::open(&calls_database(&config)).await?;
     let sealer = Sealer::open(&config.key_file)?;
+    store.seal_keys(&sealer).await?;
     let (bot, token) = chat
         .ensure_bot(BOT_USERNAME, BOT_NAME)
         .await
