@@ -2,3 +2,6 @@
 //! `BlobStore`.
 //!
 //! Not here: any domain's tables or statements; each service owns its own.
+
+pub mod blob;
+pub mod space;
