@@ -75,7 +75,7 @@ impl Server {
             ca_file: None,
             access_key_id,
             secret_key,
-            setting: "storage.files".to_owned(),
+            setting: "files".to_owned(),
         };
         let made = S3::new(config.clone()).expect("a client without an authority file");
         let made = made.client.create_bucket().bucket(BUCKET).send().await;

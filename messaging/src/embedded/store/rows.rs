@@ -159,6 +159,7 @@ rows! {
         filename: String,
         size_bytes: i64,
         created_at: i64,
+        draft: String,
     }
     PreferenceRow {
         person_id: UserId,
