@@ -31,6 +31,7 @@ pub use accounts::NewAccount;
 use fault::Fault;
 use passwords::Passwords;
 use status::Statuses;
+use storage::Location;
 use storage::blob::BlobStore;
 use store::Store;
 pub use uploads::FileLimits;
@@ -49,6 +50,8 @@ const SWEEP_PERIOD: Duration = Duration::from_secs(2);
 pub struct Config {
     /// Directory of the database and the files; created when missing.
     pub data_dir: PathBuf,
+    /// Where the records are; a file in `data_dir` unless said otherwise.
+    pub database: Location,
     /// The address people open, for example `https://chat.example.org`; empty: whatever they used.
     /// Cookies are marked `Secure` when it begins with `https:`.
     pub site_url: String,
@@ -79,8 +82,10 @@ impl Config {
     /// The defaults, with records below `data_dir`.
     #[must_use]
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        let data_dir = data_dir.into();
         Self {
-            data_dir: data_dir.into(),
+            database: Location::File(data_dir.join("chat.db")),
+            data_dir,
             site_url: String::new(),
             site_name: "Parley".to_owned(),
             open_registration: false,
@@ -126,7 +131,7 @@ impl Server {
 
     async fn open_records(config: Config) -> Result<Arc<Self>, Fault> {
         let vault = Vault::open(&config).await?;
-        let store = Store::open(&config.data_dir.join("chat.db")).await?;
+        let store = Store::open(&config.database).await?;
         let last_time_ms = AtomicI64::new(store.newest_post_time().await?);
         let server = Arc::new(Self {
             vault,
@@ -185,6 +190,14 @@ impl Server {
                 Some(wall.max(last + 1))
             });
         wall.max(before.unwrap_or(wall) + 1)
+    }
+
+    /// Whether the records can be written, found out by writing.
+    ///
+    /// # Errors
+    /// When they cannot.
+    pub async fn check(&self) -> Result<(), ChatError> {
+        Ok(self.store.check().await.map_err(Fault::from)?)
     }
 
     /// Tells everybody who listens what has just been committed.

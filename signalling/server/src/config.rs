@@ -16,6 +16,7 @@ use std::time::Duration;
 use messaging::embedded::FileLimits;
 use proto::calls::IceServer;
 use proto::redact::Secret;
+use storage::Location;
 use storage::blob::S3Config;
 
 pub use raw::RawConfig;
@@ -30,6 +31,10 @@ pub struct Config {
     pub site_url: String,
     /// Where the databases and files are.
     pub data_dir: PathBuf,
+    /// The server of the databases; `None`: SQLite files in `data_dir`.
+    pub database: Option<Location>,
+    /// The key that seals secrets in the databases.
+    pub key_file: PathBuf,
     pub chat: ChatConfig,
     pub files: FilesConfig,
     pub rtcd: RtcdConfig,

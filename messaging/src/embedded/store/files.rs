@@ -6,7 +6,15 @@ use proto::id::{FileId, UploadId, UserId};
 use storage::Transaction;
 use storage::sql::Builder;
 
-use super::{FileRow, FileUsage, RoomRow, Store, StoreError, UploadRow};
+use super::{FileRow, RoomRow, Store, StoreError, UploadRow};
+
+/// What a person has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FileUsage {
+    pub(crate) open_uploads: i64,
+    /// Of files and of begun uploads, as long as they will be.
+    pub(crate) bytes: i64,
+}
 
 /// A file with the first post that carries it.
 const SELECT_FILE: &str = "SELECT f.*, COALESCE((SELECT MIN(l.post_id) FROM post_files l
@@ -61,15 +69,19 @@ impl Store {
 
     /// What a person's files and begun uploads take.
     pub(crate) async fn file_usage(&self, owner: &UserId) -> Result<FileUsage, StoreError> {
-        let select = sqlx::query_as(
-            "SELECT COUNT(*) AS open_uploads, CAST(COALESCE(SUM(u.size_bytes), 0)
+        let select = sqlx::query_as::<_, (i64, i64)>(
+            "SELECT COUNT(*), CAST(COALESCE(SUM(u.size_bytes), 0)
                 + (SELECT COALESCE(SUM(f.size_bytes), 0) FROM files f WHERE f.owner_id = $1)
-                AS BIGINT) AS bytes
+                AS BIGINT)
              FROM uploads u WHERE u.owner_id = $1",
         )
         .bind(owner.as_str());
         let usage = self.db.fetch_optional("sum up a person's files", select);
-        Ok(usage.await?.unwrap_or_default())
+        let (open_uploads, bytes) = usage.await?.unwrap_or_default();
+        Ok(FileUsage {
+            open_uploads,
+            bytes,
+        })
     }
 
     /// What all files and begun uploads take.

@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use proto::redact::Secret;
+use storage::Location;
 
 use super::files;
 use super::raw::{
-    RawCalls, RawChat, RawConfig, RawIce, RawOffloader, RawRecording, RawTranscribing,
+    RawCalls, RawChat, RawConfig, RawIce, RawOffloader, RawRecording, RawStorage, RawTranscribing,
 };
 use super::{
     CallsConfig, ChatConfig, Config, IceConfig, OffloaderConfig, RecordingConfig, RecordingQuality,
@@ -62,6 +63,8 @@ pub enum ConfigError {
         "`transcribing.captions_language` is `{0}`: it must be a language of two letters, such as `en`"
     )]
     Language(String),
+    #[error("`storage.database`: {0}")]
+    Database(String),
 }
 
 /// Everything that is wrong with the configuration.
@@ -108,6 +111,7 @@ impl RawConfig {
         let ice = resolve_ice(self.ice, &mut errors);
         let chat = resolve_chat(self.chat, &mut errors);
         let files = files::resolve(self.files, chat.max_file_bytes, &mut errors);
+        let database = resolve_database(&self.storage, &mut errors);
         let Some(listen) = listen.filter(|_| errors.is_empty()) else {
             return Err(ConfigErrors(errors));
         };
@@ -115,7 +119,9 @@ impl RawConfig {
         Ok(Config {
             listen,
             site_url,
+            key_file: resolve_key_file(&self.storage),
             data_dir: self.storage.data_dir,
+            database,
             chat,
             files,
             rtcd: RtcdConfig {
@@ -129,6 +135,28 @@ impl RawConfig {
             transcribing,
             ice,
         })
+    }
+}
+
+fn resolve_database(raw: &RawStorage, errors: &mut Vec<ConfigError>) -> Option<Location> {
+    match Location::server(&raw.database, &raw.database_password_file) {
+        Ok(location) => location,
+        Err(error) => {
+            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
+            errors.push(ConfigError::Database(format!(
+                "{error}{}",
+                cause.unwrap_or_default()
+            )));
+            None
+        }
+    }
+}
+
+fn resolve_key_file(raw: &RawStorage) -> PathBuf {
+    if raw.key_file.as_os_str().is_empty() {
+        raw.data_dir.join("secret.key")
+    } else {
+        raw.key_file.clone()
     }
 }
 
