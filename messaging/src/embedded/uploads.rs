@@ -244,16 +244,17 @@ impl Server {
             })?;
             arrived = self.vault.blobs.arrived(&draft).await?;
         }
-        match incoming.ending() {
-            Some(Ending::TooMuch) => Err(Fault::invalid(
+        if incoming.ending() == Some(&Ending::TooMuch) {
+            return Err(Fault::invalid(
                 "app.upload.upload_data.too_large.app_error",
                 format!("upload `{id}` has {size} bytes: this piece goes beyond its end"),
-            )),
-            _ if arrived < size => Ok(UploadProgress::Partial),
-            _ => Ok(UploadProgress::Complete(
-                self.finish(&row, &draft).await?.to_file(),
-            )),
+            ));
         }
+        if arrived < size {
+            return Ok(UploadProgress::Partial);
+        }
+        let file = self.finish(&row, &draft).await?;
+        Ok(UploadProgress::Complete(file.to_file()))
     }
 
     async fn finish(&self, row: &UploadRow, draft: &Draft) -> Result<FileRow, Fault> {
@@ -304,8 +305,8 @@ impl Server {
         let mut incoming = Incoming::new(pieces, admitted.bytes);
         incoming.allow(u64::MAX);
         let put = self.vault.blobs.put(&key, None, &mut incoming).await;
-        if let Some(fault) = incoming.ending().and_then(|e| admitted.refusal(e)) {
-            return Err(fault);
+        if let Some(ending) = incoming.ending() {
+            return Err(admitted.refusal(ending));
         }
         let file = FileRow {
             size_bytes: i64::try_from(put?.size_bytes).unwrap_or(i64::MAX),

@@ -237,7 +237,8 @@ async fn append(
 async fn uploads(state: State, auth: Auth, Path(id): Path<String>) -> Answer {
     let owner: UserId = auth.own(&id)?;
     let mut list = Vec::new();
-    for row in state.store.uploads_of(&owner).await? {
+    let rows = state.store.uploads_of(&owner).await?;
+    for row in rows.into_iter().filter(|row| !state.has_expired(row)) {
         list.push(wire::upload(&state.describe(row).await?));
     }
     Ok(Json(Value::Array(list)))

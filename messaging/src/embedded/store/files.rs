@@ -141,11 +141,7 @@ impl Store {
             "SELECT file_id FROM uploads WHERE file_id IN (",
         ] {
             let mut query = Builder::new(begin);
-            for (place, id) in ids.iter().enumerate() {
-                query.push(if place == 0 { "" } else { ", " });
-                query.push_bind(*id);
-            }
-            query.push(")");
+            query.push_list(ids.iter().copied()).push(")");
             let rows: Vec<(String,)> = self
                 .db
                 .fetch_all("look for files by id", query.select())

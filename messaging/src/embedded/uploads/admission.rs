@@ -96,16 +96,16 @@ impl Drop for AdmittedForm {
 
 impl AdmittedForm {
     /// What to say about a form that did not end as it should.
-    pub(super) fn refusal(&self, ending: &Ending) -> Option<Fault> {
+    pub(super) fn refusal(&self, ending: &Ending) -> Fault {
         let why = match ending {
-            Ending::TooMuch => return Some(self.limit.refusal(None)),
+            Ending::TooMuch => return self.limit.refusal(None),
             Ending::Silence => "nothing came for 30 seconds",
             Ending::Broken(why) => why,
         };
-        Some(Fault::invalid(
+        Fault::invalid(
             "api.file.upload.read.app_error",
             format!("the upload broke off: {why}"),
-        ))
+        )
     }
 }
 
@@ -282,7 +282,7 @@ impl Server {
     }
 
     /// Whether an upload's time is over.
-    pub(super) fn has_expired(&self, upload: &UploadRow) -> bool {
+    pub(in crate::embedded) fn has_expired(&self, upload: &UploadRow) -> bool {
         upload.created_at <= before(self.vault.limits.upload_lifetime)
     }
 }

@@ -1,7 +1,6 @@
 //! The bytes a client sends, as the store takes them: counted, cut into steps, not waited for
 //! without end.
 
-use std::future::Future as _;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -42,7 +41,7 @@ pub(super) struct Incoming<'a> {
 
 impl<'a> Incoming<'a> {
     /// Admits so many bytes.
-    pub(super) fn new<E: std::fmt::Display>(
+    pub(super) fn new<E: std::fmt::Display + 'a>(
         pieces: impl Stream<Item = Result<Bytes, E>> + Send + 'a,
         admitted: u64,
     ) -> Self {

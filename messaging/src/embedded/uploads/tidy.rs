@@ -6,8 +6,10 @@ use std::collections::HashSet;
 use std::sync::Weak;
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
+use futures_util::stream;
 use proto::id::{FileId, new_id};
-use storage::blob::{BlobInfo, BlobKey};
+use storage::blob::{BlobInfo, BlobKey, BoxError};
 use tokio::time::Instant;
 
 use super::admission::before;
@@ -168,7 +170,7 @@ impl Server {
         let owners = self.vault.blobs.list(OWNERS, None, PAGE).await?;
         if owners.is_empty() {
             let key = BlobKey::parse(own).map_err(|e| Fault::internal("name our mark", e))?;
-            let mut nothing = futures_util::stream::empty();
+            let mut nothing = stream::empty::<Result<Bytes, BoxError>>();
             self.vault.blobs.put(&key, Some(0), &mut nothing).await?;
             return Ok(true);
         }
