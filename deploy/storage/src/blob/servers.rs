@@ -121,7 +121,7 @@ fn installed(path: &str) -> PathBuf {
 
 /// Starts the program on a port that it chooses, and reads which.
 fn launch(kind: Kind, data: &Path) -> (Child, String) {
-    let (mut command, mark) = match kind {
+    let (command, mark) = match kind {
         Kind::Moto => {
             let mut command = Command::new(installed("venv/bin/moto_server"));
             command.args(["-H", "127.0.0.1", "-p", "0"]);
