@@ -2,6 +2,7 @@
 
 use proto::id::{ChannelId, TeamId, UserId};
 
+use storage::Transaction;
 use storage::sql::{Builder, flag};
 
 use super::{LoginRow, PersonRow, PreferenceRow, Store, StoreError, prefix_pattern};
@@ -50,53 +51,28 @@ impl Store {
         person: &NewPerson,
         now: i64,
     ) -> Result<(), StoreError> {
-        self.db.execute("insert person", sqlx::query(
-            "INSERT INTO people (id, username, email, first_name, last_name, nickname, position,
-                password_hash, is_bot, is_admin, created_at, updated_at, deleted_at)
-             VALUES ($1, $2, $3, $4, $5, $6, '', $7, $8, $9, $10, $10, 0)",
-        )
-        .bind(person.id.as_str())
-        .bind(&person.username)
-        .bind(&person.email)
-        .bind(&person.first_name)
-        .bind(&person.last_name)
-        .bind(&person.nickname)
-        .bind(&person.password_hash)
-        .bind(flag(person.is_bot))
-        .bind(flag(person.is_admin))
-        .bind(now)).await?;
-        Ok(())
+        let mut tx = self.begin("begin inserting person").await?;
+        insert_person_row(&mut tx, person, person.is_admin, now).await?;
+        tx.commit().await
     }
 
     /// How many people there are, bots not counted.
     pub(crate) async fn count_people(&self) -> Result<i64, StoreError> {
-        self.db
-            .fetch_value(
-                "count people",
-                sqlx::query_scalar(
-                    "SELECT COUNT(*) FROM people WHERE is_bot = 0 AND deleted_at = 0",
-                ),
-            )
-            .await
+        let select =
+            sqlx::query_scalar("SELECT COUNT(*) FROM people WHERE is_bot = 0 AND deleted_at = 0");
+        self.db.fetch_value("count people", select).await
     }
 
     pub(crate) async fn person(&self, id: &str) -> Result<Option<PersonRow>, StoreError> {
-        self.db
-            .fetch_optional(
-                "read person",
-                sqlx::query_as("SELECT * FROM people WHERE id = $1").bind(id),
-            )
-            .await
+        let select = sqlx::query_as("SELECT * FROM people WHERE id = $1").bind(id);
+        self.db.fetch_optional("read person", select).await
     }
 
     /// Finds a person by username or e-mail address, both in lower case.
     pub(crate) async fn person_by_name(&self, name: &str) -> Result<Option<PersonRow>, StoreError> {
-        self.db
-            .fetch_optional(
-                "read person by name",
-                sqlx::query_as("SELECT * FROM people WHERE username = $1 OR email = $1").bind(name),
-            )
-            .await
+        let select =
+            sqlx::query_as("SELECT * FROM people WHERE username = $1 OR email = $1").bind(name);
+        self.db.fetch_optional("read person by name", select).await
     }
 
     /// The people with these ids; unknown ids are left out.
@@ -176,23 +152,19 @@ impl Store {
         person: &PersonRow,
         now: i64,
     ) -> Result<(), StoreError> {
-        self.db
-            .execute(
-                "update person",
-                sqlx::query(
-                    "UPDATE people SET username = $2, email = $3, first_name = $4, last_name = $5,
+        let statement = sqlx::query(
+            "UPDATE people SET username = $2, email = $3, first_name = $4, last_name = $5,
                 nickname = $6, position = $7, updated_at = $8 WHERE id = $1",
-                )
-                .bind(person.id.as_str())
-                .bind(&person.username)
-                .bind(&person.email)
-                .bind(&person.first_name)
-                .bind(&person.last_name)
-                .bind(&person.nickname)
-                .bind(&person.position)
-                .bind(now),
-            )
-            .await?;
+        )
+        .bind(person.id.as_str())
+        .bind(&person.username)
+        .bind(&person.email)
+        .bind(&person.first_name)
+        .bind(&person.last_name)
+        .bind(&person.nickname)
+        .bind(&person.position)
+        .bind(now);
+        self.db.execute("update person", statement).await?;
         Ok(())
     }
 
@@ -202,45 +174,36 @@ impl Store {
         hash: &str,
         now: i64,
     ) -> Result<(), StoreError> {
-        self.db
-            .execute(
-                "set password",
-                sqlx::query("UPDATE people SET password_hash = $2, updated_at = $3 WHERE id = $1")
-                    .bind(person.as_str())
-                    .bind(hash)
-                    .bind(now),
-            )
-            .await?;
+        let statement =
+            sqlx::query("UPDATE people SET password_hash = $2, updated_at = $3 WHERE id = $1")
+                .bind(person.as_str())
+                .bind(hash)
+                .bind(now);
+        self.db.execute("set password", statement).await?;
         Ok(())
     }
 
     pub(crate) async fn set_admin(&self, person: &UserId) -> Result<(), StoreError> {
+        let statement = sqlx::query("UPDATE people SET is_admin = $2 WHERE id = $1")
+            .bind(person.as_str())
+            .bind(flag(true));
         self.db
-            .execute(
-                "make person an administrator",
-                sqlx::query("UPDATE people SET is_admin = $2 WHERE id = $1")
-                    .bind(person.as_str())
-                    .bind(flag(true)),
-            )
+            .execute("make person an administrator", statement)
             .await?;
         Ok(())
     }
 
     pub(crate) async fn insert_login(&self, login: &NewLogin<'_>) -> Result<(), StoreError> {
-        self.db
-            .execute(
-                "insert login",
-                sqlx::query(
-                    "INSERT INTO logins (id, token_hash, person_id, created_at, expires_at)
+        let statement = sqlx::query(
+            "INSERT INTO logins (id, token_hash, person_id, created_at, expires_at)
              VALUES ($1, $2, $3, $4, $5)",
-                )
-                .bind(login.id)
-                .bind(login.token_hash)
-                .bind(login.person.as_str())
-                .bind(login.now)
-                .bind(login.expires_at),
-            )
-            .await?;
+        )
+        .bind(login.id)
+        .bind(login.token_hash)
+        .bind(login.person.as_str())
+        .bind(login.now)
+        .bind(login.expires_at);
+        self.db.execute("insert login", statement).await?;
         Ok(())
     }
 
@@ -250,54 +213,44 @@ impl Store {
         token_hash: &str,
         now: i64,
     ) -> Result<Option<LoginRow>, StoreError> {
-        self.db.fetch_optional("read login", sqlx::query_as(
+        let select = sqlx::query_as(
             "SELECT * FROM logins WHERE token_hash = $1 AND (expires_at = 0 OR expires_at > $2)",
         )
         .bind(token_hash)
-        .bind(now)).await
+        .bind(now);
+        self.db.fetch_optional("read login", select).await
     }
 
     pub(crate) async fn login_is_live(&self, id: &str, now: i64) -> Result<bool, StoreError> {
-        let count: i64 = self.db.fetch_value("check login", sqlx::query_scalar(
+        let select = sqlx::query_scalar(
             "SELECT COUNT(*) FROM logins WHERE id = $1 AND (expires_at = 0 OR expires_at > $2)",
         )
         .bind(id)
-        .bind(now)).await?;
+        .bind(now);
+        let count: i64 = self.db.fetch_value("check login", select).await?;
         Ok(count > 0)
     }
 
     /// The logins of a person, newest first.
     pub(crate) async fn logins_of(&self, person: &UserId) -> Result<Vec<LoginRow>, StoreError> {
-        self.db
-            .fetch_all(
-                "list logins",
-                sqlx::query_as(
-                    "SELECT * FROM logins WHERE person_id = $1 ORDER BY created_at DESC, id",
-                )
-                .bind(person.as_str()),
-            )
-            .await
+        let select = sqlx::query_as(
+            "SELECT * FROM logins WHERE person_id = $1 ORDER BY created_at DESC, id",
+        )
+        .bind(person.as_str());
+        self.db.fetch_all("list logins", select).await
     }
 
     pub(crate) async fn expired_logins(&self, now: i64) -> Result<Vec<LoginRow>, StoreError> {
-        self.db
-            .fetch_all(
-                "list expired logins",
-                sqlx::query_as("SELECT * FROM logins WHERE expires_at > 0 AND expires_at <= $1")
-                    .bind(now),
-            )
-            .await
+        let select =
+            sqlx::query_as("SELECT * FROM logins WHERE expires_at > 0 AND expires_at <= $1")
+                .bind(now);
+        self.db.fetch_all("list expired logins", select).await
     }
 
     /// Whether there was such a login to delete.
     pub(crate) async fn delete_login(&self, id: &str) -> Result<bool, StoreError> {
-        let done = self
-            .db
-            .execute(
-                "delete login",
-                sqlx::query("DELETE FROM logins WHERE id = $1").bind(id),
-            )
-            .await?;
+        let statement = sqlx::query("DELETE FROM logins WHERE id = $1").bind(id);
+        let done = self.db.execute("delete login", statement).await?;
         Ok(done > 0)
     }
 
@@ -305,15 +258,11 @@ impl Store {
         &self,
         person: &UserId,
     ) -> Result<Vec<PreferenceRow>, StoreError> {
-        self.db
-            .fetch_all(
-                "list preferences",
-                sqlx::query_as(
-                    "SELECT * FROM preferences WHERE person_id = $1 ORDER BY category, name",
-                )
-                .bind(person.as_str()),
-            )
-            .await
+        let select = sqlx::query_as(
+            "SELECT * FROM preferences WHERE person_id = $1 ORDER BY category, name",
+        )
+        .bind(person.as_str());
+        self.db.fetch_all("list preferences", select).await
     }
 
     pub(crate) async fn save_preferences(
@@ -322,19 +271,16 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut tx = self.begin("begin saving preferences").await?;
         for preference in preferences {
-            tx.execute(
-                "save preference",
-                sqlx::query(
-                    "INSERT INTO preferences (person_id, category, name, value)
+            let statement = sqlx::query(
+                "INSERT INTO preferences (person_id, category, name, value)
                  VALUES ($1, $2, $3, $4)
                  ON CONFLICT (person_id, category, name) DO UPDATE SET value = excluded.value",
-                )
-                .bind(preference.person_id.as_str())
-                .bind(&preference.category)
-                .bind(&preference.name)
-                .bind(&preference.value),
             )
-            .await?;
+            .bind(preference.person_id.as_str())
+            .bind(&preference.category)
+            .bind(&preference.name)
+            .bind(&preference.value);
+            tx.execute("save preference", statement).await?;
         }
         tx.commit().await
     }
@@ -345,17 +291,40 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut tx = self.begin("begin deleting preferences").await?;
         for preference in preferences {
-            tx.execute(
-                "delete preference",
-                sqlx::query(
-                    "DELETE FROM preferences WHERE person_id = $1 AND category = $2 AND name = $3",
-                )
-                .bind(preference.person_id.as_str())
-                .bind(&preference.category)
-                .bind(&preference.name),
+            let statement = sqlx::query(
+                "DELETE FROM preferences WHERE person_id = $1 AND category = $2 AND name = $3",
             )
-            .await?;
+            .bind(preference.person_id.as_str())
+            .bind(&preference.category)
+            .bind(&preference.name);
+            tx.execute("delete preference", statement).await?;
         }
         tx.commit().await
     }
+}
+
+/// Inserts a person as part of a transaction.
+pub(super) async fn insert_person_row(
+    tx: &mut Transaction,
+    person: &NewPerson,
+    is_admin: bool,
+    now: i64,
+) -> Result<(), StoreError> {
+    let statement = sqlx::query(
+        "INSERT INTO people (id, username, email, first_name, last_name, nickname, position,
+            password_hash, is_bot, is_admin, created_at, updated_at, deleted_at)
+         VALUES ($1, $2, $3, $4, $5, $6, '', $7, $8, $9, $10, $10, 0)",
+    )
+    .bind(person.id.as_str())
+    .bind(&person.username)
+    .bind(&person.email)
+    .bind(&person.first_name)
+    .bind(&person.last_name)
+    .bind(&person.nickname)
+    .bind(&person.password_hash)
+    .bind(flag(person.is_bot))
+    .bind(flag(is_admin))
+    .bind(now);
+    tx.execute("insert person", statement).await?;
+    Ok(())
 }
