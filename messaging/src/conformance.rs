@@ -240,13 +240,13 @@ async fn stored_file(chat: &dyn ChatBackend, world: &World, name: &str, body: &[
         .await;
     let upload = upload.expect("an upload begins");
     assert_eq!((upload.offset_bytes, upload.size_bytes), (0, size));
-    let mut sent = 0;
+    let mut sent_bytes = 0;
     for piece in body.chunks(PIECE) {
-        sent += piece.len();
+        sent_bytes += piece.len();
         let progress = chat.append_upload(&upload.id, sent(piece)).await;
         match progress.expect("a piece is appended") {
             UploadProgress::Complete(file) => {
-                assert_eq!(sent, body.len(), "complete with the last piece only");
+                assert_eq!(sent_bytes, body.len(), "complete with the last piece only");
                 assert_eq!(file.size_bytes, size);
                 return file.id;
             }
@@ -255,7 +255,10 @@ async fn stored_file(chat: &dyn ChatBackend, world: &World, name: &str, body: &[
                     .upload(&upload.id)
                     .await
                     .expect("an upload can be looked at");
-                assert_eq!(state.offset_bytes, u64::try_from(sent).expect("small"));
+                assert_eq!(
+                    state.offset_bytes,
+                    u64::try_from(sent_bytes).expect("small")
+                );
             }
         }
     }
