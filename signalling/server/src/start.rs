@@ -119,7 +119,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         .await
         .with_context(|| format!("listen on {}", config.listen))?;
     let http_addr = listener.local_addr().context("read the bound address")?;
-    let chat = embedded::Server::open(chat_config(&config))
+    let chat = embedded::Server::open(chat_config(&config)?)
         .await
         .context("open the chat")?;
     let store = Store::open(&calls_database(&config)).await?;
