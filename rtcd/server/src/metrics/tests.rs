@@ -172,3 +172,18 @@ fn the_manual_lists_every_metric_and_no_other() {
         );
     }
 }
+
+#[test]
+fn a_tenant_that_is_gone_leaves_no_label_behind() {
+    let metrics = with_one_of_each();
+    let told = || {
+        let text = metrics.render().unwrap();
+        text.lines().filter(|line| line.contains("=\"g\"")).count()
+    };
+    let before = told();
+    assert!(before > 50, "{before} values");
+    metrics.forget(&GroupId::parse("somebody-else").unwrap());
+    assert_eq!(told(), before);
+    metrics.forget(&GroupId::parse("g").unwrap());
+    assert_eq!(told(), 0);
+}
