@@ -111,13 +111,12 @@ impl Leg {
                     let track = self.tracks.get(number)?;
                     self.wants(member, track).then(|| track.shown())
                 });
-                match shown {
-                    Some(shown) => {
-                        if let Some(member) = self.member(index) {
-                            member.negotiator.show(shown);
-                        }
-                    }
-                    None => self.hide(ctx, index, *number),
+                let Some(shown) = shown else {
+                    self.hide(ctx, index, *number);
+                    continue;
+                };
+                if let Some(member) = self.member(index) {
+                    member.negotiator.show(shown);
                 }
             }
             self.with_negotiator(ctx, index, |negotiator, turn| negotiator.revise(turn));
