@@ -17,6 +17,10 @@ use crate::rewrite::Compactor;
 /// Silence beside another layer after which a layer is gone. Lower: an encoder that skips a few
 /// pictures costs its viewers two keyframes. Higher: they look at a still for longer.
 const GONE_AFTER: Duration = Duration::from_millis(500);
+/// For so long of it the other has to be heard: one picture does not say that the next is missing.
+const WITNESSED_FOR: Duration = Duration::from_millis(250);
+/// What is heard of the other within this time belongs to the same picture.
+const SAME_PICTURE: Duration = Duration::from_millis(100);
 
 /// One incoming RTP stream of a track.
 #[derive(Debug, Default)]
@@ -27,8 +31,23 @@ pub(super) struct Stream {
     pub(super) rate: RateMeter,
     /// Of video: audio is not repeated.
     pub(super) cache: PacketCache,
+    heard_at: Option<Instant>,
     /// Since when only other layers are heard.
-    silent_since: Option<Instant>,
+    missed_since: Option<Instant>,
+}
+
+impl Stream {
+    /// Another layer is heard now: whether this one is silent for too long.
+    fn is_gone(&mut self, now: Instant) -> bool {
+        let silent = self
+            .heard_at
+            .map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
+        if silent < SAME_PICTURE {
+            return false;
+        }
+        let since = *self.missed_since.get_or_insert(now);
+        silent >= GONE_AFTER && now.saturating_duration_since(since) >= WITNESSED_FOR
+    }
 }
 
 /// The streams of a track, by layer.
@@ -79,11 +98,9 @@ impl Streams {
         let mut is_news = self.alive.insert(layer);
         for (other, stream) in &mut self.list {
             if *other == layer {
-                stream.silent_since = None;
-                continue;
-            }
-            let since = *stream.silent_since.get_or_insert(now);
-            if now.saturating_duration_since(since) >= GONE_AFTER {
+                stream.heard_at = Some(now);
+                stream.missed_since = None;
+            } else if stream.is_gone(now) {
                 is_news |= self.alive.remove(*other);
             }
         }
@@ -116,10 +133,10 @@ mod tests {
     #[test]
     fn a_layer_that_is_silent_beside_another_is_gone_and_comes_back() {
         let mut streams = both();
-        for ms in (20..520).step_by(20) {
+        for ms in (20..500).step_by(20) {
             assert!(!streams.heard(at(ms), Layer::LOW), "after {ms} ms");
         }
-        assert!(streams.heard(at(520), Layer::LOW));
+        assert!(streams.heard(at(500), Layer::LOW));
         assert_eq!(layers(&streams), [Layer::LOW]);
         assert!(streams.heard(at(900), Layer::HIGH));
         assert_eq!(layers(&streams), [Layer::LOW, Layer::HIGH]);
@@ -140,7 +157,7 @@ mod tests {
         let news: Vec<u64> = (1..2000)
             .filter(|ms| streams.heard(at(*ms), Layer::HIGH))
             .collect();
-        assert_eq!(news, [501]);
+        assert_eq!(news, [500]);
         assert_eq!(layers(&streams), [Layer::HIGH]);
     }
 }
