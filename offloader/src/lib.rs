@@ -22,6 +22,7 @@ pub mod publish;
 pub mod runner;
 pub mod seal;
 pub mod service;
+pub mod sites;
 pub mod speech;
 pub mod store;
 pub mod telemetry;

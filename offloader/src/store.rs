@@ -169,13 +169,8 @@ impl Store {
         .map_err(failed("keep a job"))
     }
 
-    /// Keeps what changes in a job. An ended job loses its secrets.
+    /// Keeps what changes in a job.
     pub async fn update_job(&self, job: &JobRow) -> Result<(), StoreError> {
-        let sealed = if job.phase == Phase::Done {
-            &[]
-        } else {
-            job.sealed.as_slice()
-        };
         sqlx::query(
             "UPDATE jobs SET phase = ?, stop_at = ?, attempts = ?, note = ?, sealed = ?
              WHERE id = ?",
@@ -184,7 +179,7 @@ impl Store {
         .bind(job.stop_at)
         .bind(job.attempts)
         .bind(&job.note)
-        .bind(sealed)
+        .bind(&job.sealed)
         .bind(&job.id)
         .execute(&self.pool)
         .await
@@ -208,14 +203,15 @@ impl Store {
             .await
     }
 
-    /// Failed jobs that ended before `before` (Unix milliseconds).
-    pub async fn failed_before(&self, before: i64) -> Result<Vec<JobRow>, StoreError> {
-        sqlx::query("SELECT * FROM jobs WHERE phase = 'failed' AND stop_at < ?")
+    /// Jobs of an end phase that ended before `before` (Unix milliseconds).
+    pub async fn ended_before(&self, phase: Phase, before: i64) -> Result<Vec<JobRow>, StoreError> {
+        sqlx::query("SELECT * FROM jobs WHERE phase = ? AND stop_at < ?")
+            .bind(phase.as_str())
             .bind(before)
             .fetch_all(&self.pool)
             .await
             .and_then(|rows| rows.iter().map(read_job).collect())
-            .map_err(failed("list failed jobs"))
+            .map_err(failed("list ended jobs"))
     }
 
     /// Forgets a job.
