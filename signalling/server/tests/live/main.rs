@@ -17,6 +17,7 @@ mod fake_jobs;
 mod fake_rtcd;
 mod hosting;
 mod joining;
+mod outages;
 mod recording;
 mod rest;
 mod restart;
