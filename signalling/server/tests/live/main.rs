@@ -18,6 +18,7 @@ mod fake_rtcd;
 mod files_on_s3;
 mod hosting;
 mod joining;
+mod outages;
 mod recording;
 mod rest;
 mod restart;
