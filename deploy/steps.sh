@@ -10,6 +10,7 @@ PACKAGES_STORIES="firefox-esr"
 PACKAGES_MEDIA="ffmpeg flite sox"
 PACKAGES_RELAY="coturn"
 PACKAGES_S3="python3-venv"
+PACKAGES_DATABASE="postgresql"
 
 die() {
     printf '%s: %s\n' "$(basename "$0")" "$*" >&2

@@ -1,23 +1,27 @@
 //! The verbs that calls need, on the embedded server.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use proto::id::{ChannelId, FileId, PostId, UploadId, UserId};
-use tokio::sync::mpsc;
 
 use super::fault::Fault;
 use super::{Server, portrait, wall_ms};
 use crate::model::{
-    ClientEvent, File, Login, NewPost, Notice, Person, Post, Room, RoomRight, Upload,
+    File, FileContents, Login, Membership, NewPost, Person, Post, Room, RoomRight, Status, Upload,
     UploadProgress,
 };
-use crate::{ChatBackend, ChatError};
+use crate::news::NewsListener;
+use crate::{ChatBackend, ChatError, Files, IncomingBytes, People, Posts, Rooms};
 
 /// More members than any room here has.
 const ALL: i64 = i64::MAX;
 
 #[async_trait]
-impl ChatBackend for Server {
+impl People for Server {
     async fn login(&self, token: &str) -> Result<Option<Login>, ChatError> {
         Ok(self.authenticate(token).await?.map(|caller| caller.login()))
     }
@@ -60,6 +64,18 @@ impl ChatBackend for Server {
         Ok(self.ensure_bot_account(username, display_name).await?)
     }
 
+    async fn statuses(&self, ids: &[UserId]) -> Result<Vec<Status>, ChatError> {
+        Ok(ids.iter().map(|id| self.statuses.of(id).status).collect())
+    }
+
+    async fn observe_status(&self, id: &UserId, status: Status) -> Result<(), ChatError> {
+        self.show_status(id, status);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Rooms for Server {
     async fn room(&self, id: &ChannelId) -> Result<Room, ChatError> {
         Ok(self.room_row(id.as_str()).await?.to_room())
     }
@@ -95,6 +111,13 @@ impl ChatBackend for Server {
             .collect())
     }
 
+    async fn membership(&self, user: &UserId) -> Result<Membership, ChatError> {
+        Ok(self.load_membership(user).await?)
+    }
+}
+
+#[async_trait]
+impl Posts for Server {
     async fn create_post(&self, post: NewPost) -> Result<Post, ChatError> {
         Ok(self.publish_post(post, "").await?.to_post())
     }
@@ -106,7 +129,10 @@ impl ChatBackend for Server {
     async fn update_post(&self, post: Post) -> Result<Post, ChatError> {
         Ok(self.replace_post(post).await?.to_post())
     }
+}
 
+#[async_trait]
+impl Files for Server {
     async fn create_upload(
         &self,
         owner: &UserId,
@@ -125,29 +151,36 @@ impl ChatBackend for Server {
     async fn append_upload(
         &self,
         id: &UploadId,
-        piece: Bytes,
+        bytes: IncomingBytes,
     ) -> Result<UploadProgress, ChatError> {
-        let piece = futures_util::stream::iter([Ok::<_, std::convert::Infallible>(piece)]);
-        Ok(self.append(id.as_str(), piece).await?)
+        Ok(self.append(id.as_str(), bytes).await?)
     }
 
     async fn file(&self, id: &FileId) -> Result<File, ChatError> {
         Ok(self.file_row(id.as_str()).await?.to_file())
     }
 
-    async fn file_contents(&self, id: &FileId) -> Result<Bytes, ChatError> {
-        Ok(self.read_file(id.as_str()).await?)
+    async fn file_contents(
+        &self,
+        id: &FileId,
+        range: Range<u64>,
+    ) -> Result<FileContents, ChatError> {
+        let row = self.file_row(id.as_str()).await?;
+        let reader = self.open_file(&row.id, range).await?;
+        Ok(FileContents {
+            file: row.to_file(),
+            range: reader.range,
+            bytes: reader.pieces.map_err(Into::into).boxed(),
+        })
     }
 
     async fn attach_file(&self, id: &FileId, post: &PostId) -> Result<(), ChatError> {
         Ok(self.tie_file(id, post).await?)
     }
+}
 
-    fn publish(&self, event: ClientEvent) {
-        self.hub.publish(&event);
-    }
-
-    fn notices(&self) -> Option<mpsc::Receiver<Notice>> {
-        self.notices.take()
+impl ChatBackend for Server {
+    fn listen(&self, listener: Arc<dyn NewsListener>) {
+        self.newsroom.add(listener);
     }
 }

@@ -7,10 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use messaging::{ChatBackend, embedded};
+use messaging::gateway::Gateway;
+use messaging::news::Backlog;
+use messaging::{ChatBackend, People as _, embedded};
 use proto::id::{CallId, SessionId, new_id};
 use proto::redact::Secret;
 use signalling_core::{Calls, Features, MediaHost, RestoredCall};
+use storage::{Location, Sealer};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -40,6 +43,7 @@ const BOT_NAME: &str = "Calls";
 pub struct Running {
     http_addr: SocketAddr,
     chat: Arc<embedded::Server>,
+    gateway: Arc<Gateway>,
     engine: Arc<Engine>,
     tasks: Vec<JoinHandle<()>>,
     server: JoinHandle<std::io::Result<()>>,
@@ -78,6 +82,7 @@ impl Running {
         }
         let _ = self.stop.send(());
         self.engine.links.stop();
+        self.gateway.close();
         self.chat.close().await;
         if tokio::time::timeout(STOP_LIMIT, self.server).await.is_err() {
             tracing::warn!("requests were cut off");
@@ -114,10 +119,11 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         .await
         .with_context(|| format!("listen on {}", config.listen))?;
     let http_addr = listener.local_addr().context("read the bound address")?;
-    let chat = embedded::Server::open(chat_config(&config))
+    let chat = embedded::Server::open(chat_config(&config)?)
         .await
         .context("open the chat")?;
-    let store = Store::open(&data_dir.join("calls.db")).await?;
+    let store = Store::open(&calls_database(&config)).await?;
+    let sealer = Sealer::open(&config.key_file)?;
     let (bot, token) = chat
         .ensure_bot(BOT_USERNAME, BOT_NAME)
         .await
@@ -129,16 +135,20 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let metrics = Arc::new(Metrics::new());
     let restored = store.running_calls().await?;
     let (news, heard) = mpsc::channel(MEDIA_NEWS);
-    let hosts = hosts(&config, &store, &restored).await?;
+    let hosts = hosts(&config, &store, &sealer, &restored).await?;
     let links = Links::start(hosts, &news, metrics.clone());
     drop(news);
-    let jobs = job_service(&config, &store, http_addr).await?;
+    let jobs = job_service(&config, &store, &sealer, http_addr).await?;
     let calls = take_over(&config, &bot, &links, restored);
     let switches = store.switches().await?;
     let backend: Arc<dyn ChatBackend> = chat.clone();
+    let chat_news = Arc::new(Backlog::default());
+    backend.listen(chat_news.clone());
+    let gateway = Gateway::new(backend.clone(), chat.gateway_config());
     let parts = Parts {
         calls,
         chat: backend,
+        gateway: gateway.clone(),
         store,
         links,
         jobs,
@@ -148,19 +158,19 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         switches,
     };
     let engine = Engine::new(parts);
-    let mut tasks = vec![
+    let tasks = vec![
         tokio::spawn(engine::run_media_news(engine.clone(), heard)),
         tokio::spawn(engine::run_chores(engine.clone())),
         tokio::spawn(announce_runners(engine.clone())),
+        tokio::spawn(engine::run_chat_news(engine.clone(), chat_news)),
     ];
-    if let Some(notices) = chat.notices() {
-        tasks.push(tokio::spawn(engine::run_notices(engine.clone(), notices)));
-    }
     // Whatever the restored calls ask for at once.
     engine.turn(|_, _| ()).await;
     wait_for_media(&engine).await;
     let (stop, stopped) = oneshot::channel::<()>();
-    let router = http::router(engine.clone(), chat.router());
+    let clients = Arc::new(engine::Clients(engine.clone()));
+    let chat_routes = chat.router().merge(gateway.router(clients));
+    let router = http::router(engine.clone(), chat_routes);
     let served = axum::serve(
         listener,
         router.into_make_service_with_connect_info::<SocketAddr>(),
@@ -173,11 +183,17 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     Ok(Running {
         http_addr,
         chat,
+        gateway,
         engine,
         tasks,
         server,
         stop,
     })
+}
+
+fn calls_database(config: &Config) -> Location {
+    let file = || Location::File(config.data_dir.join("calls.db"));
+    config.database.clone().unwrap_or_else(file)
 }
 
 /// Calls whose media host is no longer configured cannot go on.
@@ -214,13 +230,14 @@ fn features(config: &Config, bot: &Bot) -> Features {
 async fn hosts(
     config: &Config,
     store: &Store,
+    sealer: &Sealer,
     restored: &[RestoredCall],
 ) -> anyhow::Result<Vec<HostConfig>> {
     let mut hosts = Vec::new();
     for url in &config.rtcd.hosts {
         let rtcd = &config.rtcd;
         let (client_id, auth_key) =
-            credentials(store, "rtcd", url, &rtcd.client_id, &rtcd.auth_key).await?;
+            credentials(store, sealer, "rtcd", url, &rtcd.client_id, &rtcd.auth_key).await?;
         let host = MediaHost(url.base.clone());
         let known: BTreeMap<SessionId, CallId> = restored
             .iter()
@@ -241,14 +258,17 @@ async fn hosts(
 /// What the URL says, else what the configuration says, else what was made for this installation.
 async fn credentials(
     store: &Store,
+    sealer: &Sealer,
     service: &str,
     url: &ServiceUrl,
     client_id: &str,
     auth_key: &Secret,
 ) -> anyhow::Result<(String, Secret)> {
-    let own_id = store.key("client_id", new_id).await?;
+    let own_id = store.key(sealer, "client_id", new_id).await?;
     let long_key = || (new_id() + &new_id()).chars().take(32).collect();
-    let own_key = store.key(&format!("{service}_auth_key"), long_key).await?;
+    let own_key = store
+        .key(sealer, &format!("{service}_auth_key"), long_key)
+        .await?;
     let configured = Some(client_id)
         .filter(|id| !id.is_empty())
         .map(str::to_owned);
@@ -266,13 +286,14 @@ async fn credentials(
 async fn job_service(
     config: &Config,
     store: &Store,
+    sealer: &Sealer,
     http_addr: SocketAddr,
 ) -> anyhow::Result<Option<JobService>> {
     let Some(offloader) = config.offloader.clone() else {
         return Ok(None);
     };
     let (id, key) = (&offloader.client_id, &offloader.auth_key);
-    let credentials = credentials(store, "job_service", &offloader.url, id, key).await?;
+    let credentials = credentials(store, sealer, "job_service", &offloader.url, id, key).await?;
     let configured = [&offloader.site_url, &config.site_url];
     let site_url = configured.into_iter().find(|url| !url.is_empty()).cloned();
     let site_url = site_url.unwrap_or_else(|| format!("http://{}", reachable(http_addr)));

@@ -52,7 +52,7 @@ pub struct S3Config {
 /// A bucket, or the part of it below a prefix.
 #[derive(Debug)]
 pub struct S3 {
-    client: Client,
+    pub(super) client: Client,
     bucket: String,
     prefix: String,
     place: String,

@@ -75,7 +75,7 @@ impl Server {
             ca_file: None,
             access_key_id,
             secret_key,
-            setting: "storage.files".to_owned(),
+            setting: "files".to_owned(),
         };
         let made = S3::new(config.clone()).expect("a client without an authority file");
         let made = made.client.create_bucket().bucket(BUCKET).send().await;
@@ -121,7 +121,7 @@ fn installed(path: &str) -> PathBuf {
 
 /// Starts the program on a port that it chooses, and reads which.
 fn launch(kind: Kind, data: &Path) -> (Child, String) {
-    let (mut command, mark) = match kind {
+    let (command, mark) = match kind {
         Kind::Moto => {
             let mut command = Command::new(installed("venv/bin/moto_server"));
             command.args(["-H", "127.0.0.1", "-p", "0"]);

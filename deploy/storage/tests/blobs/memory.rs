@@ -104,7 +104,7 @@ async fn child_that_transfers() {
             prefix: String::new(),
             path_style: true,
             ca_file: None,
-            setting: "storage.files".to_owned(),
+            setting: "files".to_owned(),
         };
         (Box::new(S3::new(config).unwrap()), 300 * MB)
     } else {

@@ -57,7 +57,7 @@ async fn refusals_name_bucket_server_and_setting() {
         store.open(&key("ab/abc"), WHOLE).await.unwrap_err(),
     ] {
         let text = error.to_string();
-        for part in ["`missing`", config.endpoint.as_str(), "`storage.files`"] {
+        for part in ["`missing`", config.endpoint.as_str(), "`files`"] {
             assert!(text.contains(part), "{text}");
         }
     }
@@ -81,14 +81,14 @@ fn an_authority_that_cannot_be_read_is_named() {
         ca_file: Some(ca_file.clone()),
         access_key_id: "a".to_owned(),
         secret_key: Secret::new("b"),
-        setting: "storage.files".to_owned(),
+        setting: "files".to_owned(),
     };
     for contents in [None, Some("no certificate")] {
         if let Some(contents) = contents {
             std::fs::write(&ca_file, contents).unwrap();
         }
         let text = S3::new(config.clone()).unwrap_err().to_string();
-        let is_named = text.contains("storage.files.ca_file") && text.contains("ca.pem");
+        let is_named = text.contains("files.ca_file") && text.contains("ca.pem");
         assert!(is_named, "{text}");
     }
 }

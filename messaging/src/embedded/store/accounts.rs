@@ -1,9 +1,11 @@
 //! People, login sessions, preferences.
 
 use proto::id::{ChannelId, TeamId, UserId};
-use sqlx::QueryBuilder;
 
-use super::{Db, LoginRow, PersonRow, PreferenceRow, Store, StoreError, during, prefix_pattern};
+use storage::Transaction;
+use storage::sql::{Builder, flag};
+
+use super::{LoginRow, PersonRow, PreferenceRow, Store, StoreError, prefix_pattern};
 
 /// A person to be inserted.
 #[derive(Debug)]
@@ -49,50 +51,28 @@ impl Store {
         person: &NewPerson,
         now: i64,
     ) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO people (id, username, email, first_name, last_name, nickname, position,
-                password_hash, is_bot, is_admin, created_at, updated_at, deleted_at)
-             VALUES ($1, $2, $3, $4, $5, $6, '', $7, $8, $9, $10, $10, 0)",
-        )
-        .bind(person.id.as_str())
-        .bind(&person.username)
-        .bind(&person.email)
-        .bind(&person.first_name)
-        .bind(&person.last_name)
-        .bind(&person.nickname)
-        .bind(&person.password_hash)
-        .bind(person.is_bot)
-        .bind(person.is_admin)
-        .bind(now)
-        .execute(&self.write)
-        .await
-        .map_err(during("insert person"))?;
-        Ok(())
+        let mut tx = self.begin("begin inserting person").await?;
+        insert_person_row(&mut tx, person, person.is_admin, now).await?;
+        tx.commit().await
     }
 
     /// How many people there are, bots not counted.
     pub(crate) async fn count_people(&self) -> Result<i64, StoreError> {
-        sqlx::query_scalar("SELECT COUNT(*) FROM people WHERE NOT is_bot AND deleted_at = 0")
-            .fetch_one(&self.read)
-            .await
-            .map_err(during("count people"))
+        let select =
+            sqlx::query_scalar("SELECT COUNT(*) FROM people WHERE is_bot = 0 AND deleted_at = 0");
+        self.db.fetch_value("count people", select).await
     }
 
     pub(crate) async fn person(&self, id: &str) -> Result<Option<PersonRow>, StoreError> {
-        sqlx::query_as("SELECT * FROM people WHERE id = $1")
-            .bind(id)
-            .fetch_optional(&self.read)
-            .await
-            .map_err(during("read person"))
+        let select = sqlx::query_as("SELECT * FROM people WHERE id = $1").bind(id);
+        self.db.fetch_optional("read person", select).await
     }
 
     /// Finds a person by username or e-mail address, both in lower case.
     pub(crate) async fn person_by_name(&self, name: &str) -> Result<Option<PersonRow>, StoreError> {
-        sqlx::query_as("SELECT * FROM people WHERE username = $1 OR email = $1")
-            .bind(name)
-            .fetch_optional(&self.read)
-            .await
-            .map_err(during("read person by name"))
+        let select =
+            sqlx::query_as("SELECT * FROM people WHERE username = $1 OR email = $1").bind(name);
+        self.db.fetch_optional("read person by name", select).await
     }
 
     /// The people with these ids; unknown ids are left out.
@@ -115,36 +95,29 @@ impl Store {
         if values.is_empty() {
             return Ok(Vec::new());
         }
-        let mut query = QueryBuilder::<Db>::new("SELECT * FROM people WHERE ");
+        let mut query = Builder::new("SELECT * FROM people WHERE ");
         query.push(column).push(" IN (");
-        let mut list = query.separated(", ");
-        for value in values {
-            list.push_bind((*value).to_owned());
-        }
+        query.push_list(values.iter().copied());
         query.push(") ORDER BY username");
-        query
-            .build_query_as()
-            .fetch_all(&self.read)
-            .await
-            .map_err(during("read people"))
+        self.db.fetch_all("read people", query.select()).await
     }
 
     pub(crate) async fn list_persons(
         &self,
         filter: &PersonFilter<'_>,
     ) -> Result<Vec<PersonRow>, StoreError> {
-        let mut query = QueryBuilder::<Db>::new("SELECT * FROM people WHERE deleted_at = 0");
+        let mut query = Builder::new("SELECT * FROM people WHERE deleted_at = 0");
         if let Some(team) = filter.in_team {
             query.push(" AND id IN (SELECT person_id FROM team_members WHERE team_id = ");
-            query.push_bind(team.as_str().to_owned()).push(")");
+            query.push_bind(team.as_str()).push(")");
         }
         if let Some(room) = filter.in_room {
             query.push(" AND id IN (SELECT person_id FROM room_members WHERE room_id = ");
-            query.push_bind(room.as_str().to_owned()).push(")");
+            query.push_bind(room.as_str()).push(")");
         }
         if let Some(room) = filter.not_in_room {
             query.push(" AND id NOT IN (SELECT person_id FROM room_members WHERE room_id = ");
-            query.push_bind(room.as_str().to_owned()).push(")");
+            query.push_bind(room.as_str()).push(")");
         }
         if let Some(term) = filter.term {
             let pattern = prefix_pattern(term);
@@ -170,11 +143,7 @@ impl Store {
             .push(" ORDER BY username LIMIT ")
             .push_bind(filter.limit);
         query.push(" OFFSET ").push_bind(filter.offset);
-        query
-            .build_query_as()
-            .fetch_all(&self.read)
-            .await
-            .map_err(during("list people"))
+        self.db.fetch_all("list people", query.select()).await
     }
 
     /// Writes the names of a person.
@@ -183,7 +152,7 @@ impl Store {
         person: &PersonRow,
         now: i64,
     ) -> Result<(), StoreError> {
-        sqlx::query(
+        let statement = sqlx::query(
             "UPDATE people SET username = $2, email = $3, first_name = $4, last_name = $5,
                 nickname = $6, position = $7, updated_at = $8 WHERE id = $1",
         )
@@ -194,10 +163,8 @@ impl Store {
         .bind(&person.last_name)
         .bind(&person.nickname)
         .bind(&person.position)
-        .bind(now)
-        .execute(&self.write)
-        .await
-        .map_err(during("update person"))?;
+        .bind(now);
+        self.db.execute("update person", statement).await?;
         Ok(())
     }
 
@@ -207,28 +174,27 @@ impl Store {
         hash: &str,
         now: i64,
     ) -> Result<(), StoreError> {
-        sqlx::query("UPDATE people SET password_hash = $2, updated_at = $3 WHERE id = $1")
-            .bind(person.as_str())
-            .bind(hash)
-            .bind(now)
-            .execute(&self.write)
-            .await
-            .map_err(during("set password"))?;
+        let statement =
+            sqlx::query("UPDATE people SET password_hash = $2, updated_at = $3 WHERE id = $1")
+                .bind(person.as_str())
+                .bind(hash)
+                .bind(now);
+        self.db.execute("set password", statement).await?;
         Ok(())
     }
 
     pub(crate) async fn set_admin(&self, person: &UserId) -> Result<(), StoreError> {
-        sqlx::query("UPDATE people SET is_admin = $2 WHERE id = $1")
+        let statement = sqlx::query("UPDATE people SET is_admin = $2 WHERE id = $1")
             .bind(person.as_str())
-            .bind(true)
-            .execute(&self.write)
-            .await
-            .map_err(during("make person an administrator"))?;
+            .bind(flag(true));
+        self.db
+            .execute("make person an administrator", statement)
+            .await?;
         Ok(())
     }
 
     pub(crate) async fn insert_login(&self, login: &NewLogin<'_>) -> Result<(), StoreError> {
-        sqlx::query(
+        let statement = sqlx::query(
             "INSERT INTO logins (id, token_hash, person_id, created_at, expires_at)
              VALUES ($1, $2, $3, $4, $5)",
         )
@@ -236,10 +202,8 @@ impl Store {
         .bind(login.token_hash)
         .bind(login.person.as_str())
         .bind(login.now)
-        .bind(login.expires_at)
-        .execute(&self.write)
-        .await
-        .map_err(during("insert login"))?;
+        .bind(login.expires_at);
+        self.db.execute("insert login", statement).await?;
         Ok(())
     }
 
@@ -249,64 +213,56 @@ impl Store {
         token_hash: &str,
         now: i64,
     ) -> Result<Option<LoginRow>, StoreError> {
-        sqlx::query_as(
+        let select = sqlx::query_as(
             "SELECT * FROM logins WHERE token_hash = $1 AND (expires_at = 0 OR expires_at > $2)",
         )
         .bind(token_hash)
-        .bind(now)
-        .fetch_optional(&self.read)
-        .await
-        .map_err(during("read login"))
+        .bind(now);
+        self.db.fetch_optional("read login", select).await
     }
 
     pub(crate) async fn login_is_live(&self, id: &str, now: i64) -> Result<bool, StoreError> {
-        let count: i64 = sqlx::query_scalar(
+        let select = sqlx::query_scalar(
             "SELECT COUNT(*) FROM logins WHERE id = $1 AND (expires_at = 0 OR expires_at > $2)",
         )
         .bind(id)
-        .bind(now)
-        .fetch_one(&self.read)
-        .await
-        .map_err(during("check login"))?;
+        .bind(now);
+        let count: i64 = self.db.fetch_value("check login", select).await?;
         Ok(count > 0)
     }
 
     /// The logins of a person, newest first.
     pub(crate) async fn logins_of(&self, person: &UserId) -> Result<Vec<LoginRow>, StoreError> {
-        sqlx::query_as("SELECT * FROM logins WHERE person_id = $1 ORDER BY created_at DESC, id")
-            .bind(person.as_str())
-            .fetch_all(&self.read)
-            .await
-            .map_err(during("list logins"))
+        let select = sqlx::query_as(
+            "SELECT * FROM logins WHERE person_id = $1 ORDER BY created_at DESC, id",
+        )
+        .bind(person.as_str());
+        self.db.fetch_all("list logins", select).await
     }
 
     pub(crate) async fn expired_logins(&self, now: i64) -> Result<Vec<LoginRow>, StoreError> {
-        sqlx::query_as("SELECT * FROM logins WHERE expires_at > 0 AND expires_at <= $1")
-            .bind(now)
-            .fetch_all(&self.read)
-            .await
-            .map_err(during("list expired logins"))
+        let select =
+            sqlx::query_as("SELECT * FROM logins WHERE expires_at > 0 AND expires_at <= $1")
+                .bind(now);
+        self.db.fetch_all("list expired logins", select).await
     }
 
     /// Whether there was such a login to delete.
     pub(crate) async fn delete_login(&self, id: &str) -> Result<bool, StoreError> {
-        let done = sqlx::query("DELETE FROM logins WHERE id = $1")
-            .bind(id)
-            .execute(&self.write)
-            .await
-            .map_err(during("delete login"))?;
-        Ok(done.rows_affected() > 0)
+        let statement = sqlx::query("DELETE FROM logins WHERE id = $1").bind(id);
+        let done = self.db.execute("delete login", statement).await?;
+        Ok(done > 0)
     }
 
     pub(crate) async fn preferences_of(
         &self,
         person: &UserId,
     ) -> Result<Vec<PreferenceRow>, StoreError> {
-        sqlx::query_as("SELECT * FROM preferences WHERE person_id = $1 ORDER BY category, name")
-            .bind(person.as_str())
-            .fetch_all(&self.read)
-            .await
-            .map_err(during("list preferences"))
+        let select = sqlx::query_as(
+            "SELECT * FROM preferences WHERE person_id = $1 ORDER BY category, name",
+        )
+        .bind(person.as_str());
+        self.db.fetch_all("list preferences", select).await
     }
 
     pub(crate) async fn save_preferences(
@@ -315,7 +271,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut tx = self.begin("begin saving preferences").await?;
         for preference in preferences {
-            sqlx::query(
+            let statement = sqlx::query(
                 "INSERT INTO preferences (person_id, category, name, value)
                  VALUES ($1, $2, $3, $4)
                  ON CONFLICT (person_id, category, name) DO UPDATE SET value = excluded.value",
@@ -323,12 +279,10 @@ impl Store {
             .bind(preference.person_id.as_str())
             .bind(&preference.category)
             .bind(&preference.name)
-            .bind(&preference.value)
-            .execute(&mut *tx)
-            .await
-            .map_err(during("save preference"))?;
+            .bind(&preference.value);
+            tx.execute("save preference", statement).await?;
         }
-        tx.commit().await.map_err(during("commit preferences"))
+        tx.commit().await
     }
 
     pub(crate) async fn delete_preferences(
@@ -337,18 +291,40 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut tx = self.begin("begin deleting preferences").await?;
         for preference in preferences {
-            sqlx::query(
+            let statement = sqlx::query(
                 "DELETE FROM preferences WHERE person_id = $1 AND category = $2 AND name = $3",
             )
             .bind(preference.person_id.as_str())
             .bind(&preference.category)
-            .bind(&preference.name)
-            .execute(&mut *tx)
-            .await
-            .map_err(during("delete preference"))?;
+            .bind(&preference.name);
+            tx.execute("delete preference", statement).await?;
         }
-        tx.commit()
-            .await
-            .map_err(during("commit deleted preferences"))
+        tx.commit().await
     }
+}
+
+/// Inserts a person as part of a transaction.
+pub(super) async fn insert_person_row(
+    tx: &mut Transaction,
+    person: &NewPerson,
+    is_admin: bool,
+    now: i64,
+) -> Result<(), StoreError> {
+    let statement = sqlx::query(
+        "INSERT INTO people (id, username, email, first_name, last_name, nickname, position,
+            password_hash, is_bot, is_admin, created_at, updated_at, deleted_at)
+         VALUES ($1, $2, $3, $4, $5, $6, '', $7, $8, $9, $10, $10, 0)",
+    )
+    .bind(person.id.as_str())
+    .bind(&person.username)
+    .bind(&person.email)
+    .bind(&person.first_name)
+    .bind(&person.last_name)
+    .bind(&person.nickname)
+    .bind(&person.password_hash)
+    .bind(flag(person.is_bot))
+    .bind(flag(is_admin))
+    .bind(now);
+    tx.execute("insert person", statement).await?;
+    Ok(())
 }

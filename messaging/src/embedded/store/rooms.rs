@@ -1,11 +1,11 @@
 //! Teams, rooms, and who is in them.
 
 use proto::id::{ChannelId, TeamId, UserId};
-use sqlx::QueryBuilder;
 
-use super::{
-    Db, MemberRow, RoomRow, Store, StoreError, TeamMemberRow, TeamRow, during, prefix_pattern,
-};
+use storage::Transaction;
+use storage::sql::{Builder, flag};
+
+use super::{MemberRow, RoomRow, Store, StoreError, TeamMemberRow, TeamRow, prefix_pattern};
 
 /// A room to be inserted.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl Store {
         kind: &str,
         now: i64,
     ) -> Result<(), StoreError> {
-        sqlx::query(
+        let statement = sqlx::query(
             "INSERT INTO teams (id, name, display_name, description, kind, created_at, updated_at,
                 deleted_at)
              VALUES ($1, $2, $3, '', $4, $5, $5, 0)",
@@ -43,45 +43,34 @@ impl Store {
         .bind(name)
         .bind(display_name)
         .bind(kind)
-        .bind(now)
-        .execute(&self.write)
-        .await
-        .map_err(during("insert team"))?;
+        .bind(now);
+        self.db.execute("insert team", statement).await?;
         Ok(())
     }
 
     pub(crate) async fn team(&self, id: &str) -> Result<Option<TeamRow>, StoreError> {
-        sqlx::query_as("SELECT * FROM teams WHERE id = $1")
-            .bind(id)
-            .fetch_optional(&self.read)
-            .await
-            .map_err(during("read team"))
+        let select = sqlx::query_as("SELECT * FROM teams WHERE id = $1").bind(id);
+        self.db.fetch_optional("read team", select).await
     }
 
     pub(crate) async fn team_by_name(&self, name: &str) -> Result<Option<TeamRow>, StoreError> {
-        sqlx::query_as("SELECT * FROM teams WHERE name = $1")
-            .bind(name)
-            .fetch_optional(&self.read)
-            .await
-            .map_err(during("read team by name"))
+        let select = sqlx::query_as("SELECT * FROM teams WHERE name = $1").bind(name);
+        self.db.fetch_optional("read team by name", select).await
     }
 
     pub(crate) async fn teams_of(&self, person: &UserId) -> Result<Vec<TeamRow>, StoreError> {
-        sqlx::query_as(
+        let select = sqlx::query_as(
             "SELECT t.* FROM teams t JOIN team_members m ON m.team_id = t.id
              WHERE m.person_id = $1 AND t.deleted_at = 0 ORDER BY t.display_name, t.id",
         )
-        .bind(person.as_str())
-        .fetch_all(&self.read)
-        .await
-        .map_err(during("list teams of person"))
+        .bind(person.as_str());
+        self.db.fetch_all("list teams of person", select).await
     }
 
     pub(crate) async fn all_teams(&self) -> Result<Vec<TeamRow>, StoreError> {
-        sqlx::query_as("SELECT * FROM teams WHERE deleted_at = 0 ORDER BY display_name, id")
-            .fetch_all(&self.read)
-            .await
-            .map_err(during("list teams"))
+        let select =
+            sqlx::query_as("SELECT * FROM teams WHERE deleted_at = 0 ORDER BY display_name, id");
+        self.db.fetch_all("list teams", select).await
     }
 
     /// Whether the person was not in the team before.
@@ -92,18 +81,16 @@ impl Store {
         is_admin: bool,
         now: i64,
     ) -> Result<bool, StoreError> {
-        let done = sqlx::query(
+        let statement = sqlx::query(
             "INSERT INTO team_members (team_id, person_id, is_admin, created_at)
              VALUES ($1, $2, $3, $4) ON CONFLICT (team_id, person_id) DO NOTHING",
         )
         .bind(team.as_str())
         .bind(person.as_str())
-        .bind(is_admin)
-        .bind(now)
-        .execute(&self.write)
-        .await
-        .map_err(during("add team member"))?;
-        Ok(done.rows_affected() > 0)
+        .bind(flag(is_admin))
+        .bind(now);
+        let done = self.db.execute("add team member", statement).await?;
+        Ok(done > 0)
     }
 
     pub(crate) async fn team_member(
@@ -111,23 +98,21 @@ impl Store {
         team: &TeamId,
         person: &UserId,
     ) -> Result<Option<TeamMemberRow>, StoreError> {
-        sqlx::query_as("SELECT * FROM team_members WHERE team_id = $1 AND person_id = $2")
-            .bind(team.as_str())
-            .bind(person.as_str())
-            .fetch_optional(&self.read)
-            .await
-            .map_err(during("read team member"))
+        let select =
+            sqlx::query_as("SELECT * FROM team_members WHERE team_id = $1 AND person_id = $2")
+                .bind(team.as_str())
+                .bind(person.as_str());
+        self.db.fetch_optional("read team member", select).await
     }
 
     pub(crate) async fn team_memberships_of(
         &self,
         person: &UserId,
     ) -> Result<Vec<TeamMemberRow>, StoreError> {
-        sqlx::query_as("SELECT * FROM team_members WHERE person_id = $1 ORDER BY team_id")
-            .bind(person.as_str())
-            .fetch_all(&self.read)
-            .await
-            .map_err(during("list team memberships"))
+        let select =
+            sqlx::query_as("SELECT * FROM team_members WHERE person_id = $1 ORDER BY team_id")
+                .bind(person.as_str());
+        self.db.fetch_all("list team memberships", select).await
     }
 
     pub(crate) async fn team_members(
@@ -136,23 +121,19 @@ impl Store {
         offset: i64,
         limit: i64,
     ) -> Result<Vec<TeamMemberRow>, StoreError> {
-        sqlx::query_as(
+        let select = sqlx::query_as(
             "SELECT * FROM team_members WHERE team_id = $1 ORDER BY person_id LIMIT $2 OFFSET $3",
         )
         .bind(team.as_str())
         .bind(limit)
-        .bind(offset)
-        .fetch_all(&self.read)
-        .await
-        .map_err(during("list team members"))
+        .bind(offset);
+        self.db.fetch_all("list team members", select).await
     }
 
     pub(crate) async fn count_team_members(&self, team: &TeamId) -> Result<i64, StoreError> {
-        sqlx::query_scalar("SELECT COUNT(*) FROM team_members WHERE team_id = $1")
-            .bind(team.as_str())
-            .fetch_one(&self.read)
-            .await
-            .map_err(during("count team members"))
+        let select = sqlx::query_scalar("SELECT COUNT(*) FROM team_members WHERE team_id = $1")
+            .bind(team.as_str());
+        self.db.fetch_value("count team members", select).await
     }
 
     /// Takes a person out of a team and out of its rooms; returns the rooms that were left.
@@ -162,79 +143,39 @@ impl Store {
         person: &UserId,
     ) -> Result<Vec<RoomRow>, StoreError> {
         let mut tx = self.begin("begin leaving team").await?;
-        let rooms: Vec<RoomRow> = sqlx::query_as(
+        let select = sqlx::query_as(
             "SELECT r.* FROM rooms r JOIN room_members m ON m.room_id = r.id
              WHERE r.team_id = $1 AND m.person_id = $2",
         )
         .bind(team.as_str())
-        .bind(person.as_str())
-        .fetch_all(&mut *tx)
-        .await
-        .map_err(during("list rooms to leave"))?;
-        sqlx::query(
+        .bind(person.as_str());
+        let rooms: Vec<RoomRow> = tx.fetch_all("list rooms to leave", select).await?;
+        let statement = sqlx::query(
             "DELETE FROM room_members WHERE person_id = $2
              AND room_id IN (SELECT id FROM rooms WHERE team_id = $1)",
         )
         .bind(team.as_str())
-        .bind(person.as_str())
-        .execute(&mut *tx)
-        .await
-        .map_err(during("leave rooms of team"))?;
-        sqlx::query("DELETE FROM team_members WHERE team_id = $1 AND person_id = $2")
-            .bind(team.as_str())
-            .bind(person.as_str())
-            .execute(&mut *tx)
-            .await
-            .map_err(during("leave team"))?;
-        tx.commit().await.map_err(during("commit leaving team"))?;
+        .bind(person.as_str());
+        tx.execute("leave rooms of team", statement).await?;
+        let statement =
+            sqlx::query("DELETE FROM team_members WHERE team_id = $1 AND person_id = $2")
+                .bind(team.as_str())
+                .bind(person.as_str());
+        tx.execute("leave team", statement).await?;
+        tx.commit().await?;
         Ok(rooms)
     }
 
     /// Inserts a room together with its first members.
     pub(crate) async fn insert_room(&self, room: &NewRoom<'_>, now: i64) -> Result<(), StoreError> {
         let mut tx = self.begin("begin inserting room").await?;
-        sqlx::query(
-            "INSERT INTO rooms (id, team_id, kind, name, display_name, header, purpose, creator_id,
-                is_default, created_at, updated_at, deleted_at, last_post_at, last_root_post_at,
-                post_count, root_post_count)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, 0, 0, 0, 0, 0)",
-        )
-        .bind(room.id.as_str())
-        .bind(room.team.map_or("", TeamId::as_str))
-        .bind(room.kind)
-        .bind(room.name)
-        .bind(room.display_name)
-        .bind(room.header)
-        .bind(room.purpose)
-        .bind(room.creator.map_or("", UserId::as_str))
-        .bind(room.is_default)
-        .bind(now)
-        .execute(&mut *tx)
-        .await
-        .map_err(during("insert room"))?;
-        for (person, is_admin) in room.members {
-            sqlx::query(
-                "INSERT INTO room_members (room_id, person_id, is_admin, created_at, viewed_at,
-                    viewed_posts, viewed_root_posts, mentions)
-                 VALUES ($1, $2, $3, $4, $4, 0, 0, 0)",
-            )
-            .bind(room.id.as_str())
-            .bind(person.as_str())
-            .bind(*is_admin)
-            .bind(now)
-            .execute(&mut *tx)
-            .await
-            .map_err(during("insert first members of room"))?;
-        }
-        tx.commit().await.map_err(during("commit room"))
+        insert_room_row(&mut tx, room, now).await?;
+        tx.commit().await
     }
 
     pub(crate) async fn room(&self, id: &str) -> Result<Option<RoomRow>, StoreError> {
-        sqlx::query_as("SELECT * FROM rooms WHERE id = $1")
-            .bind(id)
-            .fetch_optional(&self.read)
-            .await
-            .map_err(during("read room"))
+        let select = sqlx::query_as("SELECT * FROM rooms WHERE id = $1").bind(id);
+        self.db.fetch_optional("read room", select).await
     }
 
     /// Finds a room by name within a team, or outside teams (direct and group rooms).
@@ -243,38 +184,32 @@ impl Store {
         team: Option<&TeamId>,
         name: &str,
     ) -> Result<Option<RoomRow>, StoreError> {
-        sqlx::query_as("SELECT * FROM rooms WHERE team_id = $1 AND name = $2")
+        let select = sqlx::query_as("SELECT * FROM rooms WHERE team_id = $1 AND name = $2")
             .bind(team.map_or("", TeamId::as_str))
-            .bind(name)
-            .fetch_optional(&self.read)
-            .await
-            .map_err(during("read room by name"))
+            .bind(name);
+        self.db.fetch_optional("read room by name", select).await
     }
 
     /// Rooms the person is in, archived ones too.
     pub(crate) async fn rooms_with(&self, person: &UserId) -> Result<Vec<RoomRow>, StoreError> {
-        sqlx::query_as(
+        let select = sqlx::query_as(
             "SELECT r.* FROM rooms r JOIN room_members m ON m.room_id = r.id
              WHERE m.person_id = $1 ORDER BY r.display_name, r.id",
         )
-        .bind(person.as_str())
-        .fetch_all(&self.read)
-        .await
-        .map_err(during("list rooms of person"))
+        .bind(person.as_str());
+        self.db.fetch_all("list rooms of person", select).await
     }
 
     /// Public rooms of the person's teams that the person has not joined.
     pub(crate) async fn rooms_open_to(&self, person: &UserId) -> Result<Vec<RoomRow>, StoreError> {
-        sqlx::query_as(
+        let select = sqlx::query_as(
             "SELECT r.* FROM rooms r JOIN team_members t ON t.team_id = r.team_id
              WHERE t.person_id = $1 AND r.kind = 'O' AND r.deleted_at = 0
                AND r.id NOT IN (SELECT room_id FROM room_members WHERE person_id = $1)
              ORDER BY r.display_name, r.id",
         )
-        .bind(person.as_str())
-        .fetch_all(&self.read)
-        .await
-        .map_err(during("list rooms open to person"))
+        .bind(person.as_str());
+        self.db.fetch_all("list rooms open to person", select).await
     }
 
     /// Public rooms of a team, or those whose name begins with `term`.
@@ -285,7 +220,7 @@ impl Store {
         offset: i64,
         limit: i64,
     ) -> Result<Vec<RoomRow>, StoreError> {
-        sqlx::query_as(
+        let select = sqlx::query_as(
             "SELECT * FROM rooms WHERE team_id = $1 AND kind = 'O' AND deleted_at = 0
                AND (name LIKE $2 ESCAPE '!' OR LOWER(display_name) LIKE $2 ESCAPE '!')
              ORDER BY display_name, id LIMIT $3 OFFSET $4",
@@ -293,26 +228,22 @@ impl Store {
         .bind(team.as_str())
         .bind(prefix_pattern(term))
         .bind(limit)
-        .bind(offset)
-        .fetch_all(&self.read)
-        .await
-        .map_err(during("list public rooms"))
+        .bind(offset);
+        self.db.fetch_all("list public rooms", select).await
     }
 
     pub(crate) async fn default_rooms(&self, team: &TeamId) -> Result<Vec<RoomRow>, StoreError> {
-        sqlx::query_as(
-            "SELECT * FROM rooms WHERE team_id = $1 AND is_default AND deleted_at = 0
+        let select = sqlx::query_as(
+            "SELECT * FROM rooms WHERE team_id = $1 AND is_default = 1 AND deleted_at = 0
              ORDER BY created_at, id",
         )
-        .bind(team.as_str())
-        .fetch_all(&self.read)
-        .await
-        .map_err(during("list default rooms"))
+        .bind(team.as_str());
+        self.db.fetch_all("list default rooms", select).await
     }
 
     /// Writes the texts of a room and whether it is archived.
     pub(crate) async fn update_room(&self, room: &RoomRow) -> Result<(), StoreError> {
-        sqlx::query(
+        let statement = sqlx::query(
             "UPDATE rooms SET name = $2, display_name = $3, header = $4, purpose = $5,
                 updated_at = $6, deleted_at = $7 WHERE id = $1",
         )
@@ -322,10 +253,8 @@ impl Store {
         .bind(&room.header)
         .bind(&room.purpose)
         .bind(room.updated_at)
-        .bind(room.deleted_at)
-        .execute(&self.write)
-        .await
-        .map_err(during("update room"))?;
+        .bind(room.deleted_at);
+        self.db.execute("update room", statement).await?;
         Ok(())
     }
 
@@ -337,21 +266,10 @@ impl Store {
         is_admin: bool,
         now: i64,
     ) -> Result<bool, StoreError> {
-        let done = sqlx::query(
-            "INSERT INTO room_members (room_id, person_id, is_admin, created_at, viewed_at,
-                viewed_posts, viewed_root_posts, mentions)
-             VALUES ($1, $2, $3, $4, $4, $5, $6, 0) ON CONFLICT (room_id, person_id) DO NOTHING",
-        )
-        .bind(room.id.as_str())
-        .bind(person.as_str())
-        .bind(is_admin)
-        .bind(now)
-        .bind(room.post_count)
-        .bind(room.root_post_count)
-        .execute(&self.write)
-        .await
-        .map_err(during("add room member"))?;
-        Ok(done.rows_affected() > 0)
+        let mut tx = self.begin("begin adding room member").await?;
+        let is_new = insert_member(&mut tx, room, person, is_admin, now).await?;
+        tx.commit().await?;
+        Ok(is_new)
     }
 
     /// Whether the person was in the room.
@@ -360,13 +278,12 @@ impl Store {
         room: &ChannelId,
         person: &UserId,
     ) -> Result<bool, StoreError> {
-        let done = sqlx::query("DELETE FROM room_members WHERE room_id = $1 AND person_id = $2")
-            .bind(room.as_str())
-            .bind(person.as_str())
-            .execute(&self.write)
-            .await
-            .map_err(during("remove room member"))?;
-        Ok(done.rows_affected() > 0)
+        let statement =
+            sqlx::query("DELETE FROM room_members WHERE room_id = $1 AND person_id = $2")
+                .bind(room.as_str())
+                .bind(person.as_str());
+        let done = self.db.execute("remove room member", statement).await?;
+        Ok(done > 0)
     }
 
     pub(crate) async fn member(
@@ -374,12 +291,11 @@ impl Store {
         room: &ChannelId,
         person: &UserId,
     ) -> Result<Option<MemberRow>, StoreError> {
-        sqlx::query_as("SELECT * FROM room_members WHERE room_id = $1 AND person_id = $2")
-            .bind(room.as_str())
-            .bind(person.as_str())
-            .fetch_optional(&self.read)
-            .await
-            .map_err(during("read room member"))
+        let select =
+            sqlx::query_as("SELECT * FROM room_members WHERE room_id = $1 AND person_id = $2")
+                .bind(room.as_str())
+                .bind(person.as_str());
+        self.db.fetch_optional("read room member", select).await
     }
 
     pub(crate) async fn members(
@@ -388,16 +304,14 @@ impl Store {
         offset: i64,
         limit: i64,
     ) -> Result<Vec<MemberRow>, StoreError> {
-        sqlx::query_as(
+        let select = sqlx::query_as(
             "SELECT * FROM room_members WHERE room_id = $1
              ORDER BY created_at, person_id LIMIT $2 OFFSET $3",
         )
         .bind(room.as_str())
         .bind(limit)
-        .bind(offset)
-        .fetch_all(&self.read)
-        .await
-        .map_err(during("list room members"))
+        .bind(offset);
+        self.db.fetch_all("list room members", select).await
     }
 
     pub(crate) async fn members_by_ids(
@@ -408,39 +322,27 @@ impl Store {
         if persons.is_empty() {
             return Ok(Vec::new());
         }
-        let mut query = QueryBuilder::<Db>::new("SELECT * FROM room_members WHERE room_id = ");
-        query
-            .push_bind(room.as_str().to_owned())
-            .push(" AND person_id IN (");
-        let mut list = query.separated(", ");
-        for person in persons {
-            list.push_bind((*person).to_owned());
-        }
+        let mut query = Builder::new("SELECT * FROM room_members WHERE room_id = ");
+        query.push_bind(room.as_str()).push(" AND person_id IN (");
+        query.push_list(persons.iter().copied());
         query.push(")");
-        query
-            .build_query_as()
-            .fetch_all(&self.read)
-            .await
-            .map_err(during("read room members"))
+        self.db.fetch_all("read room members", query.select()).await
     }
 
     pub(crate) async fn memberships_of(
         &self,
         person: &UserId,
     ) -> Result<Vec<MemberRow>, StoreError> {
-        sqlx::query_as("SELECT * FROM room_members WHERE person_id = $1 ORDER BY room_id")
-            .bind(person.as_str())
-            .fetch_all(&self.read)
-            .await
-            .map_err(during("list memberships"))
+        let select =
+            sqlx::query_as("SELECT * FROM room_members WHERE person_id = $1 ORDER BY room_id")
+                .bind(person.as_str());
+        self.db.fetch_all("list memberships", select).await
     }
 
     pub(crate) async fn count_members(&self, room: &ChannelId) -> Result<i64, StoreError> {
-        sqlx::query_scalar("SELECT COUNT(*) FROM room_members WHERE room_id = $1")
-            .bind(room.as_str())
-            .fetch_one(&self.read)
-            .await
-            .map_err(during("count room members"))
+        let select = sqlx::query_scalar("SELECT COUNT(*) FROM room_members WHERE room_id = $1")
+            .bind(room.as_str());
+        self.db.fetch_value("count room members", select).await
     }
 
     /// Notes that a person has seen everything in a room up to now.
@@ -450,7 +352,7 @@ impl Store {
         person: &UserId,
         now: i64,
     ) -> Result<(), StoreError> {
-        sqlx::query(
+        let statement = sqlx::query(
             "UPDATE room_members SET viewed_at = $3, mentions = 0,
                 viewed_posts = (SELECT post_count FROM rooms WHERE id = $1),
                 viewed_root_posts = (SELECT root_post_count FROM rooms WHERE id = $1)
@@ -458,10 +360,69 @@ impl Store {
         )
         .bind(room.as_str())
         .bind(person.as_str())
-        .bind(now)
-        .execute(&self.write)
-        .await
-        .map_err(during("mark room as viewed"))?;
+        .bind(now);
+        self.db.execute("mark room as viewed", statement).await?;
         Ok(())
     }
+}
+
+/// Inserts a room with its first members as part of a transaction.
+pub(super) async fn insert_room_row(
+    tx: &mut Transaction,
+    room: &NewRoom<'_>,
+    now: i64,
+) -> Result<(), StoreError> {
+    let statement = sqlx::query(
+        "INSERT INTO rooms (id, team_id, kind, name, display_name, header, purpose, creator_id,
+            is_default, created_at, updated_at, deleted_at, last_post_at, last_root_post_at,
+            post_count, root_post_count)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, 0, 0, 0, 0, 0)",
+    )
+    .bind(room.id.as_str())
+    .bind(room.team.map_or("", TeamId::as_str))
+    .bind(room.kind)
+    .bind(room.name)
+    .bind(room.display_name)
+    .bind(room.header)
+    .bind(room.purpose)
+    .bind(room.creator.map_or("", UserId::as_str))
+    .bind(flag(room.is_default))
+    .bind(now);
+    tx.execute("insert room", statement).await?;
+    for (person, is_admin) in room.members {
+        let statement = sqlx::query(
+            "INSERT INTO room_members (room_id, person_id, is_admin, created_at, viewed_at,
+                viewed_posts, viewed_root_posts, mentions)
+             VALUES ($1, $2, $3, $4, $4, 0, 0, 0)",
+        )
+        .bind(room.id.as_str())
+        .bind(person.as_str())
+        .bind(flag(*is_admin))
+        .bind(now);
+        tx.execute("insert first members of room", statement)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Puts a person into a room as part of a transaction; whether she was not in it before. What was
+/// posted until now is not unread for her.
+pub(super) async fn insert_member(
+    tx: &mut Transaction,
+    room: &RoomRow,
+    person: &UserId,
+    is_admin: bool,
+    now: i64,
+) -> Result<bool, StoreError> {
+    let statement = sqlx::query(
+        "INSERT INTO room_members (room_id, person_id, is_admin, created_at, viewed_at,
+            viewed_posts, viewed_root_posts, mentions)
+         SELECT id, $2, $3, $4, $4, post_count, root_post_count, 0 FROM rooms WHERE id = $1
+         ON CONFLICT (room_id, person_id) DO NOTHING",
+    )
+    .bind(room.id.as_str())
+    .bind(person.as_str())
+    .bind(flag(is_admin))
+    .bind(now);
+    Ok(tx.execute("add room member", statement).await? > 0)
 }

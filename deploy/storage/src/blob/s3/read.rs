@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::{Stream, stream};
 
 use super::{Refusal, S3, client, unquoted};
-use crate::blob::{BlobError, BlobInfo, BlobKey, WHOLE, cut};
+use crate::blob::{BlobError, BlobInfo, BlobKey, BlobStore as _, WHOLE, cut};
 
 /// Answers in a row that may break off without having brought a byte.
 const BREAKS: u32 = 3;
