@@ -100,7 +100,7 @@ async fn reworded(answer: Response) -> Response {
 }
 
 async fn metrics(State(app): State<App>) -> Response {
-    read_gauges(&app.engine).await;
+    read_gauges(&app.engine);
     let text = app.engine.metrics.render();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }

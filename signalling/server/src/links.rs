@@ -146,6 +146,11 @@ impl Links {
             .ok_or_else(|| self.troubles().join("; "))
     }
 
+    pub(crate) fn is_connected(&self, host: &MediaHost) -> bool {
+        let link = self.links.get(host);
+        link.is_some_and(|link| link.status.read().connected)
+    }
+
     /// What is wrong with hosts that are not connected.
     pub(crate) fn troubles(&self) -> Vec<String> {
         let statuses = self

@@ -3,7 +3,8 @@
 //! Names begin as the reference plugin's do, so that existing dashboards keep working.
 
 use prometheus::{
-    Encoder as _, Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+    Encoder as _, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    TextEncoder,
 };
 
 const NAMESPACE: &str = "mattermost_plugin_calls";
@@ -20,6 +21,9 @@ pub(crate) struct Metrics {
     pub(crate) joins_refused: IntCounterVec,
     pub(crate) media_dropped: IntCounterVec,
     pub(crate) store_failures: IntCounterVec,
+    /// Many calls' records may be in one.
+    pub(crate) commits: IntCounter,
+    pub(crate) call_panics: IntCounter,
     pub(crate) calls: IntGauge,
     pub(crate) sessions: IntGauge,
     pub(crate) media_hosts: IntGauge,
@@ -39,6 +43,14 @@ impl Maker<'_> {
     fn counter(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
         let opts = Opts::new(name, help).namespace(NAMESPACE);
         let counter = IntCounterVec::new(opts, labels).expect("names here are well-formed");
+        let registered = self.0.register(Box::new(counter.clone()));
+        registered.expect("each name is used once");
+        counter
+    }
+
+    fn plain_counter(&self, name: &str, help: &str) -> IntCounter {
+        let opts = Opts::new(name, help).namespace(NAMESPACE);
+        let counter = IntCounter::with_opts(opts).expect("names here are well-formed");
         let registered = self.0.register(Box::new(counter.clone()));
         registered.expect("each name is used once");
         counter
@@ -101,6 +113,14 @@ impl Metrics {
                 "store_failures_total",
                 "Records that could not be kept",
                 &["operation"],
+            ),
+            commits: maker.plain_counter(
+                "store_commits_total",
+                "Commits of records; one may hold those of many calls",
+            ),
+            call_panics: maker.plain_counter(
+                "call_panics_total",
+                "Calls that ended because of a fault of ours",
             ),
             calls: gauge("calls", "Running calls"),
             sessions: gauge("sessions", "Sessions in calls"),

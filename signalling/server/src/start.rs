@@ -10,17 +10,18 @@ use anyhow::Context as _;
 use messaging::{ChatBackend, embedded};
 use proto::id::{CallId, SessionId, new_id};
 use proto::redact::Secret;
-use signalling_core::{Calls, Features, MediaHost, RestoredCall};
+use service::supervise::{Restarts, Tasks};
+use signalling_core::{Features, Input, MediaHost, RestoredCall};
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::admin::chat_config;
 use crate::config::{Config, ServiceUrl};
-use crate::engine::{self, Bot, Engine, Parts, moment};
+use crate::engine::{self, Bot, Clients, Engine, Parts, writer};
 use crate::http;
 use crate::jobs::JobService;
-use crate::links::{HostConfig, Links};
+use crate::links::{HostConfig, Links, MediaNews};
 use crate::metrics::Metrics;
 use crate::store::Store;
 
@@ -41,7 +42,6 @@ pub struct Running {
     http_addr: SocketAddr,
     chat: Arc<embedded::Server>,
     engine: Arc<Engine>,
-    tasks: Vec<JoinHandle<()>>,
     server: JoinHandle<std::io::Result<()>>,
     stop: oneshot::Sender<()>,
 }
@@ -73,15 +73,15 @@ impl Running {
     /// Stops serving. Calls go on at the media hosts: a start with the same data directory takes
     /// them over.
     pub async fn stop(self) {
-        for task in &self.tasks {
-            task.abort();
-        }
+        let tasks = &self.engine.tasks;
+        tasks.begin_stop();
         let _ = self.stop.send(());
         self.engine.links.stop();
         self.chat.close().await;
         if tokio::time::timeout(STOP_LIMIT, self.server).await.is_err() {
             tracing::warn!("requests were cut off");
         }
+        self.engine.tasks.stop().await;
         self.engine.store.close().await;
     }
 }
@@ -133,31 +133,26 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let links = Links::start(hosts, &news, metrics.clone());
     drop(news);
     let jobs = job_service(&config, &store, http_addr).await?;
-    let calls = take_over(&config, &bot, &links, restored);
     let switches = store.switches().await?;
     let backend: Arc<dyn ChatBackend> = chat.clone();
+    let tasks = Tasks::new("signalling");
+    let (writer, batches) = mpsc::channel(writer::QUEUE);
     let parts = Parts {
-        calls,
+        features: features(&config, &bot),
         chat: backend,
         store,
+        writer,
         links,
         jobs,
         metrics,
         config,
         bot,
+        tasks,
         switches,
     };
     let engine = Engine::new(parts);
-    let mut tasks = vec![
-        tokio::spawn(engine::run_media_news(engine.clone(), heard)),
-        tokio::spawn(engine::run_chores(engine.clone())),
-        tokio::spawn(announce_runners(engine.clone())),
-    ];
-    if let Some(notices) = chat.notices() {
-        tasks.push(tokio::spawn(engine::run_notices(engine.clone(), notices)));
-    }
-    // Whatever the restored calls ask for at once.
-    engine.turn(|_, _| ()).await;
+    watch(&engine, &chat, heard, batches);
+    take_over(&engine, restored).await;
     wait_for_media(&engine).await;
     let (stop, stopped) = oneshot::channel::<()>();
     let router = http::router(engine.clone(), chat.router());
@@ -174,26 +169,51 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         http_addr,
         chat,
         engine,
-        tasks,
         server,
         stop,
     })
 }
 
-/// Calls whose media host is no longer configured cannot go on.
-fn take_over(config: &Config, bot: &Bot, links: &Links, restored: Vec<RestoredCall>) -> Calls {
-    let restored = restored.into_iter().map(|mut restored| {
-        if !links.knows(&restored.call.media) {
-            restored.sessions.clear();
+/// Starts the tasks that live as long as the server does.
+fn watch(
+    engine: &Arc<Engine>,
+    chat: &Arc<embedded::Server>,
+    heard: mpsc::Receiver<MediaNews>,
+    batches: mpsc::Receiver<writer::Batch>,
+) {
+    let tasks = &engine.tasks;
+    let keeper: Arc<dyn writer::Keeper> = Arc::new(engine.store.clone());
+    let (batches, metrics) = (Arc::new(Mutex::new(batches)), engine.metrics.clone());
+    let write = move || writer::run(keeper.clone(), batches.clone(), metrics.clone());
+    tasks.restarted("records", write, Restarts::default());
+    let news = engine::run_media_news(engine.clone(), heard);
+    tasks.must_live("media news", news);
+    let checking = engine.clone();
+    let check = move || engine::check_logins(checking.clone());
+    tasks.restarted("login checks", check, Restarts::default());
+    let announcing = engine.clone();
+    let announce = move || announce_runners(announcing.clone());
+    tasks.until_done("job service", announce, Restarts::default());
+    if let Some(notices) = chat.notices() {
+        let clients = Arc::new(Clients::new(engine.clone()));
+        let news = engine::run_chat_news(engine.clone(), clients, notices);
+        tasks.must_live("chat news", news);
+    }
+}
+
+/// Sessions whose media host is no longer configured cannot go on.
+async fn take_over(engine: &Arc<Engine>, restored: Vec<RestoredCall>) {
+    for call in restored {
+        let channel = call.call.channel.clone();
+        let sessions = call.sessions.iter();
+        let lost = sessions.filter(|session| !engine.links.knows(&session.media));
+        let lost: Vec<SessionId> = lost.map(|session| session.id.clone()).collect();
+        engine.restore(call, RESTART_GRACE);
+        for session in lost {
+            let closed = Input::MediaClosed { session };
+            engine.input(&channel, closed).await;
         }
-        restored
-    });
-    Calls::restore(
-        features(config, bot),
-        restored.collect(),
-        moment(),
-        RESTART_GRACE,
-    )
+    }
 }
 
 fn features(config: &Config, bot: &Bot) -> Features {
@@ -224,8 +244,8 @@ async fn hosts(
         let host = MediaHost(url.base.clone());
         let known: BTreeMap<SessionId, CallId> = restored
             .iter()
-            .filter(|restored| restored.call.media == host)
             .flat_map(|restored| &restored.sessions)
+            .filter(|session| session.media == host)
             .map(|session| (session.id.clone(), session.call.clone()))
             .collect();
         hosts.push(HostConfig {

@@ -25,6 +25,16 @@ pub(crate) struct StoreError {
     source: sqlx::Error,
 }
 
+#[cfg(test)]
+impl StoreError {
+    pub(crate) fn for_test() -> Self {
+        Self {
+            operation: "keep what a test cannot keep",
+            source: sqlx::Error::PoolClosed,
+        }
+    }
+}
+
 /// Whether calls are switched on or off in a channel, and the channel's other settings.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ChannelSwitch {
@@ -96,82 +106,15 @@ impl Store {
         answer.map(|_| ()).map_err(failed("ask the calls database"))
     }
 
-    pub(crate) async fn keep(&self, record: Record) -> Result<(), StoreError> {
-        match record {
-            Record::Call(call) => self.keep_call(&call).await,
-            Record::Session(session) => self.keep_session(&session).await,
-            Record::Job(job) => self.keep_job(&job).await,
-            Record::SessionGone(session) => {
-                let query = sqlx::query("DELETE FROM calls_sessions WHERE id = ?");
-                let done = query.bind(session.as_str()).execute(&self.pool).await;
-                done.map(|_| ()).map_err(failed("forget a session"))
-            }
+    /// Keeps all of them with one commit, or none.
+    pub(crate) async fn keep_all(&self, records: &[Record]) -> Result<(), StoreError> {
+        let begun = self.pool.begin().await;
+        let mut transaction = begun.map_err(failed("begin to keep records"))?;
+        for record in records {
+            keep(&mut transaction, record).await?;
         }
-    }
-
-    async fn keep_call(&self, call: &CallRecord) -> Result<(), StoreError> {
-        let query = sqlx::query(
-            "INSERT INTO calls (id, channelid, startat, endat, createat, deleteat, title, postid, \
-             threadid, ownerid, participants, stats, props) \
-             VALUES (?1, ?2, ?3, ?4, ?3, 0, ?5, ?6, ?7, ?8, ?9, '{}', ?10) \
-             ON CONFLICT (id) DO UPDATE SET endat = ?4, title = ?5, postid = ?6, threadid = ?7, \
-             participants = ?9, props = ?10",
-        );
-        let text = |id: Option<&str>| id.unwrap_or_default().to_owned();
-        let done = query
-            .bind(call.id.as_str())
-            .bind(call.channel.as_str())
-            .bind(call.start_at_ms)
-            .bind(call.end_at_ms)
-            .bind(&call.title)
-            .bind(text(call.post.as_ref().map(AsRef::as_ref)))
-            .bind(text(call.thread.as_ref().map(AsRef::as_ref)))
-            .bind(call.owner.as_str())
-            .bind(serde_json::to_string(&call.participants).unwrap_or_default())
-            .bind(rows::call_props(call).to_string())
-            .execute(&self.pool)
-            .await;
-        done.map(|_| ()).map_err(failed("keep a call"))
-    }
-
-    async fn keep_session(&self, session: &SessionRecord) -> Result<(), StoreError> {
-        let query = sqlx::query(
-            "INSERT OR REPLACE INTO calls_sessions \
-             (id, callid, userid, joinat, unmuted, raisedhand, video, props) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        );
-        let done = query
-            .bind(session.id.as_str())
-            .bind(session.call.as_str())
-            .bind(session.user.as_str())
-            .bind(session.join_at_ms)
-            .bind(session.unmuted)
-            .bind(session.raised_hand_ms)
-            .bind(session.video)
-            .bind(rows::session_props(session).to_string())
-            .execute(&self.pool)
-            .await;
-        done.map(|_| ()).map_err(failed("keep a session"))
-    }
-
-    async fn keep_job(&self, job: &JobRecord) -> Result<(), StoreError> {
-        let query = sqlx::query(
-            "INSERT OR REPLACE INTO calls_jobs \
-             (id, callid, type, creatorid, initat, startat, endat, props) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        );
-        let done = query
-            .bind(job.id.as_str())
-            .bind(job.call.as_str())
-            .bind(job.kind.as_str())
-            .bind(job.creator.as_str())
-            .bind(job.init_at_ms)
-            .bind(job.start_at_ms)
-            .bind(job.end_at_ms)
-            .bind(rows::job_props(job).to_string())
-            .execute(&self.pool)
-            .await;
-        done.map(|_| ()).map_err(failed("keep a job"))
+        let kept = transaction.commit().await;
+        kept.map_err(failed("commit records"))
     }
 
     /// The calls that had not ended, each with its sessions and its newest job of each kind.
@@ -186,7 +129,9 @@ impl Store {
                 continue;
             };
             let sessions = self.of_call("SELECT * FROM calls_sessions WHERE callid = ?", &call);
-            let sessions = sessions.await?.iter().filter_map(rows::session).collect();
+            let host = rows::host_of_all(&row);
+            let session = |row| rows::session(row, host.as_ref());
+            let sessions = sessions.await?.iter().filter_map(session).collect();
             let jobs = "SELECT * FROM calls_jobs WHERE callid = ? ORDER BY initat";
             let jobs = self.of_call(jobs, &call).await?;
             let newest: BTreeMap<_, JobRecord> = jobs
@@ -256,6 +201,86 @@ impl Store {
             .map_err(failed("read a key"))?;
         row.try_get("value").map_err(failed("read a key"))
     }
+}
+
+type Transaction = sqlx::Transaction<'static, sqlx::Sqlite>;
+
+async fn keep(to: &mut Transaction, record: &Record) -> Result<(), StoreError> {
+    match record {
+        Record::Call(call) => keep_call(to, call).await,
+        Record::Session(session) => keep_session(to, session).await,
+        Record::Job(job) => keep_job(to, job).await,
+        Record::SessionGone(session) => {
+            let query = sqlx::query("DELETE FROM calls_sessions WHERE id = ?");
+            let done = query.bind(session.as_str()).execute(&mut **to).await;
+            done.map(|_| ()).map_err(failed("forget a session"))
+        }
+    }
+}
+
+async fn keep_call(to: &mut Transaction, call: &CallRecord) -> Result<(), StoreError> {
+    let query = sqlx::query(
+        "INSERT INTO calls (id, channelid, startat, endat, createat, deleteat, title, postid, \
+         threadid, ownerid, participants, stats, props) \
+         VALUES (?1, ?2, ?3, ?4, ?3, 0, ?5, ?6, ?7, ?8, ?9, '{}', ?10) \
+         ON CONFLICT (id) DO UPDATE SET endat = ?4, title = ?5, postid = ?6, threadid = ?7, \
+         participants = ?9, props = ?10",
+    );
+    let text = |id: Option<&str>| id.unwrap_or_default().to_owned();
+    let done = query
+        .bind(call.id.as_str())
+        .bind(call.channel.as_str())
+        .bind(call.start_at_ms)
+        .bind(call.end_at_ms)
+        .bind(&call.title)
+        .bind(text(call.post.as_ref().map(AsRef::as_ref)))
+        .bind(text(call.thread.as_ref().map(AsRef::as_ref)))
+        .bind(call.owner.as_str())
+        .bind(serde_json::to_string(&call.participants).unwrap_or_default())
+        .bind(rows::call_props(call).to_string())
+        .execute(&mut **to)
+        .await;
+    done.map(|_| ()).map_err(failed("keep a call"))
+}
+
+async fn keep_session(to: &mut Transaction, session: &SessionRecord) -> Result<(), StoreError> {
+    let query = sqlx::query(
+        "INSERT OR REPLACE INTO calls_sessions \
+         (id, callid, userid, joinat, unmuted, raisedhand, video, props) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    );
+    let done = query
+        .bind(session.id.as_str())
+        .bind(session.call.as_str())
+        .bind(session.user.as_str())
+        .bind(session.join_at_ms)
+        .bind(session.unmuted)
+        .bind(session.raised_hand_ms)
+        .bind(session.video)
+        .bind(rows::session_props(session).to_string())
+        .execute(&mut **to)
+        .await;
+    done.map(|_| ()).map_err(failed("keep a session"))
+}
+
+async fn keep_job(to: &mut Transaction, job: &JobRecord) -> Result<(), StoreError> {
+    let query = sqlx::query(
+        "INSERT OR REPLACE INTO calls_jobs \
+         (id, callid, type, creatorid, initat, startat, endat, props) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    );
+    let done = query
+        .bind(job.id.as_str())
+        .bind(job.call.as_str())
+        .bind(job.kind.as_str())
+        .bind(job.creator.as_str())
+        .bind(job.init_at_ms)
+        .bind(job.start_at_ms)
+        .bind(job.end_at_ms)
+        .bind(rows::job_props(job).to_string())
+        .execute(&mut **to)
+        .await;
+    done.map(|_| ()).map_err(failed("keep a job"))
 }
 
 fn failed(operation: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
