@@ -11,7 +11,7 @@ use super::passwords::token_hash;
 use super::store::{NewLogin, NewPerson, PersonRow};
 use super::{Server, wire};
 use crate::ChatError;
-use crate::model::{Audience, Login, Notice, Person};
+use crate::model::{Audience, ChatNews, Login, Person};
 
 /// Tokens of one bot that stay good; making one more ends the oldest.
 const TOKENS_PER_BOT: usize = 16;
@@ -269,13 +269,10 @@ impl Server {
     /// Ends a login: its token is no longer good and its sockets are cut off.
     pub(super) async fn end_login(&self, login_id: &str, person: &UserId) -> Result<(), Fault> {
         if self.store.delete_login(login_id).await? {
-            self.hub.end_login(login_id);
-            let user = person.clone();
-            self.notify(Notice::LoginEnded {
+            self.tell(&ChatNews::LoginEnded {
                 login_id: login_id.to_owned(),
-                user,
-            })
-            .await;
+                user: person.clone(),
+            });
         }
         Ok(())
     }

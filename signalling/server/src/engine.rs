@@ -48,7 +48,7 @@ use writer::Batch;
 
 pub(crate) use chores::{check_logins, read_gauges};
 pub(crate) use clients::Clients;
-pub(crate) use effects::CHAT_LIMIT;
+pub(crate) use effects::{CHAT_LIMIT, Publisher};
 pub(crate) use lanes::LaneFull;
 pub(crate) use news::{run_chat_news, run_media_news};
 
@@ -65,6 +65,7 @@ pub(crate) struct Engine {
     pub(crate) registry: Registry,
     pub(crate) features: Arc<Features>,
     pub(crate) chat: Arc<dyn ChatBackend>,
+    pub(crate) publisher: Arc<dyn Publisher>,
     pub(crate) store: Store,
     pub(crate) writer: mpsc::Sender<Batch>,
     pub(crate) links: Links,
@@ -85,6 +86,7 @@ pub(crate) struct Engine {
 pub(crate) struct Parts {
     pub(crate) features: Features,
     pub(crate) chat: Arc<dyn ChatBackend>,
+    pub(crate) publisher: Arc<dyn Publisher>,
     pub(crate) store: Store,
     pub(crate) writer: mpsc::Sender<Batch>,
     pub(crate) links: Links,
@@ -119,6 +121,7 @@ impl Engine {
             registry: Registry::default(),
             features: Arc::new(parts.features),
             chat: parts.chat,
+            publisher: parts.publisher,
             store: parts.store,
             writer: parts.writer,
             links: parts.links,

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use messaging::{ChatBackend, embedded};
+use messaging::gateway::Gateway;
+use messaging::news::Backlog;
+use messaging::{ChatBackend, People as _, embedded};
 use proto::id::{CallId, SessionId, new_id};
 use proto::redact::Secret;
 use service::supervise::{Restarts, Tasks};
@@ -41,6 +43,7 @@ const BOT_NAME: &str = "Calls";
 pub struct Running {
     http_addr: SocketAddr,
     chat: Arc<embedded::Server>,
+    gateway: Arc<Gateway>,
     engine: Arc<Engine>,
     server: JoinHandle<std::io::Result<()>>,
     stop: oneshot::Sender<()>,
@@ -77,6 +80,7 @@ impl Running {
         tasks.begin_stop();
         let _ = self.stop.send(());
         self.engine.links.stop();
+        self.gateway.close();
         self.chat.close().await;
         if tokio::time::timeout(STOP_LIMIT, self.server).await.is_err() {
             tracing::warn!("requests were cut off");
@@ -135,11 +139,15 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let jobs = job_service(&config, &store, http_addr).await?;
     let switches = store.switches().await?;
     let backend: Arc<dyn ChatBackend> = chat.clone();
+    let chat_news = Arc::new(Backlog::default());
+    backend.listen(chat_news.clone());
+    let gateway = Gateway::new(backend.clone(), chat.gateway_config());
     let tasks = Tasks::new("signalling");
     let (writer, batches) = mpsc::channel(writer::QUEUE);
     let parts = Parts {
         features: features(&config, &bot),
         chat: backend,
+        publisher: gateway.clone(),
         store,
         writer,
         links,
@@ -151,11 +159,13 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         switches,
     };
     let engine = Engine::new(parts);
-    watch(&engine, &chat, heard, batches);
+    watch(&engine, chat_news, heard, batches);
     take_over(&engine, restored).await;
     wait_for_media(&engine).await;
     let (stop, stopped) = oneshot::channel::<()>();
-    let router = http::router(engine.clone(), chat.router());
+    let clients = Arc::new(Clients::new(engine.clone()));
+    let chat_routes = chat.router().merge(gateway.router(clients));
+    let router = http::router(engine.clone(), chat_routes);
     let served = axum::serve(
         listener,
         router.into_make_service_with_connect_info::<SocketAddr>(),
@@ -168,6 +178,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     Ok(Running {
         http_addr,
         chat,
+        gateway,
         engine,
         server,
         stop,
@@ -177,7 +188,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
 /// Starts the tasks that live as long as the server does.
 fn watch(
     engine: &Arc<Engine>,
-    chat: &Arc<embedded::Server>,
+    chat_news: Arc<Backlog>,
     heard: mpsc::Receiver<MediaNews>,
     batches: mpsc::Receiver<writer::Batch>,
 ) {
@@ -194,11 +205,9 @@ fn watch(
     let announcing = engine.clone();
     let announce = move || announce_runners(announcing.clone());
     tasks.until_done("job service", announce, Restarts::default());
-    if let Some(notices) = chat.notices() {
-        let clients = Arc::new(Clients::new(engine.clone()));
-        let news = engine::run_chat_news(engine.clone(), clients, notices);
-        tasks.must_live("chat news", news);
-    }
+    let following = engine.clone();
+    let follow = move || engine::run_chat_news(following.clone(), chat_news.clone());
+    tasks.restarted("chat news", follow, Restarts::default());
 }
 
 /// Sessions whose media host is no longer configured cannot go on.

@@ -6,9 +6,11 @@
 //! no more to do for it than one turn.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use async_trait::async_trait;
+use messaging::gateway::ClientHandler;
 use messaging::model::{ActionData, ActionValue, ClientAction, Login, RoomRight};
 use proto::calls::action::{Action, Join, Reconnect};
 use proto::calls::{Field, Fields, NAME_PREFIX};
@@ -40,18 +42,22 @@ impl Clients {
         }
     }
 
-    pub(crate) fn connected(&self, connection: &ConnId) {
+    fn budgets(&self) -> MutexGuard<'_, HashMap<ConnId, Budget>> {
+        self.budgets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl ClientHandler for Clients {
+    async fn connected(&self, connection: &ConnId, _: &UserId) {
         self.engine.metrics.connections.inc();
-        let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
-        budgets.insert(connection.clone(), Budget::full(Instant::now()));
+        let budget = Budget::full(Instant::now());
+        self.budgets().insert(connection.clone(), budget);
     }
 
-    pub(crate) async fn disconnected(&self, connection: &ConnId) {
+    async fn disconnected(&self, connection: &ConnId, _: &UserId) {
         self.engine.metrics.connections.dec();
-        self.budgets
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(connection);
+        self.budgets().remove(connection);
         if let Some(place) = self.engine.registry.place(connection) {
             let connection = connection.clone();
             let gone = Input::Disconnected { connection };
@@ -59,7 +65,7 @@ impl Clients {
         }
     }
 
-    pub(crate) async fn action(&self, sent: ClientAction) {
+    async fn action(&self, sent: ClientAction) {
         let ClientAction {
             connection,
             login,
@@ -116,10 +122,12 @@ impl Clients {
             Asked::Nothing => {}
         }
     }
+}
 
+impl Clients {
     fn may_say_more(&self, connection: &ConnId) -> bool {
         let now = Instant::now();
-        let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut budgets = self.budgets();
         let budget = budgets.get_mut(connection);
         // A connection that is not there any more has nothing to say.
         budget.is_some_and(|budget| budget.take(now))

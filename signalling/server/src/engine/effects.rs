@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use messaging::ChatError;
+use messaging::gateway::Gateway;
 use messaging::model::{ClientEvent, Post};
 use proto::id::{CallId, ChannelId, PostId};
 use signalling_core::{
@@ -22,6 +23,7 @@ use signalling_core::{
 use super::owner::{Reply, Turn};
 use super::{Engine, moment};
 use crate::door;
+use crate::door::calls::Broadcast;
 use crate::posts;
 
 /// How long the chat server may take for one request. Longer: people wait longer to hear that their
@@ -29,6 +31,26 @@ use crate::posts;
 pub(crate) const CHAT_LIMIT: Duration = Duration::from_secs(20);
 /// How long after that the post of a call may still come, to be marked as ended.
 const LATE_POST_LIMIT: Duration = Duration::from_secs(300);
+
+/// Whoever brings events to clients. Never waits.
+pub(crate) trait Publisher: Send + Sync + std::fmt::Debug {
+    fn publish(&self, broadcast: Broadcast);
+}
+
+impl Publisher for Gateway {
+    fn publish(&self, broadcast: Broadcast) {
+        for audience in broadcast.audiences {
+            Self::publish(
+                self,
+                &ClientEvent {
+                    name: broadcast.name.clone(),
+                    data: broadcast.data.clone(),
+                    audience,
+                },
+            );
+        }
+    }
+}
 
 /// One thing to do for a call.
 pub(super) enum Effect {
@@ -71,19 +93,13 @@ impl Engine {
         self.send_out(broadcast);
     }
 
-    pub(super) fn send_out(&self, broadcast: door::calls::Broadcast) {
+    pub(super) fn send_out(&self, broadcast: Broadcast) {
         let copies = u64::try_from(broadcast.audiences.len()).unwrap_or(u64::MAX);
         self.metrics
             .events
             .with_label_values(&["out", broadcast.short_name])
             .inc_by(copies);
-        for audience in broadcast.audiences {
-            self.chat.publish(ClientEvent {
-                name: broadcast.name.clone(),
-                data: broadcast.data.clone(),
-                audience,
-            });
-        }
+        self.publisher.publish(broadcast);
     }
 
     /// Tells those whose call is lost what nobody else will tell them.
@@ -196,7 +212,7 @@ impl Engine {
         let reply: Option<Reply> = match turn {
             Turn::Input { input, taken } => {
                 call.handle_input(input, moment());
-                taken.map(|taken| -> Reply { Box::new(|| drop(taken.send(()))) })
+                taken.map(|taken| -> Reply { Box::new(|| _ = taken.send(())) })
             }
             Turn::Ask(ask) => Some(ask(&mut call, moment())),
             Turn::Look(look) => {

@@ -4,33 +4,43 @@
 
 use std::sync::Arc;
 
-use messaging::model::{Notice, RoomRight};
+use futures_util::StreamExt as _;
+use messaging::model::{ChatNews, RoomRight};
+use messaging::news::Backlog;
 use signalling_core::{Input, Signal};
 use tokio::sync::mpsc;
 
+use super::Engine;
 use super::owner::Turn;
-use super::{Clients, Engine};
 use crate::links::MediaNews;
 
-/// Runs until the chat world ends.
-pub(crate) async fn run_chat_news(
-    engine: Arc<Engine>,
-    clients: Arc<Clients>,
-    mut notices: mpsc::Receiver<Notice>,
-) {
-    while let Some(notice) = notices.recv().await {
-        match notice {
-            Notice::Action(action) => clients.action(action).await,
-            Notice::Connected { connection, .. } => clients.connected(&connection),
-            Notice::Disconnected { connection, .. } => clients.disconnected(&connection).await,
-            Notice::LeftRoom { room, user } => {
-                if !engine.may(&user, &room, RoomRight::Read).await {
-                    engine.input(&room, Input::LeftRoom { user }).await;
-                }
+/// News of the chat world that are followed side by side.
+const FOLLOWED_AT_ONCE: usize = 16;
+
+/// Runs for ever.
+pub(crate) async fn run_chat_news(engine: Arc<Engine>, backlog: Arc<Backlog>) {
+    let all = futures_util::stream::unfold(backlog, |backlog| async {
+        Some((backlog.next().await, backlog))
+    });
+    let follow = |news| follow(&engine, news);
+    all.for_each_concurrent(FOLLOWED_AT_ONCE, follow).await;
+}
+
+async fn follow(engine: &Arc<Engine>, news: ChatNews) {
+    match news {
+        ChatNews::LeftRoom { room, user } => {
+            if engine.registry.has_owner(&room)
+                && !engine.may(&user, &room, RoomRight::Read).await
+            {
+                engine.input(&room, Input::LeftRoom { user }).await;
             }
-            Notice::RoomArchived { room } => engine.input(&room, Input::RoomArchived).await,
-            Notice::LoginEnded { login_id, .. } => engine.login_ended(&login_id).await,
         }
+        ChatNews::RoomArchived { room } => engine.input(&room, Input::RoomArchived).await,
+        ChatNews::LoginEnded { login_id, .. } => engine.login_ended(&login_id).await,
+        ChatNews::JoinedRoom { .. }
+        | ChatNews::JoinedTeam { .. }
+        | ChatNews::LeftTeam { .. }
+        | ChatNews::Event(_) => {}
     }
 }
 
