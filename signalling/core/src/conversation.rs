@@ -88,10 +88,10 @@ impl Conversation {
             Input::LeftRoom { user } => self.handle_left_room(&user, at),
             Input::RoomArchived => self.end_for_everybody(at),
             Input::LoginEnded { login } => self.handle_login_ended(&login, at),
-            Input::MediaSignal { session, signal } => {
+            Input::MediaSignal { session, json } => {
                 if let Some(to) = self.sessions.get(&session).map(|s| s.connection.clone()) {
-                    self.out
-                        .tell_connection(&to, News::Signal { session, signal });
+                    let signal = News::Signal { session, json };
+                    self.out.tell_connection(&to, signal);
                 }
             }
             Input::MediaVoice { session, on } => {

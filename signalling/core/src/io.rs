@@ -7,7 +7,7 @@ use proto::id::{CallId, ChannelId, ConnId, JobId, PostId, SessionId, UserId};
 
 use crate::jobs::JobKind;
 use crate::join::JoinError;
-use crate::media::{Capabilities, MediaCommand, MediaHost, Signal};
+use crate::media::{Capabilities, MediaCommand, MediaHost};
 use crate::news::Envelope;
 use crate::record::Record;
 use crate::request::Request;
@@ -124,9 +124,10 @@ pub enum Input {
     LoginEnded {
         login: String,
     },
+    /// Negotiation of the media host with the session's client; calls do not read it.
     MediaSignal {
         session: SessionId,
-        signal: Signal,
+        json: String,
     },
     MediaVoice {
         session: SessionId,

@@ -6,7 +6,6 @@ use proto::id::{CallId, ConnId, JobId, PostId, SessionId, UserId};
 
 use crate::jobs::JobView;
 use crate::join::JoinError;
-use crate::media::Signal;
 use crate::request::Emoji;
 
 /// Whom news is for.
@@ -48,7 +47,7 @@ pub enum News {
     /// From the media host for one session's client.
     Signal {
         session: SessionId,
-        signal: Signal,
+        json: String,
     },
     Started {
         call: CallId,

@@ -261,6 +261,24 @@ impl Engine {
         (ends.sender, ends.is_running)
     }
 
+    /// Brings everything that calls have to record to the disk.
+    pub(crate) async fn settle(&self) {
+        for queue in self.registry.owners() {
+            let (sender, flushed) = oneshot::channel();
+            if queue.send(Turn::Flush(sender)).await.is_ok() {
+                let _ = flushed.await;
+            }
+        }
+        let (settled, all_kept) = oneshot::channel();
+        let last = Batch {
+            records: Vec::new(),
+            settled,
+        };
+        if self.writer.send(last).await.is_ok() {
+            let _ = all_kept.await;
+        }
+    }
+
     /// Announces that calls were switched on or off in a channel.
     pub(crate) fn announce_switch(&self, channel: &ChannelId, enabled: bool) {
         self.send_out(door::calls::announcement(channel, &self.bot.id, enabled));
@@ -292,3 +310,6 @@ impl Engine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -189,3 +189,23 @@ impl Links {
         self.links.values().for_each(|link| link.task.abort());
     }
 }
+
+#[cfg(test)]
+impl Links {
+    /// One host that is always there, and what it is told.
+    pub(crate) fn with_host_for_test(
+        host: &MediaHost,
+        metrics: Arc<Metrics>,
+    ) -> (Self, mpsc::Receiver<ControlMessage>) {
+        let (messages, told) = mpsc::channel(QUEUE);
+        let status = SharedStatus::default();
+        status.change(|status| status.connected = true);
+        let link = Link {
+            messages,
+            status,
+            task: tokio::spawn(std::future::ready(())),
+        };
+        let links = BTreeMap::from([(host.clone(), link)]);
+        (Self { links, metrics }, told)
+    }
+}

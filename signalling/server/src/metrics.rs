@@ -7,7 +7,8 @@ use prometheus::{
     TextEncoder,
 };
 
-const NAMESPACE: &str = "mattermost_plugin_calls";
+/// What every name begins with.
+pub(crate) const NAMESPACE: &str = "mattermost_plugin_calls";
 
 /// The metrics.
 #[derive(Debug)]

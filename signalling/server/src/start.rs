@@ -12,7 +12,7 @@ use messaging::news::Backlog;
 use messaging::{ChatBackend, People as _, embedded};
 use proto::id::{CallId, SessionId, new_id};
 use proto::redact::Secret;
-use service::supervise::{Restarts, Tasks};
+use service::supervise::{Restarts, TaskOver, Tasks};
 use signalling_core::{Features, Input, MediaHost, RestoredCall};
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -30,7 +30,7 @@ use crate::store::Store;
 /// How long clients have to come back after a restart of ours; they try for thirty seconds.
 const RESTART_GRACE: Duration = Duration::from_secs(30);
 /// How long a start waits for a media host: people who come at once find calls working.
-const MEDIA_WAIT: Duration = Duration::from_secs(3);
+const MEDIA_WAIT: Duration = Duration::from_secs(1);
 /// How long requests may take to finish when the server stops.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 /// Reports of media hosts not yet handled; the links wait when it is full.
@@ -73,6 +73,17 @@ impl Running {
         }
     }
 
+    /// Waits until a task is over without which there are no calls. Never returns while all live.
+    pub async fn fatal(&self) -> TaskOver {
+        self.engine.tasks.fatal().await
+    }
+
+    /// What does not run and should, in words: for whoever answers `/readyz`.
+    #[must_use]
+    pub fn troubles(&self) -> Vec<String> {
+        self.engine.tasks.troubles()
+    }
+
     /// Stops serving. Calls go on at the media hosts: a start with the same data directory takes
     /// them over.
     pub async fn stop(self) {
@@ -85,6 +96,12 @@ impl Running {
         if tokio::time::timeout(STOP_LIMIT, self.server).await.is_err() {
             tracing::warn!("requests were cut off");
         }
+        if tokio::time::timeout(STOP_LIMIT, self.engine.settle())
+            .await
+            .is_err()
+        {
+            tracing::warn!("the last changes of calls were not kept");
+        }
         self.engine.tasks.stop().await;
         self.engine.store.close().await;
     }
@@ -93,15 +110,18 @@ impl Running {
 /// Runs until `shutdown`.
 ///
 /// # Errors
-/// When the server cannot start.
+/// When the server cannot start, or a task ended without which there are no calls.
 pub async fn serve(
     config: Config,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
     let running = start(config).await?;
-    shutdown.await;
+    let over = tokio::select! {
+        () = shutdown => None,
+        over = running.fatal() => Some(over),
+    };
     running.stop().await;
-    Ok(())
+    over.map_or(Ok(()), |over| Err(over.into()))
 }
 
 /// Opens the records, binds, connects, serves.

@@ -25,16 +25,6 @@ pub(crate) struct StoreError {
     source: sqlx::Error,
 }
 
-#[cfg(test)]
-impl StoreError {
-    pub(crate) fn for_test() -> Self {
-        Self {
-            operation: "keep what a test cannot keep",
-            source: sqlx::Error::PoolClosed,
-        }
-    }
-}
-
 /// Whether calls are switched on or off in a channel, and the channel's other settings.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ChannelSwitch {

@@ -1,13 +1,13 @@
 //! The door to media hosts: the rtcd v1 protocol.
 //!
-//! In: commands of calls, control messages of a host. Out: control messages for a host, news about
-//! a session.
+//! In: commands of calls, news of a host. Out: control messages for a host, inputs of calls.
+//! Not here: which control message is news (`links`).
 
 use proto::id::SessionId;
-use proto::rtcd::{
-    ControlMessage, JoinMessage, RtcKind, RtcMessage, ScreenOnData, VideoOnData,
-};
+use proto::rtcd::{ControlMessage, JoinMessage, RtcKind, RtcMessage, ScreenOnData, VideoOnData};
 use signalling_core::{Input, MediaCommand, Signal};
+
+use crate::links::MediaNews;
 
 /// Writes a command as the host reads it.
 pub(crate) fn message(command: MediaCommand) -> ControlMessage {
@@ -61,49 +61,15 @@ fn rtc(session: &SessionId, kind: RtcKind, data: String) -> ControlMessage {
     ControlMessage::Rtc(RtcMessage::for_session(session, kind, data.into_bytes()))
 }
 
-/// Reads what a host says about one of our sessions; `None` when it is about none, or is nothing a
-/// host may say.
-pub(crate) fn input(message: ControlMessage) -> Option<(SessionId, Input)> {
-    match message {
-        ControlMessage::Close(session) => {
-            let input = Input::MediaClosed {
-                session: session.clone(),
-            };
-            Some((session, input))
+/// What a host says about one of our sessions, as an input of its call.
+pub(crate) fn input(news: MediaNews) -> (SessionId, Input) {
+    match news {
+        MediaNews::Signal { session, json } => {
+            (session.clone(), Input::MediaSignal { session, json })
         }
-        ControlMessage::Rtc(message) | ControlMessage::Vad(message) => about_session(message),
-        ControlMessage::Hello(_)
-        | ControlMessage::Join(_)
-        | ControlMessage::Leave(_)
-        | ControlMessage::Reconnect(_)
-        | ControlMessage::Unknown(_) => None,
+        MediaNews::Voice { session, on } => (session.clone(), Input::MediaVoice { session, on }),
+        MediaNews::Closed { session } => (session.clone(), Input::MediaClosed { session }),
     }
-}
-
-fn about_session(message: RtcMessage) -> Option<(SessionId, Input)> {
-    let session = SessionId::parse(message.session).ok()?;
-    let signal = |kind: fn(String) -> Signal| {
-        let json = String::from_utf8(message.data).ok()?;
-        Some(Input::MediaSignal {
-            session: session.clone(),
-            signal: kind(json),
-        })
-    };
-    let input = match message.kind {
-        RtcKind::Ice => signal(Signal::Candidate)?,
-        RtcKind::Sdp => signal(Signal::Description)?,
-        RtcKind::VoiceOn | RtcKind::VoiceOff => Input::MediaVoice {
-            session: session.clone(),
-            on: message.kind == RtcKind::VoiceOn,
-        },
-        RtcKind::Mute
-        | RtcKind::Unmute
-        | RtcKind::ScreenOn
-        | RtcKind::ScreenOff
-        | RtcKind::VideoOn
-        | RtcKind::VideoOff => return None,
-    };
-    Some((session, input))
 }
 
 #[cfg(test)]
@@ -182,20 +148,5 @@ mod tests {
             session: session(),
             unmuted,
         }
-    }
-
-    #[test]
-    fn a_host_cannot_mute_or_present_for_anybody() {
-        for kind in RtcKind::ALL {
-            let said = RtcMessage::for_session(&session(), kind, b"{}".to_vec());
-            let heard = input(ControlMessage::Rtc(said));
-            let means_something = matches!(
-                kind,
-                RtcKind::Ice | RtcKind::Sdp | RtcKind::VoiceOn | RtcKind::VoiceOff
-            );
-            assert_eq!(heard.is_some(), means_something, "{kind:?}");
-        }
-        let closed = input(ControlMessage::Close(session()));
-        assert!(matches!(closed, Some((_, Input::MediaClosed { .. }))));
     }
 }

@@ -18,11 +18,11 @@ use proto::id::{ChannelId, ConnId, SessionId, UserId};
 use signalling_core::{Input, Refusal};
 use tokio::sync::oneshot;
 
+use super::Engine;
 use super::budget::Budget;
 use super::observe::{Sampler, count_measurement};
 use super::owner::Turn;
 use super::registry::Place;
-use super::Engine;
 use crate::door::calls::{Asked, ask};
 
 /// The clients' side of the engine.

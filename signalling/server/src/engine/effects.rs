@@ -219,6 +219,7 @@ impl Engine {
                 look(&call);
                 None
             }
+            Turn::Flush(done) => Some(Box::new(|| _ = done.send(()))),
         };
         loop {
             match call.poll_output() {

@@ -125,7 +125,11 @@ mod tests {
             .run(&post("a"), LONG, async { panic!("made by a test") })
             .unwrap();
         lanes
-            .run(&post("a"), LONG, async move { sender.send("served").unwrap() })
+            .run(
+                &post("a"),
+                LONG,
+                async move { sender.send("served").unwrap() },
+            )
             .unwrap();
         for _ in 2..MOST_WAITING {
             lanes.run(&post("a"), LONG, std::future::ready(())).unwrap();

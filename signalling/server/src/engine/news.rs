@@ -7,11 +7,12 @@ use std::sync::Arc;
 use futures_util::StreamExt as _;
 use messaging::model::{ChatNews, RoomRight};
 use messaging::news::Backlog;
-use signalling_core::{Input, Signal};
+use signalling_core::Input;
 use tokio::sync::mpsc;
 
 use super::Engine;
 use super::owner::Turn;
+use crate::door;
 use crate::links::MediaNews;
 
 /// News of the chat world that are followed side by side.
@@ -29,8 +30,7 @@ pub(crate) async fn run_chat_news(engine: Arc<Engine>, backlog: Arc<Backlog>) {
 async fn follow(engine: &Arc<Engine>, news: ChatNews) {
     match news {
         ChatNews::LeftRoom { room, user } => {
-            if engine.registry.has_owner(&room)
-                && !engine.may(&user, &room, RoomRight::Read).await
+            if engine.registry.has_owner(&room) && !engine.may(&user, &room, RoomRight::Read).await
             {
                 engine.input(&room, Input::LeftRoom { user }).await;
             }
@@ -47,16 +47,7 @@ async fn follow(engine: &Arc<Engine>, news: ChatNews) {
 /// Runs until the links end.
 pub(crate) async fn run_media_news(engine: Arc<Engine>, mut news: mpsc::Receiver<MediaNews>) {
     while let Some(heard) = news.recv().await {
-        let (session, input) = match heard {
-            MediaNews::Signal { session, json } => {
-                let signal = Signal::Description(json);
-                (session.clone(), Input::MediaSignal { session, signal })
-            }
-            MediaNews::Voice { session, on } => {
-                (session.clone(), Input::MediaVoice { session, on })
-            }
-            MediaNews::Closed { session } => (session.clone(), Input::MediaClosed { session }),
-        };
+        let (session, input) = door::rtcd::input(heard);
         let Some(channel) = engine.registry.channel_of(&session) else {
             continue;
         };

@@ -39,6 +39,8 @@ pub(crate) enum Turn {
     /// A question that may change the call. The reply goes out behind the turn's effects.
     Ask(Box<dyn FnOnce(&mut Call, Moment) -> Reply + Send>),
     Look(Box<dyn FnOnce(&Call) + Send>),
+    /// What was put off goes to the disk now.
+    Flush(oneshot::Sender<()>),
 }
 
 impl std::fmt::Debug for Turn {
@@ -47,6 +49,7 @@ impl std::fmt::Debug for Turn {
             Self::Input { input, .. } => f.debug_tuple("Input").field(input).finish(),
             Self::Ask(_) => f.write_str("Ask"),
             Self::Look(_) => f.write_str("Look"),
+            Self::Flush(_) => f.write_str("Flush"),
         }
     }
 }
@@ -203,6 +206,10 @@ impl OwnerTask {
                 self.drain(Some(reply));
             }
             Turn::Look(look) => look(&self.call),
+            Turn::Flush(done) => {
+                self.pipeline.flush();
+                let _ = done.send(());
+            }
         }
     }
 

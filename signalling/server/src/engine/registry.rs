@@ -83,6 +83,12 @@ impl Registry {
         state.owners.get(channel).map(|owner| owner.queue.clone())
     }
 
+    /// The queues of all owners.
+    pub(crate) fn owners(&self) -> Vec<mpsc::Sender<Turn>> {
+        let state = self.state();
+        state.owners.values().map(|o| o.queue.clone()).collect()
+    }
+
     pub(crate) fn has_owner(&self, channel: &ChannelId) -> bool {
         self.state().owners.contains_key(channel)
     }

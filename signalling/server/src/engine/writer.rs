@@ -13,7 +13,7 @@ use signalling_core::Record;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::metrics::Metrics;
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 
 /// Batches that wait for the disk; owners keep further ones to themselves.
 pub(crate) const QUEUE: usize = 1024;
@@ -34,13 +34,13 @@ pub(crate) struct Batch {
 #[async_trait::async_trait]
 pub(crate) trait Keeper: Send + Sync {
     /// Keeps all of them or none.
-    async fn keep_all(&self, records: &[Record]) -> Result<(), StoreError>;
+    async fn keep_all(&self, records: &[Record]) -> anyhow::Result<()>;
 }
 
 #[async_trait::async_trait]
 impl Keeper for Store {
-    async fn keep_all(&self, records: &[Record]) -> Result<(), StoreError> {
-        Self::keep_all(self, records).await
+    async fn keep_all(&self, records: &[Record]) -> anyhow::Result<()> {
+        Ok(Self::keep_all(self, records).await?)
     }
 }
 
@@ -90,7 +90,7 @@ async fn keep(keeper: &dyn Keeper, records: &[Record]) -> Result<(), Failure> {
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error("keep records")]
-    Store(#[source] StoreError),
+    Store(#[source] anyhow::Error),
     #[error("keep records: no answer of the database in 10 s")]
     TooSlow,
 }
@@ -152,10 +152,8 @@ mod tests {
 
     #[async_trait::async_trait]
     impl Keeper for Shelf {
-        async fn keep_all(&self, records: &[Record]) -> Result<(), StoreError> {
-            if records.contains(&gone("bad")) {
-                return Err(StoreError::for_test());
-            }
+        async fn keep_all(&self, records: &[Record]) -> anyhow::Result<()> {
+            anyhow::ensure!(!records.contains(&gone("bad")), "made by a test");
             self.0.lock().unwrap().push(records.to_vec());
             Ok(())
         }

@@ -246,8 +246,8 @@ async fn published(
     post: &str,
     publish: impl Future<Output = Result<(), PublishError>> + Send + 'static,
 ) -> Result<Json<Verdict>, Refused> {
-    let post = PostId::parse(post)
-        .map_err(|error| not_published(&PublishError::Id(error.to_string())))?;
+    let post =
+        PostId::parse(post).map_err(|error| not_published(&PublishError::Id(error.to_string())))?;
     let (sender, done) = tokio::sync::oneshot::channel();
     let work = async move { drop(sender.send(publish.await)) };
     let late = |words: String| Refused::new(StatusCode::SERVICE_UNAVAILABLE, words);

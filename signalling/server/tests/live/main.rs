@@ -15,6 +15,7 @@ mod bot_routes;
 mod client;
 mod fake_jobs;
 mod fake_rtcd;
+mod faults;
 mod hosting;
 mod joining;
 mod recording;

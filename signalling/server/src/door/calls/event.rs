@@ -8,11 +8,11 @@ use proto::calls::action::Emoji;
 use proto::calls::event::{
     CallStart, CallStateNews, CaptionShown, Dismissal, Hand, HostChange, HostRequest, JobNews,
     JobStop, Joined, LowerHand, Nothing, Reaction, Refused, Removal, ScreenOff, SessionOfUser,
-    Signal as SignalSent, UserSession,
+    Signal, UserSession,
 };
 use proto::id::{ChannelId, SessionId, UserId};
 use serde_json::{Map, Value};
-use signalling_core::{Envelope, News, Signal, To, Who};
+use signalling_core::{Envelope, News, To, Who};
 
 use super::{view, words};
 
@@ -97,10 +97,10 @@ fn event(channel: &ChannelId, news: News) -> Event {
             data: words::join(&error),
             connection,
         }),
-        News::Signal { session, signal } => {
-            let (Signal::Description(data) | Signal::Candidate(data)) = signal;
-            Event::Signal(SignalSent { data, session })
-        }
+        News::Signal { session, json } => Event::Signal(Signal {
+            data: json,
+            session,
+        }),
         News::Started {
             call,
             start_at_ms,
