@@ -52,6 +52,9 @@ pub(crate) use effects::{CHAT_LIMIT, Publisher};
 pub(crate) use lanes::LaneFull;
 pub(crate) use news::{run_chat_news, run_media_news};
 
+/// Owners of one channel tried for one turn: each but the last had ended just then.
+const MOST_OWNERS_TRIED: usize = 100;
+
 /// The account of the bot that records and transcribes.
 #[derive(Debug, Clone)]
 pub(crate) struct Bot {
@@ -192,11 +195,12 @@ impl Engine {
         answer.await.ok()
     }
 
-    /// Sends a turn to the owner of a channel's call. Joins make one where there is none.
+    /// Sends a turn to the owner of a channel's call. Joins make one where there is none. While the
+    /// server stops there are no new owners: then the turn is dropped, and whoever waits for it with
+    /// it.
     pub(crate) async fn deliver(self: &Arc<Self>, channel: &ChannelId, mut turn: Turn) {
-        loop {
-            let queue = if matches!(&turn, Turn::Input { input, .. } if matches!(input, Input::Join(_)))
-            {
+        for _ in 0..MOST_OWNERS_TRIED {
+            let queue = if turn.begins_a_call() {
                 let make = |number| self.spawn_owner(channel, number);
                 self.registry.owner_or_new(channel, make)
             } else if let Some(queue) = self.registry.owner(channel) {

@@ -179,8 +179,9 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         switches,
     };
     let engine = Engine::new(parts);
-    watch(&engine, chat_news, heard, batches);
+    // Before anybody's news is heard: it may be about the sessions of restored calls.
     take_over(&engine, restored).await;
+    watch(&engine, chat_news, heard, batches);
     wait_for_media(&engine).await;
     let (stop, stopped) = oneshot::channel::<()>();
     let clients = Arc::new(Clients::new(engine.clone()));

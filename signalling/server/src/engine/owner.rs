@@ -55,6 +55,13 @@ impl std::fmt::Debug for Turn {
 }
 
 impl Turn {
+    pub(super) fn begins_a_call(&self) -> bool {
+        let Self::Input { input, .. } = self else {
+            return false;
+        };
+        matches!(input, Input::Join(_))
+    }
+
     pub(crate) fn input(input: Input) -> Self {
         Self::Input { input, taken: None }
     }
