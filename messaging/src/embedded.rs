@@ -32,8 +32,10 @@ use fault::Fault;
 use passwords::Passwords;
 use status::Statuses;
 use storage::Location;
+use storage::blob::BlobStore;
 use store::Store;
-use uploads::Vault;
+pub use uploads::FileLimits;
+use uploads::{Vault, keep_tidy};
 
 use crate::ChatError;
 use crate::gateway;
@@ -64,6 +66,10 @@ pub struct Config {
     pub min_password_chars: usize,
     /// Largest file accepted, in bytes.
     pub max_file_bytes: u64,
+    /// What limits files beside their size, and how long what is begun may last.
+    pub files: FileLimits,
+    /// Where the bytes of files are; `None`: below `data_dir`.
+    pub blobs: Option<Arc<dyn BlobStore>>,
     /// Origins whose pages may open the WebSocket, beside our own (development servers).
     pub allowed_origins: Vec<String>,
     /// Name of the team that new accounts join.
@@ -86,6 +92,8 @@ impl Config {
             login_lifetime: Duration::from_secs(30 * 24 * 3600),
             min_password_chars: 8,
             max_file_bytes: 2 * 1024 * 1024 * 1024,
+            files: FileLimits::default(),
+            blobs: None,
             allowed_origins: Vec::new(),
             default_team: "main".to_owned(),
             default_team_display_name: "Main".to_owned(),
@@ -122,7 +130,7 @@ impl Server {
     }
 
     async fn open_records(config: Config) -> Result<Arc<Self>, Fault> {
-        let vault = Vault::open(&config.data_dir).await?;
+        let vault = Vault::open(&config).await?;
         let store = Store::open(&config.database).await?;
         let last_time_ms = AtomicI64::new(store.newest_post_time().await?);
         let server = Arc::new(Self {
@@ -140,6 +148,7 @@ impl Server {
         server.finish_interrupted_uploads().await?;
         server.make_default_team().await?;
         tokio::spawn(sweep(Arc::downgrade(&server)));
+        tokio::spawn(keep_tidy(Arc::downgrade(&server)));
         Ok(server)
     }
 
@@ -157,6 +166,14 @@ impl Server {
     /// The routes below `/api/v4`, except the WebSocket.
     pub fn router(self: &Arc<Self>) -> axum::Router {
         http::router(self.clone())
+    }
+
+    /// Finds out whether files can be stored and read right now.
+    ///
+    /// # Errors
+    /// When they cannot: the place, the setting that names it, and why.
+    pub async fn check_files(&self) -> Result<(), ChatError> {
+        Ok(self.vault.check().await?)
     }
 
     /// Closes the records. What was answered is on disk.

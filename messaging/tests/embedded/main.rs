@@ -12,6 +12,7 @@ mod backend;
 mod desk;
 mod durability;
 mod engine;
+mod file_life;
 mod files;
 mod posts;
 mod rooms;

@@ -2,9 +2,12 @@
 
 use storage::Migration;
 
-pub(super) const MIGRATIONS: &[Migration] = &[Migration::per_engine(
-    1,
-    "chat",
-    include_str!("migrations/0001_chat.sqlite.sql"),
-    include_str!("migrations/0001_chat.postgres.sql"),
-)];
+pub(super) const MIGRATIONS: &[Migration] = &[
+    Migration::per_engine(
+        1,
+        "chat",
+        include_str!("migrations/0001_chat.sqlite.sql"),
+        include_str!("migrations/0001_chat.postgres.sql"),
+    ),
+    Migration::new(5, "files", include_str!("migrations/0005_files.sql")),
+];
