@@ -237,8 +237,9 @@ async fn append(
 async fn uploads(state: State, auth: Auth, Path(id): Path<String>) -> Answer {
     let owner: UserId = auth.own(&id)?;
     let mut list = Vec::new();
-    let rows = state.store.uploads_of(&owner).await?;
-    for row in rows.into_iter().filter(|row| !state.has_expired(row)) {
+    let mut rows = state.store.uploads_of(&owner).await?;
+    rows.retain(|row| !state.has_expired(row));
+    for row in rows {
         list.push(wire::upload(&state.describe(row).await?));
     }
     Ok(Json(Value::Array(list)))

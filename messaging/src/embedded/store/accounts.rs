@@ -2,7 +2,6 @@
 
 use proto::id::{ChannelId, TeamId, UserId};
 
-use storage::Transaction;
 use storage::sql::{Builder, flag};
 
 use super::{LoginRow, PersonRow, PreferenceRow, Store, StoreError, prefix_pattern};
@@ -51,28 +50,53 @@ impl Store {
         person: &NewPerson,
         now: i64,
     ) -> Result<(), StoreError> {
-        let mut tx = self.begin("begin inserting person").await?;
-        insert_person_row(&mut tx, person, person.is_admin, now).await?;
-        tx.commit().await
+        self.db.execute("insert person", sqlx::query(
+            "INSERT INTO people (id, username, email, first_name, last_name, nickname, position,
+                password_hash, is_bot, is_admin, created_at, updated_at, deleted_at)
+             VALUES ($1, $2, $3, $4, $5, $6, '', $7, $8, $9, $10, $10, 0)",
+        )
+        .bind(person.id.as_str())
+        .bind(&person.username)
+        .bind(&person.email)
+        .bind(&person.first_name)
+        .bind(&person.last_name)
+        .bind(&person.nickname)
+        .bind(&person.password_hash)
+        .bind(flag(person.is_bot))
+        .bind(flag(person.is_admin))
+        .bind(now)).await?;
+        Ok(())
     }
 
     /// How many people there are, bots not counted.
     pub(crate) async fn count_people(&self) -> Result<i64, StoreError> {
-        let select =
-            sqlx::query_scalar("SELECT COUNT(*) FROM people WHERE is_bot = 0 AND deleted_at = 0");
-        self.db.fetch_value("count people", select).await
+        self.db
+            .fetch_value(
+                "count people",
+                sqlx::query_scalar(
+                    "SELECT COUNT(*) FROM people WHERE is_bot = 0 AND deleted_at = 0",
+                ),
+            )
+            .await
     }
 
     pub(crate) async fn person(&self, id: &str) -> Result<Option<PersonRow>, StoreError> {
-        let select = sqlx::query_as("SELECT * FROM people WHERE id = $1").bind(id);
-        self.db.fetch_optional("read person", select).await
+        self.db
+            .fetch_optional(
+                "read person",
+                sqlx::query_as("SELECT * FROM people WHERE id = $1").bind(id),
+            )
+            .await
     }
 
     /// Finds a person by username or e-mail address, both in lower case.
     pub(crate) async fn person_by_name(&self, name: &str) -> Result<Option<PersonRow>, StoreError> {
-        let select =
-            sqlx::query_as("SELECT * FROM people WHERE username = $1 OR email = $1").bind(name);
-        self.db.fetch_optional("read person by name", select).await
+        self.db
+            .fetch_optional(
+                "read person by name",
+                sqlx::query_as("SELECT * FROM people WHERE username = $1 OR email = $1").bind(name),
+            )
+            .await
     }
 
     /// The people with these ids; unknown ids are left out.
@@ -152,19 +176,23 @@ impl Store {
         person: &PersonRow,
         now: i64,
     ) -> Result<(), StoreError> {
-        let statement = sqlx::query(
-            "UPDATE people SET username = $2, email = $3, first_name = $4, last_name = $5,
+        self.db
+            .execute(
+                "update person",
+                sqlx::query(
+                    "UPDATE people SET username = $2, email = $3, first_name = $4, last_name = $5,
                 nickname = $6, position = $7, updated_at = $8 WHERE id = $1",
-        )
-        .bind(person.id.as_str())
-        .bind(&person.username)
-        .bind(&person.email)
-        .bind(&person.first_name)
-        .bind(&person.last_name)
-        .bind(&person.nickname)
-        .bind(&person.position)
-        .bind(now);
-        self.db.execute("update person", statement).await?;
+                )
+                .bind(person.id.as_str())
+                .bind(&person.username)
+                .bind(&person.email)
+                .bind(&person.first_name)
+                .bind(&person.last_name)
+                .bind(&person.nickname)
+                .bind(&person.position)
+                .bind(now),
+            )
+            .await?;
         Ok(())
     }
 
@@ -174,36 +202,45 @@ impl Store {
         hash: &str,
         now: i64,
     ) -> Result<(), StoreError> {
-        let statement =
-            sqlx::query("UPDATE people SET password_hash = $2, updated_at = $3 WHERE id = $1")
-                .bind(person.as_str())
-                .bind(hash)
-                .bind(now);
-        self.db.execute("set password", statement).await?;
+        self.db
+            .execute(
+                "set password",
+                sqlx::query("UPDATE people SET password_hash = $2, updated_at = $3 WHERE id = $1")
+                    .bind(person.as_str())
+                    .bind(hash)
+                    .bind(now),
+            )
+            .await?;
         Ok(())
     }
 
     pub(crate) async fn set_admin(&self, person: &UserId) -> Result<(), StoreError> {
-        let statement = sqlx::query("UPDATE people SET is_admin = $2 WHERE id = $1")
-            .bind(person.as_str())
-            .bind(flag(true));
         self.db
-            .execute("make person an administrator", statement)
+            .execute(
+                "make person an administrator",
+                sqlx::query("UPDATE people SET is_admin = $2 WHERE id = $1")
+                    .bind(person.as_str())
+                    .bind(flag(true)),
+            )
             .await?;
         Ok(())
     }
 
     pub(crate) async fn insert_login(&self, login: &NewLogin<'_>) -> Result<(), StoreError> {
-        let statement = sqlx::query(
-            "INSERT INTO logins (id, token_hash, person_id, created_at, expires_at)
+        self.db
+            .execute(
+                "insert login",
+                sqlx::query(
+                    "INSERT INTO logins (id, token_hash, person_id, created_at, expires_at)
              VALUES ($1, $2, $3, $4, $5)",
-        )
-        .bind(login.id)
-        .bind(login.token_hash)
-        .bind(login.person.as_str())
-        .bind(login.now)
-        .bind(login.expires_at);
-        self.db.execute("insert login", statement).await?;
+                )
+                .bind(login.id)
+                .bind(login.token_hash)
+                .bind(login.person.as_str())
+                .bind(login.now)
+                .bind(login.expires_at),
+            )
+            .await?;
         Ok(())
     }
 
@@ -213,44 +250,54 @@ impl Store {
         token_hash: &str,
         now: i64,
     ) -> Result<Option<LoginRow>, StoreError> {
-        let select = sqlx::query_as(
+        self.db.fetch_optional("read login", sqlx::query_as(
             "SELECT * FROM logins WHERE token_hash = $1 AND (expires_at = 0 OR expires_at > $2)",
         )
         .bind(token_hash)
-        .bind(now);
-        self.db.fetch_optional("read login", select).await
+        .bind(now)).await
     }
 
     pub(crate) async fn login_is_live(&self, id: &str, now: i64) -> Result<bool, StoreError> {
-        let select = sqlx::query_scalar(
+        let count: i64 = self.db.fetch_value("check login", sqlx::query_scalar(
             "SELECT COUNT(*) FROM logins WHERE id = $1 AND (expires_at = 0 OR expires_at > $2)",
         )
         .bind(id)
-        .bind(now);
-        let count: i64 = self.db.fetch_value("check login", select).await?;
+        .bind(now)).await?;
         Ok(count > 0)
     }
 
     /// The logins of a person, newest first.
     pub(crate) async fn logins_of(&self, person: &UserId) -> Result<Vec<LoginRow>, StoreError> {
-        let select = sqlx::query_as(
-            "SELECT * FROM logins WHERE person_id = $1 ORDER BY created_at DESC, id",
-        )
-        .bind(person.as_str());
-        self.db.fetch_all("list logins", select).await
+        self.db
+            .fetch_all(
+                "list logins",
+                sqlx::query_as(
+                    "SELECT * FROM logins WHERE person_id = $1 ORDER BY created_at DESC, id",
+                )
+                .bind(person.as_str()),
+            )
+            .await
     }
 
     pub(crate) async fn expired_logins(&self, now: i64) -> Result<Vec<LoginRow>, StoreError> {
-        let select =
-            sqlx::query_as("SELECT * FROM logins WHERE expires_at > 0 AND expires_at <= $1")
-                .bind(now);
-        self.db.fetch_all("list expired logins", select).await
+        self.db
+            .fetch_all(
+                "list expired logins",
+                sqlx::query_as("SELECT * FROM logins WHERE expires_at > 0 AND expires_at <= $1")
+                    .bind(now),
+            )
+            .await
     }
 
     /// Whether there was such a login to delete.
     pub(crate) async fn delete_login(&self, id: &str) -> Result<bool, StoreError> {
-        let statement = sqlx::query("DELETE FROM logins WHERE id = $1").bind(id);
-        let done = self.db.execute("delete login", statement).await?;
+        let done = self
+            .db
+            .execute(
+                "delete login",
+                sqlx::query("DELETE FROM logins WHERE id = $1").bind(id),
+            )
+            .await?;
         Ok(done > 0)
     }
 
@@ -258,11 +305,15 @@ impl Store {
         &self,
         person: &UserId,
     ) -> Result<Vec<PreferenceRow>, StoreError> {
-        let select = sqlx::query_as(
-            "SELECT * FROM preferences WHERE person_id = $1 ORDER BY category, name",
-        )
-        .bind(person.as_str());
-        self.db.fetch_all("list preferences", select).await
+        self.db
+            .fetch_all(
+                "list preferences",
+                sqlx::query_as(
+                    "SELECT * FROM preferences WHERE person_id = $1 ORDER BY category, name",
+                )
+                .bind(person.as_str()),
+            )
+            .await
     }
 
     pub(crate) async fn save_preferences(
@@ -271,16 +322,19 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut tx = self.begin("begin saving preferences").await?;
         for preference in preferences {
-            let statement = sqlx::query(
-                "INSERT INTO preferences (person_id, category, name, value)
+            tx.execute(
+                "save preference",
+                sqlx::query(
+                    "INSERT INTO preferences (person_id, category, name, value)
                  VALUES ($1, $2, $3, $4)
                  ON CONFLICT (person_id, category, name) DO UPDATE SET value = excluded.value",
+                )
+                .bind(preference.person_id.as_str())
+                .bind(&preference.category)
+                .bind(&preference.name)
+                .bind(&preference.value),
             )
-            .bind(preference.person_id.as_str())
-            .bind(&preference.category)
-            .bind(&preference.name)
-            .bind(&preference.value);
-            tx.execute("save preference", statement).await?;
+            .await?;
         }
         tx.commit().await
     }
@@ -291,40 +345,17 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut tx = self.begin("begin deleting preferences").await?;
         for preference in preferences {
-            let statement = sqlx::query(
-                "DELETE FROM preferences WHERE person_id = $1 AND category = $2 AND name = $3",
+            tx.execute(
+                "delete preference",
+                sqlx::query(
+                    "DELETE FROM preferences WHERE person_id = $1 AND category = $2 AND name = $3",
+                )
+                .bind(preference.person_id.as_str())
+                .bind(&preference.category)
+                .bind(&preference.name),
             )
-            .bind(preference.person_id.as_str())
-            .bind(&preference.category)
-            .bind(&preference.name);
-            tx.execute("delete preference", statement).await?;
+            .await?;
         }
         tx.commit().await
     }
-}
-
-/// Inserts a person as part of a transaction.
-pub(super) async fn insert_person_row(
-    tx: &mut Transaction,
-    person: &NewPerson,
-    is_admin: bool,
-    now: i64,
-) -> Result<(), StoreError> {
-    let statement = sqlx::query(
-        "INSERT INTO people (id, username, email, first_name, last_name, nickname, position,
-            password_hash, is_bot, is_admin, created_at, updated_at, deleted_at)
-         VALUES ($1, $2, $3, $4, $5, $6, '', $7, $8, $9, $10, $10, 0)",
-    )
-    .bind(person.id.as_str())
-    .bind(&person.username)
-    .bind(&person.email)
-    .bind(&person.first_name)
-    .bind(&person.last_name)
-    .bind(&person.nickname)
-    .bind(&person.password_hash)
-    .bind(flag(person.is_bot))
-    .bind(flag(is_admin))
-    .bind(now);
-    tx.execute("insert person", statement).await?;
-    Ok(())
 }

@@ -45,7 +45,7 @@ impl Store {
         mentioned: &[UserId],
     ) -> Result<(), StoreError> {
         let mut tx = self.begin("begin inserting post").await?;
-        let statement = sqlx::query(
+        tx.execute("insert post", sqlx::query(
             "INSERT INTO posts (id, room_id, author_id, root_id, message, kind, props, created_at,
                 updated_at, edited_at, deleted_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, 0)",
@@ -58,41 +58,48 @@ impl Store {
         .bind(&post.kind)
         .bind(&post.props)
         .bind(post.created_at)
-        .bind(post.updated_at);
-        tx.execute("insert post", statement).await?;
+        .bind(post.updated_at)).await?;
         for (position, file) in (0i64..).zip(files) {
             insert_post_file(&mut tx, &post.id, file, position, true).await?;
         }
         let roots = i64::from(post.root_id.is_none());
-        let statement = sqlx::query(
-            "UPDATE rooms SET last_post_at = $2, post_count = post_count + 1,
+        tx.execute(
+            "count post",
+            sqlx::query(
+                "UPDATE rooms SET last_post_at = $2, post_count = post_count + 1,
                 root_post_count = root_post_count + $3,
                 last_root_post_at = CASE WHEN $3 = 1 THEN $2 ELSE last_root_post_at END
              WHERE id = $1",
-        )
-        .bind(post.room_id.as_str())
-        .bind(post.created_at)
-        .bind(roots);
-        tx.execute("count post", statement).await?;
-        // what the author wrote, the author has seen
-        let statement = sqlx::query(
-            "UPDATE room_members SET viewed_at = $3, viewed_posts = viewed_posts + 1,
-                viewed_root_posts = viewed_root_posts + $4 WHERE room_id = $1 AND person_id = $2",
-        )
-        .bind(post.room_id.as_str())
-        .bind(post.author_id.as_str())
-        .bind(post.created_at)
-        .bind(roots);
-        tx.execute("note what the author has seen", statement)
-            .await?;
-        for person in mentioned {
-            let statement = sqlx::query(
-                "UPDATE room_members SET mentions = mentions + 1
-                 WHERE room_id = $1 AND person_id = $2",
             )
             .bind(post.room_id.as_str())
-            .bind(person.as_str());
-            tx.execute("count mention", statement).await?;
+            .bind(post.created_at)
+            .bind(roots),
+        )
+        .await?;
+        // what the author wrote, the author has seen
+        tx.execute(
+            "note what the author has seen",
+            sqlx::query(
+                "UPDATE room_members SET viewed_at = $3, viewed_posts = viewed_posts + 1,
+                viewed_root_posts = viewed_root_posts + $4 WHERE room_id = $1 AND person_id = $2",
+            )
+            .bind(post.room_id.as_str())
+            .bind(post.author_id.as_str())
+            .bind(post.created_at)
+            .bind(roots),
+        )
+        .await?;
+        for person in mentioned {
+            tx.execute(
+                "count mention",
+                sqlx::query(
+                    "UPDATE room_members SET mentions = mentions + 1
+                 WHERE room_id = $1 AND person_id = $2",
+                )
+                .bind(post.room_id.as_str())
+                .bind(person.as_str()),
+            )
+            .await?;
         }
         tx.commit().await
     }
@@ -178,28 +185,36 @@ impl Store {
 
     /// Writes message, props and times of a post.
     pub(crate) async fn update_post(&self, post: &PostRow) -> Result<(), StoreError> {
-        let statement = sqlx::query(
-            "UPDATE posts SET message = $2, props = $3, updated_at = $4, edited_at = $5
+        self.db
+            .execute(
+                "update post",
+                sqlx::query(
+                    "UPDATE posts SET message = $2, props = $3, updated_at = $4, edited_at = $5
              WHERE id = $1 AND deleted_at = 0",
-        )
-        .bind(post.id.as_str())
-        .bind(&post.message)
-        .bind(&post.props)
-        .bind(post.updated_at)
-        .bind(post.edited_at);
-        self.db.execute("update post", statement).await?;
+                )
+                .bind(post.id.as_str())
+                .bind(&post.message)
+                .bind(&post.props)
+                .bind(post.updated_at)
+                .bind(post.edited_at),
+            )
+            .await?;
         Ok(())
     }
 
     /// Marks a post and, for a root post, its whole thread as deleted.
     pub(crate) async fn delete_post(&self, post: &PostId, now: i64) -> Result<(), StoreError> {
-        let statement = sqlx::query(
-            "UPDATE posts SET deleted_at = $2, updated_at = $2
+        self.db
+            .execute(
+                "delete post",
+                sqlx::query(
+                    "UPDATE posts SET deleted_at = $2, updated_at = $2
              WHERE (id = $1 OR root_id = $1) AND deleted_at = 0",
-        )
-        .bind(post.as_str())
-        .bind(now);
-        self.db.execute("delete post", statement).await?;
+                )
+                .bind(post.as_str())
+                .bind(now),
+            )
+            .await?;
         Ok(())
     }
 
@@ -230,9 +245,11 @@ impl Store {
 
     /// The last `created_at` in the database; new posts must come after it.
     pub(crate) async fn newest_post_time(&self) -> Result<i64, StoreError> {
-        let select = sqlx::query_scalar("SELECT COALESCE(MAX(updated_at), 0) FROM posts");
         self.db
-            .fetch_value("read time of newest post", select)
+            .fetch_value(
+                "read time of newest post",
+                sqlx::query_scalar("SELECT COALESCE(MAX(updated_at), 0) FROM posts"),
+            )
             .await
     }
 }
@@ -244,14 +261,17 @@ async fn insert_post_file(
     position: i64,
     listed: bool,
 ) -> Result<(), StoreError> {
-    let statement = sqlx::query(
-        "INSERT INTO post_files (post_id, file_id, position, listed) VALUES ($1, $2, $3, $4)
+    tx.execute(
+        "attach file",
+        sqlx::query(
+            "INSERT INTO post_files (post_id, file_id, position, listed) VALUES ($1, $2, $3, $4)
          ON CONFLICT (post_id, file_id) DO NOTHING",
+        )
+        .bind(post.as_str())
+        .bind(file.as_str())
+        .bind(position)
+        .bind(flag(listed)),
     )
-    .bind(post.as_str())
-    .bind(file.as_str())
-    .bind(position)
-    .bind(flag(listed));
-    tx.execute("attach file", statement).await?;
+    .await?;
     Ok(())
 }

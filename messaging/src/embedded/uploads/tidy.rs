@@ -153,8 +153,13 @@ impl Server {
                 .collect();
             let ids: Vec<&str> = old.iter().map(|(id, _)| id.as_str()).collect();
             let known: HashSet<String> = self.store.known_files(&ids).await?.into_iter().collect();
-            for (_, blob) in old.iter().filter(|(id, _)| !known.contains(id.as_str())) {
-                self.vault.blobs.delete(&blob.key).await?;
+            let unknown: Vec<&BlobKey> = old
+                .iter()
+                .filter(|(id, _)| !known.contains(id.as_str()))
+                .map(|(_, blob)| &blob.key)
+                .collect();
+            for key in unknown {
+                self.vault.blobs.delete(key).await?;
                 removed += 1;
             }
         }
