@@ -11,6 +11,7 @@ use proto::redact::Secret;
 
 pub mod keys;
 
+pub use keys::unknown_names;
 use keys::{IGNORED_ENV, KEYS, Values};
 
 /// One thing that is wrong.

@@ -19,8 +19,11 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use proto::calls::ROUTE_PREFIX;
+use service::listen::Door;
+use service::{Health, Tasks};
 
 use crate::engine::{Engine, read_gauges};
+use crate::metrics::NAMESPACE;
 use crate::web;
 pub(crate) use answer::Refused;
 pub(crate) use person::Limits;
@@ -28,17 +31,27 @@ pub(crate) use person::Limits;
 /// Largest body of a request, in bytes; uploads have their own limit.
 const MAX_BODY_BYTES: usize = 1 << 20;
 
+/// What tells how the server itself is.
+#[derive(Debug, Clone)]
+pub(crate) struct Watched {
+    pub(crate) tasks: Tasks,
+    pub(crate) health: Health,
+    pub(crate) door: Arc<Door>,
+}
+
 /// What handlers share.
 #[derive(Debug, Clone)]
 pub(crate) struct App {
     pub(crate) engine: Arc<Engine>,
+    pub(crate) watched: Watched,
     pub(crate) limits: Arc<Limits>,
 }
 
 /// Puts everything together; `chat` answers below `/api/v4`.
-pub(crate) fn router(engine: Arc<Engine>, chat: Router) -> Router {
+pub(crate) fn router(engine: Arc<Engine>, watched: Watched, chat: Router) -> Router {
     let app = App {
         engine,
+        watched,
         limits: Arc::new(Limits::default()),
     };
     let calls = Router::new()
@@ -101,20 +114,15 @@ async fn reworded(answer: Response) -> Response {
 
 async fn metrics(State(app): State<App>) -> Response {
     read_gauges(&app.engine).await;
-    let text = app.engine.metrics.render();
+    let Watched { tasks, door, .. } = &app.watched;
+    let text = app.engine.metrics.render() + &tasks.metrics(NAMESPACE) + &door.metrics(NAMESPACE);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }
 
-/// Ready when calls can start: the database answers and a media host is connected.
+/// Ready when calls can start: every task lives, the database can be written, a media host is
+/// connected, and so on for the services of the same process.
 async fn readiness(State(app): State<App>) -> Response {
-    let mut troubles = Vec::new();
-    if let Err(error) = app.engine.store.check().await {
-        troubles.push(error.to_string());
-    }
-    let (connected, _) = app.engine.links.counts();
-    if connected == 0 {
-        troubles.extend(app.engine.links.troubles());
-    }
+    let troubles = app.watched.health.troubles().await;
     if troubles.is_empty() {
         "ready\n".into_response()
     } else {

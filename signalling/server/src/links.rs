@@ -14,9 +14,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use proto::id::{CallId, SessionId};
 use proto::redact::Secret;
 use proto::rtcd::ControlMessage;
+use service::Tasks;
 use signalling_core::MediaHost;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
 use crate::metrics::Metrics;
 
@@ -82,7 +82,6 @@ pub(crate) struct Links {
 struct Link {
     messages: mpsc::Sender<ControlMessage>,
     status: SharedStatus,
-    task: JoinHandle<()>,
 }
 
 impl Links {
@@ -91,20 +90,18 @@ impl Links {
         hosts: Vec<HostConfig>,
         news: &mpsc::Sender<MediaNews>,
         metrics: Arc<Metrics>,
+        tasks: &Tasks,
     ) -> Self {
         let links = hosts.into_iter().map(|host| {
             let (messages, receiver) = mpsc::channel(QUEUE);
             let status = SharedStatus::default();
             let name = MediaHost(host.base.clone());
-            let task = tokio::spawn(link::run(host, receiver, news.clone(), status.clone()));
-            (
-                name,
-                Link {
-                    messages,
-                    status,
-                    task,
-                },
-            )
+            let task = format!("link to {}", name.0);
+            tasks.must_live(
+                task,
+                link::run(host, receiver, news.clone(), status.clone()),
+            );
+            (name, Link { messages, status })
         });
         Self {
             links: links.collect(),
@@ -178,9 +175,5 @@ impl Links {
 
     pub(crate) fn knows(&self, host: &MediaHost) -> bool {
         self.links.contains_key(host)
-    }
-
-    pub(crate) fn stop(&self) {
-        self.links.values().for_each(|link| link.task.abort());
     }
 }

@@ -6,7 +6,8 @@ use prometheus::{
     Encoder as _, Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
 
-const NAMESPACE: &str = "mattermost_plugin_calls";
+/// How every name begins.
+pub(crate) const NAMESPACE: &str = "mattermost_plugin_calls";
 
 /// The metrics.
 #[derive(Debug)]

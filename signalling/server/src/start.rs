@@ -10,15 +10,16 @@ use anyhow::Context as _;
 use messaging::{ChatBackend, embedded};
 use proto::id::{CallId, SessionId, new_id};
 use proto::redact::Secret;
+use service::descriptors::Share;
+use service::listen::{self, Door, Limits};
+use service::{Health, Restarts, TaskOver, Tasks};
 use signalling_core::{Calls, Features, MediaHost, RestoredCall};
-use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio::sync::{mpsc, watch};
 
 use crate::admin::chat_config;
 use crate::config::{Config, ServiceUrl};
 use crate::engine::{self, Bot, Engine, Parts, moment};
-use crate::http;
+use crate::http::{self, Watched};
 use crate::jobs::JobService;
 use crate::links::{HostConfig, Links};
 use crate::metrics::Metrics;
@@ -41,9 +42,11 @@ pub struct Running {
     http_addr: SocketAddr,
     chat: Arc<embedded::Server>,
     engine: Arc<Engine>,
-    tasks: Vec<JoinHandle<()>>,
-    server: JoinHandle<std::io::Result<()>>,
-    stop: oneshot::Sender<()>,
+    tasks: Tasks,
+    health: Health,
+    stop: watch::Sender<bool>,
+    /// Those that let go of their connections at the end.
+    ports: Tasks,
 }
 
 impl Running {
@@ -57,6 +60,24 @@ impl Running {
     #[must_use]
     pub fn chat(&self) -> &Arc<embedded::Server> {
         &self.chat
+    }
+
+    /// Waits until a task that must live is over, of a bug: the server is of no use then and should
+    /// be started again.
+    pub async fn failed(&self) -> TaskOver {
+        self.tasks.fatal().await
+    }
+
+    /// What `/readyz` answers.
+    #[must_use]
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// The watched tasks.
+    #[must_use]
+    pub fn tasks(&self) -> &Tasks {
+        &self.tasks
     }
 
     /// Whether a media host is connected; why not, in words.
@@ -73,13 +94,11 @@ impl Running {
     /// Stops serving. Calls go on at the media hosts: a start with the same data directory takes
     /// them over.
     pub async fn stop(self) {
-        for task in &self.tasks {
-            task.abort();
-        }
-        let _ = self.stop.send(());
-        self.engine.links.stop();
+        // Before the clients are cut off: nobody shall leave a call by that.
+        self.tasks.stop().await;
+        self.stop.send_replace(true);
         self.chat.close().await;
-        if tokio::time::timeout(STOP_LIMIT, self.server).await.is_err() {
+        if !self.ports.finish(STOP_LIMIT).await {
             tracing::warn!("requests were cut off");
         }
         self.engine.store.close().await;
@@ -89,15 +108,18 @@ impl Running {
 /// Runs until `shutdown`.
 ///
 /// # Errors
-/// When the server cannot start.
+/// When the server cannot start, or a task that must live was over, of a bug.
 pub async fn serve(
     config: Config,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
     let running = start(config).await?;
-    shutdown.await;
+    let over = tokio::select! {
+        () = shutdown => None,
+        over = running.failed() => Some(over),
+    };
     running.stop().await;
-    Ok(())
+    over.map_or(Ok(()), |over| Err(over.into()))
 }
 
 /// Opens the records, binds, connects, serves.
@@ -106,13 +128,19 @@ pub async fn serve(
 /// When the records cannot be opened or the address cannot be bound. A media host or job service
 /// that is away is no error: it is retried, and `/readyz` tells.
 pub async fn start(config: Config) -> anyhow::Result<Running> {
+    start_beside(config, Vec::new()).await
+}
+
+/// As [`start`]; `/readyz` also tells of services of the same process.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_beside(config: Config, beside: Vec<Health>) -> anyhow::Result<Running> {
     let data_dir = &config.data_dir;
     tokio::fs::create_dir_all(data_dir)
         .await
         .with_context(|| format!("create the data directory `{}`", data_dir.display()))?;
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .with_context(|| format!("listen on {}", config.listen))?;
+    let listener = listen::bind(&config.listen.to_string()).await?;
     let http_addr = listener.local_addr().context("read the bound address")?;
     let chat = embedded::Server::open(chat_config(&config))
         .await
@@ -130,7 +158,8 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let restored = store.running_calls().await?;
     let (news, heard) = mpsc::channel(MEDIA_NEWS);
     let hosts = hosts(&config, &store, &restored).await?;
-    let links = Links::start(hosts, &news, metrics.clone());
+    let tasks = Tasks::new("signalling");
+    let links = Links::start(hosts, &news, metrics.clone(), &tasks);
     drop(news);
     let jobs = job_service(&config, &store, http_addr).await?;
     let calls = take_over(&config, &bot, &links, restored);
@@ -148,36 +177,70 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         switches,
     };
     let engine = Engine::new(parts);
-    let mut tasks = vec![
-        tokio::spawn(engine::run_media_news(engine.clone(), heard)),
-        tokio::spawn(engine::run_chores(engine.clone())),
-        tokio::spawn(announce_runners(engine.clone())),
-    ];
+    let news = engine::run_media_news(engine.clone(), heard);
+    tasks.must_live("news of media hosts", news);
+    tasks.must_live("chores", engine::run_chores(engine.clone()));
     if let Some(notices) = chat.notices() {
-        tasks.push(tokio::spawn(engine::run_notices(engine.clone(), notices)));
+        let notices = engine::run_notices(engine.clone(), notices);
+        tasks.must_live("notices of the chat", notices);
     }
+    let of_jobs = engine.clone();
+    let announce = move || announce_runners(of_jobs.clone());
+    tasks.until_done("job service", announce, Restarts::default());
     // Whatever the restored calls ask for at once.
     engine.turn(|_, _| ()).await;
     wait_for_media(&engine).await;
-    let (stop, stopped) = oneshot::channel::<()>();
-    let router = http::router(engine.clone(), chat.router());
-    let served = axum::serve(
-        listener,
-        router.into_make_service_with_connect_info::<SocketAddr>(),
-    )
-    .with_graceful_shutdown(async move {
-        let _ = stopped.await;
-    });
-    let server = tokio::spawn(async move { served.await });
+    let (stop, stopped) = watch::channel(false);
+    let limits = Limits::default().within(Share::People.connections());
+    let door = Door::new("people", limits);
+    let own = health(&tasks, &engine);
+    let health = beside.into_iter().fold(own, Health::beside);
+    let watched = Watched {
+        tasks: tasks.clone(),
+        health: health.clone(),
+        door: door.clone(),
+    };
+    let router = http::router(engine.clone(), watched, chat.router());
+    let ports = tasks.group();
+    let serving = listen::serve(listener, None, router, door, stopped);
+    ports.must_live("http", serving);
     tracing::info!(%http_addr, version = env!("CARGO_PKG_VERSION"), "signalling serves");
     Ok(Running {
         http_addr,
         chat,
         engine,
         tasks,
-        server,
+        health,
         stop,
+        ports,
     })
+}
+
+fn health(tasks: &Tasks, engine: &Arc<Engine>) -> Health {
+    let (of_store, of_links) = (engine.clone(), engine.clone());
+    let database = move || {
+        let engine = of_store.clone();
+        async move {
+            let checked = engine.store.check().await;
+            checked
+                .err()
+                .map(|error| error.to_string())
+                .into_iter()
+                .collect()
+        }
+    };
+    let media = move || {
+        let links = &of_links.links;
+        let is_away = links.counts().0 == 0;
+        std::future::ready(if is_away {
+            links.troubles()
+        } else {
+            Vec::new()
+        })
+    };
+    Health::of(tasks)
+        .check("the database of calls", database)
+        .check("the links to media hosts", media)
 }
 
 /// Calls whose media host is no longer configured cannot go on.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use proto::id::{CallId, SessionId};
 use proto::rtcd::{Credentials, SessionConfig, SystemInfo, VersionInfo};
+use service::outgoing::Whom;
 
 use super::HostConfig;
 
@@ -39,7 +40,8 @@ pub(super) enum ApiError {
 
 impl Api {
     pub(super) fn new(host: HostConfig) -> Self {
-        let http = reqwest::Client::builder()
+        let http = Whom::OwnServices
+            .client()
             .connect_timeout(CONNECT_LIMIT)
             .timeout(ANSWER_LIMIT)
             .build()
