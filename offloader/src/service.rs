@@ -67,7 +67,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let store = Store::open(&config.data_dir).await?;
     let sealer = Sealer::open(&config.data_dir)?;
     let metrics = Metrics::new()?;
-    let speech = Speech::new(&config);
+    let speech = Speech::new(&config).context("place the speech process's socket")?;
     let auth = Arc::new(Auth::new(&config, store.clone()));
     let jobs = Jobs::new(
         config.clone(),

@@ -1,5 +1,7 @@
-//! The one HTTP listener: the messaging API, the Calls API, the web client, health and metrics.
+//! The HTTP routes: the messaging API, the Calls API, the web client, health, metrics.
 //!
+//! Metrics name calls' sizes and rates: on the people's port they are for administrators, on their own
+//! port (`http.metrics_listen`) for whoever reaches it.
 //! Not here: what the messaging API does (`messaging`), what calls do (`engine`).
 //! Invariant: every answer of the Calls API is JSON with a `message` when it refuses.
 
@@ -26,6 +28,7 @@ use crate::engine::{Engine, read_gauges};
 use crate::metrics::NAMESPACE;
 use crate::web;
 pub(crate) use answer::Refused;
+use person::Administrator;
 pub(crate) use person::Limits;
 
 /// Largest body of a request, in bytes; uploads have their own limit.
@@ -66,12 +69,30 @@ pub(crate) fn router(engine: Arc<Engine>, watched: Watched, chat: Router) -> Rou
         .layer(middleware::from_fn_with_state(app.clone(), finish));
     Router::new()
         .nest(ROUTE_PREFIX, calls)
-        .route("/metrics", get(metrics))
-        .route("/healthz", get(|| std::future::ready("alive\n")))
+        .route("/metrics", get(metrics_for_administrators))
+        .route("/healthz", get(alive))
         .route("/readyz", get(readiness))
         .with_state(app)
         .merge(chat)
         .fallback(web::serve)
+}
+
+/// The routes of the metrics' own port.
+pub(crate) fn metrics_router(engine: Arc<Engine>, watched: Watched) -> Router {
+    let app = App {
+        engine,
+        watched,
+        limits: Arc::new(Limits::default()),
+    };
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(alive))
+        .route("/readyz", get(readiness))
+        .with_state(app)
+}
+
+fn alive() -> std::future::Ready<&'static str> {
+    std::future::ready("alive\n")
 }
 
 /// Counts, says that answers are private, and gives every refusal the shape clients read.
@@ -110,6 +131,10 @@ async fn reworded(answer: Response) -> Response {
     let text = axum::body::to_bytes(answer.into_body(), 4096).await;
     let text = String::from_utf8_lossy(&text.unwrap_or_default()).into_owned();
     Refused::new(status, text).into_response()
+}
+
+async fn metrics_for_administrators(_: Administrator, app: State<App>) -> Response {
+    metrics(app).await
 }
 
 async fn metrics(State(app): State<App>) -> Response {

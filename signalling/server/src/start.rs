@@ -12,7 +12,7 @@ use proto::id::{CallId, SessionId, new_id};
 use proto::redact::Secret;
 use service::descriptors::Share;
 use service::listen::{self, Door, Limits};
-use service::{Health, Restarts, TaskOver, Tasks};
+use service::{Health, Restarts, TaskOver, Tasks, private};
 use signalling_core::{Calls, Features, MediaHost, RestoredCall};
 use tokio::sync::{mpsc, watch};
 
@@ -40,6 +40,7 @@ const BOT_NAME: &str = "Calls";
 #[derive(Debug)]
 pub struct Running {
     http_addr: SocketAddr,
+    metrics_addr: Option<SocketAddr>,
     chat: Arc<embedded::Server>,
     engine: Arc<Engine>,
     tasks: Tasks,
@@ -54,6 +55,12 @@ impl Running {
     #[must_use]
     pub fn http_addr(&self) -> SocketAddr {
         self.http_addr
+    }
+
+    /// The address where metrics are served to everybody, with its real port.
+    #[must_use]
+    pub fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics_addr
     }
 
     /// The messaging server, for accounts and rooms.
@@ -137,11 +144,16 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
 /// As [`start`].
 pub async fn start_beside(config: Config, beside: Vec<Health>) -> anyhow::Result<Running> {
     let data_dir = &config.data_dir;
-    tokio::fs::create_dir_all(data_dir)
-        .await
-        .with_context(|| format!("create the data directory `{}`", data_dir.display()))?;
+    private::folder(data_dir).context("make the data directory (storage.data_dir)")?;
     let listener = listen::bind(&config.listen.to_string()).await?;
     let http_addr = listener.local_addr().context("read the bound address")?;
+    let metrics_listener = match config.metrics_listen {
+        Some(address) => Some(listen::bind(&address.to_string()).await?),
+        None => None,
+    };
+    let metrics_addr = metrics_listener
+        .as_ref()
+        .and_then(|listener| listener.local_addr().ok());
     let chat = embedded::Server::open(chat_config(&config))
         .await
         .context("open the chat")?;
@@ -191,8 +203,12 @@ pub async fn start_beside(config: Config, beside: Vec<Health>) -> anyhow::Result
     engine.turn(|_, _| ()).await;
     wait_for_media(&engine).await;
     let (stop, stopped) = watch::channel(false);
-    let limits = Limits::default().within(Share::People.connections());
-    let door = Door::new("people", limits);
+    let limits = Limits {
+        connections: engine.config.max_connections,
+        per_address: engine.config.max_connections_per_address,
+        ..Limits::default()
+    };
+    let door = Door::new("people", limits.within(Share::People.connections()));
     let own = health(&tasks, &engine);
     let health = beside.into_iter().fold(own, Health::beside);
     let watched = Watched {
@@ -200,13 +216,21 @@ pub async fn start_beside(config: Config, beside: Vec<Health>) -> anyhow::Result
         health: health.clone(),
         door: door.clone(),
     };
-    let router = http::router(engine.clone(), watched, chat.router());
     let ports = tasks.group();
+    if let Some(listener) = metrics_listener {
+        let router = http::metrics_router(engine.clone(), watched.clone());
+        let limits = Limits::default().within(Share::Service.connections());
+        let door = Door::new("metrics", limits);
+        let serving = listen::serve(listener, None, router, door, stopped.clone());
+        ports.must_live("metrics", serving);
+    }
+    let router = http::router(engine.clone(), watched, chat.router());
     let serving = listen::serve(listener, None, router, door, stopped);
     ports.must_live("http", serving);
     tracing::info!(%http_addr, version = env!("CARGO_PKG_VERSION"), "signalling serves");
     Ok(Running {
         http_addr,
+        metrics_addr,
         chat,
         engine,
         tasks,

@@ -20,4 +20,5 @@ mod joining;
 mod recording;
 mod rest;
 mod restart;
+mod watched;
 mod world;
