@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use service::signals::Signals;
+use service::{command_line, descriptors, names, private};
 
-use crate::config::Config;
-use crate::{models, service, speech, telemetry, worker};
+use crate::config::{self, Config};
+use crate::{models, speech, telemetry, worker};
 
 /// Where the reference service looks for its configuration.
 const DEFAULT_FILE: &str = "config/config.toml";
@@ -47,7 +49,15 @@ enum Verb {
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    private::umask();
+    let command = Arguments::command();
+    let arguments = match typed(&command.get_matches()) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            complain(&error);
+            return ExitCode::from(2);
+        }
+    };
     match arguments.verb {
         Some(Verb::Worker) => worker::worker_main(),
         Some(Verb::Speech(args)) => {
@@ -55,7 +65,10 @@ pub fn main() -> ExitCode {
             tell(speech::process::main(&args).map_err(Into::into))
         }
         Some(Verb::Models(args)) => models::cli(args),
-        Some(Verb::CheckConfig) => with_config(arguments.config.as_deref(), |_| {
+        Some(Verb::CheckConfig) => with_config(arguments.config.as_deref(), |config| {
+            for warning in warnings(&config) {
+                say(&format!("{warning}\n"));
+            }
             say("the configuration is good\n");
             Ok(())
         }),
@@ -64,30 +77,40 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(config: Config) -> anyhow::Result<()> {
+/// Only what serves reads a configuration; models have their own folder.
+fn typed(matches: &ArgMatches) -> anyhow::Result<Arguments> {
+    let arguments = Arguments::from_arg_matches(matches)?;
+    let takes: &[&str] = match arguments.verb {
+        None | Some(Verb::Run | Verb::CheckConfig | Verb::PrintConfig) => &["config"],
+        Some(Verb::Models(_) | Verb::Worker | Verb::Speech(_)) => &[],
+    };
+    command_line::check(&Arguments::command(), matches, takes, std::env::args())
+        .map_err(anyhow::Error::msg)?;
+    Ok(arguments)
+}
+
+fn warnings(config: &Config) -> Vec<String> {
+    let unknown = config::unknown_names(names::environment());
+    config.warnings.iter().cloned().chain(unknown).collect()
+}
+
+fn run(mut config: Config) -> anyhow::Result<()> {
     telemetry::start(&config.logger).context("open the log file (logger.file_location)")?;
+    descriptors::raise_limit();
+    config.warnings = warnings(&config);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let done = runtime.block_on(service::serve(config, asked_to_stop()));
+    let done = runtime.block_on(async {
+        let mut signals = Signals::new().context("watch for SIGINT and SIGTERM")?;
+        let asked_to_stop = async move {
+            signals.next().await;
+            tracing::info!("asked to stop");
+        };
+        crate::service::serve(config, asked_to_stop).await
+    });
     runtime.shutdown_background();
     done
-}
-
-async fn asked_to_stop() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-        }
-        Err(_) => {
-            let _ = tokio::signal::ctrl_c().await;
-        }
-    }
-    tracing::info!("asked to stop");
 }
 
 fn with_config(path: Option<&Path>, work: impl FnOnce(Config) -> anyhow::Result<()>) -> ExitCode {

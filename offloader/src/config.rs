@@ -12,6 +12,7 @@ use storage::Location;
 
 pub mod keys;
 
+pub use keys::unknown_names;
 use keys::{IGNORED_ENV, KEYS, Values};
 
 /// What `jobs.longest_job_time` says by default: twice the longest recording a plugin asks for.

@@ -18,6 +18,8 @@ use proto::offload::{
     RegisterReply, UnregisterRequest, VersionReply, decode,
 };
 use serde::de::DeserializeOwned;
+use service::listen::Door;
+use service::{Health, Tasks};
 
 use crate::auth::{Auth, AuthError, Caller};
 use crate::jobs::{CreateError, DeleteError, Jobs};
@@ -30,6 +32,9 @@ pub struct Api {
     pub auth: Arc<Auth>,
     pub jobs: Jobs,
     pub metrics: Metrics,
+    pub tasks: Tasks,
+    pub health: Health,
+    pub door: Arc<Door>,
     /// `None`: runner names are not checked.
     pub registry: Option<String>,
 }
@@ -174,18 +179,18 @@ async fn version(method: Method) -> Result<Json<VersionReply>, Refusal> {
 
 async fn ready(State(api): State<Api>, method: Method) -> Result<&'static str, Refusal> {
     only(&method, &Method::GET)?;
-    if api.jobs.is_draining() {
-        return Err(Refusal(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "draining".to_owned(),
-        ));
+    let troubles = api.health.troubles().await;
+    if troubles.is_empty() {
+        return Ok("ready\n");
     }
-    Ok("ready\n")
+    let unavailable = StatusCode::SERVICE_UNAVAILABLE;
+    Err(Refusal(unavailable, troubles.join("; ")))
 }
 
 async fn metrics(State(api): State<Api>, method: Method) -> Result<String, Refusal> {
     only(&method, &Method::GET)?;
-    Ok(api.metrics.render())
+    let of_tasks = api.tasks.metrics("offloader");
+    Ok(api.metrics.render() + &of_tasks + &api.door.metrics("offloader"))
 }
 
 async fn register(

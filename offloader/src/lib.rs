@@ -25,9 +25,8 @@ pub mod sites;
 pub mod speech;
 pub mod store;
 pub mod telemetry;
-mod tls;
 pub mod worker;
 
+pub use self::service::{Running, serve, start};
 pub use config::Config;
-pub use service::{Running, serve, start};
 pub use worker::worker_main;

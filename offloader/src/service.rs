@@ -10,10 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use service::descriptors::Share;
+use service::listen::{self, Door, Limits};
+use service::{Health, Restarts, TaskOver, Tasks, private};
 use storage::{Location, Sealer};
-use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 use crate::auth::Auth;
 use crate::config::Config;
@@ -25,6 +26,8 @@ use crate::store::Store;
 
 /// How often what failed jobs left is looked through.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// Longest wait for the port at the end: more than it gives its connections.
+const PORT_WITHIN: Duration = Duration::from_secs(15);
 /// How long workers may take to end their captures when the service stops.
 const DRAIN_TIME: Duration = Duration::from_secs(10);
 
@@ -36,7 +39,10 @@ pub struct Running {
     jobs: Jobs,
     store: Store,
     stop: watch::Sender<bool>,
-    tasks: Vec<JoinHandle<()>>,
+    tasks: Tasks,
+    health: Health,
+    /// Those that let go of their connections at the end.
+    ports: Tasks,
 }
 
 /// Opens the data folder, takes up unfinished jobs, and serves.
@@ -49,14 +55,8 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     }
     let dir = &config.data_dir;
     let jobs_dir = dir.join("jobs");
-    tokio::fs::create_dir_all(&jobs_dir)
-        .await
-        .with_context(|| {
-            format!(
-                "make the folder `{}` (store.data_source)",
-                jobs_dir.display()
-            )
-        })?;
+    private::folder(dir).context("make the data folder (store.data_source)")?;
+    private::folder(&jobs_dir).context("make the folder of jobs (store.data_source)")?;
     // Job folders are named from here on; a worker may start elsewhere.
     let mut config = Config {
         data_dir: tokio::fs::canonicalize(dir).await?,
@@ -68,7 +68,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let store = Store::open(&database(&config)).await?;
     let sealer = Sealer::open(&key_file(&config))?;
     let metrics = Metrics::new()?;
-    let speech = Speech::new(&config);
+    let speech = Speech::new(&config).context("place the speech process's socket")?;
     let auth = Arc::new(Auth::new(&config, store.clone()));
     let jobs = Jobs::new(
         config.clone(),
@@ -77,34 +77,46 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         metrics.clone(),
         speech,
     );
-    let listener = TcpListener::bind(&config.listen_address)
+    let listener = listen::bind(&config.listen_address)
         .await
-        .with_context(|| format!("bind `{}` (api.http.listen_address)", config.listen_address))?;
+        .context("bind the job API (api.http.listen_address)")?;
     let http_addr = listener.local_addr()?;
     let taken_up = jobs.recover().await.context("take up unfinished jobs")?;
     let registry = config
         .validate_runners
         .then(|| config.image_registry.clone());
+    let tasks = Tasks::new("offloader");
+    let limits = Limits::default().within(Share::Service.connections());
+    let door = Door::new("api", limits);
+    let health = health(&tasks, &jobs);
     let app = router(Api {
         auth,
         jobs: jobs.clone(),
         metrics,
         registry,
+        tasks: tasks.clone(),
+        health: health.clone(),
+        door: Arc::clone(&door),
     });
     let (stop, stopped) = watch::channel(false);
+    let acceptor = config.tls.as_ref();
+    let acceptor = acceptor.map(|files| listen::tls(&files.cert_file, &files.key_file));
+    let serving = listen::serve(listener, acceptor.transpose()?, app, door, stopped);
+    let ports = tasks.group();
+    ports.must_live("http", serving);
+    let swept = jobs.clone();
+    let sweeping = move || sweep(swept.clone());
+    tasks.restarted("sweep of old jobs", sweeping, Restarts::default());
     let tls = config.tls.is_some();
-    let server = match &config.tls {
-        Some(files) => crate::tls::serve(listener, files, app, stopped.clone())?,
-        None => tokio::spawn(serve_plain(listener, app, stopped.clone())),
-    };
-    let sweeper = tokio::spawn(sweep(jobs.clone(), stopped));
     tracing::info!(%http_addr, tls, taken_up, version = env!("CARGO_PKG_VERSION"), "offloader");
     Ok(Running {
         http_addr,
         jobs,
         store,
         stop,
-        tasks: vec![server, sweeper],
+        tasks,
+        health,
+        ports,
     })
 }
 
@@ -121,50 +133,67 @@ fn key_file(config: &Config) -> PathBuf {
 /// Serves until `shutdown` is over.
 ///
 /// # Errors
-/// As [`start`].
+/// As [`start`], and when a task that must live was over, of a bug.
 pub async fn serve(
     config: Config,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
     let running = start(config).await?;
-    shutdown.await;
+    let over = tokio::select! {
+        () = shutdown => None,
+        over = running.failed() => Some(over),
+    };
     running.stop().await;
-    Ok(())
+    over.map_or(Ok(()), |over| Err(over.into()))
 }
 
 impl Running {
+    /// Waits until a task that must live is over, of a bug: the service is of no use then and should
+    /// be started again.
+    pub async fn failed(&self) -> TaskOver {
+        self.tasks.fatal().await
+    }
+
+    /// What `/readyz` answers.
+    #[must_use]
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// The watched tasks.
+    #[must_use]
+    pub fn tasks(&self) -> &Tasks {
+        &self.tasks
+    }
+
     /// Takes no more jobs, lets workers end their captures, and stops. Workers that need longer to
     /// finish go on by themselves; the next start finds their jobs.
     pub async fn stop(self) {
+        self.tasks.begin_stop();
         self.jobs.drain(DRAIN_TIME).await;
         self.stop.send_replace(true);
-        for task in self.tasks {
-            let _ = tokio::time::timeout(DRAIN_TIME, task).await;
+        if !self.ports.finish(PORT_WITHIN).await {
+            tracing::warn!("requests were cut off");
         }
+        self.tasks.stop().await;
         self.store.close().await;
     }
 }
 
-async fn serve_plain(listener: TcpListener, app: axum::Router, mut stop: watch::Receiver<bool>) {
-    let stopped = async move {
-        let _ = stop.wait_for(|stop| *stop).await;
-    };
-    if let Err(error) = axum::serve(listener, app)
-        .with_graceful_shutdown(stopped)
-        .await
-    {
-        tracing::error!(%error, "the job API ended");
-    }
+fn health(tasks: &Tasks, jobs: &Jobs) -> Health {
+    let jobs = jobs.clone();
+    Health::of(tasks).check("drain", move || {
+        let draining = jobs.is_draining().then(|| "draining".to_owned());
+        std::future::ready(draining.into_iter().collect())
+    })
 }
 
-async fn sweep(jobs: Jobs, mut stop: watch::Receiver<bool>) {
+async fn sweep(jobs: Jobs) {
+    let mut period = tokio::time::interval(SWEEP_EVERY);
+    // The first tick comes at once; nothing has grown old since the start.
+    period.tick().await;
     loop {
-        if tokio::time::timeout(SWEEP_EVERY, stop.wait_for(|stop| *stop))
-            .await
-            .is_ok()
-        {
-            return;
-        }
+        period.tick().await;
         if let Err(error) = jobs.sweep().await {
             tracing::error!("remove old jobs: {error:#}");
         }

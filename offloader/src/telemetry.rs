@@ -2,10 +2,10 @@
 //!
 //! In: `LoggerConfig`. Out: a global subscriber. The only place that knows how lines are written.
 
-use std::fs::OpenOptions;
 use std::io;
 use std::sync::Mutex;
 
+use service::private;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
@@ -24,7 +24,7 @@ pub fn start(config: &LoggerConfig) -> io::Result<()> {
     if config.console {
         let layer = tracing_subscriber::fmt::layer()
             .with_writer(io::stderr)
-            .with_ansi(config.color);
+            .with_ansi(config.color && service::command_line::colours_on_stderr());
         let filter = filter(&config.console_level);
         layers.push(if config.console_json {
             layer.json().with_filter(filter).boxed()
@@ -33,7 +33,7 @@ pub fn start(config: &LoggerConfig) -> io::Result<()> {
         });
     }
     if let Some(path) = &config.file {
-        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        let file = private::append(path)?;
         let layer = tracing_subscriber::fmt::layer()
             .with_writer(Mutex::new(file))
             .with_ansi(false);

@@ -9,9 +9,10 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, bail};
+use service::names;
 use signalling::config::RawConfig;
 
-use crate::arguments::RunArguments;
+use crate::arguments::{ENVIRONMENT, RunArguments};
 
 /// What `run` starts first, and what signalling is made from afterwards.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(crate) struct Configs {
     pub(crate) rtcd: rtcd::Config,
     pub(crate) offloader: offloader::Config,
     signalling_table: String,
+    /// What was ignored, in words.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// Where the services of this process serve.
@@ -49,6 +52,8 @@ struct Tables {
     rtcd: String,
     signalling: String,
     offloader: String,
+    /// What is none of these, a line each.
+    problems: String,
 }
 
 fn environment(name: &str) -> Option<String> {
@@ -58,7 +63,7 @@ fn environment(name: &str) -> Option<String> {
 /// Reads all three configurations.
 pub(crate) fn read(arguments: &RunArguments) -> anyhow::Result<Configs> {
     let tables = read_tables(arguments.config.as_deref())?;
-    let mut problems = String::new();
+    let mut problems = tables.problems.clone();
     let rtcd = collect("rtcd", read_rtcd(&tables.rtcd, arguments), &mut problems);
     let signalling = collect(
         "signalling",
@@ -71,13 +76,30 @@ pub(crate) fn read(arguments: &RunArguments) -> anyhow::Result<Configs> {
         &mut problems,
     );
     match (rtcd, signalling, offloader) {
-        (Some(rtcd), Some(_), Some(offloader)) => Ok(Configs {
-            rtcd,
-            offloader,
-            signalling_table: tables.signalling,
-        }),
+        (Some((rtcd, mut warnings)), Some(_), Some(offloader)) if problems.is_empty() => {
+            let environment = || names::environment();
+            warnings.extend(signalling::config::unknown_names(environment()));
+            warnings.extend(offloader::config::unknown_names(environment()));
+            warnings.extend(names::unknown_environment(environment(), &[], &ENVIRONMENT));
+            Ok(Configs {
+                rtcd,
+                offloader,
+                signalling_table: tables.signalling,
+                warnings,
+            })
+        }
         _ => bail!("{}", problems.trim_end()),
     }
+}
+
+/// Reads what accounts are made with.
+pub(crate) fn for_accounts(arguments: &RunArguments) -> anyhow::Result<signalling::Config> {
+    let tables = read_tables(arguments.config.as_deref())?;
+    if !tables.problems.is_empty() {
+        bail!("{}", tables.problems.trim_end());
+    }
+    read_signalling(&tables.signalling, arguments, &Addresses::not_started())
+        .context("table `signalling`")
 }
 
 /// Shows what is in force, in the form of the file.
@@ -128,29 +150,42 @@ fn read_tables(file: Option<&Path>) -> anyhow::Result<Tables> {
     let shown = path.display();
     let text = fs::read_to_string(path).with_context(|| format!("read `{shown}`"))?;
     let whole: toml::Table = text.parse().with_context(|| format!("read `{shown}`"))?;
-    if let Some(unknown) = whole.keys().find(|name| !TABLES.contains(&name.as_str())) {
-        bail!(
-            "`{shown}`: table `{unknown}`: known are {}",
-            TABLES.join(", ")
-        );
-    }
-    let table = |name: &str| {
-        whole
-            .get(name)
-            .map_or(Ok(String::new()), toml::to_string)
-            .with_context(|| format!("`{shown}`: `{name}` must be a table like deploy/{name}.toml"))
+    let mut tables = Tables::default();
+    let mut tell = |line: String| {
+        // Writing to a String does not fail.
+        let _written = writeln!(tables.problems, "`{shown}`: {line}");
     };
-    Ok(Tables {
-        rtcd: table("rtcd")?,
-        signalling: table("signalling")?,
-        offloader: table("offloader")?,
-    })
+    for (name, value) in &whole {
+        let place = match name.as_str() {
+            "rtcd" => &mut tables.rtcd,
+            "signalling" => &mut tables.signalling,
+            "offloader" => &mut tables.offloader,
+            unknown => {
+                let hint = names::hint(unknown, TABLES);
+                tell(format!(
+                    "there is no table `{unknown}`{hint}; known are {}",
+                    TABLES.join(", ")
+                ));
+                continue;
+            }
+        };
+        match value {
+            toml::Value::Table(table) => {
+                *place = toml::to_string(table).context("write a table")?
+            }
+            _ => tell(format!(
+                "`{name}` must be a table, as in deploy/{name}.toml"
+            )),
+        }
+    }
+    Ok(tables)
 }
 
 /// HTTP, credentials and records are this process's own business; media is the file's.
-fn read_rtcd(table: &str, arguments: &RunArguments) -> anyhow::Result<rtcd::Config> {
+fn read_rtcd(table: &str, arguments: &RunArguments) -> anyhow::Result<(rtcd::Config, Vec<String>)> {
     let local = rtcd::Config::local(&arguments.data_dir.join("rtcd"));
-    let raw = rtcd::config::Raw::read(table, environment)?;
+    let mut raw = rtcd::config::Raw::read(table, environment)?;
+    raw.warn_of_unknown(names::environment());
     let written = rtcd::Config::resolve(&raw, rtcd::config::Probe::of_this_machine())?;
     let mut config = rtcd::Config {
         rtc: written.rtc,
@@ -165,7 +200,8 @@ fn read_rtcd(table: &str, arguments: &RunArguments) -> anyhow::Result<rtcd::Conf
         config.rtc.udp_addresses = local.rtc.udp_addresses;
         config.rtc.tcp_addresses = local.rtc.tcp_addresses;
     }
-    Ok(config)
+    raw.warnings.extend(config.advice());
+    Ok((config, raw.warnings))
 }
 
 fn read_signalling(
@@ -173,7 +209,8 @@ fn read_signalling(
     arguments: &RunArguments,
     addresses: &Addresses,
 ) -> anyhow::Result<signalling::Config> {
-    let mut config = raw_signalling(table, arguments, addresses)?.resolve()?;
+    let read = |raw: &mut RawConfig| wire(raw, arguments, addresses);
+    let mut config = signalling::Config::read_with(table, &environment, read)?;
     if let Some(server) = arguments.database.location()? {
         config.database = Some(server);
     }
@@ -186,11 +223,16 @@ fn raw_signalling(
     addresses: &Addresses,
 ) -> anyhow::Result<RawConfig> {
     let mut raw = RawConfig::read(table, &environment)?;
+    wire(&mut raw, arguments, addresses);
+    Ok(raw)
+}
+
+/// What is this process's own business.
+fn wire(raw: &mut RawConfig, arguments: &RunArguments, addresses: &Addresses) {
     raw.http.listen = arguments.listen.to_string();
     raw.storage.data_dir = arguments.data_dir.join("signalling");
     raw.rtcd.urls = vec![addresses.rtcd_url.clone()];
     raw.offloader.url.clone_from(&addresses.offloader_url);
-    Ok(raw)
 }
 
 fn read_offloader(table: &str, arguments: &RunArguments) -> anyhow::Result<offloader::Config> {
@@ -202,10 +244,7 @@ fn read_offloader(table: &str, arguments: &RunArguments) -> anyhow::Result<offlo
     if let Some(server) = arguments.database.location()? {
         config.database = Some(server);
     }
-    config.speech.models_dir = arguments
-        .models_dir
-        .clone()
-        .unwrap_or_else(|| arguments.data_dir.join("models"));
+    config.speech.models_dir = arguments.models_dir();
     config.logger.file = None;
     Ok(config)
 }

@@ -2,6 +2,8 @@
 //!
 //! Here: flags, one configuration file for all three, start and stop. Not here: any behaviour; each
 //! service is a library and also runs alone.
+//!
+//! Exit codes: 0 asked to stop, 1 failed while running, 2 configuration or arguments of no use.
 
 mod arguments;
 mod config;
@@ -11,42 +13,53 @@ mod samples;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::Parser;
 use messaging::embedded;
+use offloader::models::ModelsArgs;
 use proto::redact::Secret;
+use service::{command_line, private};
 use tracing_subscriber::EnvFilter;
 
 use crate::arguments::{AccountArguments, Arguments, Verb};
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let outcome = match arguments.verb {
-        Some(Verb::Worker) => return offloader::worker_main(),
+    private::umask();
+    let Arguments { verb, run } = match Arguments::typed() {
+        Ok(arguments) => arguments,
+        Err(refused) => return complain(2, &refused),
+    };
+    match verb {
+        Some(Verb::Worker) => offloader::worker_main(),
         Some(Verb::Speech(speech)) => {
             offloader::telemetry::start_worker();
-            offloader::speech::process::main(&speech).map_err(anyhow::Error::from)
+            finish(offloader::speech::process::main(&speech).map_err(anyhow::Error::from))
         }
-        Some(Verb::Run(run)) => block_on(|| async move { run::run(&run).await }),
-        None => block_on(|| async move { run::run(&arguments.run).await }),
-        Some(Verb::CheckConfig(run)) => {
-            config::read(&run).map(|_| say("the configuration is good"))
-        }
-        Some(Verb::PrintConfig(run)) => config::print(&run).map(|text| say(&text)),
-        Some(Verb::AddAccount(account)) => block_on(|| add_account(account)),
-        Some(Verb::Models(models)) => return offloader::models::cli(models),
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            #[expect(
-                clippy::print_stderr,
-                reason = "the one place where a program says why it ends"
-            )]
-            {
-                eprintln!("parley: {error:#}");
+        Some(Verb::Models { command }) => offloader::models::cli(ModelsArgs {
+            models_dir: run.models_dir(),
+            command,
+        }),
+        Some(Verb::Run) | None => match config::read(&run) {
+            Ok(configs) => finish(block_on(|| run::run(&run, configs))),
+            Err(error) => complain(2, &format!("{error:#}")),
+        },
+        Some(Verb::CheckConfig) => match config::read(&run) {
+            Ok(configs) => {
+                configs.warnings.iter().for_each(|warning| say(warning));
+                say("the configuration is good");
+                ExitCode::SUCCESS
             }
-            ExitCode::FAILURE
-        }
+            Err(error) => complain(2, &format!("{error:#}")),
+        },
+        Some(Verb::PrintConfig) => match config::print(&run) {
+            Ok(text) => {
+                say(&text);
+                ExitCode::SUCCESS
+            }
+            Err(error) => complain(2, &format!("{error:#}")),
+        },
+        Some(Verb::AddAccount(account)) => match config::for_accounts(&run) {
+            Ok(config) => finish(block_on(|| add_account(config, account))),
+            Err(error) => complain(2, &format!("{error:#}")),
+        },
     }
 }
 
@@ -58,6 +71,7 @@ fn block_on<F: Future<Output = anyhow::Result<()>>>(
             EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn")),
         )
         .with_writer(std::io::stderr)
+        .with_ansi(command_line::colours_on_stderr())
         .init();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -66,20 +80,29 @@ fn block_on<F: Future<Output = anyhow::Result<()>>>(
     runtime.block_on(work())
 }
 
+fn finish(outcome: anyhow::Result<()>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => complain(1, &format!("{error:#}")),
+    }
+}
+
 #[expect(clippy::print_stdout, reason = "verbs that print are asked to print")]
 fn say(text: &str) {
     println!("{text}");
 }
 
-async fn add_account(account: AccountArguments) -> anyhow::Result<()> {
-    let mut config = embedded::Config::new(account.data_dir.join("signalling"));
-    if let Some(server) = account.database.location()? {
-        config.database = server;
-    }
-    let chat = embedded::Server::open(config)
-        .await
-        .context("open the data directory")?;
-    chat.ensure_account(embedded::NewAccount {
+#[expect(
+    clippy::print_stderr,
+    reason = "the one place where a program says why it ends"
+)]
+fn complain(code: u8, text: &str) -> ExitCode {
+    eprintln!("parley: {text}");
+    ExitCode::from(code)
+}
+
+async fn add_account(config: signalling::Config, account: AccountArguments) -> anyhow::Result<()> {
+    let account = embedded::NewAccount {
         username: account.username,
         password: Secret::new(account.password),
         email: String::new(),
@@ -87,9 +110,6 @@ async fn add_account(account: AccountArguments) -> anyhow::Result<()> {
         last_name: account.last_name,
         nickname: String::new(),
         is_admin: account.admin,
-    })
-    .await
-    .context("create the account")?;
-    chat.close().await;
-    Ok(())
+    };
+    signalling::add_account(&config, account).await
 }

@@ -1,13 +1,14 @@
 //! Starts the services in the order in which they need each other, and stops them in reverse.
 
-use std::fs;
 use std::path::Path;
 
 use anyhow::Context;
 use serde::Serialize;
+use service::signals::Signals;
+use service::{TaskOver, private};
 
 use crate::arguments::RunArguments;
-use crate::config::{self, Addresses, Configs};
+use crate::config::{Addresses, Configs};
 use crate::samples::{self, SampleAccount};
 
 /// What `--ready-file` holds.
@@ -30,27 +31,31 @@ struct Services {
 }
 
 /// Serves until SIGTERM or SIGINT.
-pub(crate) async fn run(arguments: &RunArguments) -> anyhow::Result<()> {
-    fs::create_dir_all(&arguments.data_dir).with_context(|| {
-        format!(
-            "create the data directory `{}`",
-            arguments.data_dir.display()
-        )
-    })?;
-    rtcd::raise_file_limit();
-    let services = start(arguments, config::read(arguments)?).await?;
+pub(crate) async fn run(arguments: &RunArguments, configs: Configs) -> anyhow::Result<()> {
+    for warning in &configs.warnings {
+        tracing::warn!("{warning}");
+    }
+    private::folder(&arguments.data_dir).context("make the data directory (--data-dir)")?;
+    service::descriptors::raise_limit();
+    let mut signals = Signals::new().context("watch for SIGINT and SIGTERM")?;
+    let services = start(arguments, configs).await?;
     let accounts = if arguments.sample_accounts {
         samples::ensure(services.signalling.chat(), &arguments.data_dir).await?
     } else {
         Vec::new()
     };
-    announce(&services, &accounts);
+    announce(arguments, &services, &accounts);
     if let Some(file) = &arguments.ready_file {
         write_ready(file, &services, &accounts)?;
     }
-    stop_requested().await?;
+    let over = tokio::select! {
+        () = signals.next() => None,
+        over = services.failed() => Some(over),
+    };
     tracing::info!("stopping");
-    services.stop().await
+    let stopped = services.stop().await;
+    // What went wrong first is the cause of the rest.
+    over.map_or(stopped, |over| Err(over.into()))
 }
 
 async fn start(arguments: &RunArguments, configs: Configs) -> anyhow::Result<Services> {
@@ -67,7 +72,8 @@ async fn start(arguments: &RunArguments, configs: Configs) -> anyhow::Result<Ser
     let config = configs
         .signalling(arguments, &addresses)
         .context("configure signalling")?;
-    let signalling = signalling::start(config)
+    let beside = vec![rtcd.health().clone(), offloader.health().clone()];
+    let signalling = signalling::start_beside(config, beside)
         .await
         .context("start signalling")?;
     Ok(Services {
@@ -79,6 +85,15 @@ async fn start(arguments: &RunArguments, configs: Configs) -> anyhow::Result<Ser
 }
 
 impl Services {
+    /// Waits until a task of any service that must live is over.
+    async fn failed(&self) -> TaskOver {
+        tokio::select! {
+            over = self.rtcd.failed() => over,
+            over = self.offloader.failed() => over,
+            over = self.signalling.failed() => over,
+        }
+    }
+
     async fn stop(self) -> anyhow::Result<()> {
         self.signalling.stop().await;
         self.offloader.stop().await;
@@ -90,7 +105,7 @@ impl Services {
     clippy::print_stdout,
     reason = "the address and the sign-ins are for the person who started it"
 )]
-fn announce(services: &Services, accounts: &[SampleAccount]) {
+fn announce(arguments: &RunArguments, services: &Services, accounts: &[SampleAccount]) {
     println!(
         "\nParley is ready: http://{}",
         services.signalling.http_addr()
@@ -102,12 +117,16 @@ fn announce(services: &Services, accounts: &[SampleAccount]) {
         );
     }
     if accounts.is_empty() {
-        println!("  no account yet? `parley add-account --username NAME` with PARLEY_PASSWORD set");
+        println!(
+            "  no account yet? `parley add-account --data-dir {} --username NAME` with \
+             PARLEY_PASSWORD set",
+            arguments.data_dir.display()
+        );
     }
     println!("Stop with Ctrl-C.");
 }
 
-/// Written under another name first, so that a reader never finds half of it.
+/// For its owner only: it may hold passwords.
 fn write_ready(file: &Path, services: &Services, accounts: &[SampleAccount]) -> anyhow::Result<()> {
     let ready = Ready {
         url: format!("http://{}", services.signalling.http_addr()),
@@ -116,20 +135,6 @@ fn write_ready(file: &Path, services: &Services, accounts: &[SampleAccount]) -> 
         pid: std::process::id(),
         accounts,
     };
-    let shown = file.display();
-    let partial = file.with_extension("partial");
     let json = serde_json::to_vec_pretty(&ready).context("write the ready file")?;
-    fs::write(&partial, json).with_context(|| format!("write `{shown}`"))?;
-    fs::rename(&partial, file).with_context(|| format!("write `{shown}`"))
-}
-
-async fn stop_requested() -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+    private::write(file, &json).context("write the ready file (--ready-file)")
 }

@@ -1,14 +1,13 @@
 //! Accounts to try calls with: made only when asked for, with passwords of this installation.
 
 use std::fs;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::Context;
 use messaging::embedded::{NewAccount, Server};
 use proto::redact::Secret;
 use serde::{Deserialize, Serialize};
+use service::private;
 
 /// Characters of a sample password: drawn by `proto::id`, 5 bits each.
 const PASSWORD_LEN: usize = 12;
@@ -44,10 +43,8 @@ pub(crate) async fn ensure(chat: &Server, data_dir: &Path) -> anyhow::Result<Vec
                 password: proto::id::new_id().chars().take(PASSWORD_LEN).collect(),
             })
             .collect();
-        write_private(
-            &file,
-            &serde_json::to_vec(&fresh).context("write the sample accounts")?,
-        )?;
+        let json = serde_json::to_vec(&fresh).context("write the sample accounts")?;
+        private::write(&file, &json).context("write the sample accounts")?;
         fresh
     };
     for account in &accounts {
@@ -68,15 +65,4 @@ pub(crate) async fn ensure(chat: &Server, data_dir: &Path) -> anyhow::Result<Vec
         .with_context(|| format!("create the sample account `{}`", account.username))?;
     }
     Ok(accounts)
-}
-
-fn write_private(path: &Path, contents: &[u8]) -> anyhow::Result<()> {
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .with_context(|| format!("create `{}`", path.display()))?;
-    file.write_all(contents)
-        .with_context(|| format!("write `{}`", path.display()))
 }

@@ -1,8 +1,20 @@
 //! What every Parley process stands on: watched tasks, listeners with limits, private files,
-//! requests to other services.
+//! requests to other services, and one way to be told what to do.
 //!
 //! Not here: what any of them is for.
 
+pub mod addresses;
+pub mod command_line;
+pub mod descriptors;
+mod figures;
+pub mod health;
+pub mod listen;
+pub mod names;
+pub mod outgoing;
+pub mod private;
+pub mod settings;
+pub mod signals;
 pub mod supervise;
 
+pub use health::Health;
 pub use supervise::{Restarts, TaskOver, Tasks};

@@ -58,13 +58,13 @@ impl Default for Restarts {
 #[derive(Debug, Clone)]
 pub struct Tasks {
     shared: Arc<Shared>,
+    running: Arc<Mutex<JoinSet<()>>>,
 }
 
 #[derive(Debug)]
 struct Shared {
     service: &'static str,
     entries: Mutex<Vec<Arc<Entry>>>,
-    running: Mutex<JoinSet<()>>,
     /// Set at an orderly stop: ends are no failures any more.
     stopping: AtomicBool,
     fatal: watch::Sender<Option<TaskOver>>,
@@ -78,10 +78,26 @@ impl Tasks {
             shared: Arc::new(Shared {
                 service,
                 entries: Mutex::default(),
-                running: Mutex::default(),
                 stopping: AtomicBool::new(false),
                 fatal: watch::Sender::new(None),
             }),
+            running: Arc::default(),
+        }
+    }
+
+    /// Returns how log lines and errors call the service.
+    #[must_use]
+    pub fn service(&self) -> &'static str {
+        self.shared.service
+    }
+
+    /// Returns a handle to the same set whose tasks are ended apart: by their own means, until
+    /// [`Tasks::finish`], while [`Tasks::stop`] ends the others at once.
+    #[must_use]
+    pub fn group(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            running: Arc::default(),
         }
     }
 
@@ -196,11 +212,23 @@ impl Tasks {
         self.shared.stopping.store(true, Ordering::SeqCst);
     }
 
-    /// Ends all tasks and waits until they are gone. Threads are told and joined by their owner.
+    /// Ends the tasks started by this handle and its clones, and waits until they are gone. Threads
+    /// are told and joined by their owner.
     pub async fn stop(&self) {
         self.begin_stop();
-        let mut running = std::mem::take(&mut *lock(&self.shared.running));
+        let mut running = std::mem::take(&mut *lock(&self.running));
         running.shutdown().await;
+    }
+
+    /// Waits until the tasks of this handle, which have been told to stop, have ended; says whether
+    /// they did within this time. Those that did not are cut off.
+    pub async fn finish(&self, within: Duration) -> bool {
+        self.begin_stop();
+        let mut running = std::mem::take(&mut *lock(&self.running));
+        let all = async { while running.join_next().await.is_some() {} };
+        let in_time = tokio::time::timeout(within, all).await.is_ok();
+        running.shutdown().await;
+        in_time
     }
 
     /// Ends a task of this name as a fault would: nobody has asked it to stop. Says whether there is
@@ -213,7 +241,7 @@ impl Tasks {
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let mut running = lock(&self.shared.running);
+        let mut running = lock(&self.running);
         while running.try_join_next().is_some() {}
         if !self.shared.stopping.load(Ordering::SeqCst) {
             running.spawn(task);

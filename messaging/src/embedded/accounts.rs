@@ -91,6 +91,14 @@ impl Server {
         Ok(self.create_account(account).await?.to_person())
     }
 
+    /// Makes an account.
+    ///
+    /// # Errors
+    /// When the name or the address is taken, or name, password or address break a rule.
+    pub async fn add_account(&self, account: NewAccount) -> Result<Person, ChatError> {
+        Ok(self.create_account(account).await?.to_person())
+    }
+
     /// Gives an account a new password and ends all its logins.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ mod durability;
 mod engine;
 mod file_life;
 mod files;
+mod first_start;
 mod posts;
 mod rooms;
 mod socket;

@@ -1,6 +1,6 @@
 //! The stories of the embedded server once more, word for word, with its records on PostgreSQL.
 //!
-//! Not here: what is about files of SQLite or deaths of the process (`durability`).
+//! Not here: what is about the bytes of a SQLite file, or deaths of the process.
 
 #![expect(
     clippy::unwrap_used,
@@ -16,6 +16,8 @@ mod backend;
 #[path = "../embedded/desk.rs"]
 mod desk;
 mod engine;
+#[path = "../embedded/file_life.rs"]
+mod file_life;
 #[path = "../embedded/files.rs"]
 mod files;
 #[path = "../embedded/posts.rs"]

@@ -135,6 +135,19 @@ pub const IGNORED_ENV: [&str; 6] = [
     "HOST_IP",
 ];
 
+/// Finds, among names of an environment, those that look like ours and are none. The reference's
+/// names have no prefix of their own: only what is nearly one of them is told.
+pub fn unknown_names(names: impl IntoIterator<Item = String>) -> Vec<String> {
+    let own: Vec<String> = KEYS.iter().map(Key::env).collect();
+    let known: Vec<&str> = own
+        .iter()
+        .map(String::as_str)
+        .chain(IGNORED_ENV)
+        .chain(["DEV_MODE", "TEST_MODE", "OFFLOADER_WORKER_LEVEL"])
+        .collect();
+    service::names::unknown_environment(names, &["OFFLOADER_"], &known)
+}
+
 /// A value for every key of [`KEYS`], as text; and the paths that were set by somebody.
 #[derive(Debug, Clone, Default)]
 pub struct Values {
@@ -203,11 +216,14 @@ impl Values {
             }
             match KEYS.iter().find(|key| key.path == path) {
                 Some(key) => self.take(key, plain(value), problems),
-                None => problems.push(Problem {
-                    key: path,
-                    value: plain(value),
-                    rule: "no such key; see deploy/offloader.toml".into(),
-                }),
+                None => {
+                    let hint = service::names::hint(&path, KEYS.iter().map(|key| key.path));
+                    problems.push(Problem {
+                        value: plain(value),
+                        rule: format!("no such key; see deploy/offloader.toml{hint}"),
+                        key: path,
+                    });
+                }
             }
         }
     }

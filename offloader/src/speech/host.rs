@@ -218,7 +218,7 @@ async fn wait_ready(child: &mut Child) -> io::Result<()> {
 
 /// A folder for the socket of a private process, for this user only.
 pub(super) fn private_folder() -> Result<(tempfile::TempDir, PathBuf), SpeechError> {
-    let made = tempfile::Builder::new().prefix("speech-").tempdir();
+    let made = service::private::passing_folder("parley-speech-");
     let folder = made.map_err(|source| SpeechError::Folder(Arc::new(source)))?;
     let socket = folder.path().join("socket");
     Ok((folder, socket))

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rtcd_core::HostCandidate;
+use service::addresses::can_be_reached;
 use tokio::sync::Mutex;
 use tracing::{info, warn};
 
@@ -133,8 +134,10 @@ impl Named {
     }
 
     fn one_per_family(&self, found: &[IpAddr]) -> Vec<IpAddr> {
-        let v4 = found.iter().find(|address| address.is_ipv4());
-        let v6 = found.iter().find(|address| address.is_ipv6() && self.ipv6);
+        // A name server that blocks a name often answers 0.0.0.0.
+        let mut found = found.iter().filter(|address| can_be_reached(**address));
+        let v4 = found.clone().find(|address| address.is_ipv4());
+        let v6 = found.find(|address| address.is_ipv6() && self.ipv6);
         v4.into_iter().chain(v6).copied().collect()
     }
 }

@@ -26,6 +26,7 @@ pub use overrides::{HostOverride, PortOverride};
 pub use print::{effective, sample};
 pub use raw::{NotToml, Origin, Raw, RawValue};
 pub use resolve::{ConfigErrors, Problem};
+pub use service::listen::TlsFault;
 
 /// Everything a node is told before it starts.
 #[derive(Debug, Clone)]
@@ -127,27 +128,35 @@ pub struct Probe {
     pub tls: fn(&TlsConfig) -> Result<(), TlsFault>,
 }
 
-/// A certificate or key that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{key}`: {rule}")]
-pub struct TlsFault {
-    /// The setting that names it.
-    pub key: &'static str,
-    pub rule: String,
-}
-
 impl Probe {
     /// Asks the machine.
     #[must_use]
     pub fn of_this_machine() -> Self {
         Self {
             cpus: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-            tls: |files| crate::http::serve::tls(files).map(drop),
+            tls: |files| service::listen::tls(&files.cert_file, &files.cert_key).map(drop),
         }
     }
 }
 
 impl Config {
+    /// Returns what can be used and is worth a word: addresses that few participants can reach.
+    #[must_use]
+    pub fn advice(&self) -> Vec<String> {
+        let told: Vec<IpAddr> = match &self.rtc.host_override {
+            HostOverride::None | HostOverride::Name(_) => Vec::new(),
+            HostOverride::Address(address) => vec![*address],
+            HostOverride::Mapping(pairs) => pairs.iter().map(|(external, _)| *external).collect(),
+        };
+        let few = told.into_iter().filter_map(|address| {
+            let only = service::addresses::reached_only_by(address)?;
+            Some(format!(
+                "rtc.ice_host_override tells participants `{address}`, which only {only} can reach"
+            ))
+        });
+        few.collect()
+    }
+
     /// Returns a configuration for a node that shares its machine with others: loopback only,
     /// ports chosen by the system, everybody may register, data under `directory`, no log of its own.
     ///

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use mio::{Events, Poll, Token, Waker};
 use rtcd_core::{CoreConfig, Input, LinkId, MediaBatch, Output, Shard, Transport};
-use tokio::sync::Notify;
+use service::Tasks;
 use tokio::sync::mpsc::Sender;
 use tracing::{error, info};
 
@@ -75,27 +75,15 @@ pub(crate) fn mailbox() -> anyhow::Result<(Poll, InboxSender, Inbox)> {
     Ok((poll, sender, inbox))
 }
 
-/// Tells that a shard's thread is over, however it came to that.
-struct Over(Arc<Notify>);
-
-impl Drop for Over {
-    fn drop(&mut self) {
-        self.0.notify_one();
-    }
-}
-
-/// Starts a shard's thread; `over` is told when it ends.
+/// Starts a shard's thread, as one of `tasks`.
 pub(crate) fn spawn(
     mut parts: ShardParts,
-    over: Arc<Notify>,
+    tasks: &Tasks,
 ) -> anyhow::Result<std::thread::JoinHandle<()>> {
     let id = parts.id.0;
-    let over = Over(over);
     let sockets = wire::watch(std::mem::take(&mut parts.sockets), &parts.poll)?;
-    std::thread::Builder::new()
-        .name(format!("shard-{id}"))
-        .spawn(move || {
-            let _over = over;
+    tasks
+        .must_live_thread(format!("shard-{id}"), move || {
             Driver::new(parts, sockets).run();
         })
         .context("start a shard's thread")

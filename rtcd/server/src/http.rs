@@ -1,17 +1,16 @@
 //! The HTTP API: paths, methods, bodies and texts of the reference.
 //!
-//! `clients`: register, unregister, login. `serve`: the listener, with or without TLS.
+//! `clients`: register, unregister, login. Not here: the listener (`service::listen`).
 //! An unknown path, and a known one with another method, is `404 page not found`.
-//! Additions: `/readyz`, 503 while the node drains.
+//! Additions: `/readyz`, 503 while the node drains or one of its parts is of no use.
 
 mod clients;
-pub(crate) mod serve;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Extension, Path, Request, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Extension, Path, Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn};
@@ -19,6 +18,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any};
 use proto::id::GroupId;
 use proto::rtcd::{SystemInfo, VersionInfo};
+use service::listen::Door;
+use service::{Health, Tasks};
 use tracing::{debug, error};
 
 use crate::advertiser::Advertiser;
@@ -40,6 +41,9 @@ pub(crate) struct App {
     pub(crate) control: Arc<Control>,
     pub(crate) advertiser: Advertiser,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) tasks: Tasks,
+    pub(crate) health: Health,
+    pub(crate) door: Arc<Door>,
     pub(crate) cpu_load: CpuLoad,
     pub(crate) allow_self_registration: bool,
     pub(crate) enable_admin: bool,
@@ -66,6 +70,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .fallback(not_found)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn(limit_time))
+        .layer(from_fn(place_of_peer))
         .with_state(app)
 }
 
@@ -148,7 +153,10 @@ async fn system(State(app): State<Arc<App>>) -> Response {
 async fn metrics(State(app): State<Arc<App>>) -> Response {
     app.control.refresh_metrics();
     match app.metrics.render() {
-        Ok(text) => ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
+        Ok(text) => {
+            let text = text + &app.tasks.metrics("rtcd") + &app.door.metrics("rtcd");
+            ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
+        }
         Err(problem) => {
             error!(error = format!("{problem:#}"), "metrics not rendered");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
@@ -156,14 +164,22 @@ async fn metrics(State(app): State<Arc<App>>) -> Response {
     }
 }
 
+/// Who asks from where: what limits wrong keys goes by it.
+async fn place_of_peer(
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    request.extensions_mut().insert(Place::of(peer.ip()));
+    next.run(request).await
+}
+
 async fn readyz(State(app): State<Arc<App>>) -> Response {
-    if app.control.is_draining() {
-        (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response()
-    } else if app.control.has_failing_sockets() {
-        let text = "a media socket gives nothing but errors\n";
-        (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
-    } else {
+    let troubles = app.health.troubles().await;
+    if troubles.is_empty() {
         "ok\n".into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, troubles.join("\n") + "\n").into_response()
     }
 }
 

@@ -5,8 +5,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use rtcd::config::{self, Config, Probe, Raw};
+use service::{command_line, private};
 
 /// The media node of Parley: forwards calls' audio, screens and video.
 #[derive(Debug, Parser)]
@@ -32,12 +33,11 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    // The reference takes `-config`, with one dash.
-    let arguments = std::env::args().map(|argument| match argument.strip_prefix("-config") {
-        Some(rest) if rest.is_empty() || rest.starts_with('=') => format!("--config{rest}"),
-        _ => argument,
-    });
-    let arguments = Arguments::parse_from(arguments);
+    private::umask();
+    let arguments = match typed() {
+        Ok(arguments) => arguments,
+        Err(refused) => return fail(2, &refused),
+    };
     let probe = Probe::of_this_machine();
     let raw = match config::read(&arguments.config) {
         Ok(raw) => raw,
@@ -47,10 +47,11 @@ fn main() -> ExitCode {
     match (arguments.verb.unwrap_or(Verb::Run), resolved) {
         (Verb::SampleConfig, _) => print(&config::sample()),
         (Verb::PrintConfig, Ok(_)) => print(&config::effective(&raw, probe)),
-        (Verb::CheckConfig, Ok(_)) => {
+        (Verb::CheckConfig, Ok(config)) => {
             let warnings: String = raw
                 .warnings
                 .iter()
+                .chain(&config.advice())
                 .map(|text| format!("{text}\n"))
                 .collect();
             print(&format!("{warnings}configuration can be used\n"))
@@ -65,10 +66,28 @@ fn main() -> ExitCode {
     }
 }
 
+fn typed() -> Result<Arguments, String> {
+    // The reference takes `-config`, with one dash.
+    let typed = std::env::args().map(|argument| match argument.strip_prefix("-config") {
+        Some(rest) if rest.is_empty() || rest.starts_with('=') => format!("--config{rest}"),
+        _ => argument,
+    });
+    let typed: Vec<String> = typed.collect();
+    let command = Arguments::command();
+    let matches = command.clone().get_matches_from(&typed);
+    let arguments = Arguments::from_arg_matches(&matches).map_err(|error| error.to_string())?;
+    let takes: &[&str] = match arguments.verb {
+        Some(Verb::SampleConfig) => &[],
+        None | Some(Verb::Run | Verb::CheckConfig | Verb::PrintConfig) => &["config"],
+    };
+    command_line::check(&command, &matches, takes, typed)?;
+    Ok(arguments)
+}
+
 fn run(config: Config, raw: &Raw) -> anyhow::Result<()> {
     rtcd::telemetry::init(&config.logger)?;
-    rtcd::raise_file_limit();
-    for warning in &raw.warnings {
+    service::descriptors::raise_limit();
+    for warning in raw.warnings.iter().chain(&config.advice()) {
         tracing::warn!("{warning}");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()

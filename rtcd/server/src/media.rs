@@ -9,7 +9,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use rtcd_core::{CoreConfig, HostCandidate, WallClock};
-use tokio::sync::{Notify, mpsc, watch};
+use service::Tasks;
+use tokio::sync::{mpsc, watch};
 use tracing::warn;
 
 use crate::addresses::{self, Here, PublicAddresses};
@@ -45,8 +46,7 @@ pub(crate) fn core_config(config: &RtcConfig, candidates: &[HostCandidate]) -> C
 pub(crate) struct Shell {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) events: mpsc::Sender<ShardEvent>,
-    /// Told when a shard's thread ends.
-    pub(crate) shard_over: Arc<Notify>,
+    pub(crate) tasks: Tasks,
     pub(crate) stopped: watch::Receiver<bool>,
 }
 
@@ -98,7 +98,7 @@ impl Media {
         })
     }
 
-    /// Starts the shards and the listeners; the latter as `tasks`.
+    /// Starts the shards and the listeners, as tasks of the node.
     ///
     /// # Errors
     /// When a thread or its poll cannot be made.
@@ -106,7 +106,6 @@ impl Media {
         self,
         core: &CoreConfig,
         shell: &Shell,
-        tasks: &mut tokio::task::JoinSet<()>,
     ) -> anyhow::Result<(Vec<InboxSender>, Vec<JoinHandle<()>>)> {
         let ufrags = Arc::new(Ufrags::default());
         let mut mailboxes = Vec::new();
@@ -132,7 +131,7 @@ impl Media {
                 events: shell.events.clone(),
                 metrics: Arc::clone(&shell.metrics),
             };
-            shards.push(driver::spawn(parts, Arc::clone(&shell.shard_over))?);
+            shards.push(driver::spawn(parts, &shell.tasks)?);
         }
         let tcp_shards = tcp::Shards {
             inboxes: inboxes.clone(),
@@ -140,11 +139,8 @@ impl Media {
             metrics: Arc::clone(&shell.metrics),
         };
         for listener in self.listeners {
-            tasks.spawn(tcp::serve(
-                listener,
-                tcp_shards.clone(),
-                shell.stopped.clone(),
-            ));
+            let serving = tcp::serve(listener, tcp_shards.clone(), shell.stopped.clone());
+            shell.tasks.must_live("media over TCP", serving);
         }
         Ok((inboxes, shards))
     }

@@ -11,8 +11,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use rtcd_core::EgressPath;
-use tokio::sync::{Notify, mpsc, watch};
-use tracing::{error, info, warn};
+use service::descriptors::Share;
+use service::listen::{self, Door, Limits};
+use service::{Health, Restarts, TaskOver, Tasks};
+use tokio::sync::{mpsc, watch};
+use tracing::{info, warn};
 
 use crate::advertiser::Advertiser;
 use crate::auth::Auth;
@@ -28,6 +31,8 @@ use crate::turn::Relays;
 
 /// How often a draining node says how many sessions it waits for.
 const DRAIN_REPORT: Duration = Duration::from_secs(30);
+/// Longest wait for the ports at the end: more than they give their connections.
+const PORTS_WITHIN: Duration = Duration::from_secs(15);
 
 /// A node that serves.
 #[derive(Debug)]
@@ -38,14 +43,13 @@ pub struct Running {
     control: Arc<Control>,
     inboxes: Vec<InboxSender>,
     shards: Vec<JoinHandle<()>>,
-    /// Told when a shard's thread ends.
-    shard_over: Arc<Notify>,
-    http: tokio::task::JoinHandle<()>,
     store: Store,
     stop: watch::Sender<bool>,
     drain_limit: Option<Duration>,
-    /// Tasks that end with the node.
-    tasks: tokio::task::JoinSet<()>,
+    tasks: Tasks,
+    health: Health,
+    /// Those that let go of their connections at the end.
+    ports: Tasks,
 }
 
 /// Starts a node.
@@ -61,8 +65,10 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let in_directory = || store::in_directory(&config.data_source);
     let location = config.database.clone().unwrap_or_else(in_directory);
     let store = Store::open(&location).await.context("open the store")?;
-    let tls = config.http.tls.as_ref().map(http::serve::tls).transpose()?;
-    let listener = http::serve::bind(&config.http.listen_address)
+    let tls = config.http.tls.as_ref();
+    let tls = tls.map(|files| listen::tls(&files.cert_file, &files.cert_key));
+    let tls = tls.transpose()?;
+    let listener = listen::bind(&config.http.listen_address)
         .await
         .context("bind HTTP (api.http.listen_address)")?;
     let http_addr = listener
@@ -79,44 +85,54 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
 
     let (stop, stopped) = watch::channel(false);
     let (events, received) = mpsc::channel(EVENT_QUEUE_LEN);
-    let mut tasks = tokio::task::JoinSet::new();
-    let shard_over = Arc::new(Notify::new());
+    let tasks = Tasks::new("rtcd");
     let shell = Shell {
         metrics: Arc::clone(&metrics),
         events,
-        shard_over: Arc::clone(&shard_over),
+        tasks: tasks.clone(),
         stopped: stopped.clone(),
     };
     let in_use = shell.metrics.own.relays.clone();
     let relays = Relays::new(&config.rtc, &udp_addrs, shell.events.clone(), in_use);
-    let (inboxes, shards) =
-        media.start(&core_config(&config.rtc, &candidates), &shell, &mut tasks)?;
+    let (inboxes, shards) = media.start(&core_config(&config.rtc, &candidates), &shell)?;
     let control = Arc::new(Control::new(
         inboxes.clone(),
         config.rtc.leg_sessions,
         relays,
         Arc::clone(&metrics),
     ));
-    tasks.spawn(follow(received, Arc::clone(&control)));
+    tasks.must_live("events of shards", follow(received, Arc::clone(&control)));
     let cpu_load = CpuLoad::default();
-    tasks.spawn(cpu_load.clone().sample());
+    let sampled = cpu_load.clone();
+    let sample = move || sampled.clone().sample();
+    tasks.until_done("load of this machine", sample, Restarts::default());
 
+    let health = health(&tasks, &control);
     let auth = Auth::new(
         store.clone(),
         &config.security,
         Probe::of_this_machine().cpus,
     )?;
+    let door = Door::new(
+        "api",
+        Limits::default().within(Share::Service.connections()),
+    );
     let router = http::router(Arc::new(App {
         auth,
         control: Arc::clone(&control),
         advertiser,
         metrics,
+        tasks: tasks.clone(),
+        health: health.clone(),
+        door: Arc::clone(&door),
         cpu_load,
         allow_self_registration: config.security.allow_self_registration,
         enable_admin: config.security.admin_secret_key.is_some(),
         stop: stopped.clone(),
     }));
-    let http = tokio::spawn(http::serve::serve(listener, tls, router, stopped));
+    let ports = tasks.group();
+    let serving = listen::serve(listener, tls, router, door, stopped);
+    ports.must_live("http", serving);
     info!(
         version = env!("CARGO_PKG_VERSION"), http = %http_addr, udp = ?udp_addrs, tcp = ?tcp_addrs,
         shards = config.rtc.shards, "rtcd serves"
@@ -128,12 +144,12 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         control,
         inboxes,
         shards,
-        shard_over,
-        http,
         store,
         stop,
         drain_limit: config.drain_limit,
         tasks,
+        health,
+        ports,
     })
 }
 
@@ -149,7 +165,7 @@ pub async fn serve(
     let node = start(config).await?;
     tokio::select! {
         () = shutdown => node.drain().await,
-        () = node.failed() => {}
+        _ = node.failed() => {}
     }
     node.stop().await
 }
@@ -176,10 +192,22 @@ impl Running {
         &self.tcp_addrs
     }
 
-    /// Waits until a shard has died of a bug: the node is of no use then and should be started again.
-    pub async fn failed(&self) {
-        self.shard_over.notified().await;
-        error!("a shard has died of a bug");
+    /// Waits until a shard or another task that must live is over, of a bug: the node is of no use
+    /// then and should be started again.
+    pub async fn failed(&self) -> TaskOver {
+        self.tasks.fatal().await
+    }
+
+    /// What `/readyz` answers.
+    #[must_use]
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// The watched tasks.
+    #[must_use]
+    pub fn tasks(&self) -> &Tasks {
+        &self.tasks
     }
 
     /// Refuses new calls and waits until the last session has ended, or for the configured limit.
@@ -208,29 +236,44 @@ impl Running {
     /// Stops at once: sessions that are left are cut off.
     ///
     /// # Errors
-    /// When a shard has died of a bug.
+    /// When a task that must live was over before, of a bug.
     pub async fn stop(mut self) -> anyhow::Result<()> {
+        self.tasks.begin_stop();
         for inbox in &self.inboxes {
             // Refused only by a shard that stands still; its thread is not waited for then.
             let _ = inbox.send(ShardMessage::Stop);
         }
         let shards = std::mem::take(&mut self.shards);
+        // One that panicked has been told of already.
         let joined = tokio::task::spawn_blocking(move || {
-            shards
-                .into_iter()
-                .map(JoinHandle::join)
-                .filter(Result::is_err)
-                .count()
+            for shard in shards {
+                let _ = shard.join();
+            }
         });
-        let died = joined.await.context("wait for the shards")?;
+        joined.await.context("wait for the shards")?;
         self.stop.send_replace(true);
-        self.http.await.context("wait for HTTP")?;
-        self.tasks.shutdown().await;
+        if !self.ports.finish(PORTS_WITHIN).await {
+            warn!("the HTTP port was cut off");
+        }
+        self.tasks.stop().await;
         self.store.close().await;
         info!("rtcd stopped");
-        anyhow::ensure!(died == 0, "{died} shard(s) have died of a bug");
-        Ok(())
+        self.tasks.over().map_or(Ok(()), |over| Err(over.into()))
     }
+}
+
+fn health(tasks: &Tasks, control: &Arc<Control>) -> Health {
+    let (of_drain, of_sockets) = (Arc::clone(control), Arc::clone(control));
+    Health::of(tasks)
+        .check("drain", move || {
+            let draining = of_drain.is_draining().then(|| "draining".to_owned());
+            std::future::ready(draining.into_iter().collect())
+        })
+        .check("media sockets", move || {
+            let failing = of_sockets.has_failing_sockets();
+            let trouble = failing.then(|| "a media socket gives nothing but errors".to_owned());
+            std::future::ready(trouble.into_iter().collect())
+        })
 }
 
 /// Carries what shards say to the control side, in their order.
@@ -239,3 +282,6 @@ async fn follow(mut events: mpsc::Receiver<ShardEvent>, control: Arc<Control>) {
         control.shard_event(event);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! SIGINT and SIGTERM: the first drains, the second stops at once.
 
 use anyhow::Context as _;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use service::signals::Signals;
 use tracing::{info, warn};
 
 use crate::config::Config;
@@ -12,11 +12,11 @@ use crate::node;
 /// # Errors
 /// When the node cannot be started or stopped in order.
 pub async fn run_until_signalled(config: Config) -> anyhow::Result<()> {
-    let mut signals = Signals::new()?;
+    let mut signals = Signals::new().context("watch for SIGINT and SIGTERM")?;
     let node = node::start(config).await?;
     tokio::select! {
         () = signals.next() => {}
-        () = node.failed() => return node.stop().await,
+        _ = node.failed() => return node.stop().await,
     }
     info!("asked to end: new calls are refused, running ones may finish");
     tokio::select! {
@@ -24,25 +24,4 @@ pub async fn run_until_signalled(config: Config) -> anyhow::Result<()> {
         () = signals.next() => warn!("asked again: running calls are cut off"),
     }
     node.stop().await
-}
-
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn new() -> anyhow::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt()).context("watch for SIGINT")?,
-            terminate: signal(SignalKind::terminate()).context("watch for SIGTERM")?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
 }

@@ -72,17 +72,6 @@ fn parse_idle(stat: &str) -> Option<f64> {
     line.split_whitespace().nth(4)?.parse().ok()
 }
 
-/// Allows this process as many open files as it may allow itself. The usual 1024 are a thousand
-/// connections: half-open ones alone could keep everybody out.
-pub fn raise_file_limit() {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    let raised = getrlimit(Resource::RLIMIT_NOFILE)
-        .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
-    if let Err(error) = raised {
-        tracing::warn!(%error, "limit of open files not raised");
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use rtcd_core::Transport;
+use service::listen::{Stranger, Strangers};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -23,7 +24,6 @@ use crate::driver::{InboxSender, ShardMessage, Ufrags, requested_ufrag};
 use crate::framing::Frames;
 use crate::metrics::Metrics;
 use crate::placement::ShardId;
-use crate::strangers::{Stranger, Strangers};
 
 /// Frames that may wait for a connection; further ones are dropped, like datagrams.
 const QUEUE_LEN: usize = 1024;

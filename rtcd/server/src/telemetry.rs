@@ -26,7 +26,7 @@ pub fn init(config: &LoggerConfig) -> anyhow::Result<()> {
         let layer = tracing_subscriber::fmt::layer()
             .event_format(LineFormat {
                 json: target.json,
-                color: config.color && !target.json,
+                color: config.color && !target.json && service::command_line::colours_on_stdout(),
             })
             .with_writer(std::io::stdout)
             .with_filter(LevelFilter::from_level(target.level));

@@ -8,28 +8,34 @@ use storage::blob::S3;
 
 use crate::config::Config;
 
-/// Adds an account, or gives an existing one the password. Works beside a running server.
+/// Adds an account. Works beside a running server.
 ///
 /// # Errors
-/// When the records cannot be opened or the account is refused.
+/// When the records cannot be opened, the name is taken or the account is refused.
 pub async fn add_account(config: &Config, account: NewAccount) -> anyhow::Result<()> {
-    let server = embedded::Server::open(chat_config(config)?)
-        .await
-        .context("open the records")?;
-    let (name, password) = (account.username.clone(), account.password.clone());
-    let added = server
-        .ensure_account(account)
-        .await
-        .context("add the account");
-    let changed = match added {
-        Ok(_) => server
-            .set_password(&name, password)
-            .await
-            .context("set the password"),
-        Err(error) => Err(error),
-    };
+    let server = open(config).await?;
+    let added = server.add_account(account).await;
     server.close().await;
-    changed
+    added.map(drop).context("add the account")
+}
+
+/// Gives an account the password and ends its logins. Works beside a running server.
+///
+/// # Errors
+/// When the records cannot be opened, there is no such account or the password is refused.
+pub async fn set_password(config: &Config, account: NewAccount) -> anyhow::Result<()> {
+    let server = open(config).await?;
+    let changed = server
+        .set_password(&account.username, account.password)
+        .await;
+    server.close().await;
+    changed.context("set the password")
+}
+
+async fn open(config: &Config) -> anyhow::Result<std::sync::Arc<embedded::Server>> {
+    embedded::Server::open(chat_config(config)?)
+        .await
+        .context("open the records")
 }
 
 /// The embedded messaging server's part of the configuration.

@@ -19,6 +19,7 @@ use proto::redact::Secret;
 use storage::Location;
 use storage::blob::S3Config;
 
+pub use keys::unknown_names;
 pub use raw::RawConfig;
 pub use resolve::{ConfigError, ConfigErrors};
 
@@ -29,6 +30,11 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The address people open, without a trailing slash; empty: the address that is served.
     pub site_url: String,
+    /// Where metrics are served to everybody who reaches it; `None`: nowhere.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Connections at once, and of them from one address.
+    pub max_connections: usize,
+    pub max_connections_per_address: usize,
     /// Where the databases and files are.
     pub data_dir: PathBuf,
     /// The server of the databases; `None`: SQLite files in `data_dir`.
@@ -185,7 +191,36 @@ impl Config {
         file: Option<&Path>,
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> anyhow::Result<Self> {
-        let raw = RawConfig::load(file, environment)?;
-        Ok(raw.resolve()?)
+        let text = raw::text_of(file)?;
+        Self::read(&text, environment)
+    }
+
+    /// Reads the text of a file and lets `environment` overrule it.
+    ///
+    /// # Errors
+    /// When the text is no TOML, or with everything that is wrong in it.
+    pub fn read(text: &str, environment: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<Self> {
+        Self::read_with(text, environment, |_| ())
+    }
+
+    /// As [`Config::read`], with what the caller decides itself.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn read_with(
+        text: &str,
+        environment: &dyn Fn(&str) -> Option<String>,
+        decide: impl FnOnce(&mut RawConfig),
+    ) -> anyhow::Result<Self> {
+        let (mut raw, mut problems) = RawConfig::sift(text, environment)?;
+        decide(&mut raw);
+        match raw.resolve() {
+            Ok(config) if problems.is_empty() => Ok(config),
+            Ok(_) => Err(ConfigErrors(problems).into()),
+            Err(errors) => {
+                problems.extend(errors.0);
+                Err(ConfigErrors(problems).into())
+            }
+        }
     }
 }

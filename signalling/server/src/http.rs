@@ -1,5 +1,7 @@
-//! The one HTTP listener: the messaging API, the Calls API, the web client, health and metrics.
+//! The HTTP routes: the messaging API, the Calls API, the web client, health, metrics.
 //!
+//! Metrics name calls' sizes and rates: on the people's port they are for administrators, on their own
+//! port (`http.metrics_listen`) for whoever reaches it.
 //! Not here: what the messaging API does (`messaging`), what calls do (`engine`).
 //! Invariant: every answer of the Calls API is JSON with a `message` when it refuses.
 
@@ -19,27 +21,40 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use proto::calls::ROUTE_PREFIX;
+use service::listen::Door;
+use service::{Health, Tasks};
 
 use crate::engine::{Engine, read_gauges};
 use crate::metrics::NAMESPACE;
 use crate::web;
 pub(crate) use answer::Refused;
+use person::Administrator;
 pub(crate) use person::Limits;
 
 /// Largest body of a request, in bytes; uploads have their own limit.
 const MAX_BODY_BYTES: usize = 1 << 20;
 
+/// What tells how the server itself is.
+#[derive(Debug, Clone)]
+pub(crate) struct Watched {
+    pub(crate) tasks: Tasks,
+    pub(crate) health: Health,
+    pub(crate) door: Arc<Door>,
+}
+
 /// What handlers share.
 #[derive(Debug, Clone)]
 pub(crate) struct App {
     pub(crate) engine: Arc<Engine>,
+    pub(crate) watched: Watched,
     pub(crate) limits: Arc<Limits>,
 }
 
 /// Puts everything together; `chat` answers below `/api/v4`.
-pub(crate) fn router(engine: Arc<Engine>, chat: Router) -> Router {
+pub(crate) fn router(engine: Arc<Engine>, watched: Watched, chat: Router) -> Router {
     let app = App {
         engine,
+        watched,
         limits: Arc::new(Limits::default()),
     };
     let calls = Router::new()
@@ -54,12 +69,30 @@ pub(crate) fn router(engine: Arc<Engine>, chat: Router) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), finish));
     Router::new()
         .nest(ROUTE_PREFIX, calls)
-        .route("/metrics", get(metrics))
-        .route("/healthz", get(|| std::future::ready("alive\n")))
+        .route("/metrics", get(metrics_for_administrators))
+        .route("/healthz", get(alive))
         .route("/readyz", get(readiness))
         .with_state(app)
         .merge(chat)
         .fallback(web::serve)
+}
+
+/// The routes of the metrics' own port.
+pub(crate) fn metrics_router(engine: Arc<Engine>, watched: Watched) -> Router {
+    let app = App {
+        engine,
+        watched,
+        limits: Arc::new(Limits::default()),
+    };
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(alive))
+        .route("/readyz", get(readiness))
+        .with_state(app)
+}
+
+fn alive() -> std::future::Ready<&'static str> {
+    std::future::ready("alive\n")
 }
 
 /// Counts, says that answers are private, and gives every refusal the shape clients read.
@@ -100,23 +133,21 @@ async fn reworded(answer: Response) -> Response {
     Refused::new(status, text).into_response()
 }
 
+async fn metrics_for_administrators(_: Administrator, app: State<App>) -> Response {
+    metrics(app).await
+}
+
 async fn metrics(State(app): State<App>) -> Response {
     read_gauges(&app.engine);
-    let text = app.engine.metrics.render() + &app.engine.tasks.metrics(NAMESPACE);
+    let Watched { tasks, door, .. } = &app.watched;
+    let text = app.engine.metrics.render() + &tasks.metrics(NAMESPACE) + &door.metrics(NAMESPACE);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }
 
-/// Ready when calls can start: the database answers, a media host is connected, and every task lives.
+/// Ready when calls can start: every task lives, the database can be written, a media host is
+/// connected, and so on for the services of the same process.
 async fn readiness(State(app): State<App>) -> Response {
-    let mut troubles = Vec::new();
-    if let Err(error) = app.engine.store.check().await {
-        troubles.push(error.to_string());
-    }
-    troubles.extend(app.engine.tasks.troubles());
-    let (connected, _) = app.engine.links.counts();
-    if connected == 0 {
-        troubles.extend(app.engine.links.troubles());
-    }
+    let troubles = app.watched.health.troubles().await;
     if troubles.is_empty() {
         "ready\n".into_response()
     } else {

@@ -11,6 +11,7 @@ use proto::id::ChannelId;
 use proto::offload::{Credentials, ErrorReply, InitRequest, Job, JobRequest as ServiceRequest};
 use proto::redact::Secret;
 use reqwest::StatusCode;
+use service::outgoing::Whom;
 use signalling_core::{JobKind, JobRequest};
 
 use crate::config::{OffloaderConfig, RecordingConfig, TranscribingConfig};
@@ -43,7 +44,8 @@ impl JobService {
         site_url: String,
         (client_id, auth_key): (String, Secret),
     ) -> Self {
-        let http = reqwest::Client::builder()
+        let http = Whom::OwnServices
+            .client()
             .connect_timeout(CONNECT_LIMIT)
             .timeout(ANSWER_LIMIT)
             .build()

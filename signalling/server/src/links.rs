@@ -17,9 +17,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use proto::id::SessionId;
 use proto::redact::Secret;
 use proto::rtcd::ControlMessage;
+use service::Tasks;
 use signalling_core::MediaHost;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
 use crate::metrics::Metrics;
 
@@ -86,7 +86,6 @@ pub(crate) struct Links {
 struct Link {
     outbox: Outbox,
     status: SharedStatus,
-    task: JoinHandle<()>,
 }
 
 impl Links {
@@ -95,6 +94,7 @@ impl Links {
         hosts: Vec<HostConfig>,
         news: &mpsc::Sender<MediaNews>,
         metrics: Arc<Metrics>,
+        tasks: &Tasks,
     ) -> Self {
         let links = hosts.into_iter().map(|mut host| {
             let outbox = Outbox::new(std::mem::take(&mut host.known));
@@ -107,15 +107,8 @@ impl Links {
                 status: status.clone(),
                 metrics: metrics.clone(),
             };
-            let task = tokio::spawn(link.run());
-            (
-                name,
-                Link {
-                    outbox,
-                    status,
-                    task,
-                },
-            )
+            tasks.must_live(format!("link to {}", name.0), link.run());
+            (name, Link { outbox, status })
         });
         Self {
             links: links.collect(),
@@ -204,10 +197,6 @@ impl Links {
     pub(crate) fn knows(&self, host: &MediaHost) -> bool {
         self.links.contains_key(host)
     }
-
-    pub(crate) fn stop(&self) {
-        self.links.values().for_each(|link| link.task.abort());
-    }
 }
 
 #[cfg(test)]
@@ -222,7 +211,7 @@ impl Links {
         status.change(|status| status.connected = true);
         let outbox = Outbox::default();
         let taken = outbox.clone();
-        let task = tokio::spawn(async move {
+        tokio::spawn(async move {
             loop {
                 taken.ready().await;
                 while let Some(message) = taken.take() {
@@ -235,11 +224,7 @@ impl Links {
                 }
             }
         });
-        let link = Link {
-            outbox,
-            status,
-            task,
-        };
+        let link = Link { outbox, status };
         let links = BTreeMap::from([(host.clone(), link)]);
         (Self { links, metrics }, told)
     }

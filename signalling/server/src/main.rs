@@ -2,15 +2,17 @@
 //!
 //! Exit codes: 0 asked to stop, 1 failed while running, 2 configuration or arguments of no use.
 
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use anyhow::Context as _;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use messaging::embedded::NewAccount;
 use proto::redact::Secret;
+use service::signals::Signals;
+use service::{command_line, descriptors, names, private};
 use signalling::Config;
-use signalling::config::RawConfig;
+use signalling::config::{self, RawConfig};
 
 /// The signalling and messaging server of Parley, with its web client.
 #[derive(Debug, Parser)]
@@ -31,7 +33,7 @@ enum Verb {
     CheckConfig,
     /// Print what is in force, secrets hidden.
     PrintConfig,
-    /// Add an account, or give an existing one a new password.
+    /// Add an account; refused when the name is taken, unless `--new-password` is given.
     AddAccount {
         username: String,
         /// First and last name.
@@ -43,6 +45,9 @@ enum Verb {
         /// The account may administrate.
         #[arg(long)]
         admin: bool,
+        /// The account exists already: give it this password, and end its logins.
+        #[arg(long, conflicts_with_all = ["name", "email", "admin"])]
+        new_password: bool,
         /// The password; better given by the environment than on the command line.
         #[arg(long, env = "SIGNALLING_PASSWORD", hide_env_values = true)]
         password: String,
@@ -50,7 +55,11 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    private::umask();
+    let arguments = match typed() {
+        Ok(arguments) => arguments,
+        Err(refused) => return fail(2, &refused),
+    };
     let environment = |name: &str| std::env::var(name).ok();
     let file = arguments.config.as_deref();
     let config = match Config::load(file, &environment) {
@@ -58,7 +67,11 @@ fn main() -> ExitCode {
         Err(error) => return fail(2, &format!("{error:#}")),
     };
     match arguments.verb.unwrap_or(Verb::Run) {
-        Verb::CheckConfig => print("configuration can be used\n"),
+        Verb::CheckConfig => {
+            let warnings = config::unknown_names(names::environment());
+            let warnings: String = warnings.iter().map(|text| format!("{text}\n")).collect();
+            print(&format!("{warnings}configuration can be used\n"))
+        }
         Verb::PrintConfig => match RawConfig::load(file, &environment) {
             Ok(raw) => print(&raw.to_toml()),
             Err(error) => fail(2, &format!("{error:#}")),
@@ -69,6 +82,7 @@ fn main() -> ExitCode {
             name,
             email,
             admin,
+            new_password,
             password,
         } => {
             let (first, last) = name.split_once(' ').unwrap_or((&name, ""));
@@ -81,9 +95,22 @@ fn main() -> ExitCode {
                 is_admin: admin,
                 username,
             };
-            finish(on_runtime(signalling::add_account(&config, account)))
+            finish(on_runtime(async {
+                if new_password {
+                    signalling::set_password(&config, account).await
+                } else {
+                    signalling::add_account(&config, account).await
+                }
+            }))
         }
     }
+}
+
+fn typed() -> Result<Arguments, String> {
+    let command = Arguments::command();
+    let matches = command.clone().get_matches();
+    command_line::check(&command, &matches, &["config"], std::env::args())?;
+    Arguments::from_arg_matches(&matches).map_err(|error| error.to_string())
 }
 
 fn run(config: Config) -> anyhow::Result<()> {
@@ -92,9 +119,16 @@ fn run(config: Config) -> anyhow::Result<()> {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(command_line::colours_on_stderr())
         .init();
-    on_runtime(signalling::serve(config, stop_signal()))
+    descriptors::raise_limit();
+    for warning in config::unknown_names(names::environment()) {
+        tracing::warn!("{warning}");
+    }
+    on_runtime(async {
+        let mut signals = Signals::new().context("watch for SIGINT and SIGTERM")?;
+        signalling::serve(config, async move { signals.next().await }).await
+    })
 }
 
 fn on_runtime<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
@@ -102,17 +136,6 @@ fn on_runtime<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Resul
         .enable_all()
         .build()?
         .block_on(work)
-}
-
-async fn stop_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        return;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
 }
 
 fn finish(outcome: anyhow::Result<()>) -> ExitCode {

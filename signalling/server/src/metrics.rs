@@ -7,7 +7,7 @@ use prometheus::{
     TextEncoder,
 };
 
-/// What every name begins with.
+/// How every name begins.
 pub(crate) const NAMESPACE: &str = "mattermost_plugin_calls";
 
 /// The metrics.

@@ -11,17 +11,18 @@ use messaging::news::Backlog;
 use messaging::{ChatBackend, People as _, embedded};
 use proto::id::{SessionId, new_id};
 use proto::redact::Secret;
+use service::descriptors::Share;
+use service::listen::{self, Door, Limits};
 use service::supervise::{Restarts, TaskOver, Tasks};
+use service::{Health, private};
 use signalling_core::{Features, Input, MediaHost, RestoredCall};
 use storage::{Location, Sealer};
-use tokio::net::TcpListener;
-use tokio::sync::{Mutex, mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio::sync::{Mutex, mpsc, watch};
 
 use crate::admin::chat_config;
 use crate::config::{Config, ServiceUrl};
 use crate::engine::{self, Bot, Clients, Engine, Parts, writer};
-use crate::http;
+use crate::http::{self, Watched};
 use crate::jobs::JobService;
 use crate::links::{HostConfig, KnownSession, Links, MediaNews};
 use crate::metrics::Metrics;
@@ -42,11 +43,14 @@ const BOT_NAME: &str = "Calls";
 #[derive(Debug)]
 pub struct Running {
     http_addr: SocketAddr,
+    metrics_addr: Option<SocketAddr>,
     chat: Arc<embedded::Server>,
     gateway: Arc<Gateway>,
     engine: Arc<Engine>,
-    server: JoinHandle<std::io::Result<()>>,
-    stop: oneshot::Sender<()>,
+    health: Health,
+    stop: watch::Sender<bool>,
+    /// Those that let go of their connections at the end.
+    ports: Tasks,
 }
 
 impl Running {
@@ -56,10 +60,34 @@ impl Running {
         self.http_addr
     }
 
+    /// The address where metrics are served to everybody, with its real port.
+    #[must_use]
+    pub fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics_addr
+    }
+
     /// The messaging server, for accounts and rooms.
     #[must_use]
     pub fn chat(&self) -> &Arc<embedded::Server> {
         &self.chat
+    }
+
+    /// Waits until a task that must live is over, of a bug: the server is of no use then and should
+    /// be started again.
+    pub async fn failed(&self) -> TaskOver {
+        self.engine.tasks.fatal().await
+    }
+
+    /// What `/readyz` answers.
+    #[must_use]
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// The watched tasks.
+    #[must_use]
+    pub fn tasks(&self) -> &Tasks {
+        &self.engine.tasks
     }
 
     /// Whether a media host is connected; why not, in words.
@@ -73,27 +101,15 @@ impl Running {
         }
     }
 
-    /// Waits until a task is over without which there are no calls. Never returns while all live.
-    pub async fn fatal(&self) -> TaskOver {
-        self.engine.tasks.fatal().await
-    }
-
-    /// What does not run and should, in words: for whoever answers `/readyz`.
-    #[must_use]
-    pub fn troubles(&self) -> Vec<String> {
-        self.engine.tasks.troubles()
-    }
-
     /// Stops serving. Calls go on at the media hosts: a start with the same data directory takes
     /// them over.
     pub async fn stop(self) {
         let tasks = &self.engine.tasks;
         tasks.begin_stop();
-        let _ = self.stop.send(());
-        self.engine.links.stop();
+        self.stop.send_replace(true);
         self.gateway.close();
         self.chat.close().await;
-        if tokio::time::timeout(STOP_LIMIT, self.server).await.is_err() {
+        if !self.ports.finish(STOP_LIMIT).await {
             tracing::warn!("requests were cut off");
         }
         if tokio::time::timeout(STOP_LIMIT, self.engine.settle())
@@ -110,7 +126,7 @@ impl Running {
 /// Runs until `shutdown`.
 ///
 /// # Errors
-/// When the server cannot start, or a task ended without which there are no calls.
+/// When the server cannot start, or a task that must live was over, of a bug.
 pub async fn serve(
     config: Config,
     shutdown: impl Future<Output = ()> + Send + 'static,
@@ -118,7 +134,7 @@ pub async fn serve(
     let running = start(config).await?;
     let over = tokio::select! {
         () = shutdown => None,
-        over = running.fatal() => Some(over),
+        over = running.failed() => Some(over),
     };
     running.stop().await;
     over.map_or(Ok(()), |over| Err(over.into()))
@@ -130,14 +146,25 @@ pub async fn serve(
 /// When the records cannot be opened or the address cannot be bound. A media host or job service
 /// that is away is no error: it is retried, and `/readyz` tells.
 pub async fn start(config: Config) -> anyhow::Result<Running> {
+    start_beside(config, Vec::new()).await
+}
+
+/// As [`start`]; `/readyz` also tells of services of the same process.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_beside(config: Config, beside: Vec<Health>) -> anyhow::Result<Running> {
     let data_dir = &config.data_dir;
-    tokio::fs::create_dir_all(data_dir)
-        .await
-        .with_context(|| format!("create the data directory `{}`", data_dir.display()))?;
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .with_context(|| format!("listen on {}", config.listen))?;
+    private::folder(data_dir).context("make the data directory (storage.data_dir)")?;
+    let listener = listen::bind(&config.listen.to_string()).await?;
     let http_addr = listener.local_addr().context("read the bound address")?;
+    let metrics_listener = match config.metrics_listen {
+        Some(address) => Some(listen::bind(&address.to_string()).await?),
+        None => None,
+    };
+    let metrics_addr = metrics_listener
+        .as_ref()
+        .and_then(|listener| listener.local_addr().ok());
     let chat = embedded::Server::open(chat_config(&config)?)
         .await
         .context("open the chat")?;
@@ -156,7 +183,8 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let restored = store.running_calls().await?;
     let (news, heard) = mpsc::channel(MEDIA_NEWS);
     let hosts = hosts(&config, &store, &sealer, &restored).await?;
-    let links = Links::start(hosts, &news, metrics.clone());
+    let tasks = Tasks::new("signalling");
+    let links = Links::start(hosts, &news, metrics.clone(), &tasks);
     drop(news);
     let jobs = job_service(&config, &store, &sealer, http_addr).await?;
     let switches = store.switches().await?;
@@ -164,7 +192,6 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let chat_news = Arc::new(Backlog::default());
     backend.listen(chat_news.clone());
     let gateway = Gateway::new(backend.clone(), chat.gateway_config());
-    let tasks = Tasks::new("signalling");
     let (writer, batches) = mpsc::channel(writer::QUEUE);
     let parts = Parts {
         features: features(&config, &bot),
@@ -183,29 +210,73 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let engine = Engine::new(parts);
     // Before anybody's news is heard: it may be about the sessions of restored calls.
     take_over(&engine, restored).await;
-    watch(&engine, chat_news, heard, batches);
+    watch_tasks(&engine, chat_news, heard, batches);
     wait_for_media(&engine).await;
-    let (stop, stopped) = oneshot::channel::<()>();
+    let (stop, stopped) = watch::channel(false);
+    let limits = Limits {
+        connections: engine.config.max_connections,
+        per_address: engine.config.max_connections_per_address,
+        ..Limits::default()
+    };
+    let door = Door::new("people", limits.within(Share::People.connections()));
+    let own = health(&engine);
+    let health = beside.into_iter().fold(own, Health::beside);
+    let watched = Watched {
+        tasks: engine.tasks.clone(),
+        health: health.clone(),
+        door: door.clone(),
+    };
+    let ports = engine.tasks.group();
+    if let Some(listener) = metrics_listener {
+        let router = http::metrics_router(engine.clone(), watched.clone());
+        let limits = Limits::default().within(Share::Service.connections());
+        let door = Door::new("metrics", limits);
+        let serving = listen::serve(listener, None, router, door, stopped.clone());
+        ports.must_live("metrics", serving);
+    }
     let clients = Arc::new(Clients::new(engine.clone()));
     let chat_routes = chat.router().merge(gateway.router(clients));
-    let router = http::router(engine.clone(), chat_routes);
-    let served = axum::serve(
-        listener,
-        router.into_make_service_with_connect_info::<SocketAddr>(),
-    )
-    .with_graceful_shutdown(async move {
-        let _ = stopped.await;
-    });
-    let server = tokio::spawn(async move { served.await });
+    let router = http::router(engine.clone(), watched, chat_routes);
+    let serving = listen::serve(listener, None, router, door, stopped);
+    ports.must_live("http", serving);
     tracing::info!(%http_addr, version = env!("CARGO_PKG_VERSION"), "signalling serves");
     Ok(Running {
         http_addr,
+        metrics_addr,
         chat,
         gateway,
         engine,
-        server,
+        health,
         stop,
+        ports,
     })
+}
+
+fn health(engine: &Arc<Engine>) -> Health {
+    let (of_store, of_links) = (engine.clone(), engine.clone());
+    let database = move || {
+        let engine = of_store.clone();
+        async move {
+            let checked = engine.store.check().await;
+            checked
+                .err()
+                .map(|error| error.to_string())
+                .into_iter()
+                .collect()
+        }
+    };
+    let media = move || {
+        let links = &of_links.links;
+        let is_away = links.counts().0 == 0;
+        std::future::ready(if is_away {
+            links.troubles()
+        } else {
+            Vec::new()
+        })
+    };
+    Health::of(&engine.tasks)
+        .check("the database of calls", database)
+        .check("the links to media hosts", media)
 }
 
 fn calls_database(config: &Config) -> Location {
@@ -214,7 +285,7 @@ fn calls_database(config: &Config) -> Location {
 }
 
 /// Starts the tasks that live as long as the server does.
-fn watch(
+fn watch_tasks(
     engine: &Arc<Engine>,
     chat_news: Arc<Backlog>,
     heard: mpsc::Receiver<MediaNews>,

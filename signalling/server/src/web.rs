@@ -1,8 +1,9 @@
 //! The web client, built into the binary.
 //!
-//! Files with a hash in their name may be kept for ever; pages are asked for anew each time. A path
-//! without a file is the client's own: it gets the page. Every answer carries the headers that
-//! keep foreign scripts and frames out.
+//! Files with a hash in their name may be kept for ever; the page is asked for anew each time. The
+//! page answers at `/` and at the client's own addresses (`is_of_the_page`, `web/src/app/location.ts`);
+//! any other path without a file is 404: a probe at a misspelt address must not look healthy. Every
+//! answer carries the headers that keep foreign scripts and frames out.
 
 use axum::body::Body;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
@@ -12,6 +13,8 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 #[derive(RustEmbed)]
 #[folder = "../web/dist"]
 struct Files;
+
+const PAGE: &str = "index.html";
 
 /// Scripts and styles only from here; media from here and from memory; sockets to here.
 const POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; \
@@ -25,22 +28,23 @@ pub(crate) async fn serve(method: Method, uri: Uri, headers: axum::http::HeaderM
         return StatusCode::METHOD_NOT_ALLOWED.into_response();
     }
     let path = uri.path().trim_start_matches('/');
-    let (name, file) = match Files::get(path) {
-        Some(file) if !path.is_empty() => (path, file),
-        // What looks like a file and is none is an error; the rest is a page of the client.
-        _ if path
-            .rsplit('/')
-            .next()
-            .is_some_and(|last| last.contains('.')) =>
-        {
-            return StatusCode::NOT_FOUND.into_response();
+    let name = if is_of_the_page(path) { PAGE } else { path };
+    match Files::get(name) {
+        Some(file) => answer(name, &file, headers.get(header::IF_NONE_MATCH)),
+        None => (StatusCode::NOT_FOUND, "404 page not found\n").into_response(),
+    }
+}
+
+/// Whether the client itself gives out this address: the start, and `<team>/channels/<channel>`.
+fn is_of_the_page(path: &str) -> bool {
+    let mut parts = path.trim_end_matches('/').split('/');
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(""), None, None, None) => true,
+        (Some(team), Some("channels"), Some(channel), None) => {
+            !team.is_empty() && !channel.is_empty()
         }
-        _ => match Files::get("index.html") {
-            Some(page) => ("index.html", page),
-            None => return StatusCode::NOT_FOUND.into_response(),
-        },
-    };
-    answer(name, &file, headers.get(header::IF_NONE_MATCH))
+        _ => false,
+    }
 }
 
 fn answer(name: &str, file: &EmbeddedFile, known: Option<&HeaderValue>) -> Response {
@@ -81,4 +85,31 @@ fn answer(name: &str, file: &EmbeddedFile, known: Option<&HeaderValue>) -> Respo
         HeaderValue::from_static("microphone=(self), camera=(self), display-capture=(self)"),
     );
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_clients_own_addresses_are_the_page() {
+        for page in ["", "north/channels/talk", "north/channels/talk/"] {
+            assert!(is_of_the_page(page), "{page}");
+        }
+        for other in [
+            "health",
+            "healthzz",
+            "readyz/",
+            "metric",
+            "north",
+            "north/channels",
+            "north/channels/",
+            "/channels/talk",
+            "north/channels/talk/more",
+            "api/v4/nothing",
+            "index.htm",
+        ] {
+            assert!(!is_of_the_page(other), "{other}");
+        }
+    }
 }

@@ -1,26 +1,34 @@
-//! The watched set in figures, in Prometheus' text format.
+//! The watched set in figures.
 
-use std::fmt::Write as _;
-
+use super::life::Entry;
 use super::{Tasks, lock};
+use crate::figures::{self, Kind};
 
-/// Names behind the service's prefix, with their help and type.
-const FIGURES: [(&str, &str, &str); 3] = [
+/// Names behind the service's prefix, with kind, help and what is read.
+const FIGURES: [(&str, Kind, &str, fn(&Entry) -> u64); 3] = [
     (
         "tasks_alive",
-        "gauge",
+        Kind::Gauge,
         "Watched tasks and threads that run.",
+        Entry::alive,
     ),
     (
         "task_restarts_total",
-        "counter",
+        Kind::Counter,
         "Watched tasks started again after they had ended.",
+        Entry::restarts,
     ),
-    ("task_panics_total", "counter", "Panics of watched tasks."),
+    (
+        "task_panics_total",
+        Kind::Counter,
+        "Panics of watched tasks.",
+        Entry::panics,
+    ),
 ];
 
 impl Tasks {
-    /// Renders figures of every task, labelled `task`, names beginning with `prefix`.
+    /// Renders figures of every task in Prometheus' text format, labelled `task`, names beginning
+    /// with `prefix`.
     #[must_use]
     pub fn metrics(&self, prefix: &str) -> String {
         let entries = lock(&self.shared.entries);
@@ -29,23 +37,22 @@ impl Tasks {
         names.sort_unstable();
         names.dedup();
         let mut text = String::new();
-        for (figure, kind, help) in FIGURES {
-            // Writing to a String does not fail.
-            let _ = writeln!(
-                text,
-                "# HELP {prefix}_{figure} {help}\n# TYPE {prefix}_{figure} {kind}"
+        for (figure, kind, help, read) in FIGURES {
+            let samples: Vec<(String, u64)> = names
+                .iter()
+                .map(|name| {
+                    let of_name = entries.iter().filter(|entry| entry.name() == *name);
+                    let sum = of_name.map(|entry| read(entry)).sum();
+                    (format!("task=\"{name}\""), sum)
+                })
+                .collect();
+            figures::write(
+                &mut text,
+                &format!("{prefix}_{figure}"),
+                kind,
+                help,
+                &samples,
             );
-            for name in &names {
-                let of_name = entries.iter().filter(|entry| entry.name() == *name);
-                let value: u64 = of_name
-                    .map(|entry| match figure {
-                        "tasks_alive" => entry.alive(),
-                        "task_restarts_total" => entry.restarts(),
-                        _ => entry.panics(),
-                    })
-                    .sum();
-                let _ = writeln!(text, "{prefix}_{figure}{{task=\"{name}\"}} {value}");
-            }
         }
         text
     }

@@ -84,6 +84,24 @@ async fn an_orderly_stop_is_no_failure() {
 }
 
 #[tokio::test]
+async fn a_group_ends_by_its_own_means_while_the_others_are_ended() {
+    let tasks = Tasks::new("kitchen");
+    let doors = tasks.group();
+    tasks.must_live("oven", for_ever());
+    let (close, closed) = oneshot::channel::<()>();
+    doors.must_live("door", async move { assert!(closed.await.is_err()) });
+    tasks.stop().await;
+    drop(close);
+    assert!(doors.finish(Duration::from_secs(60)).await);
+    assert_eq!((tasks.over(), doors.troubles()), (None, Vec::new()));
+
+    let doors = Tasks::new("kitchen");
+    doors.must_live("door", for_ever());
+    assert!(!doors.finish(Duration::from_millis(1)).await);
+    assert_eq!(doors.over(), None);
+}
+
+#[tokio::test]
 async fn what_may_be_restarted_is_and_is_counted() {
     let tasks = Tasks::new("kitchen");
     let (well, is_well) = oneshot::channel();

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use service::addresses;
+
 /// The address participants are told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HostOverride {
@@ -29,7 +31,7 @@ impl HostOverride {
             return Ok(Self::Mapping(pairs));
         }
         if let Ok(address) = text.parse() {
-            return Ok(Self::Address(address));
+            return told(address).map(Self::Address);
         }
         let is_name = text
             .chars()
@@ -47,7 +49,20 @@ fn pair(entry: &str) -> Result<(IpAddr, IpAddr), String> {
         let (external, local) = (external.trim().parse().ok()?, local.trim().parse().ok()?);
         Some((external, local))
     });
-    addresses.ok_or_else(|| format!("`{}` must be `address/address`", entry.trim()))
+    let (external, local) =
+        addresses.ok_or_else(|| format!("`{}` must be `address/address`", entry.trim()))?;
+    Ok((told(external)?, told(local)?))
+}
+
+/// An address that participants are told, or that this machine has.
+fn told(address: IpAddr) -> Result<IpAddr, String> {
+    if addresses::can_be_reached(address) {
+        return Ok(address);
+    }
+    Err(format!(
+        "`{address}` must be an address that a machine can have, not an unspecified, multicast or \
+         broadcast one"
+    ))
 }
 
 const PORTS: std::ops::RangeInclusive<u16> = 80..=49151;
@@ -83,6 +98,7 @@ impl PortOverride {
             let address: IpAddr = address
                 .parse()
                 .map_err(|_| format!("`{address}` must be an IP address"))?;
+            let address = told(address)?;
             // As in the reference, any port will do here.
             let number = number
                 .trim()
@@ -148,6 +164,20 @@ mod tests {
         for wrong in ["1.2.3.4/x", "1.2.3.4/10.0.0.1,", "two words", "host:8443"] {
             assert!(HostOverride::parse(wrong).is_err(), "{wrong}");
         }
+        for nobody in [
+            "0.0.0.0",
+            "::",
+            "224.0.0.1",
+            "ff02::1",
+            "255.255.255.255",
+            "0.0.0.0/10.1.1.1",
+            "8.8.8.8/0.0.0.0",
+            "8.8.8.8/10.1.1.1,239.1.1.1/10.1.1.2",
+        ] {
+            let rule = HostOverride::parse(nobody).unwrap_err();
+            assert!(rule.contains("that a machine can have"), "{rule}");
+        }
+        assert!(PortOverride::parse("0.0.0.0/8443").is_err());
     }
 
     fn local() -> Vec<IpAddr> {

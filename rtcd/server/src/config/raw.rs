@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use service::names;
+
 use super::keys::{DefaultValue, ENVIRONMENT_SWITCHES, KEYS, Key};
 
 /// Where a value was found.
@@ -64,17 +66,11 @@ impl Raw {
 
     /// Warns about names that look like settings and are none: misspelt, most likely.
     pub fn warn_of_unknown(&mut self, environment: impl IntoIterator<Item = String>) {
-        let is_known = |name: &str| {
-            KEYS.iter().any(|key| key.env == name)
-                || ENVIRONMENT_SWITCHES.iter().any(|switch| switch.env == name)
-        };
-        let unknown = environment
-            .into_iter()
-            .filter(|name| name.starts_with("RTCD_") && !is_known(name));
-        for name in unknown {
-            self.warnings
-                .push(format!("unknown environment name `{name}` ignored"));
-        }
+        let keys = KEYS.iter().map(|key| key.env);
+        let switches = ENVIRONMENT_SWITCHES.iter().map(|switch| switch.env);
+        let known: Vec<&str> = keys.chain(switches).collect();
+        self.warnings
+            .extend(names::unknown_environment(environment, &["RTCD_"], &known));
     }
 
     /// Sets one value over whatever was written.
@@ -108,7 +104,11 @@ impl Raw {
                 (None, toml::Value::Table(inner)) if is_table_of_keys(&path) => {
                     self.take_table(&path, inner);
                 }
-                (None, _) => self.warnings.push(format!("unknown key `{path}` ignored")),
+                (None, _) => {
+                    let hint = names::hint(&path, KEYS.iter().map(|key| key.path));
+                    self.warnings
+                        .push(format!("unknown key `{path}` ignored{hint}"));
+                }
             }
         }
     }
@@ -174,7 +174,10 @@ mod tests {
         raw.warn_of_unknown(names.map(str::to_owned));
         assert_eq!(
             raw.warnings[1..],
-            ["unknown environment name `RTCD_RTC_ICEPORTUPD` ignored"]
+            [
+                "unknown environment name `RTCD_RTC_ICEPORTUPD` ignored; did you mean \
+              `RTCD_RTC_ICEPORTUDP`?"
+            ]
         );
     }
 

@@ -248,6 +248,11 @@ impl Check<'_> {
             .filter(|part| !part.is_empty())
         {
             match part.parse() {
+                Ok(address) if !service::addresses::can_be_reached(address) => self.problem(
+                    path,
+                    &format!("`{part}` must be an address of this machine"),
+                    "leave it empty for all of them",
+                ),
                 Ok(address) => addresses.push(address),
                 Err(_) => {
                     self.problem(

@@ -14,6 +14,8 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use crate::{Config, Running, start};
 
+mod tls;
+
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 
 struct Node {

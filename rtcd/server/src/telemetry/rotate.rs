@@ -1,12 +1,13 @@
 //! A log file that is renamed and compressed when it has grown large. Nothing is ever deleted.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use service::private;
 
 /// Size at which a file is put away, in bytes.
 const LARGE: u64 = 100 * 1024 * 1024;
@@ -26,7 +27,7 @@ impl RotatingFile {
     }
 
     fn with_size(path: &Path, large: u64) -> io::Result<Self> {
-        let file = append_to(path)?;
+        let file = private::append(path)?;
         let size = file.metadata()?.len();
         Ok(Self {
             path: path.to_owned(),
@@ -40,7 +41,7 @@ impl RotatingFile {
         self.file.flush()?;
         let put_away = free_name(&self.path);
         std::fs::rename(&self.path, &put_away)?;
-        self.file = append_to(&self.path)?;
+        self.file = private::append(&self.path)?;
         self.size = 0;
         // Compressing takes seconds: not while somebody waits to log. Failing leaves it as it is.
         std::thread::spawn(move || compress(&put_away));
@@ -66,10 +67,6 @@ impl Write for RotatingFile {
     }
 }
 
-fn append_to(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).open(path)
-}
-
 fn free_name(path: &Path) -> PathBuf {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -88,7 +85,7 @@ fn free_name(path: &Path) -> PathBuf {
 fn compress(path: &Path) -> io::Result<()> {
     let mut name = path.as_os_str().to_owned();
     name.push(".gz");
-    let mut encoder = GzEncoder::new(File::create(&name)?, Compression::default());
+    let mut encoder = GzEncoder::new(private::create(Path::new(&name))?, Compression::default());
     io::copy(&mut File::open(path)?, &mut encoder)?;
     encoder.finish()?.sync_all()?;
     std::fs::remove_file(path)
@@ -97,6 +94,7 @@ fn compress(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use std::io::Read as _;
+    use std::os::unix::fs::PermissionsExt as _;
     use std::time::{Duration, Instant};
 
     use super::*;
@@ -108,6 +106,8 @@ mod tests {
         let mut log = RotatingFile::with_size(&path, 10).unwrap();
         log.write_all(b"12345678\n").unwrap();
         log.write_all(b"next\n").unwrap();
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "others read the log");
         assert_eq!(std::fs::read(&path).unwrap(), b"next\n");
 
         let deadline = Instant::now() + Duration::from_secs(10);

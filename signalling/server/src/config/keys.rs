@@ -21,6 +21,9 @@ pub(super) enum Kind {
 pub(super) const KEYS: &[(&str, Kind, &[&str])] = &[
     ("http.listen", Kind::Text, &[]),
     ("http.site_url", Kind::Text, &["MM_SERVICESETTINGS_SITEURL"]),
+    ("http.metrics_listen", Kind::Text, &[]),
+    ("http.max_connections", Kind::Number, &[]),
+    ("http.max_connections_per_address", Kind::Number, &[]),
     ("storage.data_dir", Kind::Text, &[]),
     ("storage.database", Kind::Text, &[]),
     ("storage.database_password_file", Kind::Text, &[]),
@@ -181,23 +184,36 @@ pub(super) const KEYS: &[(&str, Kind, &[&str])] = &[
     ),
 ];
 
-/// A variable whose text is not what its key wants.
-#[derive(Debug, thiserror::Error)]
-#[error("environment variable `{variable}`: `{text}` is not {wanted}")]
-pub(super) struct UnreadableVariable {
-    pub(super) variable: String,
-    pub(super) text: String,
-    pub(super) wanted: &'static str,
+/// Variables that are no keys of the file.
+const OTHER_NAMES: [&str; 2] = ["SIGNALLING_LOG", "SIGNALLING_PASSWORD"];
+
+/// The variable of ours that overrules a key.
+fn own_name(key: &str) -> String {
+    format!("SIGNALLING_{}", key.replace('.', "_").to_ascii_uppercase())
 }
 
-/// Puts what the environment says over what the file says.
+/// Finds, among names of an environment, those that look like ours and are none.
+pub fn unknown_names(names: impl IntoIterator<Item = String>) -> Vec<String> {
+    let own: Vec<String> = KEYS.iter().map(|(key, _, _)| own_name(key)).collect();
+    let reference = KEYS.iter().flat_map(|(_, _, names)| names.iter().copied());
+    let known: Vec<&str> = own
+        .iter()
+        .map(String::as_str)
+        .chain(reference)
+        .chain(OTHER_NAMES)
+        .collect();
+    service::names::unknown_environment(names, &["SIGNALLING_"], &known)
+}
+
+/// Puts what the environment says over what the file says. Returns a text for every variable whose
+/// text is not what its key wants.
 pub(super) fn overlay(
     file: &mut Table,
     environment: &dyn Fn(&str) -> Option<String>,
-) -> Result<(), Vec<UnreadableVariable>> {
+) -> Vec<String> {
     let mut unreadable = Vec::new();
     for (key, kind, reference_names) in KEYS {
-        let own = format!("SIGNALLING_{}", key.replace('.', "_").to_ascii_uppercase());
+        let own = own_name(key);
         let names = reference_names
             .iter()
             .map(|name| (*name).to_owned())
@@ -208,21 +224,13 @@ pub(super) fn overlay(
             };
             match read(*kind, &text) {
                 Ok(value) => put(file, key, value),
-                Err(wanted) => {
-                    unreadable.push(UnreadableVariable {
-                        variable: name,
-                        text,
-                        wanted,
-                    });
-                }
+                Err(wanted) => unreadable.push(format!(
+                    "environment variable `{name}`: `{text}` is not {wanted}"
+                )),
             }
         }
     }
-    if unreadable.is_empty() {
-        Ok(())
-    } else {
-        Err(unreadable)
-    }
+    unreadable
 }
 
 fn read(kind: Kind, text: &str) -> Result<Value, &'static str> {

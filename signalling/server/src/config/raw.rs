@@ -8,7 +8,7 @@ use proto::redact::Secret;
 use serde::{Deserialize, Serialize};
 
 use super::files::RawFiles;
-use super::keys;
+use super::{ConfigError, ConfigErrors, keys};
 
 /// The file. Every key has a default; `deploy/signalling.toml` says what each means.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -31,6 +31,9 @@ pub struct RawConfig {
 pub struct RawHttp {
     pub listen: String,
     pub site_url: String,
+    pub metrics_listen: String,
+    pub max_connections: usize,
+    pub max_connections_per_address: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,6 +124,9 @@ impl Default for RawHttp {
         Self {
             listen: "127.0.0.1:8065".to_owned(),
             site_url: String::new(),
+            metrics_listen: String::new(),
+            max_connections: 8192,
+            max_connections_per_address: 2048,
         }
     }
 }
@@ -233,25 +239,32 @@ impl RawConfig {
         file: Option<&Path>,
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> anyhow::Result<Self> {
-        let text = match file {
-            None => String::new(),
-            Some(path) => std::fs::read_to_string(path)
-                .with_context(|| format!("read configuration `{}`", path.display()))?,
-        };
-        Self::read(&text, environment)
+        Self::read(&text_of(file)?, environment)
     }
 
     /// Reads the text of a file and lets `environment` overrule it.
     ///
     /// # Errors
-    /// When the text or a variable cannot be read.
+    /// When the text is no TOML, or with every key and variable that cannot be read.
     pub fn read(text: &str, environment: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<Self> {
+        let (raw, problems) = Self::sift(text, environment)?;
+        anyhow::ensure!(problems.is_empty(), ConfigErrors(problems));
+        Ok(raw)
+    }
+
+    /// Reads what can be read, and says what cannot.
+    pub(super) fn sift(
+        text: &str,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> anyhow::Result<(Self, Vec<ConfigError>)> {
         let mut table: toml::Table = text.parse().context("read configuration")?;
-        if let Err(unreadable) = keys::overlay(&mut table, environment) {
-            let lines: Vec<String> = unreadable.iter().map(ToString::to_string).collect();
-            anyhow::bail!("{}", lines.join("\n"));
-        }
-        table.try_into().context("read configuration")
+        let variables = keys::overlay(&mut table, environment);
+        let known: Vec<&str> = keys::KEYS.iter().map(|(key, _, _)| *key).collect();
+        let written = service::settings::sift::<Self>(&mut table, &known);
+        let texts = written.into_iter().chain(variables);
+        let problems = texts.map(ConfigError::Unreadable).collect();
+        let raw = table.try_into().context("read configuration")?;
+        Ok((raw, problems))
     }
 
     /// Writes what is in force as a file, secrets hidden.
@@ -281,6 +294,15 @@ impl RawConfig {
     }
 }
 
+/// The text of a file; none: an empty one.
+pub(super) fn text_of(file: Option<&Path>) -> anyhow::Result<String> {
+    let Some(path) = file else {
+        return Ok(String::new());
+    };
+    std::fs::read_to_string(path)
+        .with_context(|| format!("read configuration `{}`", path.display()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::Config;
@@ -289,12 +311,54 @@ mod tests {
     #[test]
     fn all_problems_are_told_at_once() {
         let raw: RawConfig = toml::from_str(
-            "[http]\nlisten = \"nowhere\"\n[rtcd]\nurls = []\nauth_key = \"short\"\n\
+            "[http]\nlisten = \"nowhere\"\nsite_url = \"http://0.0.0.0:8065\"\nmax_connections = 0\n\
+             metrics_listen = \"everywhere\"\n[rtcd]\nurls = []\nauth_key = \"short\"\n\
              [recording]\nquality = \"best\"\nmax_minutes = 5\n[transcribing]\nmodel_size = \"giant\"",
         )
         .unwrap();
         let errors = raw.resolve().unwrap_err();
-        assert_eq!(errors.0.len(), 6, "{errors}");
+        assert_eq!(errors.0.len(), 9, "{errors}");
+    }
+
+    #[test]
+    fn kinds_names_and_values_that_are_wrong_are_told_together() {
+        let text = "[http]\nlisten = \"nowhere\"\n[calls]\nvidoe = true\nav1 = \"yes\"\n\
+            max_participants = -1\n[rtcd]\nauth_key = 7\n[recordings]\nenabled = true\n";
+        let environment = |name: &str| {
+            (name == "SIGNALLING_CHAT_OPEN_REGISTRATION").then(|| "perhaps".to_owned())
+        };
+        let error = Config::read(text, &environment).unwrap_err().to_string();
+        for part in [
+            "has 7 problem(s)",
+            "`http.listen` is `nowhere`",
+            "`calls.vidoe`: there is no such key; did you mean `calls.video`?",
+            "`calls.av1` is `\"yes\"`: ",
+            "`calls.max_participants` is `-1`: ",
+            "`rtcd.auth_key` (not shown) is a integer",
+            "`recordings.enabled`: there is no such key; did you mean `recording.enabled`?",
+            "SIGNALLING_CHAT_OPEN_REGISTRATION`: `perhaps`",
+        ] {
+            assert!(error.contains(part), "{part} is missing: {error}");
+        }
+    }
+
+    #[test]
+    fn misspelt_variables_are_told() {
+        let names = [
+            "SIGNALLING_CALLS_VIDOE",
+            "SIGNALLING_LOG",
+            "MM_CALLS_ENABLE_VIDO",
+            "HOME",
+        ];
+        assert_eq!(
+            keys::unknown_names(names.map(str::to_owned)),
+            [
+                "unknown environment name `MM_CALLS_ENABLE_VIDO` ignored; did you mean \
+                 `MM_CALLS_ENABLE_VIDEO`?",
+                "unknown environment name `SIGNALLING_CALLS_VIDOE` ignored; did you mean \
+                 `SIGNALLING_CALLS_VIDEO`?",
+            ]
+        );
     }
 
     #[test]

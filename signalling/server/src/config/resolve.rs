@@ -1,7 +1,7 @@
 //! Checks of the configuration and what follows from it: all problems at once.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use storage::Location;
 
 use super::files;
 use super::raw::{
-    RawCalls, RawChat, RawConfig, RawIce, RawOffloader, RawRecording, RawStorage, RawTranscribing,
+    RawCalls, RawChat, RawConfig, RawHttp, RawIce, RawOffloader, RawRecording, RawStorage,
+    RawTranscribing,
 };
 use super::{
     CallsConfig, ChatConfig, Config, IceConfig, OffloaderConfig, RecordingConfig, RecordingQuality,
@@ -20,8 +21,16 @@ use super::{
 /// One thing that is wrong with the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    #[error("`http.listen` is `{0}`: it must be an address and a port, such as `127.0.0.1:8065`")]
-    Listen(String),
+    /// A key or variable that cannot be read, in words.
+    #[error("{0}")]
+    Unreadable(String),
+    #[error("`{key}` is `{value}`: it must be an address and a port, such as `127.0.0.1:8065`")]
+    Listen { key: &'static str, value: String },
+    #[error(
+        "`{key}` is `{value}`: people cannot reach an unspecified, multicast or broadcast address; set \
+         the one they open"
+    )]
+    Unreachable { key: &'static str, value: String },
     #[error(
         "`{key}` is `{value}`: it must be `http://` or `https://`, a host and maybe a port, and no path"
     )]
@@ -92,10 +101,15 @@ impl RawConfig {
     /// All problems at once.
     pub fn resolve(self) -> Result<Config, ConfigErrors> {
         let mut errors = Vec::new();
-        let listen = parse_listen(&self.http.listen, &mut errors);
+        let listen = parse_listen("http.listen", &self.http.listen, &mut errors);
+        let metrics_listen = Some(self.http.metrics_listen.as_str())
+            .filter(|text| !text.is_empty())
+            .and_then(|text| parse_listen("http.metrics_listen", text, &mut errors));
+        check_connections(&self.http, &mut errors);
         let site_url = self.http.site_url.trim_end_matches('/').to_owned();
         if !site_url.is_empty() {
-            parse_url("http.site_url", &site_url, &mut errors);
+            let parsed = parse_url("http.site_url", &site_url, &mut errors);
+            check_reachable("http.site_url", parsed, &mut errors);
         }
         let hosts = self.rtcd.urls.iter();
         let hosts: Vec<ServiceUrl> = hosts
@@ -120,6 +134,9 @@ impl RawConfig {
             listen,
             site_url,
             key_file: resolve_key_file(&self.storage),
+            metrics_listen,
+            max_connections: self.http.max_connections,
+            max_connections_per_address: self.http.max_connections_per_address,
             data_dir: self.storage.data_dir,
             database,
             chat,
@@ -302,7 +319,11 @@ fn resolve_ice(raw: RawIce, errors: &mut Vec<ConfigError>) -> IceConfig {
     }
 }
 
-fn parse_listen(text: &str, errors: &mut Vec<ConfigError>) -> Option<SocketAddr> {
+fn parse_listen(
+    key: &'static str,
+    text: &str,
+    errors: &mut Vec<ConfigError>,
+) -> Option<SocketAddr> {
     // `:8065` means every address, as in the reference's files.
     let full = if text.starts_with(':') {
         format!("0.0.0.0{text}")
@@ -311,9 +332,38 @@ fn parse_listen(text: &str, errors: &mut Vec<ConfigError>) -> Option<SocketAddr>
     };
     let parsed = full.parse().ok();
     if parsed.is_none() {
-        errors.push(ConfigError::Listen(text.to_owned()));
+        let value = text.to_owned();
+        errors.push(ConfigError::Listen { key, value });
     }
     parsed
+}
+
+fn check_connections(http: &RawHttp, errors: &mut Vec<ConfigError>) {
+    for (key, value) in [
+        ("http.max_connections", http.max_connections),
+        (
+            "http.max_connections_per_address",
+            http.max_connections_per_address,
+        ),
+    ] {
+        let value = u64::try_from(value).unwrap_or(u64::MAX);
+        check_range(key, value, 1, 1_000_000, errors);
+    }
+}
+
+/// An address that is told to people must be one that somebody can have.
+fn check_reachable(key: &'static str, url: Option<ServiceUrl>, errors: &mut Vec<ConfigError>) {
+    let Some(url) = url else { return };
+    let host = url.base.split_once("://").map_or("", |(_, host)| host);
+    let host = host.parse::<SocketAddr>().map(|host| host.ip());
+    let host = host.or_else(|_| {
+        let bare = url.base.rsplit("://").next().unwrap_or_default();
+        bare.trim_matches(['[', ']']).parse::<IpAddr>()
+    });
+    if host.is_ok_and(|host| !service::addresses::can_be_reached(host)) {
+        let value = url.base;
+        errors.push(ConfigError::Unreachable { key, value });
+    }
 }
 
 fn parse_url(key: &'static str, text: &str, errors: &mut Vec<ConfigError>) -> Option<ServiceUrl> {

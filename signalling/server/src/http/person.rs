@@ -24,6 +24,10 @@ const REMEMBERED: usize = 10_000;
 #[derive(Debug, Clone)]
 pub(crate) struct SignedIn(pub(crate) Person);
 
+/// A signed-in system administrator.
+#[derive(Debug, Clone)]
+pub(crate) struct Administrator;
+
 /// The bot that records and transcribes; not limited.
 #[derive(Debug, Clone)]
 pub(crate) struct BotOnly;
@@ -72,6 +76,19 @@ impl FromRequestParts<App> for BotOnly {
         let person = sign_in(parts, app).await?;
         let allowed = person.id == app.engine.bot.id && app.engine.config.recording.enabled;
         if allowed {
+            Ok(Self)
+        } else {
+            Err(Refused::forbidden())
+        }
+    }
+}
+
+impl FromRequestParts<App> for Administrator {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refused> {
+        let SignedIn(person) = SignedIn::from_request_parts(parts, app).await?;
+        if person.is_system_admin {
             Ok(Self)
         } else {
             Err(Refused::forbidden())

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use proto::id::{CallId, SessionId};
 use proto::rtcd::{Credentials, SessionConfig, SystemInfo, VersionInfo};
+use service::outgoing::Whom;
 
 use super::HostConfig;
 
@@ -41,9 +42,8 @@ pub(super) enum ApiError {
 
 impl Api {
     pub(super) fn new(host: HostConfig) -> Self {
-        // Between our own services there is no proxy, whatever the environment says.
-        let http = reqwest::Client::builder()
-            .no_proxy()
+        let http = Whom::OwnServices
+            .client()
             .connect_timeout(CONNECT_LIMIT)
             .timeout(ANSWER_LIMIT)
             .build()

@@ -23,4 +23,5 @@ mod outages;
 mod recording;
 mod rest;
 mod restart;
+mod watched;
 mod world;

@@ -194,11 +194,17 @@ async fn the_web_client_health_and_metrics_are_served() {
     }
     assert_eq!(get("/assets/missing.js").await.unwrap().status(), 404);
     assert_eq!(get("/readyz").await.unwrap().status(), 200);
-    let metrics = get("/metrics").await.unwrap().text().await.unwrap();
-    assert!(
-        metrics.contains("mattermost_plugin_calls_media_hosts_connected 1"),
-        "{metrics}"
-    );
+    for typo in ["/health", "/readyzz", "/metric", "/api/v4/nothing", "/north"] {
+        assert_eq!(get(typo).await.unwrap().status(), 404, "{typo}");
+    }
+    let metrics = world.metrics().await;
+    for figure in [
+        "mattermost_plugin_calls_media_hosts_connected 1\n",
+        "mattermost_plugin_calls_tasks_alive{task=\"chores\"} 1\n",
+        "mattermost_plugin_calls_connections{port=\"people\"} ",
+    ] {
+        assert!(metrics.contains(figure), "{figure}: {metrics}");
+    }
     let (status, told) = read(
         get("/plugins/com.mattermost.calls/no/such/route/here")
             .await

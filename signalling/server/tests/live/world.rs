@@ -174,7 +174,8 @@ impl World {
     }
 
     pub async fn metrics(&self) -> String {
-        let request = self.http.get(format!("http://{}/metrics", self.addr()));
+        let port = self.running.metrics_addr().unwrap();
+        let request = self.http.get(format!("http://{port}/metrics"));
         request.send().await.unwrap().text().await.unwrap()
     }
 
@@ -217,6 +218,7 @@ fn config(
 ) -> Config {
     let mut raw = RawConfig::default();
     raw.http.listen = "127.0.0.1:0".to_owned();
+    raw.http.metrics_listen = "127.0.0.1:0".to_owned();
     raw.storage.data_dir = data.path().to_owned();
     raw.rtcd.urls = vec![rtcd.url()];
     if let Some(jobs) = jobs {

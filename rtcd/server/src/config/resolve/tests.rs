@@ -23,6 +23,34 @@ fn resolve(text: &str) -> Result<Config, ConfigErrors> {
     Config::resolve(&raw(text), PROBE)
 }
 
+#[test]
+fn addresses_that_few_can_reach_are_told_and_used() {
+    let told = |text: &str| {
+        let text = format!("[rtc]\nice_host_override = \"{text}\"\n");
+        resolve(&text).unwrap().advice()
+    };
+    assert_eq!(
+        told("127.0.0.1"),
+        [
+            "rtc.ice_host_override tells participants `127.0.0.1`, which only programs on this \
+             machine can reach"
+        ]
+    );
+    assert_eq!(told("8.8.8.8/10.1.1.1,fe80::1/10.1.1.2").len(), 1);
+    assert!(told("203.0.113.1").is_empty() && told("media.example.org").is_empty());
+}
+
+#[test]
+fn addresses_that_nobody_can_have_are_refused_wherever_they_are_told() {
+    for key in ["ice_host_override", "ice_address_udp", "ice_address_tcp"] {
+        for address in ["0.0.0.0", "224.0.0.1", "255.255.255.255", "::", "ff02::1"] {
+            let text = format!("[rtc]\n{key} = \"{address}\"\n");
+            let problems = problem_keys(&text);
+            assert_eq!(problems, [format!("rtc.{key}")], "{address}");
+        }
+    }
+}
+
 fn problem_keys(text: &str) -> Vec<&'static str> {
     resolve(text)
         .unwrap_err()

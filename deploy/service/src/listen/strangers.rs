@@ -18,25 +18,25 @@ struct State {
 
 /// The strangers of one port.
 #[derive(Debug)]
-pub(crate) struct Strangers {
+pub struct Strangers {
     most: usize,
     state: Mutex<State>,
 }
 
 /// A connection's place among the strangers, given up with this value.
 #[derive(Debug)]
-pub(crate) struct Stranger {
+pub struct Stranger {
     number: u64,
     among: Arc<Strangers>,
 }
 
 /// Tells a connection when it must go.
 #[derive(Debug)]
-pub(crate) struct GivesWay(oneshot::Receiver<()>);
+pub struct GivesWay(oneshot::Receiver<()>);
 
 impl Strangers {
     /// `most`: how many are kept.
-    pub(crate) fn new(most: usize) -> Arc<Self> {
+    pub fn new(most: usize) -> Arc<Self> {
         Arc::new(Self {
             most,
             state: Mutex::default(),
@@ -44,7 +44,7 @@ impl Strangers {
     }
 
     /// Takes one in; the oldest gives way if there are too many.
-    pub(crate) fn admit(self: &Arc<Self>) -> (Stranger, GivesWay) {
+    pub fn admit(self: &Arc<Self>) -> (Stranger, GivesWay) {
         let (place, gives_way) = oneshot::channel();
         let mut state = self.lock();
         let number = state.next;
@@ -76,7 +76,7 @@ impl Drop for Stranger {
 
 impl GivesWay {
     /// Waits until the connection must go; for ever, once it is no stranger any more.
-    pub(crate) async fn wait(self) {
+    pub async fn wait(self) {
         if self.0.await.is_ok() {
             std::future::pending::<()>().await;
         }

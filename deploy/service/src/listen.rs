@@ -1,0 +1,264 @@
+//! The one accept loop of every HTTP port: who may connect, how long they may take, and their end.
+//!
+//! In: a bound socket, a router, a [`Door`] with the port's limits. Out: connections served until
+//! `stop`, then up to `LETTING_GO` for those that are in the middle of an answer. Requests carry
+//! `ConnectInfo<SocketAddr>`; WebSocket upgrades work and keep their place.
+//! Not here: what is answered.
+//! Invariant: a connection costs no buffer until it has said something, and is closed when nothing
+//! has moved on it for as long as the limits say.
+
+mod bounded;
+mod door;
+mod strangers;
+mod tls;
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::ConnectInfo;
+use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tracing::{debug, warn};
+
+use bounded::Bounded;
+use door::Closed;
+pub use door::{Door, Limits};
+pub use strangers::{GivesWay, Stranger, Strangers};
+pub use tls::{TlsFault, tls};
+
+const TLS_HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
+/// How long running answers may take once the service stops.
+const LETTING_GO: Duration = Duration::from_secs(10);
+/// Pause after the system had no descriptor for a connection.
+const NO_DESCRIPTOR_PAUSE: Duration = Duration::from_millis(50);
+const BACKLOG: i32 = 1024;
+/// Refused connections that are told so at once; further ones are closed without a word.
+const REFUSALS_AT_ONCE: usize = 32;
+/// How long a refused connection may take to read that it is.
+const REFUSAL_WITHIN: Duration = Duration::from_secs(1);
+const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 10\r\n\
+    Content-Type: text/plain; charset=utf-8\r\nContent-Length: 29\r\nConnection: close\r\n\r\n\
+    too many connections for now\n";
+
+/// Binds `host:port`; an empty host is every address, of both families where there are two.
+///
+/// # Errors
+/// When the address cannot be understood or is taken; the text names it.
+pub async fn bind(address: &str) -> std::io::Result<TcpListener> {
+    let named = |error: std::io::Error| {
+        std::io::Error::new(error.kind(), format!("listen at {address}: {error}"))
+    };
+    let Some((host, port)) = address.rsplit_once(':') else {
+        return Err(named(ErrorKind::AddrNotAvailable.into()));
+    };
+    if !host.is_empty() {
+        return TcpListener::bind(address).await.map_err(named);
+    }
+    let port: u16 = port
+        .parse()
+        .map_err(|_| named(ErrorKind::InvalidInput.into()))?;
+    let any_v6 = SocketAddr::from(([0u16; 8], port));
+    let any_v4 = SocketAddr::from(([0u8; 4], port));
+    let socket = bind_any(any_v6)
+        .or_else(|_| bind_any(any_v4))
+        .map_err(named)?;
+    TcpListener::from_std(socket)
+}
+
+fn bind_any(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Serves until `stop` turns true (or its sender is gone), then lets go of what is left.
+pub async fn serve(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    door: Arc<Door>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let refusals = Arc::new(Semaphore::new(REFUSALS_AT_ONCE));
+    let mut connections = tokio::task::JoinSet::new();
+    loop {
+        while connections.try_join_next().is_some() {}
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stop.wait_for(|stop| *stop) => break,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of descriptors, most likely: the next round would fail at once, too.
+                door.closed(Closed::NotAccepted);
+                warn!(port = door.name(), %error, "connection not accepted");
+                tokio::time::sleep(NO_DESCRIPTOR_PAUSE).await;
+                continue;
+            }
+        };
+        let place = match door.admit(peer.ip()) {
+            Ok(place) => place,
+            Err(refused) => {
+                debug!(port = door.name(), ?refused, "connection refused");
+                if let (None, Ok(turn)) = (&tls, Arc::clone(&refusals).try_acquire_owned()) {
+                    connections.spawn(async move {
+                        refuse(stream).await;
+                        drop(turn);
+                    });
+                }
+                continue;
+            }
+        };
+        let (stranger, gives_way) = door.strangers().admit();
+        let (door, tls) = (Arc::clone(&door), tls.clone());
+        let visit = Visit {
+            router: router.clone(),
+            door: Arc::clone(&door),
+            peer,
+            stranger,
+            stop: stop.clone(),
+        };
+        connections.spawn(async move {
+            tokio::select! {
+                () = visit.run(stream, tls, place) => {}
+                () = gives_way.wait() => door.closed(Closed::GaveWay),
+            }
+        });
+    }
+    drop(listener);
+    let all_gone = async { while connections.join_next().await.is_some() {} };
+    if timeout(LETTING_GO, all_gone).await.is_err() {
+        let seconds = LETTING_GO.as_secs();
+        warn!(port = door.name(), "connections cut after {seconds} s");
+    }
+}
+
+/// Says why, and takes in what was sent meanwhile: otherwise the system would cut our words off.
+async fn refuse(mut stream: TcpStream) {
+    let words = async {
+        stream.write_all(REFUSAL).await?;
+        stream.shutdown().await?;
+        let mut ignored = [0; 1024];
+        while stream.read(&mut ignored).await? > 0 {}
+        Ok::<(), std::io::Error>(())
+    };
+    // However it ends, the connection is closed.
+    let _ = timeout(REFUSAL_WITHIN, words).await;
+}
+
+/// One connection's stay.
+struct Visit {
+    router: Router,
+    door: Arc<Door>,
+    peer: SocketAddr,
+    stranger: Stranger,
+    stop: watch::Receiver<bool>,
+}
+
+impl Visit {
+    async fn run(mut self, stream: TcpStream, tls: Option<TlsAcceptor>, place: door::Place) {
+        // Small messages both ways: waiting to fill a segment only adds delay.
+        let _ = stream.set_nodelay(true);
+        // Until something is said, nothing is held but the socket.
+        let limits = *self.door.limits();
+        let mut first_byte = [0];
+        let first_word = timeout(limits.head_within, stream.peek(&mut first_byte));
+        let spoke = tokio::select! {
+            spoke = first_word => spoke,
+            _ = self.stop.wait_for(|stop| *stop) => return,
+        };
+        match spoke {
+            Ok(Ok(1..)) => {}
+            Ok(Ok(0) | Err(_)) => return,
+            Err(_) => {
+                self.door.closed(Closed::Silent);
+                return;
+            }
+        }
+        let stream = Bounded::new(stream, limits.idle_within, place);
+        let Some(tls) = tls else {
+            self.http(stream).await;
+            return;
+        };
+        match timeout(TLS_HANDSHAKE_WITHIN, tls.accept(stream)).await {
+            Ok(Ok(stream)) => self.http(stream).await,
+            Ok(Err(error)) => debug!(%error, "TLS handshake broken off"),
+            Err(_) => self.door.closed(Closed::Slow),
+        }
+    }
+
+    async fn http<S>(self, stream: S)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Self {
+            router,
+            door,
+            peer,
+            stranger,
+            mut stop,
+        } = self;
+        let routes = TowerToHyperService::new(router);
+        let stranger = Mutex::new(Some(stranger));
+        let service = service_fn(|mut request: hyper::Request<hyper::body::Incoming>| {
+            // Whoever makes a request is known.
+            drop(
+                stranger
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .take(),
+            );
+            request.extensions_mut().insert(ConnectInfo(peer));
+            routes.call(request)
+        });
+        let limits = door.limits();
+        let served = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.head_within)
+            .max_buf_size(limits.most_head)
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        let mut served = std::pin::pin!(served);
+        let ended = tokio::select! {
+            ended = served.as_mut() => Some(ended),
+            _ = stop.wait_for(|stop| *stop) => None,
+        };
+        let ended = if let Some(ended) = ended {
+            ended
+        } else {
+            served.as_mut().graceful_shutdown();
+            served.await
+        };
+        if let Err(error) = ended {
+            if error.is_timeout() {
+                door.closed(Closed::Slow);
+            }
+            debug!(%error, "HTTP connection broken");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
