@@ -116,7 +116,12 @@ pub(crate) struct AccountArguments {
 }
 
 /// Names of the environment that are ours, beside those of the services.
-pub(crate) const ENVIRONMENT: [&str; 2] = ["PARLEY_MODELS", "PARLEY_PASSWORD"];
+pub(crate) const ENVIRONMENT: [&str; 4] = [
+    "PARLEY_MODELS",
+    "PARLEY_PASSWORD",
+    "PARLEY_DATABASE",
+    "PARLEY_DATABASE_PASSWORD_FILE",
+];
 
 impl Arguments {
     /// Reads the command line; help and what clap refuses end the process.
@@ -140,13 +145,17 @@ impl Arguments {
             None | Some(Verb::Run | Verb::CheckConfig | Verb::PrintConfig) => &[
                 "config",
                 "data_dir",
+                "database",
+                "database_password_file",
                 "listen",
                 "rtc_port",
                 "models_dir",
                 "sample_accounts",
                 "ready_file",
             ],
-            Some(Verb::AddAccount(_)) => &["config", "data_dir"],
+            Some(Verb::AddAccount(_)) => {
+                &["config", "data_dir", "database", "database_password_file"]
+            }
             Some(Verb::Models { .. }) => &["data_dir", "models_dir"],
             Some(Verb::Speech(_)) => &["models_dir"],
             Some(Verb::Worker) => &[],
@@ -194,6 +203,19 @@ mod tests {
     }
 
     #[test]
+    fn records_may_be_elsewhere_for_the_server_and_for_accounts() {
+        for line in [
+            "parley --database postgres://u@h/d run",
+            "parley add-account --username a --password b --database postgres://u@h/d",
+        ] {
+            let location = typed(line).unwrap().run.database.location().unwrap();
+            assert_eq!(location.unwrap().to_string(), "postgres://u@h/d", "{line}");
+        }
+        let nowhere = typed("parley --database mysql://u@h/d").unwrap().run;
+        assert!(nowhere.database.location().is_err());
+    }
+
+    #[test]
     fn a_flag_that_means_nothing_to_the_verb_is_refused() {
         for (line, flag) in [
             ("parley --listen 127.0.0.1:1 models list", "--listen"),
@@ -206,6 +228,7 @@ mod tests {
                 "--rtc-port",
             ),
             ("parley --sample-accounts worker", "--sample-accounts"),
+            ("parley --database x models list", "--database"),
             ("parley --data-dir x run --data-dir y", "--data-dir"),
         ] {
             let refused = typed(line).unwrap_err();
