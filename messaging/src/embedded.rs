@@ -2,23 +2,27 @@
 //!
 //! In: HTTP under `/api/v4`, the verbs of `ChatBackend`, the CLI's `ensure_*`. Out: answers,
 //! client events, notices for calls. Each concern is one file that adds methods to `Server`:
-//! `accounts`, `teams`, `rooms`, `access`, `posts`, `uploads`, `ws`; `http` maps the wire to them; `store` holds SQL.
+//! `accounts`, `logins`, `teams`, `rooms`, `access`, `posts`, `uploads`, `ws`; `http` maps the wire to them; `store` holds SQL.
 //! Invariant: whatever is visible to a client has been committed before the event about it leaves.
 
 mod access;
 mod accounts;
 mod backend;
 mod fault;
+mod first_account;
 mod http;
 mod hub;
+mod logins;
 mod notices;
 mod passwords;
+mod place;
 mod portrait;
 mod posts;
 mod rooms;
 mod status;
 mod store;
 mod teams;
+mod text;
 mod uploads;
 mod wire;
 mod ws;
@@ -30,9 +34,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub use accounts::NewAccount;
 use fault::Fault;
+use first_account::FirstAccount;
 use hub::Hub;
 use notices::Notices;
 use passwords::Passwords;
+pub use place::{NoNetwork, ProxyNet};
+use proto::redact::Secret;
 use status::Statuses;
 use store::Store;
 use uploads::Vault;
@@ -62,8 +69,10 @@ pub struct Config {
     pub min_password_chars: usize,
     /// Largest file accepted, in bytes.
     pub max_file_bytes: u64,
-    /// Origins whose pages may open the WebSocket, beside our own (development servers).
+    /// Origins whose pages may use this server, beside our own (development servers); `*` for all.
     pub allowed_origins: Vec<String>,
+    /// Proxies that say in `X-Forwarded-For` who asks; of all others the header is not believed.
+    pub trusted_proxies: Vec<ProxyNet>,
     /// Name of the team that new accounts join.
     pub default_team: String,
     /// Shown name of that team.
@@ -80,9 +89,10 @@ impl Config {
             site_name: "Parley".to_owned(),
             open_registration: false,
             login_lifetime: Duration::from_secs(30 * 24 * 3600),
-            min_password_chars: 8,
+            min_password_chars: 12,
             max_file_bytes: 2 * 1024 * 1024 * 1024,
             allowed_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
             default_team: "main".to_owned(),
             default_team_display_name: "Main".to_owned(),
         }
@@ -98,6 +108,7 @@ pub struct Server {
     hub: Hub,
     notices: Notices,
     passwords: Passwords,
+    first_account: FirstAccount,
     statuses: Statuses,
     /// Makes posts one after the other, so that events leave in the order of the records.
     posting: tokio::sync::Mutex<()>,
@@ -122,12 +133,14 @@ impl Server {
         let vault = Vault::open(&config.data_dir).await?;
         let store = Store::open(&config.data_dir.join("chat.db")).await?;
         let last_time_ms = AtomicI64::new(store.newest_post_time().await?);
+        let first_account = FirstAccount::new(store.count_people().await? == 0);
         let server = Arc::new(Self {
             vault,
             store,
             hub: Hub::new(wire::server_version()),
             notices: Notices::new(),
             passwords: Passwords::new(),
+            first_account,
             statuses: Statuses::default(),
             posting: tokio::sync::Mutex::default(),
             membership: tokio::sync::RwLock::default(),
@@ -144,6 +157,13 @@ impl Server {
     /// The routes below `/api/v4`, with the WebSocket.
     pub fn router(self: &Arc<Self>) -> axum::Router {
         http::router(self.clone())
+    }
+
+    /// What the first account of this server needs, while there is none: to be shown to whoever
+    /// started the server, and to nobody else.
+    #[must_use]
+    pub fn first_account_token(&self) -> Option<Secret> {
+        self.first_account.to_print()
     }
 
     /// Cuts off all clients and closes the records. What was answered is on disk.

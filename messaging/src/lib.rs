@@ -9,6 +9,7 @@
 pub mod conformance;
 pub mod credentials;
 pub mod embedded;
+pub mod guard;
 pub mod model;
 
 use async_trait::async_trait;

@@ -101,8 +101,9 @@ fn announce(services: &Services, accounts: &[SampleAccount]) {
             account.username, account.password
         );
     }
-    if accounts.is_empty() {
-        println!("  no account yet? `parley add-account --username NAME` with PARLEY_PASSWORD set");
+    if let Some(token) = services.signalling.chat().first_account_token() {
+        println!("  no account yet: the page asks for the one-time token {}", token.expose());
+        println!("  or use `parley add-account --username NAME` with PARLEY_PASSWORD set");
     }
     println!("Stop with Ctrl-C.");
 }

@@ -98,7 +98,7 @@ impl Server {
         kind: &str,
         creator: Option<&PersonRow>,
     ) -> Result<TeamRow, Fault> {
-        check_names(name, display_name)?;
+        let display_name = &check_names(name, display_name)?;
         let id = TeamId::random();
         if let Err(error) = self
             .store

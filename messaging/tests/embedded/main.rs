@@ -12,6 +12,8 @@ mod backend;
 mod desk;
 mod durability;
 mod files;
+mod guessing;
 mod posts;
+mod requests;
 mod rooms;
 mod socket;

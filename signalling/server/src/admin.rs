@@ -40,5 +40,6 @@ pub(crate) fn chat_config(config: &Config) -> embedded::Config {
     chat.max_file_bytes = config.chat.max_file_bytes;
     chat.allowed_origins
         .clone_from(&config.chat.allowed_origins);
+    chat.trusted_proxies.clone_from(&config.trusted_proxies);
     chat
 }

@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use messaging::embedded::ProxyNet;
 use proto::calls::IceServer;
 use proto::redact::Secret;
 
@@ -24,6 +25,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The address people open, without a trailing slash; empty: the address that is served.
     pub site_url: String,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<ProxyNet>,
     /// Where the databases and files are.
     pub data_dir: PathBuf,
     pub chat: ChatConfig,

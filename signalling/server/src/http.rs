@@ -18,6 +18,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use messaging::guard::{Origins, guarded, without_forms};
 use proto::calls::ROUTE_PREFIX;
 
 use crate::engine::{Engine, read_gauges};
@@ -48,17 +49,23 @@ pub(crate) fn router(engine: Arc<Engine>, chat: Router) -> Router {
         .route("/turn-credentials", get(channels::turn_credentials))
         .merge(bot::routes())
         .fallback(unknown_route)
-        .method_not_allowed_fallback(unknown_method)
+        .method_not_allowed_fallback(unknown_method);
+    let calls = without_forms(calls)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::from_fn_with_state(app.clone(), finish));
-    Router::new()
+    let origins = Origins::new(
+        &app.engine.config.site_url,
+        &app.engine.config.chat.allowed_origins,
+    );
+    let all = Router::new()
         .nest(ROUTE_PREFIX, calls)
         .route("/metrics", get(metrics))
         .route("/healthz", get(|| std::future::ready("alive\n")))
         .route("/readyz", get(readiness))
         .with_state(app)
         .merge(chat)
-        .fallback(web::serve)
+        .fallback(web::serve);
+    guarded(all, origins)
 }
 
 /// Counts, says that answers are private, and gives every refusal the shape clients read.

@@ -95,6 +95,9 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
     let running = start(config).await?;
+    if let Some(token) = running.chat.first_account_token() {
+        print_first_account_token(&token);
+    }
     shutdown.await;
     running.stop().await;
     Ok(())
@@ -178,6 +181,19 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         server,
         stop,
     })
+}
+
+/// On standard output and in no log: whoever reads it becomes the administrator.
+#[expect(
+    clippy::print_stdout,
+    reason = "the token is for the person who started the server"
+)]
+fn print_first_account_token(token: &Secret) {
+    println!(
+        "no account yet: make the first one in the page, with the one-time token {}, or with \
+         `signalling add-account`",
+        token.expose()
+    );
 }
 
 /// Calls whose media host is no longer configured cannot go on.

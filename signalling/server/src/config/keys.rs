@@ -21,6 +21,7 @@ pub(super) enum Kind {
 pub(super) const KEYS: &[(&str, Kind, &[&str])] = &[
     ("http.listen", Kind::Text, &[]),
     ("http.site_url", Kind::Text, &["MM_SERVICESETTINGS_SITEURL"]),
+    ("http.trusted_proxies", Kind::List, &[]),
     ("storage.data_dir", Kind::Text, &[]),
     ("chat.site_name", Kind::Text, &[]),
     ("chat.open_registration", Kind::Flag, &[]),

@@ -29,6 +29,7 @@ pub struct RawConfig {
 pub struct RawHttp {
     pub listen: String,
     pub site_url: String,
+    pub trusted_proxies: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,6 +117,7 @@ impl Default for RawHttp {
         Self {
             listen: "127.0.0.1:8065".to_owned(),
             site_url: String::new(),
+            trusted_proxies: Vec::new(),
         }
     }
 }
@@ -134,7 +136,7 @@ impl Default for RawChat {
             site_name: "Parley".to_owned(),
             open_registration: false,
             login_lifetime_hours: 30 * 24,
-            min_password_chars: 8,
+            min_password_chars: 12,
             max_file_bytes: 2 * 1024 * 1024 * 1024,
             allowed_origins: Vec::new(),
         }
@@ -279,12 +281,12 @@ mod tests {
     #[test]
     fn all_problems_are_told_at_once() {
         let raw: RawConfig = toml::from_str(
-            "[http]\nlisten = \"nowhere\"\n[rtcd]\nurls = []\nauth_key = \"short\"\n\
+            "[http]\nlisten = \"nowhere\"\ntrusted_proxies = [\"10.0.0.0/33\"]\n[rtcd]\nurls = []\nauth_key = \"short\"\n\
              [recording]\nquality = \"best\"\nmax_minutes = 5\n[transcribing]\nmodel_size = \"giant\"",
         )
         .unwrap();
         let errors = raw.resolve().unwrap_err();
-        assert_eq!(errors.0.len(), 6, "{errors}");
+        assert_eq!(errors.0.len(), 7, "{errors}");
     }
 
     #[test]

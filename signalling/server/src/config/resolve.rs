@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use messaging::embedded::{NoNetwork, ProxyNet};
 use proto::redact::Secret;
 
 use super::raw::{
@@ -44,6 +45,8 @@ pub enum ConfigError {
         low: u64,
         high: u64,
     },
+    #[error("`http.trusted_proxies`: {0}")]
+    Proxy(NoNetwork),
     #[error(
         "`transcribing.captions_language` is `{0}`: it must be a language of two letters, such as `en`"
     )]
@@ -80,6 +83,7 @@ impl RawConfig {
         if !site_url.is_empty() {
             parse_url("http.site_url", &site_url, &mut errors);
         }
+        let trusted_proxies = parse_proxies(&self.http.trusted_proxies, &mut errors);
         let hosts = self.rtcd.urls.iter();
         let hosts: Vec<ServiceUrl> = hosts
             .filter_map(|url| parse_url("rtcd.urls", url, &mut errors))
@@ -100,6 +104,7 @@ impl RawConfig {
         Ok(Config {
             listen,
             site_url,
+            trusted_proxies,
             data_dir: self.storage.data_dir,
             chat,
             rtcd: RtcdConfig {
@@ -270,6 +275,15 @@ fn parse_listen(text: &str, errors: &mut Vec<ConfigError>) -> Option<SocketAddr>
         errors.push(ConfigError::Listen(text.to_owned()));
     }
     parsed
+}
+
+fn parse_proxies(texts: &[String], errors: &mut Vec<ConfigError>) -> Vec<ProxyNet> {
+    let parse = |text: &String| text.trim().parse().map_err(ConfigError::Proxy);
+    let parsed: Vec<Result<ProxyNet, ConfigError>> = texts.iter().map(parse).collect();
+    parsed
+        .into_iter()
+        .filter_map(|net| net.map_err(|error| errors.push(error)).ok())
+        .collect()
 }
 
 fn parse_url(key: &'static str, text: &str, errors: &mut Vec<ConfigError>) -> Option<ServiceUrl> {
