@@ -1,8 +1,9 @@
-//! Our own chat server: accounts, teams, rooms, posts, files and the clients' WebSocket on SQLite.
+//! Our own chat server: accounts, teams, rooms, posts and files on SQLite.
 //!
-//! In: HTTP under `/api/v4`, the verbs of `ChatBackend`, the CLI's `ensure_*`. Out: answers,
-//! client events, notices for calls. Each concern is one file that adds methods to `Server`:
-//! `accounts`, `logins`, `teams`, `rooms`, `access`, `posts`, `uploads`, `ws`; `http` maps the wire to them; `store` holds SQL.
+//! In: HTTP under `/api/v4`, the verbs of `ChatBackend`, the CLI's `ensure_*`. Out: answers and
+//! news. Each concern is one file that adds methods to `Server`: `accounts`, `logins`, `teams`,
+//! `rooms`, `access`, `posts`, `uploads`, `presence`; `http` maps the wire to them; `store` holds SQL.
+//! Not here: the clients' WebSocket (`gateway`), which hears of everything as news.
 //! Invariant: whatever is visible to a client has been committed before the event about it leaves.
 
 mod access;
@@ -11,13 +12,12 @@ mod backend;
 mod fault;
 mod first_account;
 mod http;
-mod hub;
 mod logins;
-mod notices;
 mod passwords;
 mod place;
 mod portrait;
 mod posts;
+mod presence;
 mod rooms;
 mod status;
 mod store;
@@ -25,18 +25,15 @@ mod teams;
 mod text;
 mod uploads;
 mod wire;
-mod ws;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub use accounts::NewAccount;
 use fault::Fault;
 use first_account::FirstAccount;
-use hub::Hub;
-use notices::Notices;
 use passwords::Passwords;
 pub use place::{NoNetwork, ProxyNet};
 use proto::redact::Secret;
@@ -45,9 +42,11 @@ use store::Store;
 use uploads::Vault;
 
 use crate::ChatError;
-use crate::model::Notice;
+use crate::gateway;
+use crate::model::ChatNews;
+use crate::news::Newsroom;
 
-/// How often expired logins and abandoned connections are looked for.
+/// How often expired logins are looked for.
 const SWEEP_PERIOD: Duration = Duration::from_secs(2);
 
 /// How the embedded server behaves. Start from `Config::new`.
@@ -105,15 +104,14 @@ pub struct Server {
     config: Config,
     store: Store,
     vault: Vault,
-    hub: Hub,
-    notices: Notices,
+    newsroom: Newsroom,
     passwords: Passwords,
     first_account: FirstAccount,
     statuses: Statuses,
     /// Makes posts one after the other, so that events leave in the order of the records.
     posting: tokio::sync::Mutex<()>,
-    /// Held for writing while a membership changes, for reading while a socket loads its own.
-    membership: tokio::sync::RwLock<()>,
+    /// Held while a membership changes, so that news of changes leave in the order of the records.
+    membership: tokio::sync::Mutex<()>,
     /// Held while an account is made: the first one must be the first one.
     registering: tokio::sync::Mutex<()>,
     last_time_ms: AtomicI64,
@@ -137,13 +135,12 @@ impl Server {
         let server = Arc::new(Self {
             vault,
             store,
-            hub: Hub::new(wire::server_version()),
-            notices: Notices::new(),
+            newsroom: Newsroom::default(),
             passwords: Passwords::new(),
             first_account,
             statuses: Statuses::default(),
             posting: tokio::sync::Mutex::default(),
-            membership: tokio::sync::RwLock::default(),
+            membership: tokio::sync::Mutex::default(),
             registering: tokio::sync::Mutex::default(),
             last_time_ms,
             config,
@@ -154,7 +151,18 @@ impl Server {
         Ok(server)
     }
 
-    /// The routes below `/api/v4`, with the WebSocket.
+    /// How the clients' gateway in front of this server must present itself.
+    #[must_use]
+    pub fn gateway_config(&self) -> gateway::Config {
+        gateway::Config {
+            api_version: wire::API_VERSION.to_owned(),
+            server_version: wire::server_version(),
+            site_url: self.config.site_url.clone(),
+            allowed_origins: self.config.allowed_origins.clone(),
+        }
+    }
+
+    /// The routes below `/api/v4`, except the WebSocket.
     pub fn router(self: &Arc<Self>) -> axum::Router {
         http::router(self.clone())
     }
@@ -166,9 +174,8 @@ impl Server {
         self.first_account.to_print()
     }
 
-    /// Cuts off all clients and closes the records. What was answered is on disk.
+    /// Closes the records. What was answered is on disk.
     pub async fn close(&self) {
-        self.hub.end_all();
         self.store.close().await;
     }
 
@@ -183,8 +190,9 @@ impl Server {
         wall.max(before.unwrap_or(wall) + 1)
     }
 
-    async fn notify(&self, notice: Notice) {
-        self.notices.send(notice).await;
+    /// Tells everybody who listens what has just been committed.
+    fn tell(&self, news: &ChatNews) {
+        self.newsroom.tell(news);
     }
 
     async fn end_expired_logins(&self) -> Result<(), Fault> {
@@ -210,7 +218,6 @@ async fn sweep(server: Weak<Server>) {
         let Some(server) = server.upgrade() else {
             return;
         };
-        server.hub.forget_absent(Instant::now());
         if server.store.is_closed() {
             return;
         }

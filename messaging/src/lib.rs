@@ -1,26 +1,30 @@
-//! The chat world: people, rooms, posts, files, and the clients' WebSocket.
+//! The chat world: people, rooms, posts, files, and the gateway that clients connect to.
 //!
-//! One trait, `ChatBackend`, and its adapters. `embedded` is our own server on SQLite with the
+//! `ChatBackend` is what any chat server can give; `embedded` is our own server on SQLite with the
 //! subset of the v4 API that the official client libraries need; adapters for Mattermost, Matrix
-//! and XMPP will stand beside it. Used by `signalling/server` and `deploy/parley` only.
-//! Not here: calls. What clients say about calls leaves as `Notice::Action`.
+//! and XMPP will stand beside it. `gateway` is the clients' WebSocket: ours, and the same in front
+//! of every backend. Used by `signalling/server` and `deploy/parley` only.
+//! Not here: calls. What clients say about calls leaves through `gateway::ClientHandler`.
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod credentials;
 pub mod embedded;
+pub mod gateway;
 pub mod guard;
 pub mod model;
+pub mod news;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use proto::id::{ChannelId, FileId, PostId, UploadId, UserId};
-use tokio::sync::mpsc;
 
 use model::{
-    ClientEvent, File, Login, NewPost, Notice, Person, Post, Room, RoomRight, Upload,
-    UploadProgress,
+    File, Login, Membership, NewPost, Person, Post, Room, RoomRight, Status, Upload, UploadProgress,
 };
+use news::NewsListener;
 
 /// Why the chat world did not do something.
 #[derive(Debug, thiserror::Error)]
@@ -37,14 +41,15 @@ pub enum ChatError {
     },
 }
 
-/// The few verbs calls need of a chat server.
+/// Who there is, who is signed in, who is there just now.
 #[async_trait]
-pub trait ChatBackend: Send + Sync + std::fmt::Debug {
+pub trait People: Send + Sync {
     /// Who holds this token; `None` when it is unknown, expired or revoked.
     async fn login(&self, token: &str) -> Result<Option<Login>, ChatError>;
     /// Whether a login is still good; asked every few seconds per session.
     async fn login_is_live(&self, login_id: &str) -> Result<bool, ChatError>;
     async fn person(&self, id: &UserId) -> Result<Person, ChatError>;
+    /// Those of the people asked for that exist.
     async fn persons(&self, ids: &[UserId]) -> Result<Vec<Person>, ChatError>;
     async fn person_by_username(&self, username: &str) -> Result<Person, ChatError>;
     /// A picture of the person and its MIME type.
@@ -55,7 +60,15 @@ pub trait ChatBackend: Send + Sync + std::fmt::Debug {
         username: &str,
         display_name: &str,
     ) -> Result<(Person, String), ChatError>;
+    /// How people show themselves just now, in the order asked; who is unknown is offline.
+    async fn statuses(&self, ids: &[UserId]) -> Result<Vec<Status>, ChatError>;
+    /// Notes what a person's clients show. A status that the person chose stays.
+    async fn observe_status(&self, id: &UserId, status: Status) -> Result<(), ChatError>;
+}
 
+/// Where people talk, and who may do what there.
+#[async_trait]
+pub trait Rooms: Send + Sync {
     async fn room(&self, id: &ChannelId) -> Result<Room, ChatError>;
     async fn members(&self, room: &ChannelId) -> Result<Vec<UserId>, ChatError>;
     async fn may(
@@ -66,12 +79,22 @@ pub trait ChatBackend: Send + Sync + std::fmt::Debug {
     ) -> Result<bool, ChatError>;
     /// Rooms the person may read.
     async fn rooms_of(&self, user: &UserId) -> Result<Vec<Room>, ChatError>;
+    /// Rooms and teams the person is a member of: decides which events reach her clients.
+    async fn membership(&self, user: &UserId) -> Result<Membership, ChatError>;
+}
 
+/// What people wrote.
+#[async_trait]
+pub trait Posts: Send + Sync {
     async fn create_post(&self, post: NewPost) -> Result<Post, ChatError>;
     async fn post(&self, id: &PostId) -> Result<Post, ChatError>;
     /// Replaces message and props of a post; clients see `post_edited`.
     async fn update_post(&self, post: Post) -> Result<Post, ChatError>;
+}
 
+/// What people attached.
+#[async_trait]
+pub trait Files: Send + Sync {
     async fn create_upload(
         &self,
         owner: &UserId,
@@ -87,9 +110,10 @@ pub trait ChatBackend: Send + Sync + std::fmt::Debug {
     async fn file_contents(&self, id: &FileId) -> Result<Bytes, ChatError>;
     /// Lets whoever may read `post` read the file, without listing it among the post's attachments.
     async fn attach_file(&self, id: &FileId, post: &PostId) -> Result<(), ChatError>;
+}
 
-    /// Sends an event to the clients it is for. Never blocks; slow clients lose their connection.
-    fn publish(&self, event: ClientEvent);
-    /// Hands out everything that calls must react to, in order. The first caller gets the stream.
-    fn notices(&self) -> Option<mpsc::Receiver<Notice>>;
+/// A chat server: the few verbs that calls and clients need of it, and its news.
+pub trait ChatBackend: People + Rooms + Posts + Files + std::fmt::Debug {
+    /// Tells `listener` everything that happens from now on, until the backend is dropped.
+    fn listen(&self, listener: Arc<dyn NewsListener>);
 }

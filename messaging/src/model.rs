@@ -2,6 +2,9 @@
 //!
 //! Times are Unix milliseconds and say so in their name.
 
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
 use proto::id::{ChannelId, ConnId, FileId, PostId, TeamId, UploadId, UserId};
 use serde_json::{Map, Value};
 
@@ -40,6 +43,47 @@ pub struct Login {
     pub person: Person,
     /// Id of the login session, not the token; two logins of one person differ.
     pub login_id: String,
+}
+
+/// How a person shows herself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    Online,
+    Away,
+    DoNotDisturb,
+    Offline,
+}
+
+impl Status {
+    /// The status as the wire names it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Online => "online",
+            Self::Away => "away",
+            Self::DoNotDisturb => "dnd",
+            Self::Offline => "offline",
+        }
+    }
+
+    /// Reads the wire's name of a status.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "online" => Some(Self::Online),
+            "away" => Some(Self::Away),
+            "dnd" => Some(Self::DoNotDisturb),
+            "offline" => Some(Self::Offline),
+            _ => None,
+        }
+    }
+}
+
+/// Where a person belongs: decides about events for rooms and teams.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Membership {
+    pub rooms: HashSet<ChannelId>,
+    pub teams: HashSet<TeamId>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -142,7 +186,7 @@ pub enum UploadProgress {
 
 /// Whom an event is for. Empty fields do not restrict; the order of the filters is the wire's:
 /// connection, omitted connection, user, omitted users, room members, team members.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Audience {
     pub connection: Option<ConnId>,
     pub user: Option<UserId>,
@@ -153,7 +197,7 @@ pub struct Audience {
 }
 
 /// An event for clients, as it goes out on their WebSocket.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ClientEvent {
     pub name: String,
     pub data: Map<String, Value>,
@@ -164,7 +208,7 @@ pub struct ClientEvent {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClientAction {
     pub connection: ConnId,
-    pub login: Login,
+    pub login: Arc<Login>,
     /// With its prefix, for example `custom_com.mattermost.calls_join`.
     pub action: String,
     pub data: ActionData,
@@ -173,7 +217,7 @@ pub struct ClientAction {
 /// The `data` of an action. A byte string of a binary frame stays a byte string.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ActionData {
-    pub fields: std::collections::BTreeMap<String, ActionValue>,
+    pub fields: BTreeMap<String, ActionValue>,
 }
 
 /// One value of an action's `data`.
@@ -183,23 +227,25 @@ pub enum ActionValue {
     Bytes(Vec<u8>),
 }
 
-/// Something that happened in the chat world and that calls must react to.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Notice {
-    Action(ClientAction),
-    /// A WebSocket is authenticated.
-    Connected {
-        connection: ConnId,
+/// Something that happened in the chat world and that clients or calls must hear of.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ChatNews {
+    /// The person is a member of the room now.
+    JoinedRoom {
+        room: ChannelId,
         user: UserId,
     },
-    /// A WebSocket is gone for good or for now; a later one may carry the same id.
-    Disconnected {
-        connection: ConnId,
-        user: UserId,
-    },
-    /// The person may no longer be in the room.
+    /// The person is no longer a member of the room, and perhaps may no longer read it.
     LeftRoom {
         room: ChannelId,
+        user: UserId,
+    },
+    JoinedTeam {
+        team: TeamId,
+        user: UserId,
+    },
+    LeftTeam {
+        team: TeamId,
         user: UserId,
     },
     RoomArchived {
@@ -210,4 +256,6 @@ pub enum Notice {
         login_id: String,
         user: UserId,
     },
+    /// An event of the chat server's own for clients: a post, an edit, a status.
+    Event(ClientEvent),
 }

@@ -1,23 +1,24 @@
 //! The verbs that calls need, on the embedded server.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use proto::id::{ChannelId, FileId, PostId, UploadId, UserId};
-use tokio::sync::mpsc;
 
 use super::fault::Fault;
 use super::{Server, portrait, wall_ms};
 use crate::model::{
-    ClientEvent, File, Login, NewPost, Notice, Person, Post, Room, RoomRight, Upload,
-    UploadProgress,
+    File, Login, Membership, NewPost, Person, Post, Room, RoomRight, Status, Upload, UploadProgress,
 };
-use crate::{ChatBackend, ChatError};
+use crate::news::NewsListener;
+use crate::{ChatBackend, ChatError, Files, People, Posts, Rooms};
 
 /// More members than any room here has.
 const ALL: i64 = i64::MAX;
 
 #[async_trait]
-impl ChatBackend for Server {
+impl People for Server {
     async fn login(&self, token: &str) -> Result<Option<Login>, ChatError> {
         Ok(self.authenticate(token).await?.map(|caller| caller.login()))
     }
@@ -60,6 +61,18 @@ impl ChatBackend for Server {
         Ok(self.ensure_bot_account(username, display_name).await?)
     }
 
+    async fn statuses(&self, ids: &[UserId]) -> Result<Vec<Status>, ChatError> {
+        Ok(ids.iter().map(|id| self.statuses.of(id).status).collect())
+    }
+
+    async fn observe_status(&self, id: &UserId, status: Status) -> Result<(), ChatError> {
+        self.show_status(id, status);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Rooms for Server {
     async fn room(&self, id: &ChannelId) -> Result<Room, ChatError> {
         Ok(self.room_row(id.as_str()).await?.to_room())
     }
@@ -95,6 +108,13 @@ impl ChatBackend for Server {
             .collect())
     }
 
+    async fn membership(&self, user: &UserId) -> Result<Membership, ChatError> {
+        Ok(self.load_membership(user).await?)
+    }
+}
+
+#[async_trait]
+impl Posts for Server {
     async fn create_post(&self, post: NewPost) -> Result<Post, ChatError> {
         Ok(self.publish_post(post, "").await?.to_post())
     }
@@ -106,7 +126,10 @@ impl ChatBackend for Server {
     async fn update_post(&self, post: Post) -> Result<Post, ChatError> {
         Ok(self.replace_post(post).await?.to_post())
     }
+}
 
+#[async_trait]
+impl Files for Server {
     async fn create_upload(
         &self,
         owner: &UserId,
@@ -142,12 +165,10 @@ impl ChatBackend for Server {
     async fn attach_file(&self, id: &FileId, post: &PostId) -> Result<(), ChatError> {
         Ok(self.tie_file(id, post).await?)
     }
+}
 
-    fn publish(&self, event: ClientEvent) {
-        self.hub.publish(&event);
-    }
-
-    fn notices(&self) -> Option<mpsc::Receiver<Notice>> {
-        self.notices.take()
+impl ChatBackend for Server {
+    fn listen(&self, listener: Arc<dyn NewsListener>) {
+        self.newsroom.add(listener);
     }
 }

@@ -20,7 +20,6 @@ use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Query, Requ
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::Response;
-use axum::routing::get;
 use axum::{Json, Router};
 use proto::id::UserId;
 use serde::de::DeserializeOwned;
@@ -29,7 +28,7 @@ use serde_json::{Value, json};
 use super::accounts::Caller;
 use super::fault::Fault;
 use super::place::Place;
-use super::{Server, wire, ws};
+use super::{Server, wire};
 use crate::credentials::Credential;
 use crate::guard::{Origins, check_json, guarded};
 
@@ -55,8 +54,6 @@ pub(super) fn router(server: Arc<Server>) -> Router {
         .merge(posts::routes())
         .merge(files::routes())
         .merge(system::routes())
-        .route("/websocket", get(ws::upgrade))
-        .route("/websocket/", get(ws::upgrade))
         .fallback(no_route)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(axum::middleware::map_response(with_version));

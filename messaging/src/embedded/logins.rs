@@ -18,7 +18,7 @@ use super::passwords::{
 use super::place::Place;
 use super::store::{NewLogin, PersonRow};
 use crate::ChatError;
-use crate::model::{Login, Notice};
+use crate::model::{ChatNews, Login};
 
 /// Tokens of one bot that stay good; making one more ends the oldest.
 const TOKENS_PER_BOT: usize = 16;
@@ -346,19 +346,16 @@ impl Server {
     /// Ends a login: its token is no longer good and its sockets are cut off.
     pub(super) async fn end_login(&self, login_id: &str, person: &UserId) -> Result<(), Fault> {
         if self.store.delete_login(login_id).await? {
-            self.tell_login_ended(login_id, person).await;
+            self.tell_login_ended(login_id, person);
         }
         Ok(())
     }
 
-    pub(super) async fn tell_login_ended(&self, login_id: &str, person: &UserId) {
-        self.hub.end_login(login_id);
-        let user = person.clone();
-        self.notify(Notice::LoginEnded {
+    pub(super) fn tell_login_ended(&self, login_id: &str, person: &UserId) {
+        self.tell(&ChatNews::LoginEnded {
             login_id: login_id.to_owned(),
-            user,
-        })
-        .await;
+            user: person.clone(),
+        });
     }
 
     /// Sets a password and ends the person's logins, except the one that asked for it.

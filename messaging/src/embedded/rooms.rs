@@ -8,12 +8,11 @@ use proto::id::{ChannelId, TeamId, UserId};
 use serde_json::{Value, json};
 
 use super::fault::Fault;
-use super::hub::Membership;
 use super::store::{NewRoom, PersonRow, RoomRow};
 use super::text::{check_lines, tidy_name};
 use super::{Server, wire};
 use crate::ChatError;
-use crate::model::{Audience, ClientEvent, Notice, Room, RoomKind};
+use crate::model::{Audience, ChatNews, ClientEvent, Membership, Room, RoomKind};
 
 /// Most people in a group room, its maker included.
 const MAX_GROUP: usize = 8;
@@ -143,9 +142,9 @@ impl Server {
         self.room_row(id.as_str()).await
     }
 
-    /// Inserts a room and tells the hub who is in it.
+    /// Inserts a room and tells who is in it.
     async fn insert_room(&self, room: &NewRoom<'_>) -> Result<(), Fault> {
-        let _change = self.membership.write().await;
+        let _change = self.membership.lock().await;
         if let Err(error) = self.store.insert_room(room, self.now_ms()).await {
             error.into_duplicate()?;
             return Err(Fault::invalid(
@@ -154,8 +153,9 @@ impl Server {
             ));
         }
         for (person, _) in room.members {
-            self.hub.change_membership(person, |membership| {
-                membership.rooms.insert(room.id.clone());
+            self.tell(&ChatNews::JoinedRoom {
+                room: room.id.clone(),
+                user: (*person).clone(),
             });
         }
         Ok(())
@@ -261,7 +261,7 @@ impl Server {
         is_admin: bool,
     ) -> Result<(), Fault> {
         {
-            let _change = self.membership.write().await;
+            let _change = self.membership.lock().await;
             if !self
                 .store
                 .add_member(room, person, is_admin, self.now_ms())
@@ -269,8 +269,9 @@ impl Server {
             {
                 return Ok(());
             }
-            self.hub.change_membership(person, |membership| {
-                membership.rooms.insert(room.id.clone());
+            self.tell(&ChatNews::JoinedRoom {
+                room: room.id.clone(),
+                user: person.clone(),
             });
         }
         let team = room.team_id.as_ref().map_or("", TeamId::as_str);
@@ -287,23 +288,19 @@ impl Server {
         remover: &UserId,
     ) -> Result<(), Fault> {
         {
-            let _change = self.membership.write().await;
+            let _change = self.membership.lock().await;
             if !self.store.remove_member(&room.id, person).await? {
                 return Err(Fault::not_found("member", person.as_str()));
             }
-            self.hub.change_membership(person, |membership| {
-                membership.rooms.remove(&room.id);
+            self.tell(&ChatNews::LeftRoom {
+                room: room.id.clone(),
+                user: person.clone(),
             });
         }
         let data = json!({ "user_id": person.as_str(), "remover_id": remover.as_str() });
         self.emit("user_removed", data, to_room(&room.id));
         let data = json!({ "channel_id": room.id.as_str(), "remover_id": remover.as_str() });
         self.emit("user_removed", data, to_user(person));
-        self.notify(Notice::LeftRoom {
-            room: room.id.clone(),
-            user: person.clone(),
-        })
-        .await;
         Ok(())
     }
 
@@ -331,7 +328,7 @@ impl Server {
             audience,
         );
         if archive {
-            self.notify(Notice::RoomArchived { room: room.id }).await;
+            self.tell(&ChatNews::RoomArchived { room: room.id });
         }
         Ok(())
     }
@@ -362,7 +359,7 @@ impl Server {
         Ok(now)
     }
 
-    /// What a fresh socket needs to know of its person. Call with `membership` held for reading.
+    /// Where a person belongs.
     pub(super) async fn load_membership(&self, person: &UserId) -> Result<Membership, Fault> {
         let rooms = self.store.memberships_of(person).await?;
         let teams = self.store.team_memberships_of(person).await?;
@@ -381,11 +378,11 @@ impl Server {
     /// Sends an event; `data` is an object.
     pub(super) fn emit(&self, name: &str, data: Value, audience: Audience) {
         let data = wire::object(data);
-        self.hub.publish(&ClientEvent {
+        self.tell(&ChatNews::Event(ClientEvent {
             name: name.to_owned(),
             data,
             audience,
-        });
+        }));
     }
 }
 

@@ -5,35 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use proto::id::UserId;
 
-/// A person's status as the wire names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Status {
-    Online,
-    Away,
-    DoNotDisturb,
-    Offline,
-}
-
-impl Status {
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Online => "online",
-            Self::Away => "away",
-            Self::DoNotDisturb => "dnd",
-            Self::Offline => "offline",
-        }
-    }
-
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        match text {
-            "online" => Some(Self::Online),
-            "away" => Some(Self::Away),
-            "dnd" => Some(Self::DoNotDisturb),
-            "offline" => Some(Self::Offline),
-            _ => None,
-        }
-    }
-}
+use crate::model::Status;
 
 /// A person's status and where it comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use super::fault::Fault;
 use super::rooms::{check_names, to_user};
 use super::store::{NewRoom, PersonRow, TeamRow};
 use crate::ChatError;
-use crate::model::{Audience, Notice};
+use crate::model::{Audience, ChatNews};
 
 /// Rooms that every new team gets and every new member joins: name and shown name.
 const DEFAULT_ROOMS: [(&str, &str); 2] =
@@ -140,7 +140,7 @@ impl Server {
         is_admin: bool,
     ) -> Result<(), Fault> {
         {
-            let _change = self.membership.write().await;
+            let _change = self.membership.lock().await;
             if !self
                 .store
                 .add_team_member(team, person, is_admin, self.now_ms())
@@ -148,8 +148,9 @@ impl Server {
             {
                 return Ok(());
             }
-            self.hub.change_membership(person, |membership| {
-                membership.teams.insert(team.clone());
+            self.tell(&ChatNews::JoinedTeam {
+                team: team.clone(),
+                user: person.clone(),
             });
         }
         let data = json!({ "team_id": team.as_str(), "user_id": person.as_str() });
@@ -161,30 +162,26 @@ impl Server {
     }
 
     pub(super) async fn leave_team(&self, team: &TeamId, person: &UserId) -> Result<(), Fault> {
-        let left;
         {
-            let _change = self.membership.write().await;
-            left = self.store.remove_team_member(team, person).await?;
+            let _change = self.membership.lock().await;
+            let left = self.store.remove_team_member(team, person).await?;
             let data = json!({ "team_id": team.as_str(), "user_id": person.as_str() });
-            // before the hub forgets, so that the person hears of it too
+            // before the gateway forgets, so that the person hears of it too
             let audience = Audience {
                 team: Some(team.clone()),
                 ..Audience::default()
             };
             self.emit("leave_team", data, audience);
-            self.hub.change_membership(person, |membership| {
-                membership.teams.remove(team);
-                for room in &left {
-                    membership.rooms.remove(&room.id);
-                }
-            });
-        }
-        for room in left {
-            self.notify(Notice::LeftRoom {
-                room: room.id,
+            self.tell(&ChatNews::LeftTeam {
+                team: team.clone(),
                 user: person.clone(),
-            })
-            .await;
+            });
+            for room in left {
+                self.tell(&ChatNews::LeftRoom {
+                    room: room.id,
+                    user: person.clone(),
+                });
+            }
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use messaging::ChatBackend as _;
+use messaging::People as _;
 use proto::redact::Secret;
 use reqwest::Method;
 use serde_json::json;

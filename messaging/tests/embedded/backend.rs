@@ -1,19 +1,18 @@
 //! The verbs of `ChatBackend`, and what calls hear of the chat world.
 
-use messaging::ChatBackend as _;
+use std::sync::Arc;
+
+use async_trait::async_trait;
 use messaging::conformance::{self, World};
-use messaging::model::{ActionValue, ClientEvent, Notice, RoomKind};
-use proto::id::{ChannelId, ConnId, TeamId};
+use messaging::gateway::ClientHandler;
+use messaging::model::{ActionValue, ChatNews, ClientAction, ClientEvent, RoomKind};
+use messaging::news::Backlog;
+use messaging::{ChatBackend as _, People as _};
+use proto::id::{ChannelId, ConnId, TeamId, UserId};
 use serde_json::json;
+use tokio::sync::Semaphore;
 
-use crate::desk::{Desk, PATIENCE};
-
-async fn next(notices: &mut tokio::sync::mpsc::Receiver<Notice>) -> Notice {
-    tokio::time::timeout(PATIENCE, notices.recv())
-        .await
-        .expect("a notice comes")
-        .unwrap()
-}
+use crate::desk::{Desk, Heard, PATIENCE};
 
 #[tokio::test]
 async fn the_embedded_server_is_a_chat_backend() {
@@ -42,21 +41,16 @@ async fn the_embedded_server_is_a_chat_backend() {
 
 #[tokio::test]
 async fn calls_hear_of_clients_and_their_actions_in_order() {
-    let desk = Desk::open().await;
+    let (desk, mut ear) = Desk::open_heard().await;
     let anna = desk.person("anna").await;
-    let mut notices = desk.server.notices().unwrap();
-    assert!(
-        desk.server.notices().is_none(),
-        "the stream is handed out once"
-    );
     let mut socket = anna.socket().await;
     let connection = ConnId::parse(socket.hello().await).unwrap();
     let user = anna.user_id();
-    let connected = Notice::Connected {
+    let connected = Heard::Connected {
         connection: connection.clone(),
         user: user.clone(),
     };
-    assert_eq!(next(&mut notices).await, connected);
+    assert_eq!(ear.next().await, connected);
 
     socket
         .act(
@@ -68,7 +62,7 @@ async fn calls_hear_of_clients_and_their_actions_in_order() {
     socket
         .binary(b"\x83\xa6action\xa8custom_x\xa3seq\x02\xa4data\x81\xa4data\xc4\x02\x00\xff")
         .await;
-    let Notice::Action(join) = next(&mut notices).await else {
+    let Heard::Action(join) = ear.next().await else {
         panic!("an action")
     };
     assert_eq!(join.action, "custom_com.mattermost.calls_join");
@@ -77,7 +71,7 @@ async fn calls_hear_of_clients_and_their_actions_in_order() {
         (&connection, &user)
     );
     assert_eq!(join.data.fields["channelID"], ActionValue::Json(json!("c")));
-    let Notice::Action(sdp) = next(&mut notices).await else {
+    let Heard::Action(sdp) = ear.next().await else {
         panic!("an action")
     };
     assert_eq!(sdp.data.fields["data"], ActionValue::Bytes(vec![0, 255]));
@@ -92,34 +86,57 @@ async fn calls_hear_of_clients_and_their_actions_in_order() {
         }
     }
     socket.cut();
-    let gone = Notice::Disconnected { connection, user };
-    assert_eq!(next(&mut notices).await, gone);
+    let gone = Heard::Disconnected { connection, user };
+    assert_eq!(ear.next().await, gone);
+}
+
+/// Lets every action wait for a permit, except those of one person.
+#[derive(Debug)]
+struct Slow {
+    permits: Semaphore,
+    quick: Semaphore,
+}
+
+#[async_trait]
+impl ClientHandler for Slow {
+    async fn connected(&self, _: &ConnId, _: &UserId) {}
+
+    async fn action(&self, action: ClientAction) {
+        if action.action == "custom_quick" {
+            self.quick.add_permits(1);
+        } else {
+            self.permits.acquire().await.unwrap().forget();
+        }
+    }
+
+    async fn disconnected(&self, _: &ConnId, _: &UserId) {}
 }
 
 #[tokio::test]
-async fn a_slow_reader_of_notices_holds_up_only_the_client_that_floods_it() {
-    let desk = Desk::open().await;
-    let (_, anna, ben) = desk.three().await;
-    let mut notices = desk.server.notices().unwrap();
-    let mut flooder = anna.socket().await;
-    flooder.hello().await;
-    let flood = tokio::spawn(async move {
-        for _ in 0..3000 {
-            flooder.act("custom_flood", json!({})).await;
-        }
-        flooder
+async fn a_slow_handler_holds_up_only_the_client_whose_action_it_is() {
+    let handler = Arc::new(Slow {
+        permits: Semaphore::new(0),
+        quick: Semaphore::new(0),
     });
-    // Ben's requests and events do not wait for the notices that nobody takes
-    let mut actions = 0;
+    let desk = Desk::open_for(handler.clone(), |_| {}).await;
+    let (_, anna, ben) = desk.three().await;
+    let mut slow = anna.socket().await;
+    slow.hello().await;
+    slow.act("custom_slow", json!({})).await;
+    let held_up = slow.act("ping", json!({})).await;
+    let mut quick = ben.socket().await;
+    quick.hello().await;
+    quick.act("custom_quick", json!({})).await;
+    let done = tokio::time::timeout(PATIENCE, handler.quick.acquire()).await;
+    done.expect("Ben's action does not wait for Anna's")
+        .unwrap()
+        .forget();
+    // events still reach her, and her requests are answered once her action is done
     let room = ben.town_square().await;
     ben.say(&room, "still here").await;
-    while actions < 3000 {
-        if let Notice::Action(action) = next(&mut notices).await {
-            assert_eq!(action.action, "custom_flood");
-            actions += 1;
-        }
-    }
-    flood.await.unwrap().cut();
+    slow.event("posted").await;
+    handler.permits.add_permits(1);
+    assert_eq!(slow.reply(held_up).await["status"], "OK");
 }
 
 #[tokio::test]
@@ -138,7 +155,7 @@ async fn calls_can_speak_to_clients() {
         }
     };
     event.audience.connection = Some(ConnId::parse(connection.as_str()).unwrap());
-    desk.server.publish(event);
+    desk.gateway.publish(&event);
     let frame = socket.event("custom_com.mattermost.calls_join").await;
     assert_eq!(frame["data"]["connID"], connection);
     assert_eq!(frame["broadcast"]["connection_id"], connection);
@@ -155,7 +172,8 @@ async fn calls_hear_who_lost_a_room_or_a_login() {
         json!({ "user_id": ben.id }),
     )
     .await;
-    let mut notices = desk.server.notices().unwrap();
+    let news = Arc::new(Backlog::default());
+    desk.server.listen(news.clone());
     assert_eq!(
         anna.delete(&format!("/channels/{room}/members/{}", ben.id))
             .await
@@ -163,21 +181,18 @@ async fn calls_hear_who_lost_a_room_or_a_login() {
         200
     );
     let room_id = ChannelId::parse(room.as_str()).unwrap();
-    let left = Notice::LeftRoom {
+    let left = ChatNews::LeftRoom {
         room: room_id.clone(),
         user: ben.user_id(),
     };
-    assert_eq!(next(&mut notices).await, left);
+    assert_eq!(news.take(), Some(left));
     assert_eq!(admin.delete(&format!("/channels/{room}")).await.0, 200);
-    assert_eq!(
-        next(&mut notices).await,
-        Notice::RoomArchived { room: room_id }
-    );
+    assert_eq!(news.take(), Some(ChatNews::RoomArchived { room: room_id }));
     let login = desk.server.login(&ben.token).await.unwrap().unwrap();
     assert_eq!(ben.post("/users/logout", json!({})).await.0, 200);
-    let ended = Notice::LoginEnded {
+    let ended = ChatNews::LoginEnded {
         login_id: login.login_id,
         user: ben.user_id(),
     };
-    assert_eq!(next(&mut notices).await, ended);
+    assert_eq!(news.take(), Some(ended));
 }

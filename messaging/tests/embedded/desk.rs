@@ -5,13 +5,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use futures_util::{SinkExt as _, StreamExt as _};
 use messaging::embedded::{Config, NewAccount, Server};
-use proto::id::UserId;
+use messaging::gateway::{ClientHandler, Gateway};
+use messaging::model::ClientAction;
+use proto::id::{ConnId, UserId};
 use proto::redact::Secret;
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
@@ -24,6 +28,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// A running server. Its files go with `dir`.
 pub(crate) struct Desk {
     pub(crate) server: Arc<Server>,
+    pub(crate) gateway: Arc<Gateway>,
     pub(crate) address: SocketAddr,
     pub(crate) dir: PathBuf,
     task: JoinHandle<()>,
@@ -42,24 +47,50 @@ impl Desk {
     }
 
     pub(crate) async fn open_with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::open_for(Arc::new(()), change).await
+    }
+
+    /// A server whose clients' actions go to `handler`.
+    pub(crate) async fn open_for(
+        handler: Arc<dyn ClientHandler>,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let temp = tempfile::tempdir().unwrap();
-        let mut desk = Self::open_at(temp.path(), change).await;
+        let mut desk = Self::serve(temp.path(), handler, change).await;
         desk._temp = Some(temp);
         desk
     }
 
+    /// A server, and what its clients do.
+    pub(crate) async fn open_heard() -> (Self, Ear) {
+        let (sender, heard) = unbounded_channel();
+        let desk = Self::open_for(Arc::new(Mouth(sender)), |_| {}).await;
+        (desk, Ear(heard))
+    }
+
     pub(crate) async fn open_at(dir: &Path, change: impl FnOnce(&mut Config)) -> Self {
+        Self::serve(dir, Arc::new(()), change).await
+    }
+
+    async fn serve(
+        dir: &Path,
+        handler: Arc<dyn ClientHandler>,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let mut config = Config::new(dir);
         change(&mut config);
         let server = Server::open(config).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        let gateway = Gateway::new(server.clone(), server.gateway_config());
         let app = server
             .router()
+            .merge(gateway.router(handler))
             .into_make_service_with_connect_info::<SocketAddr>();
         let task = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
         Self {
             server,
+            gateway,
             address,
             dir: dir.to_owned(),
             task,
@@ -107,6 +138,46 @@ impl Desk {
         client.token = response.headers()["token"].to_str().unwrap().to_owned();
         client.id = text(&response.json::<Value>().await.unwrap()["id"]);
         client
+    }
+}
+
+/// What a handler was told.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Heard {
+    Connected { connection: ConnId, user: UserId },
+    Action(ClientAction),
+    Disconnected { connection: ConnId, user: UserId },
+}
+
+#[derive(Debug)]
+struct Mouth(UnboundedSender<Heard>);
+
+#[async_trait]
+impl ClientHandler for Mouth {
+    async fn connected(&self, connection: &ConnId, user: &UserId) {
+        let (connection, user) = (connection.clone(), user.clone());
+        drop(self.0.send(Heard::Connected { connection, user }));
+    }
+
+    async fn action(&self, action: ClientAction) {
+        drop(self.0.send(Heard::Action(action)));
+    }
+
+    async fn disconnected(&self, connection: &ConnId, user: &UserId) {
+        let (connection, user) = (connection.clone(), user.clone());
+        drop(self.0.send(Heard::Disconnected { connection, user }));
+    }
+}
+
+/// Hears what clients do.
+pub(crate) struct Ear(UnboundedReceiver<Heard>);
+
+impl Ear {
+    pub(crate) async fn next(&mut self) -> Heard {
+        tokio::time::timeout(PATIENCE, self.0.recv())
+            .await
+            .expect("something is heard in time")
+            .unwrap()
     }
 }
 

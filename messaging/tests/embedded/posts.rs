@@ -182,7 +182,7 @@ async fn events_leave_in_the_order_of_the_records() {
 
 #[tokio::test]
 async fn posts_of_calls_are_the_servers_alone() {
-    use messaging::ChatBackend as _;
+    use messaging::Posts as _;
     use messaging::model::NewPost;
     use proto::id::ChannelId;
 

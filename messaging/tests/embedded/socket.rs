@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use messaging::ChatBackend as _;
-use messaging::model::Notice;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::desk::{Client, Desk, Incoming, PATIENCE, Socket, text};
+use crate::desk::{Client, Desk, Heard, Incoming, Socket, text};
 
 fn without_token(client: &Client) -> Client {
     Client {
@@ -95,9 +93,8 @@ async fn pages_of_other_origins_cannot_connect() {
 
 #[tokio::test]
 async fn a_client_that_comes_back_gets_what_it_missed() {
-    let desk = Desk::open().await;
+    let (desk, mut ear) = Desk::open_heard().await;
     let (_, anna, ben) = desk.three().await;
-    let mut notices = desk.server.notices().unwrap();
     let room = anna.town_square().await;
     let mut socket = ben.socket().await;
     let connection = socket.hello().await;
@@ -106,15 +103,7 @@ async fn a_client_that_comes_back_gets_what_it_missed() {
     let seen = one["seq"].as_i64().unwrap();
     socket.cut();
     // the server must have noticed, or else it would still write to the dead socket
-    loop {
-        let notice = tokio::time::timeout(PATIENCE, notices.recv())
-            .await
-            .unwrap()
-            .unwrap();
-        if matches!(notice, Notice::Disconnected { .. }) {
-            break;
-        }
-    }
+    while !matches!(ear.next().await, Heard::Disconnected { .. }) {}
     anna.say(&room, "two").await;
     anna.say(&room, "three").await;
     let query = format!("?connection_id={connection}&sequence_number={}", seen + 1);
@@ -138,16 +127,12 @@ async fn a_client_that_comes_back_gets_what_it_missed() {
     // signalling sees the same connection come back, then its action
     let mut kinds = Vec::new();
     while kinds.len() < 2 {
-        match tokio::time::timeout(PATIENCE, notices.recv())
-            .await
-            .unwrap()
-            .unwrap()
-        {
-            Notice::Connected { connection: id, .. } => {
+        match ear.next().await {
+            Heard::Connected { connection: id, .. } => {
                 assert_eq!(id.as_str(), connection);
                 kinds.push("connected");
             }
-            Notice::Action(action) => {
+            Heard::Action(action) => {
                 assert_eq!(action.connection.as_str(), connection);
                 kinds.push("action");
             }
@@ -159,9 +144,8 @@ async fn a_client_that_comes_back_gets_what_it_missed() {
 
 #[tokio::test]
 async fn a_second_socket_takes_over_while_the_first_still_hangs() {
-    let desk = Desk::open().await;
+    let (desk, mut ear) = Desk::open_heard().await;
     let anna = desk.person("anna").await;
-    let mut notices = desk.server.notices().unwrap();
     let mut old = anna.socket().await;
     let connection = old.hello().await;
     let query = format!("?connection_id={connection}&sequence_number=1");
@@ -171,9 +155,9 @@ async fn a_second_socket_takes_over_while_the_first_still_hangs() {
     assert_eq!(new.reply(seq).await["status"], "OK");
     let mut seen = Vec::new();
     while seen.len() < 3 {
-        match notices.recv().await.unwrap() {
-            Notice::Connected { .. } => seen.push("connected"),
-            Notice::Disconnected { .. } => seen.push("disconnected"),
+        match ear.next().await {
+            Heard::Connected { .. } => seen.push("connected"),
+            Heard::Disconnected { .. } => seen.push("disconnected"),
             other => panic!("{other:?}"),
         }
     }

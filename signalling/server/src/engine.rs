@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use messaging::ChatBackend;
+use messaging::gateway::Gateway;
 use messaging::model::{Audience, ClientEvent, Person};
 use proto::id::{ChannelId, JobId, UserId};
 use proto::redact::Secret;
@@ -29,7 +30,7 @@ use crate::metrics::Metrics;
 use crate::store::{ChannelSwitch, Store};
 
 pub(crate) use chores::{read_gauges, run_chores};
-pub(crate) use notices::{run_media_news, run_notices};
+pub(crate) use notices::{Clients, run_chat_news, run_media_news};
 
 /// The account of the bot that records and transcribes.
 #[derive(Debug, Clone)]
@@ -43,6 +44,7 @@ pub(crate) struct Bot {
 pub(crate) struct Engine {
     calls: Mutex<Calls>,
     pub(crate) chat: Arc<dyn ChatBackend>,
+    pub(crate) gateway: Arc<Gateway>,
     pub(crate) store: Store,
     pub(crate) links: Links,
     pub(crate) jobs: Option<JobService>,
@@ -62,6 +64,7 @@ pub(crate) struct Engine {
 pub(crate) struct Parts {
     pub(crate) calls: Calls,
     pub(crate) chat: Arc<dyn ChatBackend>,
+    pub(crate) gateway: Arc<Gateway>,
     pub(crate) store: Store,
     pub(crate) links: Links,
     pub(crate) jobs: Option<JobService>,
@@ -88,6 +91,7 @@ impl Engine {
         Arc::new(Self {
             calls: Mutex::new(parts.calls),
             chat: parts.chat,
+            gateway: parts.gateway,
             store: parts.store,
             links: parts.links,
             jobs: parts.jobs,
@@ -194,7 +198,7 @@ impl Engine {
                 ..Audience::default()
             },
         };
-        self.chat.publish(ClientEvent {
+        self.gateway.publish(&ClientEvent {
             name,
             data,
             audience,

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use messaging::{ChatBackend, embedded};
+use messaging::gateway::Gateway;
+use messaging::news::Backlog;
+use messaging::{ChatBackend, People as _, embedded};
 use proto::id::{CallId, SessionId, new_id};
 use proto::redact::Secret;
 use signalling_core::{Calls, Features, MediaHost, RestoredCall};
@@ -40,6 +42,7 @@ const BOT_NAME: &str = "Calls";
 pub struct Running {
     http_addr: SocketAddr,
     chat: Arc<embedded::Server>,
+    gateway: Arc<Gateway>,
     engine: Arc<Engine>,
     tasks: Vec<JoinHandle<()>>,
     server: JoinHandle<std::io::Result<()>>,
@@ -78,6 +81,7 @@ impl Running {
         }
         let _ = self.stop.send(());
         self.engine.links.stop();
+        self.gateway.close();
         self.chat.close().await;
         if tokio::time::timeout(STOP_LIMIT, self.server).await.is_err() {
             tracing::warn!("requests were cut off");
@@ -139,9 +143,13 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let calls = take_over(&config, &bot, &links, restored);
     let switches = store.switches().await?;
     let backend: Arc<dyn ChatBackend> = chat.clone();
+    let chat_news = Arc::new(Backlog::default());
+    backend.listen(chat_news.clone());
+    let gateway = Gateway::new(backend.clone(), chat.gateway_config());
     let parts = Parts {
         calls,
         chat: backend,
+        gateway: gateway.clone(),
         store,
         links,
         jobs,
@@ -151,19 +159,19 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         switches,
     };
     let engine = Engine::new(parts);
-    let mut tasks = vec![
+    let tasks = vec![
         tokio::spawn(engine::run_media_news(engine.clone(), heard)),
         tokio::spawn(engine::run_chores(engine.clone())),
         tokio::spawn(announce_runners(engine.clone())),
+        tokio::spawn(engine::run_chat_news(engine.clone(), chat_news)),
     ];
-    if let Some(notices) = chat.notices() {
-        tasks.push(tokio::spawn(engine::run_notices(engine.clone(), notices)));
-    }
     // Whatever the restored calls ask for at once.
     engine.turn(|_, _| ()).await;
     wait_for_media(&engine).await;
     let (stop, stopped) = oneshot::channel::<()>();
-    let router = http::router(engine.clone(), chat.router());
+    let clients = Arc::new(engine::Clients(engine.clone()));
+    let chat_routes = chat.router().merge(gateway.router(clients));
+    let router = http::router(engine.clone(), chat_routes);
     let served = axum::serve(
         listener,
         router.into_make_service_with_connect_info::<SocketAddr>(),
@@ -176,6 +184,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     Ok(Running {
         http_addr,
         chat,
+        gateway,
         engine,
         tasks,
         server,

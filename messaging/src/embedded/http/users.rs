@@ -18,10 +18,9 @@ use super::{Answer, Auth, Body, MaybeAuth, Params, Place, State, check_lookups, 
 use crate::credentials::{CSRF_COOKIE, TOKEN_COOKIE, USER_COOKIE, csrf_token};
 use crate::embedded::accounts::NewAccount;
 use crate::embedded::fault::Fault;
-use crate::embedded::status::Status;
 use crate::embedded::store::{PersonFilter, PersonRow};
 use crate::embedded::{Server, portrait, wire};
-use crate::model::RoomRight;
+use crate::model::{RoomRight, Status};
 
 pub(super) fn routes() -> Router<Arc<Server>> {
     Router::new()
@@ -296,7 +295,7 @@ async fn typing(
         return Err(Fault::forbidden("nobody types for somebody else"));
     }
     state
-        .tell_typing(&auth.0, &body.channel_id, &body.parent_id, None)
+        .tell_typing(&auth.0, &body.channel_id, &body.parent_id)
         .await?;
     Ok(StatusCode::OK)
 }

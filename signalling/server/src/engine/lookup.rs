@@ -30,7 +30,7 @@ impl Engine {
     pub(super) async fn join_request(
         self: &Arc<Self>,
         connection: ConnId,
-        login: Login,
+        login: Arc<Login>,
         ask: Join,
     ) -> JoinRequest {
         let (person, channel) = (&login.person, &ask.channel);
@@ -49,7 +49,7 @@ impl Engine {
         };
         JoinRequest {
             connection,
-            login: login.login_id,
+            login: login.login_id.clone(),
             user: login.person.id.clone(),
             name: shown_name(&login.person),
             ask,

@@ -2,26 +2,45 @@
 
 use std::sync::Arc;
 
-use messaging::model::{ActionData, ActionValue, ClientAction, Notice, RoomRight};
+use async_trait::async_trait;
+use messaging::gateway::ClientHandler;
+use messaging::model::{ActionData, ActionValue, ChatNews, ClientAction, RoomRight};
+use messaging::news::Backlog;
 use proto::calls::action::Action;
 use proto::calls::{Field, Fields, NAME_PREFIX};
+use proto::id::{ConnId, UserId};
 use signalling_core::Input;
 use tokio::sync::mpsc;
 
 use super::Engine;
 use crate::links::MediaNews;
 
-/// Runs until the chat world ends.
-pub(crate) async fn run_notices(engine: Arc<Engine>, mut notices: mpsc::Receiver<Notice>) {
-    while let Some(notice) = notices.recv().await {
-        match notice {
-            Notice::Action(action) => handle_action(&engine, action).await,
-            Notice::Connected { .. } => engine.metrics.connections.inc(),
-            Notice::Disconnected { connection, .. } => {
-                engine.metrics.connections.dec();
-                engine.input(Input::Disconnected { connection }).await;
-            }
-            Notice::LeftRoom { room, user } => {
+/// The clients' side of calls: each client's actions in order, different clients side by side.
+#[derive(Debug)]
+pub(crate) struct Clients(pub(crate) Arc<Engine>);
+
+#[async_trait]
+impl ClientHandler for Clients {
+    async fn connected(&self, _: &ConnId, _: &UserId) {
+        self.0.metrics.connections.inc();
+    }
+
+    async fn action(&self, action: ClientAction) {
+        handle_action(&self.0, action).await;
+    }
+
+    async fn disconnected(&self, connection: &ConnId, _: &UserId) {
+        self.0.metrics.connections.dec();
+        let connection = connection.clone();
+        self.0.input(Input::Disconnected { connection }).await;
+    }
+}
+
+/// Runs for ever: what the chat world reports, one after the other.
+pub(crate) async fn run_chat_news(engine: Arc<Engine>, news: Arc<Backlog>) {
+    loop {
+        match news.next().await {
+            ChatNews::LeftRoom { room, user } => {
                 if !engine.may(&user, &room, RoomRight::Read).await {
                     engine
                         .input(Input::LeftRoom {
@@ -31,12 +50,16 @@ pub(crate) async fn run_notices(engine: Arc<Engine>, mut notices: mpsc::Receiver
                         .await;
                 }
             }
-            Notice::RoomArchived { room } => {
+            ChatNews::RoomArchived { room } => {
                 engine.input(Input::RoomArchived { channel: room }).await;
             }
-            Notice::LoginEnded { login_id, .. } => {
+            ChatNews::LoginEnded { login_id, .. } => {
                 engine.input(Input::LoginEnded { login: login_id }).await;
             }
+            ChatNews::JoinedRoom { .. }
+            | ChatNews::JoinedTeam { .. }
+            | ChatNews::LeftTeam { .. }
+            | ChatNews::Event(_) => {}
         }
     }
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use messaging::ChatBackend as _;
+use messaging::People as _;
 use messaging::embedded::{NewAccount, Server};
 use messaging::model::RoomKind;
 use proto::id::{ChannelId, UserId};

@@ -1,17 +1,15 @@
 //! The actions of the chat itself: pings, typing, statuses. Everything else goes to calls.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use axum::extract::ws::Utf8Bytes;
-use proto::id::ConnId;
-use serde_json::{Map, Value, json};
+use proto::id::{ChannelId, ConnId, UserId};
+use serde_json::{Value, json};
 
-use super::Request;
-use crate::embedded::accounts::Caller;
-use crate::embedded::fault::Fault;
-use crate::embedded::status::Status;
-use crate::embedded::{Server, wall_ms, wire};
-use crate::model::{ActionData, ActionValue, Audience, RoomRight};
+use super::Gateway;
+use super::frame::Request;
+use super::refusal::Refusal;
+use crate::model::{ActionData, ActionValue, Audience, ClientEvent, Login, RoomRight, Status};
 
 /// Core actions a client may send at once, and per second in the long run.
 const BURST: f64 = 100.0;
@@ -46,35 +44,36 @@ impl Budget {
     }
 }
 
-impl Server {
+impl Gateway {
     /// Carries out an action of the chat. `None`: there is nothing to answer.
     pub(super) async fn carry_out(
         &self,
-        caller: &Caller,
+        login: &Login,
         connection: &ConnId,
         request: Request,
         budget: &mut Budget,
-    ) -> Result<Option<Value>, Fault> {
+    ) -> Result<Option<Value>, Refusal> {
         if request.action.is_empty() {
-            return Err(Fault::invalid(
+            return Err(Refusal::invalid(
                 "api.web_socket_router.no_action.app_error",
                 "a request needs an `action`",
             ));
         }
         if request.seq <= 0 {
-            return Err(Fault::invalid(
+            return Err(Refusal::invalid(
                 "api.web_socket_router.bad_seq.app_error",
                 "a request needs a `seq` above 0",
             ));
         }
         if !budget.spend(Instant::now()) {
-            return Err(Fault::too_many(
+            return Err(Refusal::too_many(
                 "too many requests on this connection: slow down",
             ));
         }
+        let user = &login.person.id;
         match request.action.as_str() {
             "ping" => Ok(Some(json!({
-                "text": "pong", "version": wire::API_VERSION, "server_time": wall_ms(),
+                "text": "pong", "version": self.config.api_version, "server_time": wall_ms(),
                 "node_id": "",
             }))),
             // signed in already
@@ -83,27 +82,26 @@ impl Server {
             "user_typing" => {
                 let room = text_field(&request.data, "channel_id").unwrap_or_default();
                 let parent = text_field(&request.data, "parent_id").unwrap_or_default();
-                self.tell_typing(caller, room, parent, Some(connection))
-                    .await?;
+                self.tell_typing(user, room, parent, connection).await?;
                 Ok(Some(json!({})))
             }
             "user_update_active_status" => {
                 let active = request.data.fields.get("user_is_active");
                 let active = active == Some(&ActionValue::Json(Value::Bool(true)));
                 let status = if active { Status::Online } else { Status::Away };
-                self.show_status(&caller.person.id, status);
+                self.backend.observe_status(user, status).await?;
                 Ok(Some(json!({})))
             }
-            "get_statuses" => Ok(Some(self.statuses_named([caller.person.id.as_str()]))),
+            "get_statuses" => Ok(Some(self.statuses_named([user.as_str()]).await?)),
             "get_statuses_by_ids" => {
                 let ids = match request.data.fields.get("user_ids") {
                     Some(ActionValue::Json(Value::Array(ids))) => ids.as_slice(),
                     Some(ActionValue::Json(_) | ActionValue::Bytes(_)) | None => &[],
                 };
                 let ids = ids.iter().filter_map(Value::as_str).take(MAX_STATUSES);
-                Ok(Some(self.statuses_named(ids)))
+                Ok(Some(self.statuses_named(ids).await?))
             }
-            action => Err(Fault::invalid(
+            action => Err(Refusal::invalid(
                 "api.web_socket_router.bad_action.app_error",
                 format!("there is no action `{}`", action.escape_default()),
             )),
@@ -111,37 +109,65 @@ impl Server {
     }
 
     /// Tells the others in a room that somebody is writing.
-    pub(in crate::embedded) async fn tell_typing(
+    async fn tell_typing(
         &self,
-        caller: &Caller,
+        user: &UserId,
         room: &str,
         parent: &str,
-        from: Option<&ConnId>,
-    ) -> Result<(), Fault> {
-        let access = self
-            .room_for(room, &caller.person, RoomRight::CreatePost)
-            .await?;
+        from: &ConnId,
+    ) -> Result<(), Refusal> {
+        let missing = || Refusal::not_found("room", room);
+        let id = ChannelId::parse(room).map_err(|_| missing())?;
+        if !self.backend.may(user, &id, RoomRight::CreatePost).await? {
+            return Err(if self.backend.may(user, &id, RoomRight::Read).await? {
+                Refusal::forbidden(
+                    "you may not write in this room: join it first, unless it is archived",
+                )
+            } else {
+                missing()
+            });
+        }
         let audience = Audience {
-            room: Some(access.room.id),
-            omit_users: vec![caller.person.id.clone()],
-            omit_connection: from.cloned(),
+            room: Some(id),
+            omit_users: vec![user.clone()],
+            omit_connection: Some(from.clone()),
             ..Audience::default()
         };
-        let data = json!({ "parent_id": parent, "user_id": caller.person.id.as_str() });
-        self.emit("typing", data, audience);
+        let data = [("parent_id", parent), ("user_id", user.as_str())];
+        self.publish(&ClientEvent {
+            name: "typing".to_owned(),
+            data: data
+                .map(|(key, value)| (key.to_owned(), value.into()))
+                .into_iter()
+                .collect(),
+            audience,
+        });
         Ok(())
     }
 
-    fn statuses_named<'a>(&self, ids: impl IntoIterator<Item = &'a str>) -> Value {
-        let mut statuses = Map::new();
-        for id in ids {
-            if let Ok(person) = proto::id::UserId::parse(id) {
-                let status = self.statuses.of(&person).status.as_str();
-                statuses.insert(id.to_owned(), status.into());
-            }
-        }
-        Value::Object(statuses)
+    async fn statuses_named<'a>(
+        &self,
+        ids: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Value, Refusal> {
+        let ids: Vec<UserId> = ids
+            .into_iter()
+            .filter_map(|id| UserId::parse(id).ok())
+            .collect();
+        let statuses = self.backend.statuses(&ids).await?;
+        let named = ids.iter().zip(statuses);
+        Ok(Value::Object(
+            named
+                .map(|(id, status)| (id.as_str().to_owned(), status.as_str().into()))
+                .collect(),
+        ))
     }
+}
+
+fn wall_ms() -> i64 {
+    let since_epoch = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// A text in the data of an action.
@@ -162,8 +188,8 @@ pub(super) fn done(seq: i64, data: Option<Value>) -> Utf8Bytes {
 }
 
 /// The reply to a request that was refused.
-pub(super) fn failed(seq: i64, fault: &Fault) -> Utf8Bytes {
-    json!({ "status": "FAIL", "seq_reply": seq, "error": fault.body() })
+pub(super) fn failed(seq: i64, refusal: &Refusal) -> Utf8Bytes {
+    json!({ "status": "FAIL", "seq_reply": seq, "error": refusal.body() })
         .to_string()
         .into()
 }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
 use super::{REPLAY_RING, SEND_QUEUE, Shared};
+use crate::gateway::seat::Floor;
 use crate::model::ClientEvent;
 
 /// An event serialised once, up to the number that differs per connection.
@@ -53,6 +54,7 @@ impl Template {
 pub(super) struct Connection {
     user: UserId,
     login_id: String,
+    floor: Floor,
     generation: u64,
     next_seq: u64,
     /// The last events with their numbers, oldest first.
@@ -69,6 +71,7 @@ impl Connection {
         Self {
             user,
             login_id: String::new(),
+            floor: Floor::default(),
             generation: 0,
             next_seq: 0,
             ring: VecDeque::new(),
@@ -84,6 +87,10 @@ impl Connection {
 
     pub(super) fn login_id(&self) -> &str {
         &self.login_id
+    }
+
+    pub(super) fn floor(&self) -> Floor {
+        self.floor.clone()
     }
 
     pub(super) fn generation(&self) -> u64 {

@@ -16,10 +16,11 @@ use std::time::{Duration, Instant};
 
 use axum::extract::ws::Utf8Bytes;
 use proto::id::{ChannelId, ConnId, TeamId, UserId};
-use serde_json::json;
 use tokio::sync::mpsc;
 
-use crate::model::{Audience, ClientEvent};
+use super::seat::Floor;
+use crate::model::{Audience, ChatNews, ClientEvent, Membership};
+use crate::news::NewsListener;
 use connection::{Connection, Template};
 
 /// Frames that may wait for one client; a client that is further behind loses its socket.
@@ -30,13 +31,6 @@ pub(super) const REPLAY_RING: usize = 128;
 pub(super) const RESUME_WINDOW: Duration = Duration::from_secs(300);
 /// Connections of one person, attached or kept. The oldest kept one makes room for a new one.
 const MAX_CONNECTIONS_PER_PERSON: usize = 256;
-
-/// Where somebody belongs: decides about events for rooms and teams.
-#[derive(Debug, Default, Clone)]
-pub(super) struct Membership {
-    pub(super) rooms: HashSet<ChannelId>,
-    pub(super) teams: HashSet<TeamId>,
-}
 
 /// Where a client left off.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,8 +48,8 @@ pub(super) struct Attached {
     /// Frames that go out before anything from `queue`.
     pub(super) backlog: Vec<Utf8Bytes>,
     pub(super) queue: mpsc::Receiver<Utf8Bytes>,
-    /// An older socket of this connection was still there and has been cut off.
-    pub(super) replaced: bool,
+    /// Held by the socket that speaks for the connection towards the handler.
+    pub(super) floor: Floor,
     pub(super) first_of_person: bool,
 }
 
@@ -83,6 +77,76 @@ struct State {
 struct PersonEntry {
     membership: Membership,
     connections: HashSet<ConnId>,
+    /// Sockets whose membership is being read just now.
+    entering: usize,
+    /// What was heard meanwhile, and how it is now: newer than what they read.
+    heard: HashMap<Place, bool>,
+}
+
+impl PersonEntry {
+    fn is_idle(&self) -> bool {
+        self.connections.is_empty() && self.entering == 0
+    }
+
+    fn change(&mut self, place: &Place, is_in: bool) {
+        place.set(&mut self.membership, is_in);
+        if self.entering > 0 {
+            self.heard.insert(place.clone(), is_in);
+        }
+    }
+}
+
+/// Where somebody may be a member.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Place {
+    Room(ChannelId),
+    Team(TeamId),
+}
+
+impl Place {
+    fn set(&self, membership: &mut Membership, is_in: bool) {
+        match (self, is_in) {
+            (Self::Room(room), true) => membership.rooms.insert(room.clone()),
+            (Self::Room(room), false) => membership.rooms.remove(room),
+            (Self::Team(team), true) => membership.teams.insert(team.clone()),
+            (Self::Team(team), false) => membership.teams.remove(team),
+        };
+    }
+}
+
+/// A socket whose membership is being read: no change that is heard meanwhile is lost.
+#[derive(Debug)]
+pub(super) struct Entry<'a> {
+    hub: &'a Hub,
+    user: &'a UserId,
+}
+
+impl Entry<'_> {
+    /// Gives the socket its connection: the one it asks for, or a fresh one that begins with
+    /// `hello`. `None` when the person has too many.
+    pub(super) fn attach(
+        self,
+        login_id: &str,
+        membership: Membership,
+        resume: Option<Resume>,
+    ) -> Option<Attached> {
+        self.hub.attach(self.user, login_id, membership, resume)
+    }
+}
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        let mut state = self.hub.state();
+        if let Some(person) = state.persons.get_mut(self.user) {
+            person.entering -= 1;
+            if person.entering == 0 {
+                person.heard = HashMap::new();
+            }
+            if person.is_idle() {
+                state.persons.remove(self.user);
+            }
+        }
+    }
 }
 
 impl Hub {
@@ -138,15 +202,26 @@ impl Hub {
         }
     }
 
-    /// Gives a socket its connection: the one it asks for, or a fresh one that begins with `hello`.
-    pub(super) fn attach(
+    /// Notes that somebody's membership is about to be read for a socket.
+    pub(super) fn enter<'a>(&'a self, user: &'a UserId) -> Entry<'a> {
+        let mut state = self.state();
+        state.persons.entry(user.clone()).or_default().entering += 1;
+        Entry { hub: self, user }
+    }
+
+    fn attach(
         &self,
         user: &UserId,
         login_id: &str,
-        membership: Membership,
+        mut membership: Membership,
         resume: Option<Resume>,
     ) -> Option<Attached> {
         let mut state = self.state();
+        let person = state.persons.entry(user.clone()).or_default();
+        for (place, is_in) in &person.heard {
+            place.set(&mut membership, *is_in);
+        }
+        person.membership = membership;
         state.generations += 1;
         let generation = state.generations;
         let (sender, queue) = mpsc::channel(SEND_QUEUE);
@@ -158,13 +233,12 @@ impl Hub {
             let replaced = connection.has_socket();
             if let Some(backlog) = connection.replay_from(resume.next_seq) {
                 connection.attach(generation, sender, login_id);
-                state.persons.entry(user.clone()).or_default().membership = membership;
                 return Some(Attached {
+                    floor: connection.floor(),
                     connection: resume.connection,
                     generation,
                     backlog,
                     queue,
-                    replaced,
                     first_of_person,
                 });
             }
@@ -181,25 +255,31 @@ impl Hub {
         let mut connection = Connection::new(user.clone());
         connection.attach(generation, sender, login_id);
         connection.send(&Template::new(&self.hello(&id, user)));
+        let floor = connection.floor();
         state.connections.insert(id.clone(), connection);
         let person = state.persons.entry(user.clone()).or_default();
-        person.membership = membership;
         person.connections.insert(id.clone());
         Some(Attached {
+            floor,
             connection: id,
             generation,
             backlog: Vec::new(),
             queue,
-            replaced: false,
             first_of_person,
         })
     }
 
     fn hello(&self, id: &ConnId, user: &UserId) -> ClientEvent {
-        let data = json!({ "connection_id": id.as_str(), "server_version": self.server_version });
+        let data = [
+            ("connection_id", id.as_str()),
+            ("server_version", self.server_version.as_str()),
+        ];
         ClientEvent {
             name: "hello".to_owned(),
-            data: super::wire::object(data),
+            data: data
+                .map(|(key, value)| (key.to_owned(), value.into()))
+                .into_iter()
+                .collect(),
             audience: Audience {
                 user: Some(user.clone()),
                 ..Audience::default()
@@ -270,16 +350,39 @@ impl Hub {
     }
 
     /// Applies a change of membership, if the person has any connection.
-    pub(super) fn change_membership(&self, user: &UserId, change: impl FnOnce(&mut Membership)) {
+    fn change_membership(&self, user: &UserId, place: &Place, is_in: bool) {
         if let Some(person) = self.state().persons.get_mut(user) {
-            change(&mut person.membership);
+            person.change(place, is_in);
         }
     }
 
     /// Whether the person has a live socket.
-    #[cfg(test)]
-    fn is_online(&self, user: &UserId) -> bool {
+    pub(super) fn is_online(&self, user: &UserId) -> bool {
         self.state().has_socket(user)
+    }
+}
+
+impl NewsListener for Hub {
+    fn hear(&self, news: &ChatNews) {
+        let room = |room: &ChannelId| Place::Room(room.clone());
+        let team = |team: &TeamId| Place::Team(team.clone());
+        match news {
+            ChatNews::JoinedRoom { room: id, user } => {
+                self.change_membership(user, &room(id), true);
+            }
+            ChatNews::LeftRoom { room: id, user } => {
+                self.change_membership(user, &room(id), false);
+            }
+            ChatNews::JoinedTeam { team: id, user } => {
+                self.change_membership(user, &team(id), true);
+            }
+            ChatNews::LeftTeam { team: id, user } => {
+                self.change_membership(user, &team(id), false);
+            }
+            ChatNews::LoginEnded { login_id, .. } => self.end_login(login_id),
+            ChatNews::RoomArchived { .. } => {}
+            ChatNews::Event(event) => self.publish(event),
+        }
     }
 }
 
@@ -299,7 +402,7 @@ impl State {
         };
         if let Some(person) = self.persons.get_mut(connection.user()) {
             person.connections.remove(id);
-            if person.connections.is_empty() {
+            if person.is_idle() {
                 self.persons.remove(connection.user());
             }
         }

@@ -1,37 +1,35 @@
 //! One client's WebSocket: signing in, frames in both directions, the end.
 //!
-//! A reader and a writer share one task. The reader may wait for calls to take an action: then
+//! A reader and a writer share one task. The reader waits while the handler takes an action: then
 //! only this client waits. The writer sends what the hub has queued, replies, and pings.
 //! Not here: which events a client gets (`hub`), what an action of calls means (signalling).
+//! Invariant: an action that the handler has begun is never cut off by the end of its socket.
 
-mod actions;
-mod frame;
-
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use futures_util::stream::{SplitSink, SplitStream};
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use proto::id::ConnId;
 use serde::Deserialize;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval_at, timeout};
 
-use super::Server;
-use super::accounts::Caller;
-use super::fault::Fault;
-use super::hub::{Attached, Resume};
-use super::rooms::to_user;
-use super::status::Status;
-use super::{wire, ws::actions::Budget};
+use super::actions::{self, Budget};
+use super::frame::{self, Request};
+use super::hub::Resume;
+use super::refusal::Refusal;
+use super::seat::Seat;
+use super::{ClientHandler, Gateway};
+use crate::ChatError;
 use crate::credentials::Credential;
-use crate::model::{ClientAction, Notice};
-
-use frame::Request;
+use crate::model::{ClientAction, Login};
 
 /// Largest message accepted: the reason why session descriptions travel compressed.
 const MAX_MESSAGE_BYTES: usize = 8 * 1024;
@@ -118,31 +116,43 @@ const TROUBLE: Farewell = Farewell {
     reason: "the server has a problem",
 };
 
+/// What the WebSocket's route needs.
+#[derive(Debug, Clone)]
+pub(super) struct Door {
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) handler: Arc<dyn ClientHandler>,
+}
+
 /// `GET /api/v4/websocket`
 pub(super) async fn upgrade(
-    State(server): State<Arc<Server>>,
+    State(door): State<Door>,
     Query(query): Query<Upgrade>,
     headers: HeaderMap,
     ws: WebSocketUpgrade,
-) -> Result<Response, Fault> {
-    if !server.accepts_origin(&headers) {
-        return Err(Fault::forbidden(
+) -> Result<Response, Refusal> {
+    if !door.gateway.accepts_origin(&headers) {
+        return Err(Refusal::forbidden(
             "pages of this origin may not connect: add it to `allowed_origins`",
         ));
     }
-    let caller = match Credential::from_headers(&headers) {
-        Some(credential) => server.authenticate(credential.token()).await?,
+    let login = match Credential::from_headers(&headers) {
+        Some(credential) => door.gateway.backend.login(credential.token()).await?,
         None => None,
     };
+    let version = HeaderValue::from_str(&door.gateway.config.server_version);
     let ws = ws
         .max_message_size(MAX_MESSAGE_BYTES)
         .max_frame_size(MAX_MESSAGE_BYTES);
-    Ok(ws.on_upgrade(move |socket| async move {
-        Box::pin(serve(server, socket, caller, query)).await;
-    }))
+    let mut response = ws.on_upgrade(move |socket| async move {
+        Box::pin(serve(door, socket, login, query)).await;
+    });
+    if let Ok(version) = version {
+        response.headers_mut().insert("x-version-id", version);
+    }
+    Ok(response)
 }
 
-impl Server {
+impl Gateway {
     /// Whether the page that opens a socket is one of ours. Programs send no origin.
     fn accepts_origin(&self, headers: &HeaderMap) -> bool {
         let Some(origin) = headers.get(header::ORIGIN) else {
@@ -169,37 +179,47 @@ impl Server {
     }
 }
 
-async fn serve(server: Arc<Server>, mut socket: WebSocket, caller: Option<Caller>, query: Upgrade) {
+async fn serve(door: Door, mut socket: WebSocket, login: Option<Login>, query: Upgrade) {
     let farewell = match query.resume() {
         Err(()) => BAD_RESUME,
-        Ok(resume) => match signed_in(&server, &mut socket, caller).await {
-            Ok(caller) => converse(&server, &mut socket, &caller, resume).await,
+        Ok(resume) => match signed_in(&door.gateway, &mut socket, login).await {
+            Ok(login) => match attach(door, login, resume).await {
+                Ok(attached) => return converse(&mut socket, attached).await,
+                Err(farewell) => farewell,
+            },
             Err(farewell) => farewell,
         },
     };
+    say(&mut socket, farewell).await;
+}
+
+/// The client may be gone: then there is nobody to say farewell to.
+async fn say(
+    socket: &mut (impl futures_util::Sink<Message, Error = axum::Error> + Unpin),
+    farewell: Farewell,
+) {
     let close = CloseFrame {
         code: farewell.code,
         reason: farewell.reason.into(),
     };
-    // the client may be gone: then there is nobody to say farewell to
     drop(timeout(WRITE_DEADLINE, socket.send(Message::Close(Some(close)))).await);
 }
 
 /// Waits for the challenge when neither cookie nor header said who this is.
 async fn signed_in(
-    server: &Server,
+    gateway: &Gateway,
     socket: &mut WebSocket,
-    caller: Option<Caller>,
-) -> Result<Caller, Farewell> {
-    if let Some(caller) = caller {
-        return Ok(caller);
+    login: Option<Login>,
+) -> Result<Login, Farewell> {
+    if let Some(login) = login {
+        return Ok(login);
     }
-    timeout(AUTH_DEADLINE, challenge(server, socket))
+    timeout(AUTH_DEADLINE, challenge(gateway, socket))
         .await
         .unwrap_or(Err(NOT_SIGNED_IN))
 }
 
-async fn challenge(server: &Server, socket: &mut WebSocket) -> Result<Caller, Farewell> {
+async fn challenge(gateway: &Gateway, socket: &mut WebSocket) -> Result<Login, Farewell> {
     loop {
         let request = match socket.recv().await {
             None => return Err(GONE),
@@ -210,22 +230,28 @@ async fn challenge(server: &Server, socket: &mut WebSocket) -> Result<Caller, Fa
             },
         };
         if request.action != "authentication_challenge" {
-            let reply = actions::failed(request.seq, &Fault::unauthenticated());
+            let reply = actions::failed(request.seq, &Refusal::unauthenticated());
             socket.send(Message::Text(reply)).await.map_err(|_| GONE)?;
             continue;
         }
         let token = actions::text_field(&request.data, "token").unwrap_or_default();
-        let caller = server.authenticate(token).await.map_err(|fault| {
-            tracing::warn!(?fault, "a socket could not be signed in");
-            TROUBLE
-        })?;
-        let Some(caller) = caller else {
+        let login = gateway
+            .backend
+            .login(token)
+            .await
+            .map_err(|error| trouble(&error, "a socket could not be signed in"))?;
+        let Some(login) = login else {
             return Err(NOT_SIGNED_IN);
         };
         let reply = actions::done(request.seq, None);
         socket.send(Message::Text(reply)).await.map_err(|_| GONE)?;
-        return Ok(caller);
+        return Ok(login);
     }
+}
+
+fn trouble(error: &ChatError, what: &'static str) -> Farewell {
+    tracing::warn!(error = error as &dyn std::error::Error, "{what}");
+    TROUBLE
 }
 
 /// Reads a message; `None` for control frames.
@@ -245,85 +271,85 @@ fn decode(message: &Message) -> Result<Option<Request>, Farewell> {
     }
 }
 
-/// Serves a signed-in socket until one side ends it.
-async fn converse(
-    server: &Server,
-    socket: &mut WebSocket,
-    caller: &Caller,
+/// A signed-in socket's place, and what goes out on it.
+struct Conversation {
+    seat: Seat,
+    login: Arc<Login>,
+    backlog: Vec<Utf8Bytes>,
+    queue: mpsc::Receiver<Utf8Bytes>,
+    first_of_person: bool,
+}
+
+/// Gives a signed-in socket its connection.
+async fn attach(
+    door: Door,
+    login: Login,
     resume: Option<Resume>,
-) -> Farewell {
-    let attached = {
-        let _no_change = server.membership.read().await;
-        match server.load_membership(&caller.person.id).await {
-            Ok(membership) => {
-                server
-                    .hub
-                    .attach(&caller.person.id, &caller.login_id, membership, resume)
-            }
-            Err(fault) => {
-                tracing::warn!(?fault, "a socket could not be attached");
-                return TROUBLE;
-            }
-        }
-    };
-    let Some(attached) = attached else {
-        return TOO_MANY;
-    };
-    let connection = attached.connection.clone();
-    let generation = attached.generation;
-    let user = caller.person.id.clone();
-    if attached.replaced {
-        // the older task finds itself replaced and keeps silent
-        let (connection, user) = (connection.clone(), user.clone());
-        server
-            .notify(Notice::Disconnected { connection, user })
-            .await;
+) -> Result<Conversation, Farewell> {
+    let Door { gateway, handler } = door;
+    let user = login.person.id.clone();
+    let entry = gateway.hub.enter(&user);
+    let membership = gateway
+        .backend
+        .membership(&user)
+        .await
+        .map_err(|error| trouble(&error, "a socket could not be attached"))?;
+    let attached = entry
+        .attach(&login.login_id, membership, resume)
+        .ok_or(TOO_MANY)?;
+    let place = (attached.connection, attached.generation);
+    let seat = Seat::new(gateway.clone(), handler, place, user, attached.floor);
+    // a login that ended before the hub knew this socket would have been ended without it
+    let is_live = gateway.backend.login_is_live(&login.login_id).await;
+    if !is_live.map_err(|error| trouble(&error, "a login could not be looked up"))? {
+        gateway.hub.end_login(&login.login_id);
+        return Err(NOT_SIGNED_IN);
     }
-    let notice = Notice::Connected {
-        connection: connection.clone(),
-        user: user.clone(),
-    };
-    server.notify(notice).await;
-    if attached.first_of_person {
-        server.show_status(&user, Status::Online);
-    }
-
-    let (mut sink, mut stream) = socket.split();
-    let farewell = exchange(server, &mut sink, &mut stream, caller, attached).await;
-
-    if let Some(detached) = server.hub.detach(&connection, generation, Instant::now()) {
-        if detached.last_of_person {
-            server.show_status(&user, Status::Offline);
-        }
-        server
-            .notify(Notice::Disconnected { connection, user })
-            .await;
-    }
-    farewell
+    Ok(Conversation {
+        seat,
+        login: Arc::new(login),
+        backlog: attached.backlog,
+        queue: attached.queue,
+        first_of_person: attached.first_of_person,
+    })
 }
 
 type Sink<'a> = SplitSink<&'a mut WebSocket, Message>;
 type Stream<'a> = SplitStream<&'a mut WebSocket>;
 
-async fn exchange(
-    server: &Server,
-    sink: &mut Sink<'_>,
-    stream: &mut Stream<'_>,
-    caller: &Caller,
-    attached: Attached,
-) -> Farewell {
-    let (replies, reply_queue) = mpsc::channel(REPLY_QUEUE);
-    let Attached {
-        connection,
-        generation,
+/// Serves a socket until one side ends it.
+async fn converse(socket: &mut WebSocket, conversation: Conversation) {
+    let Conversation {
+        mut seat,
+        login,
         backlog,
         queue,
-        ..
-    } = attached;
-    tokio::select! {
-        farewell = write(sink, backlog, queue, reply_queue) => farewell,
-        farewell = read(server, stream, caller, &connection, generation, replies) => farewell,
+        first_of_person,
+    } = conversation;
+    let (mut sink, mut stream) = socket.split();
+    {
+        let (replies, reply_queue) = mpsc::channel(REPLY_QUEUE);
+        let (stop, stopped) = oneshot::channel();
+        let reading = async {
+            if first_of_person {
+                seat.gateway.report_presence(&seat.user).await;
+            }
+            let reading = read(&mut stream, &mut seat, &login, replies, stopped);
+            AssertUnwindSafe(reading)
+                .catch_unwind()
+                .await
+                .unwrap_or(TROUBLE)
+        };
+        let mut reading = pin!(reading);
+        tokio::select! {
+            farewell = write(&mut sink, backlog, queue, reply_queue) => {
+                drop(stop);
+                tokio::join!(say(&mut sink, farewell), reading);
+            }
+            farewell = &mut reading => say(&mut sink, farewell).await,
+        }
     }
+    seat.leave().await;
 }
 
 /// Sends the backlog, then events and replies as they come, and pings.
@@ -363,22 +389,27 @@ async fn send(sink: &mut Sink<'_>, message: Message) -> Result<(), ()> {
     }
 }
 
-/// Carries out what the client asks for, one request after the other.
+/// Carries out what the client asks for, one request after the other, until told to stop.
 async fn read(
-    server: &Server,
     stream: &mut Stream<'_>,
-    caller: &Caller,
-    connection: &ConnId,
-    generation: u64,
+    seat: &mut Seat,
+    login: &Arc<Login>,
     replies: mpsc::Sender<Utf8Bytes>,
+    mut stopped: oneshot::Receiver<()>,
 ) -> Farewell {
+    seat.take_floor().await;
     let mut budget = Budget::new(Instant::now());
     loop {
-        let message = match timeout(READ_DEADLINE, stream.next()).await {
+        let message = tokio::select! {
+            biased;
+            _ = &mut stopped => return CUT_OFF,
+            message = timeout(READ_DEADLINE, stream.next()) => message,
+        };
+        let message = match message {
             Err(_) => return SILENT,
             Ok(None) => return GONE,
             Ok(Some(Err(error))) => {
-                tracing::debug!(%connection, %error, "a socket broke");
+                tracing::debug!(connection = %seat.connection, %error, "a socket broke");
                 return TOO_LARGE;
             }
             Ok(Some(Ok(message))) => message,
@@ -389,43 +420,29 @@ async fn read(
             Err(farewell) => return farewell,
         };
         if request.action.starts_with(CUSTOM_PREFIX) && request.seq > 0 {
-            if !server.hub.is_current(connection, generation) {
+            if !seat.is_current() {
                 return CUT_OFF;
             }
             let action = ClientAction {
-                connection: connection.clone(),
-                login: caller.login(),
+                connection: seat.connection.clone(),
+                login: login.clone(),
                 action: request.action,
                 data: request.data,
             };
-            server.notify(Notice::Action(action)).await;
+            seat.handler.action(action).await;
             continue;
         }
         let seq = request.seq;
-        let reply = match server
-            .carry_out(caller, connection, request, &mut budget)
-            .await
-        {
+        let carried_out = seat
+            .gateway
+            .carry_out(login, &seat.connection, request, &mut budget);
+        let reply = match carried_out.await {
             Ok(Some(data)) => actions::done(seq, Some(data)),
             Ok(None) => continue,
-            Err(fault) => actions::failed(seq, &fault),
+            Err(refusal) => actions::failed(seq, &refusal),
         };
         if replies.try_send(reply).is_err() {
             return CUT_OFF;
         }
-    }
-}
-
-impl Server {
-    /// Shows what a person's clients say, unless the person chose a status.
-    pub(super) fn show_status(&self, person: &proto::id::UserId, status: Status) {
-        if self.statuses.observe(person, status, self.now_ms()) {
-            self.announce_status(person);
-        }
-    }
-
-    pub(super) fn announce_status(&self, person: &proto::id::UserId) {
-        let data = wire::status(person, self.statuses.of(person));
-        self.emit("status_change", data, to_user(person));
     }
 }

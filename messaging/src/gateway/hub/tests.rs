@@ -55,8 +55,14 @@ fn drain(attached: &mut Attached) -> Vec<(String, u64)> {
 #[test]
 fn events_reach_exactly_the_people_they_are_for() {
     let hub = Hub::new("1".into());
-    let mut anna = hub.attach(&user("anna"), "l1", in_room("r"), None).unwrap();
-    let mut ben = hub.attach(&user("ben"), "l2", in_room("q"), None).unwrap();
+    let mut anna = hub
+        .enter(&user("anna"))
+        .attach("l1", in_room("r"), None)
+        .unwrap();
+    let mut ben = hub
+        .enter(&user("ben"))
+        .attach("l2", in_room("q"), None)
+        .unwrap();
     hub.publish(&to_room("a", "r"));
     hub.publish(&event(
         "b",
@@ -96,7 +102,10 @@ fn events_reach_exactly_the_people_they_are_for() {
 #[test]
 fn a_client_that_comes_back_gets_what_it_missed_and_keeps_its_id() {
     let hub = Hub::new("1".into());
-    let mut first = hub.attach(&user("anna"), "l1", in_room("r"), None).unwrap();
+    let mut first = hub
+        .enter(&user("anna"))
+        .attach("l1", in_room("r"), None)
+        .unwrap();
     hub.publish(&to_room("a", "r"));
     assert_eq!(drain(&mut first).len(), 2);
     assert!(
@@ -110,10 +119,10 @@ fn a_client_that_comes_back_gets_what_it_missed_and_keeps_its_id() {
         next_seq: 2,
     };
     let mut again = hub
-        .attach(&user("anna"), "l1", in_room("r"), Some(resume))
+        .enter(&user("anna"))
+        .attach("l1", in_room("r"), Some(resume))
         .unwrap();
     assert_eq!(again.connection, first.connection);
-    assert!(!again.replaced);
     hub.publish(&to_room("d", "r"));
     assert_eq!(
         drain(&mut again),
@@ -128,7 +137,10 @@ fn a_client_that_comes_back_gets_what_it_missed_and_keeps_its_id() {
 #[test]
 fn a_client_that_missed_too_much_starts_anew() {
     let hub = Hub::new("1".into());
-    let first = hub.attach(&user("anna"), "l1", in_room("r"), None).unwrap();
+    let first = hub
+        .enter(&user("anna"))
+        .attach("l1", in_room("r"), None)
+        .unwrap();
     hub.detach(&first.connection, first.generation, Instant::now());
     for _ in 0..REPLAY_RING + SEND_QUEUE + 1 {
         hub.publish(&to_room("a", "r"));
@@ -138,7 +150,8 @@ fn a_client_that_missed_too_much_starts_anew() {
         next_seq: 1,
     };
     let mut again = hub
-        .attach(&user("anna"), "l1", in_room("r"), Some(resume))
+        .enter(&user("anna"))
+        .attach("l1", in_room("r"), Some(resume))
         .unwrap();
     assert_ne!(again.connection, first.connection);
     hub.publish(&to_room("b", "r"));
@@ -151,13 +164,17 @@ fn a_client_that_missed_too_much_starts_anew() {
 #[test]
 fn nobody_resumes_the_connection_of_somebody_else() {
     let hub = Hub::new("1".into());
-    let anna = hub.attach(&user("anna"), "l1", in_room("r"), None).unwrap();
+    let anna = hub
+        .enter(&user("anna"))
+        .attach("l1", in_room("r"), None)
+        .unwrap();
     let resume = Resume {
         connection: anna.connection.clone(),
         next_seq: 1,
     };
     let ben = hub
-        .attach(&user("ben"), "l2", in_room("r"), Some(resume))
+        .enter(&user("ben"))
+        .attach("l2", in_room("r"), Some(resume))
         .unwrap();
     assert_ne!(ben.connection, anna.connection);
     assert!(hub.is_current(&anna.connection, anna.generation));
@@ -166,16 +183,19 @@ fn nobody_resumes_the_connection_of_somebody_else() {
 #[test]
 fn a_newer_socket_takes_over_and_the_older_one_has_no_say() {
     let hub = Hub::new("1".into());
-    let mut old = hub.attach(&user("anna"), "l1", in_room("r"), None).unwrap();
+    let mut old = hub
+        .enter(&user("anna"))
+        .attach("l1", in_room("r"), None)
+        .unwrap();
     drain(&mut old);
     let resume = Resume {
         connection: old.connection.clone(),
         next_seq: 1,
     };
     let new = hub
-        .attach(&user("anna"), "l1", in_room("r"), Some(resume))
+        .enter(&user("anna"))
+        .attach("l1", in_room("r"), Some(resume))
         .unwrap();
-    assert!(new.replaced);
     let end = old.queue.try_recv();
     assert_eq!(end, Err(mpsc::error::TryRecvError::Disconnected));
     assert_eq!(
@@ -188,8 +208,14 @@ fn a_newer_socket_takes_over_and_the_older_one_has_no_say() {
 #[test]
 fn a_client_that_does_not_read_loses_its_socket_and_nobody_else_does() {
     let hub = Hub::new("1".into());
-    let mut slow = hub.attach(&user("anna"), "l1", in_room("r"), None).unwrap();
-    let mut quick = hub.attach(&user("ben"), "l2", in_room("r"), None).unwrap();
+    let mut slow = hub
+        .enter(&user("anna"))
+        .attach("l1", in_room("r"), None)
+        .unwrap();
+    let mut quick = hub
+        .enter(&user("ben"))
+        .attach("l2", in_room("r"), None)
+        .unwrap();
     drain(&mut quick);
     for _ in 0..SEND_QUEUE + 10 {
         hub.publish(&to_room("a", "r"));
@@ -205,7 +231,10 @@ fn a_client_that_does_not_read_loses_its_socket_and_nobody_else_does() {
 #[test]
 fn the_end_of_a_login_ends_its_connections_for_good() {
     let hub = Hub::new("1".into());
-    let anna = hub.attach(&user("anna"), "l1", in_room("r"), None).unwrap();
+    let anna = hub
+        .enter(&user("anna"))
+        .attach("l1", in_room("r"), None)
+        .unwrap();
     hub.end_login("l1");
     let gone = hub.detach(&anna.connection, anna.generation, Instant::now());
     assert_eq!(
@@ -219,7 +248,8 @@ fn the_end_of_a_login_ends_its_connections_for_good() {
         next_seq: 1,
     };
     let again = hub
-        .attach(&user("anna"), "l3", in_room("r"), Some(resume))
+        .enter(&user("anna"))
+        .attach("l3", in_room("r"), Some(resume))
         .unwrap();
     assert_ne!(again.connection, anna.connection);
 }
@@ -227,7 +257,10 @@ fn the_end_of_a_login_ends_its_connections_for_good() {
 #[test]
 fn connections_are_forgotten_when_nobody_comes_back() {
     let hub = Hub::new("1".into());
-    let anna = hub.attach(&user("anna"), "l1", in_room("r"), None).unwrap();
+    let anna = hub
+        .enter(&user("anna"))
+        .attach("l1", in_room("r"), None)
+        .unwrap();
     let now = Instant::now();
     hub.detach(&anna.connection, anna.generation, now);
     hub.forget_absent(now + RESUME_WINDOW);
