@@ -104,7 +104,8 @@ impl Origins {
 /// When it is not JSON.
 pub fn check_json(headers: &HeaderMap) -> Result<(), NotJson> {
     let Some(kind) = headers.get(header::CONTENT_TYPE) else {
-        let by_page = headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site");
+        let by_page =
+            headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site");
         return if by_page { Err(NotJson) } else { Ok(()) };
     };
     let kind = kind.to_str().unwrap_or_default();
@@ -189,7 +190,10 @@ mod tests {
             headers(&[("origin", "https://chat.example.org")]),
             headers(&[("origin", "HTTPS://CHAT.example.org")]),
             headers(&[("origin", "http://localhost:5173")]),
-            headers(&[("origin", "http://10.0.0.1:8065"), ("host", "10.0.0.1:8065")]),
+            headers(&[
+                ("origin", "http://10.0.0.1:8065"),
+                ("host", "10.0.0.1:8065"),
+            ]),
             headers(&[("sec-fetch-site", "same-origin")]),
         ];
         for headers in &ours {
@@ -199,7 +203,10 @@ mod tests {
             headers(&[("origin", "https://evil.example")]),
             headers(&[("origin", "null"), ("host", "chat.example.org")]),
             headers(&[("origin", "https://chat.example.org.evil.example")]),
-            headers(&[("origin", "http://10.0.0.1:8066"), ("host", "10.0.0.1:8065")]),
+            headers(&[
+                ("origin", "http://10.0.0.1:8066"),
+                ("host", "10.0.0.1:8065"),
+            ]),
             headers(&[("sec-fetch-site", "cross-site")]),
         ];
         for headers in &foreign {

@@ -102,7 +102,10 @@ fn announce(services: &Services, accounts: &[SampleAccount]) {
         );
     }
     if let Some(token) = services.signalling.chat().first_account_token() {
-        println!("  no account yet: the page asks for the one-time token {}", token.expose());
+        println!(
+            "  no account yet: the page asks for the one-time token {}",
+            token.expose()
+        );
         println!("  or use `parley add-account --username NAME` with PARLEY_PASSWORD set");
     }
     println!("Stop with Ctrl-C.");

@@ -280,9 +280,12 @@ fn check_username(username: &str) -> Result<(), Fault> {
 /// The one form of a first, last or nickname, or of a position.
 fn tidy(name: &str) -> Result<String, Fault> {
     let refuse = |why: String| Fault::invalid("model.user.is_valid.name.app_error", why);
-    let tidy = tidy_name(name).map_err(|unseen| refuse(format!("a name cannot be kept: {unseen}")))?;
+    let tidy =
+        tidy_name(name).map_err(|unseen| refuse(format!("a name cannot be kept: {unseen}")))?;
     if tidy.chars().count() > MAX_NAME_CHARS {
-        return Err(refuse(format!("a name has at most {MAX_NAME_CHARS} characters")));
+        return Err(refuse(format!(
+            "a name has at most {MAX_NAME_CHARS} characters"
+        )));
     }
     Ok(tidy)
 }

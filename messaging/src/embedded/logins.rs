@@ -180,9 +180,7 @@ impl Server {
             }
         };
         let row = row.filter(|row| row.deleted_at == 0 && !row.is_bot);
-        let account = row
-            .as_ref()
-            .map_or(given, |row| row.id.as_str().to_owned());
+        let account = row.as_ref().map_or(given, |row| row.id.as_str().to_owned());
         Ok((row, account))
     }
 
@@ -259,10 +257,11 @@ impl Server {
             .and_then(|mark| device_of(mark, id, &row.password_hash))
             .map(Key::Device);
         let place = visit.place;
-        let pair = self.passwords.known.contain(id, place).then_some(Key::Pair {
-            account: id,
-            place,
-        });
+        let pair = self
+            .passwords
+            .known
+            .contain(id, place)
+            .then_some(Key::Pair { account: id, place });
         [session, device, pair].into_iter().flatten().collect()
     }
 

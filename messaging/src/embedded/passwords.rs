@@ -112,7 +112,11 @@ impl Passwords {
         let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         // an update that gets lost between two others does no harm
         let before = self.usual_micros.load(Ordering::Relaxed);
-        let usual = if before == 0 { took } else { before / 8 * 7 + took / 8 };
+        let usual = if before == 0 {
+            took
+        } else {
+            before / 8 * 7 + took / 8
+        };
         self.usual_micros.store(usual, Ordering::Relaxed);
     }
 
@@ -157,10 +161,10 @@ impl From<Busy> for Unchecked {
 impl From<Unchecked> for Fault {
     fn from(unchecked: Unchecked) -> Self {
         match unchecked {
-            Unchecked::Busy => Self::too_many(
-                "very many people are signing in: try again in a few seconds",
-            )
-            .after(BUSY_PAUSE),
+            Unchecked::Busy => {
+                Self::too_many("very many people are signing in: try again in a few seconds")
+                    .after(BUSY_PAUSE)
+            }
             Unchecked::Broken(fault) => fault,
         }
     }
@@ -243,7 +247,10 @@ mod tests {
             .hash(Secret::new("correct horse"), Lane::Known, HERE)
             .await
             .unwrap();
-        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        assert!(
+            hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{hash}"
+        );
         assert!(is_right(&passwords, "correct horse", &hash).await);
         assert!(!is_right(&passwords, "battery", &hash).await);
         assert!(!is_right(&passwords, "", "").await);

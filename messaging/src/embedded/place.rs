@@ -99,7 +99,9 @@ impl FromStr for ProxyNet {
         };
         let address: IpAddr = address.trim().parse().map_err(|_| wrong())?;
         let longest = if address.is_ipv4() { 32 } else { 128 };
-        let prefix_bits = prefix.map_or(Ok(longest), str::parse).map_err(|_| wrong())?;
+        let prefix_bits = prefix
+            .map_or(Ok(longest), str::parse)
+            .map_err(|_| wrong())?;
         if prefix_bits > longest {
             return Err(wrong());
         }
@@ -134,9 +136,18 @@ mod tests {
 
     #[test]
     fn an_ipv6_network_is_one_place_and_a_mapped_address_is_the_ipv4_one() {
-        assert_eq!(Place::from(ip("2001:db8::1")), Place::from(ip("2001:db8::ffff:2")));
-        assert_ne!(Place::from(ip("2001:db8::1")), Place::from(ip("2001:db8:0:1::1")));
-        assert_eq!(Place::from(ip("::ffff:10.0.0.1")), Place::from(ip("10.0.0.1")));
+        assert_eq!(
+            Place::from(ip("2001:db8::1")),
+            Place::from(ip("2001:db8::ffff:2"))
+        );
+        assert_ne!(
+            Place::from(ip("2001:db8::1")),
+            Place::from(ip("2001:db8:0:1::1"))
+        );
+        assert_eq!(
+            Place::from(ip("::ffff:10.0.0.1")),
+            Place::from(ip("10.0.0.1"))
+        );
         assert_ne!(Place::from(ip("10.0.0.1")), Place::from(ip("10.0.0.2")));
     }
 
@@ -155,7 +166,10 @@ mod tests {
         assert_eq!(found("127.0.0.1", &chain), ip("198.51.100.7"));
         assert_eq!(found("fd00::5", &["[2001:db8::9]"]), ip("2001:db8::9"));
         assert_eq!(found("127.0.0.1", &["unknown"]), ip("127.0.0.1"));
-        assert_eq!(found("::ffff:10.0.0.9", &["198.51.100.7"]), ip("198.51.100.7"));
+        assert_eq!(
+            found("::ffff:10.0.0.9", &["198.51.100.7"]),
+            ip("198.51.100.7")
+        );
     }
 
     #[test]

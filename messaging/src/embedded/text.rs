@@ -46,7 +46,9 @@ pub(super) fn tidy_name(text: &str) -> Result<String, Invisible> {
 /// When it holds a character that is not seen.
 pub(super) fn check_lines(text: &str) -> Result<(), Invisible> {
     let unseen = |c: &char| is_unseen(*c) && !matches!(c, '\n' | '\r' | '\t');
-    text.chars().find(unseen).map_or(Ok(()), |c| Err(Invisible(c)))
+    text.chars()
+        .find(unseen)
+        .map_or(Ok(()), |c| Err(Invisible(c)))
 }
 
 fn is_unseen(c: char) -> bool {
@@ -73,7 +75,10 @@ mod tests {
 
     #[test]
     fn a_name_keeps_its_words_and_loses_odd_spaces() {
-        assert_eq!(tidy_name("  Anna \u{a0}\t\u{3000} Berg \n").unwrap(), "Anna Berg");
+        assert_eq!(
+            tidy_name("  Anna \u{a0}\t\u{3000} Berg \n").unwrap(),
+            "Anna Berg"
+        );
         assert_eq!(tidy_name(" ").unwrap(), "");
     }
 
@@ -99,9 +104,23 @@ mod tests {
     #[test]
     fn what_turns_or_hides_text_is_no_name() {
         let turned = [
-            '\u{202e}', '\u{202a}', '\u{2066}', '\u{2069}', '\u{200e}', '\u{200f}', '\u{61c}',
-            '\u{200b}', '\u{feff}', '\u{ad}', '\u{3164}', '\u{2800}', '\u{e0041}', '\0', '\u{7f}',
-            '\u{85}', '\u{1b}',
+            '\u{202e}',
+            '\u{202a}',
+            '\u{2066}',
+            '\u{2069}',
+            '\u{200e}',
+            '\u{200f}',
+            '\u{61c}',
+            '\u{200b}',
+            '\u{feff}',
+            '\u{ad}',
+            '\u{3164}',
+            '\u{2800}',
+            '\u{e0041}',
+            '\0',
+            '\u{7f}',
+            '\u{85}',
+            '\u{1b}',
         ];
         for c in turned {
             // white space that is a control character is made a space instead

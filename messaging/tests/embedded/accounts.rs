@@ -13,7 +13,10 @@ use crate::desk::{Desk, PASSWORD, eventually, text};
 async fn the_first_account_is_the_administrator_and_then_registration_is_closed() {
     let desk = Desk::open().await;
     let nobody = desk.nobody();
-    assert_eq!(nobody.read("/config/client").await["FirstAccountNeedsToken"], "true");
+    assert_eq!(
+        nobody.read("/config/client").await["FirstAccountNeedsToken"],
+        "true"
+    );
     let token = desk.server.first_account_token().unwrap();
     let first = |token: &str| {
         json!({ "username": "Root", "password": PASSWORD, "email": "root@example.org",
@@ -23,7 +26,10 @@ async fn the_first_account_is_the_administrator_and_then_registration_is_closed(
     for wrong in ["", "guess"] {
         let (status, error) = nobody.post("/users", first(wrong)).await;
         assert_eq!(status, 403);
-        assert!(text(&error["message"]).contains("one-time token"), "{error}");
+        assert!(
+            text(&error["message"]).contains("one-time token"),
+            "{error}"
+        );
     }
     let user = nobody.make("/users", first(token.expose())).await;
     assert_eq!(desk.server.first_account_token(), None);

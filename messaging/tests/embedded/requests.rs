@@ -116,7 +116,10 @@ async fn names_do_not_turn_the_text_around_them() {
     for bad in ["Anna\u{202e}gnol", "An\u{2066}na", "Anna\u{7}", "\u{200b}"] {
         for field in ["first_name", "last_name", "nickname", "position"] {
             let (status, error) = anna.put("/users/me/patch", json!({ field: bad })).await;
-            assert_eq!((status, &error["id"]), (400, &json!("model.user.is_valid.name.app_error")));
+            assert_eq!(
+                (status, &error["id"]),
+                (400, &json!("model.user.is_valid.name.app_error"))
+            );
         }
         let room = json!({ "team_id": team, "type": "O", "name": "r", "display_name": bad });
         assert_eq!(anna.post("/channels", room).await.0, 400, "{bad:?}");
@@ -129,7 +132,10 @@ async fn names_do_not_turn_the_text_around_them() {
         assert_eq!(anna.post("/users", user).await.0, 400, "{bad:?}");
     }
     let (status, user) = anna
-        .put("/users/me/patch", json!({ "first_name": "  Anna \u{a0} Maria " }))
+        .put(
+            "/users/me/patch",
+            json!({ "first_name": "  Anna \u{a0} Maria " }),
+        )
         .await;
     assert_eq!((status, &user["first_name"]), (200, &json!("Anna Maria")));
     let (_, user) = anna

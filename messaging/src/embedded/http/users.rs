@@ -5,18 +5,15 @@
 use axum::Json;
 use axum::Router;
 use axum::extract::Path;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use axum::response::{AppendHeaders, IntoResponse};
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
 use axum::routing::{get, post, put};
 use proto::id::{ChannelId, TeamId, UserId};
-use proto::redact::Secret;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-use super::{Answer, Auth, Body, MaybeAuth, Params, Place, State, check_lookups, created, ok};
-use crate::credentials::{CSRF_COOKIE, TOKEN_COOKIE, USER_COOKIE, csrf_token};
-use crate::embedded::accounts::NewAccount;
+use super::{Answer, Auth, Body, Params, State, check_lookups};
 use crate::embedded::fault::Fault;
 use crate::embedded::store::{PersonFilter, PersonRow};
 use crate::embedded::{Server, portrait, wire};

@@ -231,7 +231,11 @@ mod tests {
             let _ = guesses.reserve(&[pair("anna")], now).unwrap();
         }
         for _ in 0..PER_PLACE {
-            assert!(guesses.reserve(&[Key::People(place(1)), pair("anna")], now).is_err());
+            assert!(
+                guesses
+                    .reserve(&[Key::People(place(1)), pair("anna")], now)
+                    .is_err()
+            );
         }
         assert_eq!(guesses.wait(&Key::People(place(1)), now), None);
     }
@@ -247,12 +251,22 @@ mod tests {
             let _ = guesses.reserve(&[pair("anna")], later).unwrap();
         }
         for number in 1..u32::try_from(REMEMBERED).unwrap() {
-            let _ = guesses.reserve(&[Key::Inventions(place(number))], later).unwrap();
+            let _ = guesses
+                .reserve(&[Key::Inventions(place(number))], later)
+                .unwrap();
         }
         assert!(guesses.reserve(&[pair("old")], later).is_ok());
-        assert_eq!(guesses.wait(&pair("anna"), later), Some(WINDOW), "one was too many");
+        assert_eq!(
+            guesses.wait(&pair("anna"), later),
+            Some(WINDOW),
+            "one was too many"
+        );
         let counts = guesses.counts();
-        assert!(counts.by_key.len() <= REMEMBERED + 1, "{}", counts.by_key.len());
+        assert!(
+            counts.by_key.len() <= REMEMBERED + 1,
+            "{}",
+            counts.by_key.len()
+        );
     }
 
     #[test]
@@ -265,7 +279,11 @@ mod tests {
         }
         let counts = guesses.counts();
         assert_eq!(counts.by_key.len(), 1);
-        assert!(counts.begun.len() <= 2 * REMEMBERED + 1, "{}", counts.begun.len());
+        assert!(
+            counts.begun.len() <= 2 * REMEMBERED + 1,
+            "{}",
+            counts.begun.len()
+        );
         drop((counts, standing));
     }
 }

@@ -41,9 +41,9 @@ impl KnownPlaces {
         let key = self.hasher.hash_one((account, place));
         let mut places = self.places();
         places.number += 1;
-        let visit = (key, places.number);
-        places.last_visits.insert(key, places.number);
-        places.visits.push_back(visit);
+        let number = places.number;
+        places.last_visits.insert(key, number);
+        places.visits.push_back((key, number));
         while places.visits.len() > REMEMBERED {
             let Some((key, number)) = places.visits.pop_front() else {
                 return;

@@ -237,7 +237,14 @@ mod tests {
         }
         assert_eq!(
             *waiters.served.lock().unwrap(),
-            ["known", "flood 1", "other place", "flood 2", "flood 3", "stranger"]
+            [
+                "known",
+                "flood 1",
+                "other place",
+                "flood 2",
+                "flood 3",
+                "stranger"
+            ]
         );
         assert_eq!(waiters.queue.state().running, 0);
     }

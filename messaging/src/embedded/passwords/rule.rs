@@ -73,8 +73,12 @@ fn is_common(tidy: &str) -> bool {
 /// Whether it repeats a few characters or counts up or down.
 fn is_pattern(tidy: &str) -> bool {
     let chars: Vec<char> = tidy.chars().collect();
-    let repeats = (1..=MAX_REPEATED.min(chars.len()))
-        .any(|unit| chars.iter().zip(chars.iter().skip(unit)).all(|(a, b)| a == b));
+    let repeats = (1..=MAX_REPEATED.min(chars.len())).any(|unit| {
+        chars
+            .iter()
+            .zip(chars.iter().skip(unit))
+            .all(|(a, b)| a == b)
+    });
     let counts = |step: u32| {
         chars.iter().zip(chars.iter().skip(1)).all(|(a, b)| {
             let wraps = match step {
@@ -141,7 +145,10 @@ mod tests {
             "雨が一日中降っていましたね",
         ];
         for password in good {
-            assert!(check(password, &["anna", "ben", ""], 12).is_ok(), "{password}");
+            assert!(
+                check(password, &["anna", "ben", ""], 12).is_ok(),
+                "{password}"
+            );
         }
     }
 }
