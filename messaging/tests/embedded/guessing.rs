@@ -160,10 +160,12 @@ async fn an_owner_on_a_device_of_before_is_not_locked_out_by_guessers() {
     assert!(device.contains("HttpOnly") && device.contains("Path=/api/v4/users/login"));
     let device = device.split(';').next().unwrap();
     // from twelve places, the owner's network among them
-    let guesses = (0..144).map(|number| ("anna".to_owned(), format!("198.51.100.{}", number % 12)));
-    let statuses = at_once(&nobody, guesses.collect()).await;
-    assert_eq!(count(&statuses, 200), 0);
-    assert!(count(&statuses, 401) <= 110, "{}", count(&statuses, 401));
+    let mut statuses = Vec::new();
+    for _ in 0..12 {
+        let places = (0..12).map(|number| ("anna".to_owned(), format!("198.51.100.{number}")));
+        statuses.extend(at_once(&nobody, places.collect()).await);
+    }
+    assert_eq!((count(&statuses, 401), count(&statuses, 200)), (110, 0));
     assert_eq!(status(&nobody, "anna", PASSWORD, "203.0.113.9").await, 429);
     let owner = attempt(&nobody, "anna", PASSWORD, "203.0.113.9", device).await;
     assert_eq!(owner.status(), 200);
