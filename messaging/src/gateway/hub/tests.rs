@@ -192,7 +192,7 @@ fn a_newer_socket_takes_over_and_the_older_one_has_no_say() {
         connection: old.connection.clone(),
         next_seq: 1,
     };
-    let new = hub
+    let _new = hub
         .enter(&user("anna"))
         .attach("l1", in_room("r"), Some(resume))
         .unwrap();
