@@ -9,6 +9,7 @@ PACKAGES_BROWSER="chromium"
 PACKAGES_STORIES="firefox-esr"
 PACKAGES_MEDIA="ffmpeg flite sox"
 PACKAGES_RELAY="coturn"
+PACKAGES_DATABASE="postgresql"
 
 die() {
     printf '%s: %s\n' "$(basename "$0")" "$*" >&2

@@ -38,6 +38,7 @@ use passwords::Passwords;
 pub use place::{NoNetwork, ProxyNet};
 use proto::redact::Secret;
 use status::Statuses;
+use storage::Location;
 use store::Store;
 use uploads::Vault;
 
@@ -54,6 +55,8 @@ const SWEEP_PERIOD: Duration = Duration::from_secs(2);
 pub struct Config {
     /// Directory of the database and the files; created when missing.
     pub data_dir: PathBuf,
+    /// Where the records are; a file in `data_dir` unless said otherwise.
+    pub database: Location,
     /// The address people open, for example `https://chat.example.org`; empty: whatever they used.
     /// Cookies are marked `Secure` when it begins with `https:`.
     pub site_url: String,
@@ -82,8 +85,10 @@ impl Config {
     /// The defaults, with records below `data_dir`.
     #[must_use]
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        let data_dir = data_dir.into();
         Self {
-            data_dir: data_dir.into(),
+            database: Location::File(data_dir.join("chat.db")),
+            data_dir,
             site_url: String::new(),
             site_name: "Parley".to_owned(),
             open_registration: false,
@@ -129,7 +134,7 @@ impl Server {
 
     async fn open_records(config: Config) -> Result<Arc<Self>, Fault> {
         let vault = Vault::open(&config.data_dir).await?;
-        let store = Store::open(&config.data_dir.join("chat.db")).await?;
+        let store = Store::open(&config.database).await?;
         let last_time_ms = AtomicI64::new(store.newest_post_time().await?);
         let first_account = FirstAccount::new(store.count_people().await? == 0);
         let server = Arc::new(Self {
@@ -188,6 +193,14 @@ impl Server {
                 Some(wall.max(last + 1))
             });
         wall.max(before.unwrap_or(wall) + 1)
+    }
+
+    /// Whether the records can be written, found out by writing.
+    ///
+    /// # Errors
+    /// When they cannot.
+    pub async fn check(&self) -> Result<(), ChatError> {
+        Ok(self.store.check().await.map_err(Fault::from)?)
     }
 
     /// Tells everybody who listens what has just been committed.

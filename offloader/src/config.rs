@@ -4,10 +4,11 @@
 //! Names and defaults are those of the reference job service, plus `speech.*` and
 //! `jobs.worker_command`. Keys that only make sense with containers are accepted with a warning.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proto::redact::Secret;
+use storage::Location;
 
 pub mod keys;
 
@@ -44,6 +45,10 @@ pub struct Config {
     pub session_lifetime: Duration,
     /// Holds the database, the key that seals secrets, and a folder per job.
     pub data_dir: PathBuf,
+    /// The server of the database; `None`: a SQLite file in `data_dir`.
+    pub database: Option<Location>,
+    /// The key that seals secrets; `None`: `secret.key` in `data_dir`.
+    pub key_file: Option<PathBuf>,
     /// Jobs whose worker has not ended; more are refused.
     pub max_concurrent_jobs: usize,
     /// How long the folder of a failed job is kept; `None`: for ever.
@@ -204,6 +209,25 @@ fn resolve(
         logger: logger(values, problems),
         warnings: warnings(values, env, development),
         data_dir,
+        database: database(values, problems),
+        key_file: Some(PathBuf::from(values.text("store.key_file")))
+            .filter(|path| !path.as_os_str().is_empty()),
+    }
+}
+
+fn database(values: &Values, problems: &mut Vec<Problem>) -> Option<Location> {
+    let file = Path::new(values.text("store.database_password_file"));
+    match Location::server(values.text("store.database"), file) {
+        Ok(location) => location,
+        Err(error) => {
+            problem(
+                problems,
+                "store.database",
+                "(not shown)",
+                &error.to_string(),
+            );
+            None
+        }
     }
 }
 

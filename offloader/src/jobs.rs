@@ -14,13 +14,13 @@ use std::time::Duration;
 
 use proto::offload::{Job, JobRequest, JobType, SECRET_INPUTS, redact};
 use serde_json::{Map, Value};
+use storage::Sealer;
 use tokio::sync::watch;
 
 use crate::auth::{Caller, unix_ms};
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::runner::check_runner;
-use crate::seal::Sealer;
 use crate::store::{JobRow, Phase, Store};
 
 mod follow;

@@ -20,7 +20,6 @@ pub mod models;
 pub mod order;
 pub mod publish;
 pub mod runner;
-pub mod seal;
 pub mod service;
 pub mod speech;
 pub mod store;

@@ -12,7 +12,7 @@ use super::fault::Fault;
 pub(super) use super::logins::Caller;
 use super::passwords::{Key, Lane, check_rule};
 use super::place::Place;
-use super::store::{NewPerson, PersonRow};
+use super::store::{Duplicate as _, NewPerson, PersonRow};
 use super::text::tidy_name;
 use super::{Server, wire};
 use crate::ChatError;

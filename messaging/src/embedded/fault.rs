@@ -155,7 +155,7 @@ impl Fault {
 
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
-        let operation = error.operation;
+        let operation = error.operation();
         Self::internal(operation, error)
     }
 }

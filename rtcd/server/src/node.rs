@@ -21,7 +21,7 @@ use crate::driver::{InboxSender, ShardMessage};
 use crate::http::{self, App};
 use crate::media::{Media, Shell, core_config};
 use crate::metrics::Metrics;
-use crate::store::Store;
+use crate::store::{self, Store};
 use crate::system::CpuLoad;
 use crate::turn::Relays;
 
@@ -53,9 +53,9 @@ pub struct Running {
 /// When the store, a socket or the certificate cannot be opened.
 pub async fn start(config: Config) -> anyhow::Result<Running> {
     let metrics = Arc::new(Metrics::new()?);
-    let store = Store::open(&config.data_source)
-        .await
-        .context("open the store")?;
+    let in_directory = || store::in_directory(&config.data_source);
+    let location = config.database.clone().unwrap_or_else(in_directory);
+    let store = Store::open(&location).await.context("open the store")?;
     let tls = config.http.tls.as_ref().map(http::serve::tls).transpose()?;
     let listener = http::serve::bind(&config.http.listen_address)
         .await

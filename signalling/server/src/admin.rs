@@ -32,6 +32,9 @@ pub async fn add_account(config: &Config, account: NewAccount) -> anyhow::Result
 /// The embedded messaging server's part of the configuration.
 pub(crate) fn chat_config(config: &Config) -> embedded::Config {
     let mut chat = embedded::Config::new(config.data_dir.clone());
+    if let Some(database) = &config.database {
+        chat.database.clone_from(database);
+    }
     chat.site_url.clone_from(&config.site_url);
     chat.site_name.clone_from(&config.chat.site_name);
     chat.open_registration = config.chat.open_registration;

@@ -14,6 +14,7 @@ use std::time::Duration;
 use messaging::embedded::ProxyNet;
 use proto::calls::IceServer;
 use proto::redact::Secret;
+use storage::Location;
 
 pub use raw::RawConfig;
 pub use resolve::{ConfigError, ConfigErrors};
@@ -29,6 +30,10 @@ pub struct Config {
     pub trusted_proxies: Vec<ProxyNet>,
     /// Where the databases and files are.
     pub data_dir: PathBuf,
+    /// The server of the databases; `None`: SQLite files in `data_dir`.
+    pub database: Option<Location>,
+    /// The key that seals secrets in the databases.
+    pub key_file: PathBuf,
     pub chat: ChatConfig,
     pub rtcd: RtcdConfig,
     /// `None` when no offloader is configured: no recordings, transcripts, captions.

@@ -213,7 +213,7 @@ impl Engine {
             Record::Session(_) | Record::SessionGone(_) => "session",
             Record::Job(_) => "job",
         };
-        if let Err(error) = self.store.keep(record).await {
+        if let Err(error) = self.store.keep_all(&[record]).await {
             self.metrics
                 .store_failures
                 .with_label_values(&[operation])

@@ -13,6 +13,7 @@ use messaging::{ChatBackend, People as _, embedded};
 use proto::id::{CallId, SessionId, new_id};
 use proto::redact::Secret;
 use signalling_core::{Calls, Features, MediaHost, RestoredCall};
+use storage::{Location, Sealer};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -124,7 +125,8 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let chat = embedded::Server::open(chat_config(&config))
         .await
         .context("open the chat")?;
-    let store = Store::open(&data_dir.join("calls.db")).await?;
+    let store = Store::open(&calls_database(&config)).await?;
+    let sealer = Sealer::open(&config.key_file)?;
     let (bot, token) = chat
         .ensure_bot(BOT_USERNAME, BOT_NAME)
         .await
@@ -136,10 +138,10 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let metrics = Arc::new(Metrics::new());
     let restored = store.running_calls().await?;
     let (news, heard) = mpsc::channel(MEDIA_NEWS);
-    let hosts = hosts(&config, &store, &restored).await?;
+    let hosts = hosts(&config, &store, &sealer, &restored).await?;
     let links = Links::start(hosts, &news, metrics.clone());
     drop(news);
-    let jobs = job_service(&config, &store, http_addr).await?;
+    let jobs = job_service(&config, &store, &sealer, http_addr).await?;
     let calls = take_over(&config, &bot, &links, restored);
     let switches = store.switches().await?;
     let backend: Arc<dyn ChatBackend> = chat.clone();
@@ -205,6 +207,11 @@ fn print_first_account_token(token: &Secret) {
     );
 }
 
+fn calls_database(config: &Config) -> Location {
+    let file = || Location::File(config.data_dir.join("calls.db"));
+    config.database.clone().unwrap_or_else(file)
+}
+
 /// Calls whose media host is no longer configured cannot go on.
 fn take_over(config: &Config, bot: &Bot, links: &Links, restored: Vec<RestoredCall>) -> Calls {
     let restored = restored.into_iter().map(|mut restored| {
@@ -239,13 +246,14 @@ fn features(config: &Config, bot: &Bot) -> Features {
 async fn hosts(
     config: &Config,
     store: &Store,
+    sealer: &Sealer,
     restored: &[RestoredCall],
 ) -> anyhow::Result<Vec<HostConfig>> {
     let mut hosts = Vec::new();
     for url in &config.rtcd.hosts {
         let rtcd = &config.rtcd;
         let (client_id, auth_key) =
-            credentials(store, "rtcd", url, &rtcd.client_id, &rtcd.auth_key).await?;
+            credentials(store, sealer, "rtcd", url, &rtcd.client_id, &rtcd.auth_key).await?;
         let host = MediaHost(url.base.clone());
         let known: BTreeMap<SessionId, CallId> = restored
             .iter()
@@ -266,14 +274,17 @@ async fn hosts(
 /// What the URL says, else what the configuration says, else what was made for this installation.
 async fn credentials(
     store: &Store,
+    sealer: &Sealer,
     service: &str,
     url: &ServiceUrl,
     client_id: &str,
     auth_key: &Secret,
 ) -> anyhow::Result<(String, Secret)> {
-    let own_id = store.key("client_id", new_id).await?;
+    let own_id = store.key(sealer, "client_id", new_id).await?;
     let long_key = || (new_id() + &new_id()).chars().take(32).collect();
-    let own_key = store.key(&format!("{service}_auth_key"), long_key).await?;
+    let own_key = store
+        .key(sealer, &format!("{service}_auth_key"), long_key)
+        .await?;
     let configured = Some(client_id)
         .filter(|id| !id.is_empty())
         .map(str::to_owned);
@@ -291,13 +302,14 @@ async fn credentials(
 async fn job_service(
     config: &Config,
     store: &Store,
+    sealer: &Sealer,
     http_addr: SocketAddr,
 ) -> anyhow::Result<Option<JobService>> {
     let Some(offloader) = config.offloader.clone() else {
         return Ok(None);
     };
     let (id, key) = (&offloader.client_id, &offloader.auth_key);
-    let credentials = credentials(store, "job_service", &offloader.url, id, key).await?;
+    let credentials = credentials(store, sealer, "job_service", &offloader.url, id, key).await?;
     let configured = [&offloader.site_url, &config.site_url];
     let site_url = configured.into_iter().find(|url| !url.is_empty()).cloned();
     let site_url = site_url.unwrap_or_else(|| format!("http://{}", reachable(http_addr)));

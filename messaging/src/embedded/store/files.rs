@@ -2,7 +2,7 @@
 
 use proto::id::{FileId, UserId};
 
-use super::{FileRow, RoomRow, Store, StoreError, UploadRow, during};
+use super::{FileRow, RoomRow, Store, StoreError, UploadRow};
 
 /// A file with the first post that carries it.
 const SELECT_FILE: &str = "SELECT f.*, COALESCE((SELECT MIN(l.post_id) FROM post_files l
@@ -10,7 +10,7 @@ const SELECT_FILE: &str = "SELECT f.*, COALESCE((SELECT MIN(l.post_id) FROM post
 
 impl Store {
     pub(crate) async fn insert_upload(&self, upload: &UploadRow) -> Result<(), StoreError> {
-        sqlx::query(
+        self.db.execute("insert upload", sqlx::query(
             "INSERT INTO uploads (id, file_id, owner_id, room_id, filename, size_bytes, created_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7)",
         )
@@ -20,34 +20,36 @@ impl Store {
         .bind(upload.room_id.as_str())
         .bind(&upload.filename)
         .bind(upload.size_bytes)
-        .bind(upload.created_at)
-        .execute(&self.write)
-        .await
-        .map_err(during("insert upload"))?;
+        .bind(upload.created_at)).await?;
         Ok(())
     }
 
     pub(crate) async fn upload(&self, id: &str) -> Result<Option<UploadRow>, StoreError> {
-        sqlx::query_as("SELECT * FROM uploads WHERE id = $1")
-            .bind(id)
-            .fetch_optional(&self.read)
+        self.db
+            .fetch_optional(
+                "read upload",
+                sqlx::query_as("SELECT * FROM uploads WHERE id = $1").bind(id),
+            )
             .await
-            .map_err(during("read upload"))
     }
 
     pub(crate) async fn uploads_of(&self, owner: &UserId) -> Result<Vec<UploadRow>, StoreError> {
-        sqlx::query_as("SELECT * FROM uploads WHERE owner_id = $1 ORDER BY created_at, id")
-            .bind(owner.as_str())
-            .fetch_all(&self.read)
+        self.db
+            .fetch_all(
+                "list uploads of person",
+                sqlx::query_as("SELECT * FROM uploads WHERE owner_id = $1 ORDER BY created_at, id")
+                    .bind(owner.as_str()),
+            )
             .await
-            .map_err(during("list uploads of person"))
     }
 
     pub(crate) async fn all_uploads(&self) -> Result<Vec<UploadRow>, StoreError> {
-        sqlx::query_as("SELECT * FROM uploads ORDER BY created_at, id")
-            .fetch_all(&self.read)
+        self.db
+            .fetch_all(
+                "list uploads",
+                sqlx::query_as("SELECT * FROM uploads ORDER BY created_at, id"),
+            )
             .await
-            .map_err(during("list uploads"))
     }
 
     /// Makes the finished upload a file, in one step.
@@ -57,47 +59,48 @@ impl Store {
         file: &FileRow,
     ) -> Result<(), StoreError> {
         let mut tx = self.begin("begin finishing upload").await?;
-        sqlx::query(
-            "INSERT INTO files (id, owner_id, room_id, name, extension, mime, size_bytes,
+        tx.execute(
+            "insert file",
+            sqlx::query(
+                "INSERT INTO files (id, owner_id, room_id, name, extension, mime, size_bytes,
                 created_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            )
+            .bind(file.id.as_str())
+            .bind(file.owner_id.as_str())
+            .bind(file.room_id.as_str())
+            .bind(&file.name)
+            .bind(&file.extension)
+            .bind(&file.mime)
+            .bind(file.size_bytes)
+            .bind(file.created_at),
         )
-        .bind(file.id.as_str())
-        .bind(file.owner_id.as_str())
-        .bind(file.room_id.as_str())
-        .bind(&file.name)
-        .bind(&file.extension)
-        .bind(&file.mime)
-        .bind(file.size_bytes)
-        .bind(file.created_at)
-        .execute(&mut *tx)
-        .await
-        .map_err(during("insert file"))?;
-        sqlx::query("DELETE FROM uploads WHERE id = $1")
-            .bind(upload.id.as_str())
-            .execute(&mut *tx)
-            .await
-            .map_err(during("delete finished upload"))?;
-        tx.commit().await.map_err(during("commit finished upload"))
+        .await?;
+        tx.execute(
+            "delete finished upload",
+            sqlx::query("DELETE FROM uploads WHERE id = $1").bind(upload.id.as_str()),
+        )
+        .await?;
+        tx.commit().await
     }
 
     pub(crate) async fn file(&self, id: &str) -> Result<Option<FileRow>, StoreError> {
-        sqlx::query_as(SELECT_FILE)
-            .bind(id)
-            .fetch_optional(&self.read)
+        self.db
+            .fetch_optional("read file", sqlx::query_as(SELECT_FILE).bind(id))
             .await
-            .map_err(during("read file"))
     }
 
     /// The rooms in which a living post carries this file.
     pub(crate) async fn rooms_showing(&self, file: &FileId) -> Result<Vec<RoomRow>, StoreError> {
-        sqlx::query_as(
-            "SELECT DISTINCT r.* FROM rooms r JOIN posts p ON p.room_id = r.id
+        self.db
+            .fetch_all(
+                "list rooms that show a file",
+                sqlx::query_as(
+                    "SELECT DISTINCT r.* FROM rooms r JOIN posts p ON p.room_id = r.id
              JOIN post_files l ON l.post_id = p.id WHERE l.file_id = $1 AND p.deleted_at = 0",
-        )
-        .bind(file.as_str())
-        .fetch_all(&self.read)
-        .await
-        .map_err(during("list rooms that show a file"))
+                )
+                .bind(file.as_str()),
+            )
+            .await
     }
 }

@@ -16,7 +16,8 @@ async fn auth(directory: &tempfile::TempDir) -> Auth {
         admin_secret_key: Some(Secret::new("admin-key")),
         session_expiration: Duration::from_secs(60),
     };
-    Auth::new(Store::open(directory.path()).await.unwrap(), &config, 2).unwrap()
+    let location = crate::store::in_directory(directory.path());
+    Auth::new(Store::open(&location).await.unwrap(), &config, 2).unwrap()
 }
 
 #[tokio::test]

@@ -36,6 +36,9 @@ pub struct RawHttp {
 #[serde(default, deny_unknown_fields)]
 pub struct RawStorage {
     pub data_dir: PathBuf,
+    pub database: String,
+    pub database_password_file: PathBuf,
+    pub key_file: PathBuf,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,6 +129,9 @@ impl Default for RawStorage {
     fn default() -> Self {
         Self {
             data_dir: PathBuf::from("data/signalling"),
+            database: String::new(),
+            database_password_file: PathBuf::new(),
+            key_file: PathBuf::new(),
         }
     }
 }
@@ -261,7 +267,8 @@ impl RawConfig {
                 *secret = Secret::new("(set)");
             }
         }
-        for url in self.rtcd.urls.iter_mut().chain([&mut self.offloader.url]) {
+        let others = [&mut self.offloader.url, &mut self.storage.database];
+        for url in self.rtcd.urls.iter_mut().chain(others) {
             if let Some((scheme, host)) = url
                 .split_once("://")
                 .and_then(|(s, rest)| Some((s, rest.rsplit_once('@')?.1)))
@@ -324,12 +331,14 @@ mod tests {
         let mut raw = RawConfig::default();
         raw.rtcd.auth_key = Secret::new("k".repeat(32));
         raw.rtcd.urls = vec!["http://me:hidden@media:8045".to_owned()];
+        raw.storage.database = "postgres://me:hidden@db/parley".to_owned();
         let printed = raw.to_toml();
         assert!(
             !printed.contains("kkk") && !printed.contains("hidden"),
             "{printed}"
         );
         assert!(printed.contains("(set)@media:8045"), "{printed}");
+        assert!(printed.contains("(set)@db/parley"), "{printed}");
     }
 
     #[test]

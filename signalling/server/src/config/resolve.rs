@@ -2,13 +2,15 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use messaging::embedded::{NoNetwork, ProxyNet};
 use proto::redact::Secret;
+use storage::Location;
 
 use super::raw::{
-    RawCalls, RawChat, RawConfig, RawIce, RawOffloader, RawRecording, RawTranscribing,
+    RawCalls, RawChat, RawConfig, RawIce, RawOffloader, RawRecording, RawStorage, RawTranscribing,
 };
 use super::{
     CallsConfig, ChatConfig, Config, IceConfig, OffloaderConfig, RecordingConfig, RecordingQuality,
@@ -51,6 +53,8 @@ pub enum ConfigError {
         "`transcribing.captions_language` is `{0}`: it must be a language of two letters, such as `en`"
     )]
     Language(String),
+    #[error("`storage.database`: {0}")]
+    Database(String),
 }
 
 /// Everything that is wrong with the configuration.
@@ -97,6 +101,7 @@ impl RawConfig {
         let transcribing = resolve_transcribing(self.transcribing, &recording, &mut errors);
         let ice = resolve_ice(self.ice, &mut errors);
         let chat = resolve_chat(self.chat, &mut errors);
+        let database = resolve_database(&self.storage, &mut errors);
         let Some(listen) = listen.filter(|_| errors.is_empty()) else {
             return Err(ConfigErrors(errors));
         };
@@ -105,7 +110,9 @@ impl RawConfig {
             listen,
             site_url,
             trusted_proxies,
+            key_file: resolve_key_file(&self.storage),
             data_dir: self.storage.data_dir,
+            database,
             chat,
             rtcd: RtcdConfig {
                 hosts,
@@ -118,6 +125,28 @@ impl RawConfig {
             transcribing,
             ice,
         })
+    }
+}
+
+fn resolve_database(raw: &RawStorage, errors: &mut Vec<ConfigError>) -> Option<Location> {
+    match Location::server(&raw.database, &raw.database_password_file) {
+        Ok(location) => location,
+        Err(error) => {
+            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
+            errors.push(ConfigError::Database(format!(
+                "{error}{}",
+                cause.unwrap_or_default()
+            )));
+            None
+        }
+    }
+}
+
+fn resolve_key_file(raw: &RawStorage) -> PathBuf {
+    if raw.key_file.as_os_str().is_empty() {
+        raw.data_dir.join("secret.key")
+    } else {
+        raw.key_file.clone()
     }
 }
 

@@ -7,10 +7,29 @@ use proto::id::{CallId, ChannelId, ConnId, JobId, PostId, SessionId, UserId};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use signalling_core::{CallRecord, JobRecord, MediaHost, SessionRecord};
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
+use sqlx::any::AnyRow;
+use sqlx::{FromRow, Row as _};
 
 use super::ChannelSwitch;
+
+/// A record as it was kept; `None` when this version cannot read it.
+pub(super) struct Kept<T>(pub(super) Option<T>);
+
+macro_rules! kept {
+    ($($record:ty: $read:ident)*) => { $(
+        impl FromRow<'_, AnyRow> for Kept<$record> {
+            fn from_row(row: &AnyRow) -> Result<Self, sqlx::Error> {
+                Ok(Self($read(row)))
+            }
+        }
+    )* };
+}
+kept! {
+    CallRecord: call
+    SessionRecord: session
+    JobRecord: job
+    (ChannelId, ChannelSwitch): switch
+}
 
 pub(super) fn call_props(call: &CallRecord) -> Value {
     let dismissed: BTreeMap<&UserId, bool> =
@@ -24,7 +43,7 @@ pub(super) fn call_props(call: &CallRecord) -> Value {
     })
 }
 
-pub(super) fn call(row: &SqliteRow) -> Option<CallRecord> {
+fn call(row: &AnyRow) -> Option<CallRecord> {
     let props = props(row)?;
     let dismissed: BTreeMap<UserId, bool> = field(&props, "dismissed_notification")?;
     let hosts: Vec<UserId> = field(&props, "hosts")?;
@@ -55,7 +74,7 @@ pub(super) fn session_props(session: &SessionRecord) -> Value {
     })
 }
 
-pub(super) fn session(row: &SqliteRow) -> Option<SessionRecord> {
+fn session(row: &AnyRow) -> Option<SessionRecord> {
     let props = props(row)?;
     Some(SessionRecord {
         id: SessionId::parse(text(row, "id")?).ok()?,
@@ -64,9 +83,9 @@ pub(super) fn session(row: &SqliteRow) -> Option<SessionRecord> {
         login: field(&props, "login")?,
         connection: field::<ConnId>(&props, "connection")?,
         join_at_ms: row.try_get("joinat").ok()?,
-        unmuted: row.try_get("unmuted").ok()?,
+        unmuted: yes(row, "unmuted")?,
         raised_hand_ms: row.try_get("raisedhand").ok()?,
-        video: row.try_get("video").ok()?,
+        video: yes(row, "video")?,
         job: field(&props, "job")?,
     })
 }
@@ -79,7 +98,7 @@ pub(super) fn job_props(job: &JobRecord) -> Value {
     })
 }
 
-pub(super) fn job(row: &SqliteRow) -> Option<JobRecord> {
+fn job(row: &AnyRow) -> Option<JobRecord> {
     let props = props(row)?;
     Some(JobRecord {
         id: JobId::parse(text(row, "id")?).ok()?,
@@ -95,22 +114,26 @@ pub(super) fn job(row: &SqliteRow) -> Option<JobRecord> {
     })
 }
 
-pub(super) fn switch(row: &SqliteRow) -> Option<(ChannelId, ChannelSwitch)> {
+fn switch(row: &AnyRow) -> Option<(ChannelId, ChannelSwitch)> {
     let Value::Object(props) = props(row)? else {
         return None;
     };
-    let enabled = row.try_get("enabled").ok()?;
+    let enabled = yes(row, "enabled")?;
     Some((
         ChannelId::parse(text(row, "channelid")?).ok()?,
         ChannelSwitch { enabled, props },
     ))
 }
 
-fn text(row: &SqliteRow, column: &str) -> Option<String> {
+fn yes(row: &AnyRow, column: &str) -> Option<bool> {
+    row.try_get::<i64, _>(column).ok().map(|value| value != 0)
+}
+
+fn text(row: &AnyRow, column: &str) -> Option<String> {
     row.try_get(column).ok()
 }
 
-fn props(row: &SqliteRow) -> Option<Value> {
+fn props(row: &AnyRow) -> Option<Value> {
     serde_json::from_str(&text(row, "props")?).ok()
 }
 
