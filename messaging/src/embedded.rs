@@ -8,7 +8,9 @@
 
 mod access;
 mod accounts;
+mod admission;
 mod backend;
+mod clock;
 mod fault;
 mod first_account;
 mod http;
@@ -18,6 +20,7 @@ mod place;
 mod portrait;
 mod posts;
 mod presence;
+mod rates;
 mod rooms;
 mod status;
 mod store;
@@ -27,16 +30,18 @@ mod uploads;
 mod wire;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 pub use accounts::NewAccount;
+use clock::Clock;
+pub use clock::WallClock;
 use fault::Fault;
 use first_account::FirstAccount;
 use passwords::Passwords;
 pub use place::{NoNetwork, ProxyNet};
 use proto::redact::Secret;
+use rates::Rates;
 use status::Statuses;
 use storage::Location;
 use store::Store;
@@ -47,8 +52,9 @@ use crate::gateway;
 use crate::model::ChatNews;
 use crate::news::Newsroom;
 
-/// How often expired logins are looked for.
-const SWEEP_PERIOD: Duration = Duration::from_secs(2);
+/// How often ended logins and the clock are looked at: a login that a tool beside this server ends
+/// is cut off within a second.
+const SWEEP_PERIOD: Duration = Duration::from_millis(500);
 
 /// How the embedded server behaves. Start from `Config::new`.
 #[derive(Debug, Clone)]
@@ -75,6 +81,11 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     /// Proxies that say in `X-Forwarded-For` who asks; of all others the header is not believed.
     pub trusted_proxies: Vec<ProxyNet>,
+    /// Posts, edits and the like that one person may make in a minute for long, and a third of it
+    /// at once; 0 for no limit.
+    pub writes_per_minute: u32,
+    /// Where the time of day comes from.
+    pub wall_clock: WallClock,
     /// Name of the team that new accounts join.
     pub default_team: String,
     /// Shown name of that team.
@@ -97,6 +108,8 @@ impl Config {
             max_file_bytes: 2 * 1024 * 1024 * 1024,
             allowed_origins: Vec::new(),
             trusted_proxies: Vec::new(),
+            writes_per_minute: 600,
+            wall_clock: WallClock::default(),
             default_team: "main".to_owned(),
             default_team_display_name: "Main".to_owned(),
         }
@@ -119,7 +132,10 @@ pub struct Server {
     membership: tokio::sync::Mutex<()>,
     /// Held while an account is made: the first one must be the first one.
     registering: tokio::sync::Mutex<()>,
-    last_time_ms: AtomicI64,
+    clock: Clock,
+    rates: Rates,
+    /// The number of the last login of which it was told that it ended.
+    ended_logins_seen: tokio::sync::Mutex<i64>,
 }
 
 impl Server {
@@ -135,8 +151,14 @@ impl Server {
     async fn open_records(config: Config) -> Result<Arc<Self>, Fault> {
         let vault = Vault::open(&config.data_dir).await?;
         let store = Store::open(&config.database).await?;
-        let last_time_ms = AtomicI64::new(store.newest_post_time().await?);
-        let first_account = FirstAccount::new(store.count_people().await? == 0);
+        let clock = Clock::new(
+            config.wall_clock.clone(),
+            store.newest_post_time().await?,
+            store.clock_steps().await?,
+            Instant::now(),
+        );
+        let first_account = FirstAccount::new(!store.has_people().await?);
+        let ended_logins_seen = tokio::sync::Mutex::new(store.last_ended_login().await?);
         let server = Arc::new(Self {
             vault,
             store,
@@ -147,7 +169,9 @@ impl Server {
             posting: tokio::sync::Mutex::default(),
             membership: tokio::sync::Mutex::default(),
             registering: tokio::sync::Mutex::default(),
-            last_time_ms,
+            clock,
+            rates: Rates::new(config.writes_per_minute),
+            ended_logins_seen,
             config,
         });
         server.finish_interrupted_uploads().await?;
@@ -184,15 +208,24 @@ impl Server {
         self.store.close().await;
     }
 
-    /// Unix milliseconds, each value given out once, also over restarts with a clock set back.
+    /// Unix milliseconds as the clock says.
+    fn wall_ms(&self) -> i64 {
+        self.clock.wall_ms()
+    }
+
+    /// Unix milliseconds for a record.
     fn now_ms(&self) -> i64 {
-        let wall = wall_ms();
-        let before = self
-            .last_time_ms
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |last| {
-                Some(wall.max(last + 1))
-            });
-        wall.max(before.unwrap_or(wall) + 1)
+        self.clock.now_ms()
+    }
+
+    /// Keeps that the clock was set back, before anything dated after it is kept.
+    async fn keep_clock_steps(&self) -> Result<(), Fault> {
+        let steps = self.clock.steps_to_keep();
+        if !steps.is_empty() {
+            self.store.keep_clock_steps(&steps).await?;
+            self.clock.are_kept(steps.len());
+        }
+        Ok(())
     }
 
     /// Whether the records can be written, found out by writing.
@@ -208,20 +241,13 @@ impl Server {
         self.newsroom.tell(news);
     }
 
-    async fn end_expired_logins(&self) -> Result<(), Fault> {
-        for login in self.store.expired_logins(wall_ms()).await? {
-            self.end_login(&login.id, &login.person_id).await?;
+    async fn sweep(&self) -> Result<(), Fault> {
+        self.tell_ended_logins().await?;
+        for login in self.store.expired_logins(self.wall_ms()).await? {
+            self.end_login(&login.id).await?;
         }
         Ok(())
     }
-}
-
-/// Unix milliseconds as the clock says.
-fn wall_ms() -> i64 {
-    let since_epoch = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
 }
 
 async fn sweep(server: Weak<Server>) {
@@ -234,8 +260,14 @@ async fn sweep(server: Weak<Server>) {
         if server.store.is_closed() {
             return;
         }
-        if let Err(fault) = server.end_expired_logins().await {
-            tracing::warn!(?fault, "expired logins could not be ended; next try soon");
+        if let Some(jump) = server.clock.jump_ms(Instant::now()) {
+            tracing::warn!(
+                jump = clock::in_words(jump),
+                "the clock was set: posts keep their order and get the new time"
+            );
+        }
+        if let Err(fault) = server.sweep().await {
+            tracing::warn!(?fault, "ended logins could not be seen to; next try soon");
         }
     }
 }

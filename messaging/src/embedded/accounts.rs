@@ -69,7 +69,7 @@ impl Server {
             .map_err(Fault::from)?
         {
             if account.is_admin && !row.is_admin {
-                self.store.set_admin(&row.id).await.map_err(Fault::from)?;
+                self.set_admin(&row.id, true).await?;
             }
             return Ok(self.person_row(row.id.as_str()).await?.to_person());
         }
@@ -108,7 +108,7 @@ impl Server {
         if by.is_some_and(|caller| caller.person.is_admin) {
             return self.create_account(account, Lane::Known, place).await;
         }
-        if self.store.count_people().await? == 0 {
+        if !self.store.has_people().await? {
             let claim = self.first_account.claim(first_account_token)?;
             let made = self.create_account(account, Lane::Known, place).await?;
             claim.is_spent();
@@ -140,16 +140,18 @@ impl Server {
     ) -> Result<PersonRow, Fault> {
         let mut person = checked(&account, self.config.min_password_chars)?;
         person.password_hash = self.passwords.hash(account.password, lane, place).await?;
+        let team = self.default_team().await?;
         {
             let _first_come = self.registering.lock().await;
-            let is_first = self.store.count_people().await? == 0;
-            person.is_admin = account.is_admin || is_first;
-            if let Err(error) = self.store.insert_person(&person, self.now_ms()).await {
+            let _change = self.membership.lock().await;
+            person.is_admin = account.is_admin || !self.store.has_people().await?;
+            let now = self.now_ms();
+            if let Err(error) = self.store.insert_person(&person, Some(&team), now).await {
                 return Err(taken_or(error.into_duplicate(), &person.username));
             }
             self.first_account.is_made();
+            self.tell_joined_team(&team, &person.id).await?;
         }
-        self.join_default_team(&person.id, person.is_admin).await?;
         let data = json!({ "user_id": person.id.as_str() });
         self.emit("new_user", data, Audience::default());
         self.person_row(person.id.as_str()).await
@@ -199,7 +201,8 @@ impl Server {
                 };
                 let mut person = without_password(&account)?;
                 person.is_bot = true;
-                self.store.insert_person(&person, self.now_ms()).await?;
+                let now = self.now_ms();
+                self.store.insert_person(&person, None, now).await?;
                 self.person_row(person.id.as_str()).await?
             }
         };

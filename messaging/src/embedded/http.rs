@@ -3,8 +3,10 @@
 //!
 //! Not here: rules (`accounts`, `rooms`, `posts`, `uploads`) and field names (`wire`).
 
+mod admission;
 mod channels;
 mod files;
+mod post_list;
 mod posts;
 mod preferences;
 mod sign_in;
@@ -14,6 +16,7 @@ mod users;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Query, Request};
@@ -47,6 +50,7 @@ type State = axum::extract::State<Arc<Server>>;
 pub(super) fn router(server: Arc<Server>) -> Router {
     let api = Router::new()
         .merge(sign_in::routes())
+        .merge(admission::routes())
         .merge(users::routes())
         .merge(preferences::routes())
         .merge(teams::routes())
@@ -121,6 +125,15 @@ impl Auth {
             return Ok(named);
         }
         Err(Fault::forbidden("this is somebody else's"))
+    }
+
+    /// Refuses who writes faster than the server takes. Bots are the server's own.
+    fn check_rate(&self, server: &Server) -> Result<(), Fault> {
+        let person = &self.0.person;
+        if person.is_bot {
+            return Ok(());
+        }
+        server.rates.take(&person.id, Instant::now())
     }
 
     fn eyes_for(&self, person: &UserId) -> wire::Eyes {

@@ -108,7 +108,7 @@ impl Server {
     pub(super) async fn authenticate(&self, token: &str) -> Result<Option<Caller>, Fault> {
         let Some(login) = self
             .store
-            .login_by_token(&token_hash(token), super::wall_ms())
+            .login_by_token(&token_hash(token), self.wall_ms())
             .await?
         else {
             return Ok(None);
@@ -314,19 +314,21 @@ impl Server {
         lifetime: Option<Duration>,
     ) -> Result<String, Fault> {
         let token = proto::id::new_id();
-        let now = super::wall_ms();
+        let now = self.wall_ms();
         let expires_at = lifetime.map_or(0, |lifetime| {
             now.saturating_add(i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX))
         });
-        self.store
-            .insert_login(&NewLogin {
-                id: &proto::id::new_id(),
-                token_hash: &token_hash(&token),
-                person,
-                now: self.now_ms(),
-                expires_at,
-            })
-            .await?;
+        let login = NewLogin {
+            id: &proto::id::new_id(),
+            token_hash: &token_hash(&token),
+            person,
+            now: self.now_ms(),
+            expires_at,
+        };
+        if !self.store.insert_login(&login).await? {
+            // shut out since the password was looked at
+            return Err(Fault::wrong_password());
+        }
         let limit = if lifetime.is_none() {
             TOKENS_PER_BOT
         } else {
@@ -337,24 +339,31 @@ impl Server {
             .iter()
             .filter(|l| (l.expires_at == 0) == lifetime.is_none());
         for login in alike.skip(limit) {
-            self.end_login(&login.id, person).await?;
+            self.end_login(&login.id).await?;
         }
         Ok(token)
     }
 
     /// Ends a login: its token is no longer good and its sockets are cut off.
-    pub(super) async fn end_login(&self, login_id: &str, person: &UserId) -> Result<(), Fault> {
-        if self.store.delete_login(login_id).await? {
-            self.tell_login_ended(login_id, person);
+    pub(super) async fn end_login(&self, login_id: &str) -> Result<(), Fault> {
+        if self.store.delete_login(login_id, self.wall_ms()).await? {
+            self.tell_ended_logins().await?;
         }
         Ok(())
     }
 
-    pub(super) fn tell_login_ended(&self, login_id: &str, person: &UserId) {
-        self.tell(&ChatNews::LoginEnded {
-            login_id: login_id.to_owned(),
-            user: person.clone(),
-        });
+    /// Tells of logins that ended since the last time, whoever ended them: this server, or a tool
+    /// beside it. The records say which, so none is told twice, and none is missed after a kill.
+    pub(super) async fn tell_ended_logins(&self) -> Result<(), Fault> {
+        let mut seen = self.ended_logins_seen.lock().await;
+        for ended in self.store.logins_ended_after(*seen).await? {
+            self.tell(&ChatNews::LoginEnded {
+                login_id: ended.login_id,
+                user: ended.person_id,
+            });
+            *seen = ended.number;
+        }
+        Ok(())
     }
 
     /// Sets a password and ends the person's logins, except the one that asked for it.
@@ -373,7 +382,7 @@ impl Server {
             .await?;
         for login in self.store.logins_of(&person.id).await? {
             if keep_login != Some(login.id.as_str()) {
-                self.end_login(&login.id, &person.id).await?;
+                self.end_login(&login.id).await?;
             }
         }
         Ok(())

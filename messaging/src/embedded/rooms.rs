@@ -269,15 +269,20 @@ impl Server {
             {
                 return Ok(());
             }
-            self.tell(&ChatNews::JoinedRoom {
-                room: room.id.clone(),
-                user: person.clone(),
-            });
+            self.tell_joined_room(room, person);
         }
+        Ok(())
+    }
+
+    /// Tells a room who has come in.
+    pub(super) fn tell_joined_room(&self, room: &RoomRow, person: &UserId) {
+        self.tell(&ChatNews::JoinedRoom {
+            room: room.id.clone(),
+            user: person.clone(),
+        });
         let team = room.team_id.as_ref().map_or("", TeamId::as_str);
         let data = json!({ "user_id": person.as_str(), "team_id": team });
         self.emit("user_added", data, to_room(&room.id));
-        Ok(())
     }
 
     /// Takes a person out of a room and tells both sides.

@@ -8,11 +8,14 @@
 )]
 
 mod accounts;
+mod admission;
 mod backend;
+mod clock;
 mod desk;
 mod durability;
 mod files;
 mod guessing;
+mod large;
 mod posts;
 mod requests;
 mod rooms;

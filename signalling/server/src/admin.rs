@@ -41,6 +41,7 @@ pub(crate) fn chat_config(config: &Config) -> embedded::Config {
     chat.login_lifetime = config.chat.login_lifetime;
     chat.min_password_chars = config.chat.min_password_chars;
     chat.max_file_bytes = config.chat.max_file_bytes;
+    chat.writes_per_minute = config.chat.writes_per_minute;
     chat.allowed_origins
         .clone_from(&config.chat.allowed_origins);
     chat.trusted_proxies.clone_from(&config.trusted_proxies);

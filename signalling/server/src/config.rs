@@ -52,6 +52,7 @@ pub struct ChatConfig {
     pub login_lifetime: Duration,
     pub min_password_chars: usize,
     pub max_file_bytes: u64,
+    pub writes_per_minute: u32,
     pub allowed_origins: Vec<String>,
 }
 

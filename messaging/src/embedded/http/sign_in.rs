@@ -93,7 +93,7 @@ async fn login(
 /// Also without a session: the cookies must go in any case.
 async fn logout(state: State, MaybeAuth(caller): MaybeAuth) -> Result<impl IntoResponse, Fault> {
     if let Some(caller) = caller {
-        state.end_login(&caller.login_id, &caller.person.id).await?;
+        state.end_login(&caller.login_id).await?;
     }
     let gone = [TOKEN_COOKIE, USER_COOKIE, CSRF_COOKIE].map(|name| {
         (
@@ -196,14 +196,14 @@ async fn revoke(
     let Some(login) = logins.iter().find(|login| login.id == body.session_id) else {
         return Err(Fault::not_found("session", body.session_id));
     };
-    state.end_login(&login.id, &person).await?;
+    state.end_login(&login.id).await?;
     Ok(ok())
 }
 
 async fn revoke_all(state: State, auth: Auth, Path(id): Path<String>) -> Answer {
     let person = auth.own(&id)?;
     for login in state.store.logins_of(&person).await? {
-        state.end_login(&login.id, &person).await?;
+        state.end_login(&login.id).await?;
     }
     Ok(ok())
 }

@@ -203,6 +203,7 @@ async fn patch(
     Path(id): Path<String>,
     Body(patch): Body<UserPatch>,
 ) -> Answer {
+    auth.check_rate(&state)?;
     let mut row = state.person_row(auth.own(&id)?.as_str()).await?;
     let change = |field: &mut String, value: Option<String>| {
         if let Some(value) = value {
@@ -262,6 +263,7 @@ async fn set_status(
     Path(id): Path<String>,
     Body(body): Body<StatusBody>,
 ) -> Answer {
+    auth.check_rate(&state)?;
     let person = auth.own(&id)?;
     let Some(status) = Status::parse(&body.status) else {
         return Err(Fault::invalid(
@@ -288,6 +290,7 @@ async fn typing(
     Path(id): Path<String>,
     Body(body): Body<Typing>,
 ) -> Result<StatusCode, Fault> {
+    auth.check_rate(&state)?;
     if auth.named(&id)? != auth.0.person.id {
         return Err(Fault::forbidden("nobody types for somebody else"));
     }

@@ -2,9 +2,22 @@
 
 use storage::Migration;
 
-pub(super) const MIGRATIONS: &[Migration] = &[Migration::per_engine(
-    1,
-    "chat",
-    include_str!("migrations/0001_chat.sqlite.sql"),
-    include_str!("migrations/0001_chat.postgres.sql"),
-)];
+pub(super) const MIGRATIONS: &[Migration] = &[
+    Migration::per_engine(
+        1,
+        "chat",
+        include_str!("migrations/0001_chat.sqlite.sql"),
+        include_str!("migrations/0001_chat.postgres.sql"),
+    ),
+    Migration::per_engine(
+        2,
+        "order",
+        include_str!("migrations/0002_order.sqlite.sql"),
+        include_str!("migrations/0002_order.postgres.sql"),
+    ),
+    Migration::new(
+        3,
+        "ended logins",
+        include_str!("migrations/0003_ended_logins.sql"),
+    ),
+];

@@ -31,6 +31,7 @@ pub(super) const KEYS: &[(&str, Kind, &[&str])] = &[
     ("chat.login_lifetime_hours", Kind::Number, &[]),
     ("chat.min_password_chars", Kind::Number, &[]),
     ("chat.max_file_bytes", Kind::Number, &[]),
+    ("chat.writes_per_minute", Kind::Number, &[]),
     ("chat.allowed_origins", Kind::List, &[]),
     (
         "rtcd.urls",

@@ -49,6 +49,7 @@ pub struct RawChat {
     pub login_lifetime_hours: u64,
     pub min_password_chars: usize,
     pub max_file_bytes: u64,
+    pub writes_per_minute: u32,
     pub allowed_origins: Vec<String>,
 }
 
@@ -144,6 +145,7 @@ impl Default for RawChat {
             login_lifetime_hours: 30 * 24,
             min_password_chars: 12,
             max_file_bytes: 2 * 1024 * 1024 * 1024,
+            writes_per_minute: 600,
             allowed_origins: Vec::new(),
         }
     }

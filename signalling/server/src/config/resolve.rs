@@ -185,6 +185,7 @@ fn resolve_chat(raw: RawChat, errors: &mut Vec<ConfigError>) -> ChatConfig {
         login_lifetime: Duration::from_secs(hours.saturating_mul(3600)),
         min_password_chars: raw.min_password_chars,
         max_file_bytes: raw.max_file_bytes,
+        writes_per_minute: raw.writes_per_minute,
         allowed_origins: raw.allowed_origins,
     }
 }
@@ -307,7 +308,7 @@ fn parse_listen(text: &str, errors: &mut Vec<ConfigError>) -> Option<SocketAddr>
 }
 
 fn parse_proxies(texts: &[String], errors: &mut Vec<ConfigError>) -> Vec<ProxyNet> {
-    let parse = |text: &String| text.trim().parse().map_err(ConfigError::Proxy);
+    let parse = |text: &String| text.trim().parse::<ProxyNet>().map_err(ConfigError::Proxy);
     let parsed: Vec<Result<ProxyNet, ConfigError>> = texts.iter().map(parse).collect();
     parsed
         .into_iter()
