@@ -251,6 +251,22 @@ fn only_sessions_speak_to_str0m() {
 }
 
 #[test]
+fn only_a_negotiator_speaks_rtcd_v1_in_the_core() {
+    for (path, text) in sources() {
+        let is_core = path.starts_with("rtcd/core/src/");
+        let is_negotiator = path.starts_with("rtcd/core/src/negotiator/calls");
+        let names_it = text.lines().any(|line| {
+            let code = line.split("//").next().unwrap_or_default();
+            code.contains("proto::rtcd")
+        });
+        assert!(
+            !is_core || is_negotiator || !names_it,
+            "`{path}` names `proto::rtcd`: the core has words of its own, a door translates"
+        );
+    }
+}
+
+#[test]
 fn every_file_says_what_it_is_for() {
     for (path, text) in sources() {
         assert!(

@@ -44,8 +44,10 @@ use proto::redact::Secret;
 use rates::Rates;
 use status::Statuses;
 use storage::Location;
+use storage::blob::BlobStore;
 use store::Store;
-use uploads::Vault;
+pub use uploads::FileLimits;
+use uploads::{Vault, keep_tidy};
 
 use crate::ChatError;
 use crate::gateway;
@@ -77,6 +79,10 @@ pub struct Config {
     pub min_password_chars: usize,
     /// Largest file accepted, in bytes.
     pub max_file_bytes: u64,
+    /// What limits files beside their size, and how long what is begun may last.
+    pub files: FileLimits,
+    /// Where the bytes of files are; `None`: below `data_dir`.
+    pub blobs: Option<Arc<dyn BlobStore>>,
     /// Origins whose pages may use this server, beside our own (development servers); `*` for all.
     pub allowed_origins: Vec<String>,
     /// Proxies that say in `X-Forwarded-For` who asks; of all others the header is not believed.
@@ -106,6 +112,8 @@ impl Config {
             login_lifetime: Duration::from_secs(30 * 24 * 3600),
             min_password_chars: 12,
             max_file_bytes: 2 * 1024 * 1024 * 1024,
+            files: FileLimits::default(),
+            blobs: None,
             allowed_origins: Vec::new(),
             trusted_proxies: Vec::new(),
             writes_per_minute: 600,
@@ -149,7 +157,7 @@ impl Server {
     }
 
     async fn open_records(config: Config) -> Result<Arc<Self>, Fault> {
-        let vault = Vault::open(&config.data_dir).await?;
+        let vault = Vault::open(&config).await?;
         let store = Store::open(&config.database).await?;
         let clock = Clock::new(
             config.wall_clock.clone(),
@@ -177,6 +185,7 @@ impl Server {
         server.finish_interrupted_uploads().await?;
         server.make_default_team().await?;
         tokio::spawn(sweep(Arc::downgrade(&server)));
+        tokio::spawn(keep_tidy(Arc::downgrade(&server)));
         Ok(server)
     }
 
@@ -201,6 +210,14 @@ impl Server {
     #[must_use]
     pub fn first_account_token(&self) -> Option<Secret> {
         self.first_account.to_print()
+    }
+
+    /// Finds out whether files can be stored and read right now.
+    ///
+    /// # Errors
+    /// When they cannot: the place, the setting that names it, and why.
+    pub async fn check_files(&self) -> Result<(), ChatError> {
+        Ok(self.vault.check().await?)
     }
 
     /// Closes the records. What was answered is on disk.

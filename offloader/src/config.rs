@@ -14,6 +14,9 @@ pub mod keys;
 
 use keys::{IGNORED_ENV, KEYS, Values};
 
+/// What `jobs.longest_job_time` says by default: twice the longest recording a plugin asks for.
+const LONGEST_JOB: Duration = Duration::from_secs(12 * 3600);
+
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{key}: `{value}`: {rule}")]
@@ -51,8 +54,16 @@ pub struct Config {
     pub key_file: Option<PathBuf>,
     /// Jobs whose worker has not ended; more are refused.
     pub max_concurrent_jobs: usize,
+    /// Of those, how many may be one client's; 0: all.
+    pub max_concurrent_jobs_per_client: usize,
+    /// Longest `max_duration_sec` accepted.
+    pub longest_job: Duration,
+    /// Sites that jobs may name as `site_url`, as `scheme://host[:port]`; empty: any.
+    pub allowed_sites: Vec<String>,
     /// How long the folder of a failed job is kept; `None`: for ever.
     pub failed_jobs_retention: Option<Duration>,
+    /// How long the folder and the record of a job that was handed in are kept; `None`: not at all.
+    pub done_jobs_retention: Option<Duration>,
     pub image_registry: String,
     /// Off in development: any runner name is accepted.
     pub validate_runners: bool,
@@ -194,7 +205,14 @@ fn resolve(
             problems,
         ))
         .unwrap_or(usize::MAX),
-        failed_jobs_retention: retention(values, problems),
+        max_concurrent_jobs_per_client: usize::try_from(
+            values.number("jobs.max_concurrent_jobs_per_client"),
+        )
+        .unwrap_or(usize::MAX),
+        longest_job: span(values, "jobs.longest_job_time", problems).unwrap_or(LONGEST_JOB),
+        allowed_sites: allowed_sites(values, problems),
+        failed_jobs_retention: span(values, "jobs.failed_jobs_retention_time", problems),
+        done_jobs_retention: span(values, "jobs.done_jobs_retention_time", problems),
         image_registry: values.text("jobs.image_registry").to_owned(),
         validate_runners: !development,
         worker_command: values.words("jobs.worker_command"),
@@ -287,8 +305,7 @@ fn admin(values: &Values, problems: &mut Vec<Problem>) -> Option<Secret> {
 }
 
 /// `30d`, `12h`, `90m`; `None` when empty or wrong.
-fn retention(values: &Values, problems: &mut Vec<Problem>) -> Option<Duration> {
-    let path = "jobs.failed_jobs_retention_time";
+fn span(values: &Values, path: &str, problems: &mut Vec<Problem>) -> Option<Duration> {
     let text = values.text(path);
     if text.is_empty() {
         return None;
@@ -314,6 +331,24 @@ fn retention(values: &Values, problems: &mut Vec<Problem>) -> Option<Duration> {
         );
     }
     seconds.map(Duration::from_secs)
+}
+
+/// Sites as their origins, so that `https://Chat.example/` and `https://chat.example:443` are one.
+fn allowed_sites(values: &Values, problems: &mut Vec<Problem>) -> Vec<String> {
+    let path = "jobs.allowed_sites";
+    let mut sites = Vec::new();
+    for site in values.words(path) {
+        match crate::sites::origin(&site) {
+            Some(origin) => sites.push(origin),
+            None => problem(
+                problems,
+                path,
+                &site,
+                "http(s)://host[:port] without a path",
+            ),
+        }
+    }
+    sites
 }
 
 fn logger(values: &Values, problems: &mut Vec<Problem>) -> LoggerConfig {

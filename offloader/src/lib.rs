@@ -21,6 +21,7 @@ pub mod order;
 pub mod publish;
 pub mod runner;
 pub mod service;
+pub mod sites;
 pub mod speech;
 pub mod store;
 pub mod telemetry;

@@ -147,13 +147,8 @@ impl Store {
         Ok(())
     }
 
-    /// Keeps what changes in a job. An ended job loses its secrets.
+    /// Keeps what changes in a job.
     pub async fn update_job(&self, job: &JobRow) -> Result<(), StoreError> {
-        let sealed = if job.phase == Phase::Done {
-            &[]
-        } else {
-            job.sealed.as_slice()
-        };
         let statement = sqlx::query(
             "UPDATE jobs SET phase = $1, stop_at = $2, attempts = $3, note = $4, sealed = $5
              WHERE id = $6",
@@ -162,7 +157,7 @@ impl Store {
         .bind(job.stop_at)
         .bind(job.attempts)
         .bind(text(&job.note).into_owned())
-        .bind(sealed)
+        .bind(&job.sealed)
         .bind(&job.id);
         self.db.execute("update a job", statement).await?;
         Ok(())
@@ -183,11 +178,11 @@ impl Store {
         self.db.fetch_all("list jobs", sqlx::query_as(select)).await
     }
 
-    /// Failed jobs that ended before `before` (Unix milliseconds).
-    pub async fn failed_before(&self, before: i64) -> Result<Vec<JobRow>, StoreError> {
-        let select = "SELECT * FROM jobs WHERE phase = 'failed' AND stop_at < $1";
-        let select = sqlx::query_as(select).bind(before);
-        self.db.fetch_all("list failed jobs", select).await
+    /// Jobs of an end phase that ended before `before` (Unix milliseconds).
+    pub async fn ended_before(&self, phase: Phase, before: i64) -> Result<Vec<JobRow>, StoreError> {
+        let select = "SELECT * FROM jobs WHERE phase = $1 AND stop_at < $2";
+        let select = sqlx::query_as(select).bind(phase.as_str()).bind(before);
+        self.db.fetch_all("list ended jobs", select).await
     }
 
     /// Forgets a job.

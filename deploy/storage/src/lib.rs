@@ -3,6 +3,7 @@
 //!
 //! Not here: any domain's tables or statements; each service owns its own.
 
+pub mod blob;
 mod seal;
 pub mod space;
 pub mod sql;

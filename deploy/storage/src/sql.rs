@@ -34,9 +34,9 @@ mod writer;
 
 use std::sync::Arc;
 
-use sqlx::any::{AnyArguments, AnyPool, AnyRow};
+use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::{Query, QueryAs, QueryScalar};
-use sqlx::{Any, Decode, FromRow, Type};
+use sqlx::{Any, AnyPool, Decode, FromRow, Type};
 
 pub use builder::Builder;
 pub use error::SqlError;

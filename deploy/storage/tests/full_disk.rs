@@ -143,7 +143,7 @@ async fn child_writes_on_when_files_may_grow() {
     }
     assert!(kept > 3, "{kept}");
     for more in 0..5 {
-        insert(&db, 500 + more, 400_000).await.unwrap_err();
+        insert(&db, 500 + more, 1_200_000).await.unwrap_err();
     }
     assert_eq!(count(&db).await, kept);
     let unlimited = Command::new("prlimit")

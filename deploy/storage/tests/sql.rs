@@ -21,6 +21,19 @@ const DOMAIN: Domain = Domain {
     exclusive: false,
 };
 
+/// The same one version later.
+const GROWN: Domain = Domain {
+    migrations: &[
+        THINGS[0],
+        Migration::new(
+            2,
+            "colour",
+            "ALTER TABLE things ADD COLUMN colour TEXT NOT NULL DEFAULT 'red'",
+        ),
+    ],
+    ..DOMAIN
+};
+
 #[derive(Debug, PartialEq)]
 struct Thing {
     id: String,
@@ -278,19 +291,8 @@ async fn tables_are_made_once_and_grow_by_further_steps(location: Location) {
     db.close().await;
     assert!(db.is_closed());
     assert!(db.execute("insert", insert("late", None, 1)).await.is_err());
-    let grown = Domain {
-        migrations: &[
-            THINGS[0],
-            Migration::new(
-                2,
-                "colour",
-                "ALTER TABLE things ADD COLUMN colour TEXT NOT NULL DEFAULT 'red'",
-            ),
-        ],
-        ..DOMAIN
-    };
     for _ in 0..2 {
-        let db = Database::open(&location, &grown).await.unwrap();
+        let db = Database::open(&location, &GROWN).await.unwrap();
         let colour = sqlx::query_scalar("SELECT colour FROM things WHERE id = 'old'");
         assert_eq!(
             db.fetch_value::<String>("read", colour).await.unwrap(),

@@ -13,6 +13,7 @@ mod backend;
 mod clock;
 mod desk;
 mod durability;
+mod file_life;
 mod files;
 mod guessing;
 mod large;

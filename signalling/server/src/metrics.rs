@@ -3,7 +3,8 @@
 //! Names begin as the reference plugin's do, so that existing dashboards keep working.
 
 use prometheus::{
-    Encoder as _, Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+    Encoder as _, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    TextEncoder,
 };
 
 const NAMESPACE: &str = "mattermost_plugin_calls";
@@ -19,6 +20,9 @@ pub(crate) struct Metrics {
     pub(crate) actions_refused: IntCounterVec,
     pub(crate) joins_refused: IntCounterVec,
     pub(crate) media_dropped: IntCounterVec,
+    pub(crate) media_sessions_lost: IntCounterVec,
+    pub(crate) media_links_lost: IntCounter,
+    pub(crate) media_waiting: IntGauge,
     pub(crate) store_failures: IntCounterVec,
     pub(crate) calls: IntGauge,
     pub(crate) sessions: IntGauge,
@@ -39,6 +43,14 @@ impl Maker<'_> {
     fn counter(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
         let opts = Opts::new(name, help).namespace(NAMESPACE);
         let counter = IntCounterVec::new(opts, labels).expect("names here are well-formed");
+        let registered = self.0.register(Box::new(counter.clone()));
+        registered.expect("each name is used once");
+        counter
+    }
+
+    fn plain_counter(&self, name: &str, help: &str) -> IntCounter {
+        let opts = Opts::new(name, help).namespace(NAMESPACE);
+        let counter = IntCounter::with_opts(opts).expect("names here are well-formed");
         let registered = self.0.register(Box::new(counter.clone()));
         registered.expect("each name is used once");
         counter
@@ -94,8 +106,23 @@ impl Metrics {
             joins_refused: counter("joins_refused_total", "Joins refused", &["reason"]),
             media_dropped: counter(
                 "media_messages_dropped_total",
-                "Messages for media hosts that were dropped",
+                "Messages for media hosts that were dropped: the host is not configured \
+                 (unknown_host), or the session has ended (no_session)",
                 &["reason"],
+            ),
+            media_sessions_lost: counter(
+                "media_sessions_lost_total",
+                "Sessions that ended because their media host had lost them (host_forgot) or took \
+                 their signalling too slowly (too_many_signals)",
+                &["reason"],
+            ),
+            media_links_lost: maker.plain_counter(
+                "media_links_lost_total",
+                "Connections to media hosts that broke",
+            ),
+            media_waiting: gauge(
+                "media_messages_waiting",
+                "Messages that wait until a media host takes them",
             ),
             store_failures: counter(
                 "store_failures_total",

@@ -1,6 +1,5 @@
 //! Puts the parts together, serves, and stops them again.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -10,7 +9,7 @@ use anyhow::Context as _;
 use messaging::gateway::Gateway;
 use messaging::news::Backlog;
 use messaging::{ChatBackend, People as _, embedded};
-use proto::id::{CallId, SessionId, new_id};
+use proto::id::new_id;
 use proto::redact::Secret;
 use signalling_core::{Calls, Features, MediaHost, RestoredCall};
 use storage::{Location, Sealer};
@@ -23,7 +22,7 @@ use crate::config::{Config, ServiceUrl};
 use crate::engine::{self, Bot, Engine, Parts, moment};
 use crate::http;
 use crate::jobs::JobService;
-use crate::links::{HostConfig, Links};
+use crate::links::{HostConfig, KnownSession, Links};
 use crate::metrics::Metrics;
 use crate::store::Store;
 
@@ -122,7 +121,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         .await
         .with_context(|| format!("listen on {}", config.listen))?;
     let http_addr = listener.local_addr().context("read the bound address")?;
-    let chat = embedded::Server::open(chat_config(&config))
+    let chat = embedded::Server::open(chat_config(&config)?)
         .await
         .context("open the chat")?;
     let store = Store::open(&calls_database(&config)).await?;
@@ -255,11 +254,15 @@ async fn hosts(
         let (client_id, auth_key) =
             credentials(store, sealer, "rtcd", url, &rtcd.client_id, &rtcd.auth_key).await?;
         let host = MediaHost(url.base.clone());
-        let known: BTreeMap<SessionId, CallId> = restored
+        let known = restored
             .iter()
             .filter(|restored| restored.call.media == host)
             .flat_map(|restored| &restored.sessions)
-            .map(|session| (session.id.clone(), session.call.clone()))
+            .map(|session| KnownSession {
+                session: session.id.clone(),
+                call: session.call.clone(),
+                unmuted: session.unmuted,
+            })
             .collect();
         hosts.push(HostConfig {
             base: url.base.clone(),

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use sqlx::any::{AnyConnectOptions, AnyConnection};
-use sqlx::{AssertSqlSafe, Connection as _};
+use sqlx::any::AnyConnectOptions;
+use sqlx::{AnyConnection, AssertSqlSafe, Connection as _};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 /// How long somebody waits for their turn.

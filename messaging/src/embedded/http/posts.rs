@@ -163,9 +163,13 @@ async fn update(
     Ok(Json(wire::post(&view, "")))
 }
 
-async fn delete(state: State, auth: Auth, Path(id): Path<String>) -> Answer {
+async fn delete(state: State, auth: Auth, Path(id): Path<String>, params: Params) -> Answer {
     auth.check_rate(&state)?;
-    state.delete_post_as(&auth.0.person, &id).await?;
+    if params.flag("permanent") {
+        state.purge_post_as(&auth.0.person, &id).await?;
+    } else {
+        state.delete_post_as(&auth.0.person, &id).await?;
+    }
     Ok(ok())
 }
 

@@ -184,6 +184,7 @@ rows! {
         filename: String,
         size_bytes: i64,
         created_at: i64,
+        draft: String,
     }
     PreferenceRow {
         person_id: UserId,

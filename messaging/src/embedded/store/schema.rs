@@ -20,4 +20,5 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         "ended logins",
         include_str!("migrations/0003_ended_logins.sql"),
     ),
+    Migration::new(5, "files", include_str!("migrations/0005_files.sql")),
 ];

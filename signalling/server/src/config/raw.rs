@@ -7,6 +7,7 @@ use proto::calls::IceServer;
 use proto::redact::Secret;
 use serde::{Deserialize, Serialize};
 
+use super::files::RawFiles;
 use super::keys;
 
 /// The file. Every key has a default; `deploy/signalling.toml` says what each means.
@@ -15,6 +16,7 @@ use super::keys;
 pub struct RawConfig {
     pub http: RawHttp,
     pub storage: RawStorage,
+    pub files: RawFiles,
     pub chat: RawChat,
     pub rtcd: RawRtcd,
     pub offloader: RawOffloader,
@@ -260,6 +262,7 @@ impl RawConfig {
     #[must_use]
     pub fn to_toml(mut self) -> String {
         let secrets = [
+            &mut self.files.secret_key,
             &mut self.rtcd.auth_key,
             &mut self.offloader.auth_key,
             &mut self.ice.turn_secret,

@@ -9,6 +9,7 @@ use messaging::embedded::{NoNetwork, ProxyNet};
 use proto::redact::Secret;
 use storage::Location;
 
+use super::files;
 use super::raw::{
     RawCalls, RawChat, RawConfig, RawIce, RawOffloader, RawRecording, RawStorage, RawTranscribing,
 };
@@ -34,6 +35,18 @@ pub enum ConfigError {
         "`{key}` has {chars} characters: the service accepts 32 to 72; leave it empty to have one made"
     )]
     AuthKey { key: &'static str, chars: usize },
+    #[error("`files.{key}` is `{value}`: {rule}")]
+    Files {
+        key: &'static str,
+        value: String,
+        rule: &'static str,
+    },
+    #[error("`files.{key}` is `{path}`: {why}", path = path.display())]
+    FilesUnreadable {
+        key: &'static str,
+        path: PathBuf,
+        why: String,
+    },
     #[error("`recording.quality` is `{0}`: it must be `low`, `medium` or `high`")]
     Quality(String),
     #[error(
@@ -101,6 +114,7 @@ impl RawConfig {
         let transcribing = resolve_transcribing(self.transcribing, &recording, &mut errors);
         let ice = resolve_ice(self.ice, &mut errors);
         let chat = resolve_chat(self.chat, &mut errors);
+        let files = files::resolve(self.files, chat.max_file_bytes, &mut errors);
         let database = resolve_database(&self.storage, &mut errors);
         let Some(listen) = listen.filter(|_| errors.is_empty()) else {
             return Err(ConfigErrors(errors));
@@ -114,6 +128,7 @@ impl RawConfig {
             data_dir: self.storage.data_dir,
             database,
             chat,
+            files,
             rtcd: RtcdConfig {
                 hosts,
                 client_id,
@@ -329,7 +344,7 @@ fn parse_url(key: &'static str, text: &str, errors: &mut Vec<ConfigError>) -> Op
 }
 
 /// Splits `http://id:key@host:port`.
-fn split_url(text: &str) -> Option<ServiceUrl> {
+pub(super) fn split_url(text: &str) -> Option<ServiceUrl> {
     let (scheme, rest) = text.split_once("://")?;
     if scheme != "http" && scheme != "https" {
         return None;
@@ -370,7 +385,13 @@ fn check_model(key: &'static str, name: &str, errors: &mut Vec<ConfigError>) {
     }
 }
 
-fn check_range(key: &'static str, value: u64, low: u64, high: u64, errors: &mut Vec<ConfigError>) {
+pub(super) fn check_range(
+    key: &'static str,
+    value: u64,
+    low: u64,
+    high: u64,
+    errors: &mut Vec<ConfigError>,
+) {
     if !(low..=high).contains(&value) {
         errors.push(ConfigError::Range {
             key,

@@ -54,6 +54,10 @@ pub(crate) async fn read_gauges(engine: &Engine) {
         .read(|calls| (calls.active_channels().len(), calls.sessions().count()))
         .await;
     let gauge = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+    engine
+        .metrics
+        .media_waiting
+        .set(gauge(engine.links.waiting()));
     engine.metrics.calls.set(gauge(calls));
     engine.metrics.sessions.set(gauge(sessions));
     engine

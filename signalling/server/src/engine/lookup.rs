@@ -62,9 +62,12 @@ impl Engine {
             return ThreadFact::NotAsked;
         };
         match self.chat.post(thread).await {
-            Err(ChatError::NotFound { .. } | ChatError::Refused(_) | ChatError::Storage { .. }) => {
-                ThreadFact::Elsewhere
-            }
+            Err(
+                ChatError::NotFound { .. }
+                | ChatError::Refused(_)
+                | ChatError::NoRoom(_)
+                | ChatError::Storage { .. },
+            ) => ThreadFact::Elsewhere,
             Ok(post) if post.room != *channel => ThreadFact::Elsewhere,
             Ok(post) if post.deleted => ThreadFact::Deleted,
             Ok(post) if post.root.is_some() => ThreadFact::Reply,

@@ -6,8 +6,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use bytes::BytesMut;
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use messaging::model::{File, Person, Room, RoomKind, Upload, UploadProgress};
 use proto::calls::JobKind;
 use proto::calls::bot::{
@@ -24,9 +23,6 @@ use super::person::BotOnly;
 use super::{App, Refused};
 use crate::filename;
 use crate::posts::{self, PublishError};
-
-/// Bytes of an upload that are held in memory before they are written.
-const PIECE_BYTES: usize = 1 << 20;
 
 pub(super) fn routes() -> Router<App> {
     Router::new()
@@ -168,28 +164,14 @@ async fn append(
     sent: Body,
 ) -> Result<Response, Refused> {
     let upload = own_upload(&app, upload).await?;
-    let chat = &app.engine.chat;
-    let mut stream = sent.into_data_stream();
-    let mut piece = BytesMut::new();
-    let mut progress = UploadProgress::Partial;
-    loop {
-        let next = stream.next().await;
-        let ended = !matches!(next, Some(Ok(_)));
-        let broken = matches!(next, Some(Err(_)));
-        if let Some(Ok(bytes)) = next {
-            piece.extend_from_slice(&bytes);
-        }
-        if piece.len() >= PIECE_BYTES || (ended && !piece.is_empty()) {
-            let appended = chat.append_upload(&upload.id, piece.split().freeze()).await;
-            progress = appended.map_err(|error| Refused::chat(&error))?;
-        }
-        if broken {
-            return Err(Refused::bad_request("the body broke off"));
-        }
-        if ended {
-            break;
-        }
-    }
+    let chat = app.engine.chat.clone();
+    let bytes = sent.into_data_stream().map_err(Into::into).boxed();
+    // In a task of its own: a bot that hangs up does not stop what came from being kept.
+    let appended = tokio::spawn(async move { chat.append_upload(&upload.id, bytes).await });
+    let progress = appended
+        .await
+        .map_err(|panicked| Refused::inside(&panicked))?
+        .map_err(|error| Refused::chat(&error))?;
     match progress {
         UploadProgress::Partial => Ok(StatusCode::NO_CONTENT.into_response()),
         UploadProgress::Complete(file) => Ok(Json(wire_file(file)).into_response()),

@@ -3,7 +3,7 @@
 //! In: what happened (a lock request, an offer sent, an answer, time). Out: whether the next step is
 //! allowed. The participant always makes the first offer; afterwards either side may, one at a
 //! time. The participant takes the lock by asking over the data channel, the server by itself.
-//! Not here: SDP (`session`), what is offered (`leg`).
+//! Not here: SDP (`session`), what is offered (`offers`).
 //! Invariants: a participant's unlock never frees the server's hold; no hold lasts for ever: the
 //! participant's ends with its lease, the server's with the answer or its timeout.
 
@@ -18,13 +18,13 @@ enum Holder {
 
 /// The signalling lock of one session.
 #[derive(Debug, Default)]
-pub(crate) struct SignallingLock {
+pub(super) struct SignallingLock {
     holder: Option<Holder>,
 }
 
 impl SignallingLock {
     /// The participant asks; it is told at once.
-    pub(crate) fn take_for_participant(&mut self, now: Instant) -> bool {
+    pub(super) fn take_for_participant(&mut self, now: Instant) -> bool {
         let free = self.holder.is_none();
         if free {
             self.holder = Some(Holder::Participant { since: now });
@@ -33,7 +33,7 @@ impl SignallingLock {
     }
 
     /// Ends the participant's hold and returns how long it was.
-    pub(crate) fn release_by_participant(&mut self, now: Instant) -> Option<Duration> {
+    pub(super) fn release_by_participant(&mut self, now: Instant) -> Option<Duration> {
         let Some(Holder::Participant { since }) = self.holder else {
             return None;
         };
@@ -41,7 +41,7 @@ impl SignallingLock {
         Some(now.saturating_duration_since(since))
     }
 
-    pub(crate) fn take_for_server(&mut self, now: Instant) -> bool {
+    pub(super) fn take_for_server(&mut self, now: Instant) -> bool {
         let free = self.holder.is_none();
         if free {
             self.holder = Some(Holder::Server { since: now });
@@ -50,7 +50,7 @@ impl SignallingLock {
     }
 
     /// Ends the server's hold and returns how long it was.
-    pub(crate) fn release_by_server(&mut self, now: Instant) -> Option<Duration> {
+    pub(super) fn release_by_server(&mut self, now: Instant) -> Option<Duration> {
         let Some(Holder::Server { since }) = self.holder else {
             return None;
         };
@@ -59,7 +59,7 @@ impl SignallingLock {
     }
 
     /// Frees a participant's hold that outlived its lease; true when it did.
-    pub(crate) fn expire(&mut self, now: Instant, lease: Duration) -> bool {
+    pub(super) fn expire(&mut self, now: Instant, lease: Duration) -> bool {
         let expired = self.lease_ends(lease).is_some_and(|at| now >= at);
         if expired {
             self.holder = None;
@@ -68,7 +68,7 @@ impl SignallingLock {
     }
 
     /// When the participant's lease ends.
-    pub(crate) fn lease_ends(&self, lease: Duration) -> Option<Instant> {
+    pub(super) fn lease_ends(&self, lease: Duration) -> Option<Instant> {
         match self.holder {
             Some(Holder::Participant { since }) => Some(since + lease),
             Some(Holder::Server { .. }) | None => None,
@@ -78,7 +78,7 @@ impl SignallingLock {
 
 /// Where a signalling message came from, and where its answer goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SignallingPath {
+pub(super) enum SignallingPath {
     /// Over the calls server (`Output::Signal`).
     Control,
     DataChannel,
@@ -86,7 +86,7 @@ pub(crate) enum SignallingPath {
 
 /// What is outstanding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
+pub(super) enum Phase {
     /// The participant has to offer until then.
     FirstOffer {
         until: Instant,
@@ -104,16 +104,16 @@ pub(crate) enum Phase {
 
 /// The negotiation of one session.
 #[derive(Debug)]
-pub(crate) struct Negotiation {
-    pub(crate) phase: Phase,
-    pub(crate) lock: SignallingLock,
+pub(super) struct Negotiation {
+    pub(super) phase: Phase,
+    pub(super) lock: SignallingLock,
     /// Since when the server has something to offer and could not.
-    pub(crate) waiting_since: Option<Instant>,
+    pub(super) waiting_since: Option<Instant>,
     failures: u32,
 }
 
 impl Negotiation {
-    pub(crate) fn new(now: Instant, first_offer_timeout: Duration) -> Self {
+    pub(super) fn new(now: Instant, first_offer_timeout: Duration) -> Self {
         Self {
             phase: Phase::FirstOffer {
                 until: now + first_offer_timeout,
@@ -126,7 +126,7 @@ impl Negotiation {
 
     /// Whether a participant's offer may be looked at: the server is impolite, so an offer that
     /// crosses its own is ignored.
-    pub(crate) fn accepts_offer(&self) -> bool {
+    pub(super) fn accepts_offer(&self) -> bool {
         match self.phase {
             Phase::FirstOffer { .. } | Phase::Stable | Phase::Unanswered { .. } => true,
             Phase::OfferSent { .. } => false,
@@ -134,7 +134,7 @@ impl Negotiation {
     }
 
     /// Whether an answer can belong to an offer of ours.
-    pub(crate) fn accepts_answer(&self) -> bool {
+    pub(super) fn accepts_answer(&self) -> bool {
         match self.phase {
             Phase::OfferSent { .. } | Phase::Unanswered { .. } => true,
             Phase::FirstOffer { .. } | Phase::Stable => false,
@@ -143,7 +143,7 @@ impl Negotiation {
 
     /// Takes the lock for an offer of ours. `None`: not now, ask again when something changed;
     /// otherwise how long the server waited for it.
-    pub(crate) fn begin_offer(&mut self, now: Instant, timeout: Duration) -> Option<Duration> {
+    pub(super) fn begin_offer(&mut self, now: Instant, timeout: Duration) -> Option<Duration> {
         let since = *self.waiting_since.get_or_insert(now);
         let allowed = match self.phase {
             Phase::Stable => true,
@@ -161,7 +161,7 @@ impl Negotiation {
     }
 
     /// Our offer was answered. Returns how long the lock was held.
-    pub(crate) fn answered(&mut self, now: Instant) -> Option<Duration> {
+    pub(super) fn answered(&mut self, now: Instant) -> Option<Duration> {
         self.phase = Phase::Stable;
         self.failures = 0;
         self.lock.release_by_server(now)
@@ -169,7 +169,7 @@ impl Negotiation {
 
     /// Our offer was not answered, or not usably: frees the lock. Each time the wait before the
     /// next try doubles, up to 32 s.
-    pub(crate) fn failed(&mut self, now: Instant) -> Option<Duration> {
+    pub(super) fn failed(&mut self, now: Instant) -> Option<Duration> {
         let wait = Duration::from_millis(500) * 2u32.pow(self.failures.min(6));
         self.failures += 1;
         self.phase = Phase::Unanswered { retry: now + wait };
@@ -177,7 +177,7 @@ impl Negotiation {
     }
 
     /// When `phase` or the lock needs attention.
-    pub(crate) fn deadline(&self, lease: Duration) -> Option<Instant> {
+    pub(super) fn deadline(&self, lease: Duration) -> Option<Instant> {
         let phase = match self.phase {
             Phase::FirstOffer { until } | Phase::OfferSent { until } => Some(until),
             Phase::Unanswered { retry } => Some(retry),
