@@ -186,6 +186,24 @@ fn cores_pull_in_no_runtime_socket_or_database() {
 }
 
 #[test]
+fn the_core_of_calls_speaks_no_protocol() {
+    let core = sources().into_iter();
+    for (path, text) in core.filter(|(path, _)| path.starts_with("signalling/core/")) {
+        for protocol in ["proto::calls", "proto::rtcd", "proto::offload"] {
+            assert!(
+                !text
+                    .lines()
+                    .any(|line| !line.trim_start().starts_with("//") && line.contains(protocol)),
+                "`{path}` names `{protocol}`: doors translate (signalling/server/src/door)"
+            );
+        }
+    }
+    let edges = shipped_edges(&metadata());
+    let wanted = &edges["signalling-core"];
+    assert_eq!(wanted.iter().collect::<Vec<_>>(), ["proto"]);
+}
+
+#[test]
 fn faults_are_injected_in_tests_only() {
     for package in metadata().workspace_packages() {
         for dependency in &package.dependencies {

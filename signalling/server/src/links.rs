@@ -166,6 +166,11 @@ impl Links {
             .ok_or_else(|| self.troubles().join("; "))
     }
 
+    pub(crate) fn is_connected(&self, host: &MediaHost) -> bool {
+        let link = self.links.get(host);
+        link.is_some_and(|link| link.status.read().connected)
+    }
+
     /// What is wrong with hosts that are not connected.
     pub(crate) fn troubles(&self) -> Vec<String> {
         let statuses = self
@@ -202,5 +207,40 @@ impl Links {
 
     pub(crate) fn stop(&self) {
         self.links.values().for_each(|link| link.task.abort());
+    }
+}
+
+#[cfg(test)]
+impl Links {
+    /// One host that is always there, and what it is told.
+    pub(crate) fn with_host_for_test(
+        host: &MediaHost,
+        metrics: Arc<Metrics>,
+    ) -> (Self, mpsc::Receiver<ControlMessage>) {
+        let (sender, told) = mpsc::channel(4096);
+        let status = SharedStatus::default();
+        status.change(|status| status.connected = true);
+        let outbox = Outbox::default();
+        let taken = outbox.clone();
+        let task = tokio::spawn(async move {
+            loop {
+                taken.ready().await;
+                while let Some(message) = taken.take() {
+                    if sender.send(message).await.is_err() {
+                        return;
+                    }
+                }
+                if let Some(ping) = taken.ping() {
+                    taken.confirm(ping);
+                }
+            }
+        });
+        let link = Link {
+            outbox,
+            status,
+            task,
+        };
+        let links = BTreeMap::from([(host.clone(), link)]);
+        (Self { links, metrics }, told)
     }
 }

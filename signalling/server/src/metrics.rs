@@ -7,7 +7,8 @@ use prometheus::{
     TextEncoder,
 };
 
-const NAMESPACE: &str = "mattermost_plugin_calls";
+/// What every name begins with.
+pub(crate) const NAMESPACE: &str = "mattermost_plugin_calls";
 
 /// The metrics.
 #[derive(Debug)]
@@ -24,6 +25,9 @@ pub(crate) struct Metrics {
     pub(crate) media_links_lost: IntCounter,
     pub(crate) media_waiting: IntGauge,
     pub(crate) store_failures: IntCounterVec,
+    /// Many calls' records may be in one.
+    pub(crate) commits: IntCounter,
+    pub(crate) call_panics: IntCounter,
     pub(crate) calls: IntGauge,
     pub(crate) sessions: IntGauge,
     pub(crate) media_hosts: IntGauge,
@@ -128,6 +132,14 @@ impl Metrics {
                 "store_failures_total",
                 "Records that could not be kept",
                 &["operation"],
+            ),
+            commits: maker.plain_counter(
+                "store_commits_total",
+                "Commits of records; one may hold those of many calls",
+            ),
+            call_panics: maker.plain_counter(
+                "call_panics_total",
+                "Calls that ended because of a fault of ours",
             ),
             calls: gauge("calls", "Running calls"),
             sessions: gauge("sessions", "Sessions in calls"),

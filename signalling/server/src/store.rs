@@ -91,7 +91,8 @@ impl Store {
                 tracing::warn!("a stored call cannot be read and is left out");
                 continue;
             };
-            let sessions = "SELECT * FROM calls_sessions WHERE callid = $1 ORDER BY joinat, id";
+            let sessions = "SELECT s.*, c.props AS call_props FROM calls_sessions s \
+                JOIN calls c ON c.id = s.callid WHERE s.callid = $1 ORDER BY s.joinat, s.id";
             let sessions = self.of_call(sqlx::query_as(sessions), &call).await?;
             let jobs = "SELECT * FROM calls_jobs WHERE callid = $1 ORDER BY initat, id";
             let jobs: Vec<JobRecord> = self.of_call(sqlx::query_as(jobs), &call).await?;

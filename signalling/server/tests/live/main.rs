@@ -15,6 +15,7 @@ mod bot_routes;
 mod client;
 mod fake_jobs;
 mod fake_rtcd;
+mod faults;
 mod files_on_s3;
 mod hosting;
 mod joining;

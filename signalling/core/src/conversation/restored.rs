@@ -3,21 +3,21 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use proto::id::UserId;
-
-use super::Call;
+use super::Conversation;
 use super::session::Session;
-use crate::io::{Moment, RestoredCall};
+use crate::io::{Moment, Setting};
 use crate::jobs::{Job, Jobs};
-use crate::limit::Allowance;
+use crate::outbox::Outbox;
+use crate::record::RestoredCall;
 
-impl Call {
+impl Conversation {
     pub(crate) fn restored(
+        setting: Setting,
         stored: RestoredCall,
-        bot: &UserId,
         at: Moment,
         grace: Duration,
     ) -> Self {
+        let bot = &setting.features.bot;
         let call = stored.call;
         let mut jobs = Jobs::default();
         for record in stored.jobs {
@@ -31,6 +31,7 @@ impl Call {
                 user: record.user,
                 login: record.login,
                 connection: record.connection,
+                media: record.media,
                 join_at_ms: record.join_at_ms,
                 unmuted: record.unmuted,
                 raised_hand_ms: record.raised_hand_ms,
@@ -38,14 +39,14 @@ impl Call {
                 job: record.job,
                 lost_until: Some(at.now + grace),
                 removed_until: None,
-                allowance: Allowance::full(at.now),
             };
             (session.id.clone(), session)
         });
         let sessions: BTreeMap<_, _> = sessions.collect();
-        Self {
+        let presenter = call.presenter.filter(|id| sessions.contains_key(id));
+        let mut restored = Self {
+            setting,
             id: call.id,
-            channel: call.channel,
             title: call.title,
             start_at_ms: call.start_at_ms,
             owner: call.owner,
@@ -53,16 +54,19 @@ impl Call {
             host_locked: call.host_locked,
             post: call.post,
             thread: call.thread,
-            presenter: call
-                .presenter
-                .filter(|presenter| sessions.contains_key(presenter)),
             sessions,
+            presenter,
             participants: call.participants,
             dismissed: call.dismissed,
-            media: call.media,
             jobs,
             waiting: Vec::new(),
             ends_until: None,
+            is_over: false,
+            out: Outbox::default(),
+        };
+        if restored.sessions.is_empty() {
+            restored.finish(at);
         }
+        restored
     }
 }

@@ -2,11 +2,12 @@
 
 use std::time::Instant;
 
-use proto::calls::SessionState;
 use proto::id::{CallId, ConnId, JobId, SessionId, UserId};
 
-use crate::io::SessionRecord;
-use crate::limit::Allowance;
+use crate::io::Seat;
+use crate::media::MediaHost;
+use crate::news::{SessionView, Who};
+use crate::record::SessionRecord;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Session {
@@ -15,6 +16,8 @@ pub(crate) struct Session {
     pub(crate) login: String,
     /// Where its client is reached now; differs from `id` after a reconnect.
     pub(crate) connection: ConnId,
+    /// Where its media is; does not change.
+    pub(crate) media: MediaHost,
     /// Unix milliseconds, strictly increasing within a call.
     pub(crate) join_at_ms: i64,
     pub(crate) unmuted: bool,
@@ -26,17 +29,33 @@ pub(crate) struct Session {
     pub(crate) lost_until: Option<Instant>,
     /// When it is closed because the host removed it.
     pub(crate) removed_until: Option<Instant>,
-    pub(crate) allowance: Allowance,
 }
 
 impl Session {
-    pub(crate) fn state(&self) -> SessionState {
-        SessionState {
-            session_id: self.id.clone(),
-            user_id: self.user.clone(),
+    pub(crate) fn who(&self) -> Who {
+        Who {
+            user: self.user.clone(),
+            session: self.id.clone(),
+        }
+    }
+
+    pub(crate) fn view(&self) -> SessionView {
+        SessionView {
+            session: self.id.clone(),
+            user: self.user.clone(),
             unmuted: self.unmuted,
-            raised_hand: self.raised_hand_ms,
+            raised_hand_ms: self.raised_hand_ms,
             video: self.video,
+        }
+    }
+
+    pub(crate) fn seat(&self) -> Seat {
+        Seat {
+            session: self.id.clone(),
+            connection: self.connection.clone(),
+            user: self.user.clone(),
+            login: self.login.clone(),
+            media: self.media.clone(),
         }
     }
 
@@ -47,6 +66,7 @@ impl Session {
             user: self.user.clone(),
             login: self.login.clone(),
             connection: self.connection.clone(),
+            media: self.media.clone(),
             join_at_ms: self.join_at_ms,
             unmuted: self.unmuted,
             raised_hand_ms: self.raised_hand_ms,
