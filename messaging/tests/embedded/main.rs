@@ -8,11 +8,16 @@
 )]
 
 mod accounts;
+mod admission;
 mod backend;
+mod clock;
 mod desk;
 mod durability;
 mod file_life;
 mod files;
+mod guessing;
+mod large;
 mod posts;
+mod requests;
 mod rooms;
 mod socket;

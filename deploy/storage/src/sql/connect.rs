@@ -77,7 +77,8 @@ fn readers(options: AnyConnectOptions, told: &'static str) -> AnyPool {
 }
 
 fn sqlite(path: &Path, domain: &Domain) -> Result<Plan, sqlx::Error> {
-    // the driver's own defaults add foreign keys, and five seconds of patience for readers
+    // What is deleted is overwritten (`secure_delete`), in the file and not only in its index.
+    // The driver's own defaults add foreign keys, and five seconds of patience for readers
     let path = std::path::absolute(path).map_err(sqlx::Error::Io)?;
     make_private(&path).map_err(sqlx::Error::Io)?;
     let options = AnyConnectOptions::from_str(&sqlite_url(&path)?)?.disable_statement_logging();
@@ -91,7 +92,8 @@ fn sqlite(path: &Path, domain: &Domain) -> Result<Plan, sqlx::Error> {
         // write-ahead log other processes would be kept out only from the first write on.
         let write = format!(
             "PRAGMA busy_timeout = 2000; PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = DELETE; \
-             PRAGMA synchronous = {synchronous}; BEGIN EXCLUSIVE; COMMIT;"
+             PRAGMA secure_delete = ON; PRAGMA synchronous = {synchronous}; \
+             BEGIN EXCLUSIVE; COMMIT;"
         );
         return Ok(Plan {
             engine: Engine::Sqlite,
@@ -107,7 +109,7 @@ fn sqlite(path: &Path, domain: &Domain) -> Result<Plan, sqlx::Error> {
         options,
         write: format!(
             "PRAGMA busy_timeout = {busy}; PRAGMA journal_mode = WAL; \
-             PRAGMA synchronous = {synchronous};"
+             PRAGMA secure_delete = ON; PRAGMA synchronous = {synchronous};"
         ),
         // Takes the write lock at once: a lock taken later could not wait for another process.
         begin: "BEGIN IMMEDIATE".to_owned(),
