@@ -15,3 +15,5 @@ mod files;
 mod posts;
 mod rooms;
 mod socket;
+#[path = "../common/socket.rs"]
+mod socket_client;

@@ -143,6 +143,9 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let chat_news = Arc::new(Backlog::default());
     backend.listen(chat_news.clone());
     let gateway = Gateway::new(backend.clone(), chat.gateway_config());
+    gateway
+        .register(metrics.registry())
+        .context("register the gateway's metrics")?;
     let parts = Parts {
         calls,
         chat: backend,
