@@ -9,6 +9,8 @@ PACKAGES_BROWSER="chromium"
 PACKAGES_STORIES="firefox-esr"
 PACKAGES_MEDIA="ffmpeg flite sox"
 PACKAGES_RELAY="coturn"
+PACKAGES_S3="python3-venv"
+PACKAGES_DATABASE="postgresql"
 
 die() {
     printf '%s: %s\n' "$(basename "$0")" "$*" >&2
@@ -101,4 +103,23 @@ pull_models() {
     local parley=$1 models=$2
     "$parley" models --models-dir "$models" pull tiny.en &&
         "$parley" models --models-dir "$models" pull silero-vad
+}
+
+# The S3 servers that tests start: moto in a Python environment of its own, s3rver beside it.
+install_s3_servers() {
+    local home=target/s3
+    install_node || return $?
+    mkdir -p "$home"
+    if ! cmp -s tests/s3/requirements.txt "$home/venv/.parley-requirements"; then
+        if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
+            # shellcheck disable=SC2086
+            install_packages $PACKAGES_S3 || return $?
+        fi
+        rm -rf "$home/venv"
+        python3 -m venv "$home/venv" &&
+            "$home/venv/bin/pip" install --quiet --disable-pip-version-check --no-deps \
+                --requirement tests/s3/requirements.txt || return $?
+        cp tests/s3/requirements.txt "$home/venv/.parley-requirements"
+    fi
+    cp tests/s3/package.json tests/s3/package-lock.json "$home/" && node_modules "$home"
 }

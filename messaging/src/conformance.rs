@@ -3,15 +3,17 @@
 //! In: an adapter and a `World` that its test has prepared. Out: a panic that names what differs.
 //! Not here: what only one adapter has (its HTTP, its own rules).
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
 use proto::id::{ChannelId, FileId, PostId, UploadId, UserId};
 use serde_json::{Map, Value, json};
 
 use crate::model::{ChatNews, ClientEvent, NewPost, Post, RoomRight, Status, UploadProgress};
 use crate::news::NewsListener;
-use crate::{ChatBackend, ChatError};
+use crate::{ChatBackend, ChatError, IncomingBytes};
 
 /// What there must be before the suite runs.
 #[derive(Debug, Clone)]
@@ -286,6 +288,22 @@ async fn posts(chat: &dyn ChatBackend, world: &World) {
 /// Uploads in pieces of this size.
 const PIECE: usize = 1000;
 
+fn sent(piece: &[u8]) -> IncomingBytes {
+    let piece = Bytes::copy_from_slice(piece);
+    stream::iter([Ok(piece)]).boxed()
+}
+
+async fn contents(chat: &dyn ChatBackend, id: &FileId, range: Range<u64>) -> Vec<u8> {
+    let mut contents = chat.file_contents(id, range).await.expect("its bytes");
+    let mut bytes = Vec::new();
+    while let Some(piece) = contents.bytes.next().await {
+        bytes.extend_from_slice(&piece.expect("a piece"));
+    }
+    let promised = contents.range.end - contents.range.start;
+    assert_eq!(u64::try_from(bytes.len()).expect("a small file"), promised);
+    bytes
+}
+
 async fn stored_file(chat: &dyn ChatBackend, world: &World, name: &str, body: &[u8]) -> FileId {
     let size = u64::try_from(body.len()).expect("a small file");
     let upload = chat
@@ -293,15 +311,13 @@ async fn stored_file(chat: &dyn ChatBackend, world: &World, name: &str, body: &[
         .await;
     let upload = upload.expect("an upload begins");
     assert_eq!((upload.offset_bytes, upload.size_bytes), (0, size));
-    let mut sent = 0;
+    let mut sent_bytes = 0;
     for piece in body.chunks(PIECE) {
-        sent += piece.len();
-        let progress = chat
-            .append_upload(&upload.id, Bytes::copy_from_slice(piece))
-            .await;
+        sent_bytes += piece.len();
+        let progress = chat.append_upload(&upload.id, sent(piece)).await;
         match progress.expect("a piece is appended") {
             UploadProgress::Complete(file) => {
-                assert_eq!(sent, body.len(), "complete with the last piece only");
+                assert_eq!(sent_bytes, body.len(), "complete with the last piece only");
                 assert_eq!(file.size_bytes, size);
                 return file.id;
             }
@@ -310,7 +326,10 @@ async fn stored_file(chat: &dyn ChatBackend, world: &World, name: &str, body: &[
                     .upload(&upload.id)
                     .await
                     .expect("an upload can be looked at");
-                assert_eq!(state.offset_bytes, u64::try_from(sent).expect("small"));
+                assert_eq!(
+                    state.offset_bytes,
+                    u64::try_from(sent_bytes).expect("small")
+                );
             }
         }
     }
@@ -327,15 +346,14 @@ async fn uploads(chat: &dyn ChatBackend, world: &World) {
     );
     assert_eq!(file.mime, "video/mp4");
     assert_eq!((&file.owner, &file.room), (&world.anna, &world.shared));
-    assert_eq!(chat.file_contents(&id).await.expect("its bytes"), body);
+    assert_eq!(contents(chat, &id, 0..u64::MAX).await, body);
+    assert_eq!(contents(chat, &id, 990..1010).await, body[990..1010]);
 
     let upload = chat
         .create_upload(&world.anna, &world.shared, "a.txt", 3)
         .await;
     let upload = upload.expect("an upload begins");
-    let too_much = chat
-        .append_upload(&upload.id, Bytes::from_static(b"four"))
-        .await;
+    let too_much = chat.append_upload(&upload.id, sent(b"four")).await;
     assert!(too_much.is_err(), "nothing goes beyond the end");
     let state = chat
         .upload(&upload.id)
@@ -364,7 +382,9 @@ async fn unknown_ids(chat: &dyn ChatBackend) {
     fn missing<T: std::fmt::Debug>(result: Result<T, ChatError>) {
         match result {
             Err(ChatError::NotFound { .. }) => {}
-            Err(error @ (ChatError::Refused(_) | ChatError::Storage { .. })) => {
+            Err(
+                error @ (ChatError::Refused(_) | ChatError::NoRoom(_) | ChatError::Storage { .. }),
+            ) => {
                 panic!("what is unknown is not found, but: {error}")
             }
             Ok(value) => panic!("what is unknown was found: {value:?}"),
@@ -378,9 +398,9 @@ async fn unknown_ids(chat: &dyn ChatBackend) {
     missing(chat.may(&user, &room, RoomRight::Read).await);
     missing(chat.post(&PostId::random()).await);
     missing(chat.upload(&UploadId::random()).await);
-    missing(chat.append_upload(&UploadId::random(), Bytes::new()).await);
+    missing(chat.append_upload(&UploadId::random(), sent(b"")).await);
     missing(chat.file(&FileId::random()).await);
-    missing(chat.file_contents(&FileId::random()).await);
+    missing(chat.file_contents(&FileId::random(), 0..1).await);
     let post = Post {
         id: PostId::random(),
         room: room.clone(),

@@ -31,8 +31,11 @@ pub use accounts::NewAccount;
 use fault::Fault;
 use passwords::Passwords;
 use status::Statuses;
+use storage::Location;
+use storage::blob::BlobStore;
 use store::Store;
-use uploads::Vault;
+pub use uploads::FileLimits;
+use uploads::{Vault, keep_tidy};
 
 use crate::ChatError;
 use crate::gateway;
@@ -47,6 +50,8 @@ const SWEEP_PERIOD: Duration = Duration::from_secs(2);
 pub struct Config {
     /// Directory of the database and the files; created when missing.
     pub data_dir: PathBuf,
+    /// Where the records are; a file in `data_dir` unless said otherwise.
+    pub database: Location,
     /// The address people open, for example `https://chat.example.org`; empty: whatever they used.
     /// Cookies are marked `Secure` when it begins with `https:`.
     pub site_url: String,
@@ -61,6 +66,10 @@ pub struct Config {
     pub min_password_chars: usize,
     /// Largest file accepted, in bytes.
     pub max_file_bytes: u64,
+    /// What limits files beside their size, and how long what is begun may last.
+    pub files: FileLimits,
+    /// Where the bytes of files are; `None`: below `data_dir`.
+    pub blobs: Option<Arc<dyn BlobStore>>,
     /// Origins whose pages may open the WebSocket, beside our own (development servers).
     pub allowed_origins: Vec<String>,
     /// Name of the team that new accounts join.
@@ -73,14 +82,18 @@ impl Config {
     /// The defaults, with records below `data_dir`.
     #[must_use]
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        let data_dir = data_dir.into();
         Self {
-            data_dir: data_dir.into(),
+            database: Location::File(data_dir.join("chat.db")),
+            data_dir,
             site_url: String::new(),
             site_name: "Parley".to_owned(),
             open_registration: false,
             login_lifetime: Duration::from_secs(30 * 24 * 3600),
             min_password_chars: 8,
             max_file_bytes: 2 * 1024 * 1024 * 1024,
+            files: FileLimits::default(),
+            blobs: None,
             allowed_origins: Vec::new(),
             default_team: "main".to_owned(),
             default_team_display_name: "Main".to_owned(),
@@ -117,8 +130,8 @@ impl Server {
     }
 
     async fn open_records(config: Config) -> Result<Arc<Self>, Fault> {
-        let vault = Vault::open(&config.data_dir).await?;
-        let store = Store::open(&config.data_dir.join("chat.db")).await?;
+        let vault = Vault::open(&config).await?;
+        let store = Store::open(&config.database).await?;
         let last_time_ms = AtomicI64::new(store.newest_post_time().await?);
         let server = Arc::new(Self {
             vault,
@@ -135,6 +148,7 @@ impl Server {
         server.finish_interrupted_uploads().await?;
         server.make_default_team().await?;
         tokio::spawn(sweep(Arc::downgrade(&server)));
+        tokio::spawn(keep_tidy(Arc::downgrade(&server)));
         Ok(server)
     }
 
@@ -155,6 +169,14 @@ impl Server {
         http::router(self.clone())
     }
 
+    /// Finds out whether files can be stored and read right now.
+    ///
+    /// # Errors
+    /// When they cannot: the place, the setting that names it, and why.
+    pub async fn check_files(&self) -> Result<(), ChatError> {
+        Ok(self.vault.check().await?)
+    }
+
     /// Closes the records. What was answered is on disk.
     pub async fn close(&self) {
         self.store.close().await;
@@ -169,6 +191,14 @@ impl Server {
                 Some(wall.max(last + 1))
             });
         wall.max(before.unwrap_or(wall) + 1)
+    }
+
+    /// Whether the records can be written, found out by writing.
+    ///
+    /// # Errors
+    /// When they cannot.
+    pub async fn check(&self) -> Result<(), ChatError> {
+        Ok(self.store.check().await.map_err(Fault::from)?)
     }
 
     /// Tells everybody who listens what has just been committed.

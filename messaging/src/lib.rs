@@ -14,14 +14,17 @@ pub mod gateway;
 pub mod model;
 pub mod news;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::stream::BoxStream;
 use proto::id::{ChannelId, FileId, PostId, UploadId, UserId};
 
 use model::{
-    File, Login, Membership, NewPost, Person, Post, Room, RoomRight, Status, Upload, UploadProgress,
+    File, FileContents, Login, Membership, NewPost, Person, Post, Room, RoomRight, Status, Upload,
+    UploadProgress,
 };
 use news::NewsListener;
 
@@ -32,6 +35,9 @@ pub enum ChatError {
     NotFound { what: &'static str, id: String },
     #[error("{0}")]
     Refused(String),
+    /// A quota or a disk is full: later it may be possible.
+    #[error("{0}")]
+    NoRoom(String),
     #[error("{operation}")]
     Storage {
         operation: &'static str,
@@ -39,6 +45,10 @@ pub enum ChatError {
         source: anyhow::Error,
     },
 }
+
+/// Bytes on their way in; an error ends them.
+pub type IncomingBytes =
+    BoxStream<'static, Result<Bytes, Box<dyn std::error::Error + Send + Sync>>>;
 
 /// Who there is, who is signed in, who is there just now.
 #[async_trait]
@@ -102,11 +112,20 @@ pub trait Files: Send + Sync {
         size_bytes: u64,
     ) -> Result<Upload, ChatError>;
     async fn upload(&self, id: &UploadId) -> Result<Upload, ChatError>;
-    /// Appends one piece; fewer bytes than are missing give `Partial`.
-    async fn append_upload(&self, id: &UploadId, piece: Bytes)
-    -> Result<UploadProgress, ChatError>;
+    /// Appends what comes; fewer bytes than are missing give `Partial`. What came before the bytes
+    /// broke off is kept: call it in a task of its own, which goes on when the sender goes away.
+    async fn append_upload(
+        &self,
+        id: &UploadId,
+        bytes: IncomingBytes,
+    ) -> Result<UploadProgress, ChatError>;
     async fn file(&self, id: &FileId) -> Result<File, ChatError>;
-    async fn file_contents(&self, id: &FileId) -> Result<Bytes, ChatError>;
+    /// Opens a file, or the part of it that `range` (in bytes) has.
+    async fn file_contents(
+        &self,
+        id: &FileId,
+        range: Range<u64>,
+    ) -> Result<FileContents, ChatError>;
     /// Lets whoever may read `post` read the file, without listing it among the post's attachments.
     async fn attach_file(&self, id: &FileId, post: &PostId) -> Result<(), ChatError>;
 }

@@ -5,6 +5,10 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use std::ops::Range;
+
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
 use proto::id::{ChannelId, ConnId, FileId, PostId, TeamId, UploadId, UserId};
 use serde_json::{Map, Value};
 
@@ -161,6 +165,23 @@ pub struct File {
     pub mime: String,
     pub size_bytes: u64,
     pub created_at_ms: i64,
+}
+
+/// A file that is being read.
+pub struct FileContents {
+    pub file: File,
+    /// The bytes that come, cut to what is there.
+    pub range: Range<u64>,
+    pub bytes: BoxStream<'static, Result<Bytes, Box<dyn std::error::Error + Send + Sync>>>,
+}
+
+impl std::fmt::Debug for FileContents {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FileContents")
+            .field("file", &self.file)
+            .field("range", &self.range)
+            .finish_non_exhaustive()
+    }
 }
 
 /// An upload in pieces.

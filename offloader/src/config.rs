@@ -4,14 +4,18 @@
 //! Names and defaults are those of the reference job service, plus `speech.*` and
 //! `jobs.worker_command`. Keys that only make sense with containers are accepted with a warning.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proto::redact::Secret;
+use storage::Location;
 
 pub mod keys;
 
 use keys::{IGNORED_ENV, KEYS, Values};
+
+/// What `jobs.longest_job_time` says by default: twice the longest recording a plugin asks for.
+const LONGEST_JOB: Duration = Duration::from_secs(12 * 3600);
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,10 +48,22 @@ pub struct Config {
     pub session_lifetime: Duration,
     /// Holds the database, the key that seals secrets, and a folder per job.
     pub data_dir: PathBuf,
+    /// The server of the database; `None`: a SQLite file in `data_dir`.
+    pub database: Option<Location>,
+    /// The key that seals secrets; `None`: `secret.key` in `data_dir`.
+    pub key_file: Option<PathBuf>,
     /// Jobs whose worker has not ended; more are refused.
     pub max_concurrent_jobs: usize,
+    /// Of those, how many may be one client's; 0: all.
+    pub max_concurrent_jobs_per_client: usize,
+    /// Longest `max_duration_sec` accepted.
+    pub longest_job: Duration,
+    /// Sites that jobs may name as `site_url`, as `scheme://host[:port]`; empty: any.
+    pub allowed_sites: Vec<String>,
     /// How long the folder of a failed job is kept; `None`: for ever.
     pub failed_jobs_retention: Option<Duration>,
+    /// How long the folder and the record of a job that was handed in are kept; `None`: not at all.
+    pub done_jobs_retention: Option<Duration>,
     pub image_registry: String,
     /// Off in development: any runner name is accepted.
     pub validate_runners: bool,
@@ -189,7 +205,14 @@ fn resolve(
             problems,
         ))
         .unwrap_or(usize::MAX),
-        failed_jobs_retention: retention(values, problems),
+        max_concurrent_jobs_per_client: usize::try_from(
+            values.number("jobs.max_concurrent_jobs_per_client"),
+        )
+        .unwrap_or(usize::MAX),
+        longest_job: span(values, "jobs.longest_job_time", problems).unwrap_or(LONGEST_JOB),
+        allowed_sites: allowed_sites(values, problems),
+        failed_jobs_retention: span(values, "jobs.failed_jobs_retention_time", problems),
+        done_jobs_retention: span(values, "jobs.done_jobs_retention_time", problems),
         image_registry: values.text("jobs.image_registry").to_owned(),
         validate_runners: !development,
         worker_command: values.words("jobs.worker_command"),
@@ -204,6 +227,25 @@ fn resolve(
         logger: logger(values, problems),
         warnings: warnings(values, env, development),
         data_dir,
+        database: database(values, problems),
+        key_file: Some(PathBuf::from(values.text("store.key_file")))
+            .filter(|path| !path.as_os_str().is_empty()),
+    }
+}
+
+fn database(values: &Values, problems: &mut Vec<Problem>) -> Option<Location> {
+    let file = Path::new(values.text("store.database_password_file"));
+    match Location::server(values.text("store.database"), file) {
+        Ok(location) => location,
+        Err(error) => {
+            problem(
+                problems,
+                "store.database",
+                "(not shown)",
+                &error.to_string(),
+            );
+            None
+        }
     }
 }
 
@@ -263,8 +305,7 @@ fn admin(values: &Values, problems: &mut Vec<Problem>) -> Option<Secret> {
 }
 
 /// `30d`, `12h`, `90m`; `None` when empty or wrong.
-fn retention(values: &Values, problems: &mut Vec<Problem>) -> Option<Duration> {
-    let path = "jobs.failed_jobs_retention_time";
+fn span(values: &Values, path: &str, problems: &mut Vec<Problem>) -> Option<Duration> {
     let text = values.text(path);
     if text.is_empty() {
         return None;
@@ -290,6 +331,24 @@ fn retention(values: &Values, problems: &mut Vec<Problem>) -> Option<Duration> {
         );
     }
     seconds.map(Duration::from_secs)
+}
+
+/// Sites as their origins, so that `https://Chat.example/` and `https://chat.example:443` are one.
+fn allowed_sites(values: &Values, problems: &mut Vec<Problem>) -> Vec<String> {
+    let path = "jobs.allowed_sites";
+    let mut sites = Vec::new();
+    for site in values.words(path) {
+        match crate::sites::origin(&site) {
+            Some(origin) => sites.push(origin),
+            None => problem(
+                problems,
+                path,
+                &site,
+                "http(s)://host[:port] without a path",
+            ),
+        }
+    }
+    sites
 }
 
 fn logger(values: &Values, problems: &mut Vec<Problem>) -> LoggerConfig {

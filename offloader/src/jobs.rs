@@ -14,17 +14,18 @@ use std::time::Duration;
 
 use proto::offload::{Job, JobRequest, JobType, SECRET_INPUTS, redact};
 use serde_json::{Map, Value};
+use storage::Sealer;
 use tokio::sync::watch;
 
 use crate::auth::{Caller, unix_ms};
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::runner::check_runner;
-use crate::seal::Sealer;
 use crate::store::{JobRow, Phase, Store};
 
 mod follow;
 pub mod speech;
+mod sweep;
 
 use speech::Speech;
 
@@ -66,9 +67,16 @@ struct Inner {
     sealer: Sealer,
     metrics: Metrics,
     speech: Speech,
-    /// Jobs whose worker has not ended; the value hears of a stop.
-    running: Mutex<BTreeMap<String, watch::Sender<bool>>>,
+    /// Jobs whose worker has not ended.
+    running: Mutex<BTreeMap<String, RunningJob>>,
     draining: AtomicBool,
+}
+
+#[derive(Debug)]
+struct RunningJob {
+    tenant: String,
+    /// Hears of a stop.
+    stop: watch::Sender<bool>,
 }
 
 impl Jobs {
@@ -103,7 +111,7 @@ impl Jobs {
         let count = rows.len();
         for row in rows {
             tracing::info!(job = row.id, "take up an unfinished job");
-            let stop = self.enter(&row.id, usize::MAX);
+            let stop = self.enter(&row.id, &row.tenant, usize::MAX, usize::MAX);
             if let Some(stop) = stop {
                 self.follow(row, stop, true);
             }
@@ -120,7 +128,12 @@ impl Jobs {
             .check(&request)
             .inspect_err(|_| self.refused("invalid"))?;
         let id = proto::id::new_id();
-        let stop = self.enter(&id, self.inner.config.max_concurrent_jobs);
+        let config = &self.inner.config;
+        let share = match config.max_concurrent_jobs_per_client {
+            0 => usize::MAX,
+            share => share,
+        };
+        let stop = self.enter(&id, tenant(caller), config.max_concurrent_jobs, share);
         let Some(stop) = stop else {
             self.refused("capacity");
             return Err(CreateError::Capacity { kind });
@@ -138,6 +151,8 @@ impl Jobs {
             }
             Err(error) => {
                 self.leave(&id);
+                // Nobody will follow it: nothing of it may stay.
+                let _ = remove_folder(self.folder(&id)).await;
                 self.refused("internal");
                 tracing::error!(job = id, "keep the job: {error:#}");
                 Err(CreateError::Internal {
@@ -217,31 +232,13 @@ impl Jobs {
     /// Workers that need longer go on by themselves; the next start finds them.
     pub async fn drain(&self, patience: Duration) {
         self.inner.draining.store(true, Ordering::Relaxed);
-        for stop in self.running().values() {
-            stop.send_replace(true);
+        for job in self.running().values() {
+            job.stop.send_replace(true);
         }
         let deadline = tokio::time::Instant::now() + patience;
         while !self.running().is_empty() && tokio::time::Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-    }
-
-    /// Removes what failed jobs left when it is older than the configuration allows.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn sweep(&self) -> anyhow::Result<()> {
-        let Some(keep) = self.inner.config.failed_jobs_retention else {
-            return Ok(());
-        };
-        let keep_ms = i64::try_from(keep.as_millis()).unwrap_or(i64::MAX);
-        let before = unix_ms().saturating_sub(keep_ms);
-        for row in self.inner.store.failed_before(before).await? {
-            tracing::info!(job = row.id, "remove a failed job after its retention time");
-            remove_folder(self.folder(&row.id)).await?;
-            self.inner.store.remove_job(&row.id).await?;
-        }
-        Ok(())
     }
 
     /// The order of the checks and their texts are part of the API.
@@ -262,6 +259,18 @@ impl Jobs {
                 "invalid MaxDurationSec value",
                 "should be positive",
             ));
+        }
+        let longest = self.inner.config.longest_job.as_secs();
+        if request.max_duration_sec.unsigned_abs() > longest {
+            let rule = format!("should be at most {longest} (jobs.longest_job_time)");
+            return Err(invalid("invalid MaxDurationSec value", &rule));
+        }
+        let allowed = &self.inner.config.allowed_sites;
+        let site = request.input_data.get("site_url").and_then(Value::as_str);
+        // Without a list the input is the worker's to judge, as in the reference.
+        if !allowed.is_empty() {
+            crate::sites::check(site.unwrap_or_default(), allowed)
+                .map_err(|error| invalid("invalid InputData value", &error.to_string()))?;
         }
         JobType::parse(&request.kind)
             .ok_or_else(|| invalid("invalid Type value", &format!("\"{}\"", request.kind)))
@@ -319,24 +328,33 @@ impl Jobs {
         self.inner.config.data_dir.join("jobs").join(id)
     }
 
-    fn running(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, watch::Sender<bool>>> {
+    fn running(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, RunningJob>> {
         self.inner
             .running
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a place among the running jobs; `None` when all `limit` are taken.
-    fn enter(&self, id: &str, limit: usize) -> Option<watch::Receiver<bool>> {
+    /// Takes a place among the running jobs; `None` when all `limit` are taken, or the client has
+    /// its `share` of them.
+    fn enter(
+        &self,
+        id: &str,
+        tenant: &str,
+        limit: usize,
+        share: usize,
+    ) -> Option<watch::Receiver<bool>> {
         if self.is_draining() {
             return None;
         }
         let mut running = self.running();
-        if running.len() >= limit {
+        let own = running.values().filter(|job| job.tenant == tenant).count();
+        if running.len() >= limit || own >= share {
             return None;
         }
         let (stop, stopped) = watch::channel(false);
-        running.insert(id.to_owned(), stop);
+        let tenant = tenant.to_owned();
+        running.insert(id.to_owned(), RunningJob { tenant, stop });
         self.inner.metrics.jobs_running.inc();
         Some(stopped)
     }
@@ -359,8 +377,19 @@ impl Jobs {
         let jobs = self.clone();
         tokio::spawn(async move {
             let id = row.id.clone();
-            if let Err(error) = follow::follow(&jobs, row, stop, recovered).await {
-                tracing::error!(job = id, "follow the job: {error:#}");
+            let followed = {
+                let (jobs, row) = (jobs.clone(), row.clone());
+                // On a task of its own: whatever goes wrong in there, the job comes to its end.
+                tokio::spawn(async move { follow::follow(&jobs, row, stop, recovered).await })
+            };
+            let trouble = match followed.await {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(format!("{error:#}")),
+                Err(error) => Some(format!("following it broke off: {error}")),
+            };
+            if let Some(trouble) = trouble {
+                tracing::error!(job = id, "follow the job: {trouble}");
+                follow::give_up(&jobs, row, trouble).await;
             }
             jobs.leave(&id);
         });

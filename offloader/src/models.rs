@@ -2,7 +2,8 @@
 //!
 //! In: the name of a model, a URL or a file. Out: a model file in ggml form under its final name.
 //! Not here: using the models (`speech`).
-//! Invariant: a file under its final name is complete, and a catalogue model has the pinned SHA-256.
+//! Invariant: a file under its final name is complete, and has the SHA-256 of the catalogue, or the
+//! one that was noted beside it when it was pulled; a file that has another one is not used.
 
 mod binary16;
 mod catalogue;
@@ -25,6 +26,7 @@ pub use ct2::{Ct2, Ct2Error};
 pub use download::DownloadError;
 pub use ggml::{GgmlError, check_magic};
 pub use index::{IndexError, IndexSettings};
+pub(crate) use pull::{DamagedModel, check_installed, remove_half_pulled};
 pub use pull::{ModelsError, Outcome, Source, State, Store};
 pub use silero::{SileroError, convert as convert_silero};
 pub use vocabulary::{VocabularyError, text_tokens};

@@ -8,6 +8,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use proto::offload::JobType;
 use serde::{Deserialize, Serialize};
@@ -94,7 +95,9 @@ impl Outcome {
         let mut file = File::create(&part)?;
         file.write_all(serde_json::to_string(self)?.as_bytes())?;
         file.sync_all()?;
-        fs::rename(part, Self::path(folder))
+        fs::rename(part, Self::path(folder))?;
+        // The name is the folder's data: without this a power cut may take the outcome back.
+        File::open(folder)?.sync_all()
     }
 
     /// Reads the outcome; `None` when no worker ended by itself.
@@ -140,4 +143,10 @@ impl FolderLock {
             Err(fs::TryLockError::Error(error)) => Err(error),
         }
     }
+}
+
+/// Whether a file or folder was last changed `age` ago or longer.
+pub(crate) fn is_older(metadata: &fs::Metadata, age: Duration) -> bool {
+    let changed = metadata.modified().unwrap_or_else(|_| SystemTime::now());
+    changed.elapsed().is_ok_and(|past| past >= age)
 }

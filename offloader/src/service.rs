@@ -5,10 +5,12 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use storage::{Location, Sealer};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -19,7 +21,6 @@ use crate::http::{Api, router};
 use crate::jobs::Jobs;
 use crate::jobs::speech::Speech;
 use crate::metrics::Metrics;
-use crate::seal::Sealer;
 use crate::store::Store;
 
 /// How often what failed jobs left is looked through.
@@ -64,8 +65,8 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     if config.speech.models_dir.is_relative() {
         config.speech.models_dir = std::env::current_dir()?.join(&config.speech.models_dir);
     }
-    let store = Store::open(&config.data_dir).await?;
-    let sealer = Sealer::open(&config.data_dir)?;
+    let store = Store::open(&database(&config)).await?;
+    let sealer = Sealer::open(&key_file(&config))?;
     let metrics = Metrics::new()?;
     let speech = Speech::new(&config);
     let auth = Arc::new(Auth::new(&config, store.clone()));
@@ -105,6 +106,16 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         stop,
         tasks: vec![server, sweeper],
     })
+}
+
+fn database(config: &Config) -> Location {
+    let file = || Location::File(config.data_dir.join("offloader.db"));
+    config.database.clone().unwrap_or_else(file)
+}
+
+fn key_file(config: &Config) -> PathBuf {
+    let own = || config.data_dir.join("secret.key");
+    config.key_file.clone().unwrap_or_else(own)
 }
 
 /// Serves until `shutdown` is over.

@@ -1,28 +1,28 @@
-//! What must survive a restart: clients and jobs, in SQLite.
+//! What must survive a restart: clients and jobs, on SQLite or PostgreSQL.
 //!
 //! In: rows to keep. Out: rows kept. Every write is durable when the call returns.
 //! Not here: media (a folder per job), bearer tokens (memory only).
 //! Invariant: no secret stands in a row in clear: keys are hashed, job secrets sealed.
 
-use std::path::Path;
-use std::str::FromStr;
-
-use sqlx::Row;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions};
-use sqlx::sqlite::{SqliteRow, SqliteSynchronous};
+use sqlx::any::AnyRow;
+use sqlx::{FromRow, Row as _};
+use storage::sql::text;
+use storage::{Database, Domain, Durability, Location, Migration, SqlError};
 
 /// The database did not do what was asked.
-#[derive(Debug, thiserror::Error)]
-#[error("{operation}")]
-pub struct StoreError {
-    operation: &'static str,
-    #[source]
-    source: sqlx::Error,
-}
+pub type StoreError = SqlError;
 
-fn failed(operation: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
-    move |source| StoreError { operation, source }
-}
+/// What is kept, and how.
+const JOBS: Domain = Domain {
+    name: "jobs",
+    migrations: &[Migration::new(
+        1,
+        "jobs",
+        include_str!("store/migrations/0001_jobs.sql"),
+    )],
+    durability: Durability::PowerCut,
+    exclusive: false,
+};
 
 /// How far a job is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl Phase {
 }
 
 /// One job as kept.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct JobRow {
     pub id: String,
     /// The client that asked for it.
@@ -81,177 +81,135 @@ pub struct JobRow {
 /// The database.
 #[derive(Debug, Clone)]
 pub struct Store {
-    pool: SqlitePool,
+    db: Database,
 }
 
 impl Store {
-    /// Opens (or makes) the database of a data folder.
+    /// Opens (or makes) the database.
     ///
     /// # Errors
-    /// When the file cannot be opened or is not ours.
-    pub async fn open(data_dir: &Path) -> Result<Self, StoreError> {
-        let options = SqliteConnectOptions::from_str("sqlite://")
-            .map_err(failed("read the database address"))?
-            .filename(data_dir.join("offloader.db"))
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(4)
-            .connect_with(options)
-            .await
-            .map_err(failed("open the database"))?;
-        for statement in [
-            "CREATE TABLE IF NOT EXISTS clients (
-                id TEXT PRIMARY KEY, key_hash TEXT NOT NULL, created_at INTEGER NOT NULL)",
-            "CREATE TABLE IF NOT EXISTS jobs (
-                id TEXT PRIMARY KEY, tenant TEXT NOT NULL, request TEXT NOT NULL,
-                sealed BLOB NOT NULL, phase TEXT NOT NULL, start_at INTEGER NOT NULL,
-                stop_at INTEGER NOT NULL, attempts INTEGER NOT NULL, note TEXT NOT NULL)",
-        ] {
-            sqlx::query(statement)
-                .execute(&pool)
-                .await
-                .map_err(failed("prepare the database"))?;
-        }
-        Ok(Self { pool })
+    /// When it cannot be opened or is not ours.
+    pub async fn open(location: &Location) -> Result<Self, StoreError> {
+        let db = Database::open(location, &JOBS).await?;
+        Ok(Self { db })
+    }
+
+    /// Whether the database can be written, found out by writing.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        self.db.check().await
     }
 
     /// The hash of a client's key.
     pub async fn key_hash(&self, client: &str) -> Result<Option<String>, StoreError> {
-        sqlx::query_scalar("SELECT key_hash FROM clients WHERE id = ?")
-            .bind(client)
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(failed("look up a client"))
+        let select = sqlx::query_as("SELECT key_hash FROM clients WHERE id = $1");
+        let row = self
+            .db
+            .fetch_optional("look up a client", select.bind(client));
+        let row: Option<(String,)> = row.await?;
+        Ok(row.map(|(hash,)| hash))
     }
 
     /// Adds a client; `false` when it is there already.
     pub async fn add_client(&self, client: &str, hash: &str, at: i64) -> Result<bool, StoreError> {
-        sqlx::query("INSERT OR IGNORE INTO clients (id, key_hash, created_at) VALUES (?, ?, ?)")
-            .bind(client)
-            .bind(hash)
-            .bind(at)
-            .execute(&self.pool)
-            .await
-            .map(|done| done.rows_affected() == 1)
-            .map_err(failed("add a client"))
+        let statement = sqlx::query(
+            "INSERT INTO clients (id, key_hash, created_at) VALUES ($1, $2, $3)
+             ON CONFLICT (id) DO NOTHING",
+        );
+        let statement = statement.bind(client).bind(hash).bind(at);
+        Ok(self.db.execute("add a client", statement).await? == 1)
     }
 
     /// Removes a client; `false` when there is none.
     pub async fn remove_client(&self, client: &str) -> Result<bool, StoreError> {
-        sqlx::query("DELETE FROM clients WHERE id = ?")
-            .bind(client)
-            .execute(&self.pool)
-            .await
-            .map(|done| done.rows_affected() == 1)
-            .map_err(failed("remove a client"))
+        let statement = sqlx::query("DELETE FROM clients WHERE id = $1").bind(client);
+        Ok(self.db.execute("remove a client", statement).await? == 1)
     }
 
     /// Keeps a new job.
     pub async fn add_job(&self, job: &JobRow) -> Result<(), StoreError> {
-        sqlx::query(
+        let statement = sqlx::query(
             "INSERT INTO jobs (id, tenant, request, sealed, phase, start_at, stop_at, attempts, note)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         )
         .bind(&job.id)
         .bind(&job.tenant)
-        .bind(&job.request)
+        .bind(text(&job.request).into_owned())
         .bind(&job.sealed)
         .bind(job.phase.as_str())
         .bind(job.start_at)
         .bind(job.stop_at)
         .bind(job.attempts)
-        .bind(&job.note)
-        .execute(&self.pool)
-        .await
-        .map(drop)
-        .map_err(failed("keep a job"))
+        .bind(text(&job.note).into_owned());
+        self.db.execute("keep a job", statement).await?;
+        Ok(())
     }
 
-    /// Keeps what changes in a job. An ended job loses its secrets.
+    /// Keeps what changes in a job.
     pub async fn update_job(&self, job: &JobRow) -> Result<(), StoreError> {
-        let sealed = if job.phase == Phase::Done {
-            &[]
-        } else {
-            job.sealed.as_slice()
-        };
-        sqlx::query(
-            "UPDATE jobs SET phase = ?, stop_at = ?, attempts = ?, note = ?, sealed = ?
-             WHERE id = ?",
+        let statement = sqlx::query(
+            "UPDATE jobs SET phase = $1, stop_at = $2, attempts = $3, note = $4, sealed = $5
+             WHERE id = $6",
         )
         .bind(job.phase.as_str())
         .bind(job.stop_at)
         .bind(job.attempts)
-        .bind(&job.note)
-        .bind(sealed)
-        .bind(&job.id)
-        .execute(&self.pool)
-        .await
-        .map(drop)
-        .map_err(failed("update a job"))
+        .bind(text(&job.note).into_owned())
+        .bind(&job.sealed)
+        .bind(&job.id);
+        self.db.execute("update a job", statement).await?;
+        Ok(())
     }
 
     /// One job.
     pub async fn job(&self, id: &str) -> Result<Option<JobRow>, StoreError> {
-        sqlx::query("SELECT * FROM jobs WHERE id = ?")
-            .bind(id)
-            .fetch_optional(&self.pool)
+        let select = sqlx::query_as("SELECT * FROM jobs WHERE id = $1");
+        self.db
+            .fetch_optional("look up a job", select.bind(id))
             .await
-            .and_then(|row| row.as_ref().map(read_job).transpose())
-            .map_err(failed("look up a job"))
     }
 
     /// Jobs that had not ended when this was asked.
     pub async fn unfinished(&self) -> Result<Vec<JobRow>, StoreError> {
-        self.jobs("SELECT * FROM jobs WHERE phase IN ('capturing', 'finishing') ORDER BY start_at")
-            .await
+        let select = "SELECT * FROM jobs WHERE phase IN ('capturing', 'finishing')
+            ORDER BY start_at, id";
+        self.db.fetch_all("list jobs", sqlx::query_as(select)).await
     }
 
-    /// Failed jobs that ended before `before` (Unix milliseconds).
-    pub async fn failed_before(&self, before: i64) -> Result<Vec<JobRow>, StoreError> {
-        sqlx::query("SELECT * FROM jobs WHERE phase = 'failed' AND stop_at < ?")
-            .bind(before)
-            .fetch_all(&self.pool)
-            .await
-            .and_then(|rows| rows.iter().map(read_job).collect())
-            .map_err(failed("list failed jobs"))
+    /// Jobs of an end phase that ended before `before` (Unix milliseconds).
+    pub async fn ended_before(&self, phase: Phase, before: i64) -> Result<Vec<JobRow>, StoreError> {
+        let select = "SELECT * FROM jobs WHERE phase = $1 AND stop_at < $2";
+        let select = sqlx::query_as(select).bind(phase.as_str()).bind(before);
+        self.db.fetch_all("list ended jobs", select).await
     }
 
     /// Forgets a job.
     pub async fn remove_job(&self, id: &str) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM jobs WHERE id = ?")
-            .bind(id)
-            .execute(&self.pool)
-            .await
-            .map(drop)
-            .map_err(failed("remove a job"))
+        let statement = sqlx::query("DELETE FROM jobs WHERE id = $1").bind(id);
+        self.db.execute("remove a job", statement).await?;
+        Ok(())
     }
 
     /// Closes the database; later calls fail.
     pub async fn close(&self) {
-        self.pool.close().await;
-    }
-
-    async fn jobs(&self, statement: &'static str) -> Result<Vec<JobRow>, StoreError> {
-        sqlx::query(statement)
-            .fetch_all(&self.pool)
-            .await
-            .and_then(|rows| rows.iter().map(read_job).collect())
-            .map_err(failed("list jobs"))
+        self.db.close().await;
     }
 }
 
-fn read_job(row: &SqliteRow) -> Result<JobRow, sqlx::Error> {
-    Ok(JobRow {
-        id: row.try_get("id")?,
-        tenant: row.try_get("tenant")?,
-        request: row.try_get("request")?,
-        sealed: row.try_get("sealed")?,
-        phase: Phase::parse(row.try_get("phase")?),
-        start_at: row.try_get("start_at")?,
-        stop_at: row.try_get("stop_at")?,
-        attempts: row.try_get("attempts")?,
-        note: row.try_get("note")?,
-    })
+impl FromRow<'_, AnyRow> for JobRow {
+    fn from_row(row: &AnyRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            tenant: row.try_get("tenant")?,
+            request: row.try_get("request")?,
+            sealed: row.try_get("sealed")?,
+            phase: Phase::parse(row.try_get("phase")?),
+            start_at: row.try_get("start_at")?,
+            stop_at: row.try_get("stop_at")?,
+            attempts: row.try_get("attempts")?,
+            note: row.try_get("note")?,
+        })
+    }
 }

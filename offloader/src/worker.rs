@@ -42,12 +42,18 @@ enum Details {
     Transcribing(TranscribingInput),
 }
 
+impl Details {
+    fn kind(&self) -> JobKind {
+        match self {
+            Self::Recording(_) => JobKind::Recording,
+            Self::Transcribing(_) => JobKind::Transcribing,
+        }
+    }
+}
+
 impl Job {
     fn kind(&self) -> JobKind {
-        match self.details {
-            Details::Recording(_) => JobKind::Recording,
-            Details::Transcribing(_) => JobKind::Transcribing,
-        }
+        self.details.kind()
     }
 
     fn join_order(&self) -> anyhow::Result<JoinOrder> {
@@ -102,16 +108,13 @@ async fn run() -> anyhow::Result<()> {
 }
 
 async fn work(order: WorkerOrder, lines: Lines<BufReader<Stdin>>) -> anyhow::Result<Outcome> {
-    let parsed = match order.kind {
-        JobType::Recording => RecordingInput::parse(&order.input_data)
-            .map(|input| (input.call.clone(), Details::Recording(input))),
-        JobType::Transcribing => TranscribingInput::parse(&order.input_data)
-            .map(|input| (input.call.clone(), Details::Transcribing(input))),
-    };
-    let (call, details) = match parsed {
+    let (call, details) = match parse(&order) {
         Ok(parsed) => parsed,
         Err(problems) => return Ok(failed(describe(&problems))),
     };
+    if let Err(error) = crate::sites::check(&call.site_url, &[]) {
+        return Ok(failed(format!("input_data.site_url: {error}")));
+    }
     let channel = ChannelId::parse(call.channel_id.as_str())?;
     let bot = BotApi::new(&call.site_url, channel, call.auth_token.clone())?;
     let (stop_sender, stop) = watch::channel(false);
@@ -177,11 +180,39 @@ fn failed(note: impl Into<String>) -> Outcome {
 
 /// Tells the messaging server that nothing will come, so that people need not wait for it.
 async fn report_failure(job: &Job, why: String) -> Outcome {
-    let report = StatusReport::failed(job.kind(), why.clone());
-    if let Err(error) = job.bot.status(&job.call.job_id, &report).await {
+    report(&job.bot, job.kind(), &job.call.job_id, &why).await;
+    failed(why)
+}
+
+async fn report(bot: &BotApi, kind: JobKind, job: &str, why: &str) {
+    let report = StatusReport::failed(kind, why.to_owned());
+    if let Err(error) = bot.status(job, &report).await {
         tracing::warn!("report the failure: {:#}", anyhow::Error::from(error));
     }
-    failed(why)
+}
+
+/// As `report_failure`, by the service, for a job that no worker can be started for.
+pub(crate) async fn tell_failure(order: &WorkerOrder, why: &str) {
+    // An input that cannot be read names nobody who could be told.
+    let Ok((call, details)) = parse(order) else {
+        return;
+    };
+    let Ok(channel) = ChannelId::parse(call.channel_id.as_str()) else {
+        return;
+    };
+    match BotApi::new(&call.site_url, channel, call.auth_token.clone()) {
+        Ok(bot) => report(&bot, details.kind(), &call.job_id, why).await,
+        Err(error) => tracing::warn!(%error, "report the failure"),
+    }
+}
+
+fn parse(order: &WorkerOrder) -> Result<(CallInput, Details), Vec<InputProblem>> {
+    match order.kind {
+        JobType::Recording => RecordingInput::parse(&order.input_data)
+            .map(|input| (input.call.clone(), Details::Recording(input))),
+        JobType::Transcribing => TranscribingInput::parse(&order.input_data)
+            .map(|input| (input.call.clone(), Details::Transcribing(input))),
+    }
 }
 
 fn describe(problems: &[InputProblem]) -> String {

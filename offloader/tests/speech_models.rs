@@ -202,6 +202,27 @@ async fn a_damaged_model_is_found_and_an_unknown_name_explained() {
     );
 }
 
+/// An operator's own model is as it was when it was pulled, or it is not used.
+#[tokio::test]
+async fn an_own_model_that_changed_since_it_was_pulled_is_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let own = dir.path().join("ggml-own.bin");
+    std::fs::write(&own, b"lmgg and more").unwrap();
+    let folder = dir.path().join("models");
+    run(&folder, pull(&own, None)).await.unwrap();
+    run(&folder, ModelsCommand::Verify).await.unwrap();
+    let installed = models::installed(&folder, "ggml-own.bin").unwrap();
+    std::fs::write(&installed, b"lmgg and else").unwrap();
+    let error = run(&folder, ModelsCommand::Verify).await.unwrap_err();
+    assert!(
+        matches!(error, ModelsError::Damaged { count: 1 }),
+        "{error:?}"
+    );
+    // Pulling it again mends it, as the error says.
+    run(&folder, pull(&own, None)).await.unwrap();
+    run(&folder, ModelsCommand::Verify).await.unwrap();
+}
+
 fn pull(path: &Path, sha256: Option<String>) -> ModelsCommand {
     ModelsCommand::Pull {
         models: vec![path.display().to_string()],

@@ -13,6 +13,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use fixtures::Line;
+use offloader::models;
 use offloader::speech::{
     Compaction, SAMPLE_RATE, SpeechClient, SpeechConfig, SpeechError, SpeechHost, Transcript,
 };
@@ -241,5 +242,40 @@ async fn wait_until(mut condition: impl FnMut() -> bool) {
             "this did not come true within 30 s"
         );
         tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// Five megabytes of noise inside a model do not fail: they hear words that nobody said.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_model_is_refused_with_its_name_and_what_to_do() {
+    let whole = installed::models_dir();
+    for damaged in ["tiny.en", models::VAD] {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["tiny.en", models::VAD] {
+            let from = models::installed(&whole, name).unwrap();
+            let mut bytes = std::fs::read(&from).unwrap();
+            if name == damaged {
+                let middle = bytes.len() / 2;
+                let end = (middle + (5 << 20)).min(bytes.len());
+                for (at, byte) in (middle..end).zip(&mut bytes[middle..end]) {
+                    *byte = (at.wrapping_mul(2_654_435_761) >> 7) as u8;
+                }
+            }
+            std::fs::write(dir.path().join(from.file_name().unwrap()), bytes).unwrap();
+        }
+        let folder = dir.path().to_path_buf();
+        let client = fixtures::client_with(|config| config.models_dir = folder);
+        let error = client
+            .transcribe(fixtures::pcm("prompts"), None)
+            .await
+            .unwrap_err();
+        let SpeechError::Refused { reason } = &error else {
+            panic!("{error:?}");
+        };
+        assert!(
+            reason.contains(&format!("`{damaged}`")) && reason.contains("pull it again"),
+            "{reason}"
+        );
+        assert_eq!(client.stats().starts, 1, "the process lives on");
     }
 }

@@ -1,9 +1,11 @@
 //! What can be typed: verbs and flags of `parley`.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
+use storage::Location;
+use storage::sql::LocationError;
 
 /// All of Parley in one process: chat, calls, media, recordings, transcripts.
 #[derive(Debug, Parser)]
@@ -46,6 +48,8 @@ pub(crate) struct RunArguments {
     /// Directory of everything that is kept.
     #[arg(long, default_value = ".parley")]
     pub(crate) data_dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) database: DatabaseArguments,
     /// Where people reach the page; an address other than loopback also opens the media ports to
     /// other machines.
     #[arg(long, default_value = "127.0.0.1:8065")]
@@ -64,11 +68,36 @@ pub(crate) struct RunArguments {
     pub(crate) ready_file: Option<PathBuf>,
 }
 
+/// Where the records of all services are.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DatabaseArguments {
+    /// PostgreSQL database for all records, `postgres://user@host/database`, instead of SQLite
+    /// files in the data directory.
+    #[arg(long, env = "PARLEY_DATABASE", hide_env_values = true)]
+    database: Option<String>,
+    /// File whose first line is the password of the database's user.
+    #[arg(long, env = "PARLEY_DATABASE_PASSWORD_FILE")]
+    database_password_file: Option<PathBuf>,
+}
+
+impl DatabaseArguments {
+    /// The server that was named, if one was.
+    pub(crate) fn location(&self) -> Result<Option<Location>, LocationError> {
+        let password_file = self.database_password_file.as_deref();
+        Location::server(
+            self.database.as_deref().unwrap_or_default(),
+            password_file.unwrap_or(Path::new("")),
+        )
+    }
+}
+
 /// Flags of `add-account`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct AccountArguments {
     #[arg(long, default_value = ".parley")]
     pub(crate) data_dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) database: DatabaseArguments,
     #[arg(long)]
     pub(crate) username: String,
     /// At least 8 characters; read from the environment so that it shows in no process list.

@@ -155,6 +155,7 @@ fn read_rtcd(table: &str, arguments: &RunArguments) -> anyhow::Result<rtcd::Conf
     let mut config = rtcd::Config {
         rtc: written.rtc,
         drain_limit: written.drain_limit,
+        database: arguments.database.location()?.or(written.database),
         ..local.clone()
     };
     config.rtc.udp_port = arguments.rtc_port;
@@ -172,7 +173,11 @@ fn read_signalling(
     arguments: &RunArguments,
     addresses: &Addresses,
 ) -> anyhow::Result<signalling::Config> {
-    Ok(raw_signalling(table, arguments, addresses)?.resolve()?)
+    let mut config = raw_signalling(table, arguments, addresses)?.resolve()?;
+    if let Some(server) = arguments.database.location()? {
+        config.database = Some(server);
+    }
+    Ok(config)
 }
 
 fn raw_signalling(
@@ -194,6 +199,9 @@ fn read_offloader(table: &str, arguments: &RunArguments) -> anyhow::Result<offlo
     "127.0.0.1:0".clone_into(&mut config.listen_address);
     config.allow_self_registration = true;
     config.data_dir = arguments.data_dir.join("offloader");
+    if let Some(server) = arguments.database.location()? {
+        config.database = Some(server);
+    }
     config.speech.models_dir = arguments
         .models_dir
         .clone()

@@ -72,7 +72,11 @@ fn say(text: &str) {
 }
 
 async fn add_account(account: AccountArguments) -> anyhow::Result<()> {
-    let chat = embedded::Server::open(embedded::Config::new(account.data_dir.join("signalling")))
+    let mut config = embedded::Config::new(account.data_dir.join("signalling"));
+    if let Some(server) = account.database.location()? {
+        config.database = server;
+    }
+    let chat = embedded::Server::open(config)
         .await
         .context("open the data directory")?;
     chat.ensure_account(embedded::NewAccount {

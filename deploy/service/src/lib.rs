@@ -2,3 +2,7 @@
 //! requests to other services.
 //!
 //! Not here: what any of them is for.
+
+pub mod supervise;
+
+pub use supervise::{Restarts, TaskOver, Tasks};

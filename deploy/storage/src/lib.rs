@@ -2,3 +2,14 @@
 //! `BlobStore`.
 //!
 //! Not here: any domain's tables or statements; each service owns its own.
+
+pub mod blob;
+mod seal;
+pub mod space;
+pub mod sql;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod testing_hook;
+
+pub use seal::{SealError, Sealer};
+pub use sql::{Database, Domain, Durability, Location, Migration, SqlError, Transaction};

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::fault::Fault;
 use super::passwords::token_hash;
-use super::store::{NewLogin, NewPerson, PersonRow};
+use super::store::{Duplicate as _, NewLogin, NewPerson, PersonRow};
 use super::{Server, wire};
 use crate::ChatError;
 use crate::model::{Audience, ChatNews, Login, Person};

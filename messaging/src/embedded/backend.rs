@@ -1,18 +1,21 @@
 //! The verbs that calls need, on the embedded server.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use proto::id::{ChannelId, FileId, PostId, UploadId, UserId};
 
 use super::fault::Fault;
 use super::{Server, portrait, wall_ms};
 use crate::model::{
-    File, Login, Membership, NewPost, Person, Post, Room, RoomRight, Status, Upload, UploadProgress,
+    File, FileContents, Login, Membership, NewPost, Person, Post, Room, RoomRight, Status, Upload,
+    UploadProgress,
 };
 use crate::news::NewsListener;
-use crate::{ChatBackend, ChatError, Files, People, Posts, Rooms};
+use crate::{ChatBackend, ChatError, Files, IncomingBytes, People, Posts, Rooms};
 
 /// More members than any room here has.
 const ALL: i64 = i64::MAX;
@@ -148,18 +151,27 @@ impl Files for Server {
     async fn append_upload(
         &self,
         id: &UploadId,
-        piece: Bytes,
+        bytes: IncomingBytes,
     ) -> Result<UploadProgress, ChatError> {
-        let piece = futures_util::stream::iter([Ok::<_, std::convert::Infallible>(piece)]);
-        Ok(self.append(id.as_str(), piece).await?)
+        Ok(self.append(id.as_str(), bytes).await?)
     }
 
     async fn file(&self, id: &FileId) -> Result<File, ChatError> {
         Ok(self.file_row(id.as_str()).await?.to_file())
     }
 
-    async fn file_contents(&self, id: &FileId) -> Result<Bytes, ChatError> {
-        Ok(self.read_file(id.as_str()).await?)
+    async fn file_contents(
+        &self,
+        id: &FileId,
+        range: Range<u64>,
+    ) -> Result<FileContents, ChatError> {
+        let row = self.file_row(id.as_str()).await?;
+        let reader = self.open_file(&row.id, range).await?;
+        Ok(FileContents {
+            file: row.to_file(),
+            range: reader.range,
+            bytes: reader.pieces.map_err(Into::into).boxed(),
+        })
     }
 
     async fn attach_file(&self, id: &FileId, post: &PostId) -> Result<(), ChatError> {

@@ -93,6 +93,15 @@ impl Fault {
         )
     }
 
+    /// A quota or a disk is full.
+    pub(crate) fn no_room(message: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "api.file.no_room.app_error",
+            message,
+        )
+    }
+
     pub(crate) fn too_many(message: impl Into<String>) -> Self {
         Self::new(
             StatusCode::TOO_MANY_REQUESTS,
@@ -134,7 +143,7 @@ impl Fault {
 
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
-        let operation = error.operation;
+        let operation = error.operation();
         Self::internal(operation, error)
     }
 }
@@ -149,6 +158,7 @@ impl From<Fault> for ChatError {
         }
         match fault.missing {
             Some((what, id)) => Self::NotFound { what, id },
+            None if fault.status == StatusCode::INSUFFICIENT_STORAGE => Self::NoRoom(fault.message),
             None => Self::Refused(fault.message),
         }
     }

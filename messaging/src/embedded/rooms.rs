@@ -8,7 +8,7 @@ use proto::id::{ChannelId, TeamId, UserId};
 use serde_json::{Value, json};
 
 use super::fault::Fault;
-use super::store::{NewRoom, PersonRow, RoomRow};
+use super::store::{Duplicate as _, NewRoom, PersonRow, RoomRow};
 use super::{Server, wire};
 use crate::ChatError;
 use crate::model::{Audience, ChatNews, ClientEvent, Membership, Room, RoomKind};

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::Server;
 use super::fault::Fault;
 use super::rooms::{check_names, to_user};
-use super::store::{NewRoom, PersonRow, TeamRow};
+use super::store::{Duplicate as _, NewRoom, PersonRow, TeamRow};
 use crate::ChatError;
 use crate::model::{Audience, ChatNews};
 

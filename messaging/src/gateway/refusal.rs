@@ -77,6 +77,11 @@ impl From<ChatError> for Refusal {
         match error {
             ChatError::NotFound { what, id } => Self::not_found(what, &id),
             ChatError::Refused(message) => Self::forbidden(message),
+            ChatError::NoRoom(message) => Self::new(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "api.file.no_room.app_error",
+                message,
+            ),
             error @ ChatError::Storage { .. } => {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,

@@ -120,6 +120,29 @@ async fn any_part_of_a_file_can_be_fetched() {
         (head.status().as_u16(), &head.headers()["content-length"]),
         (200, &"200000".parse().unwrap())
     );
+    assert_eq!(head.headers()["accept-ranges"], "bytes");
+}
+
+#[tokio::test]
+async fn a_part_is_only_given_of_the_file_that_was_meant() {
+    let desk = Desk::open().await;
+    let anna = desk.person("anna").await;
+    let room = anna.town_square().await;
+    let id = text(&upload(&anna, &room, "a.webm", &noise(1000)).await["file_infos"][0]["id"]);
+    let first = fetch(&anna, &id, None).await;
+    let etag = first.headers()["etag"].to_str().unwrap().to_owned();
+    assert_eq!(first.headers()["cache-control"], "private, no-store");
+    assert_eq!(first.headers()["content-length"], "1000");
+    let with = async |name: &'static str, value: &str| {
+        let request = anna.request(Method::GET, &format!("/files/{id}"));
+        let request = request.header("range", "bytes=10-19").header(name, value);
+        request.send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(with("if-range", &etag).await, 206);
+    assert_eq!(with("if-range", "\"other\"").await, 200);
+    assert_eq!(with("if-range", "Sat, 28 Nov 2026 10:00:00 GMT").await, 200);
+    assert_eq!(with("if-none-match", &etag).await, 304);
+    assert_eq!(with("if-none-match", "\"other\"").await, 206);
 }
 
 #[tokio::test]

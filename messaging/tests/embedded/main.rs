@@ -11,6 +11,7 @@ mod accounts;
 mod backend;
 mod desk;
 mod durability;
+mod file_life;
 mod files;
 mod posts;
 mod rooms;

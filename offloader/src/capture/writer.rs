@@ -1,16 +1,17 @@
 //! The thread that writes a capture to disk, so that a slow disk never stops the network side.
 //!
-//! In: packets and journal entries, over one bounded queue. Out: files.
-//! What is shed: when the queue is full (the disk stands still) packets are dropped and counted;
-//! journal entries wait.
+//! In: packets and journal entries, over one queue. Out: files.
+//! What is shed: when too much waits (the disk stands still) packets are dropped and counted;
+//! journal entries are few and always taken. Nobody who hands something in waits for the disk.
 //! Invariant: what was accepted is with the operating system within `FLUSH_EVERY` and on the disk
 //! within `SYNC_EVERY`.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -21,7 +22,7 @@ use crate::client::TrackKey;
 const FLUSH_EVERY: Duration = Duration::from_millis(500);
 const SYNC_EVERY: Duration = Duration::from_secs(2);
 /// Packets that may wait for the disk: half a minute of ten speakers and a screen.
-const QUEUE: usize = 32_768;
+const MOST_WAITING: usize = 32_768;
 
 enum Message {
     Packet(TrackKey, LoggedPacket),
@@ -31,7 +32,9 @@ enum Message {
 /// The sending end.
 #[derive(Debug)]
 pub struct Writer {
-    queue: Option<SyncSender<Message>>,
+    queue: Option<Sender<Message>>,
+    /// Packets handed in and not yet written.
+    waiting: Arc<AtomicUsize>,
     thread: Option<JoinHandle<io::Result<()>>>,
     dropped: AtomicU64,
 }
@@ -49,13 +52,16 @@ impl Writer {
     /// When the journal cannot be opened or no thread can be had.
     pub fn start(folder: &Path) -> io::Result<Self> {
         let journal = Journal::open(folder)?;
-        let (queue, messages) = sync_channel(QUEUE);
+        let (queue, messages) = channel();
         let folder = folder.to_path_buf();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let written = waiting.clone();
         let thread = std::thread::Builder::new()
             .name("capture-writer".to_owned())
-            .spawn(move || run(&folder, journal, &messages))?;
+            .spawn(move || run(&folder, journal, &messages, &written))?;
         Ok(Self {
             queue: Some(queue),
+            waiting,
             thread: Some(thread),
             dropped: AtomicU64::new(0),
         })
@@ -64,12 +70,16 @@ impl Writer {
     /// Writes a packet, soon.
     pub fn packet(&self, track: TrackKey, packet: LoggedPacket) {
         let Some(queue) = &self.queue else { return };
-        if let Err(TrySendError::Full(_)) = queue.try_send(Message::Packet(track, packet)) {
+        if self.waiting.fetch_add(1, Ordering::Relaxed) >= MOST_WAITING {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
             self.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
         }
+        // The thread ends early only when the disk refuses, which `finish` tells.
+        let _ = queue.send(Message::Packet(track, packet));
     }
 
-    /// Writes an entry, soon.
+    /// Writes an entry, soon. Never waits for the disk, so that async tasks may call it.
     pub fn entry(&self, entry: Entry) {
         if let Some(queue) = &self.queue {
             // The thread ends early only when the disk refuses, which `finish` tells.
@@ -103,7 +113,12 @@ impl Writer {
     }
 }
 
-fn run(folder: &Path, mut journal: Journal, messages: &Receiver<Message>) -> io::Result<()> {
+fn run(
+    folder: &Path,
+    mut journal: Journal,
+    messages: &Receiver<Message>,
+    waiting: &AtomicUsize,
+) -> io::Result<()> {
     let mut logs: BTreeMap<TrackKey, LogWriter> = BTreeMap::new();
     let (mut flushed, mut synced) = (Instant::now(), Instant::now());
     loop {
@@ -116,6 +131,7 @@ fn run(folder: &Path, mut journal: Journal, messages: &Receiver<Message>) -> io:
                     }
                 };
                 log.append(&packet)?;
+                waiting.fetch_sub(1, Ordering::Relaxed);
             }
             Ok(Message::Entry(entry)) => {
                 let urgent = !matches!(entry, Entry::Tick { .. } | Entry::Muted { .. });
@@ -138,5 +154,48 @@ fn run(folder: &Path, mut journal: Journal, messages: &Receiver<Message>) -> io:
             logs.values_mut().try_for_each(LogWriter::flush)?;
             flushed = Instant::now();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packet() -> LoggedPacket {
+        LoggedPacket {
+            arrival_us: 0,
+            seq_no: 1,
+            time: 0,
+            marker: false,
+            payload: Vec::new(),
+        }
+    }
+
+    /// A writer whose thread never takes anything: the disk stands still.
+    fn standing_still() -> (Writer, Receiver<Message>) {
+        let (queue, messages) = channel();
+        let writer = Writer {
+            queue: Some(queue),
+            waiting: Arc::default(),
+            thread: None,
+            dropped: AtomicU64::new(0),
+        };
+        (writer, messages)
+    }
+
+    #[test]
+    fn a_disk_that_stands_still_costs_packets_and_no_entry() {
+        let (writer, messages) = standing_still();
+        for _ in 0..MOST_WAITING + 10 {
+            writer.packet(TrackKey::default(), packet());
+        }
+        for at_ms in 0..100 {
+            writer.entry(Entry::Recovered { at_ms });
+        }
+        assert_eq!(writer.dropped(), 10);
+        let entries = messages
+            .try_iter()
+            .filter(|message| matches!(message, Message::Entry(_)));
+        assert_eq!(entries.count(), 100);
     }
 }

@@ -1,7 +1,9 @@
 //! The bot's HTTP calls: names, job status, uploads, results.
 //!
 //! In: one call at a time. Out: its answer, or an error that says whether trying again helps.
-//! Not here: when to try again (`publish`).
+//! Not here: when to try again (`publish`), which sites may be asked (`sites`).
+//! Invariant: of an answer at most `MAX_ANSWER` bytes are read, and nothing of it is repeated but the
+//! `message` of an error as the messaging server words it.
 
 use std::time::Duration;
 
@@ -23,6 +25,8 @@ const SHORT: Duration = Duration::from_secs(10);
 const LONG: Duration = Duration::from_secs(300);
 /// Longest piece of an error text that is repeated.
 const MAX_TEXT: usize = 300;
+/// Longest answer read, in bytes: the answers are small objects.
+const MAX_ANSWER: usize = 256 * 1024;
 
 /// A call did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +36,14 @@ pub enum BotError {
         call: &'static str,
         #[source]
         source: reqwest::Error,
+    },
+    #[error("{call}: the answer is longer than {MAX_ANSWER} bytes")]
+    TooLong { call: &'static str },
+    #[error("{call}: the answer is not what the call promises")]
+    Unreadable {
+        call: &'static str,
+        #[source]
+        source: serde_json::Error,
     },
     #[error("{call}: answer {status}: {text}")]
     Refused {
@@ -59,7 +71,8 @@ impl BotError {
     #[must_use]
     pub fn remedy(&self) -> Remedy {
         match self {
-            Self::Network { .. } => Remedy::Retry,
+            // A proxy on the way may have answered instead: it may be gone the next time.
+            Self::Network { .. } | Self::TooLong { .. } | Self::Unreadable { .. } => Remedy::Retry,
             Self::Refused { status, .. } => match *status {
                 401 | 403 => Remedy::Credentials,
                 404 | 410 => Remedy::Gone,
@@ -93,9 +106,8 @@ impl BotApi {
     /// # Errors
     /// When the HTTP client cannot be built (no usable certificates).
     pub fn new(site: &str, channel: ChannelId, token: Secret) -> Result<Self, reqwest::Error> {
-        let http = reqwest::Client::builder().connect_timeout(SHORT).build()?;
         Ok(Self {
-            http,
+            http: crate::sites::client()?,
             base: format!("{site}{ROUTE_PREFIX}/bot"),
             token,
             channel,
@@ -170,11 +182,7 @@ impl BotApi {
         if answer.status() == StatusCode::NO_CONTENT {
             return Ok(Progress::Partial);
         }
-        let file = answer
-            .json()
-            .await
-            .map_err(|source| BotError::Network { call, source })?;
-        Ok(Progress::Complete(Box::new(file)))
+        Ok(Progress::Complete(Box::new(read(call, answer).await?)))
     }
 
     /// Hands in a recording.
@@ -201,10 +209,7 @@ impl BotApi {
         body: Option<&impl Serialize>,
     ) -> Result<T, BotError> {
         let answer = self.send(call, method, path, body).await?;
-        answer
-            .json()
-            .await
-            .map_err(|source| BotError::Network { call, source })
+        read(call, answer).await
     }
 
     async fn send(
@@ -235,17 +240,44 @@ async fn good(call: &'static str, answer: Response) -> Result<Response, BotError
     if status.is_success() {
         return Ok(answer);
     }
-    let body = answer.text().await.unwrap_or_default();
-    let text = serde_json::from_str::<Value>(&body)
-        .ok()
-        .and_then(|value| Some(value.get("message")?.as_str()?.to_owned()))
-        .unwrap_or(body);
+    let to = answer.headers().get(reqwest::header::LOCATION);
+    let text = if let Some(to) = to.filter(|_| status.is_redirection()) {
+        let to = to.to_str().unwrap_or_default();
+        format!("the site sends us elsewhere (`{to}`); give that as `site_url` if it is right")
+    } else {
+        let body = bytes(call, answer).await.unwrap_or_default();
+        let error = serde_json::from_slice::<Value>(&body).ok();
+        error
+            .and_then(|value| Some(value.get("message")?.as_str()?.to_owned()))
+            .unwrap_or_else(|| "not an answer of a messaging server".to_owned())
+    };
     let text = text.chars().take(MAX_TEXT).collect();
     Err(BotError::Refused {
         call,
         status: status.as_u16(),
         text,
     })
+}
+
+async fn read<T: DeserializeOwned>(call: &'static str, answer: Response) -> Result<T, BotError> {
+    let body = bytes(call, answer).await?;
+    serde_json::from_slice(&body).map_err(|source| BotError::Unreadable { call, source })
+}
+
+/// The body, as long as it is no longer than it may be.
+async fn bytes(call: &'static str, mut answer: Response) -> Result<Vec<u8>, BotError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = answer
+        .chunk()
+        .await
+        .map_err(|source| BotError::Network { call, source })?
+    {
+        if body.len() + chunk.len() > MAX_ANSWER {
+            return Err(BotError::TooLong { call });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
 }
 
 /// A name that every file system takes.

@@ -7,7 +7,8 @@
 //! finish --ends by itself---------------------+
 //!    |  dies: again, later, at most MAX_FINISHES times
 //! ```
-//! Invariant: at most one worker has the folder; a worker of an earlier service is waited for.
+//! Invariant: at most one worker has the folder; a worker of an earlier service is waited for. A job
+//! that cannot be followed has failed, and those who wait for it are told.
 
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
@@ -29,6 +30,8 @@ use crate::store::{JobRow, Phase};
 const MAX_FINISHES: i64 = 5;
 /// Pause before the first repeated finishing run; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
+/// Pause before an end that could not be kept is kept again: the disk may be full for a while.
+const KEEP_AGAIN: Duration = Duration::from_secs(2);
 /// How often the folder of a worker that is not our child is looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
@@ -51,6 +54,10 @@ pub(super) async fn follow(
             return end(jobs, &mut row, outcome).await;
         }
     };
+    // Also for a worker of an earlier service that is still at it: its speech process went with that.
+    if order.kind == JobType::Transcribing {
+        jobs.inner.speech.ensure();
+    }
     let mut died = false;
     if recovered {
         tokio::fs::create_dir_all(&folder).await?;
@@ -82,9 +89,6 @@ pub(super) async fn follow(
                 tokio::time::sleep(FIRST_PAUSE * 2u32.pow(doublings)).await;
             }
         }
-        if order.kind == JobType::Transcribing {
-            jobs.inner.speech.ensure();
-        }
         row.attempts += 1;
         jobs.inner.store.update_job(&row).await?;
         let status = run_worker(jobs, &order, &mut stop).await?;
@@ -109,14 +113,38 @@ async fn end(jobs: &Jobs, row: &mut JobRow, outcome: Outcome) -> anyhow::Result<
     };
     row.stop_at = unix_ms();
     row.note = outcome.note;
+    // The token has served, whatever the ending was.
+    row.sealed = Vec::new();
     jobs.inner
         .metrics
         .jobs_ended
         .with_label_values(&[word])
         .inc();
     tracing::info!(job = row.id, outcome = word, note = row.note, "job ended");
-    jobs.inner.store.update_job(row).await?;
+    // Kept before anything is removed: a crash in between leaves a folder that the sweep knows.
+    while let Err(error) = jobs.inner.store.update_job(row).await {
+        let error = anyhow::Error::from(error);
+        tracing::error!(job = row.id, "the end of a job is not kept yet: {error:#}");
+        tokio::time::sleep(KEEP_AGAIN).await;
+    }
+    if row.phase == Phase::Done && jobs.inner.config.done_jobs_retention.is_none() {
+        jobs.forget(&row.id).await?;
+    }
     Ok(())
+}
+
+/// Ends a job that cannot be followed: as failed, with the reason, which the call is told too.
+pub(super) async fn give_up(jobs: &Jobs, mut row: JobRow, reason: String) {
+    if let Ok(order) = make_order(jobs, &row, &jobs.folder(&row.id)) {
+        crate::worker::tell_failure(&order, &reason).await;
+    }
+    let outcome = Outcome {
+        ending: Ending::Failed,
+        note: reason,
+    };
+    if let Err(error) = end(jobs, &mut row, outcome).await {
+        tracing::error!(job = row.id, "end the job: {error:#}");
+    }
 }
 
 fn make_order(jobs: &Jobs, row: &JobRow, folder: &std::path::Path) -> anyhow::Result<WorkerOrder> {

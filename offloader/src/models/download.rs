@@ -15,6 +15,9 @@ use tempfile::NamedTempFile;
 /// Largest file fetched: Whisper large in 32-bit floats is 6 GB.
 const LIMIT: u64 = 8 << 30;
 
+/// What the names of files begin with that are not yet models.
+pub(super) const PREFIX: &str = ".pull-";
+
 /// Why a file could not be fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum DownloadError {
@@ -82,7 +85,7 @@ pub(super) async fn fetch(
         source,
     };
     let mut file = tempfile::Builder::new()
-        .prefix(".pull-")
+        .prefix(PREFIX)
         .tempfile_in(dir)
         .map_err(write)?;
     let mut hash = Sha256::new();

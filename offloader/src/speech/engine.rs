@@ -7,8 +7,8 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use whisper_rs::{
@@ -43,6 +43,11 @@ pub enum EngineError {
     Model { path: PathBuf, source: WhisperError },
     #[error("load the voice activity model `{}`: `models verify` tells whether it is whole", path.display())]
     Vad { path: PathBuf, source: WhisperError },
+    #[error("do not use the speech model `{name}`")]
+    Damaged {
+        name: String,
+        source: models::DamagedModel,
+    },
     #[error("speech model `{name}` is not in `{}`: run `models pull {name}`", dir.display())]
     NoModel { name: String, dir: PathBuf },
     #[error("make room for a recognition")]
@@ -64,29 +69,30 @@ pub enum EngineError {
 pub(super) struct Engine {
     models_dir: PathBuf,
     contexts: Mutex<BTreeMap<String, Arc<WhisperContext>>>,
+    /// Voice activity detection was found whole; each worker loads a copy of its own.
+    vad_checked: OnceLock<()>,
     threads: i32,
 }
 
 impl Engine {
     /// Loads voice activity detection and `preload`: a damaged file should be known now, not at the
-    /// first word.
-    pub(super) fn load(
-        models_dir: PathBuf,
-        preload: &[String],
-        threads: u32,
-    ) -> Result<Self, EngineError> {
+    /// first word. It ends nothing: whoever asks for that model is refused with the reason, and
+    /// others that are whole go on to serve.
+    pub(super) fn load(models_dir: PathBuf, preload: &[String], threads: u32) -> Self {
         whisper_rs::install_logging_hooks();
         let threads = i32::try_from(threads.clamp(1, 64)).unwrap_or(1);
         let engine = Self {
             models_dir,
             contexts: Mutex::default(),
+            vad_checked: OnceLock::new(),
             threads,
         };
-        engine.load_vad()?;
-        for name in preload {
-            engine.context(name)?;
+        let vad = engine.load_vad().map(drop);
+        let models = preload.iter().map(|name| engine.context(name).map(drop));
+        for error in std::iter::once(vad).chain(models).filter_map(Result::err) {
+            tracing::error!("{}", with_causes(&error));
         }
-        Ok(engine)
+        engine
     }
 
     fn load_vad(&self) -> Result<WhisperVadContext, EngineError> {
@@ -94,6 +100,10 @@ impl Engine {
         params.set_n_threads(1);
         params.set_use_gpu(false);
         let path = self.file(models::VAD)?;
+        if self.vad_checked.get().is_none() {
+            whole(models::VAD, &path)?;
+            self.vad_checked.get_or_init(|| ());
+        }
         let text = path
             .to_str()
             .ok_or_else(|| EngineError::Path(path.clone()))?;
@@ -111,6 +121,7 @@ impl Engine {
             return Ok(context.clone());
         }
         let path = self.file(name)?;
+        whole(name, &path)?;
         let mut params = WhisperContextParameters::default();
         params.use_gpu(false);
         let context = WhisperContext::new_with_params(&path, params)
@@ -126,6 +137,15 @@ impl Engine {
             dir: self.models_dir.clone(),
         })
     }
+}
+
+/// A damaged model would not fail: it would hear words that nobody said.
+fn whole(name: &str, path: &Path) -> Result<(), EngineError> {
+    let checked = models::check_installed(path);
+    checked.map(drop).map_err(|source| EngineError::Damaged {
+        name: name.to_owned(),
+        source,
+    })
 }
 
 /// Scratch memory for one window at a time: some 100 MB per model once it was used.

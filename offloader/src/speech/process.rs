@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use super::engine::{Engine, EngineError, Worker};
+use super::engine::{Engine, Worker};
 use super::pool::Pool;
 use super::wire::{self, Reply, WireError};
 
@@ -84,8 +84,6 @@ impl SpeechArgs {
 pub enum ProcessError {
     #[error("bind the speech socket `{}`", path.display())]
     Bind { path: PathBuf, source: io::Error },
-    #[error("load the speech models")]
-    Load(#[source] EngineError),
     #[error("tell the service that speech is ready")]
     Report(#[source] io::Error),
     #[error("accept a connection of the service")]
@@ -101,7 +99,7 @@ pub enum ProcessError {
 pub fn main(args: &SpeechArgs) -> Result<(), ProcessError> {
     start_thread("speech-parent", exit_with_parent)?;
     let engine = Engine::load(args.models_dir.clone(), &args.preload, args.threads);
-    let engine = Arc::new(engine.map_err(ProcessError::Load)?);
+    let engine = Arc::new(engine);
     let workers = |count: usize| (0..count).map(|_| Worker::new(engine.clone())).collect();
     let pool = Pool::new(
         workers(args.caption_workers),

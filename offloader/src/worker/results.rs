@@ -28,26 +28,47 @@ pub(super) async fn make_and_hand_in(job: &Job) -> anyhow::Result<Outcome> {
         return Ok(report_failure(job, why).await);
     };
     tracing::info!(span_ms = plan.span_ms, tracks = plan.tracks.len(), "finish");
-    let handed_in = match &job.details {
+    let made = match &job.details {
         Details::Recording(input) => record(job, plan, input.clone()).await?,
         Details::Transcribing(input) => transcribe(job, plan, input).await?,
     };
-    Ok(match handed_in {
-        Ok(note) => Outcome {
-            ending: Ending::Done,
-            note,
-        },
-        Err(error @ PublishError::Credentials(_)) => Outcome {
+    Ok(match made {
+        Made::HandedIn => done(""),
+        Made::NothingToHandIn(note) => done(note),
+        Made::Impossible(why) => report_failure(job, why).await,
+        Made::Refused(error @ PublishError::Credentials(_)) => Outcome {
             ending: Ending::Parked,
             note: error.to_string(),
         },
-        Err(error) => failed(format!("{:#}", anyhow::Error::from(error))),
+        Made::Refused(error) => failed(format!("{:#}", anyhow::Error::from(error))),
     })
 }
 
-type HandedIn = Result<String, PublishError>;
+fn done(note: &str) -> Outcome {
+    Outcome {
+        ending: Ending::Done,
+        note: note.to_owned(),
+    }
+}
 
-async fn record(job: &Job, plan: Plan, input: RecordingInput) -> anyhow::Result<HandedIn> {
+/// What became of the result.
+enum Made {
+    HandedIn,
+    /// The job is done all the same.
+    NothingToHandIn(&'static str),
+    /// It cannot be made here; what was captured is kept.
+    Impossible(String),
+    /// It is made, and the messaging server does not take it.
+    Refused(PublishError),
+}
+
+impl From<Result<(), PublishError>> for Made {
+    fn from(published: Result<(), PublishError>) -> Self {
+        published.map_or_else(Self::Refused, |()| Self::HandedIn)
+    }
+}
+
+async fn record(job: &Job, plan: Plan, input: RecordingInput) -> anyhow::Result<Made> {
     let folder = job.order.folder.clone();
     if !folder.join(finish::MOVIE).is_file() {
         let begun = std::time::Instant::now();
@@ -68,10 +89,10 @@ async fn record(job: &Job, plan: Plan, input: RecordingInput) -> anyhow::Result<
     let done = publisher
         .recording(&job.call.job_id, &job.call.post_id, finish::MOVIE)
         .await;
-    Ok(done.map(|()| String::new()))
+    Ok(done.into())
 }
 
-async fn transcribe(job: &Job, plan: Plan, input: &TranscribingInput) -> anyhow::Result<HandedIn> {
+async fn transcribe(job: &Job, plan: Plan, input: &TranscribingInput) -> anyhow::Result<Made> {
     let folder = &job.order.folder;
     let speech = match speech_client(&job.order.speech, input) {
         Ok(speech) => speech,
@@ -83,7 +104,7 @@ async fn transcribe(job: &Job, plan: Plan, input: &TranscribingInput) -> anyhow:
                 move || finish::make_voices(&folder, &plan)
             })
             .await??;
-            return Ok(Ok(note));
+            return Ok(Made::Impossible(note));
         }
     };
     let mut tracks = Vec::new();
@@ -101,7 +122,14 @@ async fn transcribe(job: &Job, plan: Plan, input: &TranscribingInput) -> anyhow:
             let Some(Section { offset_ms, pcm }) = section else {
                 break;
             };
-            let heard = speech.transcribe(pcm, language.clone()).await?;
+            let heard = match speech.transcribe(pcm, language.clone()).await {
+                Ok(heard) => heard,
+                // The same window would be refused again: a model that is damaged or gone.
+                Err(error @ SpeechError::Refused { .. }) => {
+                    return Ok(Made::Impossible(format!("no transcript: {error}")));
+                }
+                Err(error) => return Err(error.into()),
+            };
             language = heard.language.clone().or(language);
             tracks.push(heard.of_speaker(speaker.clone(), offset_ms));
         }
@@ -109,7 +137,7 @@ async fn transcribe(job: &Job, plan: Plan, input: &TranscribingInput) -> anyhow:
     speech.stop();
     let transcript = Transcript::merge(tracks);
     if transcript.is_empty() {
-        return Ok(Ok("nobody said anything".to_owned()));
+        return Ok(Made::NothingToHandIn("nobody said anything"));
     }
     let rules = Compaction {
         silence_threshold_ms: u64::from(input.silence_threshold_ms),
@@ -122,7 +150,7 @@ async fn transcribe(job: &Job, plan: Plan, input: &TranscribingInput) -> anyhow:
     let done = publisher
         .transcript(id, post, transcript.language(), (VTT, TXT))
         .await;
-    Ok(done.map(|()| String::new()))
+    Ok(done.into())
 }
 
 fn write(folder: &Path, name: &str, text: &str) -> anyhow::Result<()> {

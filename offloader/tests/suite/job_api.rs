@@ -536,3 +536,96 @@ async fn no_secret_of_a_job_lies_in_the_data_folder() {
     assert!(files >= 3);
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_client_does_not_take_the_places_of_the_others() {
+    let service = Service::start(|config| {
+        config.max_concurrent_jobs = 3;
+        config.max_concurrent_jobs_per_client = 2;
+    })
+    .await;
+    let (mine, theirs) = (basic("mine", KEY), basic("theirs", KEY));
+    let ask = async |who: &str| {
+        let (status, answer) = service
+            .send("POST", "/jobs", Some(who), &job().to_string())
+            .await;
+        (status, answer.contains("max concurrent jobs reached"))
+    };
+    assert_eq!(ask(&mine).await, (200, false));
+    assert_eq!(ask(&mine).await, (200, false));
+    assert_eq!(ask(&mine).await, (500, true));
+    assert_eq!(ask(&theirs).await, (200, false));
+    assert_eq!(ask(&theirs).await, (500, true));
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_operator_limits_is_refused_with_the_setting_that_says_so() {
+    let service = Service::start(|config| {
+        config.longest_job = std::time::Duration::from_secs(3600);
+        config.allowed_sites = vec!["https://chat.example:443".to_owned()];
+    })
+    .await;
+    let mine = basic("mine", KEY);
+    let mut aimed = job();
+    aimed["input_data"]["site_url"] = json!("http://169.254.169.254");
+    let mut allowed = job();
+    allowed["input_data"]["site_url"] = json!("https://chat.example/");
+    for (body, status, text) in [
+        (
+            with("max_duration_sec", json!(3601)),
+            400,
+            "should be at most 3600 (jobs.longest_job_time)",
+        ),
+        (
+            with("max_duration_sec", json!(i64::MAX)),
+            400,
+            "jobs.longest_job_time",
+        ),
+        (aimed.to_string(), 400, "(jobs.allowed_sites)"),
+        (job().to_string(), 400, "is not http(s)://host[:port]"),
+        (allowed.to_string(), 200, "\"id\""),
+    ] {
+        let (got, answer) = service.send("POST", "/jobs", Some(&mine), &body).await;
+        assert_eq!(got, status, "{answer}");
+        assert!(answer.contains(text), "{answer}");
+    }
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_cannot_be_started_ends_its_job_and_frees_its_place() {
+    let service = Service::start(|config| {
+        config.max_concurrent_jobs = 1;
+        config.worker_command = vec!["/no/such/worker".into()];
+    })
+    .await;
+    let mine = basic("mine", KEY);
+    for _ in 0..2 {
+        let (status, answer) = service
+            .send("POST", "/jobs", Some(&mine), &job().to_string())
+            .await;
+        assert_eq!(status, 200, "{answer}");
+        let created: Value = serde_json::from_str(&answer).unwrap();
+        let path = format!("/jobs/{}", created["id"].as_str().unwrap());
+        crate::site::eventually(
+            "the job's failure",
+            std::time::Duration::from_secs(10),
+            async || {
+                let (_, answer) = service.send("GET", &path, Some(&mine), "").await;
+                answer.contains(r#""status":"failed""#) && answer.contains("/no/such/worker")
+            },
+        )
+        .await;
+        crate::site::eventually(
+            "the free place",
+            std::time::Duration::from_secs(10),
+            async || {
+                let (_, metrics) = service.send("GET", "/metrics", None, "").await;
+                metrics.contains("offloader_jobs_running 0")
+            },
+        )
+        .await;
+    }
+    service.stop().await;
+}

@@ -10,6 +10,7 @@
     reason = "in a test a panic is the verdict, and numbers are small"
 )]
 
+mod aimed;
 mod capture;
 mod job_api;
 mod publishing;

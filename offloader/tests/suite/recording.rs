@@ -25,14 +25,19 @@ struct Service {
 }
 
 impl Service {
+    /// A service that keeps what it made for an hour, so that a test can look at it.
     async fn start() -> Self {
+        Self::start_keeping(Some(Duration::from_secs(3600))).await
+    }
+
+    async fn start_keeping(done: Option<Duration>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let running = Some(run(folder.path()).await);
+        let running = Some(run(folder.path(), done).await);
         Self { running, folder }
     }
 
     async fn restart(&mut self) {
-        self.running = Some(run(self.folder.path()).await);
+        self.running = Some(run(self.folder.path(), Some(Duration::from_secs(3600))).await);
     }
 
     fn http(&self) -> String {
@@ -99,8 +104,9 @@ impl Service {
     }
 }
 
-async fn run(folder: &Path) -> Running {
+async fn run(folder: &Path, done_jobs_retention: Option<Duration>) -> Running {
     let config = Config {
+        done_jobs_retention,
         listen_address: "127.0.0.1:0".to_owned(),
         data_dir: folder.to_path_buf(),
         allow_self_registration: true,
@@ -196,12 +202,62 @@ async fn a_call_is_recorded_and_handed_in() {
         .count();
     assert!(white > 20, "{white} pictures of the white screen");
     assert!(movie.pictures[0].1 < 120, "a card before the screen");
-    let voices = std::fs::read_dir(service.job_folder(&id))
-        .unwrap()
-        .flatten();
-    let voices = voices.filter(|file| file.path().extension().is_some_and(|e| e == "mka"));
-    assert_eq!(voices.count(), 2);
+    assert_eq!(voices(&service.job_folder(&id)).len(), 2);
     service.running.unwrap().stop().await;
+}
+
+/// The voices a job's folder holds, one file each.
+fn voices(folder: &Path) -> Vec<PathBuf> {
+    let files = std::fs::read_dir(folder).unwrap().flatten();
+    files
+        .map(|file| file.path())
+        .filter(|path| path.extension().is_some_and(|e| e == "mka"))
+        .collect()
+}
+
+/// Everything below a folder that is not a folder, by its path in there.
+fn files_below(folder: &Path) -> Vec<String> {
+    let (mut found, mut folders) = (Vec::new(), vec![folder.to_path_buf()]);
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(next).unwrap().flatten() {
+            if entry.path().is_dir() {
+                folders.push(entry.path());
+            } else {
+                let path = entry.path();
+                found.push(path.strip_prefix(folder).unwrap().display().to_string());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// What a service leaves of a call once its film is handed in: nothing, file by file and row by row.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_a_recorded_call_stays_at_the_service() {
+    let site = Site::start(two_voices()).await;
+    let service = Service::start_keeping(None).await;
+    let before = files_below(service.folder.path());
+    let id = service.record(&site).await;
+    let begun = started(&site).await;
+    tokio::time::sleep_until((begun + Duration::from_secs(2)).into()).await;
+    site.stop_job();
+    eventually("the end of the record", LONG, async || {
+        service.job(&id).await["code"] == "404"
+    })
+    .await;
+    assert_handed_in(&site);
+    assert_eq!(files_below(service.folder.path()), before);
+    assert!(!service.job_folder(&id).exists());
+    service.running.unwrap().stop().await;
+    // Not a trace in the pages of the database either, but for the job's id in freed ones.
+    for name in files_below(service.folder.path()) {
+        let bytes = std::fs::read(service.folder.path().join(&name)).unwrap();
+        for trace in ["anna", "auth_token\":\"a", crate::site::TOKEN] {
+            let found = bytes.windows(trace.len()).any(|w| w == trace.as_bytes());
+            assert!(!found, "`{trace}` in {name}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -274,7 +330,7 @@ async fn a_job_that_cannot_be_done_says_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_model_a_transcript_job_ends_well_and_names_the_command() {
+async fn without_a_model_a_transcript_job_fails_keeps_the_sound_and_names_the_command() {
     let site = Site::start(two_voices()).await;
     let service = Service::start().await;
     let mut input = site.recording_input();
@@ -299,9 +355,13 @@ async fn without_a_model_a_transcript_job_ends_well_and_names_the_command() {
     .await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     site.stop_job();
-    let job = service.wait_for(&id, "done").await;
+    let job = service.wait_for(&id, "failed").await;
     let err = job["output_data"]["err"].as_str().unwrap();
     assert!(err.contains("models pull"), "{err}");
     assert!(site.transcriptions.lock().unwrap().is_empty());
+    let told = site.statuses.lock().unwrap().last().unwrap().clone();
+    assert_eq!(told["Status"], "failed");
+    assert!(told["omitempty"].as_str().unwrap().contains("models pull"));
+    assert!(!voices(&service.job_folder(&id)).is_empty());
     service.running.unwrap().stop().await;
 }

@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::media::Codec;
 use proto::id::GroupId;
-use proto::rtcd::Codec;
 use rtcd_srtp::Profile;
 
 /// Everything counted since the shard began. Gauges are marked; the rest only grows.
@@ -64,6 +64,16 @@ pub enum DropReason {
     Padding,
     /// Too late to be placed in the outgoing sequence.
     Late,
+    /// A payload longer than what is sent.
+    TooLong,
+    /// A packet for a receiver whose path is lost for the moment, or that it has already.
+    NotSent,
+    /// A packet of video for a receiver that already has too much waiting.
+    Waiting,
+    /// A packet of a participant that had too many sources already.
+    TooManySources,
+    /// An answer on a data channel whose receiver does not read.
+    ChannelFull,
     /// A control message for a session that does not exist in this group.
     UnknownSession,
     /// A control or data channel message that cannot be read.
@@ -73,7 +83,7 @@ pub enum DropReason {
 }
 
 impl DropReason {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 16] = [
         Self::UnknownSource,
         Self::Malformed,
         Self::Parked,
@@ -82,6 +92,11 @@ impl DropReason {
         Self::Quiet,
         Self::Padding,
         Self::Late,
+        Self::TooLong,
+        Self::NotSent,
+        Self::Waiting,
+        Self::TooManySources,
+        Self::ChannelFull,
         Self::UnknownSession,
         Self::BadMessage,
         Self::Glare,
@@ -99,6 +114,11 @@ impl DropReason {
             Self::Quiet => "quiet",
             Self::Padding => "padding",
             Self::Late => "late",
+            Self::TooLong => "too_long",
+            Self::NotSent => "not_sent",
+            Self::Waiting => "waiting",
+            Self::TooManySources => "too_many_sources",
+            Self::ChannelFull => "channel_full",
             Self::UnknownSession => "unknown_session",
             Self::BadMessage => "bad_message",
             Self::Glare => "glare",
@@ -242,6 +262,12 @@ impl Counters {
 }
 
 impl GroupCounters {
+    /// Whether the tenant has no session and no track.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.sessions == 0 && self.tracks.iter().flatten().all(|count| *count == 0)
+    }
+
     /// Gauge: live tracks of this direction and codec; outgoing ones are subscriptions.
     #[must_use]
     pub fn tracks(&self, direction: TrackDirection, codec: Codec) -> u64 {

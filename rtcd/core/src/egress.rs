@@ -44,6 +44,9 @@ use crate::config::WallClock;
 use crate::io::Transport;
 use feedback::Replays;
 
+/// The longest payload that is sent, in bytes; a longer one would not pass common tunnels whole. Refused
+/// before it is numbered: `leg::forward`.
+pub(crate) const MAX_PAYLOAD: usize = 1300;
 /// Sender and subject of the empty request that makes str0m show where it sends to.
 pub(crate) const PROBE_SSRC: u32 = 1;
 

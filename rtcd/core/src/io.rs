@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proto::id::{CallId, GroupId, SessionId, UserId};
-use proto::rtcd::RtcMessage;
 
 use crate::config::HostCandidate;
 use crate::egress::MediaBatch;
+use crate::media::{Codec, Layer, LayerSet, TrackKind};
 
 /// A call within its tenant. Another tenant's call of the same id is another call.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,10 +50,60 @@ pub struct JoinRequest {
     /// For logs only.
     pub channel: Option<String>,
     pub av1_support: bool,
-    /// Server offers go over the data channel instead of the control socket.
-    pub dc_signalling: bool,
+    pub dialect: Dialect,
     /// Where this participant can reach the node; `None`: at `CoreConfig::candidates`.
     pub candidates: Option<Arc<[HostCandidate]>>,
+}
+
+/// How a participant negotiates: which negotiator it is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Dialect {
+    /// One connection for both directions, with a signalling lock and a media map on its data channel.
+    Calls {
+        /// Our offers go over the data channel instead of to the calls server.
+        offers_over_channel: bool,
+    },
+}
+
+/// An offer or an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Description {
+    pub kind: DescriptionKind,
+    pub sdp: String,
+}
+
+/// Which side of an exchange a description is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DescriptionKind {
+    Offer,
+    Answer,
+}
+
+/// What is asked for one session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    Describe(Description),
+    /// A description came that cannot be read.
+    DescribeUnreadably,
+    /// Switches the voice off or on.
+    Mute(bool),
+    /// The track of this `MediaStream` is a screen.
+    ScreenOn {
+        stream: String,
+    },
+    ScreenOff,
+    /// The track of this `MediaStream` is a camera.
+    CameraOn {
+        stream: String,
+    },
+}
+
+/// What a participant is told by the one who asked for its session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Signal {
+    Describe(Description),
+    /// An address we are reached at, as a `candidate:..` line.
+    Candidate(String),
 }
 
 /// Everything that can happen to a shard.
@@ -72,10 +122,9 @@ pub enum Input<'a> {
     },
     Join(JoinRequest),
     Leave(SessionKey),
-    /// A control message for one session: SDP, ICE, mute, screen, video.
     Control {
         key: SessionKey,
-        message: RtcMessage,
+        request: Request,
     },
     /// Joins the leg of `call` on this shard to another leg. Both ends are told.
     LinkUp {
@@ -110,22 +159,19 @@ pub enum Output {
     /// STUN requests for this ICE name are for this shard from now on; told before the participant
     /// learns the name, and never taken back: see `Shard::knows_ufrag`.
     Named { ufrag: String },
-    /// SDP or ICE for the session, to be sent over the control socket (`rtc`).
-    Signal {
-        key: SessionKey,
-        message: RtcMessage,
-    },
-    /// Voice activity changed (`vad`).
-    Voice {
-        key: SessionKey,
-        message: RtcMessage,
-    },
+    /// Something for the participant.
+    Signal { key: SessionKey, signal: Signal },
+    /// Voice activity changed.
+    Voice { key: SessionKey, speaking: bool },
     /// The session is gone; last output about it, exactly once.
     Closed {
         key: SessionKey,
         call: CallId,
         reason: CloseReason,
     },
+    /// The leg of `call` on this shard has panicked: its links are gone with it. Told after what
+    /// became of its sessions.
+    LegLost { call: CallKey },
     /// A message for the leg at the other end of `link`.
     Linked {
         call: CallKey,
@@ -221,6 +267,12 @@ pub enum Measurement {
 /// that a listener's track id and media map name the person and never the link.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LinkMessage {
+    /// This end is there, and knows nothing of the other yet. It is answered with everything that is
+    /// published there; `is_answer`: it was an answer itself. Whichever end is there later, both
+    /// know everything after one exchange, and what was said before does not matter.
+    Greeting {
+        is_answer: bool,
+    },
     /// A track exists; sent to a new link for every track, and when one appears.
     TrackPublished {
         track: LinkedTrack,
@@ -233,14 +285,28 @@ pub enum LinkMessage {
         track: LinkedTrackId,
         muted: bool,
     },
+    /// A layer has come or gone: these are there now.
+    Layers {
+        track: LinkedTrackId,
+        alive: LayerSet,
+    },
+    /// Viewers behind the link need these layers, and no others (travels towards the publisher).
+    LayersWanted {
+        track: LinkedTrackId,
+        layers: LayerSet,
+    },
     /// One packet, plain RTP. The payload is shared, not copied per link.
     Rtp {
         track: LinkedTrackId,
+        layer: Layer,
         packet: LinkedPacket,
     },
     /// A viewer behind the link needs a keyframe (travels towards the publisher, merged).
     KeyframeWanted {
         track: LinkedTrackId,
+        layer: Layer,
+        /// It has a picture, and lost part of it.
+        is_repair: bool,
     },
     /// The call's presenter, or none.
     Presenter {
@@ -259,9 +325,11 @@ pub struct LinkedTrackId {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkedTrack {
     pub id: LinkedTrackId,
-    pub kind: proto::rtcd::TrackType,
-    pub codec: proto::rtcd::Codec,
+    pub kind: TrackKind,
+    pub codec: Codec,
     pub muted: bool,
+    /// Those that are there.
+    pub layers: LayerSet,
 }
 
 /// One media packet between legs.

@@ -35,28 +35,28 @@ pub(crate) struct KeyframeGate {
 }
 
 impl KeyframeGate {
-    /// Asks for a keyframe; true when the request goes out now.
-    pub(crate) fn request(&mut self, now: Instant, gap: Duration, need: Need) -> bool {
+    /// Asks for a keyframe; returns what for when the request goes out now.
+    pub(crate) fn request(&mut self, now: Instant, gap: Duration, need: Need) -> Option<Need> {
         if self.pending != Some(Need::Picture) {
             self.pending = Some(need);
         }
         self.poll(now, gap)
     }
 
-    /// True when a remembered request goes out now.
-    pub(crate) fn poll(&mut self, now: Instant, gap: Duration) -> bool {
-        let due = self.pending.is_some() && self.deadline(gap).is_none_or(|at| now >= at);
-        if due {
-            if self.pending == Some(Need::Repair) {
-                let is_in_a_row = self
-                    .last
-                    .is_some_and(|last| now < last + gap * (self.gaps() + 1));
-                self.repairs = if is_in_a_row { self.repairs + 1 } else { 0 };
-            }
-            self.pending = None;
-            self.last = Some(now);
+    /// Returns what a remembered request is for that goes out now.
+    pub(crate) fn poll(&mut self, now: Instant, gap: Duration) -> Option<Need> {
+        if self.deadline(gap).is_some_and(|at| now < at) {
+            return None;
         }
-        due
+        let need = self.pending.take()?;
+        if need == Need::Repair {
+            let is_in_a_row = self
+                .last
+                .is_some_and(|last| now < last + gap * (self.gaps() + 1));
+            self.repairs = if is_in_a_row { self.repairs + 1 } else { 0 };
+        }
+        self.last = Some(now);
+        Some(need)
     }
 
     /// A keyframe passed: whoever was waiting has it.
@@ -91,7 +91,10 @@ mod tests {
         let start = test_epoch();
         let mut gate = KeyframeGate::default();
         let sent = (0..3000u64)
-            .filter(|ms| gate.request(start + Duration::from_millis(*ms), GAP, Need::Repair))
+            .filter(|ms| {
+                gate.request(start + Duration::from_millis(*ms), GAP, Need::Repair)
+                    .is_some()
+            })
             .collect::<Vec<_>>();
         assert_eq!(sent, [0, 1000, 2000]);
     }
@@ -102,39 +105,39 @@ mod tests {
         let mut gate = KeyframeGate::default();
         let at = |ms| start + Duration::from_millis(ms);
         let sent: Vec<u64> = (0..60_000)
-            .filter(|ms| gate.request(at(*ms), GAP, Need::Repair))
+            .filter(|ms| gate.request(at(*ms), GAP, Need::Repair).is_some())
             .collect();
         assert_eq!(sent[..5], [0, 1000, 2000, 3000, 4000]);
         assert!(sent.len() < 25, "{sent:?}");
         assert!(sent.windows(2).all(|pair| pair[1] - pair[0] <= 4000));
         let last = *sent.last().unwrap();
-        assert!(gate.request(at(last + 1000), GAP, Need::Picture));
-        assert!(!gate.request(at(last + 1001), GAP, Need::Repair));
-        assert!(!gate.poll(at(last + 2000), GAP));
-        assert!(gate.poll(at(last + 5000), GAP));
+        assert!(gate.request(at(last + 1000), GAP, Need::Picture).is_some());
+        assert!(gate.request(at(last + 1001), GAP, Need::Repair).is_none());
+        assert!(gate.poll(at(last + 2000), GAP).is_none());
+        assert!(gate.poll(at(last + 5000), GAP).is_some());
     }
 
     #[test]
     fn a_keyframe_answers_a_remembered_request() {
         let start = test_epoch();
         let mut gate = KeyframeGate::default();
-        assert!(gate.request(start, GAP, Need::Repair));
-        assert!(!gate.request(start + GAP / 2, GAP, Need::Repair));
+        assert!(gate.request(start, GAP, Need::Repair).is_some());
+        assert!(gate.request(start + GAP / 2, GAP, Need::Repair).is_none());
         gate.answered();
-        assert!(!gate.poll(start + GAP, GAP));
-        assert!(gate.request(start + GAP, GAP, Need::Repair));
+        assert!(gate.poll(start + GAP, GAP).is_none());
+        assert!(gate.request(start + GAP, GAP, Need::Repair).is_some());
     }
 
     #[test]
     fn a_suppressed_request_is_remembered() {
         let start = test_epoch();
         let mut gate = KeyframeGate::default();
-        assert!(gate.request(start, GAP, Need::Repair));
+        assert!(gate.request(start, GAP, Need::Repair).is_some());
         assert_eq!(gate.deadline(GAP), None);
-        assert!(!gate.request(start + GAP / 2, GAP, Need::Repair));
+        assert!(gate.request(start + GAP / 2, GAP, Need::Repair).is_none());
         assert_eq!(gate.deadline(GAP), Some(start + GAP));
-        assert!(!gate.poll(start + GAP / 2, GAP));
-        assert!(gate.poll(start + GAP, GAP));
-        assert!(!gate.poll(start + GAP * 3, GAP));
+        assert!(gate.poll(start + GAP / 2, GAP).is_none());
+        assert!(gate.poll(start + GAP, GAP).is_some());
+        assert!(gate.poll(start + GAP * 3, GAP).is_none());
     }
 }

@@ -2,21 +2,21 @@
 //!
 //! In: joins, control messages, datagrams, time, linked messages, each with the time. Out: `Output`s
 //! and `Notes` for the shard (who must be woken, who is gone).
-//! Below: `member` (one session and what it should receive), `offers` and `channel` (negotiation),
-//! `tracks` (publishing), `forward` (packets), `refresh` (keyframes), `links` (other legs),
-//! `classify` (what a track shows).
+//! Below: `member` (one session), `peer` (what its negotiator wants and is told), `tracks`
+//! (publishing), `forward` and `outbound` (packets), `streams` and `layers` (simulcast), `refresh`
+//! (keyframes), `links` (other legs), `classify` (what a track shows).
 //! Invariants: `Closed` is put out once per session and last; a change to a session marks it dirty,
 //! and a dirty session is flushed before anybody waits.
 
-mod channel;
 mod classify;
 mod forward;
 mod layers;
 mod links;
 mod member;
-mod offers;
 mod outbound;
+mod peer;
 mod refresh;
+mod streams;
 mod tracks;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -24,16 +24,15 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use proto::id::SessionId;
-use proto::rtcd::{IceCandidate, RtcKind, RtcMessage, ScreenOnData, TrackType, VideoOnData};
 
 use crate::config::CoreConfig;
-use crate::counters::{ConnState, Counters, DropReason, ErrorKind};
+use crate::counters::{ConnState, Counters, DropReason, ErrorKind, TrackDirection};
 use crate::egress::MediaBatch;
 use crate::io::{
     CallKey, CloseReason, JoinOutcome, JoinRequest, LinkId, LinkedTrackId, Measurement, Output,
-    Transport,
+    Request, Transport,
 };
-use crate::negotiation::{Phase, SignallingPath};
+use crate::media::TrackKind;
 use crate::session::{Sender, Session, SessionEvent, SessionTemplate};
 use crate::speakers::Speakers;
 use member::Member;
@@ -56,7 +55,7 @@ pub(crate) struct Notes {
     /// The leg has packets to send.
     pub(crate) is_pending: bool,
     /// What the latest forwarded packet belongs to, for the shell to time it.
-    pub(crate) fanned_out: Option<proto::rtcd::TrackType>,
+    pub(crate) fanned_out: Option<TrackKind>,
 }
 
 /// The surroundings of one call into a leg.
@@ -75,8 +74,11 @@ pub(crate) struct Ctx<'a> {
 #[derive(Debug)]
 pub(crate) struct Leg {
     key: CallKey,
-    /// By index; an index is never used again within a leg.
+    /// By index.
     members: Vec<Option<Box<Member>>>,
+    /// Indices whose session is gone. Used again: whoever still names one means nothing worse than
+    /// a look at a session that did not ask for it.
+    vacant: Vec<u32>,
     index_by_session: BTreeMap<SessionId, u32>,
     tracks: BTreeMap<u32, Track>,
     next_track: u32,
@@ -96,6 +98,7 @@ impl Leg {
         Self {
             key,
             members: Vec::new(),
+            vacant: Vec::new(),
             index_by_session: BTreeMap::new(),
             tracks: BTreeMap::new(),
             next_track: 0,
@@ -114,6 +117,12 @@ impl Leg {
         self.index_by_session.is_empty() && self.links.is_empty()
     }
 
+    /// Places for sessions, vacant ones included.
+    #[cfg(test)]
+    pub(crate) fn places(&self) -> usize {
+        self.members.len()
+    }
+
     fn member(&mut self, index: u32) -> Option<&mut Member> {
         self.members
             .get_mut(usize::try_from(index).ok()?)?
@@ -127,7 +136,13 @@ impl Leg {
 
     /// Takes a session in; the shard made sure that its id is new.
     pub(crate) fn join(&mut self, ctx: &mut Ctx<'_>, request: JoinRequest) -> Option<u32> {
-        let index = u32::try_from(self.members.len()).ok()?;
+        let index = match self.vacant.pop() {
+            Some(index) => index,
+            None => {
+                self.members.push(None);
+                u32::try_from(self.members.len() - 1).ok()?
+            }
+        };
         let mut session = Session::new(ctx.template, request.candidates.clone(), ctx.now);
         ctx.notes.ufrags.push((index, session.ufrag()));
         ctx.counters.group(&self.key.group).sessions += 1;
@@ -136,10 +151,12 @@ impl Leg {
         let mut member = Member::new(request, session, ctx.now, ctx.config);
         for track in self.tracks.values() {
             if self.wants(&member, track) {
-                member.want(track.number);
+                member.negotiator.show(track.shown());
             }
         }
-        self.members.push(Some(Box::new(member)));
+        if let Some(place) = self.members.get_mut(usize::try_from(index).ok()?) {
+            *place = Some(Box::new(member));
+        }
         self.mark_dirty(ctx, index);
         Some(index)
     }
@@ -211,6 +228,15 @@ impl Leg {
             self.close(ctx, index, CloseReason::IceFailed);
             return;
         }
+        self.send_waiting(ctx, index);
+        let Some(member) = self.member(index) else {
+            return;
+        };
+        if member.own_deadline(ctx.config) > now {
+            // Only for packets that were waiting: nothing else has to be looked at.
+            member.schedule(ctx);
+            return;
+        }
         self.negotiation_timeout(ctx, index);
         self.flush(ctx, index);
     }
@@ -250,9 +276,22 @@ impl Leg {
             SessionEvent::KeyframeWanted(mid) => self.keyframe_wanted(ctx, index, mid),
             SessionEvent::Missing(mid, sequences) => self.missing(ctx, index, mid, &sequences),
             SessionEvent::Reported(said) => self.reported(ctx, index, &said),
-            SessionEvent::ChannelMessage(bytes) => self.channel_message(ctx, index, &bytes),
-            SessionEvent::ChannelOpen => self.channel_open(ctx, index),
-            SessionEvent::ChannelClosed => self.channel_closed(ctx, index),
+            SessionEvent::ChannelMessage(bytes) => {
+                self.with_negotiator(ctx, index, |negotiator, turn| {
+                    negotiator.channel_message(turn, &bytes);
+                });
+            }
+            SessionEvent::ChannelOpen => {
+                self.with_negotiator(ctx, index, |negotiator, turn| {
+                    negotiator.channel_opened(turn);
+                });
+            }
+            SessionEvent::ChannelClosed => {
+                self.with_negotiator(ctx, index, |negotiator, turn| {
+                    negotiator.channel_closed(turn);
+                });
+            }
+            SessionEvent::Refused => ctx.counters.drop_one(DropReason::TooManySources),
             SessionEvent::Connected => {
                 let (now, group) = (ctx.now, self.key.group.clone());
                 let Some(member) = self.member(index) else {
@@ -289,35 +328,28 @@ impl Leg {
         }
     }
 
-    /// Takes a control message for one session.
-    pub(crate) fn control(&mut self, ctx: &mut Ctx<'_>, index: u32, message: &RtcMessage) {
-        match message.kind {
-            RtcKind::Sdp => self.description(ctx, index, SignallingPath::Control, &message.data),
-            // Read only to count nonsense: participants reach us, see `without_candidates`.
-            RtcKind::Ice => {
-                if IceCandidate::from_json(&message.data).is_err() {
-                    ctx.counters.drop_one(DropReason::BadMessage);
+    /// Does what is asked for one session.
+    pub(crate) fn control(&mut self, ctx: &mut Ctx<'_>, index: u32, request: Request) {
+        match request {
+            Request::Describe(description) => {
+                self.with_negotiator(ctx, index, |negotiator, turn| {
+                    negotiator.described(turn, &description);
+                });
+            }
+            Request::DescribeUnreadably => {
+                self.with_negotiator(ctx, index, |negotiator, turn| {
+                    negotiator.described_unreadably(turn);
+                });
+            }
+            Request::Mute(muted) => self.mute(ctx, index, muted),
+            Request::ScreenOn { stream } => self.screen_on(ctx, index, stream),
+            Request::ScreenOff => self.screen_off(ctx, index),
+            // A camera that is switched off keeps its track: its sender only stops feeding it.
+            Request::CameraOn { stream } => {
+                if let Some(member) = self.member(index) {
+                    member.video_stream = Some(stream);
                 }
             }
-            RtcKind::Mute => self.mute(ctx, index, true),
-            RtcKind::Unmute => self.mute(ctx, index, false),
-            RtcKind::ScreenOn => match ScreenOnData::from_json(&message.data) {
-                Ok(screen) => self.screen_on(ctx, index, screen.stream_id),
-                Err(_) => ctx.counters.drop_one(DropReason::BadMessage),
-            },
-            RtcKind::ScreenOff => self.screen_off(ctx, index),
-            RtcKind::VideoOn => match VideoOnData::from_json(&message.data) {
-                Ok(video) => {
-                    if let Some(member) = self.member(index) {
-                        member.video_stream = Some(video.stream_id);
-                    }
-                }
-                Err(_) => ctx.counters.drop_one(DropReason::BadMessage),
-            },
-            // The camera's track stays; its sender only stops feeding it.
-            RtcKind::VideoOff => {}
-            // These only travel the other way.
-            RtcKind::VoiceOn | RtcKind::VoiceOff => ctx.counters.drop_one(DropReason::BadMessage),
         }
     }
 
@@ -355,7 +387,7 @@ impl Leg {
             .tracks
             .values()
             .filter(|track| track.is_published_by(index))
-            .filter(|track| matches!(track.kind, TrackType::Screen | TrackType::ScreenAudio))
+            .filter(|track| matches!(track.kind, TrackKind::Screen | TrackKind::ScreenAudio))
             .map(|track| track.number)
             .collect();
         for number in screens {
@@ -405,6 +437,7 @@ impl Leg {
                 took: ctx.now.saturating_duration_since(member.joined_at),
             }));
         }
+        self.vacant.push(index);
         ctx.notes.closed.push(index);
         ctx.out.push_back(Output::Closed {
             key: member.request.key,
@@ -413,27 +446,21 @@ impl Leg {
         });
     }
 
+    /// Takes its tracks out of what is counted, when it ends without being asked.
+    pub(crate) fn uncount(&self, counters: &mut Counters) {
+        let group = counters.group(&self.key.group);
+        for track in self.tracks.values() {
+            group.track_ended(TrackDirection::In, track.codec);
+            for _ in &track.subscriptions {
+                group.track_ended(TrackDirection::Out, track.codec);
+            }
+        }
+    }
+
     /// Notes that a session was changed and must be flushed.
     fn mark_dirty(&mut self, ctx: &mut Ctx<'_>, index: u32) {
         if let Some(member) = self.member(index) {
             member.mark_dirty(ctx.notes, index);
         }
-    }
-
-    /// Makes a message for one session, with all four ids.
-    fn message(&self, member: &Member, kind: RtcKind, data: Vec<u8>) -> RtcMessage {
-        RtcMessage {
-            group: self.key.group.to_string(),
-            user: member.request.user.to_string(),
-            session: member.id().to_string(),
-            call: self.key.call.to_string(),
-            kind,
-            data,
-        }
-    }
-
-    fn is_first_offer(&mut self, index: u32) -> bool {
-        self.member(index)
-            .is_some_and(|member| matches!(member.negotiation.phase, Phase::FirstOffer { .. }))
     }
 }

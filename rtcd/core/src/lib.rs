@@ -16,7 +16,9 @@ mod fault;
 mod io;
 mod keyframes;
 mod leg;
-mod negotiation;
+mod media;
+mod negotiator;
+mod pacer;
 mod pictures;
 mod rewrite;
 mod session;
@@ -28,8 +30,10 @@ pub use config::{CoreConfig, EgressPath, HostCandidate, WallClock};
 pub use counters::{ConnState, Counters, DropReason, ErrorKind, GroupCounters, TrackDirection};
 pub use egress::{MediaBatch, MediaGroup};
 pub use io::{
-    CallKey, CloseReason, Input, JoinOutcome, JoinRequest, LinkId, LinkMessage, LinkedPacket,
-    LinkedTrack, LinkedTrackId, Measurement, Output, SessionKey, Transport,
+    CallKey, CloseReason, Description, DescriptionKind, Dialect, Input, JoinOutcome, JoinRequest,
+    LinkId, LinkMessage, LinkedPacket, LinkedTrack, LinkedTrackId, Measurement, Output, Request,
+    SessionKey, Signal, Transport,
 };
-pub use rtcd_srtp::Profile;
+pub use media::{Codec, Layer, LayerSet, TrackKind};
+pub use rtcd_srtp::{Profile, SelfTestFault, self_test};
 pub use shard::Shard;

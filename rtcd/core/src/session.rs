@@ -5,8 +5,10 @@
 //! Not here: who may offer when (`negotiation`), what is offered (`leg`).
 //! Invariant: after anything is changed here the session is drained before anybody waits.
 
+mod channel;
 mod description;
 mod exchange;
+mod incoming;
 mod path;
 mod relevant;
 mod senders;
@@ -16,18 +18,21 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use proto::rtcd::{ChannelMessage, Codec};
 use rtcd_srtp::{KeySlot, Profile, build_tapped, rtp};
 use str0m::channel::ChannelId;
-use str0m::media::{KeyframeRequestKind, Rid};
+use str0m::media::KeyframeRequestKind;
 use str0m::net::{Protocol, Receive, TcpType};
-use str0m::rtp::{Extension, ExtensionMap, RtpPacket};
+use str0m::rtp::{Extension, ExtensionMap};
 use str0m::{Candidate, Event, IceConnectionState, Rtc, RtcConfig, RtcError};
 
+use channel::ChannelQueue;
+pub(crate) use channel::{ChannelWords, Topic};
 use description::OurLine;
 pub(crate) use description::{Section, TrackNames};
 use exchange::PendingOffer;
 pub(crate) use exchange::{DescriptionError, NewLine};
+use incoming::Sources;
+pub(crate) use incoming::{IncomingPacket, SourceId};
 use path::PathWatch;
 pub(crate) use senders::{Sender, Sent};
 /// Names an m-line of one session.
@@ -35,10 +40,9 @@ pub(crate) use str0m::media::Mid;
 
 use crate::config::{self, CoreConfig, EgressPath, HostCandidate, WallClock};
 use crate::egress::{Egress, EgressStream, Feedback, MediaBatch, Path};
-use crate::io::{LinkedPacket, Output, Transport};
+use crate::io::{Output, Transport};
+use crate::media::Codec;
 
-/// Data channel messages that wait for room in the association.
-const MAX_CHANNEL_QUEUE: usize = 256;
 /// Something a session reports.
 #[derive(Debug)]
 pub(crate) enum SessionEvent {
@@ -49,6 +53,8 @@ pub(crate) enum SessionEvent {
     ChannelMessage(Vec<u8>),
     ChannelClosed,
     Packet(IncomingPacket),
+    /// A packet was refused: too many sources.
+    Refused,
     /// The participant needs a keyframe on this m-line of ours.
     KeyframeWanted(Mid),
     /// The participant misses packets on this m-line of ours.
@@ -57,36 +63,6 @@ pub(crate) enum SessionEvent {
     Reported(Feedback),
     /// The participant closed, or the connection broke for good.
     Closed,
-}
-
-/// A media packet of a participant.
-#[derive(Debug)]
-pub(crate) struct IncomingPacket {
-    pub(crate) source: SourceId,
-    pub(crate) codec: Codec,
-    pub(crate) packet: LinkedPacket,
-}
-
-/// Names an incoming RTP stream of one session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct SourceId {
-    pub(crate) mid: Mid,
-    pub(crate) layer: Layer,
-}
-
-/// A simulcast layer; a stream without layers is `Low`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Layer {
-    Low,
-    High,
-}
-
-/// An incoming RTP stream, found by its SSRC.
-struct KnownStream {
-    ssrc: u32,
-    pt: u8,
-    source: SourceId,
-    codec: Codec,
 }
 
 /// What every session of a shard begins with.
@@ -172,9 +148,9 @@ pub(crate) struct Session {
     candidates: Vec<String>,
     pending: Option<PendingOffer>,
     channel: Option<ChannelId>,
-    channel_queue: VecDeque<(bool, Vec<u8>)>,
+    channel_queue: ChannelQueue,
     nack_buffer: usize,
-    known_streams: Vec<KnownStream>,
+    sources: Sources,
     /// How many m-lines we made, whatever they carry now.
     made: usize,
     /// What each m-line we send on carries.
@@ -187,6 +163,8 @@ pub(crate) struct Session {
     /// At which of our addresses datagrams of each of the participant's addresses arrive.
     homes: Vec<(SocketAddr, SocketAddr)>,
     feedback: Vec<Feedback>,
+    /// Packets refused since the last drain.
+    refused: u32,
     is_broken: bool,
 }
 
@@ -219,9 +197,9 @@ impl Session {
             candidates,
             pending: None,
             channel: None,
-            channel_queue: VecDeque::new(),
+            channel_queue: ChannelQueue::default(),
             nack_buffer: template.nack_buffer,
-            known_streams: Vec::new(),
+            sources: Sources::default(),
             made: 0,
             lines: BTreeMap::new(),
             keys: (template.egress == EgressPath::Own).then_some(keys),
@@ -230,6 +208,7 @@ impl Session {
             watch: PathWatch::new(now),
             homes: Vec::new(),
             feedback: Vec::new(),
+            refused: 0,
             is_broken: false,
         }
     }
@@ -288,10 +267,15 @@ impl Session {
                 return Ok(false);
             }
             // Who publishes nothing has nothing to say to str0m.
-            if self.known_streams.is_empty() {
+            if self.sources.is_empty() {
                 self.heard_from(now, source, false);
                 return Ok(true);
             }
+        }
+        // Before str0m: it remembers every source for as long as the session lives.
+        if self.sources.refuses(contents) {
+            self.refused += 1;
+            return Ok(true);
         }
         self.rtc.handle_input(input).map_err(Box::new)?;
         if is_stun {
@@ -318,6 +302,8 @@ impl Session {
         if self.is_broken {
             events.push(SessionEvent::Closed);
         }
+        let refused = std::mem::take(&mut self.refused);
+        events.extend((0..refused).map(|_| SessionEvent::Refused));
         let feedback = std::mem::take(&mut self.feedback);
         events.extend(feedback.into_iter().filter_map(|said| self.sort(said)));
         loop {
@@ -422,96 +408,31 @@ impl Session {
         })
     }
 
-    fn incoming(&mut self, packet: RtpPacket) -> Option<IncomingPacket> {
-        let ssrc = *packet.header.ssrc;
-        let pt = *packet.header.payload_type;
-        let known = self
-            .known_streams
-            .iter()
-            .find(|known| known.ssrc == ssrc && known.pt == pt);
-        let (source, codec) = match known {
-            Some(known) => (known.source, known.codec),
-            None => self.learn_stream(&packet)?,
-        };
-        Some(IncomingPacket {
-            source,
-            codec,
-            packet: LinkedPacket {
-                seq_no: *packet.seq_no,
-                timestamp: packet.header.timestamp,
-                marker: packet.header.marker,
-                audio_level: packet
-                    .header
-                    .ext_vals
-                    .audio_level
-                    .map(|level| level.unsigned_abs()),
-                payload: packet.payload,
-            },
-        })
-    }
-
-    fn learn_stream(&mut self, packet: &RtpPacket) -> Option<(SourceId, Codec)> {
-        let pt = packet.header.payload_type;
-        let codec = senders::codec_of(&self.rtc, pt)?;
-        let mut direct = self.rtc.direct_api();
-        let stream = direct.stream_rx(&packet.header.ssrc)?;
-        // Publishers without RTX repair on the original SSRC; str0m would not ask them to.
-        stream.suppress_nack(codec == Codec::Opus);
-        let layer = match stream.rid().as_deref() {
-            None | Some("l") => Layer::Low,
-            Some("h") => Layer::High,
-            // A layer nobody asked for.
-            Some(_) => return None,
-        };
-        let source = SourceId {
-            mid: stream.mid(),
-            layer,
-        };
-        let ssrc = *packet.header.ssrc;
-        self.known_streams
-            .retain(|known| known.ssrc != ssrc || known.pt != *pt);
-        self.known_streams.push(KnownStream {
-            ssrc,
-            pt: *pt,
-            source,
-            codec,
-        });
-        Some((source, codec))
-    }
-
-    /// Queues a data channel message; it leaves with the next `drain`.
-    pub(crate) fn send_channel(&mut self, message: &ChannelMessage) {
-        if self.channel.is_some() && self.channel_queue.len() < MAX_CHANNEL_QUEUE {
-            self.channel_queue
-                .push_back((!message.is_text(), message.encode()));
-        }
+    /// Queues a data channel message, which leaves with the next `drain`; false when it is shed.
+    pub(crate) fn send_channel(&mut self, words: ChannelWords) -> bool {
+        self.channel.is_none() || self.channel_queue.push(words)
     }
 
     fn flush_channel(&mut self) {
-        while let Some((binary, message)) = self.channel_queue.front() {
+        while let Some(words) = self.channel_queue.front() {
             let Some(mut channel) = self.channel.and_then(|id| self.rtc.channel(id)) else {
                 self.channel_queue.clear();
                 return;
             };
-            match channel.write(*binary, message) {
+            match channel.write(words.is_binary, &words.bytes) {
                 Ok(false) => return,
-                Ok(true) | Err(_) => {
-                    self.channel_queue.pop_front();
-                }
+                Ok(true) | Err(_) => self.channel_queue.pop(),
             }
         }
     }
 
     /// Asks the participant for a keyframe (PLI).
     pub(crate) fn request_keyframe(&mut self, source: SourceId) {
-        let rids = match source.layer {
-            Layer::High => [Some(Rid::from("h")), None],
-            // By name first: to str0m no name is any stream of the m-line.
-            Layer::Low => [Some(Rid::from("l")), None],
-        };
+        // By name first: to str0m no name is any stream of the m-line.
+        let names = [Some(incoming::name(source.layer)), None];
         let mut direct = self.rtc.direct_api();
-        for rid in rids {
-            if let Some(stream) = direct.stream_rx_by_mid(source.mid, rid) {
+        for name in names {
+            if let Some(stream) = direct.stream_rx_by_mid(source.mid, name) {
                 stream.request_keyframe(KeyframeRequestKind::Pli);
                 return;
             }

@@ -16,7 +16,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use proto::id::GroupId;
-use proto::rtcd::TrackType;
 
 use crate::config::CoreConfig;
 use crate::counters::{ConnState, Counters, DropReason};
@@ -25,6 +24,7 @@ use crate::io::{
     CallKey, CloseReason, Input, JoinRequest, LinkId, LinkMessage, Output, SessionKey, Transport,
 };
 use crate::leg::{Ctx, Leg, Notes};
+use crate::media::TrackKind;
 use crate::session::SessionTemplate;
 use demux::{Demux, Place};
 use wheel::Wheel;
@@ -116,10 +116,10 @@ impl Shard {
                     });
                 }
             }
-            Input::Control { key, message } => match self.sessions.get(&key).copied() {
+            Input::Control { key, request } => match self.sessions.get(&key).copied() {
                 Some(place) => {
                     self.enter(place.leg, |leg, ctx| {
-                        leg.control(ctx, place.session, &message)
+                        leg.control(ctx, place.session, request)
                     });
                 }
                 None => {
@@ -181,6 +181,12 @@ impl Shard {
         }
     }
 
+    /// Forgets what was counted of tenants that have nothing here, once that was read: they may never
+    /// come back.
+    pub fn forget_idle_groups(&mut self) {
+        self.counters.groups.retain(|_, group| !group.is_idle());
+    }
+
     /// Returns what was counted so far.
     #[must_use]
     pub fn counters(&self) -> &Counters {
@@ -189,7 +195,7 @@ impl Shard {
 
     /// Returns tenant and kind of the packet that was forwarded since the last question, if one was:
     /// for the shell, which times some datagrams.
-    pub fn take_fanned_out(&mut self) -> Option<(&GroupId, TrackType)> {
+    pub fn take_fanned_out(&mut self) -> Option<(&GroupId, TrackKind)> {
         let kind = self.notes.fanned_out.take()?;
         let (call, _) = self.calls_by_leg.get(&self.last_leg)?;
         Some((&call.group, kind))
@@ -405,7 +411,9 @@ impl Shard {
         tracing::error!(call = %call.call, sessions = keys.len(), "call ended by a panic");
         self.leg_by_call.remove(&call);
         if let Some(leg) = self.legs.remove(&id) {
-            // Freeing it could panic again.
+            // Looking at it could panic again, and so could freeing it.
+            let counters = &mut self.counters;
+            drop(catch_unwind(AssertUnwindSafe(|| leg.uncount(counters))));
             drop(catch_unwind(AssertUnwindSafe(|| drop(leg))));
         }
         let gauge = self.counters.group(&call.group);
@@ -421,6 +429,7 @@ impl Shard {
             let (call, reason) = (call.call.clone(), CloseReason::Panicked);
             self.out.push_back(Output::Closed { key, call, reason });
         }
+        self.out.push_back(Output::LegLost { call });
     }
 }
 

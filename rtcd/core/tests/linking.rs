@@ -135,6 +135,36 @@ fn three_legs_do_not_echo() {
 }
 
 #[test]
+fn whichever_end_of_a_link_is_there_first_nobody_is_unheard() {
+    for (one, other) in [(0, 1), (1, 0)] {
+        let mut world = World::new(2);
+        for (shard, name) in [(0, "anna"), (1, "bert")] {
+            world.join(shard, "call", name, Style::default());
+        }
+        world.until("everybody has a data channel", |world| {
+            world.participants.values().all(|p| p.channel_open)
+        });
+        world.of("anna").publish(Media::Sound, "mic-a");
+        world.of("bert").publish(Media::Sound, "mic-b");
+        world.run(SECOND);
+        // What one end says before the other is there is lost.
+        world.link_after(&call("call"), one, other, SECOND);
+        world.until("both hear each other", |world| {
+            gets(world, "bert", "anna", TrackType::Voice) > 20
+                && gets(world, "anna", "bert", TrackType::Voice) > 20
+        });
+        // A leg that was lost with its links, and is linked anew.
+        world.unlink(&call("call"), 0, 1);
+        world.run(SECOND);
+        world.link_after(&call("call"), other, one, SECOND);
+        let before = gets(&mut world, "anna", "bert", TrackType::Voice);
+        world.until("and again", |world| {
+            gets(world, "anna", "bert", TrackType::Voice) > before + 20
+        });
+    }
+}
+
+#[test]
 fn tracks_end_with_their_publisher_and_with_their_link() {
     let mut world = apart(&["anna", "bert"]);
     world.control(

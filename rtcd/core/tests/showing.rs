@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use harness::world::{Media, Path, Style, World};
-use proto::rtcd::{ChannelMessage, Codec, RtcKind, TrackType};
-use rtcd_core::{EgressPath, TrackDirection};
+use proto::rtcd::{ChannelMessage, RtcKind, TrackType};
+use rtcd_core::{Codec, EgressPath, TrackDirection};
 
 const SECOND: Duration = Duration::from_secs(1);
 const SCREEN_ON: &str = r#"{"screenStreamID":"screen-a"}"#;

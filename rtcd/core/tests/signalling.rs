@@ -5,8 +5,11 @@ use std::time::Duration;
 use harness::world::{Media, Style, World, group, key};
 use proptest::prelude::*;
 use proto::id::GroupId;
-use proto::rtcd::{ChannelMessage, RtcKind, RtcMessage, SdpKind, SessionDescription, TrackType};
-use rtcd_core::{CloseReason, DropReason, ErrorKind, Input, SessionKey, Transport};
+use proto::rtcd::{ChannelMessage, RtcKind, SdpKind, SessionDescription, TrackType};
+use rtcd_core::{
+    CloseReason, Description, DescriptionKind, DropReason, ErrorKind, Input, Request, SessionKey,
+    Transport,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -112,17 +115,21 @@ fn a_bad_first_offer_closes_and_a_bad_later_one_does_not() {
         user: proto::id::UserId::parse("u").unwrap(),
         channel: None,
         av1_support: false,
-        dc_signalling: true,
+        dialect: rtcd_core::Dialect::Calls {
+            offers_over_channel: true,
+        },
         candidates: None,
     };
     world.input(0, Input::Join(request));
-    let data = br#"{"type":"offer","sdp":"nonsense"}"#.to_vec();
-    let message = RtcMessage::for_session(&key("newcomer").session, RtcKind::Sdp, data);
+    let request = Request::Describe(Description {
+        kind: DescriptionKind::Offer,
+        sdp: "nonsense".to_owned(),
+    });
     world.input(
         0,
         Input::Control {
             key: key("newcomer"),
-            message,
+            request,
         },
     );
     assert_eq!(
@@ -140,12 +147,11 @@ fn another_tenant_cannot_name_a_session() {
         group: GroupId::parse("strangers").unwrap(),
         session: key("anna").session,
     };
-    let message = RtcMessage::for_session(&stranger.session, RtcKind::Mute, vec![]);
     world.input(
         0,
         Input::Control {
             key: stranger.clone(),
-            message,
+            request: Request::Mute(true),
         },
     );
     world.input(0, Input::Leave(stranger));
@@ -202,9 +208,9 @@ proptest! {
                 2 => {
                     let kinds = [RtcKind::Ice, RtcKind::Sdp, RtcKind::ScreenOn, RtcKind::VideoOn];
                     let kind = kinds[bytes.len() % 4];
-                    let session = key("bert").session;
-                    let message = RtcMessage::for_session(&session, kind, bytes.clone());
-                    world.input(0, Input::Control { key: key("bert"), message });
+                    if let Some(request) = harness::world::request(kind, bytes) {
+                        world.input(0, Input::Control { key: key("bert"), request });
+                    }
                 }
                 _ => {
                     world.input(0, Input::TcpClosed { source: "9.9.9.9:9".parse().unwrap() });

@@ -75,14 +75,8 @@ fn two_people_hear_each_other() {
     );
     let group = &world.shards[0].counters().groups[&harness::world::group()];
     assert_eq!(group.sessions, 2);
-    assert_eq!(
-        group.tracks(TrackDirection::In, proto::rtcd::Codec::Opus),
-        2
-    );
-    assert_eq!(
-        group.tracks(TrackDirection::Out, proto::rtcd::Codec::Opus),
-        2
-    );
+    assert_eq!(group.tracks(TrackDirection::In, rtcd_core::Codec::Opus), 2);
+    assert_eq!(group.tracks(TrackDirection::Out, rtcd_core::Codec::Opus), 2);
 }
 
 #[test]
@@ -195,7 +189,7 @@ fn leaving_closes_once_and_frees_the_lines_for_others() {
     let group = &world.shards[0].counters().groups[&harness::world::group()];
     assert_eq!(group.sessions, 0);
     for direction in TrackDirection::ALL {
-        assert_eq!(group.tracks(direction, proto::rtcd::Codec::Opus), 0);
+        assert_eq!(group.tracks(direction, rtcd_core::Codec::Opus), 0);
     }
 }
 
@@ -243,7 +237,9 @@ fn a_duplicate_join_changes_nothing() {
         user: proto::id::UserId::parse("somebody").unwrap(),
         channel: None,
         av1_support: false,
-        dc_signalling: true,
+        dialect: rtcd_core::Dialect::Calls {
+            offers_over_channel: true,
+        },
         candidates: None,
     };
     world.input(0, rtcd_core::Input::Join(request));

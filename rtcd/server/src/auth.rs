@@ -23,6 +23,7 @@ use crate::config::SecurityConfig;
 use crate::store::{AccessError, PutError, Store};
 use header::Presented;
 use limiter::Limiter;
+pub(crate) use limiter::Place;
 use tokens::Tokens;
 
 /// Shortest key a client may register, in bytes.
@@ -140,7 +141,11 @@ impl Auth {
     ///
     /// # Errors
     /// Why it was not recognised.
-    pub(crate) async fn authenticate(&self, header: Option<&str>) -> Result<Identity, AuthError> {
+    pub(crate) async fn authenticate(
+        &self,
+        header: Option<&str>,
+        place: Place,
+    ) -> Result<Identity, AuthError> {
         match header::parse(header) {
             Presented::Bearer(token) => self
                 .tokens
@@ -150,7 +155,9 @@ impl Auth {
                 if self.is_admin(&password) {
                     return Ok(Identity::Admin);
                 }
-                self.check(&name, &password).await.map(Identity::Client)
+                self.check(&name, &password, place)
+                    .await
+                    .map(Identity::Client)
             }
             Presented::Nothing => Err(AuthError::BadHeader),
         }
@@ -160,8 +167,13 @@ impl Auth {
     ///
     /// # Errors
     /// As `authenticate` with id and key.
-    pub(crate) async fn login(&self, client_id: &str, key: &str) -> Result<String, AuthError> {
-        let group = self.check(client_id, key).await?;
+    pub(crate) async fn login(
+        &self,
+        client_id: &str,
+        key: &str,
+        place: Place,
+    ) -> Result<String, AuthError> {
+        let group = self.check(client_id, key, place).await?;
         let token = tokens::random_token();
         self.tokens
             .put(group, self.digest(&[&token]), Instant::now());
@@ -172,7 +184,12 @@ impl Auth {
     ///
     /// # Errors
     /// When id or key break a rule, the id exists, or too many try at once.
-    pub(crate) async fn register(&self, client_id: &str, key: &str) -> Result<(), RegisterError> {
+    pub(crate) async fn register(
+        &self,
+        client_id: &str,
+        key: &str,
+        place: Place,
+    ) -> Result<(), RegisterError> {
         if key.len() < SHORTEST_KEY {
             return Err(RegisterError::ShortKey);
         }
@@ -190,7 +207,7 @@ impl Auth {
             return Err(RegisterError::LongKey);
         }
         self.limiter
-            .wait()
+            .wait(place, client_id)
             .await
             .map_err(|_| RegisterError::TooMany)?;
         let key = key.to_owned();
@@ -224,7 +241,7 @@ impl Auth {
         Ok(())
     }
 
-    async fn check(&self, client_id: &str, key: &str) -> Result<GroupId, AuthError> {
+    async fn check(&self, client_id: &str, key: &str, place: Place) -> Result<GroupId, AuthError> {
         if client_id.is_empty() {
             return Err(AuthError::NoName);
         }
@@ -236,7 +253,10 @@ impl Auth {
         if key.len() > LONGEST_KEY {
             return Err(AuthError::Wrong);
         }
-        self.limiter.wait().await.map_err(|_| AuthError::TooMany)?;
+        self.limiter
+            .wait(place, client_id)
+            .await
+            .map_err(|_| AuthError::TooMany)?;
         let stored = self
             .store
             .get(client_id)

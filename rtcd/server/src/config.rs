@@ -19,6 +19,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use proto::redact::Secret;
 use rtcd_core::EgressPath;
+use storage::Location;
 
 pub use ice::{IceServer, IceServerKind};
 pub use overrides::{HostOverride, PortOverride};
@@ -34,6 +35,8 @@ pub struct Config {
     pub rtc: RtcConfig,
     /// Directory of the client credentials.
     pub data_source: PathBuf,
+    /// Where they are instead: a PostgreSQL server.
+    pub database: Option<Location>,
     pub logger: LoggerConfig,
     /// Longest wait for running calls at a stop; `None`: as long as they last.
     pub drain_limit: Option<Duration>,
@@ -180,6 +183,7 @@ impl Config {
                 leg_sessions: 500,
             },
             data_source: directory.join("rtcd_db"),
+            database: None,
             logger: LoggerConfig {
                 console: None,
                 file: None,

@@ -21,9 +21,10 @@ use std::time::Instant;
 
 use proto::id::{CallId, ConnId, GroupId, SessionId, UserId};
 use proto::rtcd::{ControlMessage, JoinMessage, RtcMessage};
-use rtcd_core::{CallKey, CloseReason, HostCandidate, JoinRequest, SessionKey};
-use tracing::info;
+use rtcd_core::{CallKey, CloseReason, Dialect, HostCandidate, JoinRequest, SessionKey, Signal};
+use tracing::{debug, info};
 
+use crate::door::rtcd::{self as door, Said};
 use crate::driver::{InboxSender, ShardMessage};
 use crate::metrics::Metrics;
 use crate::placement::{Placement, ShardId};
@@ -40,15 +41,20 @@ use shards::Shards;
 pub(crate) enum ShardEvent {
     Signal {
         key: SessionKey,
-        message: RtcMessage,
+        signal: Signal,
     },
     Voice {
         key: SessionKey,
-        message: RtcMessage,
+        speaking: bool,
     },
     Closed {
         key: SessionKey,
         reason: CloseReason,
+    },
+    /// The leg of a call on this shard has panicked; its sessions were said to be closed before.
+    LegLost {
+        call: CallKey,
+        shard: ShardId,
     },
     /// A relay has an address for it. (Of the relays, not of a shard.)
     Relayed {
@@ -137,9 +143,15 @@ impl Control {
         }
     }
 
+    /// Whether a media socket gives nothing but errors.
+    pub(crate) fn has_failing_sockets(&self) -> bool {
+        self.shards.has_failing_sockets()
+    }
+
     /// Adds a connection of a client; its `hello` and what was held for the client wait in the queue.
     pub(crate) fn connect(&self, group: &GroupId) -> Connection {
         let connection = self.lock().connections.open(group);
+        self.metrics.tenant_came(group);
         self.metrics
             .ws_connections
             .with_label_values(&[group.as_str()])
@@ -153,6 +165,7 @@ impl Control {
             .ws_connections
             .with_label_values(&[connection.group.as_str()])
             .dec();
+        self.metrics.tenant_went(&connection.group);
         let mut state = self.lock();
         state.connections.close(connection);
         for message in unsent {
@@ -212,7 +225,9 @@ impl Control {
             user: join.user.clone(),
             channel: (!join.channel.is_empty()).then(|| join.channel.clone()),
             av1_support: join.av1_support,
-            dc_signalling: join.dc_signalling,
+            dialect: Dialect::Calls {
+                offers_over_channel: join.dc_signalling,
+            },
             candidates: Some(candidates),
         };
         // Sent under the lock: joins, links and leaves of a call reach its shards in one order.
@@ -243,6 +258,7 @@ impl Control {
             relay: self.relay_for(&key),
         };
         state.sessions.insert(key, session);
+        self.metrics.tenant_came(&group);
         self.metrics
             .sessions
             .with_label_values(&[group.as_str()])
@@ -310,18 +326,28 @@ impl Control {
             group: group.clone(),
             session,
         };
+        let said = door::read(&message);
         let shard = {
             let state = self.lock();
             let session = state.sessions.get(&key);
             let session = session.ok_or(ControlError::UnknownSession)?;
-            if let Some(relayed) = &session.relay {
-                relayed.permit(&message);
+            if let (Some(relayed), Ok(said)) = (&session.relay, &said) {
+                relayed.permit(said);
             }
             session.shard
         };
+        let request = match said {
+            Ok(Said::Asks(request)) => request,
+            Ok(Said::Candidate(_) | Said::Nothing) => return Ok(()),
+            Err(error) => {
+                debug!(sessionID = %key.session, %error, "message refused");
+                self.metrics.dropped("door", "bad_message");
+                return Ok(());
+            }
+        };
         self.shards.wait_for(shard).await;
         self.shards
-            .send(shard, ShardMessage::Control { key, message })
+            .send(shard, ShardMessage::Control { key, request })
     }
 
     /// Refuses new calls from now on; calls that run, and joins to them, go on.

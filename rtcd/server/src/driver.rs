@@ -7,6 +7,7 @@
 //! Each turn, in this order: inbox, sockets, due timeouts, then everything the core wants sent.
 
 mod inbox;
+mod outbox;
 mod publish;
 mod routes;
 mod wire;
@@ -21,10 +22,12 @@ use anyhow::Context as _;
 use mio::{Events, Poll, Token, Waker};
 use rtcd_core::{CoreConfig, Input, LinkId, MediaBatch, Output, Shard, Transport};
 use tokio::sync::Notify;
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::Sender;
 use tracing::{error, info};
 
 pub(crate) use inbox::{Inbox, InboxSender, ShardMessage};
+pub(crate) use outbox::QUEUE_LEN as EVENT_QUEUE_LEN;
+use outbox::{Outbox, RETRY};
 use publish::Published;
 use routes::Routes;
 pub(crate) use routes::{Ufrags, requested_ufrag};
@@ -60,7 +63,7 @@ pub(crate) struct ShardParts {
     /// The inboxes of all shards, its own included.
     pub(crate) peers: Vec<InboxSender>,
     pub(crate) ufrags: Arc<Ufrags>,
-    pub(crate) events: UnboundedSender<ShardEvent>,
+    pub(crate) events: Sender<ShardEvent>,
     pub(crate) metrics: Arc<Metrics>,
 }
 
@@ -109,7 +112,7 @@ struct Driver {
     tcp: HashMap<SocketAddr, FrameSender>,
     routes: Routes,
     ufrags: Arc<Ufrags>,
-    events: UnboundedSender<ShardEvent>,
+    outbox: Outbox,
     published: Published,
     /// Datagrams until one is timed.
     until_sample: u32,
@@ -135,7 +138,7 @@ impl Driver {
             tcp: HashMap::new(),
             routes: Routes::new(parts.id),
             ufrags: parts.ufrags,
-            events: parts.events,
+            outbox: Outbox::new(parts.events),
             published: Published::new(parts.id, parts.metrics, now),
             until_sample: SAMPLE_EVERY,
             until_turn_sample: SAMPLE_EVERY,
@@ -159,6 +162,7 @@ impl Driver {
             for event in &events {
                 self.wire.became_readable(event.token());
             }
+            self.outbox.flush();
             self.take_messages(now);
             self.take_datagrams(now);
             if now >= self.deadline {
@@ -178,12 +182,22 @@ impl Driver {
     }
 
     fn sleep(&self) -> Duration {
-        if self.inbox.has_messages() || self.wire.is_readable() {
+        let is_behind = self.outbox.is_behind();
+        // While the control side is behind orders wait, and nothing but time helps.
+        let has_work = if is_behind {
+            self.inbox.has_arrivals()
+        } else {
+            self.inbox.has_messages()
+        };
+        if has_work || self.wire.is_readable() {
             return Duration::ZERO;
         }
-        self.deadline
-            .saturating_duration_since(Instant::now())
-            .min(LONGEST_SLEEP)
+        let longest = if is_behind { RETRY } else { LONGEST_SLEEP };
+        let due = self
+            .wire
+            .retry_at()
+            .map_or(self.deadline, |at| at.min(self.deadline));
+        due.saturating_duration_since(Instant::now()).min(longest)
     }
 
     fn take_messages(&mut self, now: Instant) {
@@ -194,7 +208,9 @@ impl Driver {
             };
             self.take_message(message, now);
         }
-        while let Some(order) = self.inbox.next_order() {
+        while !self.outbox.is_behind()
+            && let Some(order) = self.inbox.next_order()
+        {
             self.take_message(order, now);
             if now.elapsed() >= ORDERS_TIME {
                 break;
@@ -206,9 +222,9 @@ impl Driver {
         match message {
             ShardMessage::Join(request) => self.shard.handle_input(now, Input::Join(request)),
             ShardMessage::Leave(key) => self.shard.handle_input(now, Input::Leave(key)),
-            ShardMessage::Control { key, message } => {
+            ShardMessage::Control { key, request } => {
                 self.shard
-                    .handle_input(now, Input::Control { key, message });
+                    .handle_input(now, Input::Control { key, request });
             }
             ShardMessage::LinkUp { call, link, peer } => {
                 self.links.insert(link, peer);
@@ -261,7 +277,7 @@ impl Driver {
     fn take_datagrams(&mut self, now: Instant) {
         for index in 0..self.wire.len() {
             for _ in 0..SOCKET_BUDGET {
-                let Some((destination, count)) = self.wire.receive(index) else {
+                let Some((destination, count)) = self.wire.receive(index, now) else {
                     break;
                 };
                 for datagram in 0..count {
@@ -357,14 +373,22 @@ impl Driver {
                 },
                 Output::Media(batch) => self.send_media(batch),
                 Output::Named { ufrag } => self.ufrags.learn(ufrag, self.id),
-                Output::Signal { key, message } => self.tell(ShardEvent::Signal { key, message }),
-                Output::Voice { key, message } => self.tell(ShardEvent::Voice { key, message }),
+                Output::Signal { key, signal } => {
+                    self.outbox.send(ShardEvent::Signal { key, signal });
+                }
+                Output::Voice { key, speaking } => {
+                    self.outbox.send(ShardEvent::Voice { key, speaking });
+                }
+                Output::LegLost { call } => {
+                    let shard = self.id;
+                    self.outbox.send(ShardEvent::LegLost { call, shard });
+                }
                 Output::Closed {
                     key,
                     call: _,
                     reason,
                 } => {
-                    self.tell(ShardEvent::Closed { key, reason });
+                    self.outbox.send(ShardEvent::Closed { key, reason });
                 }
                 Output::Linked {
                     call,
@@ -415,15 +439,13 @@ impl Driver {
         }
     }
 
-    fn tell(&self, event: ShardEvent) {
-        // Nobody listens only when the node is gone.
-        let _ = self.events.send(event);
-    }
-
     fn housekeeping(&mut self, now: Instant) {
+        self.published.events(&self.outbox);
+        self.published.sockets(&self.wire);
         self.published.refresh(self.shard.counters(), now);
         if now >= self.next_sweep {
             self.next_sweep = now + SWEEP_EVERY;
+            self.published.forget_idle_groups(&mut self.shard);
             self.routes.sweep(now);
             let shard = &self.shard;
             self.ufrags

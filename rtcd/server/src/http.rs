@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Path, Request, State};
+use axum::extract::{DefaultBodyLimit, Extension, Path, Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn};
@@ -22,7 +22,7 @@ use proto::rtcd::{SystemInfo, VersionInfo};
 use tracing::{debug, error};
 
 use crate::advertiser::Advertiser;
-use crate::auth::{Auth, AuthError};
+use crate::auth::{Auth, AuthError, Place};
 use crate::control::{Control, LookupError};
 use crate::metrics::Metrics;
 use crate::system::CpuLoad;
@@ -159,6 +159,9 @@ async fn metrics(State(app): State<Arc<App>>) -> Response {
 async fn readyz(State(app): State<Arc<App>>) -> Response {
     if app.control.is_draining() {
         (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response()
+    } else if app.control.has_failing_sockets() {
+        let text = "a media socket gives nothing but errors\n";
+        (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
     } else {
         "ok\n".into_response()
     }
@@ -167,9 +170,10 @@ async fn readyz(State(app): State<Arc<App>>) -> Response {
 async fn list_sessions(
     State(app): State<Arc<App>>,
     Path(call): Path<String>,
+    Extension(place): Extension<Place>,
     headers: HeaderMap,
 ) -> Response {
-    let Some(group) = tenant(&app, &headers).await else {
+    let Some(group) = tenant(&app, &headers, place).await else {
         return unauthorized();
     };
     match app.control.sessions_of_call(&group, &call) {
@@ -181,9 +185,10 @@ async fn list_sessions(
 async fn show_session(
     State(app): State<Arc<App>>,
     Path((call, session)): Path<(String, String)>,
+    Extension(place): Extension<Place>,
     headers: HeaderMap,
 ) -> Response {
-    let Some(group) = tenant(&app, &headers).await else {
+    let Some(group) = tenant(&app, &headers, place).await else {
         return unauthorized();
     };
     match app.control.session_of_call(&group, &call, &session) {
@@ -201,8 +206,8 @@ pub(crate) fn unauthorized() -> Response {
 }
 
 /// Returns the tenant of a request; the admin has none.
-pub(crate) async fn tenant(app: &App, headers: &HeaderMap) -> Option<GroupId> {
-    match app.auth.authenticate(authorization(headers)).await {
+pub(crate) async fn tenant(app: &App, headers: &HeaderMap, place: Place) -> Option<GroupId> {
+    match app.auth.authenticate(authorization(headers), place).await {
         Ok(identity) => identity.group().cloned(),
         Err(error) => {
             refused(&error);

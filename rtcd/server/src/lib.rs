@@ -11,6 +11,7 @@ mod advertiser;
 mod auth;
 pub mod config;
 mod control;
+mod door;
 mod driver;
 pub mod framing;
 mod http;

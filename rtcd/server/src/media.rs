@@ -44,7 +44,7 @@ pub(crate) fn core_config(config: &RtcConfig, candidates: &[HostCandidate]) -> C
 #[derive(Debug)]
 pub(crate) struct Shell {
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) events: mpsc::UnboundedSender<ShardEvent>,
+    pub(crate) events: mpsc::Sender<ShardEvent>,
     /// Told when a shard's thread ends.
     pub(crate) shard_over: Arc<Notify>,
     pub(crate) stopped: watch::Receiver<bool>,

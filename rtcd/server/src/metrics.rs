@@ -1,14 +1,18 @@
 //! Metrics in the names of the reference, under the namespace `rtcd`, and a few of our own.
 //!
 //! In: events of the shell, counters of the shards. Out: Prometheus text.
-//! Invariant: labels are tenant ids or words from closed lists; never a session or a call.
+//! Invariant: labels are tenant ids, while there is such a tenant, or words from closed lists; never a
+//! session or a call.
 
 mod process;
+mod tenants;
 
-use std::time::Duration;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use prometheus::core::{AtomicU64, GenericCounterVec};
+use prometheus::core::{AtomicU64, Collector as _, GenericCounterVec, MetricVec, MetricVecBuilder};
 use prometheus::{
     Encoder as _, HistogramOpts, HistogramVec, IntCounter, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder,
@@ -16,6 +20,7 @@ use prometheus::{
 
 use process::Process;
 use proto::id::GroupId;
+use tenants::Tenants;
 
 type CounterVec = GenericCounterVec<AtomicU64>;
 
@@ -41,6 +46,7 @@ const DEFAULT: &[f64] = &[
 pub(crate) struct Metrics {
     registry: Registry,
     process: Process,
+    tenants: Mutex<Tenants>,
     /// Live tracks; `out` are subscriptions.
     pub(crate) tracks: IntGaugeVec,
     /// Seconds to fan out one packet (sampled).
@@ -73,6 +79,7 @@ impl Metrics {
         let process = Process::new(&make.registry)?;
         Ok(Self {
             process,
+            tenants: Mutex::default(),
             tracks: make.gauges(
                 "rtc_rtp_tracks_total",
                 "Live RTP tracks; out counts subscriptions",
@@ -151,6 +158,44 @@ impl Metrics {
         Ok(String::from_utf8(text)?)
     }
 
+    /// A tenant has a connection or a session more.
+    pub(crate) fn tenant_came(&self, group: &GroupId) {
+        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        tenants.came(group);
+    }
+
+    /// A tenant has one less: what was measured of it is told for a while longer.
+    pub(crate) fn tenant_went(&self, group: &GroupId) {
+        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        let forgotten = tenants.went(group, Instant::now());
+        drop(tenants);
+        for group in forgotten {
+            self.forget(&group);
+        }
+    }
+
+    /// Forgets everything that was measured of a tenant.
+    fn forget(&self, group: &GroupId) {
+        forget_in(&self.tracks, group);
+        forget_in(&self.sessions, group);
+        forget_in(&self.errors, group);
+        forget_in(&self.ws_connections, group);
+        forget_in(&self.ws_messages, group);
+        for histograms in [
+            &self.track_writes_time,
+            &self.connection_time,
+            &self.dc_open_time,
+            &self.lock_grab_time,
+            &self.lock_locked_time,
+            &self.client_loss_rate,
+            &self.client_rtt,
+            &self.client_jitter,
+            &self.own.join_time,
+        ] {
+            forget_in(histograms, group);
+        }
+    }
+
     /// Observes what became of a join, and how long that took.
     pub(crate) fn joined(&self, group: &GroupId, outcome: &str, took: Duration) {
         let labels = [group.as_str(), outcome];
@@ -161,6 +206,24 @@ impl Metrics {
     /// Counts something that was shed.
     pub(crate) fn dropped(&self, place: &str, reason: &str) {
         self.own.drops.with_label_values(&[place, reason]).inc();
+    }
+}
+
+/// Removes the values that have a tenant's id as label.
+fn forget_in<T: MetricVecBuilder>(values: &MetricVec<T>, group: &GroupId) {
+    for family in values.collect() {
+        for metric in family.get_metric() {
+            let labels: HashMap<&str, &str> = metric
+                .get_label()
+                .iter()
+                .map(|label| (label.name(), label.value()))
+                .collect();
+            let names_it = |name| labels.get(name) == Some(&group.as_str());
+            if names_it("groupID") || names_it("clientID") {
+                // Somebody else may have removed it meanwhile.
+                let _ = values.remove(&labels);
+            }
+        }
     }
 }
 
@@ -183,6 +246,10 @@ pub(crate) struct Own {
     pub(crate) srtp_profiles: CounterVec,
     /// Messages waiting in a shard's inbox.
     pub(crate) inbox_depth: IntGaugeVec,
+    /// Things said by a shard that had to wait for the control side.
+    pub(crate) events_deferred: CounterVec,
+    /// Media sockets that give nothing but errors.
+    pub(crate) sockets_failing: IntGaugeVec,
     /// Legs of calls; more than calls when calls are spread over shards.
     pub(crate) legs: IntGauge,
     /// Relayed addresses of this node at TURN servers, had or asked for.
@@ -228,6 +295,16 @@ impl Own {
             inbox_depth: make.gauges(
                 "shard_inbox_depth",
                 "Messages waiting for a shard",
+                &["shard"],
+            )?,
+            events_deferred: make.counters(
+                "shard_events_deferred_total",
+                "Things said by a shard that had to wait for the control side",
+                &["shard"],
+            )?,
+            sockets_failing: make.gauges(
+                "shard_sockets_failing",
+                "Media sockets that give nothing but errors",
                 &["shard"],
             )?,
             legs: make.gauge("rtc_legs_total", "Legs of calls over all shards")?,

@@ -7,9 +7,10 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use rtcd_core::EgressPath;
 use tokio::sync::{Notify, mpsc, watch};
 use tracing::{error, info, warn};
 
@@ -17,11 +18,11 @@ use crate::advertiser::Advertiser;
 use crate::auth::Auth;
 use crate::config::{Config, Probe};
 use crate::control::{Control, ShardEvent};
-use crate::driver::{InboxSender, ShardMessage};
+use crate::driver::{EVENT_QUEUE_LEN, InboxSender, ShardMessage};
 use crate::http::{self, App};
 use crate::media::{Media, Shell, core_config};
 use crate::metrics::Metrics;
-use crate::store::Store;
+use crate::store::{self, Store};
 use crate::system::CpuLoad;
 use crate::turn::Relays;
 
@@ -50,12 +51,16 @@ pub struct Running {
 /// Starts a node.
 ///
 /// # Errors
-/// When the store, a socket or the certificate cannot be opened.
+/// When the store, a socket or the certificate cannot be opened, or calls would have no media.
 pub async fn start(config: Config) -> anyhow::Result<Running> {
+    if config.rtc.egress == EgressPath::Own {
+        rtcd_core::self_test(Instant::now())
+            .context("calls would have no media; `rtc.egress = \"str0m\"` needs no keys")?;
+    }
     let metrics = Arc::new(Metrics::new()?);
-    let store = Store::open(&config.data_source)
-        .await
-        .context("open the store")?;
+    let in_directory = || store::in_directory(&config.data_source);
+    let location = config.database.clone().unwrap_or_else(in_directory);
+    let store = Store::open(&location).await.context("open the store")?;
     let tls = config.http.tls.as_ref().map(http::serve::tls).transpose()?;
     let listener = http::serve::bind(&config.http.listen_address)
         .await
@@ -73,7 +78,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let candidates = advertiser.candidates().await;
 
     let (stop, stopped) = watch::channel(false);
-    let (events, received) = mpsc::unbounded_channel();
+    let (events, received) = mpsc::channel(EVENT_QUEUE_LEN);
     let mut tasks = tokio::task::JoinSet::new();
     let shard_over = Arc::new(Notify::new());
     let shell = Shell {
@@ -229,7 +234,7 @@ impl Running {
 }
 
 /// Carries what shards say to the control side, in their order.
-async fn follow(mut events: mpsc::UnboundedReceiver<ShardEvent>, control: Arc<Control>) {
+async fn follow(mut events: mpsc::Receiver<ShardEvent>, control: Arc<Control>) {
     while let Some(event) = events.recv().await {
         control.shard_event(event);
     }

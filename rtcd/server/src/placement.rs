@@ -102,6 +102,28 @@ impl Placement {
         Placed { shard, links }
     }
 
+    /// The leg of a call on this shard has lost its links. Returns those to break at their other ends,
+    /// and those to make instead, if the leg has sessions again.
+    pub(crate) fn relink(&mut self, key: &CallKey, shard: ShardId) -> (Vec<Link>, Vec<Link>) {
+        let Some(call) = self.calls.get_mut(key) else {
+            return (Vec::new(), Vec::new());
+        };
+        let broken: Vec<Link> = call
+            .links
+            .extract_if(.., |link| link.ends.contains(&shard))
+            .collect();
+        let mut made = Vec::new();
+        for link in &broken {
+            made.push(Link {
+                id: LinkId(self.next_link),
+                ends: link.ends,
+            });
+            self.next_link += 1;
+        }
+        call.links.extend(&made);
+        (broken, made)
+    }
+
     /// Takes a session away and returns the links to break, if its leg ends with it.
     pub(crate) fn remove(&mut self, key: &CallKey, shard: ShardId) -> Vec<Link> {
         let Some(call) = self.calls.get_mut(key) else {
@@ -177,6 +199,22 @@ mod tests {
         assert_eq!(placement.remove(&call("a"), first.shard), []);
         assert!(!placement.has_call(&call("a")));
         assert_eq!(placement.loads, [0, 0]);
+    }
+
+    #[test]
+    fn a_leg_that_was_lost_is_linked_anew() {
+        let mut placement = Placement::new(3, 1);
+        for _ in 0..3 {
+            placement.place(&call("a"));
+        }
+        let (broken, made) = placement.relink(&call("a"), ShardId(1));
+        let ids = |links: &[Link]| links.iter().map(|link| link.id.0).collect::<Vec<_>>();
+        assert_eq!((ids(&broken), ids(&made)), (vec![1, 3], vec![4, 5]));
+        assert!(made.iter().all(|link| link.ends.contains(&ShardId(1))));
+        // And once more, with the links there are now.
+        let (broken, _) = placement.relink(&call("a"), ShardId(0));
+        assert_eq!(ids(&broken), [2, 4]);
+        assert_eq!(placement.relink(&call("b"), ShardId(0)), (vec![], vec![]));
     }
 
     #[test]

@@ -1,41 +1,41 @@
-//! The credentials of clients: client id -> bcrypt hash, in SQLite.
+//! The credentials of clients: client id -> bcrypt hash.
 //!
 //! In: ids and hashes. Out: the same, durable when a call returns.
 //! Not here: hashing, who may register (`auth`, `http`).
 //! Invariant: one process at a time has the store open; a second one is refused at its start.
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
-use sqlx::Row as _;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
-};
+use storage::{Database, Domain, Durability, Location, Migration, SqlError};
 
 const FILE_NAME: &str = "clients.sqlite";
+
+/// What is kept, and how.
+const CLIENTS: Domain = Domain {
+    name: "rtcd",
+    migrations: &[Migration::new(
+        1,
+        "clients",
+        include_str!("store/migrations/0001_clients.sql"),
+    )],
+    durability: Durability::PowerCut,
+    exclusive: true,
+};
 
 /// The open store.
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
-    pool: SqlitePool,
+    db: Database,
 }
 
 /// The store could not be opened.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum OpenError {
-    #[error("create directory `{path}` (store.data_source)")]
-    Directory {
-        path: PathBuf,
-        #[source]
-        source: std::io::Error,
-    },
-    #[error("open `{path}` (store.data_source); it may be in use by another rtcd")]
-    Database {
-        path: PathBuf,
-        #[source]
-        source: sqlx::Error,
-    },
+#[error("open `{location}` ({setting}); it may be in use by another rtcd")]
+pub(crate) struct OpenError {
+    location: String,
+    setting: &'static str,
+    #[source]
+    source: SqlError,
 }
 
 /// A client could not be written.
@@ -45,8 +45,8 @@ pub(crate) enum PutError {
     EmptyKey,
     #[error("already registered")]
     Conflict,
-    #[error("write client to the store")]
-    Database(#[source] sqlx::Error),
+    #[error(transparent)]
+    Database(#[from] SqlError),
 }
 
 /// A client could not be read or removed.
@@ -54,52 +54,32 @@ pub(crate) enum PutError {
 pub(crate) enum AccessError {
     #[error("empty key")]
     EmptyKey,
-    #[error("read or change the store")]
-    Database(#[source] sqlx::Error),
+    #[error(transparent)]
+    Database(#[from] SqlError),
+}
+
+/// The database in the directory that `store.data_source` names.
+pub(crate) fn in_directory(directory: &Path) -> Location {
+    Location::File(directory.join(FILE_NAME))
 }
 
 impl Store {
-    /// Opens the store in a directory and creates both when missing (modes 0700 and 0600).
+    /// Opens the store and creates it when missing; files and folders are readable by their owner
+    /// only.
     ///
     /// # Errors
-    /// When the directory or file cannot be created or opened, or another process holds it.
-    pub(crate) async fn open(directory: &Path) -> Result<Self, OpenError> {
-        let path = directory.join(FILE_NAME);
-        prepare(directory, &path).map_err(|source| OpenError::Directory {
-            path: directory.to_owned(),
+    /// When it cannot be created or opened, or another process holds it.
+    pub(crate) async fn open(location: &Location) -> Result<Self, OpenError> {
+        let opened = Database::open(location, &CLIENTS).await;
+        let db = opened.map_err(|source| OpenError {
+            location: location.to_string(),
+            setting: match location {
+                Location::File(_) => "store.data_source",
+                Location::Postgres { .. } => "store.database",
+            },
             source,
         })?;
-        let options = SqliteConnectOptions::new()
-            .filename(&path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Delete)
-            .synchronous(SqliteSynchronous::Full)
-            .locking_mode(SqliteLockingMode::Exclusive)
-            .busy_timeout(Duration::from_secs(2));
-        let open = async {
-            // One connection, never closed: it holds the lock that keeps others out.
-            let pool = SqlitePoolOptions::new()
-                .min_connections(1)
-                .max_connections(1)
-                .idle_timeout(None)
-                .max_lifetime(None)
-                .acquire_timeout(Duration::from_secs(10))
-                .connect_with(options)
-                .await?;
-            sqlx::query(
-                "CREATE TABLE IF NOT EXISTS clients \
-                 (client_id TEXT PRIMARY KEY NOT NULL, key_hash TEXT NOT NULL) STRICT",
-            )
-            .execute(&pool)
-            .await?;
-            // An exclusive lock is taken by the first write only.
-            sqlx::query("PRAGMA user_version = 1")
-                .execute(&pool)
-                .await?;
-            Ok(Self { pool })
-        };
-        open.await
-            .map_err(|source| OpenError::Database { path, source })
+        Ok(Self { db })
     }
 
     /// Adds a client.
@@ -110,17 +90,12 @@ impl Store {
         if client_id.is_empty() {
             return Err(PutError::EmptyKey);
         }
-        let written = sqlx::query("INSERT INTO clients (client_id, key_hash) VALUES (?, ?)")
-            .bind(client_id)
-            .bind(key_hash)
-            .execute(&self.pool)
-            .await;
-        match written {
+        let statement = sqlx::query("INSERT INTO clients (client_id, key_hash) VALUES ($1, $2)");
+        let statement = statement.bind(client_id).bind(key_hash);
+        match self.db.execute("add a client", statement).await {
             Ok(_) => Ok(()),
-            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
-                Err(PutError::Conflict)
-            }
-            Err(error) => Err(PutError::Database(error)),
+            Err(error) if error.is_duplicate() => Err(PutError::Conflict),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -132,12 +107,12 @@ impl Store {
         if client_id.is_empty() {
             return Err(AccessError::EmptyKey);
         }
-        sqlx::query("SELECT key_hash FROM clients WHERE client_id = ?")
-            .bind(client_id)
-            .fetch_optional(&self.pool)
-            .await
-            .map(|row| row.map(|row| row.get(0)))
-            .map_err(AccessError::Database)
+        let select = sqlx::query_as("SELECT key_hash FROM clients WHERE client_id = $1");
+        let row = self
+            .db
+            .fetch_optional("look up a client", select.bind(client_id));
+        let row: Option<(String,)> = row.await?;
+        Ok(row.map(|(hash,)| hash))
     }
 
     /// Removes a client; absent ones are fine. Returns whether it was there.
@@ -148,79 +123,79 @@ impl Store {
         if client_id.is_empty() {
             return Err(AccessError::EmptyKey);
         }
-        sqlx::query("DELETE FROM clients WHERE client_id = ?")
-            .bind(client_id)
-            .execute(&self.pool)
-            .await
-            .map(|done| done.rows_affected() > 0)
-            .map_err(AccessError::Database)
+        let statement = sqlx::query("DELETE FROM clients WHERE client_id = $1").bind(client_id);
+        Ok(self.db.execute("remove a client", statement).await? > 0)
     }
 
-    /// Closes the file; another process may open it afterwards.
+    /// Whether clients can be written, found out by writing.
+    pub(crate) async fn check(&self) -> Result<(), SqlError> {
+        self.db.check().await
+    }
+
+    /// Closes the store; another process may open it afterwards.
     pub(crate) async fn close(&self) {
-        self.pool.close().await;
+        self.db.close().await;
     }
-}
-
-#[cfg(unix)]
-fn prepare(directory: &Path, file: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)?;
-    // Created before SQLite does, so that the mode is right from the first moment.
-    std::fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(file)
-        .map(drop)
-}
-
-#[cfg(not(unix))]
-fn prepare(directory: &Path, _file: &Path) -> std::io::Result<()> {
-    std::fs::create_dir_all(directory)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn keeps_clients_over_a_restart() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("db");
-        let store = Store::open(&path).await.unwrap();
+    async fn clients_come_and_go(location: Location) {
+        let store = Store::open(&location).await.unwrap();
         store.put("a", "hash").await.unwrap();
-        assert!(matches!(
-            store.put("a", "other").await,
-            Err(PutError::Conflict)
-        ));
+        let twice = store.put("a", "other").await;
+        assert!(matches!(twice, Err(PutError::Conflict)));
         assert!(matches!(
             store.put("", "hash").await,
             Err(PutError::EmptyKey)
         ));
         store.close().await;
 
-        let store = Store::open(&path).await.unwrap();
+        let store = Store::open(&location).await.unwrap();
         assert_eq!(store.get("a").await.unwrap().as_deref(), Some("hash"));
         assert_eq!(store.get("b").await.unwrap(), None);
         assert!(store.delete("a").await.unwrap());
         assert!(!store.delete("a").await.unwrap());
         assert!(matches!(store.delete("").await, Err(AccessError::EmptyKey)));
         assert!(matches!(store.get("").await, Err(AccessError::EmptyKey)));
+        store.check().await.unwrap();
     }
 
-    #[tokio::test]
-    async fn a_second_process_is_refused() {
-        let directory = tempfile::tempdir().unwrap();
-        let _first = Store::open(directory.path()).await.unwrap();
-        let refused = Store::open(directory.path()).await.unwrap_err();
+    async fn a_second_process_is_refused(location: Location) {
+        let first = Store::open(&location).await.unwrap();
+        let refused = Store::open(&location).await.unwrap_err();
         assert!(
             refused.to_string().contains("in use by another rtcd"),
             "{refused}"
         );
+        first.put("a", "hash").await.unwrap();
+    }
+
+    storage::on_both_engines! {
+        clients_come_and_go
+        a_second_process_is_refused
+    }
+
+    /// The table as every version before numbered steps made it.
+    #[tokio::test]
+    async fn a_store_of_an_earlier_version_is_adopted() {
+        let directory = tempfile::tempdir().unwrap();
+        let location = in_directory(directory.path());
+        storage::testing::sqlite_of_old(
+            &directory.path().join(FILE_NAME),
+            "CREATE TABLE IF NOT EXISTS clients \
+             (client_id TEXT PRIMARY KEY NOT NULL, key_hash TEXT NOT NULL) STRICT;
+             PRAGMA user_version = 1;
+             INSERT INTO clients (client_id, key_hash) VALUES ('plugin', 'hash');",
+        )
+        .await;
+        for _ in 0..2 {
+            let store = Store::open(&location).await.unwrap();
+            assert_eq!(store.get("plugin").await.unwrap().as_deref(), Some("hash"));
+            store.close().await;
+        }
     }
 
     #[cfg(unix)]
@@ -229,7 +204,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("db");
-        let _store = Store::open(&path).await.unwrap();
+        let _store = Store::open(&in_directory(&path)).await.unwrap();
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&path), 0o700);
         assert_eq!(mode(&path.join(FILE_NAME)), 0o600);

@@ -17,10 +17,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use prometheus::IntGauge;
-use proto::rtcd::{IceCandidate, RtcKind, RtcMessage, SessionDescription};
 use rtcd_core::SessionKey;
 use tokio::sync::Semaphore;
-use tokio::sync::mpsc::{self, UnboundedSender};
+use tokio::sync::mpsc::{self, Sender};
 use tracing::{info, warn};
 
 use crate::config::{IceServerKind, RtcConfig, TurnConfig};
@@ -41,7 +40,7 @@ pub(crate) struct Relays {
     config: TurnConfig,
     /// Where datagrams of relayed peers go.
     media: SocketAddr,
-    events: UnboundedSender<ShardEvent>,
+    events: Sender<ShardEvent>,
     places: Arc<Semaphore>,
     in_use: IntGauge,
 }
@@ -64,7 +63,7 @@ impl Relays {
     pub(crate) fn new(
         config: &RtcConfig,
         listening: &[SocketAddr],
-        events: UnboundedSender<ShardEvent>,
+        events: Sender<ShardEvent>,
         in_use: IntGauge,
     ) -> Option<Self> {
         let written = config
@@ -150,22 +149,29 @@ impl Relays {
 }
 
 impl Relay {
-    /// Lets through the addresses that a participant's message names.
-    pub(crate) fn permit(&self, message: &RtcMessage) {
-        for peer in addresses_in(message) {
+    /// Lets through the address of a participant's candidate.
+    pub(crate) fn permit_candidate(&self, line: &str) {
+        self.permit(address_of(line));
+    }
+
+    /// Lets through the addresses of all candidates in a participant's description.
+    pub(crate) fn permit_description(&self, sdp: &str) {
+        self.permit(addresses_in(sdp));
+    }
+
+    fn permit(&self, peers: impl IntoIterator<Item = IpAddr>) {
+        for peer in peers {
             // A full queue holds more addresses than are let through.
             let _ = self.peers.try_send(peer);
         }
     }
 }
 
-/// Renders a relayed address as the message that tells a participant.
-pub(crate) fn candidate(relayed: SocketAddr) -> Vec<u8> {
+/// Renders a relayed address as a `candidate:..` line.
+pub(crate) fn candidate(relayed: SocketAddr) -> String {
     // The lowest priority there is: everything else is better.
     let (ip, port) = (relayed.ip(), relayed.port());
-    let text =
-        format!("candidate:relay 1 udp 16777215 {ip} {port} typ relay raddr 0.0.0.0 rport 0");
-    IceCandidate::local(text).to_wrapped_json().into_bytes()
+    format!("candidate:relay 1 udp 16777215 {ip} {port} typ relay raddr 0.0.0.0 rport 0")
 }
 
 fn is_udp(url: &str) -> bool {
@@ -173,30 +179,9 @@ fn is_udp(url: &str) -> bool {
 }
 
 /// Finds the addresses of a participant's candidates; names of mDNS are not resolved.
-fn addresses_in(message: &RtcMessage) -> Vec<IpAddr> {
-    match message.kind {
-        RtcKind::Ice => IceCandidate::from_json(&message.data)
-            .ok()
-            .and_then(|candidate| address_of(&candidate.candidate))
-            .into_iter()
-            .collect(),
-        RtcKind::Sdp => SessionDescription::from_json(&message.data)
-            .map(|description| {
-                let lines = description.sdp.lines();
-                lines
-                    .filter_map(|line| address_of(line.strip_prefix("a=")?))
-                    .collect()
-            })
-            .unwrap_or_default(),
-        RtcKind::Mute
-        | RtcKind::Unmute
-        | RtcKind::ScreenOn
-        | RtcKind::ScreenOff
-        | RtcKind::VoiceOn
-        | RtcKind::VoiceOff
-        | RtcKind::VideoOn
-        | RtcKind::VideoOff => Vec::new(),
-    }
+fn addresses_in(sdp: &str) -> impl Iterator<Item = IpAddr> {
+    sdp.lines()
+        .filter_map(|line| address_of(line.strip_prefix("a=")?))
 }
 
 /// `candidate:FOUNDATION COMPONENT udp PRIORITY ADDRESS PORT typ ..`
@@ -209,43 +194,33 @@ fn address_of(candidate: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
-    use proto::id::SessionId;
-
     use super::*;
-
-    fn found(kind: RtcKind, data: &str) -> Vec<String> {
-        let session = SessionId::parse("s").unwrap();
-        let message = RtcMessage::for_session(&session, kind, data.as_bytes().to_vec());
-        addresses_in(&message)
-            .iter()
-            .map(IpAddr::to_string)
-            .collect()
-    }
 
     #[test]
     fn a_participants_addresses_are_found() {
-        let bare = r#"{"candidate":"candidate:1 1 UDP 99 192.0.2.1 5000 typ host","sdpMid":"0"}"#;
-        assert_eq!(found(RtcKind::Ice, bare), ["192.0.2.1"]);
+        let found = |line: &str| address_of(line).map(|address| address.to_string());
+        let line = "candidate:1 1 UDP 99 192.0.2.1 5000 typ host";
+        assert_eq!(found(line).as_deref(), Some("192.0.2.1"));
         for nothing in [
-            r#"{"candidate":""}"#,
-            r#"{"candidate":"candidate:1 1 tcp 9 192.0.2.1 9 typ host tcptype active"}"#,
-            r#"{"candidate":"candidate:1 1 udp 9 abc.local 5000 typ host"}"#,
-            "{",
+            "",
+            "candidate:1 1 tcp 9 192.0.2.1 9 typ host tcptype active",
+            "candidate:1 1 udp 9 abc.local 5000 typ host",
+            "candidate:1",
         ] {
-            assert!(found(RtcKind::Ice, nothing).is_empty(), "{nothing}");
+            assert_eq!(found(nothing), None, "{nothing}");
         }
-        let sdp = r#"{"type":"offer","sdp":"v=0\r\na=candidate:1 1 udp 9 192.0.2.1 1 typ host\r\na=candidate:2 1 udp 9 2001:db8::1 1 typ srflx\r\n"}"#;
-        assert_eq!(found(RtcKind::Sdp, sdp), ["192.0.2.1", "2001:db8::1"]);
-        assert!(found(RtcKind::Mute, bare).is_empty());
+        let sdp = "v=0\r\na=candidate:1 1 udp 9 192.0.2.1 1 typ host\r\n\
+            a=candidate:2 1 udp 9 2001:db8::1 1 typ srflx\r\n";
+        let all: Vec<String> = addresses_in(sdp)
+            .map(|address| address.to_string())
+            .collect();
+        assert_eq!(all, ["192.0.2.1", "2001:db8::1"]);
     }
 
     #[test]
     fn a_relayed_address_is_told_as_candidates_are() {
         let told = candidate("203.0.113.1:50000".parse().unwrap());
-        let text = String::from_utf8(told).unwrap();
-        assert!(text.contains("\"type\":\"candidate\""), "{text}");
-        let candidate = IceCandidate::from_json(text.as_bytes()).unwrap().candidate;
-        assert_eq!(address_of(&candidate), Some("203.0.113.1".parse().unwrap()));
-        assert!(candidate.contains(" 50000 typ relay "));
+        assert_eq!(address_of(&told), Some("203.0.113.1".parse().unwrap()));
+        assert!(told.contains(" 50000 typ relay "));
     }
 }

@@ -11,8 +11,8 @@ mod unconfirmed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::{Extension, State};
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -24,6 +24,7 @@ use proto::rtcd::{ControlMessage, MAX_CONTROL_LEN};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
+use crate::auth::Place;
 use crate::control::{Connection, Queue};
 use crate::http::{App, tenant, unauthorized};
 use unconfirmed::Unconfirmed;
@@ -37,13 +38,14 @@ const LAST_WORDS_WITHIN: Duration = Duration::from_secs(1);
 /// Answers `GET /ws`.
 pub(crate) async fn upgrade(
     State(app): State<Arc<App>>,
+    Extension(place): Extension<Place>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Response {
     if !same_origin(&headers) {
         return (StatusCode::FORBIDDEN, "origin not allowed\n").into_response();
     }
-    let Some(group) = tenant(&app, &headers).await else {
+    let Some(group) = tenant(&app, &headers, place).await else {
         return unauthorized();
     };
     let upgrade = match upgrade {

@@ -13,4 +13,4 @@ pub mod rtp;
 pub mod twcc;
 
 pub use half::{Half, Profile};
-pub use keys::{Halves, KeySlot, build_tapped};
+pub use keys::{Halves, KeySlot, SelfTestFault, build_tapped, self_test};

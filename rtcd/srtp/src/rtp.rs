@@ -90,6 +90,13 @@ pub fn is_rtcp(datagram: &[u8]) -> bool {
     matches!(datagram, [128..=191, 192..=223, ..])
 }
 
+/// Reads the SSRC of a packet; `None` when it is cut short.
+#[must_use]
+pub fn ssrc(packet: &[u8]) -> Option<u32> {
+    let bytes = packet.get(8..12)?.first_chunk()?;
+    Some(u32::from_be_bytes(*bytes))
+}
+
 /// Reads the header of a packet; `None` when it is cut short. Extensions other than the ones whose
 /// ids are given are skipped.
 #[must_use]

@@ -1,216 +1,185 @@
-//! One call: its sessions, host, presenter and jobs.
+//! The call of one channel: what an input means while there is none, and while there is one.
 //!
 //! ```text
-//! (none) --join--> announcing --post created--> running --last session left--> (none)
-//!                      |                           |
-//!                      +--post refused--> (none)   +--host ends--> ending --5 s--> (none)
+//! idle --join--> starting --post created--> running --last session left--> idle
+//!                   |                          |
+//!                   +--post refused--> idle    +--host ends--> ending --5 s--> idle
 //! ```
-//! Not here: judging joins (`join`), what sessions ask for (`session_action`), jobs (`jobs`).
+//! Not here: what a call does with an input (`conversation`, `join`, `request`, `jobs`).
+//! Invariant: whatever comes too late for a call is refused as if there had never been one.
 
-mod restored;
-pub(crate) mod session;
+use std::sync::Arc;
+use std::time::Duration;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
+use proto::id::{ChannelId, SessionId, UserId};
 
-use proto::calls::event::{CallStateNews, HostChange, ScreenOff, SessionOfUser, UserSession};
-use proto::calls::{CallState, Event};
-use proto::id::{CallId, ChannelId, PostId, SessionId, UserId};
-use proto::rtcd::ControlMessage;
+use crate::conversation::Conversation;
+use crate::io::{Features, Input, Moment, Output, Refusal, Seat, Setting};
+use crate::news::CallView;
+use crate::outbox::Outbox;
+use crate::record::RestoredCall;
 
-use crate::announce::Outbox;
-use crate::io::{CallRecord, JoinRequest, MediaHost, Record};
-use crate::jobs::Jobs;
-use session::Session;
-
+/// The state machine of one channel's call.
 #[derive(Debug)]
-pub(crate) struct Call {
-    pub(crate) id: CallId,
-    pub(crate) channel: ChannelId,
-    pub(crate) title: String,
-    pub(crate) start_at_ms: i64,
-    pub(crate) owner: UserId,
-    pub(crate) host: Option<UserId>,
-    /// Made host by hand: host again whenever present.
-    pub(crate) host_locked: Option<UserId>,
-    pub(crate) post: Option<PostId>,
-    pub(crate) thread: Option<PostId>,
-    pub(crate) sessions: BTreeMap<SessionId, Session>,
-    pub(crate) presenter: Option<SessionId>,
-    /// Everybody who ever was in the call.
-    pub(crate) participants: BTreeSet<UserId>,
-    pub(crate) dismissed: BTreeSet<UserId>,
-    pub(crate) media: MediaHost,
-    pub(crate) jobs: Jobs,
-    /// Joins that wait for the call's post.
-    pub(crate) waiting: Vec<JoinRequest>,
-    /// When everybody is closed because the call was ended for all.
-    pub(crate) ends_until: Option<Instant>,
+pub struct Call {
+    setting: Setting,
+    conversation: Option<Box<Conversation>>,
+    /// What a call that is over, or never came to be, has left to say.
+    left_over: Outbox,
 }
 
+/// There is no call in the channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoCall;
+
 impl Call {
-    pub(crate) fn record(&self, end_at_ms: i64) -> CallRecord {
-        CallRecord {
-            id: self.id.clone(),
-            channel: self.channel.clone(),
-            start_at_ms: self.start_at_ms,
-            end_at_ms,
-            title: self.title.clone(),
-            post: self.post.clone(),
-            thread: self.thread.clone(),
-            owner: self.owner.clone(),
-            host: self.host.clone(),
-            host_locked: self.host_locked.clone(),
-            presenter: self.presenter.clone(),
-            participants: self.participants.clone(),
-            dismissed: self.dismissed.clone(),
-            media: self.media.clone(),
+    /// Makes a channel without a call.
+    #[must_use]
+    pub fn new(features: Arc<Features>, channel: ChannelId) -> Self {
+        Self {
+            setting: Setting { channel, features },
+            conversation: None,
+            left_over: Outbox::default(),
         }
     }
 
-    /// The call as `viewer` may see it: no bots, only the viewer's own dismissal.
-    pub(crate) fn state(&self, viewer: &UserId) -> CallState {
-        let dismissed = self
-            .dismissed
-            .contains(viewer)
-            .then(|| BTreeMap::from([(viewer.clone(), true)]));
-        CallState {
-            id: self.id.clone(),
-            start_at: self.start_at_ms,
-            sessions: self.people().map(Session::state).collect(),
-            thread_id: self.thread.clone(),
-            post_id: self.post.clone(),
-            screen_sharing_session_id: self.presenter.clone(),
-            owner_id: self.owner.clone(),
-            host_id: self.host.clone(),
-            recording: self.jobs.recording.as_ref().map(|job| job.state()),
-            transcription: self.jobs.transcribing.as_ref().map(|job| job.state()),
-            live_captions: self.jobs.captioning.as_ref().map(|job| job.state()),
-            dismissed_notification: dismissed,
+    /// Takes over a call that ran when its owner ended. Its clients have `grace` to come back.
+    #[must_use]
+    pub fn restored(
+        features: Arc<Features>,
+        stored: RestoredCall,
+        at: Moment,
+        grace: Duration,
+    ) -> Self {
+        let mut call = Self::new(features, stored.call.channel.clone());
+        let conversation = Conversation::restored(call.setting.clone(), stored, at, grace);
+        call.conversation = Some(Box::new(conversation));
+        call.tidy();
+        call
+    }
+
+    /// Takes one input. Poll all outputs before the next.
+    pub fn handle_input(&mut self, input: Input, at: Moment) {
+        match &mut self.conversation {
+            Some(conversation) => conversation.handle_input(input, at),
+            None => self.handle_without_call(input, at),
         }
+        self.tidy();
     }
 
-    pub(crate) fn state_event(&self, viewer: &UserId) -> Event {
-        let call = serde_json::to_string(&self.state(viewer)).unwrap_or_default();
-        Event::CallState(CallStateNews {
-            channel_id: self.channel.clone(),
-            call,
-        })
-    }
-
-    /// The sessions that are not the bot's.
-    pub(crate) fn people(&self) -> impl Iterator<Item = &Session> {
-        self.sessions.values().filter(|session| !session.is_bot)
-    }
-
-    /// Everybody with a session, each once.
-    pub(crate) fn users(&self) -> BTreeSet<UserId> {
-        self.sessions
-            .values()
-            .map(|session| session.user.clone())
-            .collect()
-    }
-
-    pub(crate) fn has_person(&self, user: &UserId) -> bool {
-        self.people().any(|session| session.user == *user)
-    }
-
-    pub(crate) fn to_participants(&self, out: &mut Outbox, event: &Event) {
-        out.tell_participants(&self.channel, &self.users(), event);
-    }
-
-    pub(crate) fn store(&self, out: &mut Outbox) {
-        out.store(Record::Call(self.record(0)));
-    }
-
-    /// Elects the host anew; tells everybody when it is another one.
-    pub(crate) fn elect_host(&mut self, out: &mut Outbox) {
-        let elected = self.rightful_host();
-        if elected == self.host {
-            return;
+    /// Returns the next output; `Output::Timeout` says that there is none.
+    pub fn poll_output(&mut self) -> Output {
+        if let Some(output) = self.left_over.pop() {
+            return output;
         }
-        self.host = elected;
-        self.announce_host(out);
-    }
-
-    pub(crate) fn announce_host(&self, out: &mut Outbox) {
-        let change = HostChange {
-            host: self.host.clone(),
-            call_id: self.id.clone(),
+        let Some(conversation) = &mut self.conversation else {
+            return Output::Timeout(None);
         };
-        self.to_participants(out, &Event::CallHostChanged(change));
+        let output = conversation.out.pop();
+        output.unwrap_or_else(|| Output::Timeout(conversation.deadline()))
     }
 
-    /// The locked host if present, else the present host, else who has been here longest.
-    fn rightful_host(&self) -> Option<UserId> {
-        let present = |user: &&UserId| self.has_person(user);
-        self.host_locked
-            .as_ref()
-            .filter(present)
-            .or_else(|| self.host.as_ref().filter(present))
-            .cloned()
-            .or_else(|| {
-                self.people()
-                    .min_by_key(|session| session.join_at_ms)
-                    .map(|s| s.user.clone())
-            })
+    /// Whether there is no call: none began, or it is over. All that is left are its outputs.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.conversation.is_none()
     }
 
-    pub(crate) fn stop_presenting(&mut self, out: &mut Outbox, session: &SessionId, known: bool) {
-        if self.presenter.as_ref() != Some(session) {
-            return;
+    /// Whether the call was announced and is not over.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.running().is_some()
+    }
+
+    /// Returns the running call as `viewer` may see it.
+    #[must_use]
+    pub fn view(&self, viewer: &UserId) -> Option<CallView> {
+        self.running().map(|conversation| conversation.view(viewer))
+    }
+
+    /// Returns whose a person's session is; bots' are not told of.
+    #[must_use]
+    pub fn person_of(&self, session: &SessionId) -> Option<UserId> {
+        let session = self.running()?.sessions.get(session)?;
+        (!session.is_bot).then(|| session.user.clone())
+    }
+
+    /// Returns every session.
+    pub fn seats(&self) -> impl Iterator<Item = Seat> {
+        let sessions = self.conversation.iter().flat_map(|c| c.sessions.values());
+        sessions.map(|session| session.seat())
+    }
+
+    /// Notes that a person does not want to be rung for the running call.
+    ///
+    /// # Errors
+    /// When no call runs here.
+    pub fn dismiss(&mut self, user: &UserId) -> Result<(), NoCall> {
+        let conversation = self.conversation.as_mut().ok_or(NoCall)?;
+        conversation.dismiss(user);
+        Ok(())
+    }
+
+    pub(crate) fn running(&self) -> Option<&Conversation> {
+        let conversation = self.conversation.as_deref();
+        conversation.filter(|conversation| conversation.is_announced())
+    }
+
+    pub(crate) fn running_mut(&mut self) -> Option<&mut Conversation> {
+        let conversation = self.conversation.as_deref_mut();
+        conversation.filter(|conversation| conversation.is_announced())
+    }
+
+    /// Announced or not.
+    pub(crate) fn any_mut(&mut self) -> Option<&mut Conversation> {
+        self.conversation.as_deref_mut()
+    }
+
+    pub(crate) fn features(&self) -> &Features {
+        &self.setting.features
+    }
+
+    fn handle_without_call(&mut self, input: Input, at: Moment) {
+        match input {
+            Input::Join(request) => {
+                let connection = request.connection.clone();
+                let had_place = !request.facts.is_connected;
+                match Conversation::start(self.setting.clone(), *request, at) {
+                    Ok(conversation) => self.conversation = Some(Box::new(conversation)),
+                    Err(error) => {
+                        self.left_over.refuse_join(&connection, had_place, error);
+                    }
+                }
+            }
+            Input::Reconnect { .. } => self.left_over.refused(Refusal::Reconnect, "reconnect"),
+            Input::Request { request, .. } => {
+                self.left_over.refused(Refusal::NoSession, request.name());
+            }
+            Input::Leave { .. } => self.left_over.refused(Refusal::NoSession, "leave"),
+            // Its call is over before it began.
+            Input::PostCreated { post, .. } => self.left_over.close_post(post, at),
+            Input::StateWanted { .. }
+            | Input::Disconnected { .. }
+            | Input::LeftRoom { .. }
+            | Input::RoomArchived
+            | Input::LoginEnded { .. }
+            | Input::MediaSignal { .. }
+            | Input::MediaVoice { .. }
+            | Input::MediaClosed { .. }
+            | Input::PostRefused { .. }
+            | Input::JobAnswered { .. }
+            | Input::Broken
+            | Input::Timeout => {}
         }
-        self.presenter = None;
-        let off = match self.sessions.get(session).filter(|_| known) {
-            Some(s) => ScreenOff {
-                user: Some(s.user.clone()),
-                session_id: Some(s.id.clone()),
-            },
-            None => ScreenOff::default(),
-        };
-        self.to_participants(out, &Event::UserScreenOff(off));
     }
 
-    /// Takes a session out and tells the others. `tell_media`: rtcd still has it.
-    pub(crate) fn take_session(
-        &mut self,
-        out: &mut Outbox,
-        id: &SessionId,
-        tell_media: bool,
-    ) -> Option<Session> {
-        let session = self.sessions.get(id)?.clone();
-        if tell_media {
-            out.tell_media(&self.media, ControlMessage::Leave(id.clone()));
+    /// Lets go of a call that is over.
+    fn tidy(&mut self) {
+        if let Some(over) = self.conversation.take_if(|c| c.is_over()) {
+            let mut out = over.out;
+            while let Some(output) = out.pop() {
+                self.left_over.push(output);
+            }
         }
-        out.store(Record::SessionGone(id.clone()));
-        self.stop_presenting(out, id, false);
-        self.sessions.remove(id);
-        if !session.is_bot {
-            let left = UserSession {
-                user_id: session.user.clone(),
-                session_id: id.clone(),
-            };
-            out.tell_channel(&self.channel, Event::UserLeft(left));
-            self.elect_host(out);
-        }
-        self.store(out);
-        Some(session)
-    }
-
-    pub(crate) fn session_of_user(&self, id: &SessionId) -> Option<SessionOfUser> {
-        let session = self.sessions.get(id)?;
-        Some(SessionOfUser {
-            user: session.user.clone(),
-            session_id: id.clone(),
-        })
-    }
-
-    /// When something of this call is due.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
-        let sessions = self.sessions.values().filter_map(Session::deadline);
-        sessions
-            .chain(self.jobs.deadline())
-            .chain(self.ends_until)
-            .min()
     }
 }

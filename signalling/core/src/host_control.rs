@@ -3,13 +3,13 @@
 //! Mute, screen off and lower hand are requests to the client; only removal and the end are
 //! enforced, after a grace.
 
-use proto::calls::Event;
-use proto::calls::event::{HostRequest, LowerHand, Removal};
-use proto::id::{ChannelId, SessionId, UserId};
+use proto::id::{SessionId, UserId};
 
 use crate::REMOVAL_GRACE;
-use crate::calls::Calls;
+use crate::call::Call;
+use crate::conversation::Conversation;
 use crate::io::Moment;
+use crate::news::News;
 
 /// One host control.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,165 +23,112 @@ pub enum HostControl {
     End,
 }
 
-/// Why a host control was refused; the texts are the wire's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+/// Why a host control was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HostControlError {
-    #[error("no call ongoing")]
     NoCall,
-    #[error("no permissions")]
     NotHost,
-    #[error("requested session or user is not in the call")]
+    /// The person or session meant is not in the call.
     NotInCall,
-    #[error("cannot assign the bot to be host: not allowed")]
+    /// The bot cannot be host.
     BotHost,
 }
 
-impl Calls {
+impl Call {
     /// Carries out a host control.
     ///
     /// # Errors
     /// When no call runs, `by` is neither host nor admin, or the target is not in the call.
     pub fn host_control(
         &mut self,
-        channel: &ChannelId,
         by: &UserId,
         is_admin: bool,
         control: HostControl,
         at: Moment,
     ) -> Result<(), HostControlError> {
-        let call = self.running(channel).ok_or(HostControlError::NoCall)?;
+        let call = self.running_mut().ok_or(HostControlError::NoCall)?;
         if call.host.as_ref() != Some(by) && !is_admin {
             return Err(HostControlError::NotHost);
         }
         match control {
-            HostControl::Make { new_host } => self.make_host(channel, &new_host),
-            HostControl::Mute { session } => self.ask_to_mute(channel, &session),
+            HostControl::Make { new_host } => call.make_host(&new_host),
+            HostControl::Mute { session } => call.ask_to_mute(&session),
             HostControl::MuteOthers => {
                 let others = call.people().filter(|s| s.unmuted && s.user != *by);
                 let others: Vec<SessionId> = others.map(|session| session.id.clone()).collect();
                 others
                     .iter()
-                    .try_for_each(|session| self.ask_to_mute(channel, session))
+                    .try_for_each(|session| call.ask_to_mute(session))
             }
-            HostControl::ScreenOff { session } => self.ask_screen_off(channel, &session),
-            HostControl::LowerHand { session } => self.ask_to_lower_hand(channel, by, &session),
-            HostControl::Remove { session } => self.ask_to_go(channel, &session, at),
+            HostControl::ScreenOff { session } => call.ask_to_stop_screen(session),
+            HostControl::LowerHand { session } => call.ask_to_lower_hand(by, session),
+            HostControl::Remove { session } => call.ask_to_go(&session, at),
             HostControl::End => {
-                self.end_for_everybody(channel, at);
+                call.end_for_everybody(at);
                 Ok(())
             }
         }
     }
+}
 
-    fn make_host(
-        &mut self,
-        channel: &ChannelId,
-        new_host: &UserId,
-    ) -> Result<(), HostControlError> {
-        if *new_host == self.features.bot {
+impl Conversation {
+    fn make_host(&mut self, new_host: &UserId) -> Result<(), HostControlError> {
+        if *new_host == self.setting.features.bot {
             return Err(HostControlError::BotHost);
         }
-        let call = self
-            .calls
-            .get_mut(channel)
-            .ok_or(HostControlError::NoCall)?;
-        if !call.has_person(new_host) {
+        if !self.has_person(new_host) {
             return Err(HostControlError::NotInCall);
         }
-        call.host_locked = Some(new_host.clone());
-        call.elect_host(&mut self.out);
-        call.store(&mut self.out);
+        self.host_locked = Some(new_host.clone());
+        self.elect_host();
+        self.store();
         Ok(())
     }
 
-    fn ask_to_mute(
-        &mut self,
-        channel: &ChannelId,
-        session: &SessionId,
-    ) -> Result<(), HostControlError> {
-        let call = self.calls.get(channel).ok_or(HostControlError::NoCall)?;
-        let target = call
-            .sessions
-            .get(session)
-            .ok_or(HostControlError::NotInCall)?;
+    fn ask_to_mute(&mut self, session: &SessionId) -> Result<(), HostControlError> {
+        let target = self.sessions.get(session);
+        let target = target.ok_or(HostControlError::NotInCall)?;
         if target.unmuted {
-            let request = HostRequest {
-                channel_id: channel.clone(),
-                session_id: session.clone(),
-            };
-            self.out
-                .tell_user(&target.user, Some(channel), Event::HostMute(request));
+            let request = News::AskedToMute(session.clone());
+            self.out.tell_user(&target.user, request);
         }
         Ok(())
     }
 
-    fn ask_screen_off(
-        &mut self,
-        channel: &ChannelId,
-        session: &SessionId,
-    ) -> Result<(), HostControlError> {
-        let call = self.calls.get(channel).ok_or(HostControlError::NoCall)?;
-        let target = call
-            .sessions
-            .get(session)
-            .ok_or(HostControlError::NotInCall)?;
-        if call.presenter.as_ref() == Some(session) {
-            let request = HostRequest {
-                channel_id: channel.clone(),
-                session_id: session.clone(),
-            };
-            self.out
-                .tell_user(&target.user, Some(channel), Event::HostScreenOff(request));
+    fn ask_to_stop_screen(&mut self, session: SessionId) -> Result<(), HostControlError> {
+        let target = self.sessions.get(&session);
+        let target = target.ok_or(HostControlError::NotInCall)?;
+        if self.presenter.as_ref() == Some(&session) {
+            let request = News::AskedToStopScreen(session);
+            self.out.tell_user(&target.user, request);
         }
         Ok(())
     }
 
     fn ask_to_lower_hand(
         &mut self,
-        channel: &ChannelId,
         by: &UserId,
-        session: &SessionId,
+        session: SessionId,
     ) -> Result<(), HostControlError> {
-        let call = self.calls.get(channel).ok_or(HostControlError::NoCall)?;
-        let target = call
-            .sessions
-            .get(session)
-            .ok_or(HostControlError::NotInCall)?;
+        let target = self.sessions.get(&session);
+        let target = target.ok_or(HostControlError::NotInCall)?;
         if target.raised_hand_ms > 0 {
-            let request = LowerHand {
-                call_id: call.id.clone(),
-                channel_id: channel.clone(),
-                session_id: session.clone(),
-                host_id: by.clone(),
+            let request = News::AskedToLowerHand {
+                call: self.id.clone(),
+                session,
+                host: by.clone(),
             };
-            self.out
-                .tell_user(&target.user, Some(channel), Event::HostLowerHand(request));
+            self.out.tell_user(&target.user, request);
         }
         Ok(())
     }
 
-    fn ask_to_go(
-        &mut self,
-        channel: &ChannelId,
-        session: &SessionId,
-        at: Moment,
-    ) -> Result<(), HostControlError> {
-        let call = self
-            .calls
-            .get_mut(channel)
-            .ok_or(HostControlError::NoCall)?;
-        let target = call
-            .sessions
-            .get_mut(session)
-            .ok_or(HostControlError::NotInCall)?;
+    fn ask_to_go(&mut self, session: &SessionId, at: Moment) -> Result<(), HostControlError> {
+        let target = self.sessions.get_mut(session);
+        let target = target.ok_or(HostControlError::NotInCall)?;
         target.removed_until = Some(at.now + REMOVAL_GRACE);
-        let removal = Removal {
-            call_id: call.id.clone(),
-            channel_id: channel.clone(),
-            session_id: session.clone(),
-            user_id: target.user.clone(),
-        };
-        call.to_participants(&mut self.out, &Event::HostRemoved(removal));
+        let (call, who) = (self.id.clone(), target.who());
+        self.tell_participants(News::Removed { call, who });
         Ok(())
     }
 }

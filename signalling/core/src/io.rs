@@ -1,13 +1,16 @@
-//! The complete list of what enters and leaves the calls.
+//! The complete list of what enters and leaves a call.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use proto::calls::action::{Action, Join, Metric, Reconnect};
-use proto::calls::{Event, JobKind};
 use proto::id::{CallId, ChannelId, ConnId, JobId, PostId, SessionId, UserId};
-use proto::rtcd::ControlMessage;
-use serde_json::{Map, Value};
+
+use crate::jobs::JobKind;
+use crate::join::JoinError;
+use crate::media::{Capabilities, MediaCommand, MediaHost};
+use crate::news::Envelope;
+use crate::record::Record;
+use crate::request::Request;
 
 /// An instant on both clocks: deadlines follow `now`, what people read follows `unix_ms`.
 #[derive(Debug, Clone, Copy)]
@@ -37,10 +40,6 @@ pub struct Features {
     pub job_service: bool,
 }
 
-/// The address of one rtcd, as configured.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MediaHost(pub String);
-
 /// What the chat world says about a thread a call shall be attached to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ThreadFact {
@@ -65,60 +64,67 @@ pub struct JoinFacts {
     /// Whether calls were switched on or off here explicitly.
     pub enabled: Option<bool>,
     pub is_admin: bool,
-    /// The media host for a new call, or why there is none.
+    /// The connection has a session or waits for one already, or its session's id is taken.
+    pub is_connected: bool,
+    /// The media host for this session, or why there is none.
     pub media: Result<MediaHost, String>,
 }
 
-/// Somebody wants to start or join a call.
+/// Somebody wants to start or join the call.
 #[derive(Debug, Clone)]
 pub struct JoinRequest {
     pub connection: ConnId,
     pub login: String,
     pub user: UserId,
-    /// The name in "... started a call".
+    /// How the person is called where the call is announced.
     pub name: String,
-    pub ask: Join,
+    pub title: String,
+    pub thread: Option<PostId>,
+    /// Only the bot gives one, and it must.
+    pub job: Option<JobId>,
+    pub capabilities: Capabilities,
     pub facts: JoinFacts,
 }
 
-/// Everything that can happen to calls.
+/// Everything that can happen to a call.
 #[derive(Debug)]
 pub enum Input {
     Join(Box<JoinRequest>),
-    /// `may_post`: the person may (still) post in the channel.
+    /// Takes a session over to a new connection. `may_post`: the person may (still) post in the
+    /// channel. `is_taken`: the connection has another session, or waits for one.
     Reconnect {
         connection: ConnId,
         user: UserId,
+        session: SessionId,
+        previous: ConnId,
         may_post: bool,
-        ask: Reconnect,
+        is_taken: bool,
     },
-    /// An action that needs a session on the connection.
-    Action {
+    Request {
         connection: ConnId,
-        action: Action,
+        request: Request,
+    },
+    Leave {
+        connection: ConnId,
     },
     /// Somebody asks for the state; `may_read`: the person may read the channel.
     StateWanted {
         connection: ConnId,
         user: UserId,
         may_read: bool,
-        channel: ChannelId,
     },
-    /// The client's WebSocket is gone, for good or for now.
+    /// The client's connection is gone, for good or for now.
     Disconnected {
         connection: ConnId,
     },
     LeftRoom {
-        channel: ChannelId,
         user: UserId,
     },
-    RoomArchived {
-        channel: ChannelId,
-    },
+    RoomArchived,
     LoginEnded {
         login: String,
     },
-    /// SDP or a candidate from rtcd for one session, as JSON text.
+    /// Negotiation of the media host with the session's client; calls do not read it.
     MediaSignal {
         session: SessionId,
         json: String,
@@ -127,70 +133,40 @@ pub enum Input {
         session: SessionId,
         on: bool,
     },
-    /// rtcd closed the session, or does not know it.
+    /// The media host closed the session, or does not know it.
     MediaClosed {
         session: SessionId,
     },
-    /// The answer to `Output::CreatePost`. `thread` is the post's root, or the post itself.
+    /// The answer to `Output::CreatePost`, however late. `thread` is the post's root, or the post
+    /// itself.
     PostCreated {
-        channel: ChannelId,
+        call: CallId,
         post: PostId,
         thread: PostId,
     },
     PostRefused {
-        channel: ChannelId,
+        call: CallId,
         reason: String,
     },
     /// The answer to `Output::RequestJob`: the job service's own id, or why it refused.
     JobAnswered {
-        channel: ChannelId,
         job: JobId,
         answer: Result<String, String>,
     },
+    /// The call cannot go on: everybody is told and closed at once.
+    Broken,
     /// Time has passed.
     Timeout,
-}
-
-/// Whom an event is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum To {
-    Connection(ConnId),
-    /// Every connection of the person.
-    User(UserId),
-    /// Every connection of the person; the broadcast names the channel too.
-    UserIn(UserId, ChannelId),
-    /// Every member of the channel but the bot, which gets its own copy.
-    Channel(ChannelId),
-}
-
-/// An event with its addressees.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Envelope {
-    pub event: Event,
-    pub to: To,
-    /// Added to the data as `channelID`.
-    pub channel_in_data: Option<ChannelId>,
-}
-
-impl Envelope {
-    /// Returns the `data` object of the event.
-    #[must_use]
-    pub fn data(&self) -> Map<String, Value> {
-        match &self.channel_in_data {
-            Some(channel) => self.event.data_in(channel),
-            None => self.event.data(),
-        }
-    }
 }
 
 /// The post that announces a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewCallPost {
-    pub channel: ChannelId,
+    pub call: CallId,
     pub author: UserId,
+    /// How the author is called.
+    pub name: String,
     pub root: Option<PostId>,
-    /// "... started a call".
-    pub message: String,
     pub title: String,
     pub start_at_ms: i64,
 }
@@ -199,7 +175,6 @@ pub struct NewCallPost {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PostEdit {
     Ended {
-        message: String,
         end_at_ms: i64,
         participants: BTreeSet<UserId>,
     },
@@ -213,7 +188,6 @@ pub enum PostEdit {
 /// A job to be asked of the job service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobRequest {
-    pub channel: ChannelId,
     pub job: JobId,
     pub kind: JobKind,
     pub post: PostId,
@@ -222,7 +196,6 @@ pub struct JobRequest {
 /// Why something a client asked for was not done; for counters and logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Refusal {
-    RateLimit,
     NoSession,
     AlreadyPresenting,
     ScreenSharingOff,
@@ -239,7 +212,6 @@ impl Refusal {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::RateLimit => "rate_limit",
             Self::NoSession => "no_session",
             Self::AlreadyPresenting => "already_presenting",
             Self::ScreenSharingOff => "screen_sharing_off",
@@ -258,109 +230,71 @@ impl Refusal {
 pub enum Observation {
     Refused {
         refusal: Refusal,
-        action: &'static str,
+        request: &'static str,
     },
-    JoinRefused {
-        reason: String,
-    },
-    CallStarted {
-        call: CallId,
-    },
-    CallEnded {
-        call: CallId,
-    },
-    Metric(Metric),
+    JoinRefused(JoinError),
+    CallStarted(CallId),
+    CallEnded(CallId),
     CaptionAudio {
         ms: f64,
     },
 }
 
-/// Every effect calls ask for.
+/// A session as whoever finds calls needs to know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seat {
+    pub session: SessionId,
+    pub connection: ConnId,
+    pub user: UserId,
+    pub login: String,
+    pub media: MediaHost,
+}
+
+/// Which connection belongs to which session, as it changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Roster {
+    Entered(Seat),
+    Moved {
+        session: SessionId,
+        to: ConnId,
+    },
+    Left {
+        session: SessionId,
+    },
+    /// A connection that was kept for a join is free again.
+    TurnedAway {
+        connection: ConnId,
+    },
+}
+
+/// Every effect a call asks for.
 #[derive(Debug)]
 pub enum Output {
     Publish(Envelope),
     ToMedia {
         host: MediaHost,
-        message: ControlMessage,
+        command: MediaCommand,
     },
-    /// To be kept before anything that follows is done.
+    /// To be kept before any other effect of this input, and of later ones, is done.
     Store(Record),
+    /// To be kept soon: means something only to a restart, and the newest of an id is enough.
+    StoreSoon(Record),
     CreatePost(NewCallPost),
     EditPost {
         post: PostId,
         edit: PostEdit,
     },
     RequestJob(JobRequest),
+    /// For whoever finds calls, at once: nothing is waited for.
+    Roster(Roster),
     Observed(Observation),
     /// Drained. Call again with `Input::Timeout` at this instant, or earlier with another input.
     Timeout(Option<Instant>),
 }
 
-/// What a restart must know.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Record {
-    Call(CallRecord),
-    Session(SessionRecord),
-    SessionGone(SessionId),
-    Job(JobRecord),
-}
-
-/// A call. `end_at_ms` is 0 while it runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CallRecord {
-    pub id: CallId,
-    pub channel: ChannelId,
-    pub start_at_ms: i64,
-    pub end_at_ms: i64,
-    pub title: String,
-    pub post: Option<PostId>,
-    pub thread: Option<PostId>,
-    pub owner: UserId,
-    pub host: Option<UserId>,
-    pub host_locked: Option<UserId>,
-    pub presenter: Option<SessionId>,
-    pub participants: BTreeSet<UserId>,
-    pub dismissed: BTreeSet<UserId>,
-    pub media: MediaHost,
-}
-
-/// A session of a running call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SessionRecord {
-    pub id: SessionId,
-    pub call: CallId,
-    pub user: UserId,
-    pub login: String,
-    pub connection: ConnId,
-    pub join_at_ms: i64,
-    pub unmuted: bool,
-    pub raised_hand_ms: i64,
-    pub video: bool,
-    /// The job a bot came for.
-    pub job: Option<JobId>,
-}
-
-/// A job of a call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JobRecord {
-    pub id: JobId,
-    pub call: CallId,
-    pub kind: JobKind,
-    pub creator: UserId,
-    pub init_at_ms: i64,
-    pub start_at_ms: i64,
-    pub end_at_ms: i64,
-    pub err: String,
-    /// The job service's id.
-    pub service_id: String,
-    pub bot_connection: Option<ConnId>,
-}
-
-/// A running call as it was stored.
+/// The channel and the features of a call: given once.
 #[derive(Debug, Clone)]
-pub struct RestoredCall {
-    pub call: CallRecord,
-    pub sessions: Vec<SessionRecord>,
-    /// The newest of each kind.
-    pub jobs: Vec<JobRecord>,
+pub(crate) struct Setting {
+    pub(crate) channel: ChannelId,
+    pub(crate) features: std::sync::Arc<Features>,
 }

@@ -10,20 +10,20 @@
 //! Invariant: an ended job never runs again; a new request makes new jobs.
 
 mod commands;
+mod job;
 
 use std::time::Instant;
 
-use proto::calls::event::{JobNews, JobStop};
-use proto::calls::{Event, JobKind, JobState};
-use proto::id::{CallId, ConnId, JobId, UserId};
+use proto::id::{ConnId, JobId, UserId};
 
-use crate::JOB_START_LIMIT;
-use crate::announce::Outbox;
-use crate::call::Call;
-use crate::call::session::Session;
-use crate::io::{JobRecord, JobRequest, Moment, Output, PostEdit, Record};
+use crate::conversation::Conversation;
+use crate::io::{JobRequest, Moment, Output, PostEdit};
+use crate::news::{News, To};
+use crate::record::Record;
 
 pub use commands::{JobStatus, JobStatusError, RecordingError};
+pub(crate) use job::Job;
+pub use job::{JobFailure, JobKind, JobView};
 
 /// The jobs of one call, the newest of each kind.
 #[derive(Debug, Default)]
@@ -31,86 +31,6 @@ pub(crate) struct Jobs {
     pub(crate) recording: Option<Job>,
     pub(crate) transcribing: Option<Job>,
     pub(crate) captioning: Option<Job>,
-}
-
-#[derive(Debug, Clone)]
-pub(crate) struct Job {
-    pub(crate) id: JobId,
-    pub(crate) kind: JobKind,
-    pub(crate) creator: UserId,
-    pub(crate) init_at_ms: i64,
-    pub(crate) start_at_ms: i64,
-    pub(crate) end_at_ms: i64,
-    pub(crate) err: String,
-    pub(crate) service_id: String,
-    pub(crate) bot_connection: Option<ConnId>,
-    /// When it has failed unless its bot reported that it runs.
-    start_until: Instant,
-}
-
-impl Job {
-    pub(super) fn new(kind: JobKind, creator: &UserId, at: Moment) -> Self {
-        Self {
-            id: JobId::random(),
-            kind,
-            creator: creator.clone(),
-            init_at_ms: at.unix_ms,
-            start_at_ms: 0,
-            end_at_ms: 0,
-            err: String::new(),
-            service_id: String::new(),
-            bot_connection: None,
-            start_until: at.now + JOB_START_LIMIT,
-        }
-    }
-
-    pub(crate) fn restored(record: JobRecord, at: Moment) -> Self {
-        Self {
-            id: record.id,
-            kind: record.kind,
-            creator: record.creator,
-            init_at_ms: record.init_at_ms,
-            start_at_ms: record.start_at_ms,
-            end_at_ms: record.end_at_ms,
-            err: record.err,
-            service_id: record.service_id,
-            bot_connection: record.bot_connection,
-            start_until: at.now + JOB_START_LIMIT,
-        }
-    }
-
-    pub(crate) fn state(&self) -> JobState {
-        JobState {
-            kind: self.kind,
-            init_at: self.init_at_ms,
-            start_at: self.start_at_ms,
-            end_at: self.end_at_ms,
-            err: self.err.clone(),
-        }
-    }
-
-    fn record(&self, call: &CallId) -> JobRecord {
-        JobRecord {
-            id: self.id.clone(),
-            call: call.clone(),
-            kind: self.kind,
-            creator: self.creator.clone(),
-            init_at_ms: self.init_at_ms,
-            start_at_ms: self.start_at_ms,
-            end_at_ms: self.end_at_ms,
-            err: self.err.clone(),
-            service_id: self.service_id.clone(),
-            bot_connection: self.bot_connection.clone(),
-        }
-    }
-
-    pub(super) fn is_open(&self) -> bool {
-        self.end_at_ms == 0
-    }
-
-    fn is_late(&self, now: Instant) -> bool {
-        self.is_open() && self.start_at_ms == 0 && self.start_until <= now
-    }
 }
 
 impl Jobs {
@@ -143,49 +63,36 @@ impl Jobs {
         [&self.recording, &self.transcribing]
             .into_iter()
             .flatten()
-            .filter(|job| job.is_open() && job.start_at_ms == 0)
-            .map(|job| job.start_until)
+            .filter_map(Job::deadline)
             .min()
     }
 }
 
-impl Call {
+impl Conversation {
     /// Tells everybody, and the disk, how a job stands.
-    pub(super) fn announce_job(&self, out: &mut Outbox, job: &Job) {
-        out.store(Record::Job(job.record(&self.id)));
-        let news = Event::CallJobState(JobNews {
-            channel: self.channel.clone(),
-            state: job.state(),
-        });
+    fn announce_job(&mut self, job: &Job) {
+        self.out.store(Record::Job(job.record(&self.id)));
+        let news = News::Job(job.view());
         if self.people().next().is_some() {
-            self.to_participants(out, &news);
+            self.tell_participants(news);
         } else {
-            out.tell_channel(&self.channel, news);
+            self.out.tell(To::Room, news);
         }
     }
 
-    pub(super) fn change_job(
-        &mut self,
-        out: &mut Outbox,
-        kind: JobKind,
-        change: impl FnOnce(&mut Job),
-    ) {
+    fn change_job(&mut self, kind: JobKind, change: impl FnOnce(&mut Job)) {
         let Some(job) = self.jobs.get_mut(kind) else {
             return;
         };
         change(job);
         let job = job.clone();
-        self.announce_job(out, &job);
+        self.announce_job(&job);
     }
 
     /// Ends every open job and sends its bot away.
-    pub(crate) fn stop_jobs(&mut self, out: &mut Outbox, at: Moment) {
-        let open: Vec<JobKind> = self
-            .jobs
-            .all_mut()
-            .filter(|job| job.is_open())
-            .map(|job| job.kind)
-            .collect();
+    pub(crate) fn stop_jobs(&mut self, at: Moment) {
+        let open = self.jobs.all_mut().filter(|job| job.is_open());
+        let open: Vec<JobKind> = open.map(|job| job.kind).collect();
         for kind in open {
             let Some(job) = self.jobs.get_mut(kind) else {
                 continue;
@@ -193,96 +100,68 @@ impl Call {
             job.end_at_ms = at.unix_ms;
             let job = job.clone();
             if kind != JobKind::Captioning {
-                let stop = JobStop {
-                    job_id: job.id.clone(),
-                };
-                out.tell_bot(&self.channel, Event::JobStop(stop));
+                self.out.tell(To::Bot, News::JobStop(job.id.clone()));
             }
-            self.announce_job(out, &job);
+            self.announce_job(&job);
         }
     }
 
     /// Ends a job with a reason people can read, and its siblings with it.
-    pub(super) fn fail_job(&mut self, out: &mut Outbox, kind: JobKind, err: String, at: Moment) {
+    fn fail_job(&mut self, kind: JobKind, failure: JobFailure, at: Moment) {
         if let Some(job) = self.jobs.get_mut(kind) {
-            job.err.clone_from(&err);
+            job.failure = Some(failure.clone());
         }
         let was_open = self.jobs.get_mut(kind).as_ref().is_some_and(Job::is_open);
         if kind == JobKind::Transcribing
             && let Some(captioning) = &mut self.jobs.captioning
         {
-            captioning.err = err;
+            captioning.failure = Some(failure);
         }
         if was_open {
-            self.stop_jobs(out, at);
+            self.stop_jobs(at);
         } else {
-            self.change_job(out, kind, |_| {});
+            self.change_job(kind, |_| {});
         }
     }
 
-    pub(crate) fn fail_late_jobs(&mut self, out: &mut Outbox, at: Moment) {
+    pub(crate) fn fail_late_jobs(&mut self, at: Moment) {
         for kind in [JobKind::Recording, JobKind::Transcribing] {
-            if self
-                .jobs
-                .get_mut(kind)
-                .as_ref()
-                .is_some_and(|job| job.is_late(at.now))
-            {
-                let name = kind.as_str();
-                let err =
-                    format!("failed to start {name} job: timed out waiting for bot to join call");
-                self.fail_job(out, kind, err, at);
+            let job = self.jobs.get_mut(kind).as_ref();
+            if job.is_some_and(|job| job.is_late(at.now)) {
+                self.fail_job(kind, JobFailure::BotDidNotCome(kind), at);
             }
         }
     }
 
-    pub(crate) fn bot_joined(&mut self, out: &mut Outbox, job: &JobId, connection: &ConnId) {
+    pub(crate) fn bot_joined(&mut self, job: &JobId, connection: &ConnId) {
         let Some(kind) = self.jobs.bot_job(job).map(|job| job.kind) else {
             return;
         };
         if let Some(job) = self.jobs.get_mut(kind) {
             job.bot_connection = Some(connection.clone());
-            out.store(Record::Job(job.record(&self.id)));
+            self.out.store(Record::Job(job.record(&self.id)));
         }
         // The transcribing bot must learn of a recording that runs already.
         if let Some(recording) = self.jobs.recording.clone() {
-            self.announce_job(out, &recording);
+            self.announce_job(&recording);
         }
     }
 
-    pub(crate) fn bot_moved(&mut self, out: &mut Outbox, previous: &ConnId, now_at: &ConnId) {
-        let call = self.id.clone();
+    pub(crate) fn bot_moved(&mut self, previous: &ConnId, now_at: &ConnId) {
         for job in self.jobs.all_mut() {
             if job.bot_connection.as_ref() == Some(previous) {
                 job.bot_connection = Some(now_at.clone());
-                out.store(Record::Job(job.record(&call)));
+                self.out.store(Record::Job(job.record(&self.id)));
             }
         }
     }
 
-    /// The bot went away: its job is over, and so is the sibling.
-    pub(crate) fn bot_left(&mut self, out: &mut Outbox, bot: &Session, at: Moment) {
-        let job = bot.job.as_ref().and_then(|id| self.jobs.bot_job(id));
-        if job.is_some_and(Job::is_open) {
-            self.stop_jobs(out, at);
-        }
-    }
-}
-
-impl Call {
-    pub(super) fn request_job(
-        &mut self,
-        out: &mut Outbox,
-        kind: JobKind,
-        creator: &UserId,
-        at: Moment,
-    ) -> Job {
+    fn request_job(&mut self, kind: JobKind, creator: &UserId, at: Moment) -> Job {
         let job = Job::new(kind, creator, at);
-        self.announce_job(out, &job);
+        self.announce_job(&job);
         if let Some(post) = self.post.clone() {
-            let (channel, id) = (self.channel.clone(), job.id.clone());
-            out.push(Output::RequestJob(JobRequest {
-                channel,
+            let id = job.id.clone();
+            self.out.push(Output::RequestJob(JobRequest {
                 job: id,
                 kind,
                 post,
@@ -293,7 +172,7 @@ impl Call {
     }
 
     /// Every service has accepted: the post names the jobs, and people see the state again.
-    pub(super) fn note_jobs(&mut self, out: &mut Outbox) {
+    fn note_jobs(&mut self) {
         let Some(recording) = self.jobs.recording.clone() else {
             return;
         };
@@ -303,8 +182,8 @@ impl Call {
                 recording: recording.id.clone(),
                 transcribing,
             };
-            out.push(Output::EditPost { post, edit });
+            self.out.push(Output::EditPost { post, edit });
         }
-        self.announce_job(out, &recording);
+        self.announce_job(&recording);
     }
 }

@@ -36,6 +36,20 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+fn end(world: &mut World) {
+    // When everybody is gone for long enough, nothing is left.
+    for conn in 0..6 {
+        world.take(Step::Disconnect { conn });
+    }
+    while world.awaits_posts() {
+        world.take(Step::Post { refused: false });
+    }
+    for _ in 0..4 {
+        world.take(Step::Wait { ms: 61_000 });
+    }
+    world.check();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
@@ -46,14 +60,23 @@ proptest! {
             world.take(step);
             world.check();
         }
-        // When everybody is gone for long enough, nothing is left.
-        for conn in 0..6 {
-            world.take(Step::Disconnect { conn });
+        end(&mut world);
+        prop_assert!(world.is_empty());
+    }
+
+    #[test]
+    fn what_must_hold_holds_while_the_chat_server_takes_its_time(
+        steps in prop::collection::vec(
+            prop_oneof![9 => step(), 2 => prop::bool::weighted(0.2).prop_map(|refused| Step::Post { refused })],
+            1..80,
+        )
+    ) {
+        let mut world = World::with_slow_chat();
+        for step in steps {
+            world.take(step);
+            world.check();
         }
-        for _ in 0..4 {
-            world.take(Step::Wait { ms: 61_000 });
-        }
-        world.check();
+        end(&mut world);
         prop_assert!(world.is_empty());
     }
 }

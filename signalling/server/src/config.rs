@@ -1,8 +1,10 @@
 //! What an operator decides: typed, checked, with defaults filled in.
 //!
 //! In: a TOML file, the environment (`keys`), both through `raw`. Out: `Config`, or every problem
-//! at once. Not here: reading files at run time other than the one named.
+//! at once. Not here: reading files at run time other than the
+//! one named and those it names for secrets.
 
+mod files;
 mod keys;
 mod raw;
 mod resolve;
@@ -11,8 +13,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use messaging::embedded::FileLimits;
 use proto::calls::IceServer;
 use proto::redact::Secret;
+use storage::Location;
+use storage::blob::S3Config;
 
 pub use raw::RawConfig;
 pub use resolve::{ConfigError, ConfigErrors};
@@ -26,7 +31,12 @@ pub struct Config {
     pub site_url: String,
     /// Where the databases and files are.
     pub data_dir: PathBuf,
+    /// The server of the databases; `None`: SQLite files in `data_dir`.
+    pub database: Option<Location>,
+    /// The key that seals secrets in the databases.
+    pub key_file: PathBuf,
     pub chat: ChatConfig,
+    pub files: FilesConfig,
     pub rtcd: RtcdConfig,
     /// `None` when no offloader is configured: no recordings, transcripts, captions.
     pub offloader: Option<OffloaderConfig>,
@@ -45,6 +55,14 @@ pub struct ChatConfig {
     pub min_password_chars: usize,
     pub max_file_bytes: u64,
     pub allowed_origins: Vec<String>,
+}
+
+/// The files people send.
+#[derive(Debug, Clone)]
+pub struct FilesConfig {
+    pub limits: FileLimits,
+    /// `None`: below `data_dir`.
+    pub s3: Option<S3Config>,
 }
 
 /// The media hosts.

@@ -1,36 +1,59 @@
-//! Runs the state machine: feeds it, carries out what it asks for, wakes it when something is due.
+//! Runs the calls: an owner for each (`owner`), and the way to it (`registry`).
 //!
-//! One lock around `signalling_core::Calls` gives every input its turn; its outputs are carried out
-//! in order before the next turn. What takes long (the job service) runs beside and comes back as
-//! an input.
-//! Invariant: an event leaves after the record it is about was kept.
+//! A turn of a call awaits nothing. What needs the disk, the chat server or the job service leaves
+//! a turn as a request and comes back as an input: records through one writer for all calls
+//! (`writer`), effects behind the records they are about (`pipeline`), posts one after the other
+//! (`lanes`). Clients are served side by side, each in order (`clients`).
+//! Invariants: no call waits for another, and none for a disk, a chat server or a media host; an
+//! event leaves after the record it is about was kept.
 
+mod budget;
 mod chores;
+mod clients;
+mod effects;
+mod lanes;
 mod lookup;
-mod notices;
+mod mirror;
+mod news;
+mod observe;
+mod owner;
+mod pipeline;
+mod registry;
+pub(crate) mod writer;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use messaging::ChatBackend;
-use messaging::gateway::Gateway;
-use messaging::model::{Audience, ClientEvent, Person};
 use proto::id::{ChannelId, JobId, UserId};
 use proto::redact::Secret;
-use signalling_core::{
-    Calls, Envelope, Input, JobRequest, Moment, NewCallPost, Observation, Output, Record, To,
-};
-use tokio::sync::{Mutex, MutexGuard, Notify, oneshot};
+use service::supervise::{End, Tasks};
+use signalling_core::{Call, CallView, Features, Input, Moment, RestoredCall};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::config::Config;
+use crate::door;
 use crate::jobs::JobService;
 use crate::links::Links;
 use crate::metrics::Metrics;
 use crate::store::{ChannelSwitch, Store};
+use lanes::Lanes;
+use mirror::Mirror;
+use observe::Sampler;
+use owner::{OwnerTask, Turn};
+use registry::Registry;
+use writer::Batch;
 
-pub(crate) use chores::{read_gauges, run_chores};
-pub(crate) use notices::{Clients, run_chat_news, run_media_news};
+pub(crate) use chores::{check_logins, read_gauges};
+pub(crate) use clients::Clients;
+pub(crate) use effects::{CHAT_LIMIT, Publisher};
+pub(crate) use lanes::LaneFull;
+pub(crate) use news::{run_chat_news, run_media_news};
+
+/// Owners of one channel tried for one turn: each but the last had ended just then.
+const MOST_OWNERS_TRIED: usize = 100;
 
 /// The account of the bot that records and transcribes.
 #[derive(Debug, Clone)]
@@ -39,40 +62,49 @@ pub(crate) struct Bot {
     pub(crate) token: Secret,
 }
 
-/// Everything a turn may need.
+/// Everything calls may need.
 #[derive(Debug)]
 pub(crate) struct Engine {
-    calls: Mutex<Calls>,
+    pub(crate) registry: Registry,
+    pub(crate) features: Arc<Features>,
     pub(crate) chat: Arc<dyn ChatBackend>,
-    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) publisher: Arc<dyn Publisher>,
     pub(crate) store: Store,
+    pub(crate) writer: mpsc::Sender<Batch>,
     pub(crate) links: Links,
     pub(crate) jobs: Option<JobService>,
+    pub(crate) lanes: Lanes,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) config: Config,
     pub(crate) bot: Bot,
+    pub(crate) tasks: Tasks,
     /// Where calls were switched on or off.
-    switches: StdMutex<BTreeMap<ChannelId, ChannelSwitch>>,
+    switches: Mutex<BTreeMap<ChannelId, ChannelSwitch>>,
     /// Requests that wait for the job service.
-    answers: StdMutex<BTreeMap<JobId, oneshot::Sender<Result<(), String>>>>,
-    /// When the state machine must be woken.
-    deadline: StdMutex<Option<Instant>>,
-    deadline_moved: Notify,
+    answers: Mutex<BTreeMap<JobId, oneshot::Sender<Result<(), String>>>>,
+    join_log: Sampler,
 }
 
 /// What an engine is made of.
 pub(crate) struct Parts {
-    pub(crate) calls: Calls,
+    pub(crate) features: Features,
     pub(crate) chat: Arc<dyn ChatBackend>,
-    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) publisher: Arc<dyn Publisher>,
     pub(crate) store: Store,
+    pub(crate) writer: mpsc::Sender<Batch>,
     pub(crate) links: Links,
     pub(crate) jobs: Option<JobService>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) config: Config,
     pub(crate) bot: Bot,
+    pub(crate) tasks: Tasks,
     pub(crate) switches: BTreeMap<ChannelId, ChannelSwitch>,
 }
+
+/// The call could not answer: it ended by a fault of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the call ended by a fault in the middle of the request")]
+pub(crate) struct Interrupted;
 
 /// Both clocks, read once.
 pub(crate) fn moment() -> Moment {
@@ -89,43 +121,171 @@ pub(crate) fn moment() -> Moment {
 impl Engine {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
         Arc::new(Self {
-            calls: Mutex::new(parts.calls),
+            registry: Registry::default(),
+            features: Arc::new(parts.features),
             chat: parts.chat,
-            gateway: parts.gateway,
+            publisher: parts.publisher,
             store: parts.store,
+            writer: parts.writer,
             links: parts.links,
             jobs: parts.jobs,
+            lanes: Lanes::default(),
             metrics: parts.metrics,
             config: parts.config,
             bot: parts.bot,
-            switches: StdMutex::new(parts.switches),
-            answers: StdMutex::default(),
-            deadline: StdMutex::default(),
-            deadline_moved: Notify::new(),
+            tasks: parts.tasks,
+            switches: Mutex::new(parts.switches),
+            answers: Mutex::default(),
+            join_log: Sampler::default(),
         })
     }
 
-    /// Gives the state machine one input and carries out what follows.
-    pub(crate) async fn input(self: &Arc<Self>, input: Input) {
-        self.turn(|calls, at| calls.handle_input(input, at)).await;
+    /// Gives a call one input and waits until it has taken it.
+    pub(crate) async fn input(self: &Arc<Self>, channel: &ChannelId, input: Input) {
+        let (sender, taken) = oneshot::channel();
+        let taken_by = Some(sender);
+        let turn = Turn::Input {
+            input,
+            taken: taken_by,
+        };
+        self.deliver(channel, turn).await;
+        // Not told when the call panicked: then there is nothing to wait for.
+        let _ = taken.await;
     }
 
-    /// Asks the state machine something and carries out what follows.
-    pub(crate) async fn turn<R>(self: &Arc<Self>, ask: impl FnOnce(&mut Calls, Moment) -> R) -> R {
-        let mut calls = self.calls.lock().await;
-        let answer = ask(&mut calls, moment());
-        self.carry_out(&mut calls).await;
-        answer
+    /// Asks a call something that may change it. The answer comes when what follows is under way,
+    /// its records kept.
+    pub(crate) async fn turn<R: Send + 'static>(
+        self: &Arc<Self>,
+        channel: &ChannelId,
+        ask: impl FnOnce(&mut Call, Moment) -> R + Send + 'static,
+    ) -> Result<R, Interrupted> {
+        let (sender, answer) = oneshot::channel();
+        let ask = Turn::Ask(Box::new(move |call, at| {
+            let answer = ask(call, at);
+            // Whoever asked may be gone.
+            Box::new(move || drop(sender.send(answer)))
+        }));
+        self.deliver(channel, ask).await;
+        answer.await.map_err(|_| Interrupted)
     }
 
-    /// Reads the state machine.
-    pub(crate) async fn read<R>(&self, ask: impl FnOnce(&Calls) -> R) -> R {
-        ask(&*self.calls.lock().await)
+    /// The running call of a channel as `viewer` may see it.
+    pub(crate) async fn view(
+        self: &Arc<Self>,
+        channel: &ChannelId,
+        viewer: &UserId,
+    ) -> Option<CallView> {
+        let viewer = viewer.clone();
+        self.look(channel, move |call| call.view(&viewer)).await?
     }
 
-    /// Keeps everybody else out, for changes of posts that must not cross.
-    pub(crate) async fn alone(&self) -> MutexGuard<'_, Calls> {
-        self.calls.lock().await
+    /// Reads something of a call; `None` where there is none.
+    pub(crate) async fn look<R: Send + 'static>(
+        self: &Arc<Self>,
+        channel: &ChannelId,
+        look: impl FnOnce(&Call) -> R + Send + 'static,
+    ) -> Option<R> {
+        if !self.registry.has_owner(channel) {
+            return None;
+        }
+        let (sender, answer) = oneshot::channel();
+        let look = Turn::Look(Box::new(move |call| drop(sender.send(look(call)))));
+        self.deliver(channel, look).await;
+        answer.await.ok()
+    }
+
+    /// Sends a turn to the owner of a channel's call. Joins make one where there is none. While the
+    /// server stops there are no new owners: then the turn is dropped, and whoever waits for it with
+    /// it.
+    pub(crate) async fn deliver(self: &Arc<Self>, channel: &ChannelId, mut turn: Turn) {
+        for _ in 0..MOST_OWNERS_TRIED {
+            let queue = if turn.begins_a_call() {
+                let make = |number| self.spawn_owner(channel, number);
+                self.registry.owner_or_new(channel, make)
+            } else if let Some(queue) = self.registry.owner(channel) {
+                queue
+            } else {
+                return self.without_owner(channel, turn);
+            };
+            match queue.send(turn).await {
+                Ok(()) => return,
+                Err(unsent) => turn = unsent.0,
+            }
+            // It ended just now, and is about to be taken out of the registry.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Starts the owner of a call that is about to begin.
+    fn spawn_owner(
+        self: &Arc<Self>,
+        channel: &ChannelId,
+        number: u64,
+    ) -> (mpsc::Sender<Turn>, Arc<AtomicBool>) {
+        let call = Call::new(self.features.clone(), channel.clone());
+        self.spawn_owner_of(channel, number, call, Mirror::default())
+    }
+
+    /// Takes over a call that ran when the process ended.
+    pub(crate) fn restore(self: &Arc<Self>, stored: RestoredCall, grace: std::time::Duration) {
+        let channel = stored.call.channel.clone();
+        let mirror = Mirror::of(&stored);
+        let call = Call::restored(self.features.clone(), stored, moment(), grace);
+        let seats: Vec<_> = call.seats().collect();
+        self.registry.owner_or_new(&channel, |number| {
+            self.spawn_owner_of(&channel, number, call, mirror)
+        });
+        for seat in seats {
+            let entered = signalling_core::Roster::Entered(seat);
+            self.registry.seat(&channel, entered);
+        }
+    }
+
+    fn spawn_owner_of(
+        self: &Arc<Self>,
+        channel: &ChannelId,
+        number: u64,
+        call: Call,
+        mirror: Mirror,
+    ) -> (mpsc::Sender<Turn>, Arc<AtomicBool>) {
+        let ends = owner::ends();
+        let is_running = ends.is_running.clone();
+        let task = OwnerTask::new(self.clone(), number, channel.clone(), call, is_running);
+        let work = task.with_mirror(mirror).run(ends.receiver);
+        let (engine, channel) = (self.clone(), channel.clone());
+        self.tasks.one_of("call", work, move |end| match end {
+            End::Returned => {}
+            // A fault of the owner itself: its call is lost, and those in it are told.
+            End::Panicked(_) | End::Cancelled | End::GivenUp(..) => {
+                engine.registry.retire(&channel, number, || false);
+                engine.sweep(&channel);
+            }
+        });
+        (ends.sender, ends.is_running)
+    }
+
+    /// Brings everything that calls have to record to the disk.
+    pub(crate) async fn settle(&self) {
+        for queue in self.registry.owners() {
+            let (sender, flushed) = oneshot::channel();
+            if queue.send(Turn::Flush(sender)).await.is_ok() {
+                let _ = flushed.await;
+            }
+        }
+        let (settled, all_kept) = oneshot::channel();
+        let last = Batch {
+            records: Vec::new(),
+            settled,
+        };
+        if self.writer.send(last).await.is_ok() {
+            let _ = all_kept.await;
+        }
+    }
+
+    /// Announces that calls were switched on or off in a channel.
+    pub(crate) fn announce_switch(&self, channel: &ChannelId, enabled: bool) {
+        self.send_out(door::calls::announcement(channel, &self.bot.id, enabled));
     }
 
     /// Whether calls were switched on or off explicitly in a channel.
@@ -139,7 +299,7 @@ impl Engine {
         switches.insert(channel, switch);
     }
 
-    /// Waits for the job service's answer about a job; the sender of the answer is `answer_job`.
+    /// Waits for the job service's answer about a job.
     pub(crate) fn await_job(&self, job: &JobId) -> oneshot::Receiver<Result<(), String>> {
         let (sender, receiver) = oneshot::channel();
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -147,182 +307,13 @@ impl Engine {
         receiver
     }
 
-    async fn carry_out(self: &Arc<Self>, calls: &mut Calls) {
-        loop {
-            match calls.poll_output() {
-                Output::Publish(envelope) => self.publish(envelope),
-                Output::ToMedia { host, message } => self.links.send(&host, message),
-                Output::Store(record) => self.keep(record).await,
-                Output::CreatePost(post) => {
-                    let answer = self.create_call_post(post).await;
-                    calls.handle_input(answer, moment());
-                }
-                Output::EditPost { post, edit } => {
-                    if let Err(error) = crate::posts::edit(&*self.chat, &post, edit).await {
-                        tracing::warn!(%error, %post, "call post not edited");
-                    }
-                }
-                Output::RequestJob(request) => self.request_job(request),
-                Output::Observed(observation) => self.observe(observation),
-                Output::Timeout(deadline) => {
-                    self.set_deadline(deadline);
-                    return;
-                }
-            }
+    fn answer_job(&self, job: &JobId, answer: Result<(), String>) {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(waiting) = answers.remove(job) {
+            let _ = waiting.send(answer);
         }
-    }
-
-    fn publish(&self, envelope: Envelope) {
-        self.metrics
-            .events
-            .with_label_values(&["out", envelope.event.short_name()])
-            .inc();
-        let (name, data) = (envelope.event.name(), envelope.data());
-        let audience = match envelope.to {
-            To::Connection(connection) => Audience {
-                connection: Some(connection),
-                ..Audience::default()
-            },
-            To::User(user) => Audience {
-                user: Some(user),
-                ..Audience::default()
-            },
-            To::UserIn(user, room) => Audience {
-                user: Some(user),
-                room: Some(room),
-                ..Audience::default()
-            },
-            To::Channel(room) => Audience {
-                room: Some(room),
-                omit_users: vec![self.bot.id.clone()],
-                ..Audience::default()
-            },
-        };
-        self.gateway.publish(&ClientEvent {
-            name,
-            data,
-            audience,
-        });
-    }
-
-    /// A record that cannot be kept does not end the call: people go on talking, and the operator
-    /// is told that a restart would forget.
-    async fn keep(&self, record: Record) {
-        let operation = match &record {
-            Record::Call(_) => "call",
-            Record::Session(_) | Record::SessionGone(_) => "session",
-            Record::Job(_) => "job",
-        };
-        if let Err(error) = self.store.keep(record).await {
-            self.metrics
-                .store_failures
-                .with_label_values(&[operation])
-                .inc();
-            tracing::error!(error = &error as &dyn std::error::Error, "record not kept");
-        }
-    }
-
-    async fn create_call_post(&self, post: NewCallPost) -> Input {
-        let channel = post.channel.clone();
-        match crate::posts::announce_call(&*self.chat, post).await {
-            Ok(post) => {
-                let thread = post.root.unwrap_or_else(|| post.id.clone());
-                Input::PostCreated {
-                    channel,
-                    post: post.id,
-                    thread,
-                }
-            }
-            Err(error) => Input::PostRefused {
-                channel,
-                reason: error.to_string(),
-            },
-        }
-    }
-
-    fn request_job(self: &Arc<Self>, request: JobRequest) {
-        let engine = self.clone();
-        tokio::spawn(async move {
-            let kind = request.kind;
-            let answer = match &engine.jobs {
-                Some(jobs) => jobs.create(&request, &engine.bot.token).await,
-                None => Err("job service is not initialized".to_owned()),
-            };
-            let outcome = if answer.is_ok() {
-                "accepted"
-            } else {
-                "refused"
-            };
-            engine
-                .metrics
-                .jobs
-                .with_label_values(&[kind.as_str(), outcome])
-                .inc();
-            if let Err(reason) = &answer {
-                tracing::warn!(kind = kind.as_str(), reason, "job service refused a job");
-            }
-            let told = answer.as_ref().map(|_| ()).map_err(Clone::clone);
-            let (channel, job) = (request.channel, request.job);
-            engine
-                .input(Input::JobAnswered {
-                    channel,
-                    job: job.clone(),
-                    answer,
-                })
-                .await;
-            let mut answers = engine
-                .answers
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            if let Some(waiting) = answers.remove(&job) {
-                let _ = waiting.send(told);
-            }
-        });
-    }
-
-    fn observe(&self, observation: Observation) {
-        let metrics = &self.metrics;
-        match observation {
-            Observation::Refused { refusal, action } => {
-                metrics
-                    .actions_refused
-                    .with_label_values(&[refusal.as_str(), action])
-                    .inc();
-                tracing::debug!(reason = refusal.as_str(), action, "action refused");
-            }
-            Observation::JoinRefused { reason } => {
-                // The part before a colon is one of a fixed set of texts.
-                let label = reason.split(':').next().unwrap_or_default();
-                metrics.joins_refused.with_label_values(&[label]).inc();
-                tracing::info!(reason, "join refused");
-            }
-            Observation::CallStarted { call } => {
-                metrics.calls_total.with_label_values(&["started"]).inc();
-                tracing::info!(%call, "call started");
-            }
-            Observation::CallEnded { call } => {
-                metrics.calls_total.with_label_values(&["ended"]).inc();
-                tracing::info!(%call, "call ended");
-            }
-            Observation::Metric(metric) => chores::count_measurement(metrics, &metric),
-            Observation::CaptionAudio { ms } => metrics.caption_audio.observe(ms),
-        }
-    }
-
-    fn set_deadline(&self, deadline: Option<Instant>) {
-        let mut current = self.deadline.lock().unwrap_or_else(PoisonError::into_inner);
-        if *current != deadline {
-            *current = deadline;
-            self.deadline_moved.notify_one();
-        }
-    }
-
-    fn next_deadline(&self) -> Option<Instant> {
-        *self.deadline.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The name shown in "... started a call".
-pub(crate) fn shown_name(person: &Person) -> String {
-    person.display_name()
-}
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,7 @@ use axum::routing::get;
 use proto::calls::ROUTE_PREFIX;
 
 use crate::engine::{Engine, read_gauges};
+use crate::metrics::NAMESPACE;
 use crate::web;
 pub(crate) use answer::Refused;
 pub(crate) use person::Limits;
@@ -100,17 +101,18 @@ async fn reworded(answer: Response) -> Response {
 }
 
 async fn metrics(State(app): State<App>) -> Response {
-    read_gauges(&app.engine).await;
-    let text = app.engine.metrics.render();
+    read_gauges(&app.engine);
+    let text = app.engine.metrics.render() + &app.engine.tasks.metrics(NAMESPACE);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }
 
-/// Ready when calls can start: the database answers and a media host is connected.
+/// Ready when calls can start: the database answers, a media host is connected, and every task lives.
 async fn readiness(State(app): State<App>) -> Response {
     let mut troubles = Vec::new();
     if let Err(error) = app.engine.store.check().await {
         troubles.push(error.to_string());
     }
+    troubles.extend(app.engine.tasks.troubles());
     let (connected, _) = app.engine.links.counts();
     if connected == 0 {
         troubles.extend(app.engine.links.troubles());

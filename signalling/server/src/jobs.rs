@@ -7,11 +7,11 @@ mod input;
 
 use std::time::Duration;
 
-use proto::calls::JobKind;
+use proto::id::ChannelId;
 use proto::offload::{Credentials, ErrorReply, InitRequest, Job, JobRequest as ServiceRequest};
 use proto::redact::Secret;
 use reqwest::StatusCode;
-use signalling_core::JobRequest;
+use signalling_core::{JobKind, JobRequest};
 
 use crate::config::{OffloaderConfig, RecordingConfig, TranscribingConfig};
 
@@ -76,8 +76,13 @@ impl JobService {
     ///
     /// # Errors
     /// Why it was refused, in words.
-    pub(crate) async fn create(&self, job: &JobRequest, token: &Secret) -> Result<String, String> {
-        let request = self.request(job, token);
+    pub(crate) async fn create(
+        &self,
+        channel: &ChannelId,
+        job: &JobRequest,
+        token: &Secret,
+    ) -> Result<String, String> {
+        let request = self.request(channel, job, token);
         let answer = self.post("/jobs", &request).await?;
         let created: Job = accepted(answer)
             .await?
@@ -87,10 +92,10 @@ impl JobService {
         Ok(created.id)
     }
 
-    fn request(&self, job: &JobRequest, token: &Secret) -> ServiceRequest {
+    fn request(&self, channel: &ChannelId, job: &JobRequest, token: &Secret) -> ServiceRequest {
         let place = input::Place {
             site_url: &self.site_url,
-            channel: &job.channel,
+            channel,
             post: &job.post,
             job: &job.job,
             token,

@@ -2,12 +2,13 @@
 //!
 //! One process serves the messaging API, the Calls API, the web client and their WebSocket, and
 //! speaks to media hosts (`links`, rtcd protocol) and to the job service (`jobs`, offloader API).
-//! What calls are is decided in `signalling-core`; `engine` carries it out.
+//! What calls are is decided in `signalling-core`; `engine` carries it out, `door` translates.
 //! Invariants: signalling can restart without stopping media; the offloader can be away without
 //! harming a call.
 
 mod admin;
 pub mod config;
+mod door;
 mod engine;
 mod filename;
 mod http;

@@ -1,17 +1,20 @@
 //! The media hosts: one link per rtcd, and the choice of a host for a new call.
 //!
 //! In: control messages for a host. Out: `MediaNews` from all of them.
-//! Not here: the life of one connection (`links::link`), its HTTP side (`links::api`).
-//! Invariant: messages for one host arrive in the order they were sent; when a host is away they
-//! wait, up to `QUEUE`, and what exceeds that is dropped and counted.
+//! Not here: the life of one connection (`links::link`), its HTTP side (`links::api`),
+//! what a host must be told and told again (`links::backlog`).
+//! Invariant: telling a host something never waits; state that was told arrives, however long the
+//! host was away.
 
 mod api;
+mod backlog;
 mod link;
+mod outbox;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use proto::id::{CallId, SessionId};
+use proto::id::SessionId;
 use proto::redact::Secret;
 use proto::rtcd::ControlMessage;
 use signalling_core::MediaHost;
@@ -20,8 +23,9 @@ use tokio::task::JoinHandle;
 
 use crate::metrics::Metrics;
 
-/// Messages that wait for a host that is away; more would be stale before they arrive.
-const QUEUE: usize = 4096;
+pub(crate) use backlog::KnownSession;
+use backlog::Refused;
+use outbox::Outbox;
 
 /// What a media host says.
 #[derive(Debug)]
@@ -39,7 +43,7 @@ pub(crate) struct HostConfig {
     pub(crate) client_id: String,
     pub(crate) auth_key: Secret,
     /// Sessions of running calls that the host should still have.
-    pub(crate) known: BTreeMap<SessionId, CallId>,
+    pub(crate) known: Vec<KnownSession>,
 }
 
 /// What is known about a host right now.
@@ -80,7 +84,7 @@ pub(crate) struct Links {
 
 #[derive(Debug)]
 struct Link {
-    messages: mpsc::Sender<ControlMessage>,
+    outbox: Outbox,
     status: SharedStatus,
     task: JoinHandle<()>,
 }
@@ -92,15 +96,22 @@ impl Links {
         news: &mpsc::Sender<MediaNews>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let links = hosts.into_iter().map(|host| {
-            let (messages, receiver) = mpsc::channel(QUEUE);
+        let links = hosts.into_iter().map(|mut host| {
+            let outbox = Outbox::new(std::mem::take(&mut host.known));
             let status = SharedStatus::default();
             let name = MediaHost(host.base.clone());
-            let task = tokio::spawn(link::run(host, receiver, news.clone(), status.clone()));
+            let link = link::Link {
+                host,
+                outbox: outbox.clone(),
+                news: news.clone(),
+                status: status.clone(),
+                metrics: metrics.clone(),
+            };
+            let task = tokio::spawn(link.run());
             (
                 name,
                 Link {
-                    messages,
+                    outbox,
                     status,
                     task,
                 },
@@ -112,24 +123,33 @@ impl Links {
         }
     }
 
+    /// Tells a host something, now or when it is back. Never waits.
     pub(crate) fn send(&self, host: &MediaHost, message: ControlMessage) {
-        let sent = self
-            .links
-            .get(host)
-            .map(|link| link.messages.try_send(message).is_ok());
-        match sent {
-            Some(true) => {}
-            Some(false) => self
+        let Some(link) = self.links.get(host) else {
+            return self.count_dropped("unknown_host");
+        };
+        match link.outbox.push(message) {
+            Ok(()) => {}
+            Err(Refused::NoSession) => self.count_dropped("no_session"),
+            Err(Refused::NotForHosts) => self.count_dropped("not_for_hosts"),
+            Err(Refused::GivenUp) => self
                 .metrics
-                .media_dropped
-                .with_label_values(&["queue_full"])
-                .inc(),
-            None => self
-                .metrics
-                .media_dropped
-                .with_label_values(&["unknown_host"])
+                .media_sessions_lost
+                .with_label_values(&["too_many_signals"])
                 .inc(),
         }
+    }
+
+    /// Messages that wait for hosts.
+    pub(crate) fn waiting(&self) -> usize {
+        self.links.values().map(|link| link.outbox.len()).sum()
+    }
+
+    fn count_dropped(&self, reason: &str) {
+        self.metrics
+            .media_dropped
+            .with_label_values(&[reason])
+            .inc();
     }
 
     /// The connected host with the lowest load; why there is none, in words.
@@ -144,6 +164,11 @@ impl Links {
         least
             .map(|(host, _)| host.clone())
             .ok_or_else(|| self.troubles().join("; "))
+    }
+
+    pub(crate) fn is_connected(&self, host: &MediaHost) -> bool {
+        let link = self.links.get(host);
+        link.is_some_and(|link| link.status.read().connected)
     }
 
     /// What is wrong with hosts that are not connected.
@@ -182,5 +207,40 @@ impl Links {
 
     pub(crate) fn stop(&self) {
         self.links.values().for_each(|link| link.task.abort());
+    }
+}
+
+#[cfg(test)]
+impl Links {
+    /// One host that is always there, and what it is told.
+    pub(crate) fn with_host_for_test(
+        host: &MediaHost,
+        metrics: Arc<Metrics>,
+    ) -> (Self, mpsc::Receiver<ControlMessage>) {
+        let (sender, told) = mpsc::channel(4096);
+        let status = SharedStatus::default();
+        status.change(|status| status.connected = true);
+        let outbox = Outbox::default();
+        let taken = outbox.clone();
+        let task = tokio::spawn(async move {
+            loop {
+                taken.ready().await;
+                while let Some(message) = taken.take() {
+                    if sender.send(message).await.is_err() {
+                        return;
+                    }
+                }
+                if let Some(ping) = taken.ping() {
+                    taken.confirm(ping);
+                }
+            }
+        });
+        let link = Link {
+            outbox,
+            status,
+            task,
+        };
+        let links = BTreeMap::from([(host.clone(), link)]);
+        (Self { links, metrics }, told)
     }
 }

@@ -3,10 +3,12 @@
 //! Names begin as the reference plugin's do, so that existing dashboards keep working.
 
 use prometheus::{
-    Encoder as _, Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+    Encoder as _, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    TextEncoder,
 };
 
-const NAMESPACE: &str = "mattermost_plugin_calls";
+/// What every name begins with.
+pub(crate) const NAMESPACE: &str = "mattermost_plugin_calls";
 
 /// The metrics.
 #[derive(Debug)]
@@ -19,7 +21,13 @@ pub(crate) struct Metrics {
     pub(crate) actions_refused: IntCounterVec,
     pub(crate) joins_refused: IntCounterVec,
     pub(crate) media_dropped: IntCounterVec,
+    pub(crate) media_sessions_lost: IntCounterVec,
+    pub(crate) media_links_lost: IntCounter,
+    pub(crate) media_waiting: IntGauge,
     pub(crate) store_failures: IntCounterVec,
+    /// Many calls' records may be in one.
+    pub(crate) commits: IntCounter,
+    pub(crate) call_panics: IntCounter,
     pub(crate) calls: IntGauge,
     pub(crate) sessions: IntGauge,
     pub(crate) media_hosts: IntGauge,
@@ -39,6 +47,14 @@ impl Maker<'_> {
     fn counter(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
         let opts = Opts::new(name, help).namespace(NAMESPACE);
         let counter = IntCounterVec::new(opts, labels).expect("names here are well-formed");
+        let registered = self.0.register(Box::new(counter.clone()));
+        registered.expect("each name is used once");
+        counter
+    }
+
+    fn plain_counter(&self, name: &str, help: &str) -> IntCounter {
+        let opts = Opts::new(name, help).namespace(NAMESPACE);
+        let counter = IntCounter::with_opts(opts).expect("names here are well-formed");
         let registered = self.0.register(Box::new(counter.clone()));
         registered.expect("each name is used once");
         counter
@@ -94,13 +110,36 @@ impl Metrics {
             joins_refused: counter("joins_refused_total", "Joins refused", &["reason"]),
             media_dropped: counter(
                 "media_messages_dropped_total",
-                "Messages for media hosts that were dropped",
+                "Messages for media hosts that were dropped: the host is not configured \
+                 (unknown_host), or the session has ended (no_session)",
                 &["reason"],
+            ),
+            media_sessions_lost: counter(
+                "media_sessions_lost_total",
+                "Sessions that ended because their media host had lost them (host_forgot) or took \
+                 their signalling too slowly (too_many_signals)",
+                &["reason"],
+            ),
+            media_links_lost: maker.plain_counter(
+                "media_links_lost_total",
+                "Connections to media hosts that broke",
+            ),
+            media_waiting: gauge(
+                "media_messages_waiting",
+                "Messages that wait until a media host takes them",
             ),
             store_failures: counter(
                 "store_failures_total",
                 "Records that could not be kept",
                 &["operation"],
+            ),
+            commits: maker.plain_counter(
+                "store_commits_total",
+                "Commits of records; one may hold those of many calls",
+            ),
+            call_panics: maker.plain_counter(
+                "call_panics_total",
+                "Calls that ended because of a fault of ours",
             ),
             calls: gauge("calls", "Running calls"),
             sessions: gauge("sessions", "Sessions in calls"),

@@ -1,16 +1,18 @@
 //! The posts of calls: the one that announces it, and those that carry recordings and transcripts.
 //!
 //! In: what the state machine and the bot report. Out: posts in the chat world.
-//! Invariant: the call's post is read and written by one turn at a time (`Engine::alone`).
+//! Invariant: the call's post is read and written by one request at a time (`engine::lanes`).
 
 use messaging::model::{NewPost, Post};
 use messaging::{ChatBackend, ChatError};
 use proto::calls::bot::{RecordingEntry, RecordingReport, TranscriptionEntry, TranscriptionReport};
-use proto::id::{PostId, UserId};
+use proto::id::{ChannelId, PostId, UserId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use signalling_core::{NewCallPost, PostEdit};
+
+use crate::door::calls::words;
 
 const CALL: &str = "custom_calls";
 const RECORDING: &str = "custom_calls_recording";
@@ -33,18 +35,20 @@ pub(crate) enum PublishError {
 
 pub(crate) async fn announce_call(
     chat: &dyn ChatBackend,
+    channel: &ChannelId,
     call: NewCallPost,
 ) -> Result<Post, ChatError> {
-    let mut props = attachment(&call.message);
+    let message = words::call_started(&call.name);
+    let mut props = attachment(&message);
     props.insert("start_at".to_owned(), json!(call.start_at_ms));
     if !call.title.is_empty() {
         props.insert("title".to_owned(), json!(call.title));
     }
     chat.create_post(NewPost {
-        room: call.channel,
+        room: channel.clone(),
         author: call.author,
         root: call.root,
-        message: call.message,
+        message,
         kind: CALL.to_owned(),
         props,
         files: Vec::new(),
@@ -60,15 +64,14 @@ pub(crate) async fn edit(
     let mut post = chat.post(id).await?;
     match edit {
         PostEdit::Ended {
-            message,
             end_at_ms,
             participants,
         } => {
-            post.props.extend(attachment(&message));
+            post.props.extend(attachment(words::CALL_ENDED));
             post.props.insert("end_at".to_owned(), json!(end_at_ms));
             post.props
                 .insert("participants".to_owned(), json!(participants));
-            post.message = message;
+            post.message = words::CALL_ENDED.to_owned();
         }
         PostEdit::Jobs {
             recording,

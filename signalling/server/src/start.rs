@@ -1,6 +1,5 @@
 //! Puts the parts together, serves, and stops them again.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -10,26 +9,28 @@ use anyhow::Context as _;
 use messaging::gateway::Gateway;
 use messaging::news::Backlog;
 use messaging::{ChatBackend, People as _, embedded};
-use proto::id::{CallId, SessionId, new_id};
+use proto::id::{SessionId, new_id};
 use proto::redact::Secret;
-use signalling_core::{Calls, Features, MediaHost, RestoredCall};
+use service::supervise::{Restarts, TaskOver, Tasks};
+use signalling_core::{Features, Input, MediaHost, RestoredCall};
+use storage::{Location, Sealer};
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::admin::chat_config;
 use crate::config::{Config, ServiceUrl};
-use crate::engine::{self, Bot, Engine, Parts, moment};
+use crate::engine::{self, Bot, Clients, Engine, Parts, writer};
 use crate::http;
 use crate::jobs::JobService;
-use crate::links::{HostConfig, Links};
+use crate::links::{HostConfig, KnownSession, Links, MediaNews};
 use crate::metrics::Metrics;
 use crate::store::Store;
 
 /// How long clients have to come back after a restart of ours; they try for thirty seconds.
 const RESTART_GRACE: Duration = Duration::from_secs(30);
 /// How long a start waits for a media host: people who come at once find calls working.
-const MEDIA_WAIT: Duration = Duration::from_secs(3);
+const MEDIA_WAIT: Duration = Duration::from_secs(1);
 /// How long requests may take to finish when the server stops.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 /// Reports of media hosts not yet handled; the links wait when it is full.
@@ -44,7 +45,6 @@ pub struct Running {
     chat: Arc<embedded::Server>,
     gateway: Arc<Gateway>,
     engine: Arc<Engine>,
-    tasks: Vec<JoinHandle<()>>,
     server: JoinHandle<std::io::Result<()>>,
     stop: oneshot::Sender<()>,
 }
@@ -73,12 +73,22 @@ impl Running {
         }
     }
 
+    /// Waits until a task is over without which there are no calls. Never returns while all live.
+    pub async fn fatal(&self) -> TaskOver {
+        self.engine.tasks.fatal().await
+    }
+
+    /// What does not run and should, in words: for whoever answers `/readyz`.
+    #[must_use]
+    pub fn troubles(&self) -> Vec<String> {
+        self.engine.tasks.troubles()
+    }
+
     /// Stops serving. Calls go on at the media hosts: a start with the same data directory takes
     /// them over.
     pub async fn stop(self) {
-        for task in &self.tasks {
-            task.abort();
-        }
+        let tasks = &self.engine.tasks;
+        tasks.begin_stop();
         let _ = self.stop.send(());
         self.engine.links.stop();
         self.gateway.close();
@@ -86,6 +96,13 @@ impl Running {
         if tokio::time::timeout(STOP_LIMIT, self.server).await.is_err() {
             tracing::warn!("requests were cut off");
         }
+        if tokio::time::timeout(STOP_LIMIT, self.engine.settle())
+            .await
+            .is_err()
+        {
+            tracing::warn!("the last changes of calls were not kept");
+        }
+        self.engine.tasks.stop().await;
         self.engine.store.close().await;
     }
 }
@@ -93,15 +110,18 @@ impl Running {
 /// Runs until `shutdown`.
 ///
 /// # Errors
-/// When the server cannot start.
+/// When the server cannot start, or a task ended without which there are no calls.
 pub async fn serve(
     config: Config,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
     let running = start(config).await?;
-    shutdown.await;
+    let over = tokio::select! {
+        () = shutdown => None,
+        over = running.fatal() => Some(over),
+    };
     running.stop().await;
-    Ok(())
+    over.map_or(Ok(()), |over| Err(over.into()))
 }
 
 /// Opens the records, binds, connects, serves.
@@ -118,10 +138,11 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         .await
         .with_context(|| format!("listen on {}", config.listen))?;
     let http_addr = listener.local_addr().context("read the bound address")?;
-    let chat = embedded::Server::open(chat_config(&config))
+    let chat = embedded::Server::open(chat_config(&config)?)
         .await
         .context("open the chat")?;
-    let store = Store::open(&data_dir.join("calls.db")).await?;
+    let store = Store::open(&calls_database(&config)).await?;
+    let sealer = Sealer::open(&config.key_file)?;
     let (bot, token) = chat
         .ensure_bot(BOT_USERNAME, BOT_NAME)
         .await
@@ -133,11 +154,10 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let metrics = Arc::new(Metrics::new());
     let restored = store.running_calls().await?;
     let (news, heard) = mpsc::channel(MEDIA_NEWS);
-    let hosts = hosts(&config, &store, &restored).await?;
+    let hosts = hosts(&config, &store, &sealer, &restored).await?;
     let links = Links::start(hosts, &news, metrics.clone());
     drop(news);
-    let jobs = job_service(&config, &store, http_addr).await?;
-    let calls = take_over(&config, &bot, &links, restored);
+    let jobs = job_service(&config, &store, &sealer, http_addr).await?;
     let switches = store.switches().await?;
     let backend: Arc<dyn ChatBackend> = chat.clone();
     let chat_news = Arc::new(Backlog::default());
@@ -146,30 +166,29 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     gateway
         .register(metrics.registry())
         .context("register the gateway's metrics")?;
+    let tasks = Tasks::new("signalling");
+    let (writer, batches) = mpsc::channel(writer::QUEUE);
     let parts = Parts {
-        calls,
+        features: features(&config, &bot),
         chat: backend,
-        gateway: gateway.clone(),
+        publisher: gateway.clone(),
         store,
+        writer,
         links,
         jobs,
         metrics,
         config,
         bot,
+        tasks,
         switches,
     };
     let engine = Engine::new(parts);
-    let tasks = vec![
-        tokio::spawn(engine::run_media_news(engine.clone(), heard)),
-        tokio::spawn(engine::run_chores(engine.clone())),
-        tokio::spawn(announce_runners(engine.clone())),
-        tokio::spawn(engine::run_chat_news(engine.clone(), chat_news)),
-    ];
-    // Whatever the restored calls ask for at once.
-    engine.turn(|_, _| ()).await;
+    // Before anybody's news is heard: it may be about the sessions of restored calls.
+    take_over(&engine, restored).await;
+    watch(&engine, chat_news, heard, batches);
     wait_for_media(&engine).await;
     let (stop, stopped) = oneshot::channel::<()>();
-    let clients = Arc::new(engine::Clients(engine.clone()));
+    let clients = Arc::new(Clients::new(engine.clone()));
     let chat_routes = chat.router().merge(gateway.router(clients));
     let router = http::router(engine.clone(), chat_routes);
     let served = axum::serve(
@@ -186,26 +205,54 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         chat,
         gateway,
         engine,
-        tasks,
         server,
         stop,
     })
 }
 
-/// Calls whose media host is no longer configured cannot go on.
-fn take_over(config: &Config, bot: &Bot, links: &Links, restored: Vec<RestoredCall>) -> Calls {
-    let restored = restored.into_iter().map(|mut restored| {
-        if !links.knows(&restored.call.media) {
-            restored.sessions.clear();
+fn calls_database(config: &Config) -> Location {
+    let file = || Location::File(config.data_dir.join("calls.db"));
+    config.database.clone().unwrap_or_else(file)
+}
+
+/// Starts the tasks that live as long as the server does.
+fn watch(
+    engine: &Arc<Engine>,
+    chat_news: Arc<Backlog>,
+    heard: mpsc::Receiver<MediaNews>,
+    batches: mpsc::Receiver<writer::Batch>,
+) {
+    let tasks = &engine.tasks;
+    let keeper: Arc<dyn writer::Keeper> = Arc::new(engine.store.clone());
+    let (batches, metrics) = (Arc::new(Mutex::new(batches)), engine.metrics.clone());
+    let write = move || writer::run(keeper.clone(), batches.clone(), metrics.clone());
+    tasks.restarted("records", write, Restarts::default());
+    let news = engine::run_media_news(engine.clone(), heard);
+    tasks.must_live("media news", news);
+    let checking = engine.clone();
+    let check = move || engine::check_logins(checking.clone());
+    tasks.restarted("login checks", check, Restarts::default());
+    let announcing = engine.clone();
+    let announce = move || announce_runners(announcing.clone());
+    tasks.until_done("job service", announce, Restarts::default());
+    let following = engine.clone();
+    let follow = move || engine::run_chat_news(following.clone(), chat_news.clone());
+    tasks.restarted("chat news", follow, Restarts::default());
+}
+
+/// Sessions whose media host is no longer configured cannot go on.
+async fn take_over(engine: &Arc<Engine>, restored: Vec<RestoredCall>) {
+    for call in restored {
+        let channel = call.call.channel.clone();
+        let sessions = call.sessions.iter();
+        let lost = sessions.filter(|session| !engine.links.knows(&session.media));
+        let lost: Vec<SessionId> = lost.map(|session| session.id.clone()).collect();
+        engine.restore(call, RESTART_GRACE);
+        for session in lost {
+            let closed = Input::MediaClosed { session };
+            engine.input(&channel, closed).await;
         }
-        restored
-    });
-    Calls::restore(
-        features(config, bot),
-        restored.collect(),
-        moment(),
-        RESTART_GRACE,
-    )
+    }
 }
 
 fn features(config: &Config, bot: &Bot) -> Features {
@@ -226,19 +273,24 @@ fn features(config: &Config, bot: &Bot) -> Features {
 async fn hosts(
     config: &Config,
     store: &Store,
+    sealer: &Sealer,
     restored: &[RestoredCall],
 ) -> anyhow::Result<Vec<HostConfig>> {
     let mut hosts = Vec::new();
     for url in &config.rtcd.hosts {
         let rtcd = &config.rtcd;
         let (client_id, auth_key) =
-            credentials(store, "rtcd", url, &rtcd.client_id, &rtcd.auth_key).await?;
+            credentials(store, sealer, "rtcd", url, &rtcd.client_id, &rtcd.auth_key).await?;
         let host = MediaHost(url.base.clone());
-        let known: BTreeMap<SessionId, CallId> = restored
+        let known = restored
             .iter()
-            .filter(|restored| restored.call.media == host)
             .flat_map(|restored| &restored.sessions)
-            .map(|session| (session.id.clone(), session.call.clone()))
+            .filter(|session| session.media == host)
+            .map(|session| KnownSession {
+                session: session.id.clone(),
+                call: session.call.clone(),
+                unmuted: session.unmuted,
+            })
             .collect();
         hosts.push(HostConfig {
             base: url.base.clone(),
@@ -253,14 +305,17 @@ async fn hosts(
 /// What the URL says, else what the configuration says, else what was made for this installation.
 async fn credentials(
     store: &Store,
+    sealer: &Sealer,
     service: &str,
     url: &ServiceUrl,
     client_id: &str,
     auth_key: &Secret,
 ) -> anyhow::Result<(String, Secret)> {
-    let own_id = store.key("client_id", new_id).await?;
+    let own_id = store.key(sealer, "client_id", new_id).await?;
     let long_key = || (new_id() + &new_id()).chars().take(32).collect();
-    let own_key = store.key(&format!("{service}_auth_key"), long_key).await?;
+    let own_key = store
+        .key(sealer, &format!("{service}_auth_key"), long_key)
+        .await?;
     let configured = Some(client_id)
         .filter(|id| !id.is_empty())
         .map(str::to_owned);
@@ -278,13 +333,14 @@ async fn credentials(
 async fn job_service(
     config: &Config,
     store: &Store,
+    sealer: &Sealer,
     http_addr: SocketAddr,
 ) -> anyhow::Result<Option<JobService>> {
     let Some(offloader) = config.offloader.clone() else {
         return Ok(None);
     };
     let (id, key) = (&offloader.client_id, &offloader.auth_key);
-    let credentials = credentials(store, "job_service", &offloader.url, id, key).await?;
+    let credentials = credentials(store, sealer, "job_service", &offloader.url, id, key).await?;
     let configured = [&offloader.site_url, &config.site_url];
     let site_url = configured.into_iter().find(|url| !url.is_empty()).cloned();
     let site_url = site_url.unwrap_or_else(|| format!("http://{}", reachable(http_addr)));

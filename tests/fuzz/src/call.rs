@@ -155,10 +155,10 @@ fn from_anna(world: &mut World, contents: &[u8]) {
 
 fn message(world: &mut World, name: &str, bytes: &mut Bytes<'_>) {
     let kind = RtcKind::from_number(i64::from(bytes.byte() % 12)).unwrap_or(RtcKind::Sdp);
-    let data = bytes.piece().to_vec();
-    let key = harness::world::key(name);
-    let message = proto::rtcd::RtcMessage::for_session(&key.session, kind, data);
-    world.input(0, Input::Control { key, message });
+    if let Some(request) = harness::world::request(kind, bytes.piece()) {
+        let key = harness::world::key(name);
+        world.input(0, Input::Control { key, request });
+    }
 }
 
 /// A packet whose number and time are near those of the running track, or far from them.

@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 use harness::stun::{self, Credentials};
 use harness::world::{call, key, shard_address};
 use proto::id::UserId;
-use proto::rtcd::{RtcKind, RtcMessage, SdpKind, SessionDescription};
-use rtcd_core::{CoreConfig, HostCandidate, Input, JoinRequest, Output, Shard, Transport};
+use rtcd_core::{
+    CoreConfig, Description, DescriptionKind, Dialect, HostCandidate, Input, JoinRequest, Output,
+    Request, Shard, Signal, Transport,
+};
 
 use crate::bytes::Bytes;
 
@@ -61,7 +63,9 @@ impl Scene {
             user: UserId::parse("user").expect("an id"),
             channel: None,
             av1_support: true,
-            dc_signalling: true,
+            dialect: Dialect::Calls {
+                offers_over_channel: true,
+            },
             candidates: None,
         }));
         scene
@@ -72,38 +76,33 @@ impl Scene {
         for _ in 0..MOST_OUTPUTS {
             match self.shard.poll_output() {
                 Output::Timeout(_) => return,
-                Output::Signal { message, .. } => self.signal(&message),
+                Output::Signal { signal, .. } => self.signal(signal),
                 Output::Transmit { .. }
                 | Output::Media(_)
                 | Output::Named { .. }
                 | Output::Voice { .. }
                 | Output::Closed { .. }
                 | Output::Linked { .. }
+                | Output::LegLost { .. }
                 | Output::Measured(_) => {}
             }
         }
         panic!("more than {MOST_OUTPUTS} outputs of one input");
     }
 
-    fn signal(&mut self, message: &RtcMessage) {
-        if message.kind == RtcKind::Sdp {
-            let description = SessionDescription::from_json(&message.data).expect("ours is JSON");
-            if description.kind == SdpKind::Answer {
-                self.answer = Some(description.sdp);
-            }
+    fn signal(&mut self, signal: Signal) {
+        if let Signal::Describe(Description { kind, sdp }) = signal
+            && kind == DescriptionKind::Answer
+        {
+            self.answer = Some(sdp);
         }
     }
 
-    fn control(&mut self, kind: RtcKind, data: Vec<u8>) {
-        let key = key(SESSION);
-        let message = RtcMessage::for_session(&key.session, kind, data);
-        self.input(Input::Control { key, message });
-    }
-
-    fn describe(&mut self, kind: SdpKind, sdp: &str) {
+    fn describe(&mut self, kind: DescriptionKind, sdp: &str) {
         let sdp = sdp.to_owned();
-        let json = SessionDescription { kind, sdp }.to_json();
-        self.control(RtcKind::Sdp, json.into_bytes());
+        let request = Request::Describe(Description { kind, sdp });
+        let key = key(SESSION);
+        self.input(Input::Control { key, request });
     }
 
     fn datagram(&mut self, transport: Transport, source: SocketAddr, contents: &[u8]) {
@@ -137,14 +136,14 @@ pub(crate) fn offer(input: &[u8]) {
     };
     let mut scene = Scene::new();
     if *mode == 1 {
-        scene.describe(SdpKind::Offer, OFFER);
+        scene.describe(DescriptionKind::Offer, OFFER);
         assert!(scene.answer.is_some(), "a proper offer is answered");
     }
     let texts = String::from_utf8_lossy(texts);
     for text in texts.split('\0').take(8) {
         match text.strip_prefix('A') {
-            Some(answer) => scene.describe(SdpKind::Answer, answer),
-            None => scene.describe(SdpKind::Offer, text),
+            Some(answer) => scene.describe(DescriptionKind::Answer, answer),
+            None => scene.describe(DescriptionKind::Offer, text),
         }
         scene.pass(Duration::from_millis(50));
     }
@@ -166,7 +165,7 @@ pub(crate) fn offer(input: &[u8]) {
 /// ```
 pub(crate) fn datagrams(input: &[u8]) {
     let mut scene = Scene::new();
-    scene.describe(SdpKind::Offer, OFFER);
+    scene.describe(DescriptionKind::Offer, OFFER);
     let answer = scene.answer.clone().unwrap_or_default();
     let ours = Credentials::from_sdp(&answer).expect("credentials in our answer");
     let first = SocketAddr::from(([10, 1, 0, 1], 5000));

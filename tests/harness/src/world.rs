@@ -4,6 +4,7 @@
 //! ordered by arrival time, so a run is as fast as the code and the same every time, up to the
 //! random numbers inside the WebRTC stack.
 
+mod door;
 mod names;
 mod network;
 mod participant;
@@ -15,12 +16,13 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use proto::id::{CallId, UserId};
-use proto::rtcd::{RtcKind, RtcMessage, SessionDescription};
+use proto::rtcd::{RtcKind, RtcMessage};
 use rtcd_core::{
-    CallKey, CloseReason, CoreConfig, EgressPath, HostCandidate, Input, JoinRequest, LinkId,
-    LinkMessage, Measurement, Output, SessionKey, Shard, Transport,
+    CallKey, CloseReason, CoreConfig, Dialect, EgressPath, HostCandidate, Input, JoinRequest,
+    LinkId, LinkMessage, Measurement, Output, Request, SessionKey, Shard, Signal, Transport,
 };
 
+pub use door::request;
 pub use names::{call, group, key, shard_address};
 pub use network::{Network, Path};
 pub use participant::{Heard, Participant, RawPacket};
@@ -49,7 +51,7 @@ enum Parcel {
     Control {
         shard: usize,
         key: SessionKey,
-        message: RtcMessage,
+        request: Request,
     },
     Signal {
         name: String,
@@ -73,6 +75,8 @@ pub struct World {
     pub participants: BTreeMap<String, Participant>,
     /// Every `Closed`, in order.
     pub closed: Vec<(String, CloseReason)>,
+    /// Calls whose leg on some shard has panicked.
+    pub lost: Vec<CallKey>,
     /// Every `vad`, in order.
     pub voices: Vec<(String, RtcKind)>,
     pub measured: Vec<Measurement>,
@@ -143,6 +147,7 @@ impl World {
             names: BTreeSet::new(),
             participants: BTreeMap::new(),
             closed: Vec::new(),
+            lost: Vec::new(),
             voices: Vec::new(),
             measured: Vec::new(),
             link_log: Vec::new(),
@@ -179,7 +184,9 @@ impl World {
             user: UserId::parse(format!("user-{name}")).expect("an id"),
             channel: None,
             av1_support: style.av1,
-            dc_signalling: style.dc_signalling,
+            dialect: Dialect::Calls {
+                offers_over_channel: style.dc_signalling,
+            },
             candidates: None,
         };
         self.input(shard, Input::Join(request));
@@ -221,7 +228,9 @@ impl World {
     pub fn control(&mut self, name: &str, kind: RtcKind, data: &str) {
         let participant = self.participants.get(name).expect("a participant");
         let (shard, key) = (participant.shard, key(name));
-        let message = RtcMessage::for_session(&key.session, kind, data.as_bytes().to_vec());
+        let Some(request) = door::request(kind, data.as_bytes()) else {
+            return;
+        };
         let extra = self
             .delay_control
             .get(&kind.number())
@@ -232,7 +241,7 @@ impl World {
             Parcel::Control {
                 shard,
                 key,
-                message,
+                request,
             },
         );
     }
@@ -249,6 +258,11 @@ impl World {
 
     /// Joins the legs of a call on two shards.
     pub fn link(&mut self, call: &CallKey, one: usize, other: usize) {
+        self.link_after(call, one, other, Duration::ZERO);
+    }
+
+    /// The same, but the other end is told that much later.
+    pub fn link_after(&mut self, call: &CallKey, one: usize, other: usize, later: Duration) {
         let (near, far) = (LinkId(100 + other as u64), LinkId(100 + one as u64));
         self.links.insert((one, near), (other, far));
         self.links.insert((other, far), (one, near));
@@ -259,6 +273,7 @@ impl World {
                 link: near,
             },
         );
+        self.run(later);
         self.input(
             other,
             Input::LinkUp {
@@ -381,9 +396,9 @@ impl World {
             Parcel::Control {
                 shard,
                 key,
-                message,
+                request,
             } => {
-                self.input(shard, Input::Control { key, message });
+                self.input(shard, Input::Control { key, request });
             }
             Parcel::Signal { name, message } => {
                 if let Some(participant) = self.participants.get_mut(&name) {
@@ -463,28 +478,24 @@ impl World {
                     }
                     self.shards.get_mut(index).expect("a shard").recycle(batch);
                 }
-                Output::Signal { key, message } => {
-                    assert!(
-                        [
-                            &message.group,
-                            &message.user,
-                            &message.session,
-                            &message.call
-                        ]
-                        .into_iter()
-                        .all(|id| !id.is_empty()),
-                        "a message to the calls server names everybody"
-                    );
+                Output::Signal { key, signal } => {
                     self.assert_open(&key);
-                    self.assert_named(&message);
+                    self.assert_named(&signal);
                     let name = key.session.to_string();
+                    let message = door::message(&key, signal);
                     self.post(LATENCY, Parcel::Signal { name, message });
                 }
                 Output::Named { ufrag } => drop(self.names.insert(ufrag)),
-                Output::Voice { key, message } => {
+                Output::Voice { key, speaking } => {
                     self.assert_open(&key);
-                    self.voices.push((key.session.to_string(), message.kind));
+                    let kind = if speaking {
+                        RtcKind::VoiceOn
+                    } else {
+                        RtcKind::VoiceOff
+                    };
+                    self.voices.push((key.session.to_string(), kind));
                 }
+                Output::LegLost { call } => self.lost.push(call),
                 Output::Closed { key, reason, .. } => {
                     self.assert_open(&key);
                     self.closed.push((key.session.to_string(), reason));
@@ -517,11 +528,10 @@ impl World {
     }
 
     /// Whoever reads a description can be found under the ICE name in it.
-    fn assert_named(&self, message: &RtcMessage) {
-        if message.kind != RtcKind::Sdp {
+    fn assert_named(&self, signal: &Signal) {
+        let Signal::Describe(description) = signal else {
             return;
-        }
-        let description = SessionDescription::from_json(&message.data).expect("ours is JSON");
+        };
         for line in description.sdp.lines() {
             if let Some(ufrag) = line.strip_prefix("a=ice-ufrag:") {
                 assert!(

@@ -1,28 +1,26 @@
 //! Files: forms, uploads in pieces, downloads of any part.
 
+mod download;
+
 use std::sync::Arc;
 
 use axum::body::Body as RawBody;
 use axum::extract::{DefaultBodyLimit, FromRequest as _, Multipart, Path, Request};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use bytes::Bytes;
-use futures_util::{StreamExt as _, stream};
+use futures_util::StreamExt as _;
 use proto::id::{ChannelId, UserId};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
-use super::{Answer, Auth, Body, Params, State, created};
+use super::{Answer, Auth, Body, Params, State, created, ok};
 use crate::embedded::fault::Fault;
 use crate::embedded::store::{FileRow, UploadRow};
 use crate::embedded::{Server, wire};
 use crate::model::{RoomRight, UploadProgress};
 
-/// Read from disk and handed to the socket at once, in bytes.
-const CHUNK_BYTES: usize = 64 * 1024;
 /// Most files in one form.
 const MAX_FORM_FILES: usize = 10;
 /// Longest text field of a form, in bytes.
@@ -36,7 +34,7 @@ pub(super) fn routes() -> Router<Arc<Server>> {
         .layer(DefaultBodyLimit::disable());
     Router::new()
         .merge(unlimited)
-        .route("/files/{id}", get(download))
+        .route("/files/{id}", get(download::download).delete(purge))
         .route("/files/{id}/info", get(info))
         .route("/uploads", post(begin))
         .route("/users/{id}/uploads", get(uploads))
@@ -68,6 +66,7 @@ async fn upload(
     params: Params,
     request: Request,
 ) -> Result<impl IntoResponse, Fault> {
+    let expected = expected_bytes(request.headers());
     let content_type = request.headers().get(header::CONTENT_TYPE);
     let is_form = content_type
         .and_then(|value| value.to_str().ok())
@@ -81,7 +80,7 @@ async fn upload(
                     rejection.body_text(),
                 )
             })?;
-        receive_form(&state, &auth, &params, form).await?
+        receive_form(&state, &auth, &params, form, expected).await?
     } else {
         let room = params.text("channel_id").unwrap_or_default();
         let room = state.room_to_upload_to(&auth, room).await?;
@@ -90,7 +89,7 @@ async fn upload(
         (
             vec![
                 state
-                    .store_stream(&auth.0.person.id, &room, name, pieces)
+                    .store_stream(&auth.0.person.id, &room, name, expected, pieces)
                     .await?,
             ],
             Vec::new(),
@@ -102,11 +101,18 @@ async fn upload(
     ))
 }
 
+/// Bytes that a body has at most, as its sender says.
+fn expected_bytes(headers: &HeaderMap) -> Option<u64> {
+    let length = headers.get(header::CONTENT_LENGTH)?;
+    length.to_str().ok()?.parse().ok()
+}
+
 async fn receive_form(
     state: &Server,
     auth: &Auth,
     params: &Params,
     mut form: Multipart,
+    expected: Option<u64>,
 ) -> Result<(Vec<FileRow>, Vec<String>), Fault> {
     let broken = |error: axum::extract::multipart::MultipartError| {
         Fault::invalid(
@@ -134,7 +140,8 @@ async fn receive_form(
                 let room = state.room_to_upload_to(auth, room).await?;
                 let name = field.file_name().unwrap_or_default().to_owned();
                 let owner = &auth.0.person.id;
-                files.push(state.store_stream(owner, &room, &name, field).await?);
+                let stored = state.store_stream(owner, &room, &name, expected, field);
+                files.push(stored.await?);
             }
             name => {
                 let is_room = name == Some("channel_id");
@@ -211,7 +218,14 @@ async fn append(
     body: RawBody,
 ) -> Result<Response, Fault> {
     state.own_upload(&auth, &id).await?;
-    Ok(match state.append(&id, body.into_data_stream()).await? {
+    let (server, upload) = (state.0.clone(), id.clone());
+    // In a task of its own: a client that hangs up does not stop what came from being kept.
+    let appended =
+        tokio::spawn(async move { server.append(&upload, body.into_data_stream()).await });
+    let progress = appended
+        .await
+        .map_err(|e| Fault::internal("append to upload", e))??;
+    Ok(match progress {
         UploadProgress::Partial => StatusCode::NO_CONTENT.into_response(),
         UploadProgress::Complete(file) => {
             let row = state.file_row(file.id.as_str()).await?;
@@ -223,7 +237,9 @@ async fn append(
 async fn uploads(state: State, auth: Auth, Path(id): Path<String>) -> Answer {
     let owner: UserId = auth.own(&id)?;
     let mut list = Vec::new();
-    for row in state.store.uploads_of(&owner).await? {
+    let mut rows = state.store.uploads_of(&owner).await?;
+    rows.retain(|row| !state.has_expired(row));
+    for row in rows {
         list.push(wire::upload(&state.describe(row).await?));
     }
     Ok(Json(Value::Array(list)))
@@ -235,188 +251,13 @@ async fn info(state: State, auth: Auth, Path(id): Path<String>) -> Answer {
     )))
 }
 
-/// What part of a file is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
-    All,
-    /// First and last byte.
-    Range(u64, u64),
-    Unsatisfiable,
-}
-
-/// Reads a `Range` header (RFC 9110, 14.2). Several ranges or other units give everything.
-fn part_of(range: Option<&str>, size: u64) -> Part {
-    let Some(range) = range.and_then(|text| text.trim().strip_prefix("bytes=")) else {
-        return Part::All;
-    };
-    let Some((first, last)) = range.split_once('-') else {
-        return Part::All;
-    };
-    let (first, last) = match (first.trim().parse::<u64>(), last.trim()) {
-        (Ok(first), "") => (first, size.saturating_sub(1)),
-        (Ok(first), last) => match last.parse::<u64>() {
-            Ok(last) if last >= first => (first, last.min(size.saturating_sub(1))),
-            Ok(_) | Err(_) => return Part::All,
-        },
-        (Err(_), last) if first.trim().is_empty() => match last.parse::<u64>() {
-            Ok(0) => return Part::Unsatisfiable,
-            Ok(count) => (size.saturating_sub(count), size.saturating_sub(1)),
-            Err(_) => return Part::All,
-        },
-        (Err(_), _) => return Part::All,
-    };
-    if first >= size {
-        Part::Unsatisfiable
-    } else {
-        Part::Range(first, last)
+async fn purge(state: State, auth: Auth, Path(id): Path<String>, params: Params) -> Answer {
+    if !params.flag("permanent") {
+        return Err(Fault::invalid(
+            "api.context.invalid_url_param.app_error",
+            "a file goes with its post; to remove it for good, ask with `permanent=true`",
+        ));
     }
-}
-
-async fn download(
-    state: State,
-    auth: Auth,
-    Path(id): Path<String>,
-    params: Params,
-    headers: HeaderMap,
-) -> Result<Response, Fault> {
-    let row = state.file_for(&id, &auth.0.person).await?;
-    let size = u64::try_from(row.size_bytes).unwrap_or(0);
-    let range = headers
-        .get(header::RANGE)
-        .and_then(|value| value.to_str().ok());
-    let (status, first, count) = match part_of(range, size) {
-        Part::All => (StatusCode::OK, 0, size),
-        Part::Range(first, last) => (StatusCode::PARTIAL_CONTENT, first, last - first + 1),
-        Part::Unsatisfiable => {
-            let total = format!("bytes */{size}");
-            let answer = (
-                StatusCode::RANGE_NOT_SATISFIABLE,
-                [(header::CONTENT_RANGE, total)],
-            );
-            return Ok(answer.into_response());
-        }
-    };
-    let mut file = state.open_file(&row.id).await?;
-    file.seek(std::io::SeekFrom::Start(first))
-        .await
-        .map_err(|e| Fault::internal("seek", e))?;
-    let chunks = stream::try_unfold(file.take(count), |mut file| async move {
-        let mut chunk = Vec::with_capacity(CHUNK_BYTES);
-        let read = file.read_buf(&mut chunk).await?;
-        let next = (read > 0).then(|| (Bytes::from(chunk), file));
-        Ok::<_, std::io::Error>(next)
-    });
-    let mut response = RawBody::from_stream(chunks).into_response();
-    *response.status_mut() = status;
-    let is_download = params
-        .text("download")
-        .is_some_and(|text| text != "0" && text != "false");
-    describe(response.headers_mut(), &row, is_download, count)?;
-    if status == StatusCode::PARTIAL_CONTENT {
-        let range = format!("bytes {first}-{}/{size}", first + count - 1);
-        response
-            .headers_mut()
-            .insert(header::CONTENT_RANGE, text_value(&range)?);
-    }
-    Ok(response)
-}
-
-/// Writes the headers that say what the bytes are and keep browsers from running them.
-fn describe(
-    headers: &mut HeaderMap,
-    row: &FileRow,
-    is_download: bool,
-    count: u64,
-) -> Result<(), Fault> {
-    let how = if is_download || !is_shown_inline(&row.mime) {
-        "attachment"
-    } else {
-        "inline"
-    };
-    let name = percent_encoded(&row.name);
-    headers.insert(header::CONTENT_TYPE, text_value(&row.mime)?);
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(count));
-    headers.insert(
-        header::CONTENT_DISPOSITION,
-        text_value(&format!(
-            "{how}; filename=\"{name}\"; filename*=UTF-8''{name}"
-        ))?,
-    );
-    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    headers.insert(header::ETAG, text_value(&format!("\"{}\"", row.id))?);
-    headers.insert(
-        header::CACHE_CONTROL,
-        HeaderValue::from_static("private, no-cache"),
-    );
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
-    headers.insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; media-src 'self'; style-src 'unsafe-inline'"),
-    );
-    Ok(())
-}
-
-fn text_value(text: &str) -> Result<HeaderValue, Fault> {
-    HeaderValue::from_str(text).map_err(|e| Fault::internal("write header", e))
-}
-
-/// Types that a browser shows without running anything of the sender's.
-fn is_shown_inline(mime: &str) -> bool {
-    let kind = mime.split(';').next().unwrap_or_default();
-    matches!(kind, "application/pdf" | "text/plain" | "text/vtt")
-        || (kind.starts_with("image/") && kind != "image/svg+xml")
-        || kind.starts_with("audio/")
-        || kind.starts_with("video/")
-}
-
-/// Encodes a name for a header (RFC 8187).
-fn percent_encoded(name: &str) -> String {
-    use std::fmt::Write as _;
-    name.bytes().fold(String::new(), |mut text, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            text.push(char::from(byte));
-        } else {
-            // writing to a String cannot fail
-            let _ = write!(text, "%{byte:02X}");
-        }
-        text
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ranges_are_cut_to_the_file() {
-        let cases = [
-            (None, Part::All),
-            (Some("bytes=0-"), Part::Range(0, 99)),
-            (Some("bytes=10-19"), Part::Range(10, 19)),
-            (Some("bytes=90-500"), Part::Range(90, 99)),
-            (Some("bytes=-10"), Part::Range(90, 99)),
-            (Some("bytes=-500"), Part::Range(0, 99)),
-            (Some("bytes=100-"), Part::Unsatisfiable),
-            (Some("bytes=-0"), Part::Unsatisfiable),
-            (Some("bytes=5-2"), Part::All),
-            (Some("bytes=0-1,5-6"), Part::All),
-            (Some("lines=0-1"), Part::All),
-            (Some("bytes=x"), Part::All),
-        ];
-        for (range, expected) in cases {
-            assert_eq!(part_of(range, 100), expected, "{range:?}");
-        }
-        assert_eq!(part_of(Some("bytes=0-"), 0), Part::Unsatisfiable);
-    }
-
-    #[test]
-    fn names_in_headers_cannot_break_out() {
-        assert_eq!(percent_encoded("a\"b\r\nß.txt"), "a%22b%0D%0A%C3%9F.txt");
-        assert!(!is_shown_inline("text/html"));
-        assert!(!is_shown_inline("image/svg+xml"));
-        assert!(is_shown_inline("video/mp4"));
-    }
+    state.purge_file_as(&auth.0.person, &id).await?;
+    Ok(ok())
 }

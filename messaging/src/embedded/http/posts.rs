@@ -146,8 +146,12 @@ async fn update(
     Ok(Json(wire::post(&view, "")))
 }
 
-async fn delete(state: State, auth: Auth, Path(id): Path<String>) -> Answer {
-    state.delete_post_as(&auth.0.person, &id).await?;
+async fn delete(state: State, auth: Auth, Path(id): Path<String>, params: Params) -> Answer {
+    if params.flag("permanent") {
+        state.purge_post_as(&auth.0.person, &id).await?;
+    } else {
+        state.delete_post_as(&auth.0.person, &id).await?;
+    }
     Ok(ok())
 }
 

@@ -1,9 +1,10 @@
 //! People, login sessions, preferences.
 
 use proto::id::{ChannelId, TeamId, UserId};
-use sqlx::QueryBuilder;
 
-use super::{Db, LoginRow, PersonRow, PreferenceRow, Store, StoreError, during, prefix_pattern};
+use storage::sql::{Builder, flag};
+
+use super::{LoginRow, PersonRow, PreferenceRow, Store, StoreError, prefix_pattern};
 
 /// A person to be inserted.
 #[derive(Debug)]
@@ -49,7 +50,7 @@ impl Store {
         person: &NewPerson,
         now: i64,
     ) -> Result<(), StoreError> {
-        sqlx::query(
+        self.db.execute("insert person", sqlx::query(
             "INSERT INTO people (id, username, email, first_name, last_name, nickname, position,
                 password_hash, is_bot, is_admin, created_at, updated_at, deleted_at)
              VALUES ($1, $2, $3, $4, $5, $6, '', $7, $8, $9, $10, $10, 0)",
@@ -61,38 +62,41 @@ impl Store {
         .bind(&person.last_name)
         .bind(&person.nickname)
         .bind(&person.password_hash)
-        .bind(person.is_bot)
-        .bind(person.is_admin)
-        .bind(now)
-        .execute(&self.write)
-        .await
-        .map_err(during("insert person"))?;
+        .bind(flag(person.is_bot))
+        .bind(flag(person.is_admin))
+        .bind(now)).await?;
         Ok(())
     }
 
     /// How many people there are, bots not counted.
     pub(crate) async fn count_people(&self) -> Result<i64, StoreError> {
-        sqlx::query_scalar("SELECT COUNT(*) FROM people WHERE NOT is_bot AND deleted_at = 0")
-            .fetch_one(&self.read)
+        self.db
+            .fetch_value(
+                "count people",
+                sqlx::query_scalar(
+                    "SELECT COUNT(*) FROM people WHERE is_bot = 0 AND deleted_at = 0",
+                ),
+            )
             .await
-            .map_err(during("count people"))
     }
 
     pub(crate) async fn person(&self, id: &str) -> Result<Option<PersonRow>, StoreError> {
-        sqlx::query_as("SELECT * FROM people WHERE id = $1")
-            .bind(id)
-            .fetch_optional(&self.read)
+        self.db
+            .fetch_optional(
+                "read person",
+                sqlx::query_as("SELECT * FROM people WHERE id = $1").bind(id),
+            )
             .await
-            .map_err(during("read person"))
     }
 
     /// Finds a person by username or e-mail address, both in lower case.
     pub(crate) async fn person_by_name(&self, name: &str) -> Result<Option<PersonRow>, StoreError> {
-        sqlx::query_as("SELECT * FROM people WHERE username = $1 OR email = $1")
-            .bind(name)
-            .fetch_optional(&self.read)
+        self.db
+            .fetch_optional(
+                "read person by name",
+                sqlx::query_as("SELECT * FROM people WHERE username = $1 OR email = $1").bind(name),
+            )
             .await
-            .map_err(during("read person by name"))
     }
 
     /// The people with these ids; unknown ids are left out.
@@ -115,36 +119,29 @@ impl Store {
         if values.is_empty() {
             return Ok(Vec::new());
         }
-        let mut query = QueryBuilder::<Db>::new("SELECT * FROM people WHERE ");
+        let mut query = Builder::new("SELECT * FROM people WHERE ");
         query.push(column).push(" IN (");
-        let mut list = query.separated(", ");
-        for value in values {
-            list.push_bind((*value).to_owned());
-        }
+        query.push_list(values.iter().copied());
         query.push(") ORDER BY username");
-        query
-            .build_query_as()
-            .fetch_all(&self.read)
-            .await
-            .map_err(during("read people"))
+        self.db.fetch_all("read people", query.select()).await
     }
 
     pub(crate) async fn list_persons(
         &self,
         filter: &PersonFilter<'_>,
     ) -> Result<Vec<PersonRow>, StoreError> {
-        let mut query = QueryBuilder::<Db>::new("SELECT * FROM people WHERE deleted_at = 0");
+        let mut query = Builder::new("SELECT * FROM people WHERE deleted_at = 0");
         if let Some(team) = filter.in_team {
             query.push(" AND id IN (SELECT person_id FROM team_members WHERE team_id = ");
-            query.push_bind(team.as_str().to_owned()).push(")");
+            query.push_bind(team.as_str()).push(")");
         }
         if let Some(room) = filter.in_room {
             query.push(" AND id IN (SELECT person_id FROM room_members WHERE room_id = ");
-            query.push_bind(room.as_str().to_owned()).push(")");
+            query.push_bind(room.as_str()).push(")");
         }
         if let Some(room) = filter.not_in_room {
             query.push(" AND id NOT IN (SELECT person_id FROM room_members WHERE room_id = ");
-            query.push_bind(room.as_str().to_owned()).push(")");
+            query.push_bind(room.as_str()).push(")");
         }
         if let Some(term) = filter.term {
             let pattern = prefix_pattern(term);
@@ -170,11 +167,7 @@ impl Store {
             .push(" ORDER BY username LIMIT ")
             .push_bind(filter.limit);
         query.push(" OFFSET ").push_bind(filter.offset);
-        query
-            .build_query_as()
-            .fetch_all(&self.read)
-            .await
-            .map_err(during("list people"))
+        self.db.fetch_all("list people", query.select()).await
     }
 
     /// Writes the names of a person.
@@ -183,21 +176,23 @@ impl Store {
         person: &PersonRow,
         now: i64,
     ) -> Result<(), StoreError> {
-        sqlx::query(
-            "UPDATE people SET username = $2, email = $3, first_name = $4, last_name = $5,
+        self.db
+            .execute(
+                "update person",
+                sqlx::query(
+                    "UPDATE people SET username = $2, email = $3, first_name = $4, last_name = $5,
                 nickname = $6, position = $7, updated_at = $8 WHERE id = $1",
-        )
-        .bind(person.id.as_str())
-        .bind(&person.username)
-        .bind(&person.email)
-        .bind(&person.first_name)
-        .bind(&person.last_name)
-        .bind(&person.nickname)
-        .bind(&person.position)
-        .bind(now)
-        .execute(&self.write)
-        .await
-        .map_err(during("update person"))?;
+                )
+                .bind(person.id.as_str())
+                .bind(&person.username)
+                .bind(&person.email)
+                .bind(&person.first_name)
+                .bind(&person.last_name)
+                .bind(&person.nickname)
+                .bind(&person.position)
+                .bind(now),
+            )
+            .await?;
         Ok(())
     }
 
@@ -207,39 +202,45 @@ impl Store {
         hash: &str,
         now: i64,
     ) -> Result<(), StoreError> {
-        sqlx::query("UPDATE people SET password_hash = $2, updated_at = $3 WHERE id = $1")
-            .bind(person.as_str())
-            .bind(hash)
-            .bind(now)
-            .execute(&self.write)
-            .await
-            .map_err(during("set password"))?;
+        self.db
+            .execute(
+                "set password",
+                sqlx::query("UPDATE people SET password_hash = $2, updated_at = $3 WHERE id = $1")
+                    .bind(person.as_str())
+                    .bind(hash)
+                    .bind(now),
+            )
+            .await?;
         Ok(())
     }
 
     pub(crate) async fn set_admin(&self, person: &UserId) -> Result<(), StoreError> {
-        sqlx::query("UPDATE people SET is_admin = $2 WHERE id = $1")
-            .bind(person.as_str())
-            .bind(true)
-            .execute(&self.write)
-            .await
-            .map_err(during("make person an administrator"))?;
+        self.db
+            .execute(
+                "make person an administrator",
+                sqlx::query("UPDATE people SET is_admin = $2 WHERE id = $1")
+                    .bind(person.as_str())
+                    .bind(flag(true)),
+            )
+            .await?;
         Ok(())
     }
 
     pub(crate) async fn insert_login(&self, login: &NewLogin<'_>) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO logins (id, token_hash, person_id, created_at, expires_at)
+        self.db
+            .execute(
+                "insert login",
+                sqlx::query(
+                    "INSERT INTO logins (id, token_hash, person_id, created_at, expires_at)
              VALUES ($1, $2, $3, $4, $5)",
-        )
-        .bind(login.id)
-        .bind(login.token_hash)
-        .bind(login.person.as_str())
-        .bind(login.now)
-        .bind(login.expires_at)
-        .execute(&self.write)
-        .await
-        .map_err(during("insert login"))?;
+                )
+                .bind(login.id)
+                .bind(login.token_hash)
+                .bind(login.person.as_str())
+                .bind(login.now)
+                .bind(login.expires_at),
+            )
+            .await?;
         Ok(())
     }
 
@@ -249,64 +250,70 @@ impl Store {
         token_hash: &str,
         now: i64,
     ) -> Result<Option<LoginRow>, StoreError> {
-        sqlx::query_as(
+        self.db.fetch_optional("read login", sqlx::query_as(
             "SELECT * FROM logins WHERE token_hash = $1 AND (expires_at = 0 OR expires_at > $2)",
         )
         .bind(token_hash)
-        .bind(now)
-        .fetch_optional(&self.read)
-        .await
-        .map_err(during("read login"))
+        .bind(now)).await
     }
 
     pub(crate) async fn login_is_live(&self, id: &str, now: i64) -> Result<bool, StoreError> {
-        let count: i64 = sqlx::query_scalar(
+        let count: i64 = self.db.fetch_value("check login", sqlx::query_scalar(
             "SELECT COUNT(*) FROM logins WHERE id = $1 AND (expires_at = 0 OR expires_at > $2)",
         )
         .bind(id)
-        .bind(now)
-        .fetch_one(&self.read)
-        .await
-        .map_err(during("check login"))?;
+        .bind(now)).await?;
         Ok(count > 0)
     }
 
     /// The logins of a person, newest first.
     pub(crate) async fn logins_of(&self, person: &UserId) -> Result<Vec<LoginRow>, StoreError> {
-        sqlx::query_as("SELECT * FROM logins WHERE person_id = $1 ORDER BY created_at DESC, id")
-            .bind(person.as_str())
-            .fetch_all(&self.read)
+        self.db
+            .fetch_all(
+                "list logins",
+                sqlx::query_as(
+                    "SELECT * FROM logins WHERE person_id = $1 ORDER BY created_at DESC, id",
+                )
+                .bind(person.as_str()),
+            )
             .await
-            .map_err(during("list logins"))
     }
 
     pub(crate) async fn expired_logins(&self, now: i64) -> Result<Vec<LoginRow>, StoreError> {
-        sqlx::query_as("SELECT * FROM logins WHERE expires_at > 0 AND expires_at <= $1")
-            .bind(now)
-            .fetch_all(&self.read)
+        self.db
+            .fetch_all(
+                "list expired logins",
+                sqlx::query_as("SELECT * FROM logins WHERE expires_at > 0 AND expires_at <= $1")
+                    .bind(now),
+            )
             .await
-            .map_err(during("list expired logins"))
     }
 
     /// Whether there was such a login to delete.
     pub(crate) async fn delete_login(&self, id: &str) -> Result<bool, StoreError> {
-        let done = sqlx::query("DELETE FROM logins WHERE id = $1")
-            .bind(id)
-            .execute(&self.write)
-            .await
-            .map_err(during("delete login"))?;
-        Ok(done.rows_affected() > 0)
+        let done = self
+            .db
+            .execute(
+                "delete login",
+                sqlx::query("DELETE FROM logins WHERE id = $1").bind(id),
+            )
+            .await?;
+        Ok(done > 0)
     }
 
     pub(crate) async fn preferences_of(
         &self,
         person: &UserId,
     ) -> Result<Vec<PreferenceRow>, StoreError> {
-        sqlx::query_as("SELECT * FROM preferences WHERE person_id = $1 ORDER BY category, name")
-            .bind(person.as_str())
-            .fetch_all(&self.read)
+        self.db
+            .fetch_all(
+                "list preferences",
+                sqlx::query_as(
+                    "SELECT * FROM preferences WHERE person_id = $1 ORDER BY category, name",
+                )
+                .bind(person.as_str()),
+            )
             .await
-            .map_err(during("list preferences"))
     }
 
     pub(crate) async fn save_preferences(
@@ -315,20 +322,21 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut tx = self.begin("begin saving preferences").await?;
         for preference in preferences {
-            sqlx::query(
-                "INSERT INTO preferences (person_id, category, name, value)
+            tx.execute(
+                "save preference",
+                sqlx::query(
+                    "INSERT INTO preferences (person_id, category, name, value)
                  VALUES ($1, $2, $3, $4)
                  ON CONFLICT (person_id, category, name) DO UPDATE SET value = excluded.value",
+                )
+                .bind(preference.person_id.as_str())
+                .bind(&preference.category)
+                .bind(&preference.name)
+                .bind(&preference.value),
             )
-            .bind(preference.person_id.as_str())
-            .bind(&preference.category)
-            .bind(&preference.name)
-            .bind(&preference.value)
-            .execute(&mut *tx)
-            .await
-            .map_err(during("save preference"))?;
+            .await?;
         }
-        tx.commit().await.map_err(during("commit preferences"))
+        tx.commit().await
     }
 
     pub(crate) async fn delete_preferences(
@@ -337,18 +345,17 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut tx = self.begin("begin deleting preferences").await?;
         for preference in preferences {
-            sqlx::query(
-                "DELETE FROM preferences WHERE person_id = $1 AND category = $2 AND name = $3",
+            tx.execute(
+                "delete preference",
+                sqlx::query(
+                    "DELETE FROM preferences WHERE person_id = $1 AND category = $2 AND name = $3",
+                )
+                .bind(preference.person_id.as_str())
+                .bind(&preference.category)
+                .bind(&preference.name),
             )
-            .bind(preference.person_id.as_str())
-            .bind(&preference.category)
-            .bind(&preference.name)
-            .execute(&mut *tx)
-            .await
-            .map_err(during("delete preference"))?;
+            .await?;
         }
-        tx.commit()
-            .await
-            .map_err(during("commit deleted preferences"))
+        tx.commit().await
     }
 }

@@ -1,9 +1,11 @@
 //! Posts and threads.
 
 use proto::id::{ChannelId, FileId, PostId, UserId};
-use sqlx::QueryBuilder;
 
-use super::{Db, FileRow, PostRow, Store, StoreError, during};
+use storage::Transaction;
+use storage::sql::{Builder, flag};
+
+use super::{FileRow, PostRow, Store, StoreError};
 
 /// A post with the size of its thread: how many replies, and when the last one came.
 const SELECT_POST: &str = "SELECT p.*,
@@ -43,7 +45,7 @@ impl Store {
         mentioned: &[UserId],
     ) -> Result<(), StoreError> {
         let mut tx = self.begin("begin inserting post").await?;
-        sqlx::query(
+        tx.execute("insert post", sqlx::query(
             "INSERT INTO posts (id, room_id, author_id, root_id, message, kind, props, created_at,
                 updated_at, edited_at, deleted_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, 0)",
@@ -56,60 +58,56 @@ impl Store {
         .bind(&post.kind)
         .bind(&post.props)
         .bind(post.created_at)
-        .bind(post.updated_at)
-        .execute(&mut *tx)
-        .await
-        .map_err(during("insert post"))?;
+        .bind(post.updated_at)).await?;
         for (position, file) in (0i64..).zip(files) {
             insert_post_file(&mut tx, &post.id, file, position, true).await?;
         }
         let roots = i64::from(post.root_id.is_none());
-        sqlx::query(
-            "UPDATE rooms SET last_post_at = $2, post_count = post_count + 1,
+        tx.execute(
+            "count post",
+            sqlx::query(
+                "UPDATE rooms SET last_post_at = $2, post_count = post_count + 1,
                 root_post_count = root_post_count + $3,
                 last_root_post_at = CASE WHEN $3 = 1 THEN $2 ELSE last_root_post_at END
              WHERE id = $1",
-        )
-        .bind(post.room_id.as_str())
-        .bind(post.created_at)
-        .bind(roots)
-        .execute(&mut *tx)
-        .await
-        .map_err(during("count post"))?;
-        // what the author wrote, the author has seen
-        sqlx::query(
-            "UPDATE room_members SET viewed_at = $3, viewed_posts = viewed_posts + 1,
-                viewed_root_posts = viewed_root_posts + $4 WHERE room_id = $1 AND person_id = $2",
-        )
-        .bind(post.room_id.as_str())
-        .bind(post.author_id.as_str())
-        .bind(post.created_at)
-        .bind(roots)
-        .execute(&mut *tx)
-        .await
-        .map_err(during("note what the author has seen"))?;
-        for person in mentioned {
-            sqlx::query(
-                "UPDATE room_members SET mentions = mentions + 1
-                 WHERE room_id = $1 AND person_id = $2",
             )
             .bind(post.room_id.as_str())
-            .bind(person.as_str())
-            .execute(&mut *tx)
-            .await
-            .map_err(during("count mention"))?;
+            .bind(post.created_at)
+            .bind(roots),
+        )
+        .await?;
+        // what the author wrote, the author has seen
+        tx.execute(
+            "note what the author has seen",
+            sqlx::query(
+                "UPDATE room_members SET viewed_at = $3, viewed_posts = viewed_posts + 1,
+                viewed_root_posts = viewed_root_posts + $4 WHERE room_id = $1 AND person_id = $2",
+            )
+            .bind(post.room_id.as_str())
+            .bind(post.author_id.as_str())
+            .bind(post.created_at)
+            .bind(roots),
+        )
+        .await?;
+        for person in mentioned {
+            tx.execute(
+                "count mention",
+                sqlx::query(
+                    "UPDATE room_members SET mentions = mentions + 1
+                 WHERE room_id = $1 AND person_id = $2",
+                )
+                .bind(post.room_id.as_str())
+                .bind(person.as_str()),
+            )
+            .await?;
         }
-        tx.commit().await.map_err(during("commit post"))
+        tx.commit().await
     }
 
     pub(crate) async fn post(&self, id: &str) -> Result<Option<PostRow>, StoreError> {
-        let mut query = QueryBuilder::<Db>::new(SELECT_POST);
-        query.push("WHERE p.id = ").push_bind(id.to_owned());
-        query
-            .build_query_as()
-            .fetch_optional(&self.read)
-            .await
-            .map_err(during("read post"))
+        let mut query = Builder::new(SELECT_POST);
+        query.push("WHERE p.id = ").push_bind(id);
+        self.db.fetch_optional("read post", query.select()).await
     }
 
     /// The living posts of these threads, roots included, oldest first.
@@ -129,18 +127,11 @@ impl Store {
         if values.is_empty() {
             return Ok(Vec::new());
         }
-        let mut query = QueryBuilder::<Db>::new(SELECT_POST);
+        let mut query = Builder::new(SELECT_POST);
         query.push("WHERE ").push(column).push(" IN (");
-        let mut list = query.separated(", ");
-        for value in values {
-            list.push_bind((*value).to_owned());
-        }
+        query.push_list(values.iter().copied());
         query.push(") ORDER BY p.created_at");
-        query
-            .build_query_as()
-            .fetch_all(&self.read)
-            .await
-            .map_err(during("read posts"))
+        self.db.fetch_all("read posts", query.select()).await
     }
 
     /// Posts of a room in the order the page names.
@@ -149,10 +140,8 @@ impl Store {
         room: &ChannelId,
         page: PostPage,
     ) -> Result<Vec<PostRow>, StoreError> {
-        let mut query = QueryBuilder::<Db>::new(SELECT_POST);
-        query
-            .push("WHERE p.room_id = ")
-            .push_bind(room.as_str().to_owned());
+        let mut query = Builder::new(SELECT_POST);
+        query.push("WHERE p.room_id = ").push_bind(room.as_str());
         let (limit, offset) = match page {
             PostPage::Newest { offset, limit } => {
                 query.push(" AND p.deleted_at = 0 ORDER BY p.created_at DESC");
@@ -191,41 +180,41 @@ impl Store {
             .push_bind(limit)
             .push(" OFFSET ")
             .push_bind(offset);
-        query
-            .build_query_as()
-            .fetch_all(&self.read)
-            .await
-            .map_err(during("list posts"))
+        self.db.fetch_all("list posts", query.select()).await
     }
 
     /// Writes message, props and times of a post.
     pub(crate) async fn update_post(&self, post: &PostRow) -> Result<(), StoreError> {
-        sqlx::query(
-            "UPDATE posts SET message = $2, props = $3, updated_at = $4, edited_at = $5
+        self.db
+            .execute(
+                "update post",
+                sqlx::query(
+                    "UPDATE posts SET message = $2, props = $3, updated_at = $4, edited_at = $5
              WHERE id = $1 AND deleted_at = 0",
-        )
-        .bind(post.id.as_str())
-        .bind(&post.message)
-        .bind(&post.props)
-        .bind(post.updated_at)
-        .bind(post.edited_at)
-        .execute(&self.write)
-        .await
-        .map_err(during("update post"))?;
+                )
+                .bind(post.id.as_str())
+                .bind(&post.message)
+                .bind(&post.props)
+                .bind(post.updated_at)
+                .bind(post.edited_at),
+            )
+            .await?;
         Ok(())
     }
 
     /// Marks a post and, for a root post, its whole thread as deleted.
     pub(crate) async fn delete_post(&self, post: &PostId, now: i64) -> Result<(), StoreError> {
-        sqlx::query(
-            "UPDATE posts SET deleted_at = $2, updated_at = $2
+        self.db
+            .execute(
+                "delete post",
+                sqlx::query(
+                    "UPDATE posts SET deleted_at = $2, updated_at = $2
              WHERE (id = $1 OR root_id = $1) AND deleted_at = 0",
-        )
-        .bind(post.as_str())
-        .bind(now)
-        .execute(&self.write)
-        .await
-        .map_err(during("delete post"))?;
+                )
+                .bind(post.as_str())
+                .bind(now),
+            )
+            .await?;
         Ok(())
     }
 
@@ -234,20 +223,13 @@ impl Store {
         if posts.is_empty() {
             return Ok(Vec::new());
         }
-        let mut query = QueryBuilder::<Db>::new(
+        let mut query = Builder::new(
             "SELECT f.*, l.post_id AS post_id FROM files f
-             JOIN post_files l ON l.file_id = f.id WHERE l.listed AND l.post_id IN (",
+             JOIN post_files l ON l.file_id = f.id WHERE l.listed = 1 AND l.post_id IN (",
         );
-        let mut list = query.separated(", ");
-        for post in posts {
-            list.push_bind((*post).to_owned());
-        }
+        query.push_list(posts.iter().copied());
         query.push(") ORDER BY l.post_id, l.position");
-        query
-            .build_query_as()
-            .fetch_all(&self.read)
-            .await
-            .map_err(during("list attachments"))
+        self.db.fetch_all("list attachments", query.select()).await
     }
 
     /// Ties a file to a post without listing it.
@@ -258,35 +240,38 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut tx = self.begin("begin attaching file").await?;
         insert_post_file(&mut tx, post, file, 0, false).await?;
-        tx.commit().await.map_err(during("commit attached file"))
+        tx.commit().await
     }
 
     /// The last `created_at` in the database; new posts must come after it.
     pub(crate) async fn newest_post_time(&self) -> Result<i64, StoreError> {
-        sqlx::query_scalar("SELECT COALESCE(MAX(updated_at), 0) FROM posts")
-            .fetch_one(&self.read)
+        self.db
+            .fetch_value(
+                "read time of newest post",
+                sqlx::query_scalar("SELECT COALESCE(MAX(updated_at), 0) FROM posts"),
+            )
             .await
-            .map_err(during("read time of newest post"))
     }
 }
 
 async fn insert_post_file(
-    tx: &mut sqlx::Transaction<'static, Db>,
+    tx: &mut Transaction,
     post: &PostId,
     file: &FileId,
     position: i64,
     listed: bool,
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO post_files (post_id, file_id, position, listed) VALUES ($1, $2, $3, $4)
+    tx.execute(
+        "attach file",
+        sqlx::query(
+            "INSERT INTO post_files (post_id, file_id, position, listed) VALUES ($1, $2, $3, $4)
          ON CONFLICT (post_id, file_id) DO NOTHING",
+        )
+        .bind(post.as_str())
+        .bind(file.as_str())
+        .bind(position)
+        .bind(flag(listed)),
     )
-    .bind(post.as_str())
-    .bind(file.as_str())
-    .bind(position)
-    .bind(listed)
-    .execute(&mut **tx)
-    .await
-    .map_err(during("attach file"))?;
+    .await?;
     Ok(())
 }

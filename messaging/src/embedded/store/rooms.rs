@@ -1,11 +1,10 @@
 //! Teams, rooms, and who is in them.
 
 use proto::id::{ChannelId, TeamId, UserId};
-use sqlx::QueryBuilder;
 
-use super::{
-    Db, MemberRow, RoomRow, Store, StoreError, TeamMemberRow, TeamRow, during, prefix_pattern,
-};
+use storage::sql::{Builder, flag};
+
+use super::{MemberRow, RoomRow, Store, StoreError, TeamMemberRow, TeamRow, prefix_pattern};
 
 /// A room to be inserted.
 #[derive(Debug)]
@@ -34,7 +33,7 @@ impl Store {
         kind: &str,
         now: i64,
     ) -> Result<(), StoreError> {
-        sqlx::query(
+        self.db.execute("insert team", sqlx::query(
             "INSERT INTO teams (id, name, display_name, description, kind, created_at, updated_at,
                 deleted_at)
              VALUES ($1, $2, $3, '', $4, $5, $5, 0)",
@@ -43,45 +42,50 @@ impl Store {
         .bind(name)
         .bind(display_name)
         .bind(kind)
-        .bind(now)
-        .execute(&self.write)
-        .await
-        .map_err(during("insert team"))?;
+        .bind(now)).await?;
         Ok(())
     }
 
     pub(crate) async fn team(&self, id: &str) -> Result<Option<TeamRow>, StoreError> {
-        sqlx::query_as("SELECT * FROM teams WHERE id = $1")
-            .bind(id)
-            .fetch_optional(&self.read)
+        self.db
+            .fetch_optional(
+                "read team",
+                sqlx::query_as("SELECT * FROM teams WHERE id = $1").bind(id),
+            )
             .await
-            .map_err(during("read team"))
     }
 
     pub(crate) async fn team_by_name(&self, name: &str) -> Result<Option<TeamRow>, StoreError> {
-        sqlx::query_as("SELECT * FROM teams WHERE name = $1")
-            .bind(name)
-            .fetch_optional(&self.read)
+        self.db
+            .fetch_optional(
+                "read team by name",
+                sqlx::query_as("SELECT * FROM teams WHERE name = $1").bind(name),
+            )
             .await
-            .map_err(during("read team by name"))
     }
 
     pub(crate) async fn teams_of(&self, person: &UserId) -> Result<Vec<TeamRow>, StoreError> {
-        sqlx::query_as(
-            "SELECT t.* FROM teams t JOIN team_members m ON m.team_id = t.id
+        self.db
+            .fetch_all(
+                "list teams of person",
+                sqlx::query_as(
+                    "SELECT t.* FROM teams t JOIN team_members m ON m.team_id = t.id
              WHERE m.person_id = $1 AND t.deleted_at = 0 ORDER BY t.display_name, t.id",
-        )
-        .bind(person.as_str())
-        .fetch_all(&self.read)
-        .await
-        .map_err(during("list teams of person"))
+                )
+                .bind(person.as_str()),
+            )
+            .await
     }
 
     pub(crate) async fn all_teams(&self) -> Result<Vec<TeamRow>, StoreError> {
-        sqlx::query_as("SELECT * FROM teams WHERE deleted_at = 0 ORDER BY display_name, id")
-            .fetch_all(&self.read)
+        self.db
+            .fetch_all(
+                "list teams",
+                sqlx::query_as(
+                    "SELECT * FROM teams WHERE deleted_at = 0 ORDER BY display_name, id",
+                ),
+            )
             .await
-            .map_err(during("list teams"))
     }
 
     /// Whether the person was not in the team before.
@@ -92,18 +96,21 @@ impl Store {
         is_admin: bool,
         now: i64,
     ) -> Result<bool, StoreError> {
-        let done = sqlx::query(
-            "INSERT INTO team_members (team_id, person_id, is_admin, created_at)
+        let done = self
+            .db
+            .execute(
+                "add team member",
+                sqlx::query(
+                    "INSERT INTO team_members (team_id, person_id, is_admin, created_at)
              VALUES ($1, $2, $3, $4) ON CONFLICT (team_id, person_id) DO NOTHING",
-        )
-        .bind(team.as_str())
-        .bind(person.as_str())
-        .bind(is_admin)
-        .bind(now)
-        .execute(&self.write)
-        .await
-        .map_err(during("add team member"))?;
-        Ok(done.rows_affected() > 0)
+                )
+                .bind(team.as_str())
+                .bind(person.as_str())
+                .bind(flag(is_admin))
+                .bind(now),
+            )
+            .await?;
+        Ok(done > 0)
     }
 
     pub(crate) async fn team_member(
@@ -111,23 +118,27 @@ impl Store {
         team: &TeamId,
         person: &UserId,
     ) -> Result<Option<TeamMemberRow>, StoreError> {
-        sqlx::query_as("SELECT * FROM team_members WHERE team_id = $1 AND person_id = $2")
-            .bind(team.as_str())
-            .bind(person.as_str())
-            .fetch_optional(&self.read)
+        self.db
+            .fetch_optional(
+                "read team member",
+                sqlx::query_as("SELECT * FROM team_members WHERE team_id = $1 AND person_id = $2")
+                    .bind(team.as_str())
+                    .bind(person.as_str()),
+            )
             .await
-            .map_err(during("read team member"))
     }
 
     pub(crate) async fn team_memberships_of(
         &self,
         person: &UserId,
     ) -> Result<Vec<TeamMemberRow>, StoreError> {
-        sqlx::query_as("SELECT * FROM team_members WHERE person_id = $1 ORDER BY team_id")
-            .bind(person.as_str())
-            .fetch_all(&self.read)
+        self.db
+            .fetch_all(
+                "list team memberships",
+                sqlx::query_as("SELECT * FROM team_members WHERE person_id = $1 ORDER BY team_id")
+                    .bind(person.as_str()),
+            )
             .await
-            .map_err(during("list team memberships"))
     }
 
     pub(crate) async fn team_members(
@@ -136,23 +147,22 @@ impl Store {
         offset: i64,
         limit: i64,
     ) -> Result<Vec<TeamMemberRow>, StoreError> {
-        sqlx::query_as(
+        self.db.fetch_all("list team members", sqlx::query_as(
             "SELECT * FROM team_members WHERE team_id = $1 ORDER BY person_id LIMIT $2 OFFSET $3",
         )
         .bind(team.as_str())
         .bind(limit)
-        .bind(offset)
-        .fetch_all(&self.read)
-        .await
-        .map_err(during("list team members"))
+        .bind(offset)).await
     }
 
     pub(crate) async fn count_team_members(&self, team: &TeamId) -> Result<i64, StoreError> {
-        sqlx::query_scalar("SELECT COUNT(*) FROM team_members WHERE team_id = $1")
-            .bind(team.as_str())
-            .fetch_one(&self.read)
+        self.db
+            .fetch_value(
+                "count team members",
+                sqlx::query_scalar("SELECT COUNT(*) FROM team_members WHERE team_id = $1")
+                    .bind(team.as_str()),
+            )
             .await
-            .map_err(during("count team members"))
     }
 
     /// Takes a person out of a team and out of its rooms; returns the rooms that were left.
@@ -162,38 +172,42 @@ impl Store {
         person: &UserId,
     ) -> Result<Vec<RoomRow>, StoreError> {
         let mut tx = self.begin("begin leaving team").await?;
-        let rooms: Vec<RoomRow> = sqlx::query_as(
-            "SELECT r.* FROM rooms r JOIN room_members m ON m.room_id = r.id
+        let rooms: Vec<RoomRow> = tx
+            .fetch_all(
+                "list rooms to leave",
+                sqlx::query_as(
+                    "SELECT r.* FROM rooms r JOIN room_members m ON m.room_id = r.id
              WHERE r.team_id = $1 AND m.person_id = $2",
-        )
-        .bind(team.as_str())
-        .bind(person.as_str())
-        .fetch_all(&mut *tx)
-        .await
-        .map_err(during("list rooms to leave"))?;
-        sqlx::query(
-            "DELETE FROM room_members WHERE person_id = $2
+                )
+                .bind(team.as_str())
+                .bind(person.as_str()),
+            )
+            .await?;
+        tx.execute(
+            "leave rooms of team",
+            sqlx::query(
+                "DELETE FROM room_members WHERE person_id = $2
              AND room_id IN (SELECT id FROM rooms WHERE team_id = $1)",
-        )
-        .bind(team.as_str())
-        .bind(person.as_str())
-        .execute(&mut *tx)
-        .await
-        .map_err(during("leave rooms of team"))?;
-        sqlx::query("DELETE FROM team_members WHERE team_id = $1 AND person_id = $2")
+            )
             .bind(team.as_str())
-            .bind(person.as_str())
-            .execute(&mut *tx)
-            .await
-            .map_err(during("leave team"))?;
-        tx.commit().await.map_err(during("commit leaving team"))?;
+            .bind(person.as_str()),
+        )
+        .await?;
+        tx.execute(
+            "leave team",
+            sqlx::query("DELETE FROM team_members WHERE team_id = $1 AND person_id = $2")
+                .bind(team.as_str())
+                .bind(person.as_str()),
+        )
+        .await?;
+        tx.commit().await?;
         Ok(rooms)
     }
 
     /// Inserts a room together with its first members.
     pub(crate) async fn insert_room(&self, room: &NewRoom<'_>, now: i64) -> Result<(), StoreError> {
         let mut tx = self.begin("begin inserting room").await?;
-        sqlx::query(
+        tx.execute("insert room", sqlx::query(
             "INSERT INTO rooms (id, team_id, kind, name, display_name, header, purpose, creator_id,
                 is_default, created_at, updated_at, deleted_at, last_post_at, last_root_post_at,
                 post_count, root_post_count)
@@ -207,34 +221,33 @@ impl Store {
         .bind(room.header)
         .bind(room.purpose)
         .bind(room.creator.map_or("", UserId::as_str))
-        .bind(room.is_default)
-        .bind(now)
-        .execute(&mut *tx)
-        .await
-        .map_err(during("insert room"))?;
+        .bind(flag(room.is_default))
+        .bind(now)).await?;
         for (person, is_admin) in room.members {
-            sqlx::query(
-                "INSERT INTO room_members (room_id, person_id, is_admin, created_at, viewed_at,
+            tx.execute(
+                "insert first members of room",
+                sqlx::query(
+                    "INSERT INTO room_members (room_id, person_id, is_admin, created_at, viewed_at,
                     viewed_posts, viewed_root_posts, mentions)
                  VALUES ($1, $2, $3, $4, $4, 0, 0, 0)",
+                )
+                .bind(room.id.as_str())
+                .bind(person.as_str())
+                .bind(flag(*is_admin))
+                .bind(now),
             )
-            .bind(room.id.as_str())
-            .bind(person.as_str())
-            .bind(*is_admin)
-            .bind(now)
-            .execute(&mut *tx)
-            .await
-            .map_err(during("insert first members of room"))?;
+            .await?;
         }
-        tx.commit().await.map_err(during("commit room"))
+        tx.commit().await
     }
 
     pub(crate) async fn room(&self, id: &str) -> Result<Option<RoomRow>, StoreError> {
-        sqlx::query_as("SELECT * FROM rooms WHERE id = $1")
-            .bind(id)
-            .fetch_optional(&self.read)
+        self.db
+            .fetch_optional(
+                "read room",
+                sqlx::query_as("SELECT * FROM rooms WHERE id = $1").bind(id),
+            )
             .await
-            .map_err(during("read room"))
     }
 
     /// Finds a room by name within a team, or outside teams (direct and group rooms).
@@ -243,38 +256,44 @@ impl Store {
         team: Option<&TeamId>,
         name: &str,
     ) -> Result<Option<RoomRow>, StoreError> {
-        sqlx::query_as("SELECT * FROM rooms WHERE team_id = $1 AND name = $2")
-            .bind(team.map_or("", TeamId::as_str))
-            .bind(name)
-            .fetch_optional(&self.read)
+        self.db
+            .fetch_optional(
+                "read room by name",
+                sqlx::query_as("SELECT * FROM rooms WHERE team_id = $1 AND name = $2")
+                    .bind(team.map_or("", TeamId::as_str))
+                    .bind(name),
+            )
             .await
-            .map_err(during("read room by name"))
     }
 
     /// Rooms the person is in, archived ones too.
     pub(crate) async fn rooms_with(&self, person: &UserId) -> Result<Vec<RoomRow>, StoreError> {
-        sqlx::query_as(
-            "SELECT r.* FROM rooms r JOIN room_members m ON m.room_id = r.id
+        self.db
+            .fetch_all(
+                "list rooms of person",
+                sqlx::query_as(
+                    "SELECT r.* FROM rooms r JOIN room_members m ON m.room_id = r.id
              WHERE m.person_id = $1 ORDER BY r.display_name, r.id",
-        )
-        .bind(person.as_str())
-        .fetch_all(&self.read)
-        .await
-        .map_err(during("list rooms of person"))
+                )
+                .bind(person.as_str()),
+            )
+            .await
     }
 
     /// Public rooms of the person's teams that the person has not joined.
     pub(crate) async fn rooms_open_to(&self, person: &UserId) -> Result<Vec<RoomRow>, StoreError> {
-        sqlx::query_as(
-            "SELECT r.* FROM rooms r JOIN team_members t ON t.team_id = r.team_id
+        self.db
+            .fetch_all(
+                "list rooms open to person",
+                sqlx::query_as(
+                    "SELECT r.* FROM rooms r JOIN team_members t ON t.team_id = r.team_id
              WHERE t.person_id = $1 AND r.kind = 'O' AND r.deleted_at = 0
                AND r.id NOT IN (SELECT room_id FROM room_members WHERE person_id = $1)
              ORDER BY r.display_name, r.id",
-        )
-        .bind(person.as_str())
-        .fetch_all(&self.read)
-        .await
-        .map_err(during("list rooms open to person"))
+                )
+                .bind(person.as_str()),
+            )
+            .await
     }
 
     /// Public rooms of a team, or those whose name begins with `term`.
@@ -285,47 +304,53 @@ impl Store {
         offset: i64,
         limit: i64,
     ) -> Result<Vec<RoomRow>, StoreError> {
-        sqlx::query_as(
-            "SELECT * FROM rooms WHERE team_id = $1 AND kind = 'O' AND deleted_at = 0
+        self.db
+            .fetch_all(
+                "list public rooms",
+                sqlx::query_as(
+                    "SELECT * FROM rooms WHERE team_id = $1 AND kind = 'O' AND deleted_at = 0
                AND (name LIKE $2 ESCAPE '!' OR LOWER(display_name) LIKE $2 ESCAPE '!')
              ORDER BY display_name, id LIMIT $3 OFFSET $4",
-        )
-        .bind(team.as_str())
-        .bind(prefix_pattern(term))
-        .bind(limit)
-        .bind(offset)
-        .fetch_all(&self.read)
-        .await
-        .map_err(during("list public rooms"))
+                )
+                .bind(team.as_str())
+                .bind(prefix_pattern(term))
+                .bind(limit)
+                .bind(offset),
+            )
+            .await
     }
 
     pub(crate) async fn default_rooms(&self, team: &TeamId) -> Result<Vec<RoomRow>, StoreError> {
-        sqlx::query_as(
-            "SELECT * FROM rooms WHERE team_id = $1 AND is_default AND deleted_at = 0
+        self.db
+            .fetch_all(
+                "list default rooms",
+                sqlx::query_as(
+                    "SELECT * FROM rooms WHERE team_id = $1 AND is_default = 1 AND deleted_at = 0
              ORDER BY created_at, id",
-        )
-        .bind(team.as_str())
-        .fetch_all(&self.read)
-        .await
-        .map_err(during("list default rooms"))
+                )
+                .bind(team.as_str()),
+            )
+            .await
     }
 
     /// Writes the texts of a room and whether it is archived.
     pub(crate) async fn update_room(&self, room: &RoomRow) -> Result<(), StoreError> {
-        sqlx::query(
-            "UPDATE rooms SET name = $2, display_name = $3, header = $4, purpose = $5,
+        self.db
+            .execute(
+                "update room",
+                sqlx::query(
+                    "UPDATE rooms SET name = $2, display_name = $3, header = $4, purpose = $5,
                 updated_at = $6, deleted_at = $7 WHERE id = $1",
-        )
-        .bind(room.id.as_str())
-        .bind(&room.name)
-        .bind(&room.display_name)
-        .bind(&room.header)
-        .bind(&room.purpose)
-        .bind(room.updated_at)
-        .bind(room.deleted_at)
-        .execute(&self.write)
-        .await
-        .map_err(during("update room"))?;
+                )
+                .bind(room.id.as_str())
+                .bind(&room.name)
+                .bind(&room.display_name)
+                .bind(&room.header)
+                .bind(&room.purpose)
+                .bind(room.updated_at)
+                .bind(room.deleted_at),
+            )
+            .await?;
         Ok(())
     }
 
@@ -337,21 +362,24 @@ impl Store {
         is_admin: bool,
         now: i64,
     ) -> Result<bool, StoreError> {
-        let done = sqlx::query(
-            "INSERT INTO room_members (room_id, person_id, is_admin, created_at, viewed_at,
+        let done = self
+            .db
+            .execute(
+                "add room member",
+                sqlx::query(
+                    "INSERT INTO room_members (room_id, person_id, is_admin, created_at, viewed_at,
                 viewed_posts, viewed_root_posts, mentions)
              VALUES ($1, $2, $3, $4, $4, $5, $6, 0) ON CONFLICT (room_id, person_id) DO NOTHING",
-        )
-        .bind(room.id.as_str())
-        .bind(person.as_str())
-        .bind(is_admin)
-        .bind(now)
-        .bind(room.post_count)
-        .bind(room.root_post_count)
-        .execute(&self.write)
-        .await
-        .map_err(during("add room member"))?;
-        Ok(done.rows_affected() > 0)
+                )
+                .bind(room.id.as_str())
+                .bind(person.as_str())
+                .bind(flag(is_admin))
+                .bind(now)
+                .bind(room.post_count)
+                .bind(room.root_post_count),
+            )
+            .await?;
+        Ok(done > 0)
     }
 
     /// Whether the person was in the room.
@@ -360,13 +388,16 @@ impl Store {
         room: &ChannelId,
         person: &UserId,
     ) -> Result<bool, StoreError> {
-        let done = sqlx::query("DELETE FROM room_members WHERE room_id = $1 AND person_id = $2")
-            .bind(room.as_str())
-            .bind(person.as_str())
-            .execute(&self.write)
-            .await
-            .map_err(during("remove room member"))?;
-        Ok(done.rows_affected() > 0)
+        let done = self
+            .db
+            .execute(
+                "remove room member",
+                sqlx::query("DELETE FROM room_members WHERE room_id = $1 AND person_id = $2")
+                    .bind(room.as_str())
+                    .bind(person.as_str()),
+            )
+            .await?;
+        Ok(done > 0)
     }
 
     pub(crate) async fn member(
@@ -374,12 +405,14 @@ impl Store {
         room: &ChannelId,
         person: &UserId,
     ) -> Result<Option<MemberRow>, StoreError> {
-        sqlx::query_as("SELECT * FROM room_members WHERE room_id = $1 AND person_id = $2")
-            .bind(room.as_str())
-            .bind(person.as_str())
-            .fetch_optional(&self.read)
+        self.db
+            .fetch_optional(
+                "read room member",
+                sqlx::query_as("SELECT * FROM room_members WHERE room_id = $1 AND person_id = $2")
+                    .bind(room.as_str())
+                    .bind(person.as_str()),
+            )
             .await
-            .map_err(during("read room member"))
     }
 
     pub(crate) async fn members(
@@ -388,16 +421,18 @@ impl Store {
         offset: i64,
         limit: i64,
     ) -> Result<Vec<MemberRow>, StoreError> {
-        sqlx::query_as(
-            "SELECT * FROM room_members WHERE room_id = $1
+        self.db
+            .fetch_all(
+                "list room members",
+                sqlx::query_as(
+                    "SELECT * FROM room_members WHERE room_id = $1
              ORDER BY created_at, person_id LIMIT $2 OFFSET $3",
-        )
-        .bind(room.as_str())
-        .bind(limit)
-        .bind(offset)
-        .fetch_all(&self.read)
-        .await
-        .map_err(during("list room members"))
+                )
+                .bind(room.as_str())
+                .bind(limit)
+                .bind(offset),
+            )
+            .await
     }
 
     pub(crate) async fn members_by_ids(
@@ -408,39 +443,34 @@ impl Store {
         if persons.is_empty() {
             return Ok(Vec::new());
         }
-        let mut query = QueryBuilder::<Db>::new("SELECT * FROM room_members WHERE room_id = ");
-        query
-            .push_bind(room.as_str().to_owned())
-            .push(" AND person_id IN (");
-        let mut list = query.separated(", ");
-        for person in persons {
-            list.push_bind((*person).to_owned());
-        }
+        let mut query = Builder::new("SELECT * FROM room_members WHERE room_id = ");
+        query.push_bind(room.as_str()).push(" AND person_id IN (");
+        query.push_list(persons.iter().copied());
         query.push(")");
-        query
-            .build_query_as()
-            .fetch_all(&self.read)
-            .await
-            .map_err(during("read room members"))
+        self.db.fetch_all("read room members", query.select()).await
     }
 
     pub(crate) async fn memberships_of(
         &self,
         person: &UserId,
     ) -> Result<Vec<MemberRow>, StoreError> {
-        sqlx::query_as("SELECT * FROM room_members WHERE person_id = $1 ORDER BY room_id")
-            .bind(person.as_str())
-            .fetch_all(&self.read)
+        self.db
+            .fetch_all(
+                "list memberships",
+                sqlx::query_as("SELECT * FROM room_members WHERE person_id = $1 ORDER BY room_id")
+                    .bind(person.as_str()),
+            )
             .await
-            .map_err(during("list memberships"))
     }
 
     pub(crate) async fn count_members(&self, room: &ChannelId) -> Result<i64, StoreError> {
-        sqlx::query_scalar("SELECT COUNT(*) FROM room_members WHERE room_id = $1")
-            .bind(room.as_str())
-            .fetch_one(&self.read)
+        self.db
+            .fetch_value(
+                "count room members",
+                sqlx::query_scalar("SELECT COUNT(*) FROM room_members WHERE room_id = $1")
+                    .bind(room.as_str()),
+            )
             .await
-            .map_err(during("count room members"))
     }
 
     /// Notes that a person has seen everything in a room up to now.
@@ -450,18 +480,20 @@ impl Store {
         person: &UserId,
         now: i64,
     ) -> Result<(), StoreError> {
-        sqlx::query(
-            "UPDATE room_members SET viewed_at = $3, mentions = 0,
+        self.db
+            .execute(
+                "mark room as viewed",
+                sqlx::query(
+                    "UPDATE room_members SET viewed_at = $3, mentions = 0,
                 viewed_posts = (SELECT post_count FROM rooms WHERE id = $1),
                 viewed_root_posts = (SELECT root_post_count FROM rooms WHERE id = $1)
              WHERE room_id = $1 AND person_id = $2",
-        )
-        .bind(room.as_str())
-        .bind(person.as_str())
-        .bind(now)
-        .execute(&self.write)
-        .await
-        .map_err(during("mark room as viewed"))?;
+                )
+                .bind(room.as_str())
+                .bind(person.as_str())
+                .bind(now),
+            )
+            .await?;
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use proto::id::{ChannelId, FileId, PostId, TeamId, UploadId, UserId};
 use sqlx::{FromRow, Row as _};
 
-use super::Row;
+use sqlx::any::AnyRow as Row;
 
 /// A value that can be read from a column.
 trait Column: Sized {
@@ -19,7 +19,14 @@ macro_rules! plain_columns {
         }
     )* };
 }
-plain_columns! { String i64 bool }
+plain_columns! { String i64 }
+
+/// A yes or no is kept as 0 or 1.
+impl Column for bool {
+    fn read(row: &Row, name: &str) -> Result<Self, sqlx::Error> {
+        Ok(i64::read(row, name)? != 0)
+    }
+}
 
 macro_rules! id_columns {
     ($($ty:ty)*) => { $(
@@ -159,6 +166,7 @@ rows! {
         filename: String,
         size_bytes: i64,
         created_at: i64,
+        draft: String,
     }
     PreferenceRow {
         person_id: UserId,

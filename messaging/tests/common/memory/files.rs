@@ -1,9 +1,12 @@
 //! Uploads and files, in memory.
 
+use std::ops::Range;
+
 use async_trait::async_trait;
 use bytes::Bytes;
-use messaging::model::{File, Upload, UploadProgress};
-use messaging::{ChatError, Files};
+use futures_util::{StreamExt as _, stream};
+use messaging::model::{File, FileContents, Upload, UploadProgress};
+use messaging::{ChatError, Files, IncomingBytes};
 use proto::id::{ChannelId, FileId, PostId, UploadId, UserId};
 
 use super::{Memory, missing};
@@ -65,8 +68,13 @@ impl Files for Memory {
     async fn append_upload(
         &self,
         id: &UploadId,
-        piece: Bytes,
+        mut bytes: IncomingBytes,
     ) -> Result<UploadProgress, ChatError> {
+        let mut piece = Vec::new();
+        while let Some(part) = bytes.next().await {
+            let part = part.map_err(|error| ChatError::Refused(error.to_string()))?;
+            piece.extend_from_slice(&part);
+        }
         let mut state = self.state();
         let uploading = state.uploads.get_mut(id);
         let uploading = uploading.ok_or_else(|| missing("upload", id.as_str()))?;
@@ -109,12 +117,23 @@ impl Files for Memory {
             .ok_or_else(|| missing("file", id.as_str()))
     }
 
-    async fn file_contents(&self, id: &FileId) -> Result<Bytes, ChatError> {
+    async fn file_contents(
+        &self,
+        id: &FileId,
+        range: Range<u64>,
+    ) -> Result<FileContents, ChatError> {
         let state = self.state();
         let stored = state.files.get(id);
-        stored
-            .map(|stored| stored.bytes.clone())
-            .ok_or_else(|| missing("file", id.as_str()))
+        let stored = stored.ok_or_else(|| missing("file", id.as_str()))?;
+        let end = range.end.min(stored.file.size_bytes);
+        let range = range.start.min(end)..end;
+        let place = |at: u64| usize::try_from(at).unwrap();
+        let part = stored.bytes.slice(place(range.start)..place(range.end));
+        Ok(FileContents {
+            file: stored.file.clone(),
+            range,
+            bytes: stream::iter([Ok(part)]).boxed(),
+        })
     }
 
     async fn attach_file(&self, id: &FileId, post: &PostId) -> Result<(), ChatError> {

@@ -6,8 +6,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::media::Layer;
 use crate::pictures::PictureIds;
-use crate::session::Layer;
 
 /// A receiver asks again while the first repetition is on its way.
 const SHORTEST_GAP: Duration = Duration::from_millis(20);
@@ -89,7 +89,7 @@ mod tests {
         SentRecord {
             seq_no,
             source_seq_no: seq_no + 7,
-            layer: Layer::Low,
+            layer: Layer::LOW,
             timestamp: 1,
             transport_sequence: None,
             pictures: None,

@@ -14,15 +14,13 @@ use rtcd_srtp::rtcp::{self, SenderReport};
 use rtcd_srtp::rtp::{Header, MAX_HEADER};
 
 use super::sent::SentLog;
-use super::{Egress, MediaBatch, Path, SentRecord};
+use super::{Egress, MAX_PAYLOAD, MediaBatch, Path, SentRecord};
 use crate::bandwidth::TransportLog;
+use crate::media::Layer;
 use crate::pictures::PictureIds;
-use crate::session::Layer;
 
 /// Time between two sender reports of a stream.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
-/// The longest packet before sealing, in bytes; longer ones would not pass common tunnels whole.
-const MAX_PLAIN: usize = 1300;
 
 /// Header extensions the participant understands on this m-line, by id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -96,7 +94,7 @@ impl EgressStream {
         batch: &mut MediaBatch,
     ) -> bool {
         // Asked before anything else: a number once given is never sealed again.
-        if packet.payload.len() > MAX_PLAIN || !self.sealed.accept(packet.seq_no) {
+        if packet.payload.len() > MAX_PAYLOAD || !self.sealed.accept(packet.seq_no) {
             return false;
         }
         let Some(path) = egress.reachable() else {

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use proto::rtcd::TrackType;
+use crate::media::TrackKind;
 
 /// How long sound that shares its stream with an unannounced video waits for the announcement.
 const SOUND_PATIENCE: Duration = Duration::from_secs(2);
@@ -27,20 +27,20 @@ pub(super) struct Clues<'a> {
 }
 
 /// Decides what a track shows; `None`: wait.
-pub(super) fn classify(clues: Clues<'_>) -> Option<TrackType> {
+pub(super) fn classify(clues: Clues<'_>) -> Option<TrackKind> {
     let matches = |announced: Option<&str>| announced.is_some() && announced == clues.stream;
     if clues.is_audio {
         if matches(clues.screen) {
-            Some(TrackType::ScreenAudio)
+            Some(TrackKind::ScreenAudio)
         } else if clues.beside_unknown_video && clues.waited < SOUND_PATIENCE {
             None
         } else {
-            Some(TrackType::Voice)
+            Some(TrackKind::Voice)
         }
     } else if matches(clues.screen) {
-        Some(TrackType::Screen)
+        Some(TrackKind::Screen)
     } else if matches(clues.video) {
-        Some(TrackType::Video)
+        Some(TrackKind::Video)
     } else {
         None
     }
@@ -68,7 +68,7 @@ mod tests {
                     screen: Some("a"),
                     ..NOTHING
                 },
-                Some(TrackType::Screen),
+                Some(TrackKind::Screen),
             ),
             (
                 Clues {
@@ -82,7 +82,7 @@ mod tests {
                     video: Some("a"),
                     ..NOTHING
                 },
-                Some(TrackType::Video),
+                Some(TrackKind::Video),
             ),
             (
                 Clues {
@@ -90,7 +90,7 @@ mod tests {
                     video: Some("a"),
                     ..NOTHING
                 },
-                Some(TrackType::Screen),
+                Some(TrackKind::Screen),
             ),
             (
                 Clues {
@@ -116,27 +116,27 @@ mod tests {
             ..sound
         };
         let table = [
-            (sound, Some(TrackType::Voice)),
+            (sound, Some(TrackKind::Voice)),
             (
                 Clues {
                     stream: None,
                     ..sound
                 },
-                Some(TrackType::Voice),
+                Some(TrackKind::Voice),
             ),
             (
                 Clues {
                     screen: Some("a"),
                     ..sound
                 },
-                Some(TrackType::ScreenAudio),
+                Some(TrackKind::ScreenAudio),
             ),
             (
                 Clues {
                     screen: Some("b"),
                     ..sound
                 },
-                Some(TrackType::Voice),
+                Some(TrackKind::Voice),
             ),
             (beside, None),
             (
@@ -144,7 +144,7 @@ mod tests {
                     waited: SOUND_PATIENCE,
                     ..beside
                 },
-                Some(TrackType::Voice),
+                Some(TrackKind::Voice),
             ),
         ];
         for (clues, expected) in table {

@@ -5,15 +5,16 @@
 //! The numbering without holes is made once per incoming stream; a subscription only shifts it.
 //! Invariants: a packet touches its subscribers only; a packet of a link goes to no other link.
 
-use proto::rtcd::{Codec, RtcKind, TrackType};
+use crate::media::{Codec, Layer, TrackKind};
 
 use super::classify::{Clues, classify};
 use super::member::SourceState;
 use super::tracks::{Origin, Pending, Track};
 use super::{Ctx, Leg};
 use crate::counters::DropReason;
+use crate::egress::MAX_PAYLOAD;
 use crate::io::{LinkMessage, LinkedPacket, Output};
-use crate::session::{IncomingPacket, Layer, Mid, begins_keyframe};
+use crate::session::{IncomingPacket, Mid, begins_keyframe};
 use crate::speakers::{Speakers, Verdict};
 use crate::vad::VoiceChange;
 
@@ -70,7 +71,7 @@ impl Leg {
         if self
             .tracks
             .get(&number)
-            .is_none_or(|track| track.kind != TrackType::Voice)
+            .is_none_or(|track| track.kind != TrackKind::Voice)
         {
             return;
         }
@@ -79,22 +80,16 @@ impl Leg {
             .member(index)
             .and_then(|member| member.detector.level(now, level));
         match change {
-            Some(VoiceChange::On) => self.voice(ctx, index, RtcKind::VoiceOn),
-            Some(VoiceChange::Off) => self.voice(ctx, index, RtcKind::VoiceOff),
+            Some(VoiceChange::On) => self.voice(ctx, index, true),
+            Some(VoiceChange::Off) => self.voice(ctx, index, false),
             None => {}
         }
     }
 
-    fn voice(&self, ctx: &mut Ctx<'_>, index: u32, kind: RtcKind) {
-        let member = usize::try_from(index)
-            .ok()
-            .and_then(|i| self.members.get(i)?.as_deref());
-        if let Some(member) = member {
-            let message = self.message(member, kind, Vec::new());
-            ctx.out.push_back(Output::Voice {
-                key: member.request.key.clone(),
-                message,
-            });
+    fn voice(&mut self, ctx: &mut Ctx<'_>, index: u32, speaking: bool) {
+        if let Some(member) = self.member(index) {
+            let key = member.request.key.clone();
+            ctx.out.push_back(Output::Voice { key, speaking });
         }
     }
 
@@ -110,9 +105,8 @@ impl Leg {
             return;
         };
         let held_back = held_back(track, &mut self.speakers, ctx, &packet);
-        let stream = track.stream(layer);
-        let is_new_layer = !std::mem::replace(&mut stream.seen, true) && layer == Layer::High;
-        stream.rate.count(ctx.now, packet.payload.len());
+        let (codec, is_audio) = (track.codec, track.kind.is_audio());
+        let stream = track.streams.of(layer);
         if let Some(reason) = held_back {
             stream.compactor.skip(packet.seq_no);
             ctx.counters.drop_one(reason);
@@ -124,13 +118,16 @@ impl Leg {
         };
         packet.seq_no = seq_no;
         ctx.notes.fanned_out = Some(track.kind);
-        let codec = track.codec;
-        if !track.kind.is_audio() {
-            let stream = track.stream(layer);
+        let mut is_layer_news = false;
+        if !is_audio {
+            stream.rate.count(ctx.now, packet.payload.len());
             stream.cache.keep(&packet, ctx.config.nack_buffer);
             if begins_keyframe(codec, &packet.payload) {
                 stream.gate.answered();
             }
+            // Of a track of another leg not all layers come here: that leg tells.
+            let is_ours = matches!(track.origin, Origin::Member { .. });
+            is_layer_news = is_ours && track.streams.heard(ctx.now, layer);
         }
         if !track.subscriptions.is_empty() {
             if track.pending.is_empty() {
@@ -141,50 +138,30 @@ impl Leg {
                 .push(Pending::new(codec, layer, packet.clone()));
             ctx.notes.is_pending = true;
         }
-        self.feed_links(ctx, number, layer, packet);
-        if is_new_layer {
-            self.high_layer_began(ctx, number);
+        self.feed_links(ctx, number, layer, &packet);
+        if is_layer_news {
+            self.layers_changed(ctx, number);
         }
     }
 
-    /// Hands a packet of this leg to all links: of two layers the better one.
-    fn feed_links(
-        &mut self,
-        ctx: &mut Ctx<'_>,
-        number: u32,
-        layer: Layer,
-        mut packet: LinkedPacket,
-    ) {
-        let Some(track) = self.tracks.get_mut(&number) else {
+    /// Hands a packet of this leg to the links that asked for its layer.
+    fn feed_links(&mut self, ctx: &mut Ctx<'_>, number: u32, layer: Layer, packet: &LinkedPacket) {
+        let Some(track) = self.tracks.get(&number) else {
             return;
         };
         if self.links.is_empty() || matches!(track.origin, Origin::Link { .. }) {
             return;
         }
-        if track.feed.layer != layer {
-            if layer == Layer::Low || !begins_keyframe(track.codec, &packet.payload) {
-                return;
-            }
-            track.feed.layer = layer;
-            track
-                .feed
-                .placement
-                .switch(ctx.now, track.codec.clock_rate());
-        }
-        let placed = track
-            .feed
-            .placement
-            .place(ctx.now, packet.seq_no, packet.timestamp);
-        let Some((seq_no, timestamp)) = placed else {
-            return;
-        };
-        packet.seq_no = seq_no;
-        packet.timestamp = timestamp;
+        let is_audio = track.kind.is_audio();
         let id = track.linked_id();
         for link in &self.links {
+            if !is_audio && !track.crossing.includes(*link, layer) {
+                continue;
+            }
             ctx.counters.linked += 1;
             let message = LinkMessage::Rtp {
                 track: id.clone(),
+                layer,
                 packet: packet.clone(),
             };
             ctx.out.push_back(Output::Linked {
@@ -204,7 +181,7 @@ impl Leg {
         let voice = self
             .tracks
             .values_mut()
-            .find(|track| track.kind == TrackType::Voice && track.is_published_by(index));
+            .find(|track| track.kind == TrackKind::Voice && track.is_published_by(index));
         let Some(track) = voice else {
             return;
         };
@@ -215,7 +192,7 @@ impl Leg {
             if let Some(member) = self.member(index) {
                 member.detector.reset();
             }
-            self.voice(ctx, index, RtcKind::VoiceOff);
+            self.voice(ctx, index, false);
         }
     }
 }
@@ -230,7 +207,11 @@ fn held_back(
     if packet.payload.is_empty() {
         return Some(DropReason::Padding);
     }
-    if track.kind != TrackType::Voice {
+    // Before it has a number: receivers would ask for ever for one that is never sent.
+    if packet.payload.len() > MAX_PAYLOAD {
+        return Some(DropReason::TooLong);
+    }
+    if track.kind != TrackKind::Voice {
         return None;
     }
     if track.muted {

@@ -9,15 +9,26 @@ use super::tracks::{Origin, Track};
 use super::{Ctx, Leg};
 use crate::counters::DropReason;
 use crate::io::{LinkId, LinkMessage, LinkedTrack, LinkedTrackId, Output};
-use crate::session::Layer;
+use crate::keyframes::Need;
+use crate::media::LayerSet;
 
 impl Leg {
-    /// Joins another leg: it is told everything that is published here.
+    /// Joins another leg. Which of the two is there first is not known: see `LinkMessage::Greeting`.
     pub(crate) fn link_up(&mut self, ctx: &mut Ctx<'_>, link: LinkId) {
         if self.links.contains(&link) {
             return;
         }
         self.links.push(link);
+        let message = LinkMessage::Greeting { is_answer: false };
+        self.tell(ctx, link, message);
+    }
+
+    /// The other leg is there: it is told everything that is published here.
+    fn greeted(&mut self, ctx: &mut Ctx<'_>, link: LinkId, is_answer: bool) {
+        if !is_answer {
+            let message = LinkMessage::Greeting { is_answer: true };
+            self.tell(ctx, link, message);
+        }
         for track in self.tracks.values() {
             if matches!(track.origin, Origin::Member { .. }) {
                 let message = LinkMessage::TrackPublished {
@@ -26,10 +37,10 @@ impl Leg {
                 self.tell(ctx, link, message);
             }
         }
-        let message = LinkMessage::Presenter {
-            session: self.presenter.clone(),
-        };
         if self.presenter_is_here() {
+            let message = LinkMessage::Presenter {
+                session: self.presenter.clone(),
+            };
             self.tell(ctx, link, message);
         }
     }
@@ -37,6 +48,9 @@ impl Leg {
     /// Loses another leg, and with it everything published there.
     pub(crate) fn link_down(&mut self, ctx: &mut Ctx<'_>, link: LinkId) {
         self.links.retain(|known| *known != link);
+        for track in self.tracks.values_mut() {
+            track.crossing.forget(link);
+        }
         let ended: Vec<u32> = self
             .tracks
             .values()
@@ -58,6 +72,7 @@ impl Leg {
             return;
         }
         match message {
+            LinkMessage::Greeting { is_answer } => self.greeted(ctx, link, is_answer),
             LinkMessage::TrackPublished { track } => self.linked_track(ctx, link, track),
             LinkMessage::TrackEnded { track } => {
                 if let Some(number) = self.linked_tracks.get(&(link, track)).copied() {
@@ -70,15 +85,37 @@ impl Leg {
                     track.muted = muted;
                 }
             }
-            LinkMessage::Rtp { track, packet } => {
-                match self.linked_tracks.get(&(link, track)).copied() {
-                    Some(number) => self.forward(ctx, number, Layer::Low, packet),
-                    None => ctx.counters.drop_one(DropReason::UnknownSource),
+            LinkMessage::Rtp {
+                track,
+                layer,
+                packet,
+            } => match self.linked_tracks.get(&(link, track)).copied() {
+                Some(number) => self.forward(ctx, number, layer, packet),
+                None => ctx.counters.drop_one(DropReason::UnknownSource),
+            },
+            LinkMessage::KeyframeWanted {
+                track,
+                layer,
+                is_repair,
+            } => {
+                if self.index_by_session.contains_key(&track.publisher) {
+                    let need = if is_repair {
+                        Need::Repair
+                    } else {
+                        Need::Picture
+                    };
+                    self.linked_keyframe_wanted(ctx, track.number, (layer, need));
                 }
             }
-            LinkMessage::KeyframeWanted { track } => {
-                if self.index_by_session.contains_key(&track.publisher) {
-                    self.linked_keyframe_wanted(ctx, track.number);
+            LinkMessage::Layers { track, alive } => {
+                if let Some(number) = self.linked_tracks.get(&(link, track)).copied() {
+                    self.layers_told(ctx, number, alive);
+                }
+            }
+            LinkMessage::LayersWanted { track, layers } => {
+                let track = self.tracks.get_mut(&track.number);
+                if let Some(track) = track.filter(|t| matches!(t.origin, Origin::Member { .. })) {
+                    track.crossing.asked(link, layers);
                 }
             }
             LinkMessage::Presenter { session } => {
@@ -95,11 +132,18 @@ impl Leg {
             kind,
             codec,
             muted,
+            layers,
         } = track;
+        // Told again, by another greeting.
+        if let Some(number) = self.linked_tracks.get(&(link, id.clone())).copied() {
+            if let Some(track) = self.tracks.get_mut(&number) {
+                track.muted = muted;
+            }
+            self.layers_told(ctx, number, layers);
+            return;
+        }
         // A session of this leg is believed itself, not a link that speaks for it.
-        if self.linked_tracks.contains_key(&(link, id.clone()))
-            || self.index_by_session.contains_key(&id.publisher)
-        {
+        if self.index_by_session.contains_key(&id.publisher) {
             return;
         }
         let publisher = id.publisher.clone();
@@ -109,6 +153,14 @@ impl Leg {
         };
         let number = self.publish(ctx, publisher, origin, (kind, codec, muted));
         self.linked_tracks.insert((link, id), number);
+        self.layers_told(ctx, number, layers);
+    }
+
+    fn layers_told(&mut self, ctx: &mut Ctx<'_>, number: u32, alive: LayerSet) {
+        let track = self.tracks.get_mut(&number);
+        if track.is_some_and(|track| track.streams.told(alive)) {
+            self.aim(ctx, number);
+        }
     }
 
     /// Tells all links of a new track, if it is one of ours.
@@ -132,6 +184,13 @@ impl Leg {
     pub(super) fn announce_mute(&self, ctx: &mut Ctx<'_>, number: u32, muted: bool) {
         if let Some(track) = self.own_track(number) {
             self.tell_all(ctx, &LinkMessage::TrackMuted { track, muted });
+        }
+    }
+
+    pub(super) fn announce_layers(&self, ctx: &mut Ctx<'_>, number: u32) {
+        let alive = self.tracks.get(&number).map(|track| track.streams.alive());
+        if let (Some(track), Some(alive)) = (self.own_track(number), alive) {
+            self.tell_all(ctx, &LinkMessage::Layers { track, alive });
         }
     }
 
@@ -176,5 +235,6 @@ fn describe(track: &Track) -> LinkedTrack {
         kind: track.kind,
         codec: track.codec,
         muted: track.muted,
+        layers: track.streams.alive(),
     }
 }

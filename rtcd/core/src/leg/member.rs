@@ -1,16 +1,17 @@
-//! One session of a leg: what it publishes, what it should receive, and on which m-lines.
+//! One session of a leg: what it publishes, and what belongs to it as a receiver.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use proto::id::SessionId;
-use proto::rtcd::Codec;
 
 use super::layers::LayerChoice;
+use super::outbound::Paced;
 use super::{Ctx, Notes};
 use crate::config::CoreConfig;
 use crate::io::JoinRequest;
-use crate::negotiation::Negotiation;
+use crate::negotiator::{Negotiator, negotiator};
+use crate::pacer::Pacer;
 use crate::session::{Mid, Section, Session};
 use crate::vad::VoiceDetector;
 
@@ -19,25 +20,20 @@ use crate::vad::VoiceDetector;
 pub(super) struct Member {
     pub(super) request: JoinRequest,
     pub(super) session: Session,
-    pub(super) negotiation: Negotiation,
+    pub(super) negotiator: Box<dyn Negotiator>,
     pub(super) joined_at: Instant,
     pub(super) answered_at: Option<Instant>,
-    pub(super) channel_open: bool,
     pub(super) connected: bool,
     /// When a datagram of the participant came last; its offer counts as one.
     pub(super) last_heard: Instant,
-    /// Tracks it should receive, by number.
-    pub(super) wanted: BTreeSet<u32>,
-    /// Those of them that have no m-line.
-    pub(super) missing: BTreeSet<u32>,
-    /// M-lines we send on, or did.
-    pub(super) lines: Vec<Line>,
     /// M-lines it sends on.
     pub(super) sources: BTreeMap<Mid, Source>,
     pub(super) screen_stream: Option<String>,
     pub(super) video_stream: Option<String>,
     pub(super) detector: VoiceDetector,
     pub(super) layer_choice: LayerChoice,
+    /// Video that waits for its time.
+    pub(super) pacer: Pacer<Paced>,
     /// When str0m wants to be woken.
     pub(super) timeout: Instant,
     /// When anything is due.
@@ -48,62 +44,10 @@ pub(super) struct Member {
     index_known: Option<u32>,
 }
 
-/// An m-line we send on, or did: one we made, or one of the participant's microphone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Line {
-    pub(super) mid: Mid,
-    pub(super) is_audio: bool,
-    pub(super) state: LineState,
-}
-
-/// The life of an m-line of ours.
-///
-/// ```text
-/// Offered -> Live -> Leaving -> Withdrawing -> Idle -> Offered
-///      \-> Refused      (the participant did not want it)
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum LineState {
-    /// In our pending offer, for this track; `reused` if there was the m-line before.
-    Offered {
-        track: u32,
-        reused: bool,
-    },
-    Live {
-        track: u32,
-    },
-    Refused {
-        track: u32,
-    },
-    /// Its track is gone; the next offer says so. `urgent`: that offer is made for it alone.
-    Leaving {
-        urgent: bool,
-    },
-    /// Withdrawn in our pending offer.
-    Withdrawing,
-    /// Negotiated to carry nothing; may carry another track.
-    Idle,
-}
-
-impl Line {
-    /// Returns the track the participant is, or is about to be, sent here.
-    pub(super) fn shows(&self) -> Option<u32> {
-        match self.state {
-            LineState::Offered { track, .. } | LineState::Live { track } => Some(track),
-            LineState::Refused { .. }
-            | LineState::Leaving { .. }
-            | LineState::Withdrawing
-            | LineState::Idle => None,
-        }
-    }
-}
-
 /// An m-line a participant sends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Source {
     pub(super) is_audio: bool,
-    /// It would receive there, too.
-    pub(super) receives: bool,
     pub(super) stream: Option<String>,
     pub(super) state: SourceState,
 }
@@ -132,22 +76,19 @@ impl Member {
         config: &CoreConfig,
     ) -> Self {
         Self {
+            negotiator: negotiator(request.dialect, now, config),
             request,
             session,
-            negotiation: Negotiation::new(now, config.first_offer_timeout),
             joined_at: now,
             answered_at: None,
-            channel_open: false,
             connected: false,
             last_heard: now,
-            wanted: BTreeSet::new(),
-            missing: BTreeSet::new(),
-            lines: Vec::new(),
             sources: BTreeMap::new(),
             screen_stream: None,
             video_stream: None,
             detector: VoiceDetector::default(),
             layer_choice: LayerChoice::new(now),
+            pacer: Pacer::default(),
             timeout: now,
             deadline: now,
             scheduled: now + Duration::from_secs(3600),
@@ -170,9 +111,8 @@ impl Member {
 
     /// Tells the shard when to wake this session, if that is sooner than it knows.
     pub(super) fn schedule(&mut self, ctx: &mut Ctx<'_>) {
-        let own = self.negotiation.deadline(ctx.config.lock_lease);
-        let deadlines = own.into_iter().chain(self.gives_up_at(ctx.config));
-        self.deadline = deadlines.fold(self.timeout, Instant::min);
+        let own = self.own_deadline(ctx.config);
+        self.deadline = self.pacer.deadline().map_or(own, |at| at.min(own));
         if self.deadline < self.scheduled
             && let Some(index) = self.index_known
         {
@@ -181,23 +121,17 @@ impl Member {
         }
     }
 
+    /// When anything but waiting video is due.
+    pub(super) fn own_deadline(&self, config: &CoreConfig) -> Instant {
+        let negotiation = self.negotiator.deadline(config);
+        let deadlines = negotiation.into_iter().chain(self.gives_up_at(config));
+        deadlines.fold(self.timeout, Instant::min)
+    }
+
     /// When a participant that stays silent is given up; browsers check every few seconds.
     pub(super) fn gives_up_at(&self, config: &CoreConfig) -> Option<Instant> {
         self.answered_at
             .map(|_| self.last_heard + config.ice_timeout)
-    }
-
-    /// The participant should receive a track.
-    pub(super) fn want(&mut self, track: u32) {
-        if self.wanted.insert(track) {
-            self.missing.insert(track);
-        }
-    }
-
-    /// The participant should not receive a track any more; false when it never should have.
-    pub(super) fn unwant(&mut self, track: u32) -> bool {
-        self.missing.remove(&track);
-        self.wanted.remove(&track)
     }
 
     /// The participant says which stream is its screen; the same one may be shown again.
@@ -214,22 +148,16 @@ impl Member {
     pub(super) fn update_sources(&mut self, sections: Vec<(Mid, Section)>) -> Vec<u32> {
         let mut ended = Vec::new();
         for (mid, section) in sections {
-            let known = self.sources.get_mut(&mid);
-            if section.sends
-                && let Some(known) = known
-                && known.stream == section.stream
-            {
-                known.receives = section.receives;
+            let known = self.sources.get(&mid);
+            if section.sends && known.is_some_and(|known| known.stream == section.stream) {
                 continue;
             }
-            let known = self.sources.get(&mid);
             if let Some(SourceState::Publishing { track }) = known.map(|known| known.state) {
                 ended.push(track);
             }
             if section.sends {
                 let source = Source {
                     is_audio: section.is_audio,
-                    receives: section.receives,
                     stream: section.stream,
                     state: SourceState::Silent,
                 };
@@ -241,17 +169,11 @@ impl Member {
         ended
     }
 
-    /// Returns the m-lines of its own on which a voice could come back to it: its microphone's, as
-    /// nothing takes that away. Screens and their sound come and go.
-    pub(super) fn return_lines(&self) -> impl Iterator<Item = Mid> {
-        let is_free = |mid| self.lines.iter().all(|line| line.mid != mid);
-        let is_screen =
-            |stream: Option<&str>| stream.is_some() && stream == self.screen_stream.as_deref();
-        let microphones = self.sources.iter().filter(move |(_, source)| {
-            source.is_audio && source.receives && !is_screen(source.stream.as_deref())
-        });
-        let mids = microphones.map(|(mid, _)| *mid);
-        mids.filter(move |mid| is_free(*mid) && self.session.carries(*mid, Codec::Opus))
+    /// Forgets that an m-line publishes a track.
+    pub(super) fn source_ended(&mut self, mid: Mid) {
+        if let Some(source) = self.sources.get_mut(&mid) {
+            source.state = SourceState::Ended;
+        }
     }
 
     /// Whether a video of this stream exists that nobody announced.

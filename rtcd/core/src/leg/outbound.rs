@@ -1,28 +1,52 @@
 //! The last part of a packet's way: from a track to everybody who receives it.
 //!
-//! In: packets that were admitted in this turn (`Pending`). Out: sealed packets in the batch, receiver
-//! by receiver, so that what one receiver gets lies together and leaves in one call.
+//! In: packets that were admitted in this turn (`Pending`), time. Out: sealed packets in the batch,
+//! receiver by receiver, so that what one receiver gets lies together and leaves in one call. Sound
+//! leaves at once; video that the receiver's `Pacer` does not admit waits for its time.
 //! Also here: packets that receivers miss, sent again.
-//! Invariants: a packet touches its subscribers only; nothing is allocated per receiver.
+//! Invariants: a packet touches its subscribers only; nothing is allocated per receiver of sound;
+//! a packet that is shed for one receiver has no number in its stream.
 
+use super::member::Member;
 use super::tracks::{Pending, Subscription};
 use super::{Ctx, Leg};
 use crate::counters::DropReason;
 use crate::egress::Outgoing;
 use crate::io::LinkedPacket;
 use crate::keyframes::Need;
+use crate::media::{Codec, Layer, LayerSet};
 use crate::pictures::PictureIds;
-use crate::session::{Layer, Mid, Sent, begins_keyframe};
+use crate::session::{Mid, Sent, begins_keyframe};
 
 /// The subscriptions of one track while packets are dealt out, and how far that is.
 #[derive(Debug, Default)]
 pub(super) struct Lane {
     track: u32,
+    is_audio: bool,
     pending: Vec<Pending>,
     subscriptions: Vec<Subscription>,
     next: usize,
-    /// A receiver that has no picture yet got part of one.
-    is_waited_for: Option<Layer>,
+    /// Layers of which a receiver that has no picture got only a part.
+    waited_for: LayerSet,
+    /// A receiver gets another layer from now on.
+    has_switched: bool,
+}
+
+/// A packet of video that has its place in a receiver's stream, and waits for its time.
+#[derive(Debug)]
+pub(super) struct Paced {
+    pub(super) track: u32,
+    layer: Layer,
+    place: Place,
+    packet: LinkedPacket,
+}
+
+/// Where a packet is in one receiver's stream.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    seq_no: u64,
+    timestamp: u32,
+    pictures: Option<PictureIds>,
 }
 
 impl Leg {
@@ -33,10 +57,10 @@ impl Leg {
             if let Some(track) = self.tracks.get_mut(&number) {
                 lanes.push(Lane {
                     track: number,
+                    is_audio: track.kind.is_audio(),
                     pending: std::mem::take(&mut track.pending),
                     subscriptions: std::mem::take(&mut track.subscriptions),
-                    next: 0,
-                    is_waited_for: None,
+                    ..Lane::default()
                 });
             }
         }
@@ -54,8 +78,11 @@ impl Leg {
                 track.pending = lane.pending;
                 track.subscriptions = lane.subscriptions;
             }
-            // The keyframe it came for was lost, or never made: asked for until there is one.
-            if let Some(layer) = lane.is_waited_for {
+            if lane.has_switched {
+                self.ask_for_layers(ctx, lane.track);
+            }
+            // The keyframe they came for was lost, or never made: asked for until there is one.
+            for layer in lane.waited_for.iter() {
                 self.request_keyframe(ctx, lane.track, layer, Need::Picture);
             }
         }
@@ -73,30 +100,31 @@ impl Leg {
             }
             return;
         };
-        let mut is_written = false;
         for lane in lanes.iter_mut().filter(|lane| lane.head() == Some(index)) {
-            let Some(subscription) = lane.subscriptions.get_mut(lane.next) else {
-                continue;
-            };
-            lane.next += 1;
-            for pending in &lane.pending {
-                if subscription.is_waiting && subscription.layer == pending.layer {
-                    subscription.is_waiting = !pending.begins_keyframe;
-                    lane.is_waited_for = subscription.is_waiting.then_some(pending.layer);
-                }
-                match subscription.send(&mut member.session, ctx, pending) {
-                    Some(Sent::Sealed) => ctx.counters.forwarded += 1,
-                    Some(Sent::Written) => {
-                        ctx.counters.forwarded += 1;
-                        is_written = true;
-                    }
-                    Some(Sent::Refused) => ctx.counters.drop_one(DropReason::Late),
-                    None => {}
-                }
+            if lane.is_audio {
+                lane.send_sound(member, ctx, index);
+            } else {
+                lane.send_video(member, ctx, index);
             }
         }
-        if is_written {
-            member.mark_dirty(ctx.notes, index);
+    }
+
+    /// Sends a receiver what waited and may leave by now.
+    pub(super) fn send_waiting(&mut self, ctx: &mut Ctx<'_>, index: u32) {
+        let member = usize::try_from(index)
+            .ok()
+            .and_then(|index| self.members.get_mut(index)?.as_deref_mut());
+        let Some(member) = member else { return };
+        let estimate = member.layer_choice.estimate();
+        while let Some(paced) = member.pacer.next(ctx.now, estimate) {
+            let subscription = self.tracks.get_mut(&paced.track).and_then(|track| {
+                let at = track.subscription_of(index)?;
+                track.subscriptions.get_mut(at)
+            });
+            if let Some(subscription) = subscription {
+                let (layer, packet) = (paced.layer, &paced.packet);
+                subscription.send(member, ctx, index, (layer, paced.place, packet));
+            }
         }
     }
 
@@ -106,15 +134,13 @@ impl Leg {
             .ok()
             .and_then(|index| self.members.get_mut(index)?.as_deref_mut());
         let Some(member) = member else { return };
-        let shown = member.lines.iter().find(|line| line.mid == mid);
-        let track = shown
-            .and_then(super::member::Line::shows)
-            .and_then(|number| self.tracks.get_mut(&number));
+        let shown = member.negotiator.track_at(mid);
+        let track = shown.and_then(|number| self.tracks.get_mut(&number));
         let Some(track) = track else { return };
         let Some(at) = track.subscription_of(index) else {
             return;
         };
-        let (low, high) = (&track.low.cache, &track.high.cache);
+        let streams = &track.streams;
         let stream = track.subscriptions.get_mut(at).and_then(|s| s.sender.own());
         let Some((stream, egress)) = stream.zip(member.session.egress()) else {
             return;
@@ -124,18 +150,17 @@ impl Leg {
             let Some(record) = stream.missing(ctx.now, *sequence) else {
                 continue;
             };
-            let cache = match record.layer {
-                Layer::Low => low,
-                Layer::High => high,
-            };
-            if let Some(packet) = cache.get(record.source_seq_no) {
-                let outgoing = Outgoing {
+            let cache = streams.get(record.layer).map(|stream| &stream.cache);
+            if let Some(packet) = cache.and_then(|cache| cache.get(record.source_seq_no)) {
+                let place = Place {
                     seq_no: record.seq_no,
                     timestamp: record.timestamp,
-                    ..outgoing(packet, record.layer)
+                    pictures: None,
                 };
+                let outgoing = outgoing(packet, record.layer, place);
                 if stream.repeat(egress, &record, &outgoing, ctx.media) {
                     ctx.counters.repeated += 1;
+                    member.pacer.spend(packet.payload.len());
                 }
             }
         }
@@ -149,63 +174,151 @@ impl Lane {
             .get(self.next)
             .map(|subscription| subscription.member)
     }
+
+    fn send_sound(&mut self, member: &mut Member, ctx: &mut Ctx<'_>, index: u32) {
+        let Some(subscription) = self.subscriptions.get_mut(self.next) else {
+            return;
+        };
+        self.next += 1;
+        for pending in &self.pending {
+            if !subscription.follows(ctx, pending) {
+                continue;
+            }
+            match subscription.place(ctx, pending) {
+                Some(place) => {
+                    let placed = (pending.layer, place, &pending.packet);
+                    subscription.send(member, ctx, index, placed);
+                }
+                None => ctx.counters.drop_one(DropReason::Late),
+            }
+        }
+    }
+
+    fn send_video(&mut self, member: &mut Member, ctx: &mut Ctx<'_>, index: u32) {
+        let Some(subscription) = self.subscriptions.get_mut(self.next) else {
+            return;
+        };
+        self.next += 1;
+        let estimate = member.layer_choice.estimate();
+        for pending in &self.pending {
+            let layer = subscription.layer;
+            if !subscription.follows(ctx, pending) {
+                if subscription.is_cut && layer == pending.layer {
+                    ctx.counters.drop_one(DropReason::Waiting);
+                }
+                continue;
+            }
+            self.has_switched |= subscription.layer != layer;
+            if member.pacer.is_full() {
+                ctx.counters.drop_one(DropReason::Waiting);
+                subscription.is_cut = true;
+                subscription.is_waiting = true;
+                continue;
+            }
+            let Some(place) = subscription.place(ctx, pending) else {
+                ctx.counters.drop_one(DropReason::Late);
+                continue;
+            };
+            if subscription.is_waiting {
+                subscription.is_waiting = !pending.begins_keyframe;
+            }
+            let packet = &pending.packet;
+            let len = packet.payload.len();
+            if member.pacer.admits(ctx.now, estimate, len) {
+                subscription.send(member, ctx, index, (pending.layer, place, packet));
+            } else {
+                let paced = Paced {
+                    track: self.track,
+                    layer: pending.layer,
+                    place,
+                    packet: packet.clone(),
+                };
+                member.pacer.push(len, paced);
+            }
+        }
+        if subscription.is_waiting {
+            // Of several receivers that wait each one's layer is asked for.
+            self.waited_for.insert(subscription.target);
+        }
+        if member.pacer.deadline().is_some() {
+            member.schedule(ctx);
+        }
+    }
 }
 
-/// A packet as it is before it is placed in a receiver's stream.
-fn outgoing(packet: &LinkedPacket, layer: Layer) -> Outgoing<'_> {
+/// A packet as it is in a receiver's stream.
+fn outgoing(packet: &LinkedPacket, layer: Layer, place: Place) -> Outgoing<'_> {
     Outgoing {
-        seq_no: packet.seq_no,
-        timestamp: packet.timestamp,
+        seq_no: place.seq_no,
+        timestamp: place.timestamp,
         source_seq_no: packet.seq_no,
         layer,
         marker: packet.marker,
         audio_level: packet.audio_level,
         payload: &packet.payload,
-        pictures: None,
+        pictures: place.pictures,
     }
 }
 
 impl Subscription {
-    /// Sends one packet; `None` when this receiver gets another layer.
-    fn send(
-        &mut self,
-        session: &mut crate::session::Session,
-        ctx: &mut Ctx<'_>,
-        pending: &Pending,
-    ) -> Option<Sent> {
-        if self.layer != pending.layer {
-            // Another layer is taken over at its next keyframe.
-            if self.wish != pending.layer || !pending.begins_keyframe {
-                return None;
-            }
-            self.layer = pending.layer;
-            self.placement.switch(ctx.now, pending.clock_rate);
-            self.pictures.switch();
+    /// Whether this receiver gets a packet. Another layer, and what follows after a cut, is taken
+    /// over at a keyframe.
+    fn follows(&mut self, ctx: &Ctx<'_>, pending: &Pending) -> bool {
+        if self.layer == pending.layer && !self.is_cut {
+            return true;
         }
+        if self.target != pending.layer || !pending.begins_keyframe {
+            return false;
+        }
+        self.is_cut = false;
+        self.layer = pending.layer;
+        self.placement.switch(ctx.now, pending.clock_rate);
+        self.pictures.switch();
+        true
+    }
+
+    /// Gives a packet its place; `None` when it is too late for one.
+    fn place(&mut self, ctx: &Ctx<'_>, pending: &Pending) -> Option<Place> {
         let packet = &pending.packet;
         let placed = self
             .placement
             .place(ctx.now, packet.seq_no, packet.timestamp);
-        let Some((seq_no, timestamp)) = placed else {
-            return Some(Sent::Refused);
-        };
-        let outgoing = Outgoing {
+        let (seq_no, timestamp) = placed?;
+        let pictures = self.pictures.place(pending.pictures);
+        Some(Place {
             seq_no,
             timestamp,
-            pictures: self.pictures.place(pending.pictures),
-            ..outgoing(packet, pending.layer)
-        };
+            pictures,
+        })
+    }
+
+    fn send(
+        &mut self,
+        member: &mut Member,
+        ctx: &mut Ctx<'_>,
+        index: u32,
+        (layer, place, packet): (Layer, Place, &LinkedPacket),
+    ) {
+        let outgoing = outgoing(packet, layer, place);
+        let (session, now) = (&mut member.session, ctx.now);
         let sent = self
             .sender
-            .send(session, ctx.now, &outgoing, &packet.payload, ctx.media);
-        Some(sent)
+            .send(session, now, &outgoing, &packet.payload, ctx.media);
+        match sent {
+            Sent::Sealed => ctx.counters.forwarded += 1,
+            Sent::Written => {
+                ctx.counters.forwarded += 1;
+                member.mark_dirty(ctx.notes, index);
+            }
+            Sent::Refused => ctx.counters.drop_one(DropReason::NotSent),
+        }
     }
 }
 
 impl Pending {
     /// Looks at a packet once for all its receivers.
-    pub(super) fn new(codec: proto::rtcd::Codec, layer: Layer, packet: LinkedPacket) -> Self {
-        let is_vp8 = codec == proto::rtcd::Codec::Vp8;
+    pub(super) fn new(codec: Codec, layer: Layer, packet: LinkedPacket) -> Self {
+        let is_vp8 = codec == Codec::Vp8;
         Self {
             layer,
             clock_rate: codec.clock_rate(),

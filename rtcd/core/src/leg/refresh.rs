@@ -7,14 +7,13 @@ use super::tracks::Origin;
 use super::{Ctx, Leg};
 use crate::io::{LinkMessage, Output};
 use crate::keyframes::Need;
-use crate::session::{Layer, Mid, SourceId};
+use crate::media::Layer;
+use crate::session::{Mid, SourceId};
 
 impl Leg {
     /// A participant needs a keyframe on one of its m-lines.
     pub(super) fn keyframe_wanted(&mut self, ctx: &mut Ctx<'_>, index: u32, mid: Mid) {
-        let shown = self
-            .member(index)
-            .and_then(|m| m.lines.iter().find(|line| line.mid == mid)?.shows());
+        let shown = self.track_at(index, mid);
         let layer = shown.and_then(|number| {
             let subscriptions = &self.tracks.get(&number)?.subscriptions;
             let subscription = subscriptions.iter().find(|s| s.member == index)?;
@@ -40,9 +39,9 @@ impl Leg {
         if track.kind.is_audio() {
             return;
         }
-        let gate = &mut track.stream(layer).gate;
-        if gate.request(ctx.now, gap, need) {
-            self.send_keyframe_request(ctx, number, layer);
+        let gate = &mut track.streams.of(layer).gate;
+        if let Some(need) = gate.request(ctx.now, gap, need) {
+            self.send_keyframe_request(ctx, number, layer, need);
         } else if let Some(at) = gate.deadline(gap) {
             let leg = &mut ctx.notes.wake_leg;
             *leg = Some(leg.map_or(at, |earlier| earlier.min(at)));
@@ -54,22 +53,22 @@ impl Leg {
         let gap = ctx.config.keyframe_gap;
         let mut due = Vec::new();
         for track in self.tracks.values_mut() {
-            for layer in [Layer::Low, Layer::High] {
-                let gate = &mut track.stream(layer).gate;
-                if gate.poll(ctx.now, gap) {
-                    due.push((track.number, layer));
+            for (layer, stream) in track.streams.iter_mut() {
+                let gate = &mut stream.gate;
+                if let Some(need) = gate.poll(ctx.now, gap) {
+                    due.push((track.number, layer, need));
                 } else if let Some(at) = gate.deadline(gap) {
                     let leg = &mut ctx.notes.wake_leg;
                     *leg = Some(leg.map_or(at, |earlier| earlier.min(at)));
                 }
             }
         }
-        for (number, layer) in due {
-            self.send_keyframe_request(ctx, number, layer);
+        for (number, layer, need) in due {
+            self.send_keyframe_request(ctx, number, layer, need);
         }
     }
 
-    fn send_keyframe_request(&mut self, ctx: &mut Ctx<'_>, number: u32, layer: Layer) {
+    fn send_keyframe_request(&mut self, ctx: &mut Ctx<'_>, number: u32, layer: Layer, need: Need) {
         let Some(track) = self.tracks.get(&number) else {
             return;
         };
@@ -82,7 +81,11 @@ impl Leg {
                 }
             }
             Origin::Link { link, id } => {
-                let message = LinkMessage::KeyframeWanted { track: id };
+                let message = LinkMessage::KeyframeWanted {
+                    track: id,
+                    layer,
+                    is_repair: need == Need::Repair,
+                };
                 ctx.out.push_back(Output::Linked {
                     call: self.key.clone(),
                     link,
@@ -93,14 +96,16 @@ impl Leg {
     }
 
     /// Takes a keyframe request of a link for a track of this leg.
-    pub(super) fn linked_keyframe_wanted(&mut self, ctx: &mut Ctx<'_>, number: u32) {
-        let layer = self
-            .tracks
-            .get(&number)
-            .filter(|track| matches!(track.origin, Origin::Member { .. }))
-            .map(|track| track.feed.layer);
-        if let Some(layer) = layer {
-            self.request_keyframe(ctx, number, layer, Need::Repair);
+    pub(super) fn linked_keyframe_wanted(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        number: u32,
+        (layer, need): (Layer, Need),
+    ) {
+        let is_ours = |track: &&super::tracks::Track| matches!(track.origin, Origin::Member { .. });
+        let track = self.tracks.get(&number).filter(is_ours);
+        if track.is_some_and(|track| track.streams.get(layer).is_some()) {
+            self.request_keyframe(ctx, number, layer, need);
         }
     }
 }

@@ -1,21 +1,21 @@
-//! Tracks of a leg: published, offered to those who should receive them, subscribed, ended.
+//! Tracks of a leg: published, shown to those who should receive them, subscribed, ended.
 //!
-//! Not here: packets (`forward`), keyframes (`refresh`), m-lines (`offers`).
-//! Invariant: a session that should receive a track has it among `missing` until it has an m-line.
+//! Not here: packets (`forward`), keyframes (`refresh`), who is told what of it (`peer`).
 
+use crate::media::{Codec, TrackKind};
 use proto::id::SessionId;
-use proto::rtcd::{Codec, TrackType};
 
-use super::member::{LineState, Member};
+use super::member::Member;
+use super::streams::Streams;
 use super::{Ctx, Leg};
-use crate::bandwidth::RateMeter;
-use crate::cache::PacketCache;
 use crate::counters::TrackDirection;
 use crate::io::{LinkId, LinkedPacket, LinkedTrackId};
-use crate::keyframes::{KeyframeGate, Need};
+use crate::keyframes::Need;
+use crate::media::{Layer, LayerSet};
+use crate::negotiator::Settled;
 use crate::pictures::{PictureIds, Pictures};
-use crate::rewrite::{Compactor, Placement};
-use crate::session::{Layer, Mid, Sender};
+use crate::rewrite::Placement;
+use crate::session::{Mid, Sender};
 use crate::speakers::Voice;
 
 /// A published source, from this leg or another.
@@ -24,19 +24,18 @@ pub(super) struct Track {
     pub(super) number: u32,
     pub(super) publisher: SessionId,
     pub(super) origin: Origin,
-    pub(super) kind: TrackType,
+    pub(super) kind: TrackKind,
     pub(super) codec: Codec,
     pub(super) muted: bool,
     pub(super) voice: Voice,
     /// Makes the track's id unique among those of its publisher.
     pub(super) suffix: String,
-    pub(super) low: Stream,
-    pub(super) high: Stream,
+    pub(super) streams: Streams,
     /// By session.
     pub(super) subscriptions: Vec<Subscription>,
     /// Admitted, not yet sent.
     pub(super) pending: Vec<Pending>,
-    pub(super) feed: LinkFeed,
+    pub(super) crossing: Crossing,
 }
 
 /// A packet that will be sent to everybody who receives the track.
@@ -56,17 +55,6 @@ pub(super) enum Origin {
     Link { link: LinkId, id: LinkedTrackId },
 }
 
-/// One incoming RTP stream of a track.
-#[derive(Debug, Default)]
-pub(super) struct Stream {
-    pub(super) compactor: Compactor,
-    pub(super) gate: KeyframeGate,
-    pub(super) seen: bool,
-    pub(super) rate: RateMeter,
-    /// Of video: audio is not repeated.
-    pub(super) cache: PacketCache,
-}
-
 /// One session receives the track.
 #[derive(Debug)]
 pub(super) struct Subscription {
@@ -76,27 +64,56 @@ pub(super) struct Subscription {
     pub(super) pictures: Pictures,
     /// Has no picture yet: nothing that begins one was sent.
     pub(super) is_waiting: bool,
+    /// Packets were shed: it goes on with the next keyframe.
+    pub(super) is_cut: bool,
+    /// What it is sent.
     pub(super) layer: Layer,
+    /// What it should get, whether that is there or not.
     pub(super) wish: Layer,
+    /// What it gets from the next keyframe on: the nearest to the wish that is there.
+    pub(super) target: Layer,
 }
 
-/// What links get: the best layer, in one numbering.
-#[derive(Debug)]
-pub(super) struct LinkFeed {
-    pub(super) layer: Layer,
-    pub(super) placement: Placement,
+/// Which layers of a track cross the links of its leg. Sound always does.
+#[derive(Debug, Default)]
+pub(super) struct Crossing {
+    /// Of a track of this leg: what each leg asked for, if it did.
+    asked: Vec<(LinkId, LayerSet)>,
+    /// Of a track of another leg: what this one asked for last, if it did.
+    asked_for: Option<LayerSet>,
+}
+
+impl Crossing {
+    /// What crosses before anybody asks.
+    const UNASKED: LayerSet = LayerSet::of(Layer::LOW);
+
+    /// The leg behind a link asks for these layers.
+    pub(super) fn asked(&mut self, link: LinkId, layers: LayerSet) {
+        self.asked.retain(|(known, _)| *known != link);
+        self.asked.push((link, layers));
+    }
+
+    /// A link is gone.
+    pub(super) fn forget(&mut self, link: LinkId) {
+        self.asked.retain(|(known, _)| *known != link);
+    }
+
+    /// Whether a layer is for the leg behind a link.
+    pub(super) fn includes(&self, link: LinkId, layer: Layer) -> bool {
+        let mut asked = self.asked.iter();
+        let asked = asked.find_map(|(known, layers)| (*known == link).then_some(*layers));
+        asked.unwrap_or(Self::UNASKED).contains(layer)
+    }
+
+    /// Notes that these layers are needed here; true when the other leg has to be told.
+    pub(super) fn ask(&mut self, layers: LayerSet) -> bool {
+        self.asked_for.replace(layers).unwrap_or(Self::UNASKED) != layers
+    }
 }
 
 impl Track {
     pub(super) fn is_published_by(&self, member: u32) -> bool {
         matches!(self.origin, Origin::Member { index, .. } if index == member)
-    }
-
-    pub(super) fn stream(&mut self, layer: Layer) -> &mut Stream {
-        match layer {
-            Layer::Low => &mut self.low,
-            Layer::High => &mut self.high,
-        }
     }
 
     /// Finds where a session's subscription is.
@@ -145,7 +162,7 @@ impl Leg {
         ctx: &mut Ctx<'_>,
         publisher: SessionId,
         origin: Origin,
-        (kind, codec, muted): (TrackType, Codec, bool),
+        (kind, codec, muted): (TrackKind, Codec, bool),
     ) -> u32 {
         let number = self.next_track;
         self.next_track += 1;
@@ -158,16 +175,12 @@ impl Leg {
             muted,
             voice: Voice::default(),
             suffix: proto::id::new_id().chars().take(8).collect(),
-            low: Stream::default(),
-            high: Stream::default(),
+            streams: Streams::default(),
             subscriptions: Vec::new(),
             pending: Vec::new(),
-            feed: LinkFeed {
-                layer: Layer::Low,
-                placement: Placement::default(),
-            },
+            crossing: Crossing::default(),
         };
-        tracing::debug!(call = %self.key.call, publisher = %track.publisher, kind = kind.as_str(),
+        tracing::debug!(call = %self.key.call, publisher = %track.publisher, ?kind,
             codec = codec.mime(), "track published");
         ctx.counters
             .group(&self.key.group)
@@ -196,55 +209,6 @@ impl Leg {
             .collect()
     }
 
-    /// Decides for every session which of these tracks it should receive, and negotiates.
-    fn revise_wishes(&mut self, ctx: &mut Ctx<'_>, numbers: &[u32]) {
-        for index in self.live() {
-            for number in numbers {
-                let wants = usize::try_from(index).ok().and_then(|index| {
-                    let member = self.members.get(index)?.as_deref()?;
-                    Some(self.wants(member, self.tracks.get(number)?))
-                });
-                let Some(member) = self.member(index) else {
-                    continue;
-                };
-                if wants == Some(true) {
-                    member.want(*number);
-                } else if member.unwant(*number) {
-                    self.leave_line(ctx, index, *number);
-                }
-            }
-            self.negotiate(ctx, index);
-        }
-    }
-
-    /// A session no longer receives a track: its m-line is to be withdrawn.
-    fn leave_line(&mut self, ctx: &mut Ctx<'_>, index: u32, number: u32) {
-        if let Some(track) = self.tracks.get_mut(&number)
-            && let Some(at) = track.subscription_of(index)
-        {
-            track.subscriptions.remove(at);
-            let (group, codec) = (&self.key.group, track.codec);
-            ctx.counters
-                .group(group)
-                .track_ended(TrackDirection::Out, codec);
-        }
-        // A voice that left costs nothing while its m-line waits for the next offer.
-        let urgent = self
-            .tracks
-            .get(&number)
-            .is_none_or(|track| track.kind != TrackType::Voice);
-        let Some(member) = self.member(index) else {
-            return;
-        };
-        for line in &mut member.lines {
-            if line.state == (LineState::Live { track: number }) {
-                line.state = LineState::Leaving { urgent };
-            } else if line.state == (LineState::Refused { track: number }) {
-                line.state = LineState::Leaving { urgent: false };
-            }
-        }
-    }
-
     /// Ends a track everywhere.
     pub(super) fn end_track(&mut self, ctx: &mut Ctx<'_>, number: u32) {
         let Some(track) = self.tracks.get(&number) else {
@@ -267,12 +231,7 @@ impl Leg {
             .group(&self.key.group)
             .track_ended(TrackDirection::In, codec);
         for index in self.live() {
-            if self
-                .member(index)
-                .is_some_and(|member| member.unwant(number))
-            {
-                self.leave_line(ctx, index, number);
-            }
+            self.hide(ctx, index, number);
         }
         self.tracks.remove(&number);
         self.speakers.forget(number);
@@ -280,40 +239,42 @@ impl Leg {
         self.revise_wishes(ctx, &twins);
     }
 
-    /// Begins sending a track on an answered m-line. Returns what becomes of the line.
+    /// Begins sending a track on an answered m-line. Returns what became of that.
     pub(super) fn subscribe(
         &mut self,
         ctx: &mut Ctx<'_>,
         index: u32,
         mid: Mid,
         number: u32,
-    ) -> LineState {
+    ) -> Settled {
         let Some(codec) = self.tracks.get(&number).map(|track| track.codec) else {
-            return LineState::Leaving { urgent: true };
+            return Settled::TooLate;
         };
         let Some(member) = self.member(index) else {
-            return LineState::Refused { track: number };
+            return Settled::Refused;
         };
-        if !member.wanted.contains(&number) {
-            return LineState::Leaving { urgent: true };
+        if !member.negotiator.is_shown(number) {
+            return Settled::TooLate;
         }
         let wish = member.layer_choice.layer();
         let Some(sender) = member.session.sender(mid, codec) else {
             tracing::warn!(session = %member.id(), codec = codec.mime(), "track refused");
-            return LineState::Refused { track: number };
+            return Settled::Refused;
         };
         let Some(track) = self.tracks.get_mut(&number) else {
-            return LineState::Leaving { urgent: true };
+            return Settled::TooLate;
         };
-        let layer = if track.high.seen { wish } else { Layer::Low };
+        let layer = track.streams.alive().nearest(wish).unwrap_or(Layer::LOW);
         let subscription = Subscription {
             member: index,
             sender,
             placement: Placement::default(),
             pictures: Pictures::default(),
             is_waiting: codec != Codec::Opus,
+            is_cut: false,
             layer,
             wish,
+            target: layer,
         };
         let at = track
             .subscriptions
@@ -322,8 +283,9 @@ impl Leg {
         ctx.counters
             .group(&self.key.group)
             .track_began(TrackDirection::Out, codec);
+        self.ask_for_layers(ctx, number);
         self.request_keyframe(ctx, number, layer, Need::Picture);
-        LineState::Live { track: number }
+        Settled::Live
     }
 
     /// Ends everything one session receives; returns the streams it received it by.

@@ -178,7 +178,7 @@ impl Session {
     fn new_ssrc(&mut self) -> Option<u32> {
         let mids: Vec<Mid> = self.lines.keys().copied().collect();
         let mut taken = self.str0m_ssrcs(&mids);
-        taken.extend(self.known_streams.iter().map(|known| known.ssrc));
+        taken.extend(self.sources.ssrcs());
         let egress = self.egress.as_mut()?;
         Some(egress.ssrcs.next(|ssrc| taken.contains(&ssrc)))
     }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use proto::rtcd::Codec;
+use crate::media::Codec;
 use str0m::Rtc;
 use str0m::format::Codec as WireCodec;
 use str0m::media::{Media, Mid, Pt};

@@ -1,9 +1,9 @@
 //! A shard by itself: panics, timeouts, other tenants.
 
 use proto::id::{CallId, GroupId, SessionId, UserId};
-use proto::rtcd::{RtcKind, RtcMessage, SdpKind, SessionDescription};
 
 use super::*;
+use crate::io::{Description, DescriptionKind, Dialect, Request, Signal};
 use crate::session::test_epoch;
 
 fn key(session: &str) -> SessionKey {
@@ -24,7 +24,9 @@ fn join_as(user: &str, shard: &mut Shard, call: &str, session: &str) {
         user: UserId::parse(user).unwrap(),
         channel: None,
         av1_support: false,
-        dc_signalling: true,
+        dialect: Dialect::Calls {
+            offers_over_channel: true,
+        },
         candidates: None,
     };
     shard.handle_input(shard.now, Input::Join(request));
@@ -48,15 +50,19 @@ fn a_panic_ends_its_call_and_no_other() {
         join(&mut shard, call, session);
     }
     drain(&mut shard);
-    let mute = |session| RtcMessage::for_session(&key(session).session, RtcKind::Mute, Vec::new());
     shard.handle_input(
         shard.now,
         Input::Control {
             key: key("a"),
-            message: mute("a"),
+            request: Request::Mute(true),
         },
     );
-    let closed: Vec<_> = drain(&mut shard)
+    let outputs = drain(&mut shard);
+    let Some(Output::LegLost { call }) = outputs.last() else {
+        panic!("the loss of the leg is the last word: {outputs:?}");
+    };
+    assert_eq!(call.call.as_str(), "broken");
+    let closed: Vec<_> = outputs
         .into_iter()
         .filter_map(|output| match output {
             Output::Closed { key, reason, .. } => Some((key.session.to_string(), reason)),
@@ -78,11 +84,31 @@ fn a_panic_ends_its_call_and_no_other() {
         shard.now,
         Input::Control {
             key: key("c"),
-            message: mute("c"),
+            request: Request::Mute(true),
         },
     );
     join(&mut shard, "broken", "a");
     assert_eq!((shard.sessions(), shard.counters().panics), (2, 1));
+}
+
+#[test]
+fn what_is_gone_leaves_no_place_behind() {
+    let mut shard = Shard::new(CoreConfig::default(), test_epoch());
+    join(&mut shard, "c", "stays");
+    for number in 0..100 {
+        let session = format!("s{number}");
+        join(&mut shard, "c", &session);
+        shard.handle_input(shard.now, Input::Leave(key(&session)));
+        drain(&mut shard);
+    }
+    let leg = shard.legs.get(&0).unwrap();
+    assert_eq!((shard.sessions(), leg.places()), (1, 2));
+    assert_eq!(shard.counters().groups.len(), 1);
+    shard.forget_idle_groups();
+    assert_eq!(shard.counters().groups.len(), 1, "the tenant is here");
+    shard.handle_input(shard.now, Input::Leave(key("stays")));
+    shard.forget_idle_groups();
+    assert!(shard.counters().groups.is_empty());
 }
 
 #[test]
@@ -120,12 +146,11 @@ fn another_groups_session_is_unknown() {
         group: GroupId::parse("other").unwrap(),
         ..key("a")
     };
-    let message = RtcMessage::for_session(&foreign.session, RtcKind::Mute, Vec::new());
     shard.handle_input(
         shard.now,
         Input::Control {
             key: foreign.clone(),
-            message,
+            request: Request::Mute(true),
         },
     );
     assert_eq!(shard.counters().dropped(DropReason::UnknownSession), 1);
@@ -148,33 +173,33 @@ const OFFER: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:
     11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00\r\n\
     a=setup:actpass\r\na=mid:0\r\na=sctp-port:5000\r\na=max-message-size:262144\r\n";
 
-/// Offers something; returns the kinds of messages that came back, and why the session closed.
-fn offered(shard: &mut Shard, session: &str, sdp: &str) -> (Vec<RtcKind>, Option<CloseReason>) {
-    let description = SessionDescription {
-        kind: SdpKind::Offer,
+/// Offers something; returns how many answers came back, and why the session closed.
+fn offered(shard: &mut Shard, session: &str, sdp: &str) -> (usize, Option<CloseReason>) {
+    let request = Request::Describe(Description {
+        kind: DescriptionKind::Offer,
         sdp: sdp.to_owned(),
-    };
+    });
     let key = key(session);
-    let data = description.to_json().into_bytes();
-    let message = RtcMessage::for_session(&key.session, RtcKind::Sdp, data);
-    shard.handle_input(shard.now, Input::Control { key, message });
-    let (mut kinds, mut reason) = (Vec::new(), None);
+    shard.handle_input(shard.now, Input::Control { key, request });
+    let (mut answers, mut reason) = (0, None);
     for output in drain(shard) {
         match output {
-            Output::Signal { message, .. } => kinds.push(message.kind),
+            Output::Signal { signal, .. } => {
+                answers += usize::from(matches!(signal, Signal::Describe(_)));
+            }
             Output::Closed { reason: why, .. } => reason = Some(why),
             _ => {}
         }
     }
-    (kinds, reason)
+    (answers, reason)
 }
 
 #[test]
 fn a_long_offer_is_answered_if_little_of_it_is_read_and_refused_otherwise() {
     let mut shard = Shard::new(CoreConfig::default(), test_epoch());
     let fill = |line: &str| [OFFER, &line.repeat(300_000 / line.len())].concat();
-    let answered = (vec![RtcKind::Sdp], None);
-    let refused = (Vec::new(), Some(CloseReason::BadFirstOffer));
+    let answered = (1, None);
+    let refused = (0, Some(CloseReason::BadFirstOffer));
     let table = [
         (
             fill("a=x-noise:what nobody reads in a description\r\n"),

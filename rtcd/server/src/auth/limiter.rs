@@ -1,23 +1,58 @@
-//! How often this node hashes a key: an even rate, and a queue of bounded length.
+//! How often this node hashes a key: an even rate, dealt out fairly.
 //!
-//! Invariant: nobody waits longer than `LONGEST_WAIT`; who would is refused at once.
+//! In: who wants a hash, from where, for which tenant. Out: when it is their turn. Turns go round by
+//! place, and within a place by tenant: whoever guesses keys waits behind their own guesses, and a
+//! client elsewhere, or of another name, is next.
+//! Invariants: nobody waits longer than `LONGEST_WAIT`; who would is refused. What waits is bounded: where
+//! it is too much, those who wait for most give way.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
 
 /// Hashes a second for each CPU. Higher: more CPU for somebody who guesses.
 const PER_CPU: u32 = 12;
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// Most requests that wait for a hash. Higher: more memory for somebody who guesses.
+const MOST_WAITING: usize = 512;
 
 /// Too many are waiting already.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TooMany;
 
+/// Where requests come from: an address, or as much of it as one owner has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Place(IpAddr);
+
+impl Place {
+    pub(crate) fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            v4 @ IpAddr::V4(_) => Self(v4),
+            // Who has one of these addresses has 2^64 of them (RFC 6177).
+            IpAddr::V6(v6) => {
+                let [a, b, c, d, ..] = v6.segments();
+                Self(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into())
+            }
+        }
+    }
+}
+
 /// Spaces hashes.
 #[derive(Debug)]
 pub(super) struct Limiter {
     interval: Duration,
-    next_free: Mutex<Option<Instant>>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    next_free: Option<Instant>,
+    waiting: Fair<oneshot::Sender<()>>,
+    /// A task deals out the turns.
+    is_dealt: bool,
 }
 
 impl Limiter {
@@ -25,34 +60,164 @@ impl Limiter {
         let rate = u32::try_from(cpus.max(1))
             .unwrap_or(u32::MAX)
             .saturating_mul(PER_CPU);
+        Self::every(Duration::from_secs(1) / rate)
+    }
+
+    fn every(interval: Duration) -> Self {
         Self {
-            interval: Duration::from_secs(1) / rate,
-            next_free: Mutex::new(None),
+            interval,
+            state: Arc::default(),
         }
     }
 
     /// Waits for a turn.
-    pub(super) async fn wait(&self) -> Result<(), TooMany> {
-        let wait = self.reserve(Instant::now())?;
-        if !wait.is_zero() {
-            tokio::time::sleep(wait).await;
+    pub(super) async fn wait(&self, place: Place, tenant: &str) -> Result<(), TooMany> {
+        let Some(turn) = self.line_up(place, tenant, Instant::now()) else {
+            return Ok(());
+        };
+        match tokio::time::timeout(LONGEST_WAIT, turn).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(TooMany),
         }
-        Ok(())
     }
 
-    /// Takes the next free turn and returns how far away it is.
-    fn reserve(&self, now: Instant) -> Result<Duration, TooMany> {
-        let mut next_free = self
-            .next_free
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let turn = next_free.map_or(now, |next| next.max(now));
-        let wait = turn.saturating_duration_since(now);
-        if wait > LONGEST_WAIT {
-            return Err(TooMany);
+    /// Returns what is told when it is this one's turn; `None`: now.
+    fn line_up(&self, place: Place, tenant: &str, now: Instant) -> Option<oneshot::Receiver<()>> {
+        let mut state = lock(&self.state);
+        if state.waiting.is_empty() && state.next_free.is_none_or(|at| now >= at) {
+            state.next_free = Some(now + self.interval);
+            return None;
         }
-        *next_free = Some(turn + self.interval);
-        Ok(wait)
+        let (sender, receiver) = oneshot::channel();
+        state.waiting.push(place, tenant, sender);
+        if !std::mem::replace(&mut state.is_dealt, true) {
+            tokio::spawn(deal(Arc::clone(&self.state), self.interval));
+        }
+        Some(receiver)
+    }
+}
+
+/// Deals out turns until nobody waits.
+async fn deal(state: Arc<Mutex<State>>, interval: Duration) {
+    loop {
+        let next_free = lock(&state).next_free;
+        if let Some(at) = next_free {
+            tokio::time::sleep_until(at.into()).await;
+        }
+        let mut state = lock(&state);
+        loop {
+            let Some(turn) = state.waiting.pop() else {
+                state.is_dealt = false;
+                return;
+            };
+            // Who has given up costs no turn.
+            if turn.send(()).is_ok() {
+                state.next_free = Some(Instant::now() + interval);
+                break;
+            }
+        }
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A queue in which places, and within them tenants, take turns.
+#[derive(Debug)]
+struct Fair<T> {
+    places: HashMap<Place, Tenants<T>>,
+    /// Whose turn it is next.
+    order: VecDeque<Place>,
+    len: usize,
+}
+
+/// Who waits at one place, tenant by tenant: whose turn it is next comes first.
+#[derive(Debug)]
+struct Tenants<T> {
+    queues: VecDeque<(String, VecDeque<T>)>,
+    len: usize,
+}
+
+impl<T> Default for Fair<T> {
+    fn default() -> Self {
+        Self {
+            places: HashMap::new(),
+            order: VecDeque::new(),
+            len: 0,
+        }
+    }
+}
+
+impl<T> Fair<T> {
+    fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Adds one; when there are too many, one of the place and tenant with most goes.
+    fn push(&mut self, place: Place, tenant: &str, waiter: T) {
+        let order = &mut self.order;
+        let tenants = self.places.entry(place).or_insert_with(|| {
+            order.push_back(place);
+            Tenants {
+                queues: VecDeque::new(),
+                len: 0,
+            }
+        });
+        let mut queues = tenants.queues.iter_mut();
+        match queues.find(|(known, _)| known == tenant) {
+            Some((_, queue)) => queue.push_back(waiter),
+            None => tenants
+                .queues
+                .push_back((tenant.to_owned(), VecDeque::from([waiter]))),
+        }
+        tenants.len += 1;
+        self.len += 1;
+        if self.len > MOST_WAITING {
+            self.shed();
+        }
+    }
+
+    /// Takes the one whose turn it is.
+    fn pop(&mut self) -> Option<T> {
+        let place = self.order.pop_front()?;
+        let tenants = self.places.get_mut(&place)?;
+        let (tenant, mut queue) = tenants.queues.pop_front()?;
+        let waiter = queue.pop_front();
+        if !queue.is_empty() {
+            tenants.queues.push_back((tenant, queue));
+        }
+        tenants.len -= 1;
+        self.len -= 1;
+        if tenants.len == 0 {
+            self.places.remove(&place);
+        } else {
+            self.order.push_back(place);
+        }
+        waiter
+    }
+
+    /// Drops the latest of the longest queue of the place with most.
+    fn shed(&mut self) {
+        let most = self.order.iter().copied().max_by_key(|place| {
+            let tenants = self.places.get(place);
+            tenants.map_or(0, |tenants| tenants.len)
+        });
+        let Some(place) = most else { return };
+        let Some(tenants) = self.places.get_mut(&place) else {
+            return;
+        };
+        let queues = tenants.queues.iter_mut();
+        if let Some((_, queue)) = queues.max_by_key(|(_, queue)| queue.len()) {
+            queue.pop_back();
+            tenants.len -= 1;
+            self.len -= 1;
+        }
+        tenants.queues.retain(|(_, queue)| !queue.is_empty());
+        if tenants.len == 0 {
+            self.places.remove(&place);
+            self.order.retain(|known| *known != place);
+        }
     }
 }
 
@@ -60,15 +225,85 @@ impl Limiter {
 mod tests {
     use super::*;
 
+    fn place(last: u8) -> Place {
+        Place::of(IpAddr::from([192, 0, 2, last]))
+    }
+
+    fn all<T>(queue: &mut Fair<T>) -> Vec<T> {
+        std::iter::from_fn(|| queue.pop()).collect()
+    }
+
     #[test]
-    fn spaces_turns_and_refuses_those_beyond_ten_seconds() {
-        let limiter = Limiter::for_cpus(1);
-        let now = Instant::now();
-        assert_eq!(limiter.reserve(now), Ok(Duration::ZERO));
-        assert_eq!(limiter.reserve(now), Ok(Duration::from_secs(1) / 12));
-        let granted = (0..1000).filter(|_| limiter.reserve(now).is_ok()).count();
-        assert_eq!(granted, 119);
-        assert_eq!(limiter.reserve(now), Err(TooMany));
-        assert!(limiter.reserve(now + Duration::from_secs(1)).is_ok());
+    fn places_take_turns_and_tenants_within_them() {
+        let mut queue = Fair::default();
+        for number in 0..3 {
+            queue.push(place(1), "plugin", format!("stranger {number}"));
+        }
+        queue.push(place(1), "other", "neighbour".to_owned());
+        queue.push(place(2), "plugin", "plugin".to_owned());
+        assert_eq!(
+            all(&mut queue),
+            [
+                "stranger 0",
+                "plugin",
+                "neighbour",
+                "stranger 1",
+                "stranger 2"
+            ]
+        );
+        assert!(queue.is_empty() && queue.places.is_empty() && queue.order.is_empty());
+    }
+
+    #[test]
+    fn who_waits_for_most_gives_way() {
+        let mut queue = Fair::default();
+        queue.push(place(2), "plugin", 0);
+        for number in 1..=10 * MOST_WAITING {
+            // Under a thousand names, so as to look like many.
+            let tenant = (number % 1000).to_string();
+            queue.push(place(1), &tenant, number);
+        }
+        assert_eq!(queue.len, MOST_WAITING);
+        queue.push(place(3), "plugin", usize::MAX);
+        let left = all(&mut queue);
+        assert_eq!(left.len(), MOST_WAITING);
+        assert_eq!(left[0], 0);
+        assert_eq!(left[2], usize::MAX, "second of three places");
+    }
+
+    #[test]
+    fn one_owners_addresses_are_one_place() {
+        let of = |text: &str| Place::of(text.parse().unwrap());
+        assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff::7"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
+    }
+
+    #[tokio::test]
+    async fn a_stranger_who_guesses_keeps_nobody_out() {
+        let limiter = Arc::new(Limiter::every(Duration::from_millis(2)));
+        let mut guesses = tokio::task::JoinSet::new();
+        for _ in 0..400 {
+            let limiter = Arc::clone(&limiter);
+            guesses.spawn(async move { limiter.wait(place(1), "plugin").await });
+        }
+        // All of them are in line before the plugin comes.
+        while lock(&limiter.state).waiting.len < 399 {
+            tokio::task::yield_now().await;
+        }
+        limiter.wait(place(2), "plugin").await.unwrap();
+        let ahead = 399 - lock(&limiter.state).waiting.len;
+        assert!(ahead < 40, "{ahead} guesses came first");
+    }
+
+    #[tokio::test]
+    async fn turns_are_spaced() {
+        let limiter = Limiter::every(Duration::from_millis(5));
+        let start = Instant::now();
+        for _ in 0..10 {
+            limiter.wait(place(1), "plugin").await.unwrap();
+        }
+        assert!(start.elapsed() >= Duration::from_millis(45));
     }
 }

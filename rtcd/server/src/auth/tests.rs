@@ -4,6 +4,10 @@ use super::*;
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 
+fn here() -> Place {
+    Place::of([127, 0, 0, 1].into())
+}
+
 fn basic(name: &str, password: &str) -> String {
     use base64::Engine as _;
     let pair = base64::engine::general_purpose::STANDARD.encode(format!("{name}:{password}"));
@@ -16,39 +20,43 @@ async fn auth(directory: &tempfile::TempDir) -> Auth {
         admin_secret_key: Some(Secret::new("admin-key")),
         session_expiration: Duration::from_secs(60),
     };
-    Auth::new(Store::open(directory.path()).await.unwrap(), &config, 2).unwrap()
+    let location = crate::store::in_directory(directory.path());
+    Auth::new(Store::open(&location).await.unwrap(), &config, 2).unwrap()
 }
 
 #[tokio::test]
 async fn recognises_clients_admin_and_tokens() {
     let directory = tempfile::tempdir().unwrap();
     let auth = auth(&directory).await;
-    auth.register("clientA", KEY).await.unwrap();
+    auth.register("clientA", KEY, here()).await.unwrap();
     let client = Identity::Client(GroupId::parse("clientA").unwrap());
 
     // Twice: the second time from the table of verified pairs.
     for _ in 0..2 {
         assert_eq!(
-            auth.authenticate(Some(&basic("clientA", KEY)))
+            auth.authenticate(Some(&basic("clientA", KEY)), here())
                 .await
                 .unwrap(),
             client
         );
     }
     let admin = auth
-        .authenticate(Some(&basic("anybody", "admin-key")))
+        .authenticate(Some(&basic("anybody", "admin-key")), here())
         .await
         .unwrap();
     assert_eq!(admin, Identity::Admin);
 
-    let token = auth.login("clientA", KEY).await.unwrap();
+    let token = auth.login("clientA", KEY, here()).await.unwrap();
     let bearer = format!("Bearer {token}");
-    assert_eq!(auth.authenticate(Some(&bearer)).await.unwrap(), client);
+    assert_eq!(
+        auth.authenticate(Some(&bearer), here()).await.unwrap(),
+        client
+    );
 
     auth.unregister("clientA").await.unwrap();
-    assert!(auth.authenticate(Some(&bearer)).await.is_err());
+    assert!(auth.authenticate(Some(&bearer), here()).await.is_err());
     assert!(
-        auth.authenticate(Some(&basic("clientA", KEY)))
+        auth.authenticate(Some(&basic("clientA", KEY)), here())
             .await
             .is_err()
     );
@@ -62,7 +70,7 @@ async fn recognises_clients_admin_and_tokens() {
 async fn refuses_everybody_else() {
     let directory = tempfile::tempdir().unwrap();
     let auth = auth(&directory).await;
-    auth.register("clientA", KEY).await.unwrap();
+    auth.register("clientA", KEY, here()).await.unwrap();
     let long = "k".repeat(LONGEST_KEY + 1);
     let cases = [
         (None, "authentication failed: invalid auth header"),
@@ -80,7 +88,10 @@ async fn refuses_everybody_else() {
         ),
     ];
     for (header, text) in cases {
-        let refused = auth.authenticate(header.as_deref()).await.unwrap_err();
+        let refused = auth
+            .authenticate(header.as_deref(), here())
+            .await
+            .unwrap_err();
         assert_eq!(refused.to_string(), text, "{header:?}");
     }
 }
@@ -89,7 +100,7 @@ async fn refuses_everybody_else() {
 async fn registration_has_rules() {
     let directory = tempfile::tempdir().unwrap();
     let auth = auth(&directory).await;
-    auth.register("clientA", KEY).await.unwrap();
+    auth.register("clientA", KEY, here()).await.unwrap();
     let long = "k".repeat(LONGEST_KEY + 1);
     let cases = [
         ("", "short", "registration failed: key not long enough"),
@@ -107,9 +118,15 @@ async fn registration_has_rules() {
         ),
     ];
     for (id, key, text) in cases {
-        assert_eq!(auth.register(id, key).await.unwrap_err().to_string(), text);
+        assert_eq!(
+            auth.register(id, key, here())
+                .await
+                .unwrap_err()
+                .to_string(),
+            text
+        );
     }
-    auth.register("clientB", &"k".repeat(LONGEST_KEY))
+    auth.register("clientB", &"k".repeat(LONGEST_KEY), here())
         .await
         .unwrap();
 }

@@ -246,6 +246,21 @@ pub const KEYS: &[Key] = &[
         Text("/tmp/rtcd_db"),
         "Directory of the client credentials. Choose one that survives a restart of the machine.",
     ),
+    secret(
+        "store.database",
+        "RTCD_STORE_DATABASE",
+        "Instead of a file in data_source: a PostgreSQL database, as \
+         `postgres://user@host:5432/database`; the schema `rtcd` is made in it. To another machine \
+         TLS is demanded with a certificate that fits the host's name, unless `?sslmode=` says \
+         otherwise; `?sslrootcert=FILE` names a private authority. (Addition.)",
+    ),
+    key(
+        "store.database_password_file",
+        "RTCD_STORE_DATABASEPASSWORDFILE",
+        Text(""),
+        "A file whose first line is the password of that user; else it stands in the address. \
+         (Addition.)",
+    ),
     key(
         "logger.enable_console",
         "RTCD_LOGGER_ENABLECONSOLE",

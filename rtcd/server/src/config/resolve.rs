@@ -6,11 +6,12 @@ mod check;
 
 use std::fmt;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proto::redact::Secret;
 use rtcd_core::EgressPath;
+use storage::Location;
 
 use super::raw::Raw;
 use super::{
@@ -61,6 +62,7 @@ impl Config {
                 "must not be empty",
                 "name a directory",
             )),
+            database: check.database(),
             logger: check.logger(),
             drain_limit: check.drain_limit(),
         };
@@ -107,6 +109,19 @@ impl Check<'_> {
         HttpConfig {
             listen_address,
             tls,
+        }
+    }
+
+    fn database(&mut self) -> Option<Location> {
+        let path = "store.database";
+        let (address, file) = (self.text(path), self.text("store.database_password_file"));
+        match Location::server(&address, Path::new(&file)) {
+            Ok(location) => location,
+            Err(error) => {
+                let hint = "leave it empty for a file in store.data_source";
+                self.problem(path, &format!("cannot be used: {error}"), hint);
+                None
+            }
         }
     }
 

@@ -4,38 +4,62 @@
 //! has ended is forgotten.
 
 use proto::id::{GroupId, SessionId};
-use proto::rtcd::{ControlMessage, RtcKind};
+use proto::rtcd::{ControlMessage, RtcKind, RtcMessage};
 use rtcd_core::{CallKey, CloseReason, SessionKey};
 use tracing::{debug, info};
 
 use super::connections::Delivered;
 use super::relays::SessionRelay;
-use super::{Control, ShardEvent, State};
+use super::{Control, Session, ShardEvent, State};
+use crate::door::rtcd as door;
+use crate::placement::ShardId;
 
 impl Control {
     /// Carries out what a shard says.
     pub(crate) fn shard_event(&self, event: ShardEvent) {
         match event {
-            ShardEvent::Signal { key, message } => {
-                let is_description = message.kind == RtcKind::Sdp;
-                self.tell(&key, ControlMessage::Rtc(message));
-                if is_description {
+            ShardEvent::Signal { key, signal } => {
+                let (kind, data) = door::write(signal);
+                self.tell(&key, |ids| ControlMessage::Rtc(message(ids, kind, data)));
+                if kind == RtcKind::Sdp {
                     self.relay_changed(&key, SessionRelay::described);
                 }
             }
             ShardEvent::Relayed { key, address } => {
                 self.relay_changed(&key, |relay| relay.had(address));
             }
-            ShardEvent::Voice { key, message } => {
-                self.tell(&key, ControlMessage::Vad(message));
+            ShardEvent::Voice { key, speaking } => {
+                let kind = door::voice(speaking);
+                self.tell(&key, |ids| {
+                    ControlMessage::Vad(message(ids, kind, Vec::new()))
+                });
             }
+            ShardEvent::LegLost { call, shard } => self.leg_lost(&call, shard),
             ShardEvent::Closed { key, reason } => self.closed(&key, reason),
         }
     }
 
-    fn tell(&self, key: &SessionKey, message: ControlMessage) {
+    /// Tells the calls server something of a session that is here.
+    fn tell(&self, key: &SessionKey, make: impl FnOnce(Ids<'_>) -> ControlMessage) {
         let mut state = self.lock();
+        let Some(session) = state.sessions.get(key) else {
+            return;
+        };
+        let message = make(Ids { key, session });
         self.deliver(&mut state, &key.group, &key.session, message);
+    }
+
+    /// A leg ended by a panic. Who joined it since is in a new leg, which has no links: as far as
+    /// anybody else knows it has those of the old one.
+    fn leg_lost(&self, call: &CallKey, shard: ShardId) {
+        let mut state = self.lock();
+        let (broken, made) = state.placement.relink(call, shard);
+        for link in broken {
+            self.shards.link_down(call, link);
+        }
+        for link in made {
+            self.shards.link_up(call, link);
+        }
     }
 
     fn closed(&self, key: &SessionKey, reason: CloseReason) {
@@ -67,6 +91,7 @@ impl Control {
             .own
             .legs
             .set(i64::try_from(state.placement.legs()).unwrap_or(i64::MAX));
+        self.metrics.tenant_went(&key.group);
         drop(state);
         self.session_ended.notify_waiters();
     }
@@ -106,6 +131,24 @@ impl Control {
                 self.metrics.dropped("ws_queue", reason);
             }
         }
+    }
+}
+
+/// Whom a message names.
+pub(super) struct Ids<'a> {
+    pub(super) key: &'a SessionKey,
+    pub(super) session: &'a Session,
+}
+
+/// A message to a calls server, which fills in all four ids.
+pub(super) fn message(ids: Ids<'_>, kind: RtcKind, data: Vec<u8>) -> RtcMessage {
+    RtcMessage {
+        group: ids.key.group.to_string(),
+        user: ids.session.user.to_string(),
+        session: ids.key.session.to_string(),
+        call: ids.session.call.to_string(),
+        kind,
+        data,
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 
-use proto::rtcd::{ControlMessage, RtcKind, RtcMessage};
-use rtcd_core::SessionKey;
+use proto::rtcd::ControlMessage;
+use rtcd_core::{Request, SessionKey, Signal};
 use tracing::info;
 
 use super::Control;
+use super::delivery::{Ids, message};
+use crate::door::rtcd::{self as door, Said};
 use crate::turn::{self, Relay};
 
 /// A relayed address, had or asked for. The participant is told after our first description: before
@@ -20,8 +22,21 @@ pub(super) struct SessionRelay {
 
 impl SessionRelay {
     /// Lets through the addresses that a participant's message names.
-    pub(super) fn permit(&self, message: &RtcMessage) {
-        self.relay.permit(message);
+    pub(super) fn permit(&self, said: &Said) {
+        match said {
+            Said::Candidate(line) => self.relay.permit_candidate(line),
+            Said::Asks(Request::Describe(description)) => {
+                self.relay.permit_description(&description.sdp);
+            }
+            Said::Asks(
+                Request::DescribeUnreadably
+                | Request::Mute(_)
+                | Request::ScreenOn { .. }
+                | Request::ScreenOff
+                | Request::CameraOn { .. },
+            )
+            | Said::Nothing => {}
+        }
     }
 
     /// Our description is on its way to the participant.
@@ -58,14 +73,9 @@ impl Control {
         let Some(address) = relay.address.take_if(|_| relay.is_described) else {
             return;
         };
-        let message = RtcMessage {
-            group: key.group.to_string(),
-            user: session.user.to_string(),
-            session: key.session.to_string(),
-            call: session.call.to_string(),
-            kind: RtcKind::Ice,
-            data: turn::candidate(address),
-        };
+        let signal = Signal::Candidate(turn::candidate(address));
+        let (kind, data) = door::write(signal);
+        let message = message(Ids { key, session }, kind, data);
         info!(sessionID = %key.session, %address, "relayed address told");
         self.deliver(
             &mut state,

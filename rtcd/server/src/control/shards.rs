@@ -76,6 +76,14 @@ impl Shards {
         let _ = self.send(shard, message);
     }
 
+    pub(super) fn has_failing_sockets(&self) -> bool {
+        let gauge = &self.metrics.own.sockets_failing;
+        let shards = 0..self.inboxes.len();
+        shards
+            .map(|shard| gauge.with_label_values(&[&shard.to_string()]).get())
+            .any(|failing| failing > 0)
+    }
+
     /// Refreshes gauges that nobody sets as they change.
     pub(super) fn refresh_metrics(&self) {
         for (index, shard) in self.inboxes.iter().enumerate() {

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
+use proto::rtcd::RtcKind;
 use rtcd_core::SessionKey;
 
 use super::*;
@@ -75,13 +76,12 @@ impl Node {
     }
 
     fn signal(&self, group: &str, session: &str) {
-        let message = rtc(session);
+        let signal = Signal::Candidate("candidate:1".to_owned());
         let key = SessionKey {
             group: id(group),
             session: SessionId::parse(session).unwrap(),
         };
-        self.control
-            .shard_event(ShardEvent::Signal { key, message });
+        self.control.shard_event(ShardEvent::Signal { key, signal });
     }
 }
 
@@ -91,7 +91,7 @@ fn id(group: &str) -> GroupId {
 
 fn rtc(session: &str) -> RtcMessage {
     let session = SessionId::parse(session).unwrap();
-    RtcMessage::for_session(&session, proto::rtcd::RtcKind::Mute, Vec::new())
+    RtcMessage::for_session(&session, RtcKind::Mute, Vec::new())
 }
 
 fn join(call: &str, session: &str) -> JoinMessage {
@@ -275,10 +275,9 @@ fn voice_activity_is_shed_first_and_then_the_connection() {
         session: SessionId::parse("s").unwrap(),
     };
     for _ in 0..10_000 {
-        let message = rtc("s");
         node.control.shard_event(ShardEvent::Voice {
             key: key.clone(),
-            message,
+            speaking: true,
         });
     }
     let kept = slow.queue.len();
@@ -303,6 +302,75 @@ fn a_call_over_two_shards_is_linked_and_unlinked() {
     node.closed("g", "s2");
     assert_eq!(node.received(0), ["link 1 down"]);
     assert_eq!(node.received(1), ["link 1 down"]);
+}
+
+#[test]
+fn who_joins_a_leg_that_panicked_is_linked_with_the_other_shard() {
+    let node = node(2, 1);
+    let connection = node.control.connect(&id("g"));
+    for session in ["s1", "s2"] {
+        node.join(&connection, join("c", session)).unwrap();
+    }
+    node.received(0);
+    node.received(1);
+    // The leg on the second shard panics; somebody joins before that is known here.
+    node.join(&connection, join("c", "s3")).unwrap();
+    node.join(&connection, join("c", "s4")).unwrap();
+    let lost = if node.received(1).contains(&"join s3".to_owned()) {
+        ["s2", "s3"]
+    } else {
+        ["s2", "s4"]
+    };
+    node.received(0);
+    node.closed("g", lost[0]);
+    assert_eq!(node.received(1), [""; 0], "the leg has a session");
+    node.control.shard_event(ShardEvent::LegLost {
+        call: CallKey {
+            group: id("g"),
+            call: CallId::parse("c").unwrap(),
+        },
+        shard: ShardId(1),
+    });
+    assert_eq!(node.received(0), ["link 1 down", "link 2 up to 1"]);
+    assert_eq!(node.received(1), ["link 1 down", "link 2 up to 0"]);
+    // When the last session is gone too, so are the new links.
+    node.closed("g", lost[1]);
+    assert_eq!(node.received(1), ["link 2 down"]);
+}
+
+#[test]
+fn a_socket_that_fails_on_any_shard_is_known() {
+    let node = node(2, 1);
+    assert!(!node.control.has_failing_sockets());
+    let gauge = &node.control.metrics.own.sockets_failing;
+    gauge.with_label_values(&["1"]).set(1);
+    assert!(node.control.has_failing_sockets());
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_counted_and_goes_no_further() {
+    let node = node(1, 10);
+    let connection = node.control.connect(&id("g"));
+    node.join(&connection, join("c", "s")).unwrap();
+    let said = |kind, data: &str| RtcMessage {
+        kind,
+        data: data.as_bytes().to_vec(),
+        ..rtc("s")
+    };
+    let messages = [
+        said(RtcKind::Ice, "{"),
+        said(RtcKind::ScreenOn, "{"),
+        said(RtcKind::VoiceOn, ""),
+        said(RtcKind::Ice, r#"{"candidate":""}"#),
+        said(RtcKind::Mute, ""),
+    ];
+    for message in messages {
+        node.control.rtc(&id("g"), message).await.unwrap();
+    }
+    assert_eq!(node.received(0), ["join s", "control s"]);
+    let drops = &node.control.metrics.own.drops;
+    let refused = drops.with_label_values(&["door", "bad_message"]).get();
+    assert_eq!(refused, 3);
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
 //! The way into a shard for everything that is not its own socket.
 //!
 //! In: messages of the control side, of other shards and of TCP connections. Out: the same, on the
-//! shard's thread, in two lanes, each in order: what sessions are told (`orders`, of which one may
-//! cost milliseconds), and everything else, which does not wait behind it.
+//! shard's thread, in two lanes, each in order: what calls and their sessions are told (`orders`, of
+//! which one may cost milliseconds), and everything else, which does not wait behind it. Links are
+//! made and broken in the lane of the joins and leaves they are made and broken for.
 //! Invariant: a sender never waits. Each kind of message has a depth at which it is refused; media
 //! is shed long before control.
 
@@ -13,8 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use mio::Waker;
-use proto::rtcd::RtcMessage;
-use rtcd_core::{CallKey, JoinRequest, LinkId, LinkMessage, SessionKey, Transport};
+use rtcd_core::{CallKey, JoinRequest, LinkId, LinkMessage, Request, SessionKey, Transport};
 
 use crate::placement::ShardId;
 use crate::tcp::FrameSender;
@@ -35,7 +35,7 @@ pub(crate) enum ShardMessage {
     Leave(SessionKey),
     Control {
         key: SessionKey,
-        message: RtcMessage,
+        request: Request,
     },
     /// The leg of `call` is joined to the one on `peer`.
     LinkUp {
@@ -78,11 +78,17 @@ pub(crate) struct Full {
 }
 
 impl ShardMessage {
-    /// Whether it is for a session. The end is an order too: what was said before it is carried out.
+    /// Whether it changes who is where. The end is an order too: what was said before it is carried
+    /// out.
     const fn is_order(&self) -> bool {
         matches!(
             self,
-            Self::Join(_) | Self::Leave(_) | Self::Control { .. } | Self::Stop
+            Self::Join(_)
+                | Self::Leave(_)
+                | Self::Control { .. }
+                | Self::LinkUp { .. }
+                | Self::LinkDown { .. }
+                | Self::Stop
         )
     }
 
@@ -208,9 +214,14 @@ impl Inbox {
         Some(order)
     }
 
+    /// Whether messages wait that were not looked at.
+    pub(crate) fn has_arrivals(&self) -> bool {
+        self.shared.depth.load(Ordering::Acquire) > 0
+    }
+
     /// Whether messages wait.
     pub(crate) fn has_messages(&self) -> bool {
-        !self.orders.is_empty() || self.shared.depth.load(Ordering::Acquire) > 0
+        !self.orders.is_empty() || self.has_arrivals()
     }
 }
 
@@ -218,7 +229,7 @@ impl Inbox {
 mod tests {
     use std::time::Duration;
 
-    use proto::id::{GroupId, SessionId};
+    use proto::id::{CallId, GroupId, SessionId};
 
     use super::*;
 
@@ -276,9 +287,15 @@ mod tests {
                 session: SessionId::parse(session).unwrap(),
             })
         };
-        for session in ["first", "second", "third"] {
+        for session in ["first", "second"] {
             sender.send(leave(session)).unwrap();
         }
+        let call = CallKey {
+            group: GroupId::parse("g").unwrap(),
+            call: CallId::parse("c").unwrap(),
+        };
+        let link = LinkId(1);
+        sender.send(ShardMessage::LinkDown { call, link }).unwrap();
         sender.send(datagram()).unwrap();
         assert!(matches!(
             receiver.next(),
@@ -288,14 +305,13 @@ mod tests {
         assert!(receiver.has_messages());
         assert_eq!(sender.depth(), 3);
         let left: Vec<String> = std::iter::from_fn(|| receiver.next_order())
-            .map(|order| {
-                let ShardMessage::Leave(key) = order else {
-                    panic!("unexpected {order:?}");
-                };
-                key.session.to_string()
+            .map(|order| match order {
+                ShardMessage::Leave(key) => key.session.to_string(),
+                ShardMessage::LinkDown { link, .. } => format!("link {}", link.0),
+                other => panic!("unexpected {other:?}"),
             })
             .collect();
-        assert_eq!(left, ["first", "second", "third"]);
+        assert_eq!(left, ["first", "second", "link 1"], "in one order");
         assert!(!receiver.has_messages());
         assert_eq!(sender.depth(), 0);
     }

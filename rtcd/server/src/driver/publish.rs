@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 
 use prometheus::Histogram;
 use proto::id::GroupId;
-use proto::rtcd::{Codec, TrackType};
 use rtcd_core::{
-    ConnState, Counters, DropReason, ErrorKind, GroupCounters, Measurement, Profile, TrackDirection,
+    Codec, ConnState, Counters, DropReason, ErrorKind, GroupCounters, Measurement, Profile, Shard,
+    TrackDirection, TrackKind,
 };
 
-use super::wire::SendResult;
+use super::outbox::Outbox;
+use super::wire::{SendResult, Wire};
 use crate::metrics::{Metrics, seconds};
 use crate::placement::ShardId;
 
@@ -28,6 +29,9 @@ struct Shed {
     send_refused: u64,
     frame: u64,
     handed_over: u64,
+    voice_events: u64,
+    deferred_events: u64,
+    socket_errors: u64,
 }
 
 /// A shard's share of the metrics.
@@ -39,6 +43,8 @@ pub(super) struct Published {
     last: Counters,
     last_shed: Shed,
     shed: Shed,
+    /// Sockets that give nothing but errors.
+    failing: i64,
     next: Instant,
 }
 
@@ -52,6 +58,7 @@ impl Published {
             last: Counters::default(),
             last_shed: Shed::default(),
             shed: Shed::default(),
+            failing: 0,
             next: now,
         }
     }
@@ -77,6 +84,30 @@ impl Published {
 
     pub(super) fn frame_dropped(&mut self) {
         self.shed.frame += 1;
+    }
+
+    /// Takes over what was counted on the way to the control side.
+    pub(super) const fn events(&mut self, outbox: &Outbox) {
+        self.shed.voice_events = outbox.replaced;
+        self.shed.deferred_events = outbox.deferred;
+    }
+
+    /// Takes over what was counted of the sockets.
+    pub(super) fn sockets(&mut self, wire: &Wire) {
+        self.shed.socket_errors = wire.errors;
+        let failing = i64::try_from(wire.failing()).unwrap_or(i64::MAX);
+        if failing != self.failing {
+            self.failing = failing;
+            let gauge = &self.metrics.own.sockets_failing;
+            gauge.with_label_values(&[&self.label]).set(failing);
+        }
+    }
+
+    /// Publishes what was counted of tenants that have nothing on the shard, and forgets it.
+    pub(super) fn forget_idle_groups(&mut self, shard: &mut Shard) {
+        self.publish(shard.counters());
+        shard.forget_idle_groups();
+        self.last.clone_from(shard.counters());
     }
 
     /// Observes one measurement; these come at the pace of signalling, not of packets.
@@ -124,11 +155,11 @@ impl Published {
     }
 
     /// Observes how long a packet took to everybody. As in the reference a camera counts as screen.
-    pub(super) fn fanned_out(&self, group: &GroupId, kind: TrackType, took: Duration) {
+    pub(super) fn fanned_out(&self, group: &GroupId, kind: TrackKind, took: Duration) {
         let kind = match kind {
-            TrackType::Voice => "voice",
-            TrackType::ScreenAudio => "screen-audio",
-            TrackType::Screen | TrackType::Video => "screen",
+            TrackKind::Voice => "voice",
+            TrackKind::ScreenAudio => "screen-audio",
+            TrackKind::Screen | TrackKind::Video => "screen",
         };
         let labels = [group.as_str(), kind];
         self.metrics
@@ -143,6 +174,10 @@ impl Published {
             return;
         }
         self.next = now + REFRESH_EVERY;
+        self.publish(counters);
+    }
+
+    fn publish(&mut self, counters: &Counters) {
         self.refresh_packets(counters);
         self.refresh_shed();
         for profile in Profile::ALL {
@@ -159,12 +194,10 @@ impl Published {
         }
         let none = GroupCounters::default();
         for (group, now) in &counters.groups {
-            let before = self.last.groups.get(group).unwrap_or(&none);
-            self.refresh_group(group, before, now);
-        }
-        for (group, before) in &self.last.groups {
-            if !counters.groups.contains_key(group) {
-                self.refresh_group(group, before, &none);
+            let before = self.last.groups.get(group);
+            // What does not change is not touched: it may be forgotten elsewhere.
+            if before != Some(now) {
+                self.refresh_group(group, before.unwrap_or(&none), now);
             }
         }
         self.last.clone_from(counters);
@@ -210,6 +243,16 @@ impl Published {
             ("udp", "socket_full", now.send_blocked - last.send_blocked),
             ("udp", "send_refused", now.send_refused - last.send_refused),
             ("tcp", "queue_full_or_gone", now.frame - last.frame),
+            (
+                "udp",
+                "receive_error",
+                now.socket_errors - last.socket_errors,
+            ),
+            (
+                "events",
+                "voice_activity",
+                now.voice_events - last.voice_events,
+            ),
         ] {
             self.metrics
                 .own
@@ -223,6 +266,9 @@ impl Published {
             .packets
             .with_label_values(&labels)
             .inc_by(now.handed_over - last.handed_over);
+        let deferred = now.deferred_events - last.deferred_events;
+        let total = &self.metrics.own.events_deferred;
+        total.with_label_values(&[&self.label]).inc_by(deferred);
         self.last_shed = now;
     }
 

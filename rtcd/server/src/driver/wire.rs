@@ -12,6 +12,7 @@ mod outgoing;
 use std::io::IoSliceMut;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd as _;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use mio::net::UdpSocket;
@@ -28,6 +29,13 @@ use crate::udp::{MAX_DATAGRAM, ShardSockets};
 /// Datagrams taken at once.
 const BATCH: usize = 32;
 
+/// Errors in a row after which a socket is left alone for a while. Fewer may be ICMP answers to something
+/// sent earlier.
+const TOLERATED: u32 = 8;
+/// First time it is left alone; doubled each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
 /// One received datagram: where it came from and how long it is.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Arrival {
@@ -43,6 +51,8 @@ pub(super) struct Wire {
     arrivals: Vec<Arrival>,
     /// Until the kernel refuses a group: it knows none, or the card does not.
     sends_segments: bool,
+    /// Times a socket gave an error instead of datagrams, ever.
+    pub(super) errors: u64,
 }
 
 pub(super) struct Socket {
@@ -50,6 +60,41 @@ pub(super) struct Socket {
     socket: UdpSocket,
     /// May have more: the poll tells of a change only once.
     readable: bool,
+    trouble: Trouble,
+}
+
+/// Errors of a socket, one after the other.
+#[derive(Debug, Default)]
+struct Trouble {
+    in_a_row: u32,
+    retry_at: Option<Instant>,
+}
+
+impl Trouble {
+    /// Another error; true when the socket is to be left alone until `retry_at`.
+    fn add(&mut self, now: Instant) -> bool {
+        self.in_a_row = self.in_a_row.saturating_add(1);
+        let Some(times) = self.in_a_row.checked_sub(TOLERATED) else {
+            return false;
+        };
+        let pause = FIRST_PAUSE * 2u32.pow(times.min(16));
+        self.retry_at = Some(now + pause.min(LONGEST_PAUSE));
+        true
+    }
+
+    fn is_over(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Whether it is time to try again; said once.
+    fn is_due(&mut self, now: Instant) -> bool {
+        self.retry_at.take_if(|at| now >= *at).is_some()
+    }
+
+    /// Whether the longest pause is reached: it will not pass by itself.
+    const fn lasts(&self) -> bool {
+        self.in_a_row >= TOLERATED + 10
+    }
 }
 
 /// Has the poll tell when a socket, named by its place, has something.
@@ -63,6 +108,7 @@ pub(super) fn watch(sockets: ShardSockets, poll: &Poll) -> anyhow::Result<Vec<So
             address,
             socket,
             readable: true,
+            trouble: Trouble::default(),
         });
     }
     Ok(watched)
@@ -76,6 +122,7 @@ impl Wire {
             buffer: vec![0; BATCH * MAX_DATAGRAM],
             arrivals: Vec::with_capacity(BATCH),
             sends_segments: true,
+            errors: 0,
         }
     }
 
@@ -89,15 +136,31 @@ impl Wire {
         self.sockets.iter().any(|socket| socket.readable)
     }
 
+    /// When to try a socket again that gave errors.
+    pub(super) fn retry_at(&self) -> Option<Instant> {
+        let sockets = self.sockets.iter();
+        sockets.filter_map(|socket| socket.trouble.retry_at).min()
+    }
+
+    /// How many sockets give nothing but errors.
+    pub(super) fn failing(&self) -> usize {
+        let sockets = self.sockets.iter();
+        sockets.filter(|socket| socket.trouble.lasts()).count()
+    }
+
     pub(super) const fn len(&self) -> usize {
         self.sockets.len()
     }
 
     /// Takes what a socket holds, at most `BATCH` datagrams. Returns the address they came to and
     /// how many there are; `None` when there is nothing.
-    pub(super) fn receive(&mut self, index: usize) -> Option<(SocketAddr, usize)> {
+    pub(super) fn receive(&mut self, index: usize, now: Instant) -> Option<(SocketAddr, usize)> {
         self.arrivals.clear();
-        let socket = self.sockets.get_mut(index).filter(|s| s.readable)?;
+        let socket = self.sockets.get_mut(index)?;
+        socket.readable |= socket.trouble.is_due(now);
+        if !socket.readable {
+            return None;
+        }
         let mut slices: Vec<[IoSliceMut<'_>; 1]> = self
             .buffer
             .chunks_exact_mut(MAX_DATAGRAM)
@@ -122,15 +185,26 @@ impl Wire {
                     },
                 });
                 self.arrivals.extend(arrivals);
+                socket.trouble.is_over();
                 // Fewer than asked for: the rest comes with the next event.
                 socket.readable = self.arrivals.len() == BATCH;
             }
             Err(Errno::EAGAIN) => {
                 socket.readable = false;
+                socket.trouble.is_over();
                 return None;
             }
-            // An ICMP answer to something sent earlier; the session's own timers deal with it.
-            Err(_) => {}
+            // Mostly an ICMP answer to something sent earlier: the session's own timers deal with it.
+            Err(error) => {
+                self.errors += 1;
+                if socket.trouble.add(now) {
+                    socket.readable = false;
+                    if socket.trouble.in_a_row == TOLERATED {
+                        tracing::warn!(%error, address = %socket.address, "media socket fails");
+                    }
+                }
+                return None;
+            }
         }
         Some((socket.address, self.arrivals.len()))
     }
@@ -208,4 +282,50 @@ fn socket_address(address: SockaddrStorage) -> Option<SocketAddr> {
     }
     let v6 = address.as_sockaddr_in6()?;
     Some(SocketAddr::new(v6.ip().into(), v6.port()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::OwnedFd;
+
+    use super::*;
+
+    /// A wire whose only socket is none.
+    fn broken() -> Wire {
+        let file = std::fs::File::open("/dev/null").unwrap();
+        let socket = std::net::UdpSocket::from(OwnedFd::from(file));
+        Wire::new(vec![Socket {
+            address: NOWHERE,
+            socket: UdpSocket::from_std(socket),
+            readable: true,
+            trouble: Trouble::default(),
+        }])
+    }
+
+    #[test]
+    fn a_socket_that_fails_for_good_is_left_alone_ever_longer() {
+        let mut wire = broken();
+        let start = Instant::now();
+        // A shard that turns as fast as it can, for 20 s.
+        for ms in 0..20_000 {
+            let now = start + Duration::from_millis(ms);
+            assert_eq!(wire.receive(0, now), None);
+        }
+        assert!((20..=50).contains(&wire.errors), "{} tries", wire.errors);
+        assert!(!wire.is_readable());
+        let pause = wire.retry_at().unwrap() - start;
+        assert!(pause <= Duration::from_secs(21), "still tried: {pause:?}");
+        assert_eq!(wire.failing(), 1, "and it is known");
+    }
+
+    #[test]
+    fn single_errors_cost_no_pause() {
+        let mut trouble = Trouble::default();
+        let now = Instant::now();
+        for _ in 0..100 {
+            assert!((1..TOLERATED).all(|_| !trouble.add(now)));
+            trouble.is_over();
+        }
+        assert!(!trouble.lasts());
+    }
 }

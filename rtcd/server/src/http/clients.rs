@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
+use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
@@ -15,17 +15,18 @@ use serde::Deserialize as _;
 use tracing::{error, info};
 
 use super::{App, authorization, json, refused};
-use crate::auth::{Identity, RegisterError, UnregisterError};
+use crate::auth::{Identity, Place, RegisterError, UnregisterError};
 
 type Body = Result<Bytes, BytesRejection>;
 
 pub(super) async fn register(
     State(app): State<Arc<App>>,
+    Extension(place): Extension<Place>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
     if !app.allow_self_registration {
-        match app.auth.authenticate(authorization(&headers)).await {
+        match app.auth.authenticate(authorization(&headers), place).await {
             Ok(Identity::Admin) => {}
             Ok(Identity::Client(_)) => {
                 let text = "registration failed: only the admin registers clients here";
@@ -43,7 +44,7 @@ pub(super) async fn register(
     };
     match app
         .auth
-        .register(&credentials.client_id, credentials.auth_key.expose())
+        .register(&credentials.client_id, credentials.auth_key.expose(), place)
         .await
     {
         Ok(()) => {
@@ -68,13 +69,14 @@ pub(super) async fn register(
 
 pub(super) async fn unregister(
     State(app): State<Arc<App>>,
+    Extension(place): Extension<Place>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
     if !app.enable_admin && !app.allow_self_registration {
         return failure(StatusCode::FORBIDDEN, "unregister not enabled");
     }
-    let identity = match app.auth.authenticate(authorization(&headers)).await {
+    let identity = match app.auth.authenticate(authorization(&headers), place).await {
         Ok(identity) => identity,
         Err(error) => {
             refused(&error);
@@ -108,14 +110,18 @@ pub(super) async fn unregister(
     }
 }
 
-pub(super) async fn login(State(app): State<Arc<App>>, body: Body) -> Response {
+pub(super) async fn login(
+    State(app): State<Arc<App>>,
+    Extension(place): Extension<Place>,
+    body: Body,
+) -> Response {
     let credentials = match read(body) {
         Ok(credentials) => credentials,
         Err(text) => return failure(StatusCode::BAD_REQUEST, text),
     };
     match app
         .auth
-        .login(&credentials.client_id, credentials.auth_key.expose())
+        .login(&credentials.client_id, credentials.auth_key.expose(), place)
         .await
     {
         Ok(token) => {

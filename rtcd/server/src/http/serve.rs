@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -23,6 +23,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
+use crate::auth::Place;
 use crate::config::{TlsConfig, TlsFault};
 use crate::strangers::{Stranger, Strangers};
 
@@ -121,8 +122,8 @@ pub(crate) async fn serve(
             accepted = listener.accept() => accepted,
             _ = stop.wait_for(|stop| *stop) => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Out of descriptors, most likely: the next round would fail at once, too.
                 warn!(%error, "HTTP connection not accepted");
@@ -130,7 +131,9 @@ pub(crate) async fn serve(
                 continue;
             }
         };
-        let (router, tls, stop) = (router.clone(), tls.clone(), stop.clone());
+        // Who asks from where: requests carry it.
+        let router = router.clone().layer(Extension(Place::of(peer.ip())));
+        let (tls, stop) = (tls.clone(), stop.clone());
         let (stranger, gives_way) = strangers.admit();
         connections.spawn(async move {
             tokio::select! {

@@ -153,6 +153,8 @@ fn the_manual_lists_every_metric_and_no_other() {
     let group = proto::id::GroupId::parse("g").unwrap();
     metrics.joined(&group, "connected", Duration::from_millis(80));
     metrics.own.inbox_depth.with_label_values(&["0"]).set(1);
+    metrics.own.events_deferred.with_label_values(&["0"]).inc();
+    metrics.own.sockets_failing.with_label_values(&["0"]).set(0);
     let families = metrics.registry.gather();
     let names: Vec<&str> = families.iter().map(|family| family.name()).collect();
     for name in &names {
@@ -171,4 +173,19 @@ fn the_manual_lists_every_metric_and_no_other() {
             "README.md lists `{name}`, which is not there"
         );
     }
+}
+
+#[test]
+fn a_tenant_that_is_gone_leaves_no_label_behind() {
+    let metrics = with_one_of_each();
+    let told = || {
+        let text = metrics.render().unwrap();
+        text.lines().filter(|line| line.contains("=\"g\"")).count()
+    };
+    let before = told();
+    assert!(before > 50, "{before} values");
+    metrics.forget(&GroupId::parse("somebody-else").unwrap());
+    assert_eq!(told(), before);
+    metrics.forget(&GroupId::parse("g").unwrap());
+    assert_eq!(told(), 0);
 }

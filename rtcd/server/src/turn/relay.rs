@@ -11,7 +11,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 use rtcd_core::SessionKey;
 use tokio::net::UdpSocket;
-use tokio::sync::mpsc::{self, UnboundedSender};
+use tokio::sync::mpsc::{self, Sender};
 use tokio::task::JoinSet;
 use tracing::{debug, info};
 
@@ -34,7 +34,7 @@ pub(super) async fn run(
     servers: Vec<(String, Credentials)>,
     media: SocketAddr,
     mut peers: mpsc::Receiver<IpAddr>,
-    events: &UnboundedSender<ShardEvent>,
+    events: &Sender<ShardEvent>,
 ) {
     // Known to whichever server helps.
     let mut permitted = Vec::new();
@@ -48,9 +48,10 @@ pub(super) async fn run(
             }
         };
         let tell = |address| {
-            let key = key.clone();
-            // Nobody listens only when the node stops.
-            let _ = events.send(ShardEvent::Relayed { key, address });
+            let (key, events) = (key.clone(), events.clone());
+            // Told once in the life of a relay, and not waited for: datagrams go on. Nobody listens
+            // only when the node stops.
+            tokio::spawn(async move { events.send(ShardEvent::Relayed { key, address }).await });
         };
         match relay.serve(&mut peers, &mut permitted, tell).await {
             Ok(()) => return,

@@ -1,29 +1,21 @@
 //! What the host, the bot and the job service ask of jobs.
 
-use std::collections::BTreeMap;
+use proto::id::{JobId, UserId};
 
-use proto::calls::{JobKind, JobState};
-use proto::id::{ChannelId, JobId, UserId};
-
-use super::Job;
+use super::{Job, JobFailure, JobKind, JobView};
 use crate::call::Call;
-use crate::calls::Calls;
-use crate::io::{Features, Moment, Record};
+use crate::conversation::Conversation;
+use crate::io::Moment;
+use crate::record::Record;
 
-/// Why recording was not started or stopped; the texts are the wire's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+/// Why recording was not started or stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecordingError {
-    #[error("recordings are not enabled")]
     Disabled,
-    #[error("job service is not initialized")]
     NoJobService,
-    #[error("no call ongoing")]
     NoCall,
-    #[error("no permissions to record")]
     NotHost,
-    #[error("recording already in progress")]
     InProgress,
-    #[error("no recording in progress")]
     NotInProgress,
 }
 
@@ -31,25 +23,23 @@ pub enum RecordingError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobStatus {
     Started,
-    Failed { err: String },
+    Failed {
+        /// In the bot's words.
+        reason: String,
+    },
 }
 
-/// Why a bot's report was refused; the texts are the wire's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+/// Why a bot's report was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JobStatusError {
-    #[error("no call ongoing")]
     NoCall,
-    #[error("no job ongoing")]
     NoJob,
-    #[error("invalid job ID")]
     OtherJob,
-    #[error("job has ended")]
     Ended,
-    #[error("job has already started")]
     AlreadyStarted,
 }
 
-impl Calls {
+impl Call {
     /// Starts recording (and transcribing, captioning where enabled). Returns the recording's state
     /// and id; the job service's answer comes later.
     ///
@@ -57,41 +47,32 @@ impl Calls {
     /// When recording is not possible here, `by` is not the host, or one runs already.
     pub fn start_recording(
         &mut self,
-        channel: &ChannelId,
         by: &UserId,
         at: Moment,
-    ) -> Result<(JobId, JobState), RecordingError> {
-        let call = check_host(&self.features, &mut self.calls, channel, by)?;
+    ) -> Result<(JobId, JobView), RecordingError> {
+        let call = self.hosted(by)?;
         if call.jobs.recording.as_ref().is_some_and(Job::is_open) {
             return Err(RecordingError::InProgress);
         }
-        let job = call.request_job(&mut self.out, JobKind::Recording, by, at);
+        let job = call.request_job(JobKind::Recording, by, at);
         // What an earlier recording of the same call left behind.
         call.jobs.transcribing = None;
         call.jobs.captioning = None;
-        Ok((job.id.clone(), job.state()))
+        Ok((job.id.clone(), job.view()))
     }
 
     /// Stops recording and what runs beside it.
     ///
     /// # Errors
     /// When recording is not possible here, `by` is not the host, or none runs.
-    pub fn stop_recording(
-        &mut self,
-        channel: &ChannelId,
-        by: &UserId,
-        at: Moment,
-    ) -> Result<JobState, RecordingError> {
-        let call = check_host(&self.features, &mut self.calls, channel, by)?;
+    pub fn stop_recording(&mut self, by: &UserId, at: Moment) -> Result<JobView, RecordingError> {
+        let call = self.hosted(by)?;
         if !call.jobs.recording.as_ref().is_some_and(Job::is_open) {
             return Err(RecordingError::NotInProgress);
         }
-        call.stop_jobs(&mut self.out, at);
-        call.jobs
-            .recording
-            .as_ref()
-            .map(Job::state)
-            .ok_or(RecordingError::NotInProgress)
+        call.stop_jobs(at);
+        let stopped = call.jobs.recording.as_ref().map(Job::view);
+        stopped.ok_or(RecordingError::NotInProgress)
     }
 
     /// Takes a bot's report about its job.
@@ -100,98 +81,85 @@ impl Calls {
     /// When there is no such job, or it cannot start any more.
     pub fn report_job(
         &mut self,
-        channel: &ChannelId,
         id: &JobId,
         kind: JobKind,
         status: JobStatus,
         at: Moment,
     ) -> Result<(), JobStatusError> {
-        let call = self.calls.get_mut(channel).ok_or(JobStatusError::NoCall)?;
-        let job = call
-            .jobs
-            .get_mut(kind)
-            .as_ref()
-            .ok_or(JobStatusError::NoJob)?;
+        let call = self.any_mut().ok_or(JobStatusError::NoCall)?;
+        let job = call.jobs.get_mut(kind).as_ref();
+        let job = job.ok_or(JobStatusError::NoJob)?;
         if job.id != *id {
             return Err(JobStatusError::OtherJob);
         }
         match status {
-            JobStatus::Failed { err } => call.fail_job(&mut self.out, kind, err, at),
+            JobStatus::Failed { reason } => call.fail_job(kind, JobFailure::Told(reason), at),
             JobStatus::Started if !job.is_open() => return Err(JobStatusError::Ended),
             JobStatus::Started if job.start_at_ms > 0 => {
                 return Err(JobStatusError::AlreadyStarted);
             }
             JobStatus::Started => {
                 let started = |job: &mut Job| job.start_at_ms = at.unix_ms;
-                call.change_job(&mut self.out, kind, started);
+                call.change_job(kind, started);
                 if kind == JobKind::Transcribing {
-                    call.change_job(&mut self.out, JobKind::Captioning, started);
+                    call.change_job(JobKind::Captioning, started);
                 }
             }
         }
         Ok(())
     }
 
+    /// The running call, if recording is possible here and `by` is its host.
+    fn hosted(&mut self, by: &UserId) -> Result<&mut Conversation, RecordingError> {
+        if !self.features().recordings {
+            return Err(RecordingError::Disabled);
+        }
+        if !self.features().job_service {
+            return Err(RecordingError::NoJobService);
+        }
+        let call = self.running_mut().ok_or(RecordingError::NoCall)?;
+        if call.host.as_ref() != Some(by) {
+            return Err(RecordingError::NotHost);
+        }
+        Ok(call)
+    }
+}
+
+impl Conversation {
     pub(crate) fn handle_job_answered(
         &mut self,
-        channel: &ChannelId,
         id: &JobId,
         answer: Result<String, String>,
         at: Moment,
     ) {
-        let (transcriptions, captions) = (self.features.transcriptions, self.features.captions);
-        let Some(call) = self.calls.get_mut(channel) else {
-            return;
-        };
-        let Some(kind) = call.jobs.bot_job(id).map(|job| job.kind) else {
+        let features = self.setting.features.clone();
+        let Some(kind) = self.jobs.bot_job(id).map(|job| job.kind) else {
             return;
         };
         let service_id = match answer {
             Ok(service_id) => service_id,
-            Err(err) => {
-                let name = kind.as_str();
-                let err = format!("failed to create {name} job: {err}");
-                return call.fail_job(&mut self.out, kind, err, at);
+            Err(reason) => {
+                return self.fail_job(kind, JobFailure::NotTaken { kind, reason }, at);
             }
         };
-        let Some(job) = call.jobs.get_mut(kind) else {
+        let Some(job) = self.jobs.get_mut(kind) else {
             return;
         };
         job.service_id = service_id;
         let (open, creator) = (job.is_open(), job.creator.clone());
-        self.out.store(Record::Job(job.record(&call.id)));
+        self.out.store(Record::Job(job.record(&self.id)));
         if !open {
             return;
         }
-        if kind == JobKind::Recording && transcriptions {
-            call.request_job(&mut self.out, JobKind::Transcribing, &creator, at);
-            if captions {
+        if kind == JobKind::Recording && features.transcriptions {
+            self.request_job(JobKind::Transcribing, &creator, at);
+            if features.captions {
                 let job = Job::new(JobKind::Captioning, &creator, at);
-                call.announce_job(&mut self.out, &job);
-                call.jobs.captioning = Some(job);
+                self.announce_job(&job);
+                self.jobs.captioning = Some(job);
             }
             return;
         }
-        call.note_jobs(&mut self.out);
+        self.note_jobs();
     }
-}
-
-fn check_host<'a>(
-    features: &Features,
-    calls: &'a mut BTreeMap<ChannelId, Call>,
-    channel: &ChannelId,
-    by: &UserId,
-) -> Result<&'a mut Call, RecordingError> {
-    if !features.recordings {
-        return Err(RecordingError::Disabled);
-    }
-    if !features.job_service {
-        return Err(RecordingError::NoJobService);
-    }
-    let call = calls.get_mut(channel).filter(|call| call.post.is_some());
-    let call = call.ok_or(RecordingError::NoCall)?;
-    if call.host.as_ref() != Some(by) {
-        return Err(RecordingError::NotHost);
-    }
-    Ok(call)
 }

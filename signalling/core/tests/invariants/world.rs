@@ -1,6 +1,7 @@
 //! Calls with their surroundings: what was announced, what is stored, what the media host knows.
 //!
-//! In: steps. Every announcement is checked as it comes, `check` compares the whole.
+//! In: steps. As the shell does, the world keeps by the roster which connection is whose, and says
+//! with a join whether its connection is taken. Every announcement is checked as it comes, `check` compares the whole.
 
 #![expect(
     clippy::unwrap_used,
@@ -10,15 +11,14 @@
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use proto::calls::action::{Action, Caption, Emoji, Join, Reconnect};
-use proto::calls::{Event, JobKind};
-use proto::id::{ChannelId, ConnId, JobId, PostId, SessionId, UserId};
-use proto::rtcd::ControlMessage;
+use proto::id::{CallId, ChannelId, ConnId, JobId, PostId, SessionId, UserId};
 use signalling_core::{
-    Calls, Features, HostControl, Input, JobStatus, JoinFacts, JoinRequest, MediaHost, Moment,
-    Output, Record, ThreadFact, To,
+    Call, Capabilities, Caption, Emoji, Features, HostControl, Input, JobKind, JobStatus, JobView,
+    JoinFacts, JoinRequest, MediaCommand, MediaHost, Moment, News, Output, Record, Request, Roster,
+    Seat, ThreadFact, To,
 };
 
 const USERS: [&str; 4] = ["anna", "ben", "cora", "bot"];
@@ -83,14 +83,29 @@ pub(crate) enum Step {
     Archive {
         channel: usize,
     },
+    /// The chat server answers, oldest question first.
+    Post {
+        refused: bool,
+    },
     Wait {
         ms: u64,
     },
 }
 
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    Waits(ChannelId),
+    Sits(ChannelId, SessionId),
+}
+
 pub(crate) struct World {
-    calls: Calls,
+    calls: BTreeMap<ChannelId, Call>,
     at: Moment,
+    /// Connections with a session, or waiting for one.
+    places: BTreeMap<ConnId, Place>,
+    /// Posts that the chat server was asked for.
+    asked_posts: Vec<(ChannelId, CallId)>,
+    posts_come: bool,
     /// Joins asked minus answers, per connection.
     unanswered: BTreeMap<ConnId, i64>,
     /// What a restart would find.
@@ -102,8 +117,12 @@ pub(crate) struct World {
     pending_jobs: Vec<(ChannelId, JobId)>,
     jobs: BTreeMap<(ChannelId, JobKind), JobId>,
     posts: usize,
-    /// Channels whose call began with the last input.
+    /// Channels whose call was announced with the last input.
     begun: Vec<ChannelId>,
+}
+
+fn session(at: usize) -> SessionId {
+    SessionId::parse(conn(at).as_str()).unwrap()
 }
 
 fn user(at: usize) -> UserId {
@@ -131,7 +150,7 @@ fn beginning() -> Moment {
 
 impl World {
     pub(crate) fn new() -> Self {
-        let features = Features {
+        let features = Arc::new(Features {
             bot: user(3),
             default_enabled: true,
             group_calls: false,
@@ -142,10 +161,18 @@ impl World {
             transcriptions: true,
             captions: true,
             job_service: true,
-        };
+        });
+        let channels = (0..2).map(channel);
+        let calls = channels.map(|channel| {
+            let call = Call::new(features.clone(), channel.clone());
+            (channel, call)
+        });
         Self {
-            calls: Calls::new(features),
+            calls: calls.collect(),
             at: beginning(),
+            places: BTreeMap::new(),
+            asked_posts: Vec::new(),
+            posts_come: true,
             unanswered: BTreeMap::new(),
             stored_sessions: BTreeSet::new(),
             open_calls: BTreeSet::new(),
@@ -158,9 +185,33 @@ impl World {
         }
     }
 
-    fn input(&mut self, input: Input) {
-        self.calls.handle_input(input, self.at);
-        self.drain();
+    /// The chat server answers when a step says so, not at once.
+    pub(crate) fn with_slow_chat() -> Self {
+        let posts_come = false;
+        Self {
+            posts_come,
+            ..Self::new()
+        }
+    }
+
+    fn input(&mut self, of: &ChannelId, input: Input) {
+        let call = self.calls.get_mut(of).unwrap();
+        call.handle_input(input, self.at);
+        self.drain(of);
+    }
+
+    /// To the call that the connection belongs to.
+    fn input_on(&mut self, on: usize, input: Input) {
+        if let Some(Place::Waits(of) | Place::Sits(of, _)) = self.places.get(&conn(on)).cloned() {
+            self.input(&of, input);
+        }
+    }
+
+    fn everywhere(&mut self, input: impl Fn() -> Input) {
+        let channels: Vec<ChannelId> = self.calls.keys().cloned().collect();
+        for channel in channels {
+            self.input(&channel, input());
+        }
     }
 
     pub(crate) fn take(&mut self, step: Step) {
@@ -188,61 +239,56 @@ impl World {
             Step::Act { conn: on, what } => self.act(on, what),
             Step::Leave { conn: on } => {
                 self.unanswered.remove(&conn(on));
-                self.input(Input::Action {
-                    connection: conn(on),
-                    action: Action::Leave,
-                });
+                let connection = conn(on);
+                self.input_on(on, Input::Leave { connection });
             }
             Step::Disconnect { conn: on } => {
                 self.unanswered.remove(&conn(on));
-                self.input(Input::Disconnected {
-                    connection: conn(on),
-                });
+                let connection = conn(on);
+                self.input_on(on, Input::Disconnected { connection });
             }
             Step::Reconnect {
                 user: who,
                 conn: on,
                 original,
                 channel: of,
-            } => {
-                let ask = Reconnect {
-                    channel: channel(of),
-                    original: conn(original),
-                    previous: conn(original),
-                };
-                self.input(Input::Reconnect {
-                    connection: conn(on),
-                    user: user(who),
-                    may_post: true,
-                    ask,
-                });
-            }
+            } => self.reconnect(user(who), on, original, &channel(of)),
             other => self.take_from_outside(other),
         }
+    }
+
+    fn reconnect(&mut self, who: UserId, on: usize, original: usize, of: &ChannelId) {
+        let here = Place::Sits(of.clone(), session(original));
+        let place = self.places.get(&conn(on));
+        let is_taken = place.is_some_and(|place| *place != here);
+        let ask = Input::Reconnect {
+            connection: conn(on),
+            user: who,
+            session: session(original),
+            previous: conn(original),
+            may_post: true,
+            is_taken,
+        };
+        self.input(of, ask);
     }
 
     /// What does not come from the people's own clients.
     fn take_from_outside(&mut self, step: Step) {
         match step {
             Step::MediaCloses { conn: on } => {
-                let session = SessionId::parse(conn(on).as_str()).unwrap();
+                let session = session(on);
                 self.in_media.remove(&session);
-                self.input(Input::MediaClosed { session });
+                self.everywhere(|| Input::MediaClosed {
+                    session: session.clone(),
+                });
             }
             Step::LeavesRoom {
                 user: who,
                 channel: of,
-            } => {
-                self.input(Input::LeftRoom {
-                    channel: channel(of),
-                    user: user(who),
-                });
-            }
-            Step::LoginEnds { user: who } => {
-                self.input(Input::LoginEnded {
-                    login: USERS[who].to_owned(),
-                });
-            }
+            } => self.input(&channel(of), Input::LeftRoom { user: user(who) }),
+            Step::LoginEnds { user: who } => self.everywhere(|| Input::LoginEnded {
+                login: USERS[who].to_owned(),
+            }),
             Step::Control {
                 user: who,
                 channel: of,
@@ -251,18 +297,31 @@ impl World {
             } => {
                 self.control(who, &channel(of), target, what);
             }
-            Step::Archive { channel: of } => {
-                self.input(Input::RoomArchived {
-                    channel: channel(of),
-                });
+            Step::Archive { channel: of } => self.input(&channel(of), Input::RoomArchived),
+            Step::Post { refused } => {
+                if !self.asked_posts.is_empty() {
+                    self.answer_post(refused);
+                }
             }
             Step::Wait { ms } => {
                 self.at.now += Duration::from_millis(ms);
                 self.at.unix_ms += i64::try_from(ms).unwrap();
-                self.input(Input::Timeout);
+                self.everywhere(|| Input::Timeout);
             }
             other => self.take_job(other),
         }
+    }
+
+    fn answer_post(&mut self, refused: bool) {
+        let (of, call) = self.asked_posts.remove(0);
+        if refused {
+            let reason = "no disk".to_owned();
+            return self.input(&of, Input::PostRefused { call, reason });
+        }
+        self.posts += 1;
+        let post = PostId::parse(format!("post{}", self.posts)).unwrap();
+        let thread = post.clone();
+        self.input(&of, Input::PostCreated { call, post, thread });
     }
 
     fn take_job(&mut self, step: Step) {
@@ -272,14 +331,13 @@ impl World {
                 channel: of,
                 start,
             } => {
+                let call = self.calls.get_mut(&channel(of)).unwrap();
                 if start {
-                    let _ = self
-                        .calls
-                        .start_recording(&channel(of), &user(who), self.at);
+                    let _ = call.start_recording(&user(who), self.at);
                 } else {
-                    let _ = self.calls.stop_recording(&channel(of), &user(who), self.at);
+                    let _ = call.stop_recording(&user(who), self.at);
                 }
-                self.drain();
+                self.drain(&channel(of));
                 self.answer_jobs();
             }
             Step::BotReports {
@@ -294,17 +352,16 @@ impl World {
                 };
                 let status = if failed {
                     JobStatus::Failed {
-                        err: "broken".to_owned(),
+                        reason: "broken".to_owned(),
                     }
                 } else {
                     JobStatus::Started
                 };
                 if let Some(job) = self.jobs.get(&(channel(of), kind)).cloned() {
-                    let _ = self
-                        .calls
-                        .report_job(&channel(of), &job, kind, status, self.at);
+                    let call = self.calls.get_mut(&channel(of)).unwrap();
+                    let _ = call.report_job(&job, kind, status, self.at);
                 }
-                self.drain();
+                self.drain(&channel(of));
             }
             other => panic!("{other:?} is taken elsewhere"),
         }
@@ -318,21 +375,23 @@ impl World {
         job: Option<JobId>,
         (may_post, direct): (bool, bool),
     ) {
-        let connection = conn(on);
+        let (connection, of) = (conn(on), channel(into));
         *self.unanswered.entry(connection.clone()).or_default() += 1;
-        self.input(Input::Join(Box::new(JoinRequest {
+        let id_is_taken = self.sits(&session(on));
+        let is_connected = self.places.contains_key(&connection) || id_is_taken;
+        if !is_connected {
+            let place = Place::Waits(of.clone());
+            self.places.insert(connection.clone(), place);
+        }
+        let ask = JoinRequest {
             connection,
             login: who.to_string(),
             name: who.to_string(),
             user: who,
-            ask: Join {
-                channel: channel(into),
-                title: String::new(),
-                thread: None,
-                job,
-                av1_support: false,
-                dc_signalling: true,
-            },
+            title: String::new(),
+            thread: None,
+            job,
+            capabilities: Capabilities::default(),
             facts: JoinFacts {
                 may_post,
                 archived: false,
@@ -340,39 +399,46 @@ impl World {
                 thread: ThreadFact::NotAsked,
                 enabled: None,
                 is_admin: false,
+                is_connected,
                 media: Ok(MediaHost("http://media".to_owned())),
             },
-        })));
+        };
+        self.input(&of, Input::Join(Box::new(ask)));
+    }
+
+    fn sits(&self, session: &SessionId) -> bool {
+        let mut places = self.places.values();
+        places.any(|place| matches!(place, Place::Sits(_, of) if of == session))
     }
 
     fn act(&mut self, on: usize, what: usize) {
-        let session = SessionId::parse(conn(0).as_str()).unwrap();
         let stream = "stream".to_owned();
-        let action = match what {
-            0 => Action::Mute,
-            1 => Action::Unmute,
-            2 => Action::RaiseHand,
-            3 => Action::UnraiseHand,
-            4 => Action::React(Emoji::default()),
-            5 | 6 => Action::ScreenOn { stream },
-            7 => Action::ScreenOff,
-            8 => Action::VideoOn { stream },
-            9 => Action::VideoOff,
-            10 => Action::Ping,
-            _ => Action::Caption(Caption {
-                session,
+        let request = match what {
+            0 => Request::Mute,
+            1 => Request::Unmute,
+            2 => Request::RaiseHand,
+            3 => Request::LowerHand,
+            4 | 10 => Request::React(Emoji::default()),
+            5 | 6 => Request::ShareScreen { stream },
+            7 => Request::StopScreen,
+            8 => Request::ShowVideo { stream },
+            9 => Request::StopVideo,
+            _ => Request::Caption(Caption {
+                session: session(0),
                 text: "x".to_owned(),
-                new_audio_len_ms: 1.0,
+                new_audio_ms: 1.0,
             }),
         };
-        self.input(Input::Action {
-            connection: conn(on),
-            action,
-        });
+        let connection = conn(on);
+        let input = Input::Request {
+            connection,
+            request,
+        };
+        self.input_on(on, input);
     }
 
     fn control(&mut self, who: usize, of: &ChannelId, target: usize, what: usize) {
-        let session = SessionId::parse(conn(target).as_str()).unwrap();
+        let session = session(target);
         let control = match what {
             0 => HostControl::Make {
                 new_host: user(target % 4),
@@ -384,79 +450,108 @@ impl World {
             5 => HostControl::Remove { session },
             _ => HostControl::End,
         };
-        let _ = self
-            .calls
-            .host_control(of, &user(who), false, control, self.at);
-        self.drain();
+        let call = self.calls.get_mut(of).unwrap();
+        let _ = call.host_control(&user(who), false, control, self.at);
+        self.drain(of);
     }
 
     fn answer_jobs(&mut self) {
         while let Some((channel, job)) = self.pending_jobs.pop() {
             let answer = Ok("service".to_owned());
-            self.input(Input::JobAnswered {
-                channel,
-                job,
-                answer,
-            });
+            self.input(&channel, Input::JobAnswered { job, answer });
         }
     }
 
-    fn drain(&mut self) {
+    fn drain(&mut self, of: &ChannelId) {
         loop {
-            match self.calls.poll_output() {
+            match self.calls.get_mut(of).unwrap().poll_output() {
                 Output::Timeout(_) => return,
-                Output::Publish(envelope) => self.heard(&envelope.event, &envelope.to),
-                Output::Store(record) => self.store(record),
-                Output::ToMedia {
-                    message: ControlMessage::Join(join),
-                    ..
-                } => {
-                    assert!(
-                        self.in_media.insert(join.session),
-                        "joined twice at the media host"
-                    );
+                Output::Publish(envelope) => {
+                    if matches!(envelope.news, News::Started { .. }) {
+                        self.begun.push(of.clone());
+                    }
+                    self.heard(&envelope.news, &envelope.to);
                 }
-                Output::ToMedia {
-                    message: ControlMessage::Leave(session),
-                    ..
-                } => {
-                    assert!(self.in_media.remove(&session), "left without having joined");
-                }
-                Output::ToMedia { .. } | Output::EditPost { .. } | Output::Observed(_) => {}
+                Output::Store(record) | Output::StoreSoon(record) => self.store(record),
+                Output::ToMedia { command, .. } => self.tell_media(command),
+                Output::Roster(change) => self.seat(of, change),
+                Output::EditPost { .. } | Output::Observed(_) => {}
                 Output::CreatePost(post) => {
-                    self.posts += 1;
-                    self.begun.push(post.channel.clone());
-                    let id = PostId::parse(format!("post{}", self.posts)).unwrap();
-                    let (channel, thread) = (post.channel, id.clone());
-                    let input = Input::PostCreated {
-                        channel,
-                        post: id,
-                        thread,
-                    };
-                    self.calls.handle_input(input, self.at);
+                    self.asked_posts.push((of.clone(), post.call));
+                    if self.posts_come {
+                        self.answer_post(false);
+                    }
                 }
                 Output::RequestJob(request) => {
-                    let key = (request.channel.clone(), request.kind);
+                    let key = (of.clone(), request.kind);
                     self.jobs.insert(key, request.job.clone());
-                    self.pending_jobs.push((request.channel, request.job));
+                    self.pending_jobs.push((of.clone(), request.job));
                 }
             }
         }
     }
 
-    fn heard(&mut self, event: &Event, to: &To) {
-        let answered = match event {
-            Event::Join(joined) => &joined.connection,
-            Event::Error(refused) => &refused.connection,
-            _ => return,
+    fn tell_media(&mut self, command: MediaCommand) {
+        match command {
+            MediaCommand::Enter { session, .. } => {
+                let is_new = self.in_media.insert(session);
+                assert!(is_new, "joined twice at the media host");
+            }
+            MediaCommand::Leave(session) => {
+                let was_in = self.in_media.remove(&session);
+                assert!(was_in, "left without having joined");
+            }
+            about => assert!(
+                self.in_media.contains(about.session()),
+                "the media host is told of sessions it has"
+            ),
+        }
+    }
+
+    fn seat(&mut self, of: &ChannelId, change: Roster) {
+        match change {
+            Roster::Entered(seat) => {
+                let place = Place::Sits(of.clone(), seat.session);
+                let before = self.places.insert(seat.connection, place);
+                assert_eq!(before, Some(Place::Waits(of.clone())), "who enters waited");
+            }
+            Roster::Moved { session, to } => {
+                self.vacate(&session);
+                self.places.insert(to, Place::Sits(of.clone(), session));
+            }
+            Roster::Left { session } => {
+                assert!(self.sits(&session), "who leaves had a session");
+                self.vacate(&session);
+            }
+            Roster::TurnedAway { connection } => {
+                let here = Place::Waits(of.clone());
+                if self.places.get(&connection) == Some(&here) {
+                    self.places.remove(&connection);
+                }
+            }
+        }
+    }
+
+    fn vacate(&mut self, session: &SessionId) {
+        self.places
+            .retain(|_, place| !matches!(place, Place::Sits(_, of) if of == session));
+    }
+
+    fn heard(&mut self, news: &News, to: &To) {
+        let (News::Joined(answered)
+        | News::JoinRefused {
+            connection: answered,
+            ..
+        }) = news
+        else {
+            return;
         };
         assert_eq!(*to, To::Connection(answered.clone()));
-        let open = self
-            .unanswered
-            .get_mut(answered)
-            .expect("an answer to a join that was asked");
-        *open -= 1;
-        assert!(*open >= 0, "a join is answered once");
+        // Who left in the meantime may be told or not.
+        if let Some(open) = self.unanswered.get_mut(answered) {
+            *open -= 1;
+            assert!(*open >= 0, "a join is answered once");
+        }
     }
 
     fn store(&mut self, record: Record) {
@@ -484,90 +579,97 @@ impl World {
 
     /// Whether nothing of any call is left, here or with anybody who was told of one.
     pub(crate) fn is_empty(&self) -> bool {
-        self.calls.active_channels().is_empty()
-            && self.calls.sessions().count() == 0
+        self.calls.values().all(Call::is_idle)
+            && self.places.is_empty()
             && self.stored_sessions.is_empty()
             && self.open_calls.is_empty()
             && self.open_jobs.is_empty()
             && self.in_media.is_empty()
     }
 
+    /// Whether somebody still waits for the chat server.
+    pub(crate) fn awaits_posts(&self) -> bool {
+        !self.asked_posts.is_empty()
+    }
+
     pub(crate) fn check(&self) {
-        let unanswered: Vec<_> = self
-            .unanswered
-            .iter()
-            .filter(|(_, open)| **open != 0)
-            .collect();
+        let waiting = self.places.values();
+        let waiting = waiting.filter(|place| matches!(place, Place::Waits(_)));
+        let waiting = i64::try_from(waiting.count()).unwrap();
+        let unanswered: i64 = self.unanswered.values().sum();
         assert!(
-            unanswered.is_empty(),
-            "joins without an answer: {unanswered:?}"
+            unanswered <= waiting,
+            "joins without an answer: {:?}",
+            self.unanswered
         );
-        let live: Vec<_> = self.calls.sessions().collect();
-        let ids: BTreeSet<SessionId> = live.iter().map(|session| session.session.clone()).collect();
+        let live: Vec<(ChannelId, Seat)> = self
+            .calls
+            .iter()
+            .flat_map(|(channel, call)| call.seats().map(|seat| (channel.clone(), seat)))
+            .collect();
+        let ids: BTreeSet<SessionId> = live.iter().map(|(_, seat)| seat.session.clone()).collect();
         assert_eq!(ids.len(), live.len(), "a session is in one call, once");
-        let connections: BTreeSet<_> = live.iter().map(|session| &session.connection).collect();
-        assert_eq!(
-            connections.len(),
-            live.len(),
-            "a connection has one session"
-        );
-        for at in 0..6 {
-            let live = connections.contains(&conn(at));
+        for (channel, seat) in &live {
+            let place = Place::Sits(channel.clone(), seat.session.clone());
             assert_eq!(
-                self.calls.has_session(&conn(at)),
-                live,
-                "connections of sessions only"
+                self.places.get(&seat.connection),
+                Some(&place),
+                "the roster knows every session"
             );
         }
+        let sitting = self.places.values();
+        let sitting = sitting.filter(|place| matches!(place, Place::Sits(..)));
+        assert_eq!(
+            sitting.count(),
+            live.len(),
+            "the roster knows only sessions that are"
+        );
         assert_eq!(ids, self.stored_sessions, "what is stored is what is");
         assert_eq!(
             ids, self.in_media,
             "the media host has exactly our sessions"
         );
-        let active = self.calls.active_channels();
-        let idle = self.begun.iter().find(|channel| !active.contains(channel));
-        assert_eq!(idle, None, "a call is announced only if somebody gets in");
-        for channel in active {
-            self.check_call(&channel);
+        for channel in &self.begun {
+            let runs = self.calls[channel].is_running();
+            assert!(
+                runs || !self.posts_come,
+                "a call is announced only if somebody gets in"
+            );
+        }
+        for (channel, call) in &self.calls {
+            if call.is_running() {
+                self.check_call(channel, call);
+            }
         }
     }
 
-    fn check_call(&self, channel: &ChannelId) {
-        let state = self.calls.state(channel, &user(0)).unwrap();
-        let in_call = self
-            .calls
-            .sessions()
-            .filter(|session| session.channel == *channel);
-        let all = in_call.count();
+    fn check_call(&self, channel: &ChannelId, call: &Call) {
+        let state = call.view(&user(0)).unwrap();
+        let all = call.seats().count();
         assert!(
             (1..=4).contains(&all),
-            "a call has people, and no more than the limit"
+            "a call has people, and no more than the limit: {all} in {channel}"
         );
-        let people: BTreeSet<_> = state.sessions.iter().map(|s| s.user_id.clone()).collect();
+        let people: BTreeSet<_> = state.sessions.iter().map(|s| s.user.clone()).collect();
         assert!(!people.contains(&user(3)), "bots are not listed");
-        match &state.host_id {
+        match &state.host {
             Some(host) => assert!(people.contains(host), "the host is in the call"),
             None => assert!(people.is_empty(), "people have a host"),
         }
-        if let Some(presenter) = &state.screen_sharing_session_id {
-            assert!(
-                state
-                    .sessions
-                    .iter()
-                    .any(|session| session.session_id == *presenter)
-            );
+        if let Some(presenter) = &state.presenter {
+            let mut sessions = state.sessions.iter();
+            assert!(sessions.any(|session| session.session == *presenter));
         }
-        let jobs = [&state.recording, &state.transcription, &state.live_captions];
+        let jobs = [&state.recording, &state.transcribing, &state.captioning];
         for job in jobs.into_iter().flatten() {
-            assert!(job.end_at == 0 || job.end_at >= job.init_at);
-            assert!(job.end_at == 0 || job.start_at <= job.end_at);
+            assert!(job.end_at_ms == 0 || job.end_at_ms >= job.init_at_ms);
+            assert!(job.end_at_ms == 0 || job.start_at_ms <= job.end_at_ms);
         }
-        let open =
-            |job: &Option<proto::calls::JobState>| job.as_ref().is_some_and(|j| j.end_at == 0);
+        let open = |job: &Option<JobView>| job.as_ref().is_some_and(|j| j.end_at_ms == 0);
         if people.is_empty() {
             assert!(!open(&state.recording), "nobody is left to record");
         }
-        if open(&state.transcription) {
+        if open(&state.transcribing) {
             assert!(
                 open(&state.recording),
                 "transcribing never outlives recording"

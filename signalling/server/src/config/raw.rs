@@ -7,6 +7,7 @@ use proto::calls::IceServer;
 use proto::redact::Secret;
 use serde::{Deserialize, Serialize};
 
+use super::files::RawFiles;
 use super::keys;
 
 /// The file. Every key has a default; `deploy/signalling.toml` says what each means.
@@ -15,6 +16,7 @@ use super::keys;
 pub struct RawConfig {
     pub http: RawHttp,
     pub storage: RawStorage,
+    pub files: RawFiles,
     pub chat: RawChat,
     pub rtcd: RawRtcd,
     pub offloader: RawOffloader,
@@ -35,6 +37,9 @@ pub struct RawHttp {
 #[serde(default, deny_unknown_fields)]
 pub struct RawStorage {
     pub data_dir: PathBuf,
+    pub database: String,
+    pub database_password_file: PathBuf,
+    pub key_file: PathBuf,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,6 +129,9 @@ impl Default for RawStorage {
     fn default() -> Self {
         Self {
             data_dir: PathBuf::from("data/signalling"),
+            database: String::new(),
+            database_password_file: PathBuf::new(),
+            key_file: PathBuf::new(),
         }
     }
 }
@@ -250,6 +258,7 @@ impl RawConfig {
     #[must_use]
     pub fn to_toml(mut self) -> String {
         let secrets = [
+            &mut self.files.secret_key,
             &mut self.rtcd.auth_key,
             &mut self.offloader.auth_key,
             &mut self.ice.turn_secret,
@@ -259,7 +268,8 @@ impl RawConfig {
                 *secret = Secret::new("(set)");
             }
         }
-        for url in self.rtcd.urls.iter_mut().chain([&mut self.offloader.url]) {
+        let others = [&mut self.offloader.url, &mut self.storage.database];
+        for url in self.rtcd.urls.iter_mut().chain(others) {
             if let Some((scheme, host)) = url
                 .split_once("://")
                 .and_then(|(s, rest)| Some((s, rest.rsplit_once('@')?.1)))
@@ -322,12 +332,14 @@ mod tests {
         let mut raw = RawConfig::default();
         raw.rtcd.auth_key = Secret::new("k".repeat(32));
         raw.rtcd.urls = vec!["http://me:hidden@media:8045".to_owned()];
+        raw.storage.database = "postgres://me:hidden@db/parley".to_owned();
         let printed = raw.to_toml();
         assert!(
             !printed.contains("kkk") && !printed.contains("hidden"),
             "{printed}"
         );
         assert!(printed.contains("(set)@media:8045"), "{printed}");
+        assert!(printed.contains("(set)@db/parley"), "{printed}");
     }
 
     #[test]

@@ -2,12 +2,15 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use proto::redact::Secret;
+use storage::Location;
 
+use super::files;
 use super::raw::{
-    RawCalls, RawChat, RawConfig, RawIce, RawOffloader, RawRecording, RawTranscribing,
+    RawCalls, RawChat, RawConfig, RawIce, RawOffloader, RawRecording, RawStorage, RawTranscribing,
 };
 use super::{
     CallsConfig, ChatConfig, Config, IceConfig, OffloaderConfig, RecordingConfig, RecordingQuality,
@@ -31,6 +34,18 @@ pub enum ConfigError {
         "`{key}` has {chars} characters: the service accepts 32 to 72; leave it empty to have one made"
     )]
     AuthKey { key: &'static str, chars: usize },
+    #[error("`files.{key}` is `{value}`: {rule}")]
+    Files {
+        key: &'static str,
+        value: String,
+        rule: &'static str,
+    },
+    #[error("`files.{key}` is `{path}`: {why}", path = path.display())]
+    FilesUnreadable {
+        key: &'static str,
+        path: PathBuf,
+        why: String,
+    },
     #[error("`recording.quality` is `{0}`: it must be `low`, `medium` or `high`")]
     Quality(String),
     #[error(
@@ -48,6 +63,8 @@ pub enum ConfigError {
         "`transcribing.captions_language` is `{0}`: it must be a language of two letters, such as `en`"
     )]
     Language(String),
+    #[error("`storage.database`: {0}")]
+    Database(String),
 }
 
 /// Everything that is wrong with the configuration.
@@ -93,6 +110,8 @@ impl RawConfig {
         let transcribing = resolve_transcribing(self.transcribing, &recording, &mut errors);
         let ice = resolve_ice(self.ice, &mut errors);
         let chat = resolve_chat(self.chat, &mut errors);
+        let files = files::resolve(self.files, chat.max_file_bytes, &mut errors);
+        let database = resolve_database(&self.storage, &mut errors);
         let Some(listen) = listen.filter(|_| errors.is_empty()) else {
             return Err(ConfigErrors(errors));
         };
@@ -100,8 +119,11 @@ impl RawConfig {
         Ok(Config {
             listen,
             site_url,
+            key_file: resolve_key_file(&self.storage),
             data_dir: self.storage.data_dir,
+            database,
             chat,
+            files,
             rtcd: RtcdConfig {
                 hosts,
                 client_id,
@@ -113,6 +135,28 @@ impl RawConfig {
             transcribing,
             ice,
         })
+    }
+}
+
+fn resolve_database(raw: &RawStorage, errors: &mut Vec<ConfigError>) -> Option<Location> {
+    match Location::server(&raw.database, &raw.database_password_file) {
+        Ok(location) => location,
+        Err(error) => {
+            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
+            errors.push(ConfigError::Database(format!(
+                "{error}{}",
+                cause.unwrap_or_default()
+            )));
+            None
+        }
+    }
+}
+
+fn resolve_key_file(raw: &RawStorage) -> PathBuf {
+    if raw.key_file.as_os_str().is_empty() {
+        raw.data_dir.join("secret.key")
+    } else {
+        raw.key_file.clone()
     }
 }
 
@@ -285,7 +329,7 @@ fn parse_url(key: &'static str, text: &str, errors: &mut Vec<ConfigError>) -> Op
 }
 
 /// Splits `http://id:key@host:port`.
-fn split_url(text: &str) -> Option<ServiceUrl> {
+pub(super) fn split_url(text: &str) -> Option<ServiceUrl> {
     let (scheme, rest) = text.split_once("://")?;
     if scheme != "http" && scheme != "https" {
         return None;
@@ -326,7 +370,13 @@ fn check_model(key: &'static str, name: &str, errors: &mut Vec<ConfigError>) {
     }
 }
 
-fn check_range(key: &'static str, value: u64, low: u64, high: u64, errors: &mut Vec<ConfigError>) {
+pub(super) fn check_range(
+    key: &'static str,
+    value: u64,
+    low: u64,
+    high: u64,
+    errors: &mut Vec<ConfigError>,
+) {
     if !(low..=high).contains(&value) {
         errors.push(ConfigError::Range {
             key,

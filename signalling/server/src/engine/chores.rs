@@ -1,109 +1,66 @@
-//! What is done by the clock: waking the state machine, checking logins, reading gauges.
+//! What is done by the clock, beside calls: logins are checked, gauges are read.
+//!
+//! Invariant: a chore that takes long delays no call and no other chore.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use proto::calls::action::{Metric, MetricName};
-use serde_json::Value;
+use futures_util::StreamExt as _;
 use signalling_core::Input;
+use tokio::time::MissedTickBehavior;
 
 use super::Engine;
-use crate::metrics::Metrics;
 
 /// How often every session's login is checked: so long may a revoked login still hear a call.
 const LOGIN_CHECK_PERIOD: Duration = Duration::from_secs(10);
+/// Logins checked at once.
+const CHECKED_AT_ONCE: usize = 8;
+/// How long one check may take.
+const CHECK_LIMIT: Duration = Duration::from_secs(5);
 
 /// Runs until the process ends.
-pub(crate) async fn run_chores(engine: Arc<Engine>) {
-    let mut login_check = tokio::time::interval(LOGIN_CHECK_PERIOD);
+pub(crate) async fn check_logins(engine: Arc<Engine>) {
+    let mut period = tokio::time::interval(LOGIN_CHECK_PERIOD);
+    period.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let due = engine.next_deadline();
-        tokio::select! {
-            () = engine.deadline_moved.notified() => {}
-            () = sleep_until(due) => engine.input(Input::Timeout).await,
-            _ = login_check.tick() => check_logins(&engine).await,
+        period.tick().await;
+        let logins = futures_util::stream::iter(engine.registry.logins());
+        let checks = logins.for_each_concurrent(CHECKED_AT_ONCE, |login| check(&engine, login));
+        checks.await;
+    }
+}
+
+async fn check(engine: &Arc<Engine>, login: String) {
+    let asked = engine.chat.login_is_live(&login);
+    // Not knowing is no reason to throw people out.
+    match tokio::time::timeout(CHECK_LIMIT, asked).await {
+        Ok(Ok(true)) => {}
+        Ok(Ok(false)) => engine.login_ended(&login).await,
+        Ok(Err(error)) => tracing::warn!(%error, "login not checked"),
+        Err(_) => tracing::warn!("login not checked: the chat server did not answer in time"),
+    }
+}
+
+impl Engine {
+    /// Ends the sessions that were made with a login.
+    pub(crate) async fn login_ended(self: &Arc<Self>, login: &str) {
+        for channel in self.registry.channels_of_login(login) {
+            let login = login.to_owned();
+            self.input(&channel, Input::LoginEnded { login }).await;
         }
     }
 }
 
-async fn sleep_until(due: Option<std::time::Instant>) {
-    match due {
-        Some(due) => tokio::time::sleep_until(due.into()).await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn check_logins(engine: &Arc<Engine>) {
-    let logins: BTreeSet<String> = engine
-        .read(|calls| calls.sessions().map(|session| session.login).collect())
-        .await;
-    for login in logins {
-        match engine.chat.login_is_live(&login).await {
-            Ok(true) => {}
-            Ok(false) => engine.input(Input::LoginEnded { login }).await,
-            // Not knowing is no reason to throw people out.
-            Err(error) => tracing::warn!(%error, "login not checked"),
-        }
-    }
-}
-
-/// Reads the gauges; called when somebody asks for metrics.
-pub(crate) async fn read_gauges(engine: &Engine) {
-    let (calls, sessions) = engine
-        .read(|calls| (calls.active_channels().len(), calls.sessions().count()))
-        .await;
+/// Reads the gauges; called when somebody asks for metrics. No call is asked.
+pub(crate) fn read_gauges(engine: &Engine) {
     let gauge = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
-    engine.metrics.calls.set(gauge(calls));
-    engine.metrics.sessions.set(gauge(sessions));
     engine
         .metrics
-        .media_hosts
-        .set(gauge(engine.links.counts().0));
-}
-
-pub(super) fn count_measurement(metrics: &Metrics, metric: &Metric) {
-    metrics
-        .client_measurements
-        .with_label_values(&[metric.name.as_str()])
-        .inc();
-    if metric.name != MetricName::ClientIceCandidatePair {
-        return;
-    }
-    let pair: Value = serde_json::from_str(&metric.data).unwrap_or_default();
-    let side = |side: &str, field: &str| -> &'static str {
-        let text = pair
-            .get(side)
-            .and_then(|side| side.get(field))
-            .and_then(Value::as_str);
-        known(text, &["host", "srflx", "prflx", "relay", "udp", "tcp"])
-    };
-    let state = known(
-        pair.get("state").and_then(Value::as_str),
-        &[
-            "succeeded",
-            "waiting",
-            "in-progress",
-            "froze",
-            "frozen",
-            "failed",
-        ],
-    );
-    let labels = [
-        state,
-        side("local", "type"),
-        side("local", "protocol"),
-        side("remote", "type"),
-        side("remote", "protocol"),
-    ];
-    metrics.ice_pairs.with_label_values(&labels).inc();
-}
-
-/// Labels are a closed set, whatever a client says.
-fn known(text: Option<&str>, words: &[&'static str]) -> &'static str {
-    words
-        .iter()
-        .copied()
-        .find(|word| Some(*word) == text)
-        .unwrap_or("other")
+        .media_waiting
+        .set(gauge(engine.links.waiting()));
+    let (calls, sessions) = engine.registry.counts();
+    engine.metrics.calls.set(gauge(calls));
+    engine.metrics.sessions.set(gauge(sessions));
+    let (connected, _) = engine.links.counts();
+    engine.metrics.media_hosts.set(gauge(connected));
 }

@@ -1,25 +1,37 @@
-//! What must be looked up in the chat world before the state machine can judge.
+//! What must be looked up in the chat world before a call can judge.
+//!
+//! Not here: judging (`signalling_core`).
+//! Invariant: what the chat server does not answer in time allows nothing.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use messaging::ChatError;
 use messaging::model::{Login, RoomKind, RoomRight};
 use proto::calls::action::Join;
 use proto::id::{ChannelId, ConnId, PostId, UserId};
-use signalling_core::{JoinFacts, JoinRequest, ThreadFact};
+use signalling_core::{Capabilities, JoinFacts, JoinRequest, MediaHost, ThreadFact};
 
-use super::{Engine, shown_name};
+use super::Engine;
+
+/// How long the chat server may take to say what somebody may do.
+const LOOKUP_LIMIT: Duration = Duration::from_secs(10);
 
 impl Engine {
     /// Whether a person may do something in a room; rooms that do not exist allow nothing.
     pub(crate) async fn may(&self, user: &UserId, room: &ChannelId, right: RoomRight) -> bool {
-        self.chat
-            .may(user, room, right)
-            .await
-            .unwrap_or_else(|error| {
+        let asked = self.chat.may(user, room, right);
+        match tokio::time::timeout(LOOKUP_LIMIT, asked).await {
+            Ok(Ok(may)) => may,
+            Ok(Err(error)) => {
                 tracing::debug!(%error, "right not found");
                 false
-            })
+            }
+            Err(_) => {
+                tracing::warn!("right not found: the chat server did not answer in time");
+                false
+            }
+        }
     }
 
     /// Members and the bot may read.
@@ -27,33 +39,56 @@ impl Engine {
         *user == self.bot.id || self.may(user, room, RoomRight::Read).await
     }
 
+    /// Everything about a join but its place among the others.
     pub(super) async fn join_request(
         self: &Arc<Self>,
         connection: ConnId,
-        login: Arc<Login>,
+        login: &Login,
         ask: Join,
     ) -> JoinRequest {
         let (person, channel) = (&login.person, &ask.channel);
-        let room = self.chat.room(channel).await.ok();
-        let may_post = self.may(&person.id, channel, RoomRight::CreatePost).await;
+        let room = tokio::time::timeout(LOOKUP_LIMIT, self.chat.room(channel));
+        let (room, may_post, thread) = tokio::join!(
+            room,
+            self.may(&person.id, channel, RoomRight::CreatePost),
+            self.thread_fact(ask.thread.as_ref(), channel),
+        );
+        let room = room.ok().and_then(Result::ok);
+        let direct = |kind| matches!(kind, RoomKind::Direct);
         let facts = JoinFacts {
             may_post: may_post && room.is_some(),
             archived: room.as_ref().is_none_or(|room| room.archived),
-            direct: room
-                .as_ref()
-                .is_some_and(|room| room.kind == RoomKind::Direct),
-            thread: self.thread_fact(ask.thread.as_ref(), channel).await,
+            direct: room.as_ref().is_some_and(|room| direct(room.kind)),
+            thread,
             enabled: self.switch(channel).map(|switch| switch.enabled),
             is_admin: person.is_system_admin,
-            media: self.links.choose(),
+            // Known when it is let through.
+            is_connected: false,
+            media: Err(String::new()),
         };
         JoinRequest {
             connection,
             login: login.login_id.clone(),
-            user: login.person.id.clone(),
-            name: shown_name(&login.person),
-            ask,
+            user: person.id.clone(),
+            name: person.display_name(),
+            title: ask.title,
+            thread: ask.thread,
+            job: ask.job,
+            capabilities: Capabilities {
+                av1: ask.av1_support,
+                data_channel_signalling: ask.dc_signalling,
+            },
             facts,
+        }
+    }
+
+    /// The media host of the call's other sessions while it is connected, else the least loaded; of
+    /// hosts that are all away the call's own, which may come back.
+    pub(super) fn choose_media(&self, of_call: Option<&MediaHost>) -> Result<MediaHost, String> {
+        match of_call {
+            Some(host) if self.links.is_connected(host) => Ok(host.clone()),
+            Some(host) => Ok(self.links.choose().unwrap_or_else(|_| host.clone())),
+            None => self.links.choose(),
         }
     }
 
@@ -61,14 +96,18 @@ impl Engine {
         let Some(thread) = thread else {
             return ThreadFact::NotAsked;
         };
-        match self.chat.post(thread).await {
-            Err(ChatError::NotFound { .. } | ChatError::Refused(_) | ChatError::Storage { .. }) => {
-                ThreadFact::Elsewhere
-            }
-            Ok(post) if post.room != *channel => ThreadFact::Elsewhere,
-            Ok(post) if post.deleted => ThreadFact::Deleted,
-            Ok(post) if post.root.is_some() => ThreadFact::Reply,
-            Ok(_) => ThreadFact::Root,
+        match tokio::time::timeout(LOOKUP_LIMIT, self.chat.post(thread)).await {
+            Err(_)
+            | Ok(Err(
+                ChatError::NotFound { .. }
+                | ChatError::Refused(_)
+                | ChatError::NoRoom(_)
+                | ChatError::Storage { .. },
+            )) => ThreadFact::Elsewhere,
+            Ok(Ok(post)) if post.room != *channel => ThreadFact::Elsewhere,
+            Ok(Ok(post)) if post.deleted => ThreadFact::Deleted,
+            Ok(Ok(post)) if post.root.is_some() => ThreadFact::Reply,
+            Ok(Ok(_)) => ThreadFact::Root,
         }
     }
 }

@@ -46,6 +46,7 @@ impl Refused {
         match error {
             ChatError::NotFound { .. } => Self::not_found(error.to_string()),
             ChatError::Refused(_) => Self::bad_request(error.to_string()),
+            ChatError::NoRoom(_) => Self::new(StatusCode::INSUFFICIENT_STORAGE, error.to_string()),
             ChatError::Storage { .. } => Self::inside(error),
         }
     }

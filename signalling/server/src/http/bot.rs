@@ -6,27 +6,24 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use bytes::BytesMut;
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use messaging::model::{File, Person, Room, RoomKind, Upload, UploadProgress};
-use proto::calls::JobKind;
 use proto::calls::bot::{
     Channel, FileInfo, NewUpload, Profile, RecordingReport, ReportError, StatusReport,
     TranscriptionReport, UploadSession,
 };
 use proto::calls::rest::{Filename, Verdict};
-use proto::id::{JobId, SessionId, UploadId, UserId};
-use signalling_core::JobStatus;
+use proto::id::{JobId, PostId, SessionId, UploadId, UserId};
+use signalling_core::{JobKind, JobStatus, NoCall};
 
 use super::answer::{self, body};
 use super::channels::channel_id;
 use super::person::BotOnly;
 use super::{App, Refused};
+use crate::door::calls::words;
+use crate::engine::{CHAT_LIMIT, LaneFull};
 use crate::filename;
 use crate::posts::{self, PublishError};
-
-/// Bytes of an upload that are held in memory before they are written.
-const PIECE_BYTES: usize = 1 << 20;
 
 pub(super) fn routes() -> Router<App> {
     Router::new()
@@ -81,15 +78,14 @@ async fn profile(
 ) -> Result<Json<Profile>, Refused> {
     let channel = channel_id(channel)?;
     let session = SessionId::parse(session).map_err(|_| no_session())?;
-    let bot = &app.engine.bot.id;
-    let state = app.engine.read(|calls| calls.state(&channel, bot)).await;
-    let state = state.ok_or_else(|| Refused::bad_request("no call ongoing"))?;
-    let user = state
-        .sessions
-        .into_iter()
-        .find(|s| s.session_id == session)
-        .map(|s| s.user_id);
-    let user = user.ok_or_else(no_session)?;
+    let asked = session.clone();
+    let found = app.engine.look(&channel, move |call| {
+        call.is_running().then(|| call.person_of(&asked))
+    });
+    let found = found.await.flatten();
+    let user = found
+        .ok_or_else(|| Refused::bad_request(words::no_call(NoCall)))?
+        .ok_or_else(no_session)?;
     let person = app
         .engine
         .chat
@@ -168,28 +164,14 @@ async fn append(
     sent: Body,
 ) -> Result<Response, Refused> {
     let upload = own_upload(&app, upload).await?;
-    let chat = &app.engine.chat;
-    let mut stream = sent.into_data_stream();
-    let mut piece = BytesMut::new();
-    let mut progress = UploadProgress::Partial;
-    loop {
-        let next = stream.next().await;
-        let ended = !matches!(next, Some(Ok(_)));
-        let broken = matches!(next, Some(Err(_)));
-        if let Some(Ok(bytes)) = next {
-            piece.extend_from_slice(&bytes);
-        }
-        if piece.len() >= PIECE_BYTES || (ended && !piece.is_empty()) {
-            let appended = chat.append_upload(&upload.id, piece.split().freeze()).await;
-            progress = appended.map_err(|error| Refused::chat(&error))?;
-        }
-        if broken {
-            return Err(Refused::bad_request("the body broke off"));
-        }
-        if ended {
-            break;
-        }
-    }
+    let chat = app.engine.chat.clone();
+    let bytes = sent.into_data_stream().map_err(Into::into).boxed();
+    // In a task of its own: a bot that hangs up does not stop what came from being kept.
+    let appended = tokio::spawn(async move { chat.append_upload(&upload.id, bytes).await });
+    let progress = appended
+        .await
+        .map_err(|panicked| Refused::inside(&panicked))?
+        .map_err(|error| Refused::chat(&error))?;
     match progress {
         UploadProgress::Partial => Ok(StatusCode::NO_CONTENT.into_response()),
         UploadProgress::Complete(file) => Ok(Json(wire_file(file)).into_response()),
@@ -219,12 +201,11 @@ async fn recordings(
     bytes: Bytes,
 ) -> Result<Json<Verdict>, Refused> {
     let report = RecordingReport::decode(&bytes).map_err(|error| unreadable(&error))?;
-    let engine = &app.engine;
-    let turn = engine.alone().await;
-    let done = posts::publish_recording(&*engine.chat, &engine.bot.id, &channel, &report).await;
-    drop(turn);
-    done.map(|()| answer::success())
-        .map_err(|error| not_published(&error))
+    let (engine, post) = (app.engine.clone(), report.post.clone());
+    let publish = async move {
+        posts::publish_recording(&*engine.chat, &engine.bot.id, &channel, &report).await
+    };
+    published(&app, &post, publish).await
 }
 
 async fn transcriptions(
@@ -234,10 +215,30 @@ async fn transcriptions(
     bytes: Bytes,
 ) -> Result<Json<Verdict>, Refused> {
     let report = TranscriptionReport::decode(&bytes).map_err(|error| unreadable(&error))?;
-    let engine = &app.engine;
-    let turn = engine.alone().await;
-    let done = posts::publish_transcription(&*engine.chat, &engine.bot.id, &channel, &report).await;
-    drop(turn);
+    let (engine, post) = (app.engine.clone(), report.post.clone());
+    let publish = async move {
+        posts::publish_transcription(&*engine.chat, &engine.bot.id, &channel, &report).await
+    };
+    published(&app, &post, publish).await
+}
+
+/// Publishes in the lane of the call's post, and waits for it.
+async fn published(
+    app: &App,
+    post: &str,
+    publish: impl Future<Output = Result<(), PublishError>> + Send + 'static,
+) -> Result<Json<Verdict>, Refused> {
+    let post =
+        PostId::parse(post).map_err(|error| not_published(&PublishError::Id(error.to_string())))?;
+    let (sender, done) = tokio::sync::oneshot::channel();
+    let work = async move { drop(sender.send(publish.await)) };
+    let late = |words: String| Refused::new(StatusCode::SERVICE_UNAVAILABLE, words);
+    app.engine
+        .lanes
+        .run(&post, CHAT_LIMIT, work)
+        .map_err(|full: LaneFull| late(full.to_string()))?;
+    let done = done.await;
+    let done = done.map_err(|_| late("the chat server did not answer in time".to_owned()))?;
     done.map(|()| answer::success())
         .map_err(|error| not_published(&error))
 }
@@ -257,16 +258,17 @@ async fn status(
     let status = match report.status.as_str() {
         "started" => JobStatus::Started,
         "failed" => JobStatus::Failed {
-            err: shortened(&report.error),
+            reason: shortened(&report.error),
         },
         _ => return Err(Refused::bad_request("unsupported status type")),
     };
     let job = JobId::parse(job).map_err(|_| Refused::bad_request("invalid job ID"))?;
-    let done = app
-        .engine
-        .turn(|calls, at| calls.report_job(&channel, &job, kind, status, at));
+    let done = app.engine.turn(&channel, move |call, at| {
+        call.report_job(&job, kind, status, at)
+    });
     done.await
-        .map_err(|error| Refused::bad_request(error.to_string()))?;
+        .map_err(|error| Refused::inside(&error))?
+        .map_err(|error| Refused::bad_request(words::job_status(error)))?;
     Ok(answer::success())
 }
 

@@ -1,7 +1,5 @@
 //! Routes for everybody: configuration, version, channels and their calls.
 
-use std::collections::BTreeMap;
-
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
@@ -11,11 +9,13 @@ use messaging::model::{Person, Room, RoomKind, RoomRight};
 use proto::calls::rest::{Active, ChannelCalls, SetChannelCalls, Verdict, Version};
 use proto::calls::{ClientConfig, IceServer};
 use proto::id::ChannelId;
+use signalling_core::{Call, NoCall};
 
 use super::answer::{self, body};
 use super::person::SignedIn;
 use super::{App, Refused};
 use crate::config::{Config, is_turn};
+use crate::door::calls::{state, words};
 use crate::engine::moment;
 use crate::store::ChannelSwitch;
 use crate::turn;
@@ -100,27 +100,20 @@ async fn channels(
         .rooms_of(&person.id)
         .await
         .map_err(|error| Refused::chat(&error))?;
-    let mut states: BTreeMap<ChannelId, _> = engine
-        .read(|calls| {
-            let active = calls.active_channels().into_iter();
-            let states = active.filter_map(|channel| {
-                calls
-                    .state(&channel, &person.id)
-                    .map(|state| (channel, state))
+    let mut found = Vec::new();
+    for room in rooms {
+        let view = engine.view(&room.id, &person.id).await;
+        let (switch, call) = (engine.switch(&room.id), view.map(state));
+        if switch.is_some() || call.is_some() {
+            found.push(ChannelCalls {
+                channel_id: room.id,
+                enabled: switch.map(|switch| switch.enabled),
+                props: None,
+                call,
             });
-            states.collect()
-        })
-        .await;
-    let found = rooms.into_iter().filter_map(|room| {
-        let (switch, call) = (engine.switch(&room.id), states.remove(&room.id));
-        (switch.is_some() || call.is_some()).then(|| ChannelCalls {
-            channel_id: room.id,
-            enabled: switch.map(|switch| switch.enabled),
-            props: None,
-            call,
-        })
-    });
-    Ok(Json(found.collect()))
+        }
+    }
+    Ok(Json(found))
 }
 
 async fn channel(
@@ -129,10 +122,7 @@ async fn channel(
     Path(channel): Path<String>,
 ) -> Result<Json<ChannelCalls>, Refused> {
     let channel = readable(&app, &person, channel).await?;
-    let call = app
-        .engine
-        .read(|calls| calls.state(&channel, &person.id))
-        .await;
+    let call = app.engine.view(&channel, &person.id).await.map(state);
     let switch = app.engine.switch(&channel);
     let props = match (&call, &switch) {
         (None, Some(switch)) => Some(switch.props.clone()),
@@ -174,9 +164,7 @@ async fn set_channel(
         .await
         .map_err(|error| Refused::inside(&error))?;
     engine.set_switch(channel.clone(), switch.clone());
-    engine
-        .turn(|calls, _| calls.announce_switch(&channel, switch.enabled))
-        .await;
+    engine.announce_switch(&channel, switch.enabled);
     Ok(Json(ChannelCalls {
         channel_id: channel,
         enabled: Some(switch.enabled),
@@ -207,11 +195,10 @@ async fn active(
     Path(channel): Path<String>,
 ) -> Result<Json<Active>, Refused> {
     let channel = readable(&app, &person, channel).await?;
-    let active = app
-        .engine
-        .read(|calls| calls.state(&channel, &person.id).is_some())
-        .await;
-    Ok(Json(Active { active }))
+    let active = app.engine.look(&channel, Call::is_running).await;
+    Ok(Json(Active {
+        active: active.unwrap_or(false),
+    }))
 }
 
 async fn dismiss(
@@ -219,12 +206,16 @@ async fn dismiss(
     SignedIn(person): SignedIn,
     Path(channel): Path<String>,
 ) -> Result<Json<Verdict>, Refused> {
-    let channel = channel_id(channel)?;
+    // Whoever may not read a channel is told what is told of one without a call.
+    let no_call = || Refused::bad_request(words::no_call(NoCall));
+    let channel = readable_or(&app, &person, channel, no_call).await?;
     let dismissed = app
         .engine
-        .turn(|calls, _| calls.dismiss(&channel, &person.id))
-        .await;
-    dismissed.map_err(|error| Refused::bad_request(error.to_string()))?;
+        .turn(&channel, move |call, _| call.dismiss(&person.id));
+    dismissed
+        .await
+        .map_err(|error| Refused::inside(&error))?
+        .map_err(|NoCall| no_call())?;
     Ok(answer::success())
 }
 
@@ -248,9 +239,20 @@ pub(super) async fn readable(
     channel: String,
 ) -> Result<ChannelId, Refused> {
     let channel = channel_id(channel).map_err(|_| Refused::forbidden())?;
+    readable_or(app, person, channel.to_string(), Refused::forbidden).await
+}
+
+/// The channel, if the person (or the bot) may read it; else what `refused` says.
+pub(super) async fn readable_or(
+    app: &App,
+    person: &Person,
+    channel: String,
+    refused: impl FnOnce() -> Refused,
+) -> Result<ChannelId, Refused> {
+    let channel = channel_id(channel)?;
     if app.engine.may_read(&person.id, &channel).await {
         Ok(channel)
     } else {
-        Err(Refused::forbidden())
+        Err(refused())
     }
 }

@@ -5,12 +5,13 @@ use axum::extract::{Path, State};
 use axum::routing::post;
 use axum::{Json, Router};
 use proto::calls::rest::{MakeHost, TargetSession, Verdict};
-use signalling_core::HostControl;
+use signalling_core::{HostControl, HostControlError};
 
 use super::answer::{self, body};
-use super::channels::channel_id;
+use super::channels::readable_or;
 use super::person::SignedIn;
 use super::{App, Refused};
+use crate::door::calls::words;
 
 pub(super) fn routes() -> Router<App> {
     Router::new()
@@ -63,12 +64,16 @@ async fn carry_out(
     channel: String,
     control: HostControl,
 ) -> Result<Json<Verdict>, Refused> {
-    let channel = channel_id(channel)?;
-    let is_admin = person.is_system_admin;
-    let done = app
-        .engine
-        .turn(|calls, at| calls.host_control(&channel, &person.id, is_admin, control, at))
-        .await;
-    done.map_err(|error| Refused::bad_request(error.to_string()))?;
+    let refused = |error| Refused::bad_request(words::host_control(error));
+    // Whoever may not read a channel is told what is told of one without a call.
+    let no_call = || refused(HostControlError::NoCall);
+    let channel = readable_or(app, person, channel, no_call).await?;
+    let (by, is_admin) = (person.id.clone(), person.is_system_admin);
+    let done = app.engine.turn(&channel, move |call, at| {
+        call.host_control(&by, is_admin, control, at)
+    });
+    done.await
+        .map_err(|error| Refused::inside(&error))?
+        .map_err(refused)?;
     Ok(answer::success())
 }

@@ -5,11 +5,11 @@ use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json, Router};
 use proto::calls::JobState;
-use signalling_core::RecordingError;
 
 use super::channels::readable;
 use super::person::SignedIn;
 use super::{App, Refused};
+use crate::door::calls::{job_state, words};
 
 pub(super) fn routes() -> Router<App> {
     Router::new().route("/calls/{channel}/recording/{action}", post(record))
@@ -22,21 +22,26 @@ async fn record(
 ) -> Result<Json<JobState>, Refused> {
     let channel = readable(&app, &person, channel).await?;
     let engine = &app.engine;
-    let refuse = |error: RecordingError| Refused::new(StatusCode::FORBIDDEN, error.to_string());
+    let refuse = |error| Refused::new(StatusCode::FORBIDDEN, words::recording(error));
+    let by = person.id;
     match action.as_str() {
         "stop" => {
-            let stopped = engine.turn(|calls, at| calls.stop_recording(&channel, &person.id, at));
-            stopped.await.map(Json).map_err(refuse)
+            let stopped = engine.turn(&channel, move |call, at| call.stop_recording(&by, at));
+            let stopped = stopped.await.map_err(|error| Refused::inside(&error))?;
+            let state = stopped.map_err(refuse)?;
+            Ok(Json(job_state(&state)))
         }
         "start" => {
-            let started = engine.turn(|calls, at| {
-                let started = calls.start_recording(&channel, &person.id, at);
+            let waiting = engine.clone();
+            let started = engine.turn(&channel, move |call, at| {
+                let started = call.start_recording(&by, at);
                 // Before the request leaves: its answer must find somebody waiting.
-                started.map(|(job, state)| (engine.await_job(&job), state))
+                started.map(|(job, state)| (waiting.await_job(&job), state))
             });
-            let (answer, state) = started.await.map_err(refuse)?;
+            let started = started.await.map_err(|error| Refused::inside(&error))?;
+            let (answer, state) = started.map_err(refuse)?;
             match answer.await {
-                Ok(Ok(())) => Ok(Json(state)),
+                Ok(Ok(())) => Ok(Json(job_state(&state))),
                 Ok(Err(reason)) => Err(failed(&reason)),
                 Err(_) => Err(failed("the server stops")),
             }

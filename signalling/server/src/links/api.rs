@@ -14,6 +14,8 @@ pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(4);
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 /// The oldest rtcd that speaks this protocol.
 const MIN_VERSION: (u64, u64, u64) = (0, 17, 0);
+/// The first that lists its sessions.
+const SESSIONS_VERSION: (u64, u64, u64) = (1, 0, 0);
 
 /// The API of one host.
 #[derive(Debug, Clone)]
@@ -39,7 +41,9 @@ pub(super) enum ApiError {
 
 impl Api {
     pub(super) fn new(host: HostConfig) -> Self {
+        // Between our own services there is no proxy, whatever the environment says.
         let http = reqwest::Client::builder()
+            .no_proxy()
             .connect_timeout(CONNECT_LIMIT)
             .timeout(ANSWER_LIMIT)
             .build()
@@ -145,6 +149,16 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
 
 /// Development builds pass, as in the reference.
 fn is_new_enough(version: &str) -> bool {
+    is_at_least(version, MIN_VERSION)
+}
+
+/// Whether a host of this version can say which sessions it has: an older one answers 404, as if
+/// it had none.
+pub(super) fn tells_sessions(version: &str) -> bool {
+    is_at_least(version, SESSIONS_VERSION)
+}
+
+fn is_at_least(version: &str, least: (u64, u64, u64)) -> bool {
     if version.is_empty() || version == "master" || version.starts_with("dev") {
         return true;
     }
@@ -153,7 +167,7 @@ fn is_new_enough(version: &str) -> bool {
     let mut parts = numbers.split('.').map(str::parse::<u64>);
     let mut part = || parts.next().and_then(Result::ok);
     match (part(), part(), part()) {
-        (Some(major), Some(minor), Some(patch)) => (major, minor, patch) >= MIN_VERSION,
+        (Some(major), Some(minor), Some(patch)) => (major, minor, patch) >= least,
         _ => false,
     }
 }
@@ -170,5 +184,6 @@ mod tests {
         for bad in ["0.16.9", "v0.1.0", "yesterday", "1.2"] {
             assert!(!is_new_enough(bad), "{bad}");
         }
+        assert!(tells_sessions("v1.0.0") && !tells_sessions("v0.17.3"));
     }
 }

@@ -2,15 +2,34 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use proto::calls::JobKind;
 use proto::id::{CallId, ChannelId, ConnId, JobId, PostId, SessionId, UserId};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use signalling_core::{CallRecord, JobRecord, MediaHost, SessionRecord};
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
+use signalling_core::{CallRecord, JobFailure, JobKind, JobRecord, MediaHost, SessionRecord};
+use sqlx::any::AnyRow;
+use sqlx::{FromRow, Row as _};
 
 use super::ChannelSwitch;
+use crate::door::calls::words;
+
+/// A record as it was kept; `None` when this version cannot read it.
+pub(super) struct Kept<T>(pub(super) Option<T>);
+
+macro_rules! kept {
+    ($($record:ty: $read:ident)*) => { $(
+        impl FromRow<'_, AnyRow> for Kept<$record> {
+            fn from_row(row: &AnyRow) -> Result<Self, sqlx::Error> {
+                Ok(Self($read(row)))
+            }
+        }
+    )* };
+}
+kept! {
+    CallRecord: call
+    SessionRecord: session
+    JobRecord: job
+    (ChannelId, ChannelSwitch): switch
+}
 
 pub(super) fn call_props(call: &CallRecord) -> Value {
     let dismissed: BTreeMap<&UserId, bool> =
@@ -18,13 +37,12 @@ pub(super) fn call_props(call: &CallRecord) -> Value {
     json!({
         "hosts": call.host.iter().collect::<Vec<_>>(),
         "host_locked_user_id": call.host_locked,
-        "rtcd_host": call.media.0,
         "screen_sharing_session_id": call.presenter,
         "dismissed_notification": dismissed,
     })
 }
 
-pub(super) fn call(row: &SqliteRow) -> Option<CallRecord> {
+fn call(row: &AnyRow) -> Option<CallRecord> {
     let props = props(row)?;
     let dismissed: BTreeMap<UserId, bool> = field(&props, "dismissed_notification")?;
     let hosts: Vec<UserId> = field(&props, "hosts")?;
@@ -43,30 +61,39 @@ pub(super) fn call(row: &SqliteRow) -> Option<CallRecord> {
         presenter: field(&props, "screen_sharing_session_id")?,
         participants: serde_json::from_str::<BTreeSet<UserId>>(&participants).ok()?,
         dismissed: dismissed.into_keys().collect(),
-        media: MediaHost(field(&props, "rtcd_host")?),
     })
+}
+
+/// Where all sessions of a call are that was recorded before each had a media host of its own.
+fn host_of_all(session: &AnyRow) -> Option<MediaHost> {
+    let call: Value = serde_json::from_str(&text(session, "call_props")?).ok()?;
+    field(&call, "rtcd_host").map(MediaHost)
 }
 
 pub(super) fn session_props(session: &SessionRecord) -> Value {
     json!({
         "login": session.login,
         "connection": session.connection,
+        "rtcd_host": session.media.0,
         "job": session.job,
     })
 }
 
-pub(super) fn session(row: &SqliteRow) -> Option<SessionRecord> {
+/// Of a session joined with `props` of its call as `call_props`.
+fn session(row: &AnyRow) -> Option<SessionRecord> {
     let props = props(row)?;
+    let own_host = field(&props, "rtcd_host").map(MediaHost);
     Some(SessionRecord {
         id: SessionId::parse(text(row, "id")?).ok()?,
         call: CallId::parse(text(row, "callid")?).ok()?,
         user: UserId::parse(text(row, "userid")?).ok()?,
         login: field(&props, "login")?,
         connection: field::<ConnId>(&props, "connection")?,
+        media: own_host.or_else(|| host_of_all(row))?,
         join_at_ms: row.try_get("joinat").ok()?,
-        unmuted: row.try_get("unmuted").ok()?,
+        unmuted: yes(row, "unmuted")?,
         raised_hand_ms: row.try_get("raisedhand").ok()?,
-        video: row.try_get("video").ok()?,
+        video: yes(row, "video")?,
         job: field(&props, "job")?,
     })
 }
@@ -75,11 +102,11 @@ pub(super) fn job_props(job: &JobRecord) -> Value {
     json!({
         "job_id": job.service_id,
         "bot_conn_id": job.bot_connection,
-        "err": job.err,
+        "err": words::job_failure(job.failure.as_ref()),
     })
 }
 
-pub(super) fn job(row: &SqliteRow) -> Option<JobRecord> {
+fn job(row: &AnyRow) -> Option<JobRecord> {
     let props = props(row)?;
     Some(JobRecord {
         id: JobId::parse(text(row, "id")?).ok()?,
@@ -89,28 +116,34 @@ pub(super) fn job(row: &SqliteRow) -> Option<JobRecord> {
         init_at_ms: row.try_get("initat").ok()?,
         start_at_ms: row.try_get("startat").ok()?,
         end_at_ms: row.try_get("endat").ok()?,
-        err: field(&props, "err")?,
+        failure: field(&props, "err")
+            .filter(|words: &String| !words.is_empty())
+            .map(JobFailure::Told),
         service_id: field(&props, "job_id")?,
         bot_connection: field(&props, "bot_conn_id")?,
     })
 }
 
-pub(super) fn switch(row: &SqliteRow) -> Option<(ChannelId, ChannelSwitch)> {
+fn switch(row: &AnyRow) -> Option<(ChannelId, ChannelSwitch)> {
     let Value::Object(props) = props(row)? else {
         return None;
     };
-    let enabled = row.try_get("enabled").ok()?;
+    let enabled = yes(row, "enabled")?;
     Some((
         ChannelId::parse(text(row, "channelid")?).ok()?,
         ChannelSwitch { enabled, props },
     ))
 }
 
-fn text(row: &SqliteRow, column: &str) -> Option<String> {
+fn yes(row: &AnyRow, column: &str) -> Option<bool> {
+    row.try_get::<i64, _>(column).ok().map(|value| value != 0)
+}
+
+fn text(row: &AnyRow, column: &str) -> Option<String> {
     row.try_get(column).ok()
 }
 
-fn props(row: &SqliteRow) -> Option<Value> {
+fn props(row: &AnyRow) -> Option<Value> {
     serde_json::from_str(&text(row, "props")?).ok()
 }
 

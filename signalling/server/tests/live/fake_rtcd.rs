@@ -18,7 +18,7 @@ use proto::rtcd::{
 };
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use tokio::task::JoinHandle;
 
 #[derive(Debug, Default)]
@@ -27,6 +27,7 @@ struct Heard {
     registered: Vec<String>,
     calls_by_session: BTreeMap<SessionId, String>,
     connections: usize,
+    is_away: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -34,6 +35,7 @@ struct Shared {
     heard: Arc<Mutex<Heard>>,
     out: broadcast::Sender<Vec<u8>>,
     drop_connections: broadcast::Sender<()>,
+    stalls: watch::Sender<bool>,
 }
 
 #[derive(Debug)]
@@ -51,6 +53,7 @@ impl FakeRtcd {
             heard: Arc::default(),
             out: broadcast::channel(256).0,
             drop_connections: broadcast::channel(4).0,
+            stalls: watch::Sender::new(false),
         };
         let app = Router::new()
             .route(
@@ -101,8 +104,30 @@ impl FakeRtcd {
         )));
     }
 
+    /// Cuts the connections: what was not read yet is lost.
     pub fn drop_connections(&self) {
         self.shared.drop_connections.send(()).unwrap();
+    }
+
+    /// Is out of reach until `come_back`.
+    pub fn go_away(&self) {
+        self.shared.heard.lock().unwrap().is_away = true;
+        self.drop_connections();
+    }
+
+    pub fn come_back(&self) {
+        self.shared.heard.lock().unwrap().is_away = false;
+    }
+
+    /// Keeps the connections and reads nothing from them, or reads again.
+    pub fn stall(&self, stalls: bool) {
+        self.shared.stalls.send_replace(stalls);
+    }
+
+    /// Ends and is there again, with no memory of any session.
+    pub fn restart(&self) {
+        self.shared.heard.lock().unwrap().calls_by_session.clear();
+        self.drop_connections();
     }
 
     pub fn heard(&self) -> Vec<ControlMessage> {
@@ -180,6 +205,9 @@ async fn socket(
     upgrade: WebSocketUpgrade,
 ) -> Response {
     use base64::Engine as _;
+    if shared.heard.lock().unwrap().is_away {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
     let basic = headers
         .get("authorization")
         .and_then(|value| value.to_str().ok());
@@ -201,6 +229,7 @@ async fn socket(
 
 async fn talk(shared: Shared, mut socket: WebSocket) {
     let (mut out, mut drops) = (shared.out.subscribe(), shared.drop_connections.subscribe());
+    let mut stalls = shared.stalls.subscribe();
     shared.heard.lock().unwrap().connections += 1;
     let hello = ControlMessage::Hello(HelloMessage {
         client: GroupId::parse("client").unwrap(),
@@ -208,14 +237,21 @@ async fn talk(shared: Shared, mut socket: WebSocket) {
     });
     let _ = socket.send(Message::Binary(hello.encode().into())).await;
     loop {
+        let reads = !*stalls.borrow_and_update();
         tokio::select! {
             _ = drops.recv() => return,
+            changed = stalls.changed() => changed.unwrap(),
             message = out.recv() => {
                 let Ok(message) = message else { return };
                 if socket.send(Message::Binary(message.into())).await.is_err() { return }
             }
-            frame = tokio::time::timeout(Duration::from_secs(60), socket.recv()) => {
-                let Ok(Some(Ok(Message::Binary(bytes)))) = frame else { return };
+            frame = tokio::time::timeout(Duration::from_secs(60), socket.recv()), if reads => {
+                let bytes = match frame {
+                    Ok(Some(Ok(Message::Binary(bytes)))) => bytes,
+                    // Answered by the WebSocket itself.
+                    Ok(Some(Ok(Message::Ping(_)))) => continue,
+                    _ => return,
+                };
                 let message = ControlMessage::decode(&bytes, MAX_CONTROL_LEN).unwrap();
                 if let Some(answer) = hear(&shared, message) {
                     let _ = socket.send(Message::Binary(answer.encode().into())).await;

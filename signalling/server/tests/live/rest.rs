@@ -102,6 +102,37 @@ async fn a_dismissed_call_is_dismissed_for_that_person_only() {
     assert!(seen["call"].get("dismissed_notification").is_none());
 }
 
+/// Whether a private channel has a call is nobody's business who may not read it.
+#[tokio::test]
+async fn a_stranger_hears_of_a_private_call_what_is_heard_of_no_call() {
+    let world = World::new().await;
+    let (mut anna, ben) = world.anna_and_ben().await;
+    let session = json!({"session_id": ben.connection});
+    let host = json!({"new_host_id": world.ben.id});
+    let routes = [
+        ("dismiss-notification", json!({})),
+        ("host/make", host),
+        ("host/mute", session.clone()),
+        ("host/mute-others", json!({})),
+        ("host/screen-off", session.clone()),
+        ("host/lower-hand", session.clone()),
+        ("host/remove", session),
+        ("host/end", json!({})),
+        ("end", json!({})),
+    ];
+    // Requests are limited: a few for each stranger.
+    for (at, (route, body)) in routes.into_iter().enumerate() {
+        let stranger = world.stranger(&format!("stranger{at}")).await;
+        let path = world.call_path(route);
+        let private = world.post(&stranger, &path, body.clone()).await;
+        let unknown = format!("/calls/nosuchchannelnosuchchannel/{route}");
+        let unknown = world.post(&stranger, &unknown, body).await;
+        assert_eq!(private, unknown, "{route}");
+        assert_eq!(private.1["message"], "no call ongoing", "{route}");
+    }
+    anna.nothing_of("call_end", &world.channel).await;
+}
+
 #[tokio::test]
 async fn the_eleventh_quick_request_is_refused_and_the_bot_is_exempt() {
     let world = World::with_jobs().await;

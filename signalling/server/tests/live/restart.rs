@@ -54,3 +54,22 @@ async fn sessions_that_the_media_host_lost_meanwhile_end_with_their_call() {
         tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     }
 }
+
+#[tokio::test]
+async fn a_stop_keeps_the_last_hand_that_was_raised() {
+    let world = World::new().await;
+    let (mut anna, ben) = world.anna_and_ben().await;
+    let annas = anna.connection.clone();
+    anna.act(&Action::RaiseHand).await;
+    anna.wait_for("user_raise_hand").await;
+    drop((anna, ben));
+
+    let world = world.restart().await;
+
+    let (_, channel) = world
+        .get(&world.admin, &format!("/{}", world.channel))
+        .await;
+    let sessions = channel["call"]["sessions"].as_array().unwrap();
+    let of_anna = sessions.iter().find(|s| s["session_id"] == annas.as_str());
+    assert!(of_anna.unwrap()["raised_hand"].as_i64().unwrap() > 0);
+}

@@ -562,6 +562,8 @@ impl Participant {
                 timestamp: 10_000,
                 next: now + Duration::from_millis(100),
                 keyframes_due: media.layers(),
+                sent: Vec::new(),
+                resting: Vec::new(),
             });
         }
         if let Some((offer, pending)) = api.apply() {

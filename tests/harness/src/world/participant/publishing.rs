@@ -30,6 +30,10 @@ pub(super) struct Publication {
     pub(super) next: Instant,
     /// Layers whose next picture is a keyframe.
     pub(super) keyframes_due: Vec<Option<Rid>>,
+    /// What was sent of each layer so far.
+    pub(super) sent: Vec<u64>,
+    /// Layers that are not fed, by position.
+    pub(super) resting: Vec<u8>,
 }
 
 impl Participant {
@@ -64,6 +68,18 @@ impl Participant {
         self.timeout = packet.at;
     }
 
+    /// Feeds one layer of a publication, by its position, or stops to, as browsers do when their
+    /// network is narrow.
+    pub fn feed_layer(&mut self, position: usize, layer: u8, on: bool) {
+        let Some(publication) = self.publications.get_mut(position) else {
+            return;
+        };
+        publication.resting.retain(|resting| *resting != layer);
+        if !on {
+            publication.resting.push(layer);
+        }
+    }
+
     /// Makes the next packet of a publication: 20 ms of sound, or a small picture.
     pub(super) fn produce(&mut self, position: usize, now: Instant) {
         let Some(publication) = self.publications.get_mut(position) else {
@@ -81,7 +97,19 @@ impl Participant {
                 .timestamp
                 .wrapping_add(if is_video { 1800 } else { 960 });
         let time = publication.timestamp;
-        let keyframes = std::mem::take(&mut publication.keyframes_due);
+        let resting = publication.resting.clone();
+        let is_due = |rid: &Option<Rid>, layer: u8| {
+            publication.keyframes_due.contains(rid) && !resting.contains(&layer)
+        };
+        let keyframes: Vec<Option<Rid>> = (0..)
+            .zip(media.layers())
+            .filter_map(|(layer, rid)| is_due(&rid, layer).then_some(rid))
+            .collect();
+        publication
+            .keyframes_due
+            .retain(|rid| !keyframes.contains(rid));
+        publication.sent.resize(media.layers().len(), 0);
+        let mut sent = publication.sent.clone();
         let codec = media.codec();
         let params = self.rtc.codec_config().params().iter();
         let pt = params
@@ -91,6 +119,9 @@ impl Participant {
         // The high one first, as some clients do: its stream is then the first of the m-line.
         for (layer, rid) in media.layers().into_iter().enumerate().rev() {
             let layer = u8::try_from(layer).expect("two layers");
+            if resting.contains(&layer) {
+                continue;
+            }
             let extensions = ExtensionValues {
                 audio_level: (!is_video).then_some(self.audio_level),
                 voice_activity: (!is_video).then_some(true),
@@ -108,14 +139,19 @@ impl Participant {
             };
             let filling = vec![0; media.filling(layer)];
             let payload = [head.as_slice(), &seq_no.to_be_bytes(), &filling, &[layer]].concat();
-            // Layers do not share their numbering.
-            let seq_no = seq_no + 1000 * u64::from(layer);
+            // Layers do not share their numbering, and what is not sent has no number.
+            let count = sent.get_mut(usize::from(layer)).expect("one for each");
+            *count += 1;
+            let seq_no = 500 + *count + 1000 * u64::from(layer);
             stream.write_rtp(
                 RtpWrite::new(pt, seq_no.into(), time, now, payload)
                     .marker(is_video)
                     .nackable(is_video)
                     .ext_vals(extensions),
             );
+        }
+        if let Some(publication) = self.publications.get_mut(position) {
+            publication.sent = sent;
         }
     }
 }

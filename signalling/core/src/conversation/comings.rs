@@ -1,0 +1,210 @@
+//! Sessions that come, move and go, with all that follows: presenter, host, jobs, the call itself.
+
+use proto::id::{ConnId, JobId, SessionId, UserId};
+
+use super::Conversation;
+use super::session::Session;
+use crate::RECONNECT_GRACE;
+use crate::io::{JoinRequest, Moment, Refusal, Roster};
+use crate::join::{JoinError, session_id};
+use crate::media::{MediaCommand, MediaHost};
+use crate::news::{News, To};
+use crate::record::Record;
+
+impl Conversation {
+    /// Lets somebody in whose join was found good.
+    pub(crate) fn admit(&mut self, request: JoinRequest, media: MediaHost, at: Moment) {
+        let is_bot = request.user == self.setting.features.bot;
+        let latest = self.sessions.values().map(|session| session.join_at_ms);
+        let latest = latest.max().unwrap_or(0);
+        let session = Session {
+            id: session_id(&request.connection),
+            user: request.user.clone(),
+            login: request.login,
+            connection: request.connection.clone(),
+            media: media.clone(),
+            join_at_ms: at.unix_ms.max(latest + 1),
+            unmuted: false,
+            raised_hand_ms: 0,
+            video: false,
+            job: request.job.clone().filter(|_| is_bot),
+            is_bot,
+            lost_until: None,
+            removed_until: None,
+        };
+        let who = session.who();
+        self.out.seat(Roster::Entered(session.seat()));
+        self.out.store(Record::Session(session.record(&self.id)));
+        self.sessions.insert(session.id.clone(), session);
+        if !is_bot {
+            self.participants.insert(request.user.clone());
+            self.elect_host();
+        }
+        self.store();
+        let enter = MediaCommand::Enter {
+            call: self.id.clone(),
+            channel: self.setting.channel.clone(),
+            user: request.user.clone(),
+            session: who.session.clone(),
+            capabilities: request.capabilities,
+        };
+        self.out.tell_media(&media, enter);
+        let joined = News::Joined(request.connection.clone());
+        self.out.tell_connection(&request.connection, joined);
+        if !is_bot {
+            self.out.tell(To::Room, News::Entered(who));
+        }
+        let state = self.state_news(&request.user);
+        self.out.tell_user(&request.user, state);
+        if let Some(job) = request.job.filter(|_| is_bot) {
+            self.bot_joined(&job, &request.connection);
+        }
+    }
+
+    /// Takes a session over to a new connection; says whether that was done.
+    pub(super) fn take_over(
+        &mut self,
+        connection: &ConnId,
+        user: &UserId,
+        id: &SessionId,
+        previous: &ConnId,
+    ) -> bool {
+        let call = self.id.clone();
+        let session = self.sessions.get_mut(id);
+        let Some(session) = session.filter(|session| session.user == *user) else {
+            return false;
+        };
+        let is_bot = session.is_bot;
+        session.connection = connection.clone();
+        session.lost_until = None;
+        let record = session.record(&call);
+        self.out.seat(Roster::Moved {
+            session: id.clone(),
+            to: connection.clone(),
+        });
+        self.out.store_soon(Record::Session(record));
+        if is_bot {
+            self.bot_moved(previous, connection);
+        }
+        self.tell_media(id, MediaCommand::Resume);
+        true
+    }
+
+    pub(super) fn handle_leave(&mut self, connection: &ConnId, at: Moment) {
+        let withdrawn = self.withdraw(connection);
+        match self.session_on(connection) {
+            Some(session) => self.remove_session(&session, true, at),
+            None if withdrawn => {}
+            None => self.out.refused(Refusal::NoSession, "leave"),
+        }
+    }
+
+    pub(super) fn handle_disconnected(&mut self, connection: &ConnId, at: Moment) {
+        self.withdraw(connection);
+        let mut sessions = self.sessions.values_mut();
+        if let Some(session) = sessions.find(|session| session.connection == *connection) {
+            session.lost_until = Some(at.now + RECONNECT_GRACE);
+        }
+    }
+
+    pub(super) fn handle_left_room(&mut self, user: &UserId, at: Moment) {
+        self.turn_away_waiting(|request| request.user == *user);
+        let gone = self.people().filter(|session| session.user == *user);
+        let gone: Vec<_> = gone.map(Session::who).collect();
+        for who in gone {
+            self.remove_session(&who.session, true, at);
+            // News for the channel no longer reaches the one who left it.
+            self.out.tell_user(user, News::Left(who));
+        }
+    }
+
+    pub(super) fn handle_login_ended(&mut self, login: &str, at: Moment) {
+        self.turn_away_waiting(|request| request.login == login);
+        let gone = self.sessions.values().filter(|s| s.login == login);
+        let gone: Vec<SessionId> = gone.map(|session| session.id.clone()).collect();
+        for session in &gone {
+            self.remove_session(session, true, at);
+        }
+    }
+
+    /// Ends a session and all that follows from it. `tell_media`: its media host still has it.
+    pub(crate) fn remove_session(&mut self, id: &SessionId, tell_media: bool, at: Moment) {
+        let Some(gone) = self.take_out(id, tell_media) else {
+            return;
+        };
+        if gone.is_bot {
+            self.bot_left(gone.job.as_ref(), at);
+        }
+        let people_left = self.people().next().is_some();
+        if !people_left && self.waiting.is_empty() {
+            self.stop_jobs(at);
+        }
+        if self.sessions.is_empty() && self.waiting.is_empty() {
+            self.finish(at);
+        }
+    }
+
+    fn take_out(&mut self, id: &SessionId, tell_media: bool) -> Option<Session> {
+        if tell_media {
+            self.tell_media(id, MediaCommand::Leave);
+        }
+        if self.sessions.contains_key(id) {
+            self.out.seat(Roster::Left {
+                session: id.clone(),
+            });
+            self.out.store(Record::SessionGone(id.clone()));
+            self.stop_presenting(id, false);
+        }
+        let session = self.sessions.remove(id)?;
+        if !session.is_bot {
+            self.out.tell(To::Room, News::Left(session.who()));
+            self.elect_host();
+        }
+        self.store();
+        Some(session)
+    }
+
+    pub(crate) fn session_on(&self, connection: &ConnId) -> Option<SessionId> {
+        // Most sessions keep the connection they were made on.
+        let made_on = session_id(connection);
+        let at_home = self.sessions.get(&made_on);
+        let at_home = at_home.filter(|session| session.connection == *connection);
+        let moved = || {
+            let mut sessions = self.sessions.values();
+            sessions.find(|session| session.connection == *connection)
+        };
+        at_home.or_else(moved).map(|session| session.id.clone())
+    }
+
+    /// Whoever waits on this connection no longer does.
+    fn withdraw(&mut self, connection: &ConnId) -> bool {
+        let before = self.waiting.len();
+        self.waiting
+            .retain(|request| request.connection != *connection);
+        let withdrawn = self.waiting.len() < before;
+        if withdrawn {
+            self.out.seat(Roster::TurnedAway {
+                connection: connection.clone(),
+            });
+        }
+        withdrawn
+    }
+
+    fn turn_away_waiting(&mut self, is_meant: impl Fn(&JoinRequest) -> bool) {
+        let (away, waiting) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition(is_meant);
+        self.waiting = waiting;
+        let away: Vec<JoinRequest> = away;
+        for request in away {
+            self.refuse(&request, JoinError::Forbidden);
+        }
+    }
+
+    fn bot_left(&mut self, job: Option<&JobId>, at: Moment) {
+        let job = job.and_then(|id| self.jobs.bot_job(id));
+        if job.is_some_and(crate::jobs::Job::is_open) {
+            self.stop_jobs(at);
+        }
+    }
+}

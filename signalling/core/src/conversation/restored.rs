@@ -1,0 +1,72 @@
+//! A call as it was stored, taken up again after a restart.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::Conversation;
+use super::session::Session;
+use crate::io::{Moment, Setting};
+use crate::jobs::{Job, Jobs};
+use crate::outbox::Outbox;
+use crate::record::RestoredCall;
+
+impl Conversation {
+    pub(crate) fn restored(
+        setting: Setting,
+        stored: RestoredCall,
+        at: Moment,
+        grace: Duration,
+    ) -> Self {
+        let bot = &setting.features.bot;
+        let call = stored.call;
+        let mut jobs = Jobs::default();
+        for record in stored.jobs {
+            let kind = record.kind;
+            *jobs.get_mut(kind) = Some(Job::restored(record, at));
+        }
+        let sessions = stored.sessions.into_iter().map(|record| {
+            let session = Session {
+                is_bot: record.user == *bot,
+                id: record.id,
+                user: record.user,
+                login: record.login,
+                connection: record.connection,
+                media: record.media,
+                join_at_ms: record.join_at_ms,
+                unmuted: record.unmuted,
+                raised_hand_ms: record.raised_hand_ms,
+                video: record.video,
+                job: record.job,
+                lost_until: Some(at.now + grace),
+                removed_until: None,
+            };
+            (session.id.clone(), session)
+        });
+        let sessions: BTreeMap<_, _> = sessions.collect();
+        let presenter = call.presenter.filter(|id| sessions.contains_key(id));
+        let mut restored = Self {
+            setting,
+            id: call.id,
+            title: call.title,
+            start_at_ms: call.start_at_ms,
+            owner: call.owner,
+            host: call.host,
+            host_locked: call.host_locked,
+            post: call.post,
+            thread: call.thread,
+            sessions,
+            presenter,
+            participants: call.participants,
+            dismissed: call.dismissed,
+            jobs,
+            waiting: Vec::new(),
+            ends_until: None,
+            is_over: false,
+            out: Outbox::default(),
+        };
+        if restored.sessions.is_empty() {
+            restored.finish(at);
+        }
+        restored
+    }
+}

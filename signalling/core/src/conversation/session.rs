@@ -1,0 +1,84 @@
+//! One session of a call: a person's client, or the bot.
+
+use std::time::Instant;
+
+use proto::id::{CallId, ConnId, JobId, SessionId, UserId};
+
+use crate::io::Seat;
+use crate::media::MediaHost;
+use crate::news::{SessionView, Who};
+use crate::record::SessionRecord;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Session {
+    pub(crate) id: SessionId,
+    pub(crate) user: UserId,
+    pub(crate) login: String,
+    /// Where its client is reached now; differs from `id` after a reconnect.
+    pub(crate) connection: ConnId,
+    /// Where its media is; does not change.
+    pub(crate) media: MediaHost,
+    /// Unix milliseconds, strictly increasing within a call.
+    pub(crate) join_at_ms: i64,
+    pub(crate) unmuted: bool,
+    pub(crate) raised_hand_ms: i64,
+    pub(crate) video: bool,
+    pub(crate) job: Option<JobId>,
+    pub(crate) is_bot: bool,
+    /// When it ends unless its client comes back.
+    pub(crate) lost_until: Option<Instant>,
+    /// When it is closed because the host removed it.
+    pub(crate) removed_until: Option<Instant>,
+}
+
+impl Session {
+    pub(crate) fn who(&self) -> Who {
+        Who {
+            user: self.user.clone(),
+            session: self.id.clone(),
+        }
+    }
+
+    pub(crate) fn view(&self) -> SessionView {
+        SessionView {
+            session: self.id.clone(),
+            user: self.user.clone(),
+            unmuted: self.unmuted,
+            raised_hand_ms: self.raised_hand_ms,
+            video: self.video,
+        }
+    }
+
+    pub(crate) fn seat(&self) -> Seat {
+        Seat {
+            session: self.id.clone(),
+            connection: self.connection.clone(),
+            user: self.user.clone(),
+            login: self.login.clone(),
+            media: self.media.clone(),
+        }
+    }
+
+    pub(crate) fn record(&self, call: &CallId) -> SessionRecord {
+        SessionRecord {
+            id: self.id.clone(),
+            call: call.clone(),
+            user: self.user.clone(),
+            login: self.login.clone(),
+            connection: self.connection.clone(),
+            media: self.media.clone(),
+            join_at_ms: self.join_at_ms,
+            unmuted: self.unmuted,
+            raised_hand_ms: self.raised_hand_ms,
+            video: self.video,
+            job: self.job.clone(),
+        }
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        [self.lost_until, self.removed_until]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+}

@@ -1,0 +1,144 @@
+//! One job of a call.
+
+use std::time::Instant;
+
+use proto::id::{CallId, ConnId, JobId, UserId};
+
+use crate::JOB_START_LIMIT;
+use crate::io::Moment;
+use crate::record::JobRecord;
+
+/// What kind of work a bot does in a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum JobKind {
+    Recording,
+    Transcribing,
+    /// Part of the transcribing job; has a state of its own and no process of its own.
+    Captioning,
+}
+
+impl JobKind {
+    /// Returns the name in records and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Recording => "recording",
+            Self::Transcribing => "transcribing",
+            Self::Captioning => "captioning",
+        }
+    }
+
+    /// Reads the name in records.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Recording, Self::Transcribing, Self::Captioning]
+            .into_iter()
+            .find(|kind| kind.as_str() == name)
+    }
+}
+
+/// Why a job ended badly.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobFailure {
+    /// The job service did not take it, with its reason.
+    NotTaken { kind: JobKind, reason: String },
+    /// Nobody came to do it in time.
+    BotDidNotCome(JobKind),
+    /// In somebody else's words: the bot's, or those of a record.
+    Told(String),
+}
+
+/// Where a job stands. Times are Unix milliseconds, 0 while they have not come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobView {
+    pub kind: JobKind,
+    pub init_at_ms: i64,
+    pub start_at_ms: i64,
+    pub end_at_ms: i64,
+    pub failure: Option<JobFailure>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Job {
+    pub(crate) id: JobId,
+    pub(crate) kind: JobKind,
+    pub(crate) creator: UserId,
+    pub(crate) init_at_ms: i64,
+    pub(crate) start_at_ms: i64,
+    pub(crate) end_at_ms: i64,
+    pub(crate) failure: Option<JobFailure>,
+    pub(crate) service_id: String,
+    pub(crate) bot_connection: Option<ConnId>,
+    /// When it has failed unless its bot reported that it runs.
+    start_until: Instant,
+}
+
+impl Job {
+    pub(super) fn new(kind: JobKind, creator: &UserId, at: Moment) -> Self {
+        Self {
+            id: JobId::random(),
+            kind,
+            creator: creator.clone(),
+            init_at_ms: at.unix_ms,
+            start_at_ms: 0,
+            end_at_ms: 0,
+            failure: None,
+            service_id: String::new(),
+            bot_connection: None,
+            start_until: at.now + JOB_START_LIMIT,
+        }
+    }
+
+    pub(crate) fn restored(record: JobRecord, at: Moment) -> Self {
+        Self {
+            id: record.id,
+            kind: record.kind,
+            creator: record.creator,
+            init_at_ms: record.init_at_ms,
+            start_at_ms: record.start_at_ms,
+            end_at_ms: record.end_at_ms,
+            failure: record.failure,
+            service_id: record.service_id,
+            bot_connection: record.bot_connection,
+            start_until: at.now + JOB_START_LIMIT,
+        }
+    }
+
+    pub(crate) fn view(&self) -> JobView {
+        JobView {
+            kind: self.kind,
+            init_at_ms: self.init_at_ms,
+            start_at_ms: self.start_at_ms,
+            end_at_ms: self.end_at_ms,
+            failure: self.failure.clone(),
+        }
+    }
+
+    pub(crate) fn record(&self, call: &CallId) -> JobRecord {
+        JobRecord {
+            id: self.id.clone(),
+            call: call.clone(),
+            kind: self.kind,
+            creator: self.creator.clone(),
+            init_at_ms: self.init_at_ms,
+            start_at_ms: self.start_at_ms,
+            end_at_ms: self.end_at_ms,
+            failure: self.failure.clone(),
+            service_id: self.service_id.clone(),
+            bot_connection: self.bot_connection.clone(),
+        }
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.end_at_ms == 0
+    }
+
+    pub(super) fn is_late(&self, now: Instant) -> bool {
+        self.deadline().is_some_and(|until| until <= now)
+    }
+
+    /// When it has failed, while its bot is still awaited.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        (self.is_open() && self.start_at_ms == 0).then_some(self.start_until)
+    }
+}

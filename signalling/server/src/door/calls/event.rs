@@ -1,0 +1,280 @@
+//! News of calls as events for clients, with the audiences and copies of the protocol.
+//!
+//! In: news and whom they are for. Out: a `Broadcast`: one body, and everybody it goes to.
+
+use messaging::model::Audience;
+use proto::calls::Event;
+use proto::calls::action::Emoji;
+use proto::calls::event::{
+    CallStart, CallStateNews, CaptionShown, Dismissal, Hand, HostChange, HostRequest, JobNews,
+    JobStop, Joined, LowerHand, Nothing, Reaction, Refused, Removal, ScreenOff, SessionOfUser,
+    Signal, UserSession,
+};
+use proto::id::{ChannelId, SessionId, UserId};
+use serde_json::{Map, Value};
+use signalling_core::{Envelope, News, To, Who};
+
+use super::{view, words};
+
+/// One event and its addressees, in the order in which they are told.
+#[derive(Debug)]
+pub(crate) struct Broadcast {
+    /// Without the prefix; for counters.
+    pub(crate) short_name: &'static str,
+    pub(crate) name: String,
+    pub(crate) data: Map<String, Value>,
+    pub(crate) audiences: Vec<Audience>,
+}
+
+/// Writes news of the call in `channel`.
+pub(crate) fn broadcast(channel: &ChannelId, bot: &UserId, envelope: Envelope) -> Broadcast {
+    let audiences = audiences(channel, bot, &envelope.to);
+    let to_connection = matches!(envelope.to, To::Connection(_));
+    let event = event(channel, envelope.news);
+    Broadcast {
+        short_name: event.short_name(),
+        name: event.name(),
+        data: if to_connection {
+            event.data()
+        } else {
+            event.data_in(channel)
+        },
+        audiences,
+    }
+}
+
+/// Says that calls were switched on or off in a channel.
+pub(crate) fn announcement(channel: &ChannelId, bot: &UserId, enabled: bool) -> Broadcast {
+    let event = if enabled {
+        Event::ChannelEnableVoice(Nothing {})
+    } else {
+        Event::ChannelDisableVoice(Nothing {})
+    };
+    Broadcast {
+        short_name: event.short_name(),
+        name: event.name(),
+        data: event.data_in(channel),
+        audiences: audiences(channel, bot, &To::Room),
+    }
+}
+
+fn audiences(channel: &ChannelId, bot: &UserId, to: &To) -> Vec<Audience> {
+    let user = |user: &UserId| Audience {
+        user: Some(user.clone()),
+        ..Audience::default()
+    };
+    match to {
+        To::Connection(connection) => vec![Audience {
+            connection: Some(connection.clone()),
+            ..Audience::default()
+        }],
+        To::User(one) => vec![user(one)],
+        To::Bot => vec![user(bot)],
+        To::Room => {
+            let everybody = Audience {
+                room: Some(channel.clone()),
+                omit_users: vec![bot.clone()],
+                ..Audience::default()
+            };
+            vec![everybody, user(bot)]
+        }
+        To::Participants(people) => {
+            let person = |one: &UserId| Audience {
+                room: Some(channel.clone()),
+                ..user(one)
+            };
+            let people = people.iter().map(person);
+            people.chain([user(bot)]).collect()
+        }
+    }
+}
+
+#[expect(clippy::too_many_lines, reason = "a table: one entry per kind of news")]
+fn event(channel: &ChannelId, news: News) -> Event {
+    match news {
+        News::Joined(connection) => Event::Join(Joined { connection }),
+        News::JoinRefused { connection, error } => Event::Error(Refused {
+            data: words::join(&error),
+            connection,
+        }),
+        News::Signal { session, json } => Event::Signal(Signal {
+            data: json,
+            session,
+        }),
+        News::Started {
+            call,
+            start_at_ms,
+            post,
+            thread,
+            owner,
+            host,
+        } => Event::CallStart(CallStart {
+            id: call,
+            channel: channel.clone(),
+            start_at: start_at_ms,
+            thread_id: thread,
+            post_id: post,
+            owner_id: owner,
+            host_id: host,
+        }),
+        News::State(call) => {
+            let call = serde_json::to_string(&view::state(*call)).unwrap_or_default();
+            Event::CallState(CallStateNews {
+                channel_id: channel.clone(),
+                call,
+            })
+        }
+        News::Ending => Event::CallEnd(Nothing {}),
+        News::HostChanged { call, host } => Event::CallHostChanged(HostChange {
+            host,
+            call_id: call,
+        }),
+        News::Job(job) => Event::CallJobState(JobNews {
+            channel: channel.clone(),
+            state: view::job_state(&job),
+        }),
+        News::JobStop(job_id) => Event::JobStop(JobStop { job_id }),
+        News::Dismissed { call, user } => {
+            Event::UserDismissedNotification(Dismissal { user, call })
+        }
+        News::AskedToMute(session) => Event::HostMute(host_request(channel, session)),
+        News::AskedToStopScreen(session) => Event::HostScreenOff(host_request(channel, session)),
+        News::AskedToLowerHand {
+            call,
+            session,
+            host,
+        } => Event::HostLowerHand(LowerHand {
+            call_id: call,
+            channel_id: channel.clone(),
+            session_id: session,
+            host_id: host,
+        }),
+        News::Removed { call, who } => Event::HostRemoved(Removal {
+            call_id: call,
+            channel_id: channel.clone(),
+            session_id: who.session,
+            user_id: who.user,
+        }),
+        News::Entered(who) => Event::UserJoined(user_session(who)),
+        News::Left(who) => Event::UserLeft(user_session(who)),
+        News::Voice { who, unmuted: true } => Event::UserUnmuted(session_of_user(who)),
+        News::Voice { who, .. } => Event::UserMuted(session_of_user(who)),
+        News::Speaking { who, on: true } => Event::UserVoiceOn(session_of_user(who)),
+        News::Speaking { who, .. } => Event::UserVoiceOff(session_of_user(who)),
+        News::ScreenOn(who) => Event::UserScreenOn(session_of_user(who)),
+        News::ScreenOff(who) => {
+            let (user, session_id) = who.map(|who| (who.user, who.session)).unzip();
+            Event::UserScreenOff(ScreenOff { user, session_id })
+        }
+        News::Video { who, on: true } => Event::UserVideoOn(session_of_user(who)),
+        News::Video { who, .. } => Event::UserVideoOff(session_of_user(who)),
+        News::Hand { who, raised_at_ms } => {
+            let hand = Hand {
+                user: who.user,
+                session_id: who.session,
+                raised_hand: raised_at_ms,
+            };
+            if raised_at_ms > 0 {
+                Event::UserRaiseHand(hand)
+            } else {
+                Event::UserUnraiseHand(hand)
+            }
+        }
+        News::Reacted { who, emoji, at_ms } => Event::UserReacted(Reaction {
+            user_id: who.user,
+            session_id: who.session,
+            emoji: Emoji {
+                name: emoji.name,
+                skin: emoji.skin,
+                unified: emoji.unified,
+                literal: emoji.literal,
+            },
+            timestamp: at_ms,
+        }),
+        News::Caption { who, text } => Event::Caption(CaptionShown {
+            channel_id: channel.clone(),
+            user_id: who.user,
+            session_id: who.session,
+            text,
+        }),
+    }
+}
+
+fn user_session(who: Who) -> UserSession {
+    UserSession {
+        user_id: who.user,
+        session_id: who.session,
+    }
+}
+
+fn session_of_user(who: Who) -> SessionOfUser {
+    SessionOfUser {
+        user: who.user,
+        session_id: who.session,
+    }
+}
+
+fn host_request(channel: &ChannelId, session_id: SessionId) -> HostRequest {
+    HostRequest {
+        channel_id: channel.clone(),
+        session_id,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::id::ConnId;
+    use serde_json::json;
+
+    use super::*;
+
+    fn ids() -> (ChannelId, UserId, UserId) {
+        let user = |name: &str| UserId::parse(name).unwrap();
+        (ChannelId::parse("talk").unwrap(), user("bot"), user("anna"))
+    }
+
+    fn muted(user: &UserId) -> News {
+        let who = Who {
+            user: user.clone(),
+            session: SessionId::parse("s").unwrap(),
+        };
+        News::Voice {
+            who,
+            unmuted: false,
+        }
+    }
+
+    #[test]
+    fn participants_hear_once_each_and_the_bot_hears_too() {
+        let (channel, bot, anna) = ids();
+        let to = To::Participants(vec![anna.clone()]);
+        let news = muted(&anna);
+        let sent = broadcast(&channel, &bot, Envelope { news, to });
+        assert_eq!(sent.name, "custom_com.mattermost.calls_user_muted");
+        let data = json!({"userID": "anna", "session_id": "s", "channelID": "talk"});
+        assert_eq!(Value::Object(sent.data), data);
+        let people: Vec<_> = sent.audiences.iter().map(|a| (&a.user, &a.room)).collect();
+        let expected = [(&Some(anna), &Some(channel)), (&Some(bot), &None)];
+        assert_eq!(people, expected);
+    }
+
+    #[test]
+    fn a_channel_hears_without_the_bot_which_has_its_own_copy() {
+        let (channel, bot, anna) = ids();
+        let news = muted(&anna);
+        let to = To::Room;
+        let sent = broadcast(&channel, &bot, Envelope { news, to });
+        assert_eq!(sent.audiences[0].omit_users, std::slice::from_ref(&bot));
+        assert_eq!(sent.audiences[1].user, Some(bot));
+    }
+
+    #[test]
+    fn what_goes_to_one_connection_names_no_channel() {
+        let (channel, bot, _) = ids();
+        let connection = ConnId::parse("c").unwrap();
+        let news = News::Joined(connection.clone());
+        let to = To::Connection(connection);
+        let sent = broadcast(&channel, &bot, Envelope { news, to });
+        assert_eq!(Value::Object(sent.data), json!({"connID": "c"}));
+    }
+}
