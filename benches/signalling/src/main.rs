@@ -19,10 +19,6 @@ use crate::report::Measured;
 use crate::rows::Row;
 use crate::world::{Size, Template};
 
-/// Actions a second of commit 19afe20 on the machine named in benches/README.md. On another
-/// machine measure it there: `--against` its binary, or `--baseline`.
-const BASELINE: f64 = 1000.0;
-
 #[derive(Debug, Parser)]
 struct Arguments {
     /// The `signalling` to measure.
@@ -31,9 +27,9 @@ struct Arguments {
     /// Another `signalling`, measured in turn with the first: medians and their ratio.
     #[arg(long)]
     against: Option<PathBuf>,
-    /// Actions a second to compare with, when nothing is measured against.
-    #[arg(long, default_value_t = BASELINE)]
-    baseline: f64,
+    /// Actions a second that commit 19afe20 does on this machine, when it is not measured beside.
+    #[arg(long)]
+    baseline: Option<f64>,
     /// Only rows whose name contains this.
     #[arg(long, default_value = "")]
     only: String,
@@ -124,9 +120,15 @@ async fn measure(
         }
     }
     let against = figures::medians(&theirs);
+    let figures = row
+        .judged(figures::medians(&ours), &against, arguments.baseline)
+        .unwrap_or_else(|unjudged| {
+            troubles.push("nothing to compare with: give `--against` or `--baseline`".to_owned());
+            unjudged
+        });
     Measured {
         row: row.name(),
-        figures: row.judged(figures::medians(&ours), &against, arguments.baseline),
+        figures,
         against,
         rounds: ours.len(),
         troubles,

@@ -15,13 +15,13 @@ pub(crate) struct Measured {
     pub(crate) figures: Vec<Figure>,
     pub(crate) against: Vec<Figure>,
     pub(crate) rounds: usize,
-    /// Why rounds came to nothing; one such round and the row does not hold.
+    /// Why rounds came to nothing, or could not be judged; one such word and the row does not hold.
     pub(crate) troubles: Vec<String>,
 }
 
 impl Measured {
     pub(crate) fn holds(&self) -> bool {
-        self.troubles.is_empty() && self.figures.iter().all(Figure::holds)
+        self.rounds > 0 && self.troubles.is_empty() && self.figures.iter().all(Figure::holds)
     }
 
     pub(crate) fn lines(&self) -> String {
@@ -51,7 +51,7 @@ impl Measured {
             );
         }
         for trouble in &self.troubles {
-            let _ = writeln!(out, "{:<9} A ROUND FAILED: {trouble}", self.row);
+            let _ = writeln!(out, "{:<9} DOES NOT HOLD: {trouble}", self.row);
         }
         out
     }

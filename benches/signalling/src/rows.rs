@@ -60,25 +60,28 @@ impl Row {
         }
     }
 
-    /// Sets the limits that follow from what another program reached: `theirs`, or else so many
-    /// actions a second as `baseline` says.
+    /// Sets the limits that follow from what another program reached: `theirs`, or else `baseline`
+    /// actions a second.
+    ///
+    /// # Errors
+    /// The figures as they are, when the row needs something to compare with and has nothing.
     pub(crate) fn judged(
         self,
         figures: Vec<Figure>,
         theirs: &[Figure],
-        baseline: f64,
-    ) -> Vec<Figure> {
+        baseline: Option<f64>,
+    ) -> Result<Vec<Figure>, Vec<Figure>> {
         match self {
-            Self::Actions => {
-                let theirs = theirs.first().map(|figure| figure.value);
-                actions::judged(figures, theirs.unwrap_or(baseline))
-            }
+            Self::Actions => match theirs.first().map(|figure| figure.value).or(baseline) {
+                Some(baseline) => Ok(actions::judged(figures, baseline)),
+                None => Err(figures),
+            },
             Self::Hanging
             | Self::Fanout
             | Self::Memory
             | Self::SignIn
             | Self::Thread
-            | Self::Restart => figures,
+            | Self::Restart => Ok(figures),
         }
     }
 }
