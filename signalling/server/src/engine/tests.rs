@@ -102,7 +102,9 @@ impl World {
         let mut raw = RawConfig::default();
         raw.http.listen = "127.0.0.1:0".to_owned();
         raw.storage.data_dir = data.path().to_owned();
-        let store = Store::open(&storage::Location::File(data.path().join("calls.db"))).await.unwrap();
+        let store = Store::open(&storage::Location::File(data.path().join("calls.db")))
+            .await
+            .unwrap();
         let metrics = Arc::new(Metrics::new());
         let host = MediaHost("http://media".to_owned());
         let (links, to_media) = Links::with_host_for_test(&host, metrics.clone());
