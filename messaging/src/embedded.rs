@@ -197,6 +197,7 @@ impl Server {
             server_version: wire::server_version(),
             site_url: self.config.site_url.clone(),
             allowed_origins: self.config.allowed_origins.clone(),
+            limits: gateway::Limits::default(),
         }
     }
 

@@ -21,3 +21,5 @@ mod posts;
 mod requests;
 mod rooms;
 mod socket;
+#[path = "../common/socket.rs"]
+mod socket_client;

@@ -194,6 +194,9 @@ pub async fn start_beside(config: Config, beside: Vec<Health>) -> anyhow::Result
     let chat_news = Arc::new(Backlog::default());
     backend.listen(chat_news.clone());
     let gateway = Gateway::new(backend.clone(), chat.gateway_config());
+    gateway
+        .register(metrics.registry())
+        .context("register the gateway's metrics")?;
     let (writer, batches) = mpsc::channel(writer::QUEUE);
     let parts = Parts {
         features: features(&config, &bot),
