@@ -207,10 +207,12 @@ fn the_core_of_calls_speaks_no_protocol() {
 fn faults_are_injected_in_tests_only() {
     for package in metadata().workspace_packages() {
         for dependency in &package.dependencies {
-            let asks = dependency.features.iter().any(|f| f == "fault-injection");
+            let asks = dependency.features.iter().any(|f| {
+                f == "fault-injection" || (f == "testing" && dependency.name == "storage")
+            });
             assert!(
                 !asks || dependency.kind == DependencyKind::Development,
-                "`{}` turns on `fault-injection` of `{}`: only [dev-dependencies] may",
+                "`{}` turns on faults in `{}`: only [dev-dependencies] may",
                 package.name,
                 dependency.name
             );

@@ -213,3 +213,93 @@ impl FromRow<'_, AnyRow> for JobRow {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(id: &str, phase: Phase) -> JobRow {
+        JobRow {
+            id: id.to_owned(),
+            tenant: "plugin".to_owned(),
+            request: "{\"a\":1}".to_owned(),
+            sealed: vec![0, 1, 255],
+            phase,
+            start_at: 10,
+            stop_at: 20,
+            attempts: 1,
+            note: String::new(),
+        }
+    }
+
+    async fn clients_are_added_once(location: Location) {
+        let store = Store::open(&location).await.unwrap();
+        assert!(store.add_client("plugin", "hash", 1).await.unwrap());
+        assert!(!store.add_client("plugin", "other", 2).await.unwrap());
+        let hash = store.key_hash("plugin").await.unwrap();
+        assert_eq!(hash.as_deref(), Some("hash"));
+        assert!(store.remove_client("plugin").await.unwrap());
+        assert!(!store.remove_client("plugin").await.unwrap());
+        assert_eq!(store.key_hash("plugin").await.unwrap(), None);
+        store.check().await.unwrap();
+    }
+
+    async fn jobs_are_kept_until_they_are_removed(location: Location) {
+        let store = Store::open(&location).await.unwrap();
+        let mut running = job("a", Phase::Capturing);
+        store.add_job(&running).await.unwrap();
+        store.add_job(&job("b", Phase::Failed)).await.unwrap();
+        store.close().await;
+
+        let store = Store::open(&location).await.unwrap();
+        assert_eq!(store.job("a").await.unwrap(), Some(running.clone()));
+        assert_eq!(store.unfinished().await.unwrap(), [running.clone()]);
+        let old: Vec<_> = store.ended_before(Phase::Failed, 21).await.unwrap();
+        assert_eq!(old, [job("b", Phase::Failed)]);
+        let none = store.ended_before(Phase::Failed, 20).await.unwrap();
+        assert!(none.is_empty());
+        running.phase = Phase::Done;
+        running.sealed.clear();
+        running.note = "bad\0text".to_owned();
+        store.update_job(&running).await.unwrap();
+        let done = store.job("a").await.unwrap().unwrap();
+        assert!(done.sealed.is_empty(), "the secrets of an ended job are gone");
+        assert_eq!(done.note, "bad\u{fffd}text");
+        store.remove_job("a").await.unwrap();
+        assert_eq!(store.job("a").await.unwrap(), None);
+    }
+
+    storage::on_both_engines! {
+        clients_are_added_once
+        jobs_are_kept_until_they_are_removed
+    }
+
+    /// The tables as every version before numbered steps made them.
+    #[tokio::test]
+    async fn a_database_of_an_earlier_version_is_adopted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("offloader.db");
+        storage::testing::sqlite_of_old(
+            &path,
+            "CREATE TABLE IF NOT EXISTS clients (
+                id TEXT PRIMARY KEY, key_hash TEXT NOT NULL, created_at INTEGER NOT NULL);
+             CREATE TABLE IF NOT EXISTS jobs (
+                id TEXT PRIMARY KEY, tenant TEXT NOT NULL, request TEXT NOT NULL,
+                sealed BLOB NOT NULL, phase TEXT NOT NULL, start_at INTEGER NOT NULL,
+                stop_at INTEGER NOT NULL, attempts INTEGER NOT NULL, note TEXT NOT NULL);
+             INSERT INTO clients VALUES ('plugin', 'hash', 1);
+             INSERT INTO jobs VALUES
+                ('a', 'plugin', '{\"a\":1}', X'0001FF', 'finishing', 10, 20, 1, '');",
+        )
+        .await;
+        let location = Location::File(path);
+        for _ in 0..2 {
+            let store = Store::open(&location).await.unwrap();
+            let jobs = store.unfinished().await.unwrap();
+            assert_eq!(jobs, [job("a", Phase::Finishing)]);
+            let hash = store.key_hash("plugin").await.unwrap();
+            assert_eq!(hash.as_deref(), Some("hash"));
+            store.close().await;
+        }
+    }
+}

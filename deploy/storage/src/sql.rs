@@ -82,6 +82,8 @@ struct Inner {
     read: Option<AnyPool>,
     write: Writer,
     begin: String,
+    /// What makes SQLite write the log into the file and empty it.
+    checkpoint: Option<&'static str>,
     health: Health,
 }
 
@@ -143,6 +145,23 @@ impl Database {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.inner.write.is_closed()
+    }
+
+    /// Takes what was overwritten or deleted off the disk now instead of some time later. On
+    /// PostgreSQL that is the server's own business (`VACUUM`).
+    ///
+    /// # Errors
+    /// When the file could not be written.
+    pub async fn forget_overwritten(&self) -> Result<(), SqlError> {
+        let Some(checkpoint) = self.inner.checkpoint else {
+            return Ok(());
+        };
+        let operation = "take overwritten data off the disk";
+        let mut connection = self.writer(operation).await?;
+        let done = sqlx::raw_sql(checkpoint).execute(&mut *connection).await;
+        done.map_err(|source| self.failed(operation, source))?;
+        connection.give_back();
+        Ok(())
     }
 
     /// Whether it can be written, found out by writing (at most once a second).

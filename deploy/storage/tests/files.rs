@@ -1,5 +1,10 @@
 //! SQLite on a disk: who may read the files, a damaged one, an odd path.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "in a test, the helpers too may fail by panic"
+)]
+
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;

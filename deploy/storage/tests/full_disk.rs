@@ -3,6 +3,12 @@
 //! The disk is a small tmpfs in a mount namespace of a child process, which is this program again.
 //! Where namespaces are not allowed, a limit on the size of files stands for the full disk.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "in a test, the helpers too may fail by panic, and say what they could not try"
+)]
+
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -22,42 +28,37 @@ const DOMAIN: Domain = Domain {
     exclusive: false,
 };
 
-/// Runs one test of this program as a child, after `prepare` in a shell; `None` when the machine
-/// does not allow what `prepare` needs.
-fn run_in(test: &str, disk: &Path, wrapper: &[&str], prepare: &str) -> Option<()> {
+/// Exit code of a child whose disk could not be prepared.
+const NOT_HERE: i32 = 77;
+
+/// Runs one test of this program as a child, by `wrapper` and after `prepare` in a shell. Whether
+/// the machine allows what they need; a child that fails is a panic.
+fn run_in(test: &str, disk: &Path, wrapper: &[&str], prepare: &str) -> bool {
     let program = std::env::current_exe().unwrap();
-    let script = format!("{prepare} || exit 77; exec \"$0\" --exact {test} --nocapture");
-    let done = Command::new(wrapper[0])
-        .args(&wrapper[1..])
-        .args(["sh", "-c", &script])
+    let script = format!("{prepare} || exit {NOT_HERE}; exec \"$0\" --exact {test} --nocapture");
+    let words = [wrapper, &["sh", "-c", &script]].concat();
+    let (shell, words) = words.split_first().unwrap();
+    let done = Command::new(shell)
+        .args(words)
         .arg(program)
         .env(DISK, disk)
         .output()
         .unwrap();
-    if done.status.code() == Some(77)
-        || !done.status.success() && wrapper[0] == "unshare" && {
-            let said = String::from_utf8_lossy(&done.stderr);
-            said.contains("unshare failed") || said.contains("Operation not permitted")
-        }
-    {
-        return None;
+    let said = String::from_utf8_lossy(&done.stderr);
+    // `unshare` itself may be forbidden
+    if done.status.code() == Some(NOT_HERE) || said.starts_with("unshare:") {
+        return false;
     }
-    assert!(
-        done.status.success(),
-        "{}\n{}",
-        String::from_utf8_lossy(&done.stdout),
-        String::from_utf8_lossy(&done.stderr)
-    );
-    Some(())
+    let heard = String::from_utf8_lossy(&done.stdout);
+    assert!(done.status.success(), "{heard}\n{said}");
+    true
 }
 
 fn on_a_small_disk(test: &str) {
     let folder = tempfile::tempdir().unwrap();
     let mount = "mount -t tmpfs -o size=3m none \"$STORAGE_TEST_DISK\"";
-    let ran = run_in(test, folder.path(), &["unshare", "-rm"], mount);
-    if ran.is_none() {
-        println!("no mount namespaces here: the limit on the size of files is tried instead");
-        with_a_limit(test);
+    if !run_in(test, folder.path(), &["unshare", "-rm"], mount) {
+        println!("no mount namespaces here: only the limit on the size of files is tried");
     }
 }
 
@@ -65,7 +66,10 @@ fn with_a_limit(test: &str) {
     let folder = tempfile::tempdir().unwrap();
     // a write beyond the limit is an error instead of a death when the signal is ignored
     let limit = "trap '' XFSZ; ulimit -S -f 2000";
-    run_in(test, folder.path(), &["env"], limit).expect("a shell with limits");
+    assert!(
+        run_in(test, folder.path(), &[], limit),
+        "a shell with limits"
+    );
 }
 
 /// The disk of a child; `None` in the test run itself.

@@ -1,10 +1,15 @@
 //! What every store relies on, on both engines: types, transactions, one writer, migrations.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "in a test, the helpers too may fail by panic"
+)]
+
 use sqlx::{FromRow, Row as _, any::AnyRow};
 use storage::sql::{Builder, flag, text};
 use storage::{Database, Domain, Durability, Location, Migration};
 
-const THINGS: &[Migration] = &[Migration::new(
+const THINGS: Migration = Migration::new(
     1,
     "things",
     "CREATE TABLE things (id TEXT PRIMARY KEY, note TEXT, size BIGINT NOT NULL,
@@ -12,11 +17,11 @@ const THINGS: &[Migration] = &[Migration::new(
      -- a comment with an apostrophe's trap; and a semicolon
      CREATE TABLE parts (thing TEXT NOT NULL REFERENCES things (id), number BIGINT NOT NULL,
         PRIMARY KEY (thing, number));",
-)];
+);
 
 const DOMAIN: Domain = Domain {
     name: "things",
-    migrations: THINGS,
+    migrations: &[THINGS],
     durability: Durability::PowerCut,
     exclusive: false,
 };
@@ -24,7 +29,7 @@ const DOMAIN: Domain = Domain {
 /// The same one version later.
 const GROWN: Domain = Domain {
     migrations: &[
-        THINGS[0],
+        THINGS,
         Migration::new(
             2,
             "colour",

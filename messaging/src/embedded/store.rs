@@ -6,6 +6,8 @@
 
 mod accounts;
 mod clock;
+#[cfg(test)]
+mod adoption;
 mod files;
 mod logins;
 mod pages;

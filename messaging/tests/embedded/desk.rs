@@ -73,6 +73,7 @@ impl Desk {
         change: impl FnOnce(&mut Config),
     ) -> Self {
         let mut config = Config::new(dir);
+        config.database = crate::engine::database(dir, config.database).await;
         change(&mut config);
         let server = Server::open(config).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -173,6 +173,7 @@ pub async fn start_beside(config: Config, beside: Vec<Health>) -> anyhow::Result
         .context("open the chat")?;
     let store = Store::open(&calls_database(&config)).await?;
     let sealer = Sealer::open(&config.key_file)?;
+    store.seal_keys(&sealer).await?;
     let (bot, token) = chat
         .ensure_bot(BOT_USERNAME, BOT_NAME)
         .await

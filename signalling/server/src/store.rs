@@ -9,6 +9,9 @@ mod keys;
 mod rows;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use proto::id::ChannelId;

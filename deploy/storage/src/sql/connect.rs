@@ -36,6 +36,7 @@ struct Plan {
     /// How those that read are opened and what they are told; `None` where the writer reads too.
     read: Option<(AnyConnectOptions, &'static str)>,
     begin: String,
+    checkpoint: Option<&'static str>,
 }
 
 pub(super) async fn open(location: &Location, domain: &Domain) -> Result<Database, SqlError> {
@@ -60,6 +61,7 @@ pub(super) async fn open(location: &Location, domain: &Domain) -> Result<Databas
             read: plan.read.map(|(options, told)| readers(options, told)),
             write,
             begin: plan.begin,
+            checkpoint: plan.checkpoint,
             health: Health::default(),
         }),
     })
@@ -82,6 +84,7 @@ fn sqlite(path: &Path, domain: &Domain) -> Result<Plan, sqlx::Error> {
     let path = std::path::absolute(path).map_err(sqlx::Error::Io)?;
     make_private(&path).map_err(sqlx::Error::Io)?;
     let options = AnyConnectOptions::from_str(&sqlite_url(&path)?)?.disable_statement_logging();
+    // what is deleted or overwritten is overwritten on the disk too (secure_delete)
     let synchronous = match domain.durability {
         Durability::PowerCut => "FULL",
         Durability::ProcessDeath => "NORMAL",
@@ -92,7 +95,7 @@ fn sqlite(path: &Path, domain: &Domain) -> Result<Plan, sqlx::Error> {
         // write-ahead log other processes would be kept out only from the first write on.
         let write = format!(
             "PRAGMA busy_timeout = 2000; PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = DELETE; \
-             PRAGMA secure_delete = ON; PRAGMA synchronous = {synchronous}; \
+             PRAGMA synchronous = {synchronous}; PRAGMA secure_delete = ON; \
              BEGIN EXCLUSIVE; COMMIT;"
         );
         return Ok(Plan {
@@ -101,6 +104,7 @@ fn sqlite(path: &Path, domain: &Domain) -> Result<Plan, sqlx::Error> {
             write,
             read: None,
             begin: "BEGIN IMMEDIATE".to_owned(),
+            checkpoint: None,
         });
     }
     Ok(Plan {
@@ -109,10 +113,11 @@ fn sqlite(path: &Path, domain: &Domain) -> Result<Plan, sqlx::Error> {
         options,
         write: format!(
             "PRAGMA busy_timeout = {busy}; PRAGMA journal_mode = WAL; \
-             PRAGMA secure_delete = ON; PRAGMA synchronous = {synchronous};"
+             PRAGMA synchronous = {synchronous}; PRAGMA secure_delete = ON;"
         ),
         // Takes the write lock at once: a lock taken later could not wait for another process.
         begin: "BEGIN IMMEDIATE".to_owned(),
+        checkpoint: Some("PRAGMA wal_checkpoint(TRUNCATE)"),
     })
 }
 
@@ -201,6 +206,7 @@ fn postgres(url: &str, password: &Secret, domain: &Domain) -> Result<Plan, sqlx:
         read: Some((options.clone(), read_only)),
         options,
         write,
+        checkpoint: None,
         begin: format!("BEGIN; SELECT pg_advisory_xact_lock({lock}, 0)"),
     })
 }

@@ -17,6 +17,29 @@ pub(crate) enum KeyError {
 }
 
 impl Store {
+    /// Seals the keys that an earlier version left in clear; nothing of them stays on the disk.
+    pub(crate) async fn seal_keys(&self, sealer: &Sealer) -> Result<(), KeyError> {
+        let select = sqlx::query_as("SELECT name, value FROM keys");
+        let kept: Vec<(String, String)> = self.db.fetch_all("read keys", select).await?;
+        let mut clear = Vec::new();
+        for (name, value) in kept {
+            if sealer.unseal_text(&name, &value)?.is_none() {
+                clear.push((sealer.seal_text(&name, &value)?, name));
+            }
+        }
+        if clear.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.db.begin("begin sealing keys").await?;
+        for (sealed, name) in clear {
+            let statement = sqlx::query("UPDATE keys SET value = $1 WHERE name = $2");
+            tx.execute("seal a key", statement.bind(sealed).bind(name))
+                .await?;
+        }
+        tx.commit().await?;
+        Ok(self.db.forget_overwritten().await?)
+    }
+
     /// Returns a key of ours, made by `make` at the first call.
     pub(crate) async fn key(
         &self,

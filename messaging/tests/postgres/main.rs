@@ -1,0 +1,28 @@
+//! The stories of the embedded server once more, word for word, with its records on PostgreSQL.
+//!
+//! Not here: what is about the bytes of a SQLite file, or deaths of the process.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "in a test, the helpers too may fail by panic"
+)]
+
+#[path = "../embedded/accounts.rs"]
+mod accounts;
+#[path = "../embedded/backend.rs"]
+mod backend;
+#[path = "../embedded/desk.rs"]
+mod desk;
+mod engine;
+#[path = "../embedded/file_life.rs"]
+mod file_life;
+#[path = "../embedded/files.rs"]
+mod files;
+#[path = "../embedded/posts.rs"]
+mod posts;
+#[path = "../embedded/rooms.rs"]
+mod rooms;
+#[path = "../embedded/socket.rs"]
+mod socket;
