@@ -4,13 +4,15 @@
 //! Not here: what only one adapter has (its HTTP, its own rules).
 
 use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use proto::id::{ChannelId, FileId, PostId, UploadId, UserId};
 use serde_json::{Map, Value, json};
 
-use crate::model::{NewPost, Post, RoomRight, UploadProgress};
+use crate::model::{ChatNews, ClientEvent, NewPost, Post, RoomRight, Status, UploadProgress};
+use crate::news::NewsListener;
 use crate::{ChatBackend, ChatError, IncomingBytes};
 
 /// What there must be before the suite runs.
@@ -40,6 +42,7 @@ pub async fn run(chat: &dyn ChatBackend, world: &World) {
     uploads(chat, world).await;
     files_of_posts(chat, world).await;
     unknown_ids(chat).await;
+    news(chat, world).await;
 }
 
 async fn logins(chat: &dyn ChatBackend, world: &World) {
@@ -92,6 +95,16 @@ async fn people(chat: &dyn ChatBackend, world: &World) {
     let mut expected = vec![world.anna.clone(), world.ben.clone()];
     expected.sort_unstable();
     assert_eq!(found, expected, "unknown people are left out");
+    let asked = [world.anna.clone(), UserId::random()];
+    chat.observe_status(&world.anna, Status::Away)
+        .await
+        .expect("a status is noted");
+    let statuses = chat.statuses(&asked).await.expect("statuses");
+    assert_eq!(
+        statuses,
+        [Status::Away, Status::Offline],
+        "in the order asked; who is unknown is offline"
+    );
     let (picture, mime) = chat
         .portrait(&world.anna)
         .await
@@ -145,11 +158,69 @@ async fn rooms(chat: &dyn ChatBackend, world: &World) {
             "{right:?} is not Ben's"
         );
     }
+    let membership = chat.membership(&world.ben).await.expect("where Ben is");
+    assert!(membership.rooms.contains(&world.shared));
+    assert!(!membership.rooms.contains(&world.closed));
     let of_ben = chat.rooms_of(&world.ben).await.expect("Ben's rooms");
     assert!(of_ben.iter().any(|room| room.id == world.shared));
     assert!(
         !of_ben.iter().any(|room| room.id == world.closed),
         "Ben does not see it"
+    );
+}
+
+/// Remembers the news.
+#[derive(Debug, Default)]
+struct Ear(Mutex<Vec<ChatNews>>);
+
+impl NewsListener for Ear {
+    fn hear(&self, news: &ChatNews) {
+        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.push(news.clone());
+    }
+}
+
+impl Ear {
+    /// What was heard since the last time.
+    fn events(&self) -> Vec<ClientEvent> {
+        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let events = std::mem::take(&mut *heard).into_iter();
+        events
+            .filter_map(|news| match news {
+                ChatNews::Event(event) => Some(event),
+                ChatNews::JoinedRoom { .. }
+                | ChatNews::LeftRoom { .. }
+                | ChatNews::JoinedTeam { .. }
+                | ChatNews::LeftTeam { .. }
+                | ChatNews::RoomArchived { .. }
+                | ChatNews::LoginEnded { .. } => None,
+            })
+            .collect()
+    }
+}
+
+/// Clients hear of posts before the verb returns, so that nothing overtakes them.
+async fn news(chat: &dyn ChatBackend, world: &World) {
+    let (ear, second) = (Arc::new(Ear::default()), Arc::new(Ear::default()));
+    chat.listen(ear.clone());
+    chat.listen(second.clone());
+    let heard = |name: &str| {
+        let events = ear.events();
+        let event = events.iter().find(|event| event.name == name);
+        let event = event.unwrap_or_else(|| panic!("clients hear `{name}`, but only {events:?}"));
+        assert_eq!(event.audience.room.as_ref(), Some(&world.shared));
+        assert!(event.data.contains_key("post"));
+    };
+    let post = chat
+        .create_post(new_post(world, "news"))
+        .await
+        .expect("a post");
+    heard("posted");
+    chat.update_post(post).await.expect("an edit");
+    heard("post_edited");
+    assert!(
+        second.events().len() >= 2,
+        "every listener hears everything"
     );
 }
 

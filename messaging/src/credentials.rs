@@ -15,6 +15,9 @@ pub const TOKEN_COOKIE: &str = "MMAUTHTOKEN";
 pub const USER_COOKIE: &str = "MMUSERID";
 /// The cookie whose value must come back in `X-CSRF-Token`.
 pub const CSRF_COOKIE: &str = "MMCSRF";
+/// The cookie by which a device is known that somebody signed in on; good for no request but the
+/// next sign-in.
+pub const DEVICE_COOKIE: &str = "PARLEYDEVICE";
 
 /// A token and how it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +84,8 @@ pub fn csrf_token(token: &str) -> String {
     proto::id::encode_id(bytes)
 }
 
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+/// The value of a cookie, if it is there and not empty.
+pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers
         .get_all(header::COOKIE)
         .iter()

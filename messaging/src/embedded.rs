@@ -1,35 +1,47 @@
 //! Our own chat server: accounts, teams, rooms, posts and files on SQLite.
 //!
 //! In: HTTP under `/api/v4`, the verbs of `ChatBackend`, the CLI's `ensure_*`. Out: answers and
-//! news. Each concern is one file that adds methods to `Server`: `accounts`, `teams`, `rooms`,
-//! `access`, `posts`, `uploads`, `presence`; `http` maps the wire to them; `store` holds SQL.
+//! news. Each concern is one file that adds methods to `Server`: `accounts`, `logins`, `teams`,
+//! `rooms`, `access`, `posts`, `uploads`, `presence`; `http` maps the wire to them; `store` holds SQL.
 //! Not here: the clients' WebSocket (`gateway`), which hears of everything as news.
 //! Invariant: whatever is visible to a client has been committed before the event about it leaves.
 
 mod access;
 mod accounts;
+mod admission;
 mod backend;
+mod clock;
 mod fault;
+mod first_account;
 mod http;
+mod logins;
 mod passwords;
+mod place;
 mod portrait;
 mod posts;
 mod presence;
+mod rates;
 mod rooms;
 mod status;
 mod store;
 mod teams;
+mod text;
 mod uploads;
 mod wire;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 pub use accounts::NewAccount;
+use clock::Clock;
+pub use clock::WallClock;
 use fault::Fault;
+use first_account::FirstAccount;
 use passwords::Passwords;
+pub use place::{NoNetwork, ProxyNet};
+use proto::redact::Secret;
+use rates::Rates;
 use status::Statuses;
 use storage::Location;
 use storage::blob::BlobStore;
@@ -42,8 +54,9 @@ use crate::gateway;
 use crate::model::ChatNews;
 use crate::news::Newsroom;
 
-/// How often expired logins are looked for.
-const SWEEP_PERIOD: Duration = Duration::from_secs(2);
+/// How often ended logins and the clock are looked at: a login that a tool beside this server ends
+/// is cut off within a second.
+const SWEEP_PERIOD: Duration = Duration::from_millis(500);
 
 /// How the embedded server behaves. Start from `Config::new`.
 #[derive(Debug, Clone)]
@@ -70,8 +83,15 @@ pub struct Config {
     pub files: FileLimits,
     /// Where the bytes of files are; `None`: below `data_dir`.
     pub blobs: Option<Arc<dyn BlobStore>>,
-    /// Origins whose pages may open the WebSocket, beside our own (development servers).
+    /// Origins whose pages may use this server, beside our own (development servers); `*` for all.
     pub allowed_origins: Vec<String>,
+    /// Proxies that say in `X-Forwarded-For` who asks; of all others the header is not believed.
+    pub trusted_proxies: Vec<ProxyNet>,
+    /// Posts, edits and the like that one person may make in a minute for long, and a third of it
+    /// at once; 0 for no limit.
+    pub writes_per_minute: u32,
+    /// Where the time of day comes from.
+    pub wall_clock: WallClock,
     /// Name of the team that new accounts join.
     pub default_team: String,
     /// Shown name of that team.
@@ -90,11 +110,14 @@ impl Config {
             site_name: "Parley".to_owned(),
             open_registration: false,
             login_lifetime: Duration::from_secs(30 * 24 * 3600),
-            min_password_chars: 8,
+            min_password_chars: 12,
             max_file_bytes: 2 * 1024 * 1024 * 1024,
             files: FileLimits::default(),
             blobs: None,
             allowed_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
+            writes_per_minute: 600,
+            wall_clock: WallClock::default(),
             default_team: "main".to_owned(),
             default_team_display_name: "Main".to_owned(),
         }
@@ -109,6 +132,7 @@ pub struct Server {
     vault: Vault,
     newsroom: Newsroom,
     passwords: Passwords,
+    first_account: FirstAccount,
     statuses: Statuses,
     /// Makes posts one after the other, so that events leave in the order of the records.
     posting: tokio::sync::Mutex<()>,
@@ -116,7 +140,10 @@ pub struct Server {
     membership: tokio::sync::Mutex<()>,
     /// Held while an account is made: the first one must be the first one.
     registering: tokio::sync::Mutex<()>,
-    last_time_ms: AtomicI64,
+    clock: Clock,
+    rates: Rates,
+    /// The number of the last login of which it was told that it ended.
+    ended_logins_seen: tokio::sync::Mutex<i64>,
 }
 
 impl Server {
@@ -132,17 +159,27 @@ impl Server {
     async fn open_records(config: Config) -> Result<Arc<Self>, Fault> {
         let vault = Vault::open(&config).await?;
         let store = Store::open(&config.database).await?;
-        let last_time_ms = AtomicI64::new(store.newest_post_time().await?);
+        let clock = Clock::new(
+            config.wall_clock.clone(),
+            store.newest_post_time().await?,
+            store.clock_steps().await?,
+            Instant::now(),
+        );
+        let first_account = FirstAccount::new(!store.has_people().await?);
+        let ended_logins_seen = tokio::sync::Mutex::new(store.last_ended_login().await?);
         let server = Arc::new(Self {
             vault,
             store,
             newsroom: Newsroom::default(),
             passwords: Passwords::new(),
+            first_account,
             statuses: Statuses::default(),
             posting: tokio::sync::Mutex::default(),
             membership: tokio::sync::Mutex::default(),
             registering: tokio::sync::Mutex::default(),
-            last_time_ms,
+            clock,
+            rates: Rates::new(config.writes_per_minute),
+            ended_logins_seen,
             config,
         });
         server.finish_interrupted_uploads().await?;
@@ -160,12 +197,20 @@ impl Server {
             server_version: wire::server_version(),
             site_url: self.config.site_url.clone(),
             allowed_origins: self.config.allowed_origins.clone(),
+            limits: gateway::Limits::default(),
         }
     }
 
     /// The routes below `/api/v4`, except the WebSocket.
     pub fn router(self: &Arc<Self>) -> axum::Router {
         http::router(self.clone())
+    }
+
+    /// What the first account of this server needs, while there is none: to be shown to whoever
+    /// started the server, and to nobody else.
+    #[must_use]
+    pub fn first_account_token(&self) -> Option<Secret> {
+        self.first_account.to_print()
     }
 
     /// Finds out whether files can be stored and read right now.
@@ -181,15 +226,24 @@ impl Server {
         self.store.close().await;
     }
 
-    /// Unix milliseconds, each value given out once, also over restarts with a clock set back.
+    /// Unix milliseconds as the clock says.
+    fn wall_ms(&self) -> i64 {
+        self.clock.wall_ms()
+    }
+
+    /// Unix milliseconds for a record.
     fn now_ms(&self) -> i64 {
-        let wall = wall_ms();
-        let before = self
-            .last_time_ms
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |last| {
-                Some(wall.max(last + 1))
-            });
-        wall.max(before.unwrap_or(wall) + 1)
+        self.clock.now_ms()
+    }
+
+    /// Keeps that the clock was set back, before anything dated after it is kept.
+    async fn keep_clock_steps(&self) -> Result<(), Fault> {
+        let steps = self.clock.steps_to_keep();
+        if !steps.is_empty() {
+            self.store.keep_clock_steps(&steps).await?;
+            self.clock.are_kept(steps.len());
+        }
+        Ok(())
     }
 
     /// Whether the records can be written, found out by writing.
@@ -205,20 +259,13 @@ impl Server {
         self.newsroom.tell(news);
     }
 
-    async fn end_expired_logins(&self) -> Result<(), Fault> {
-        for login in self.store.expired_logins(wall_ms()).await? {
-            self.end_login(&login.id, &login.person_id).await?;
+    async fn sweep(&self) -> Result<(), Fault> {
+        self.tell_ended_logins().await?;
+        for login in self.store.expired_logins(self.wall_ms()).await? {
+            self.end_login(&login.id).await?;
         }
         Ok(())
     }
-}
-
-/// Unix milliseconds as the clock says.
-fn wall_ms() -> i64 {
-    let since_epoch = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
 }
 
 async fn sweep(server: Weak<Server>) {
@@ -231,8 +278,14 @@ async fn sweep(server: Weak<Server>) {
         if server.store.is_closed() {
             return;
         }
-        if let Err(fault) = server.end_expired_logins().await {
-            tracing::warn!(?fault, "expired logins could not be ended; next try soon");
+        if let Some(jump) = server.clock.jump_ms(Instant::now()) {
+            tracing::warn!(
+                jump = clock::in_words(jump),
+                "the clock was set: posts keep their order and get the new time"
+            );
+        }
+        if let Err(fault) = server.sweep().await {
+            tracing::warn!(?fault, "ended logins could not be seen to; next try soon");
         }
     }
 }

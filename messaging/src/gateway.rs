@@ -8,8 +8,10 @@
 //! that it is gone whatever ended it.
 
 mod actions;
+mod budget;
 mod frame;
 mod hub;
+mod metrics;
 mod presence;
 mod refusal;
 mod seat;
@@ -25,7 +27,10 @@ use proto::id::{ConnId, UserId};
 
 use crate::ChatBackend;
 use crate::model::{ClientAction, ClientEvent};
+use budget::Sampler;
+pub use budget::{Limits, Rate};
 use hub::Hub;
+use metrics::Metrics;
 use presence::Presence;
 
 /// How often abandoned connections are looked for.
@@ -42,6 +47,8 @@ pub struct Config {
     pub site_url: String,
     /// Origins whose pages may connect beside that; `*` for all.
     pub allowed_origins: Vec<String>,
+    /// What clients may send.
+    pub limits: Limits,
 }
 
 /// Whoever understands the actions that are not the chat's own (`custom_...`).
@@ -73,12 +80,16 @@ pub struct Gateway {
     config: Config,
     hub: Arc<Hub>,
     presence: Presence,
+    metrics: Arc<Metrics>,
+    /// Log lines about frames beyond a budget.
+    refusals: Sampler,
 }
 
 impl Gateway {
     /// Begins to listen to the backend's news.
     pub fn new(backend: Arc<dyn ChatBackend>, config: Config) -> Arc<Self> {
-        let hub = Arc::new(Hub::new(config.server_version.clone()));
+        let metrics = Arc::new(Metrics::new());
+        let hub = Arc::new(Hub::new(config.server_version.clone(), metrics.clone()));
         backend.listen(hub.clone());
         tokio::spawn(sweep(Arc::downgrade(&hub)));
         Arc::new(Self {
@@ -86,6 +97,8 @@ impl Gateway {
             config,
             hub,
             presence: Presence::default(),
+            metrics,
+            refusals: Sampler::default(),
         })
     }
 
@@ -101,9 +114,27 @@ impl Gateway {
             .with_state(door)
     }
 
+    /// Adds the gateway's counters to a registry.
+    ///
+    /// # Errors
+    /// When they are there already.
+    pub fn register(&self, registry: &prometheus::Registry) -> prometheus::Result<()> {
+        self.metrics.register(registry)
+    }
+
     /// Sends an event to the clients it is for. Never waits; slow clients lose their socket.
     pub fn publish(&self, event: &ClientEvent) {
         self.hub.publish(event);
+    }
+
+    fn note_over_budget(&self) {
+        self.metrics.over_budget();
+        if let Some(left_out) = self.refusals.pass(Instant::now()) {
+            tracing::info!(
+                left_out,
+                "a client sends more than its budget: frames refused"
+            );
+        }
     }
 
     /// Cuts off all clients.

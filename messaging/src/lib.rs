@@ -11,6 +11,7 @@ pub mod conformance;
 pub mod credentials;
 pub mod embedded;
 pub mod gateway;
+pub mod guard;
 pub mod model;
 pub mod news;
 

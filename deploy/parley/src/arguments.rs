@@ -103,7 +103,7 @@ impl DatabaseArguments {
 pub(crate) struct AccountArguments {
     #[arg(long)]
     pub(crate) username: String,
-    /// At least 8 characters; read from the environment so that it shows in no process list.
+    /// At least 12 characters; read from the environment so that it shows in no process list.
     #[arg(long, env = "PARLEY_PASSWORD", hide_env_values = true)]
     pub(crate) password: String,
     #[arg(long, default_value = "")]

@@ -116,10 +116,13 @@ fn announce(arguments: &RunArguments, services: &Services, accounts: &[SampleAcc
             account.username, account.password
         );
     }
-    if accounts.is_empty() {
+    if let Some(token) = services.signalling.chat().first_account_token() {
         println!(
-            "  no account yet? `parley add-account --data-dir {} --username NAME` with \
-             PARLEY_PASSWORD set",
+            "  no account yet: the page asks for the one-time token {}",
+            token.expose()
+        );
+        println!(
+            "  or use `parley add-account --data-dir {} --username NAME` with PARLEY_PASSWORD set",
             arguments.data_dir.display()
         );
     }

@@ -9,7 +9,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use proto::id::{ChannelId, FileId, PostId, UploadId, UserId};
 
 use super::fault::Fault;
-use super::{Server, portrait, wall_ms};
+use super::{Server, portrait};
 use crate::model::{
     File, FileContents, Login, Membership, NewPost, Person, Post, Room, RoomRight, Status, Upload,
     UploadProgress,
@@ -29,7 +29,7 @@ impl People for Server {
     async fn login_is_live(&self, login_id: &str) -> Result<bool, ChatError> {
         Ok(self
             .store
-            .login_is_live(login_id, wall_ms())
+            .login_is_live(login_id, self.wall_ms())
             .await
             .map_err(Fault::from)?)
     }

@@ -3,13 +3,16 @@
 //! The client reads `id` (stable) and `message`; the cause goes to the log only, joined to the
 //! answer by a request id.
 
+use std::time::Duration;
+
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::store::StoreError;
 use crate::ChatError;
+use crate::guard::NotJson;
 
 /// A refused or failed request.
 #[derive(Debug)]
@@ -19,6 +22,8 @@ pub(crate) struct Fault {
     pub(crate) message: String,
     /// What could not be found; only for `NotFound`.
     missing: Option<(&'static str, String)>,
+    /// When trying again may help; said in `Retry-After`.
+    retry_after: Option<Duration>,
     source: Option<anyhow::Error>,
 }
 
@@ -29,6 +34,7 @@ impl Fault {
             id,
             message: message.into(),
             missing: None,
+            retry_after: None,
             source: None,
         }
     }
@@ -110,6 +116,21 @@ impl Fault {
         )
     }
 
+    /// Says when trying again may help.
+    pub(crate) fn after(mut self, pause: Duration) -> Self {
+        self.retry_after = Some(pause);
+        self
+    }
+
+    /// A body that does not say that it is JSON.
+    pub(crate) fn not_json(error: NotJson) -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "api.context.invalid_body_param.app_error",
+            error.to_string(),
+        )
+    }
+
     /// Something of ours broke; `operation` is the verb and object for the log.
     pub(crate) fn internal(operation: &'static str, source: impl Into<anyhow::Error>) -> Self {
         let mut fault = Self::new(
@@ -166,6 +187,14 @@ impl From<Fault> for ChatError {
 
 impl IntoResponse for Fault {
     fn into_response(self) -> Response {
-        (self.status, Json(self.body())).into_response()
+        let mut answer = (self.status, Json(self.body())).into_response();
+        if let Some(pause) = self.retry_after {
+            // whole seconds, never too early
+            let seconds = pause.as_secs() + u64::from(pause.subsec_nanos() > 0);
+            answer
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        answer
     }
 }

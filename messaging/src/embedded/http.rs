@@ -3,20 +3,23 @@
 //!
 //! Not here: rules (`accounts`, `rooms`, `posts`, `uploads`) and field names (`wire`).
 
+mod admission;
 mod channels;
 mod files;
+mod post_list;
 mod posts;
 mod preferences;
+mod sign_in;
 mod system;
 mod teams;
 mod users;
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::body::Bytes;
-use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRequest, FromRequestParts, Query, Request};
+use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::Response;
@@ -27,8 +30,10 @@ use serde_json::{Value, json};
 
 use super::accounts::Caller;
 use super::fault::Fault;
+use super::place::Place;
 use super::{Server, wire};
 use crate::credentials::Credential;
+use crate::guard::{Origins, check_json, guarded};
 
 /// Largest JSON body, in bytes.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -44,6 +49,8 @@ type State = axum::extract::State<Arc<Server>>;
 
 pub(super) fn router(server: Arc<Server>) -> Router {
     let api = Router::new()
+        .merge(sign_in::routes())
+        .merge(admission::routes())
         .merge(users::routes())
         .merge(preferences::routes())
         .merge(teams::routes())
@@ -54,7 +61,11 @@ pub(super) fn router(server: Arc<Server>) -> Router {
         .fallback(no_route)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(axum::middleware::map_response(with_version));
-    Router::new().nest("/api/v4", api).with_state(server)
+    let origins = Origins::new(&server.config.site_url, &server.config.allowed_origins);
+    guarded(
+        Router::new().nest("/api/v4", api).with_state(server),
+        origins,
+    )
 }
 
 async fn no_route(uri: Uri) -> Fault {
@@ -116,6 +127,15 @@ impl Auth {
         Err(Fault::forbidden("this is somebody else's"))
     }
 
+    /// Refuses who writes faster than the server takes. Bots are the server's own.
+    fn check_rate(&self, server: &Server) -> Result<(), Fault> {
+        let person = &self.0.person;
+        if person.is_bot {
+            return Ok(());
+        }
+        server.rates.take(&person.id, Instant::now())
+    }
+
     fn eyes_for(&self, person: &UserId) -> wire::Eyes {
         if self.0.person.is_admin || self.0.person.id == *person {
             wire::Eyes::Own
@@ -141,27 +161,22 @@ impl FromRequestParts<Arc<Server>> for MaybeAuth {
     }
 }
 
-/// The network address of the sender, as far as the server that runs us tells.
-struct Place(String);
-
 impl FromRequestParts<Arc<Server>> for Place {
     type Rejection = Fault;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Arc<Server>) -> Result<Self, Fault> {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        Ok(Self(
-            peer.map_or_else(String::new, |ConnectInfo(address)| address.ip().to_string()),
-        ))
+    async fn from_request_parts(parts: &mut Parts, server: &Arc<Server>) -> Result<Self, Fault> {
+        Ok(Self::of(parts, &server.config.trusted_proxies))
     }
 }
 
-/// A JSON body.
+/// A JSON body that says that it is one.
 struct Body<T>(T);
 
 impl<T: DeserializeOwned> FromRequest<Arc<Server>> for Body<T> {
     type Rejection = Fault;
 
     async fn from_request(request: Request, server: &Arc<Server>) -> Result<Self, Fault> {
+        check_json(request.headers()).map_err(Fault::not_json)?;
         let bytes = Bytes::from_request(request, server)
             .await
             .map_err(|rejection| {

@@ -11,8 +11,11 @@ use crate::model::{NewPost, Post, RoomRight};
 
 /// Longest message, in characters.
 const MAX_MESSAGE_CHARS: usize = 16_383;
-/// Largest `props`, in bytes of JSON.
+/// Largest `props`, in bytes of JSON: those of a call name everybody who took part.
 const MAX_PROPS_BYTES: usize = 128 * 1024;
+/// Largest `props` of a client's own post, in bytes of JSON, and how deep they may nest.
+const MAX_CLIENTS_PROPS_BYTES: usize = 32 * 1024;
+const MAX_PROPS_DEPTH: usize = 16;
 /// Most attachments of one post.
 const MAX_FILES: usize = 10;
 /// Names looked up when a message mentions people.
@@ -78,6 +81,7 @@ impl Server {
         for key in RESERVED_PROPS {
             post.props.remove(key);
         }
+        check_clients_props(&post.props)?;
         for id in &post.files {
             let file = self.store.file(id.as_str()).await?;
             let is_own = file.is_some_and(|file| {
@@ -115,8 +119,10 @@ impl Server {
         let mentioned = self.mentioned(&room, &author, &post.message).await?;
         let _in_order = self.posting.lock().await;
         let now = self.now_ms();
+        self.keep_clock_steps().await?;
         let row = PostRow {
             id: PostId::random(),
+            seq: 0,
             room_id: post.room,
             author_id: post.author,
             root_id: post.root,
@@ -295,6 +301,7 @@ impl Server {
             for key in RESERVED_PROPS {
                 props.remove(key);
             }
+            check_clients_props(&props)?;
             row.props = Value::Object(props).to_string();
         }
         self.rewrite_post(row, edited).await
@@ -309,6 +316,7 @@ impl Server {
         check_size(&row.message, &row.props)?;
         let _in_order = self.posting.lock().await;
         row.updated_at = self.now_ms();
+        self.keep_clock_steps().await?;
         if edited {
             row.edited_at = row.updated_at;
         }
@@ -328,8 +336,11 @@ impl Server {
         }
         let _in_order = self.posting.lock().await;
         let now = self.now_ms();
-        self.store.delete_post(&view.row.id, now).await?;
+        self.keep_clock_steps().await?;
+        self.store.delete_post(&view.row, now).await?;
         let mut view = view;
+        view.row.message.clear();
+        "{}".clone_into(&mut view.row.props);
         view.row.deleted_at = now;
         view.row.updated_at = now;
         let data = json!({
@@ -345,6 +356,7 @@ impl Server {
         let view = PostView {
             row: PostRow {
                 id: PostId::random(),
+                seq: 0,
                 room_id: post.room,
                 author_id: from.clone(),
                 root_id: post.root,
@@ -407,6 +419,32 @@ fn check_size(message: &str, props: &str) -> Result<(), Fault> {
         ));
     }
     Ok(())
+}
+
+fn check_clients_props(props: &Map<String, Value>) -> Result<(), Fault> {
+    let refuse = |why| Err(Fault::invalid("model.post.is_valid.props.app_error", why));
+    if props
+        .values()
+        .any(|value| !is_shallow(value, MAX_PROPS_DEPTH))
+    {
+        return refuse(format!("`props` nest at most {MAX_PROPS_DEPTH} deep"));
+    }
+    let bytes = serde_json::to_vec(props).map_or(usize::MAX, |json| json.len());
+    if bytes > MAX_CLIENTS_PROPS_BYTES {
+        return refuse(format!(
+            "`props` has {bytes} bytes: at most {MAX_CLIENTS_PROPS_BYTES}"
+        ));
+    }
+    Ok(())
+}
+
+fn is_shallow(value: &Value, depth: usize) -> bool {
+    let inner = |value| depth > 1 && is_shallow(value, depth - 1);
+    match value {
+        Value::Array(values) => values.iter().all(inner),
+        Value::Object(fields) => fields.values().all(inner),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
+    }
 }
 
 /// The names that follow an `@`, in lower case, each once.

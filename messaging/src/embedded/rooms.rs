@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::fault::Fault;
 use super::store::{Duplicate as _, NewRoom, PersonRow, RoomRow};
+use super::text::{check_lines, tidy_name};
 use super::{Server, wire};
 use crate::ChatError;
 use crate::model::{Audience, ChatNews, ClientEvent, Membership, Room, RoomKind};
@@ -117,7 +118,7 @@ impl Server {
         (header, purpose): (&str, &str),
         creator: Option<&UserId>,
     ) -> Result<RoomRow, Fault> {
-        check_names(name, display_name)?;
+        let display_name = &check_names(name, display_name)?;
         check_texts(header, purpose)?;
         let id = ChannelId::random();
         let members: Vec<(&UserId, bool)> = creator.into_iter().map(|user| (user, true)).collect();
@@ -268,15 +269,20 @@ impl Server {
             {
                 return Ok(());
             }
-            self.tell(&ChatNews::JoinedRoom {
-                room: room.id.clone(),
-                user: person.clone(),
-            });
+            self.tell_joined_room(room, person);
         }
+        Ok(())
+    }
+
+    /// Tells a room who has come in.
+    pub(super) fn tell_joined_room(&self, room: &RoomRow, person: &UserId) {
+        self.tell(&ChatNews::JoinedRoom {
+            room: room.id.clone(),
+            user: person.clone(),
+        });
         let team = room.team_id.as_ref().map_or("", TeamId::as_str);
         let data = json!({ "user_id": person.as_str(), "team_id": team });
         self.emit("user_added", data, to_room(&room.id));
-        Ok(())
     }
 
     /// Takes a person out of a room and tells both sides.
@@ -334,7 +340,7 @@ impl Server {
 
     /// Writes the texts of a room and tells its members.
     pub(super) async fn update_room(&self, mut room: RoomRow) -> Result<RoomRow, Fault> {
-        check_names(&room.name, &room.display_name)?;
+        room.display_name = check_names(&room.name, &room.display_name)?;
         check_texts(&room.header, &room.purpose)?;
         room.updated_at = self.now_ms();
         if let Err(error) = self.store.update_room(&room).await {
@@ -399,7 +405,8 @@ pub(super) fn to_user(user: &UserId) -> Audience {
     }
 }
 
-pub(super) fn check_names(name: &str, display_name: &str) -> Result<(), Fault> {
+/// Checks both names of a team or room; returns the shown one as it is kept.
+pub(super) fn check_names(name: &str, display_name: &str) -> Result<String, Fault> {
     let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
     let fits = |text: &str| (1..=MAX_NAME_CHARS).contains(&text.chars().count());
     if !fits(name) || !name.chars().all(is_plain) || name.contains("__") {
@@ -411,13 +418,14 @@ pub(super) fn check_names(name: &str, display_name: &str) -> Result<(), Fault> {
             ),
         ));
     }
-    if !fits(display_name.trim()) {
-        return Err(Fault::invalid(
-            "model.channel.is_valid.display_name.app_error",
-            format!("`display_name` has 1 to {MAX_NAME_CHARS} characters"),
-        ));
+    let refuse = |why| Fault::invalid("model.channel.is_valid.display_name.app_error", why);
+    let display_name = tidy_name(display_name)
+        .map_err(|unseen| refuse(format!("`display_name` cannot be kept: {unseen}")))?;
+    if !fits(&display_name) {
+        let why = format!("`display_name` has 1 to {MAX_NAME_CHARS} characters");
+        return Err(refuse(why));
     }
-    Ok(())
+    Ok(display_name)
 }
 
 fn check_texts(header: &str, purpose: &str) -> Result<(), Fault> {
@@ -426,6 +434,14 @@ fn check_texts(header: &str, purpose: &str) -> Result<(), Fault> {
             "model.channel.is_valid.header.app_error",
             format!("`header` and `purpose` have at most {MAX_TEXT_CHARS} characters"),
         ));
+    }
+    for text in [header, purpose] {
+        check_lines(text).map_err(|unseen| {
+            Fault::invalid(
+                "model.channel.is_valid.header.app_error",
+                format!("`header` or `purpose` cannot be kept: {unseen}"),
+            )
+        })?;
     }
     Ok(())
 }

@@ -5,23 +5,29 @@
 //! means never. A yes or no is bound with `flag`.
 
 mod accounts;
+mod clock;
 #[cfg(test)]
 mod adoption;
 mod files;
+mod logins;
+mod pages;
 mod posts;
 mod rooms;
 mod rows;
 mod schema;
+mod teams;
 
 use storage::{Database, Domain, Durability, Location, SqlError, Transaction};
 
-pub(crate) use accounts::{NewLogin, NewPerson, PersonFilter};
-pub(crate) use posts::PostPage;
+pub(crate) use accounts::{NewPerson, PersonFilter};
+pub(crate) use logins::{Change, NewLogin};
+pub(crate) use pages::{Allowance, PostPage, ThreadPage};
 pub(crate) use rooms::NewRoom;
 pub(crate) use rows::{
     FileRow, LoginRow, MemberRow, PersonRow, PostRow, PreferenceRow, RoomRow, TeamMemberRow,
     TeamRow, UploadRow,
 };
+pub(crate) use teams::NewTeam;
 
 use super::fault::Fault;
 

@@ -1,18 +1,19 @@
 //! Teams: making them, joining and leaving, and the rooms that come with them.
 
-use proto::id::{ChannelId, TeamId, UserId};
+use proto::id::{TeamId, UserId};
 use serde_json::json;
 
 use super::Server;
 use super::fault::Fault;
 use super::rooms::{check_names, to_user};
-use super::store::{Duplicate as _, NewRoom, PersonRow, TeamRow};
+use super::store::{Duplicate as _, NewTeam, PersonRow, TeamRow};
 use crate::ChatError;
 use crate::model::{Audience, ChatNews};
 
 /// Rooms that every new team gets and every new member joins: name and shown name.
 const DEFAULT_ROOMS: [(&str, &str); 2] =
     [("town-square", "Town Square"), ("off-topic", "Off-Topic")];
+
 impl Server {
     /// Makes sure that a team exists, with its default rooms, and returns its id.
     ///
@@ -45,18 +46,24 @@ impl Server {
             self.create_team(name, &self.config.default_team_display_name, "O", None)
                 .await?;
         }
+        let team = self.default_team().await?;
+        let now = self.now_ms();
+        if self
+            .store
+            .complete_teams(&team, &DEFAULT_ROOMS, now)
+            .await?
+        {
+            tracing::warn!("teams that an earlier start left half made have been completed");
+        }
         Ok(())
     }
 
-    pub(super) async fn join_default_team(
-        &self,
-        person: &UserId,
-        is_admin: bool,
-    ) -> Result<(), Fault> {
-        let Some(team) = self.store.team_by_name(&self.config.default_team).await? else {
-            return Ok(());
-        };
-        self.join_team(&team.id, person, is_admin).await
+    /// The team that everybody joins.
+    pub(super) async fn default_team(&self) -> Result<TeamId, Fault> {
+        let name = &self.config.default_team;
+        let team = self.store.team_by_name(name).await?;
+        team.map(|team| team.id)
+            .ok_or_else(|| Fault::not_found("team", name))
     }
 
     pub(super) async fn team_row(&self, id: &str) -> Result<TeamRow, Fault> {
@@ -98,36 +105,28 @@ impl Server {
         kind: &str,
         creator: Option<&PersonRow>,
     ) -> Result<TeamRow, Fault> {
-        check_names(name, display_name)?;
+        let display_name = &check_names(name, display_name)?;
         let id = TeamId::random();
-        if let Err(error) = self
-            .store
-            .insert_team(&id, name, display_name, kind, self.now_ms())
-            .await
+        let team = NewTeam {
+            id: &id,
+            name,
+            display_name,
+            kind,
+            rooms: &DEFAULT_ROOMS,
+            creator: creator.map(|person| &person.id),
+        };
         {
-            error.into_duplicate()?;
-            return Err(Fault::invalid(
-                "app.team.save.existing.app_error",
-                format!("there is a team `{name}` already"),
-            ));
-        }
-        for (name, display_name) in DEFAULT_ROOMS {
-            let room = NewRoom {
-                id: &ChannelId::random(),
-                team: Some(&id),
-                kind: "O",
-                name,
-                display_name,
-                header: "",
-                purpose: "",
-                creator: creator.map(|person| &person.id),
-                is_default: true,
-                members: &[],
-            };
-            self.store.insert_room(&room, self.now_ms()).await?;
-        }
-        if let Some(creator) = creator {
-            self.join_team(&id, &creator.id, true).await?;
+            let _change = self.membership.lock().await;
+            if let Err(error) = self.store.insert_team(&team, self.now_ms()).await {
+                error.into_duplicate()?;
+                return Err(Fault::invalid(
+                    "app.team.save.existing.app_error",
+                    format!("there is a team `{name}` already"),
+                ));
+            }
+            if let Some(creator) = creator {
+                self.tell_joined_team(&id, &creator.id).await?;
+            }
         }
         self.team_row(id.as_str()).await
     }
@@ -139,24 +138,33 @@ impl Server {
         person: &UserId,
         is_admin: bool,
     ) -> Result<(), Fault> {
+        let _change = self.membership.lock().await;
+        let now = self.now_ms();
+        if self
+            .store
+            .add_team_member(team, person, is_admin, now)
+            .await?
         {
-            let _change = self.membership.lock().await;
-            if !self
-                .store
-                .add_team_member(team, person, is_admin, self.now_ms())
-                .await?
-            {
-                return Ok(());
-            }
-            self.tell(&ChatNews::JoinedTeam {
-                team: team.clone(),
-                user: person.clone(),
-            });
+            self.tell_joined_team(team, person).await?;
         }
+        Ok(())
+    }
+
+    /// Tells of a person who has come into a team and its default rooms. Called while membership
+    /// is held, so that news leave in the order of the records.
+    pub(super) async fn tell_joined_team(
+        &self,
+        team: &TeamId,
+        person: &UserId,
+    ) -> Result<(), Fault> {
+        self.tell(&ChatNews::JoinedTeam {
+            team: team.clone(),
+            user: person.clone(),
+        });
         let data = json!({ "team_id": team.as_str(), "user_id": person.as_str() });
         self.emit("added_to_team", data, to_user(person));
         for room in self.store.default_rooms(team).await? {
-            self.join_room(&room, person, false).await?;
+            self.tell_joined_room(&room, person);
         }
         Ok(())
     }

@@ -39,6 +39,15 @@ pub(super) fn object(value: Value) -> Map<String, Value> {
     }
 }
 
+/// What a person may do on the whole server, in the words of the wire.
+pub(super) fn roles(row: &PersonRow) -> &'static str {
+    if row.is_admin {
+        "system_user system_admin"
+    } else {
+        "system_user"
+    }
+}
+
 pub(super) fn user(row: &PersonRow, eyes: Eyes) -> Value {
     let mut value = json!({
         "id": row.id,
@@ -53,7 +62,7 @@ pub(super) fn user(row: &PersonRow, eyes: Eyes) -> Value {
         "first_name": row.first_name,
         "last_name": row.last_name,
         "position": row.position,
-        "roles": if row.is_admin { "system_user system_admin" } else { "system_user" },
+        "roles": roles(row),
         "props": {},
         "locale": "en",
         "timezone": {

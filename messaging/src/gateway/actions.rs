@@ -1,8 +1,7 @@
 //! The actions of the chat itself: pings, typing, statuses. Everything else goes to calls.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use axum::extract::ws::Utf8Bytes;
 use proto::id::{ChannelId, ConnId, UserId};
 use serde_json::{Value, json};
 
@@ -11,38 +10,8 @@ use super::frame::Request;
 use super::refusal::Refusal;
 use crate::model::{ActionData, ActionValue, Audience, ClientEvent, Login, RoomRight, Status};
 
-/// Core actions a client may send at once, and per second in the long run.
-const BURST: f64 = 100.0;
-const PER_SECOND: f64 = 20.0;
 /// Statuses answered at once.
 const MAX_STATUSES: usize = 200;
-
-/// What a client may still ask for.
-#[derive(Debug)]
-pub(super) struct Budget {
-    tokens: f64,
-    at: Instant,
-}
-
-impl Budget {
-    pub(super) fn new(now: Instant) -> Self {
-        Self {
-            tokens: BURST,
-            at: now,
-        }
-    }
-
-    fn spend(&mut self, now: Instant) -> bool {
-        let gained = now.saturating_duration_since(self.at).as_secs_f64() * PER_SECOND;
-        self.at = now;
-        self.tokens = (self.tokens + gained).min(BURST);
-        if self.tokens < 1.0 {
-            return false;
-        }
-        self.tokens -= 1.0;
-        true
-    }
-}
 
 impl Gateway {
     /// Carries out an action of the chat. `None`: there is nothing to answer.
@@ -51,7 +20,6 @@ impl Gateway {
         login: &Login,
         connection: &ConnId,
         request: Request,
-        budget: &mut Budget,
     ) -> Result<Option<Value>, Refusal> {
         if request.action.is_empty() {
             return Err(Refusal::invalid(
@@ -63,11 +31,6 @@ impl Gateway {
             return Err(Refusal::invalid(
                 "api.web_socket_router.bad_seq.app_error",
                 "a request needs a `seq` above 0",
-            ));
-        }
-        if !budget.spend(Instant::now()) {
-            return Err(Refusal::too_many(
-                "too many requests on this connection: slow down",
             ));
         }
         let user = &login.person.id;
@@ -179,33 +142,15 @@ pub(super) fn text_field<'a>(data: &'a ActionData, name: &str) -> Option<&'a str
 }
 
 /// The reply to a request that was carried out.
-pub(super) fn done(seq: i64, data: Option<Value>) -> Utf8Bytes {
+pub(super) fn done(seq: i64, data: Option<Value>) -> String {
     let mut reply = json!({ "status": "OK", "seq_reply": seq });
     if let (Some(data), Some(fields)) = (data, reply.as_object_mut()) {
         fields.insert("data".to_owned(), data);
     }
-    reply.to_string().into()
+    reply.to_string()
 }
 
 /// The reply to a request that was refused.
-pub(super) fn failed(seq: i64, refusal: &Refusal) -> Utf8Bytes {
-    json!({ "status": "FAIL", "seq_reply": seq, "error": refusal.body() })
-        .to_string()
-        .into()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    #[test]
-    fn a_client_may_hurry_for_a_moment_and_not_for_long() {
-        let now = Instant::now();
-        let mut budget = Budget::new(now);
-        assert_eq!((0..200).filter(|_| budget.spend(now)).count(), 100);
-        let later = now + Duration::from_secs(1);
-        assert_eq!((0..200).filter(|_| budget.spend(later)).count(), 20);
-    }
+pub(super) fn failed(seq: i64, refusal: &Refusal) -> String {
+    json!({ "status": "FAIL", "seq_reply": seq, "error": refusal.body() }).to_string()
 }

@@ -10,6 +10,7 @@ use proto::id::{ConnId, UserId};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::JoinHandle;
 
+use super::hub::{Attached, Line};
 use super::{ClientHandler, Gateway};
 
 /// The right to speak for a connection towards the handler.
@@ -20,7 +21,7 @@ pub(super) struct Seat {
     pub(super) gateway: Arc<Gateway>,
     pub(super) handler: Arc<dyn ClientHandler>,
     pub(super) connection: ConnId,
-    pub(super) generation: u64,
+    pub(super) line: Line,
     pub(super) user: UserId,
     floor: Floor,
     held: Option<OwnedMutexGuard<()>>,
@@ -31,33 +32,29 @@ impl Seat {
     pub(super) fn new(
         gateway: Arc<Gateway>,
         handler: Arc<dyn ClientHandler>,
-        (connection, generation): (ConnId, u64),
+        attached: Attached,
         user: UserId,
-        floor: Floor,
     ) -> Self {
         Self {
             gateway,
             handler,
-            connection,
-            generation,
+            connection: attached.connection,
+            line: attached.line,
             user,
-            floor,
+            floor: attached.floor,
             held: None,
             is_left: false,
         }
     }
 
-    /// Waits for the floor, then tells the handler who is there.
-    pub(super) async fn take_floor(&mut self) {
+    /// Waits until no other socket speaks for the connection.
+    pub(super) async fn wait_for_floor(&mut self) {
         self.held = Some(self.floor.clone().lock_owned().await);
-        self.handler.connected(&self.connection, &self.user).await;
     }
 
-    /// Whether this socket still speaks for the connection.
-    pub(super) fn is_current(&self) -> bool {
-        self.gateway
-            .hub
-            .is_current(&self.connection, self.generation)
+    /// Tells the handler who is there.
+    pub(super) async fn begin(&self) {
+        self.handler.connected(&self.connection, &self.user).await;
     }
 
     /// Gives the place up; returns when the handler has heard of it.
@@ -75,7 +72,7 @@ impl Seat {
             return None;
         }
         let hub = &self.gateway.hub;
-        let detached = hub.detach(&self.connection, self.generation, Instant::now());
+        let detached = hub.detach(&self.line, Instant::now());
         let is_last = detached.is_some_and(|detached| detached.last_of_person);
         let floor = self.held.take();
         // no runtime: the process ends, and everybody's connections with it

@@ -13,8 +13,26 @@ use crate::desk::{Desk, PASSWORD, eventually, text};
 async fn the_first_account_is_the_administrator_and_then_registration_is_closed() {
     let desk = Desk::open().await;
     let nobody = desk.nobody();
-    let first = json!({ "username": "Root", "password": PASSWORD, "email": "root@example.org" });
-    let user = nobody.make("/users", first).await;
+    assert_eq!(
+        nobody.read("/config/client").await["FirstAccountNeedsToken"],
+        "true"
+    );
+    let token = desk.server.first_account_token().unwrap();
+    let first = |token: &str| {
+        json!({ "username": "Root", "password": PASSWORD, "email": "root@example.org",
+            "first_account_token": token })
+    };
+    // whoever comes first is not enough
+    for wrong in ["", "guess"] {
+        let (status, error) = nobody.post("/users", first(wrong)).await;
+        assert_eq!(status, 403);
+        assert!(
+            text(&error["message"]).contains("one-time token"),
+            "{error}"
+        );
+    }
+    let user = nobody.make("/users", first(token.expose())).await;
+    assert_eq!(desk.server.first_account_token(), None);
     assert_eq!(user["username"], "root");
     assert_eq!(user["roles"], "system_user system_admin");
     let second = json!({ "username": "eve", "password": PASSWORD, "email": "e@example.org" });

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::{SinkExt as _, StreamExt as _};
 use messaging::embedded::{Config, NewAccount, Server};
 use messaging::gateway::{ClientHandler, Gateway};
 use messaging::model::ClientAction;
@@ -14,16 +13,12 @@ use proto::id::{ConnId, UserId};
 use proto::redact::Secret;
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
-use tokio_tungstenite::tungstenite::{Bytes, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+pub(crate) use crate::socket_client::{Incoming, PATIENCE, Socket, text};
 
 pub(crate) const PASSWORD: &str = "correct horse";
-/// Longest wait for anything that must happen.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running server. Its files go with `dir`.
 pub(crate) struct Desk {
@@ -269,133 +264,14 @@ impl Client {
     }
 
     pub(crate) async fn socket(&self) -> Socket {
-        Socket::open(self, "?connection_id=&sequence_number=0").await
-    }
-}
-
-pub(crate) fn text(value: &Value) -> String {
-    value
-        .as_str()
-        .unwrap_or_else(|| panic!("`{value}` is no text"))
-        .to_owned()
-}
-
-/// A client's WebSocket.
-pub(crate) struct Socket {
-    ws: WebSocketStream<MaybeTlsStream<TcpStream>>,
-    seq: u64,
-}
-
-/// What came, or that the socket ended (with its close code, if any).
-#[derive(Debug)]
-pub(crate) enum Incoming {
-    Frame(Value),
-    End(Option<u16>),
-}
-
-impl Socket {
-    /// Opens a socket with the client's bearer token, or without any for an empty one.
-    pub(crate) async fn open(client: &Client, query: &str) -> Self {
-        let bearer = format!("BEARER {}", client.token);
-        let header = (!client.token.is_empty()).then_some(("authorization", bearer));
-        Self::open_with(client, query, header).await
+        self.resume("?connection_id=&sequence_number=0").await
     }
 
-    pub(crate) async fn open_with(
-        client: &Client,
-        query: &str,
-        header: Option<(&'static str, String)>,
-    ) -> Self {
-        let url = format!("ws://{}/api/v4/websocket{query}", client.address);
-        let mut request = url.into_client_request().unwrap();
-        if let Some((name, value)) = header {
-            request.headers_mut().insert(name, value.parse().unwrap());
-        }
-        let (ws, _) = tokio_tungstenite::connect_async(request).await.unwrap();
-        Self { ws, seq: 0 }
-    }
-
-    pub(crate) async fn send(&mut self, message: Message) {
-        self.ws.send(message).await.unwrap();
-    }
-
-    /// Sends an action as JSON; returns its number.
-    pub(crate) async fn act(&mut self, action: &str, data: Value) -> u64 {
-        self.seq += 1;
-        let frame = json!({ "action": action, "seq": self.seq, "data": data });
-        self.send(Message::text(frame.to_string())).await;
-        self.seq
-    }
-
-    pub(crate) async fn binary(&mut self, bytes: &[u8]) {
-        self.send(Message::Binary(Bytes::copy_from_slice(bytes)))
-            .await;
-    }
-
-    pub(crate) async fn next(&mut self) -> Incoming {
-        loop {
-            let message = tokio::time::timeout(PATIENCE, self.ws.next());
-            match message.await.expect("something comes in time") {
-                Some(Ok(Message::Text(text))) => {
-                    return Incoming::Frame(serde_json::from_str(&text).unwrap());
-                }
-                Some(Ok(Message::Close(frame))) => {
-                    return Incoming::End(frame.map(|frame| frame.code.into()));
-                }
-                Some(Ok(_)) => {}
-                Some(Err(_)) | None => return Incoming::End(None),
-            }
-        }
-    }
-
-    /// The next frame of any kind.
-    pub(crate) async fn frame(&mut self) -> Value {
-        match self.next().await {
-            Incoming::Frame(frame) => frame,
-            Incoming::End(code) => panic!("the socket ended with {code:?}"),
-        }
-    }
-
-    /// The next event with this name; others are skipped.
-    pub(crate) async fn event(&mut self, name: &str) -> Value {
-        loop {
-            let frame = self.frame().await;
-            if frame["event"] == name {
-                return frame;
-            }
-        }
-    }
-
-    /// The reply to a request; events are skipped.
-    pub(crate) async fn reply(&mut self, seq: u64) -> Value {
-        loop {
-            let frame = self.frame().await;
-            if frame["seq_reply"] == seq {
-                return frame;
-            }
-        }
-    }
-
-    /// The connection id from `hello`.
-    pub(crate) async fn hello(&mut self) -> String {
-        let frame = self.frame().await;
-        assert_eq!(frame["event"], "hello");
-        assert_eq!(frame["seq"], 0);
-        text(&frame["data"]["connection_id"])
-    }
-
-    /// Waits for the end of the socket; returns its close code.
-    pub(crate) async fn end(&mut self) -> Option<u16> {
-        loop {
-            if let Incoming::End(code) = self.next().await {
-                return code;
-            }
-        }
-    }
-
-    /// Ends the socket as a lost network does: without a word.
-    pub(crate) fn cut(self) {
-        drop(self.ws);
+    /// A socket with the bearer token, or without any for an empty one.
+    pub(crate) async fn resume(&self, query: &str) -> Socket {
+        let bearer = format!("BEARER {}", self.token);
+        let header = (!self.token.is_empty()).then_some(("authorization", bearer));
+        Socket::open_at(self.address, query, header).await
     }
 }
 

@@ -8,13 +8,20 @@
 )]
 
 mod accounts;
+mod admission;
 mod backend;
+mod clock;
 mod desk;
 mod durability;
 mod engine;
 mod file_life;
 mod files;
 mod first_start;
+mod guessing;
+mod large;
 mod posts;
+mod requests;
 mod rooms;
 mod socket;
+#[path = "../common/socket.rs"]
+mod socket_client;

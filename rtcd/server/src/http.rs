@@ -6,6 +6,7 @@
 
 mod clients;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 

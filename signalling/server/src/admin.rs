@@ -58,7 +58,9 @@ pub(crate) fn chat_config(config: &Config) -> anyhow::Result<embedded::Config> {
         let bucket = S3::new(s3.clone()).context("prepare the place for files")?;
         chat.blobs = Some(Arc::new(bucket));
     }
+    chat.writes_per_minute = config.chat.writes_per_minute;
     chat.allowed_origins
         .clone_from(&config.chat.allowed_origins);
+    chat.trusted_proxies.clone_from(&config.trusted_proxies);
     Ok(chat)
 }

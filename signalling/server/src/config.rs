@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use messaging::embedded::FileLimits;
+use messaging::embedded::{FileLimits, ProxyNet};
 use proto::calls::IceServer;
 use proto::redact::Secret;
 use storage::Location;
@@ -35,6 +35,8 @@ pub struct Config {
     /// Connections at once, and of them from one address.
     pub max_connections: usize,
     pub max_connections_per_address: usize,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<ProxyNet>,
     /// Where the databases and files are.
     pub data_dir: PathBuf,
     /// The server of the databases; `None`: SQLite files in `data_dir`.
@@ -60,6 +62,7 @@ pub struct ChatConfig {
     pub login_lifetime: Duration,
     pub min_password_chars: usize,
     pub max_file_bytes: u64,
+    pub writes_per_minute: u32,
     pub allowed_origins: Vec<String>,
 }
 

@@ -20,6 +20,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use messaging::guard::{Origins, guarded, without_forms};
 use proto::calls::ROUTE_PREFIX;
 use service::listen::Door;
 use service::{Health, Tasks};
@@ -64,17 +65,23 @@ pub(crate) fn router(engine: Arc<Engine>, watched: Watched, chat: Router) -> Rou
         .route("/turn-credentials", get(channels::turn_credentials))
         .merge(bot::routes())
         .fallback(unknown_route)
-        .method_not_allowed_fallback(unknown_method)
+        .method_not_allowed_fallback(unknown_method);
+    let calls = without_forms(calls)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::from_fn_with_state(app.clone(), finish));
-    Router::new()
+    let origins = Origins::new(
+        &app.engine.config.site_url,
+        &app.engine.config.chat.allowed_origins,
+    );
+    let all = Router::new()
         .nest(ROUTE_PREFIX, calls)
         .route("/metrics", get(metrics_for_administrators))
         .route("/healthz", get(alive))
         .route("/readyz", get(readiness))
         .with_state(app)
         .merge(chat)
-        .fallback(web::serve)
+        .fallback(web::serve);
+    guarded(all, origins)
 }
 
 /// The routes of the metrics' own port.

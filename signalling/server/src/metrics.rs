@@ -170,6 +170,11 @@ impl Metrics {
         }
     }
 
+    /// Where parts that count for themselves add their metrics.
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
     /// The Prometheus text form.
     pub(crate) fn render(&self) -> String {
         let mut text = Vec::new();

@@ -132,6 +132,9 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
     let running = start(config).await?;
+    if let Some(token) = running.chat.first_account_token() {
+        print_first_account_token(&token);
+    }
     let over = tokio::select! {
         () = shutdown => None,
         over = running.failed() => Some(over),
@@ -192,6 +195,9 @@ pub async fn start_beside(config: Config, beside: Vec<Health>) -> anyhow::Result
     let chat_news = Arc::new(Backlog::default());
     backend.listen(chat_news.clone());
     let gateway = Gateway::new(backend.clone(), chat.gateway_config());
+    gateway
+        .register(metrics.registry())
+        .context("register the gateway's metrics")?;
     let (writer, batches) = mpsc::channel(writer::QUEUE);
     let parts = Parts {
         features: features(&config, &bot),
@@ -250,6 +256,19 @@ pub async fn start_beside(config: Config, beside: Vec<Health>) -> anyhow::Result
         stop,
         ports,
     })
+}
+
+/// On standard output and in no log: whoever reads it becomes the administrator.
+#[expect(
+    clippy::print_stdout,
+    reason = "the token is for the person who started the server"
+)]
+fn print_first_account_token(token: &Secret) {
+    println!(
+        "no account yet: make the first one in the page, with the one-time token {}, or with \
+         `signalling add-account`",
+        token.expose()
+    );
 }
 
 fn health(engine: &Arc<Engine>) -> Health {

@@ -79,7 +79,8 @@ fn readers(options: AnyConnectOptions, told: &'static str) -> AnyPool {
 }
 
 fn sqlite(path: &Path, domain: &Domain) -> Result<Plan, sqlx::Error> {
-    // the driver's own defaults add foreign keys, and five seconds of patience for readers
+    // What is deleted is overwritten (`secure_delete`), in the file and not only in its index.
+    // The driver's own defaults add foreign keys, and five seconds of patience for readers
     let path = std::path::absolute(path).map_err(sqlx::Error::Io)?;
     make_private(&path).map_err(sqlx::Error::Io)?;
     let options = AnyConnectOptions::from_str(&sqlite_url(&path)?)?.disable_statement_logging();

@@ -58,6 +58,7 @@ async fn create(
     auth: Auth,
     Body(body): Body<NewChannel>,
 ) -> Result<impl IntoResponse, Fault> {
+    auth.check_rate(&state)?;
     let team = state.team_for(&body.team_id, &auth.0.person).await?;
     let kind = match body.kind.as_str() {
         "O" => "O",
@@ -97,6 +98,7 @@ async fn direct(
     auth: Auth,
     Body(ids): Body<Vec<String>>,
 ) -> Result<impl IntoResponse, Fault> {
+    auth.check_rate(&state)?;
     let ids = user_ids(&ids)?;
     let [a, b] = ids.as_slice() else {
         return Err(Fault::invalid(
@@ -119,6 +121,7 @@ async fn group(
     auth: Auth,
     Body(ids): Body<Vec<String>>,
 ) -> Result<impl IntoResponse, Fault> {
+    auth.check_rate(&state)?;
     let room = state.group_room(&auth.0.person, &user_ids(&ids)?).await?;
     Ok(created(wire::channel(&room)))
 }
@@ -142,6 +145,7 @@ async fn patch(
     Path(id): Path<String>,
     Body(patch): Body<ChannelPatch>,
 ) -> Answer {
+    auth.check_rate(&state)?;
     let mut room = state
         .room_for(&id, &auth.0.person, RoomRight::Manage)
         .await?
@@ -165,6 +169,7 @@ async fn patch(
 }
 
 async fn archive(state: State, auth: Auth, Path(id): Path<String>) -> Answer {
+    auth.check_rate(&state)?;
     let room = state
         .room_for(&id, &auth.0.person, RoomRight::Manage)
         .await?
@@ -180,6 +185,7 @@ async fn archive(state: State, auth: Auth, Path(id): Path<String>) -> Answer {
 }
 
 async fn restore(state: State, auth: Auth, Path(id): Path<String>) -> Answer {
+    auth.check_rate(&state)?;
     let room = state
         .room_for(&id, &auth.0.person, RoomRight::Manage)
         .await?
@@ -257,6 +263,7 @@ async fn add_member(
     Path(id): Path<String>,
     Body(body): Body<NewMember>,
 ) -> Result<impl IntoResponse, Fault> {
+    auth.check_rate(&state)?;
     let access = state.room_for(&id, &auth.0.person, RoomRight::Read).await?;
     let is_single = !body.user_id.is_empty();
     let mut ids = body.user_ids;
@@ -309,6 +316,7 @@ async fn remove_member(
     auth: Auth,
     Path((id, user)): Path<(String, String)>,
 ) -> Answer {
+    auth.check_rate(&state)?;
     let access = state.room_for(&id, &auth.0.person, RoomRight::Read).await?;
     let user = auth.named(&user)?;
     let is_self = user == auth.0.person.id;
@@ -393,6 +401,7 @@ async fn view(
     Path(user): Path<String>,
     Body(body): Body<View>,
 ) -> Answer {
+    auth.check_rate(&state)?;
     let person = auth.own(&user)?;
     let mut times = Map::new();
     for id in [body.prev_channel_id, body.channel_id] {

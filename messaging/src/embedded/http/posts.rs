@@ -1,24 +1,32 @@
 //! Posts, pages of posts, threads.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use axum::extract::Path;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use proto::id::{ChannelId, FileId, PostId};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::post_list::{MAX_ANSWER_BYTES, Neighbours, PostList, allowance};
 use super::{Answer, Auth, Body, Params, State, check_lookups, created, ok};
 use crate::embedded::fault::Fault;
-use crate::embedded::store::{PostPage, PostRow};
+use crate::embedded::store::{PostPage, PostRow, ThreadPage};
 use crate::embedded::{Server, wire};
 use crate::model::{NewPost, RoomRight};
 
 /// Most posts that changed since a time; a client that missed more loads pages.
 const MAX_CHANGED: i64 = 1000;
+/// Most replies of a thread in one answer.
+const MAX_REPLIES: i64 = 1000;
+/// Most replies that come along with a page of a room, and the room below which none do, in bytes.
+const MAX_BESIDE: usize = 1000;
+const MIN_BESIDE_BYTES: usize = 20_000;
+
+type Listing = Result<Response, Fault>;
 
 pub(super) fn routes() -> Router<Arc<Server>> {
     Router::new()
@@ -74,6 +82,7 @@ async fn create(
     auth: Auth,
     Body(mut body): Body<PostBody>,
 ) -> Result<impl IntoResponse, Fault> {
+    auth.check_rate(&state)?;
     let pending_id: String = std::mem::take(&mut body.pending_post_id)
         .chars()
         .take(128)
@@ -109,13 +118,20 @@ async fn ephemeral(
     Ok(created(state.whisper(&to.id, &sender.id, post)))
 }
 
+/// As many as one answer holds: whoever misses some asks for those again.
 async fn by_ids(state: State, auth: Auth, Body(ids): Body<Vec<String>>) -> Answer {
     check_lookups(&ids)?;
     let mut posts = Vec::new();
+    let mut bytes = 0;
     for id in &ids {
         // what the sender may not read is left out like what does not exist
         if let Ok(view) = state.post_for(id, &auth.0.person).await {
-            posts.push(wire::post(&view, ""));
+            let post = wire::post(&view, "");
+            bytes += post.to_string().len();
+            if bytes > MAX_ANSWER_BYTES && !posts.is_empty() {
+                break;
+            }
+            posts.push(post);
         }
     }
     Ok(Json(Value::Array(posts)))
@@ -140,6 +156,7 @@ async fn update(
     Path(id): Path<String>,
     Body(patch): Body<PostPatch>,
 ) -> Answer {
+    auth.check_rate(&state)?;
     let view = state
         .edit_post_as(&auth.0.person, &id, patch.message, patch.props)
         .await?;
@@ -147,6 +164,7 @@ async fn update(
 }
 
 async fn delete(state: State, auth: Auth, Path(id): Path<String>, params: Params) -> Answer {
+    auth.check_rate(&state)?;
     if params.flag("permanent") {
         state.purge_post_as(&auth.0.person, &id).await?;
     } else {
@@ -160,135 +178,102 @@ async fn files(state: State, auth: Auth, Path(id): Path<String>) -> Answer {
     Ok(Json(view.files.iter().map(wire::file_info).collect()))
 }
 
-/// A list of posts as clients read it: `order` names the ones asked for, newest first.
-struct PostList {
-    order: Vec<PostId>,
-    rows: Vec<PostRow>,
-    next: String,
-    prev: String,
-    has_next: Option<bool>,
-}
-
-impl PostList {
-    async fn into_answer(self, state: &Server) -> Answer {
-        let mut posts = Map::new();
-        for view in state.post_views(self.rows).await? {
-            posts.insert(view.row.id.as_str().to_owned(), wire::post(&view, ""));
-        }
-        let mut answer = json!({
-            "order": self.order, "posts": posts, "next_post_id": self.next,
-            "prev_post_id": self.prev, "first_inaccessible_post_time": 0,
-        });
-        if let (Some(has_next), Some(fields)) = (self.has_next, answer.as_object_mut()) {
-            fields.insert("has_next".to_owned(), has_next.into());
-        }
-        Ok(Json(answer))
-    }
-}
-
 impl Server {
-    /// Adds the threads of the posts in a page, unless the client does not want them.
-    async fn with_threads(
+    /// Adds the threads of the posts in a page, unless the client does not want them: first posts
+    /// and, as far as there is room, the newest replies. Clients that open a thread ask for it.
+    async fn add_threads(
         &self,
-        mut rows: Vec<PostRow>,
+        list: &mut PostList,
+        page: &[(PostId, Option<PostId>, i64)],
         params: &Params,
-    ) -> Result<Vec<PostRow>, Fault> {
+    ) -> Result<(), Fault> {
         if params.flag("skipFetchThreads") {
-            return Ok(rows);
+            return Ok(());
         }
-        let roots: HashSet<&str> = rows
+        let present: HashSet<&PostId> = page.iter().map(|(id, _, _)| id).collect();
+        let threads = page
             .iter()
-            .filter(|row| row.reply_count > 0 || row.root_id.is_some())
-            .map(|row| row.root_id.as_ref().unwrap_or(&row.id).as_str())
+            .filter(|(_, root, replies)| *replies > 0 || root.is_some())
+            .map(|(id, root, _)| root.as_ref().unwrap_or(id));
+        let threads: BTreeSet<&PostId> = threads.collect();
+        let roots: Vec<&str> = threads
+            .iter()
+            .filter(|root| !present.contains(*root))
+            .map(|root| root.as_str())
             .collect();
-        let roots: Vec<&str> = roots.into_iter().collect();
-        let mut threads = self.store.threads(&roots).await?;
-        let present: HashSet<PostId> = rows.iter().map(|row| row.id.clone()).collect();
-        threads.retain(|row| !present.contains(&row.id));
-        rows.extend(threads);
-        Ok(rows)
+        let roots = self.store.posts_by_ids(&roots).await?;
+        list.add_beside(self, roots).await?;
+        let share = MAX_BESIDE / threads.len().max(1);
+        for root in threads {
+            let mut allowance = allowance(share, list.bytes());
+            if allowance.bytes < MIN_BESIDE_BYTES {
+                break;
+            }
+            let newest = ThreadPage::Up { seq: i64::MAX };
+            let page = self.store.replies(root.as_str(), newest, &mut allowance);
+            let mut replies = page.await?.rows;
+            replies.retain(|reply| !present.contains(&reply.id));
+            list.add_beside(self, replies).await?;
+        }
+        Ok(())
     }
 
-    /// When the post that a page starts from was made.
-    async fn time_of(&self, id: &str, room: &ChannelId) -> Result<i64, Fault> {
-        let row = self
-            .store
-            .post(id)
-            .await?
-            .filter(|row| row.room_id == *room);
-        row.map(|row| row.created_at)
+    /// The place of the post that a page starts from.
+    async fn place_of(&self, id: &str, room: &ChannelId) -> Result<i64, Fault> {
+        let row = self.store.post(id).await?;
+        let row = row.filter(|row| row.room_id == *room);
+        row.map(|row| row.seq)
             .ok_or_else(|| Fault::not_found("post", id))
     }
 }
 
-fn ids(rows: &[PostRow]) -> Vec<PostId> {
-    rows.iter().map(|row| row.id.clone()).collect()
+/// What `add_threads` needs to know of a page.
+fn threads_in(rows: &[PostRow]) -> Vec<(PostId, Option<PostId>, i64)> {
+    rows.iter()
+        .map(|row| (row.id.clone(), row.root_id.clone(), row.reply_count))
+        .collect()
 }
 
-/// Splits off the row that only shows that there are more.
-fn split_extra(rows: &mut Vec<PostRow>, limit: i64) -> String {
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    if rows.len() <= limit {
-        return String::new();
-    }
-    rows.pop()
-        .map(|row| row.id.as_str().to_owned())
-        .unwrap_or_default()
+fn text_of(id: Option<PostId>) -> String {
+    id.map(|id| id.as_str().to_owned()).unwrap_or_default()
 }
 
-async fn page(state: State, auth: Auth, Path(id): Path<String>, params: Params) -> Answer {
+/// A page of a room. It may be shorter than asked for where posts are large: `prev_post_id` (or
+/// `next_post_id` after a post) then names the one to go on with.
+async fn page(state: State, auth: Auth, Path(id): Path<String>, params: Params) -> Listing {
     let room = state
         .room_for(&id, &auth.0.person, RoomRight::Read)
         .await?
         .room;
     let (offset, limit) = params.page()?;
-    // one more than asked for shows whether the next page has anything
-    let more = limit + 1;
-    let mut list = PostList {
-        order: Vec::new(),
-        rows: Vec::new(),
-        next: String::new(),
-        prev: String::new(),
-        has_next: None,
-    };
-    if let Some(updated_at) = params.number("since")? {
-        let page = PostPage::ChangedSince {
-            updated_at,
-            limit: MAX_CHANGED,
-        };
-        list.rows = state.store.posts_of(&room.id, page).await?;
+    let mut list = PostList::default();
+    let mut neighbours = Neighbours::default();
+    let (page, is_upwards, limit) = if let Some(since) = params.number("since")? {
+        let updated_at = state.clock.not_after(since);
+        (PostPage::ChangedSince { updated_at }, false, MAX_CHANGED)
     } else if let Some(before) = params.text("before") {
-        let created_at = state.time_of(before, &room.id).await?;
-        let page = PostPage::Before {
-            created_at,
-            offset,
-            limit: more,
-        };
-        list.rows = state.store.posts_of(&room.id, page).await?;
-        list.prev = split_extra(&mut list.rows, limit);
-        list.next = before.to_owned();
+        before.clone_into(&mut neighbours.next);
+        let seq = state.place_of(before, &room.id).await?;
+        (PostPage::Before { seq, offset }, false, limit)
     } else if let Some(after) = params.text("after") {
-        let created_at = state.time_of(after, &room.id).await?;
-        let page = PostPage::After {
-            created_at,
-            offset,
-            limit: more,
-        };
-        list.rows = state.store.posts_of(&room.id, page).await?;
-        list.next = split_extra(&mut list.rows, limit);
-        list.prev = after.to_owned();
-        list.rows.reverse();
+        after.clone_into(&mut neighbours.prev);
+        let seq = state.place_of(after, &room.id).await?;
+        (PostPage::After { seq, offset }, true, limit)
     } else {
-        let page = PostPage::Newest {
-            offset,
-            limit: more,
-        };
-        list.rows = state.store.posts_of(&room.id, page).await?;
-        list.prev = split_extra(&mut list.rows, limit);
+        (PostPage::Newest { offset }, false, limit)
+    };
+    let mut room_for = allowance(to_rows(limit), 0);
+    let page = state.store.posts_of(&room.id, page, &mut room_for).await?;
+    let threads = threads_in(&page.rows);
+    let left_out = list.add(&state, page.rows).await?.or(page.left_out);
+    if is_upwards {
+        list.reverse();
+        neighbours.next = text_of(left_out);
+    } else {
+        neighbours.prev = text_of(left_out);
     }
-    list.order = ids(&list.rows);
-    list.rows = state.with_threads(list.rows, &params).await?;
-    list.into_answer(&state).await
+    state.add_threads(&mut list, &threads, &params).await?;
+    Ok(list.into_answer(&neighbours))
 }
 
 /// The posts around the place up to which the person has read.
@@ -297,68 +282,85 @@ async fn unread(
     auth: Auth,
     Path((user, id)): Path<(String, String)>,
     params: Params,
-) -> Answer {
+) -> Listing {
     let person = auth.own(&user)?;
     let room = state
         .room_for(&id, &auth.0.person, RoomRight::Read)
         .await?
         .room;
     let member = state.store.member(&room.id, &person).await?;
-    let seen = member.map_or(0, |member| member.viewed_at);
+    let seen = member.map_or(0, |member| member.viewed_seq);
     let (after, before) = (params.limit("limit_after")?, params.limit("limit_before")?);
+    let mut list = PostList::default();
+    // half of the room is for what was read before
+    let mut room_for = allowance(to_rows(after), MAX_ANSWER_BYTES / 2);
     let page = PostPage::After {
-        created_at: seen,
+        seq: seen,
         offset: 0,
-        limit: after + 1,
     };
-    let mut rows = state.store.posts_of(&room.id, page).await?;
-    let next = split_extra(&mut rows, after);
-    rows.reverse();
+    let newer = state.store.posts_of(&room.id, page, &mut room_for).await?;
+    let mut threads = threads_in(&newer.rows);
+    let next = list.add(&state, newer.rows).await?.or(newer.left_out);
+    list.reverse();
+    let mut room_for = allowance(to_rows(before), list.bytes());
     let page = PostPage::Before {
-        created_at: seen + 1,
+        seq: seen.saturating_add(1),
         offset: 0,
-        limit: before + 1,
     };
-    let mut older = state.store.posts_of(&room.id, page).await?;
-    let prev = split_extra(&mut older, before);
-    rows.append(&mut older);
-    let order = ids(&rows);
-    let rows = state.with_threads(rows, &params).await?;
-    PostList {
-        order,
-        rows,
-        next,
-        prev,
+    let older = state.store.posts_of(&room.id, page, &mut room_for).await?;
+    threads.extend(threads_in(&older.rows));
+    let prev = list.add(&state, older.rows).await?.or(older.left_out);
+    state.add_threads(&mut list, &threads, &params).await?;
+    Ok(list.into_answer(&Neighbours {
+        next: text_of(next),
+        prev: text_of(prev),
         has_next: None,
-    }
-    .into_answer(&state)
-    .await
+    }))
 }
 
-/// A thread from its first post on; pages go from the oldest reply to the newest.
-async fn thread(state: State, auth: Auth, Path(id): Path<String>, params: Params) -> Answer {
+/// A thread: its first post, which is not counted, and a page of its replies, from the oldest on
+/// or (`direction=up`) from the newest. `fromPost`, or `fromCreateAt` where the post is unknown,
+/// names the reply to go on from; `has_next` says whether there are more.
+async fn thread(state: State, auth: Auth, Path(id): Path<String>, params: Params) -> Listing {
     let view = state.post_for(&id, &auth.0.person).await?;
-    let root = view.row.root_id.as_ref().unwrap_or(&view.row.id);
-    let mut rows = state.store.threads(&[root.as_str()]).await?;
-    let mut has_next = false;
-    if let Some(from) = params.number("fromCreateAt")? {
-        rows.retain(|row| row.root_id.is_none() || row.created_at > from);
-    }
-    if let Some(limit) = params.number("perPage")? {
-        // the first post comes with every page and is not counted
-        let limit = usize::try_from(limit.max(1))
-            .unwrap_or(usize::MAX)
-            .saturating_add(1);
-        has_next = rows.len() > limit;
-        rows.truncate(limit);
-    }
-    let order = ids(&rows);
-    let list = PostList {
-        order,
-        rows,
-        next: String::new(),
-        prev: String::new(),
-        has_next: Some(has_next),
+    let root = match &view.row.root_id {
+        Some(root) => state.post_view(root.as_str()).await?.row,
+        None => view.row,
     };
-    list.into_answer(&state).await
+    let limit = params.number("perPage")?.unwrap_or(MAX_REPLIES);
+    let limit = limit.clamp(1, MAX_REPLIES);
+    let is_upwards = params.text("direction") == Some("up");
+    let from = match params.text("fromPost") {
+        Some(from) => {
+            let row = state.store.post(from).await?;
+            let row = row.filter(|row| row.id == root.id || row.root_id.as_ref() == Some(&root.id));
+            row.map(|row| row.seq)
+        }
+        None => None,
+    };
+    let page = match (from, params.number("fromCreateAt")?, is_upwards) {
+        (Some(seq), _, false) => ThreadPage::Down { seq },
+        (Some(seq), _, true) => ThreadPage::Up { seq },
+        (None, Some(created_at), false) => ThreadPage::DownFrom { created_at },
+        (None, Some(created_at), true) => ThreadPage::UpFrom { created_at },
+        (None, None, false) => ThreadPage::Down { seq: 0 },
+        (None, None, true) => ThreadPage::Up { seq: i64::MAX },
+    };
+    let mut list = PostList::default();
+    let root_id = root.id.clone();
+    list.add(&state, vec![root]).await?;
+    let mut room_for = allowance(to_rows(limit), list.bytes());
+    let page = state
+        .store
+        .replies(root_id.as_str(), page, &mut room_for)
+        .await?;
+    let left_out = list.add(&state, page.rows).await?.or(page.left_out);
+    Ok(list.into_answer(&Neighbours {
+        has_next: Some(left_out.is_some()),
+        ..Neighbours::default()
+    }))
+}
+
+fn to_rows(limit: i64) -> usize {
+    usize::try_from(limit).unwrap_or(0)
 }

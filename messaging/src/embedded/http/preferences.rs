@@ -101,6 +101,7 @@ async fn save(
     Path(id): Path<String>,
     Body(body): Body<Vec<Preference>>,
 ) -> Answer {
+    auth.check_rate(&state)?;
     let person = auth.own(&id)?;
     let rows = checked(&person, body)?;
     state.store.save_preferences(&rows).await?;
@@ -114,6 +115,7 @@ async fn delete(
     Path(id): Path<String>,
     Body(body): Body<Vec<Preference>>,
 ) -> Answer {
+    auth.check_rate(&state)?;
     let person = auth.own(&id)?;
     let rows = checked(&person, body)?;
     state.store.delete_preferences(&rows).await?;

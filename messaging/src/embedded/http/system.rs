@@ -31,6 +31,8 @@ async fn config(state: State) -> Result<Json<HashMap<&'static str, String>>, Fau
     Ok(Json(HashMap::from([
         // A client then offers to make the first account.
         ("NoAccounts", yes_or_no(no_accounts)),
+        // Which is asked for the token that the server printed.
+        ("FirstAccountNeedsToken", yes_or_no(no_accounts)),
         ("Version", wire::API_VERSION.to_owned()),
         ("BuildNumber", env!("CARGO_PKG_VERSION").to_owned()),
         ("BuildEnterpriseReady", yes_or_no(false)),

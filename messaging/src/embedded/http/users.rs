@@ -1,20 +1,19 @@
-//! People: signing in and out, accounts, look-ups, statuses.
+//! People: look-ups, names, pictures, statuses.
+//!
+//! Not here: signing in and out, passwords, sessions (`sign_in`).
 
 use axum::Json;
 use axum::Router;
 use axum::extract::Path;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use axum::response::{AppendHeaders, IntoResponse};
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
 use axum::routing::{get, post, put};
 use proto::id::{ChannelId, TeamId, UserId};
-use proto::redact::Secret;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-use super::{Answer, Auth, Body, MaybeAuth, Params, Place, State, check_lookups, created, ok};
-use crate::credentials::{CSRF_COOKIE, TOKEN_COOKIE, USER_COOKIE, csrf_token};
-use crate::embedded::accounts::NewAccount;
+use super::{Answer, Auth, Body, Params, State, check_lookups};
 use crate::embedded::fault::Fault;
 use crate::embedded::store::{PersonFilter, PersonRow};
 use crate::embedded::{Server, portrait, wire};
@@ -22,9 +21,7 @@ use crate::model::{RoomRight, Status};
 
 pub(super) fn routes() -> Router<Arc<Server>> {
     Router::new()
-        .route("/users", get(list).post(create))
-        .route("/users/login", post(login))
-        .route("/users/logout", post(logout))
+        .route("/users", get(list))
         .route("/users/ids", post(by_ids))
         .route("/users/usernames", post(by_usernames))
         .route("/users/search", post(search))
@@ -35,107 +32,10 @@ pub(super) fn routes() -> Router<Arc<Server>> {
         .route("/users/email/{name}", get(by_name))
         .route("/users/{id}", get(one))
         .route("/users/{id}/patch", put(patch))
-        .route("/users/{id}/password", put(password))
         .route("/users/{id}/image", get(image))
         .route("/users/{id}/image/default", get(image))
-        .route("/users/{id}/sessions", get(sessions))
-        .route("/users/{id}/sessions/revoke", post(revoke))
-        .route("/users/{id}/sessions/revoke/all", post(revoke_all))
         .route("/users/{id}/status", get(status).put(set_status))
         .route("/users/{id}/typing", post(typing))
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct LoginBody {
-    login_id: String,
-    id: String,
-    password: Secret,
-}
-
-async fn login(
-    state: State,
-    Place(place): Place,
-    headers: HeaderMap,
-    Body(body): Body<LoginBody>,
-) -> Result<impl IntoResponse, Fault> {
-    let by_id = body.login_id.is_empty() && !body.id.is_empty();
-    let name = if by_id {
-        // an unknown id must look like a wrong password
-        state
-            .store
-            .person(&body.id)
-            .await?
-            .map(|row| row.username)
-            .unwrap_or_default()
-    } else {
-        body.login_id
-    };
-    let (row, token, _) = state.sign_in(&name, body.password, &place).await?;
-    let is_https = state.config.site_url.starts_with("https:")
-        || headers
-            .get("x-forwarded-proto")
-            .is_some_and(|proto| proto == "https");
-    let secure = if is_https { "; Secure" } else { "" };
-    let age = state.config.login_lifetime.as_secs();
-    let cookie = |name: &str, value: &str, only: &str| {
-        let text = format!("{name}={value}; Path=/; Max-Age={age}; SameSite=Lax{only}{secure}");
-        HeaderValue::from_str(&text).map_err(|e| Fault::internal("write cookie", e))
-    };
-    let cookies = [
-        cookie(TOKEN_COOKIE, &token, "; HttpOnly")?,
-        cookie(USER_COOKIE, row.id.as_str(), "")?,
-        cookie(CSRF_COOKIE, &csrf_token(&token), "")?,
-    ];
-    let token = HeaderValue::from_str(&token).map_err(|e| Fault::internal("write token", e))?;
-    Ok((
-        AppendHeaders([(HeaderName::from_static("token"), token)]),
-        AppendHeaders(cookies.map(|cookie| (header::SET_COOKIE, cookie))),
-        Json(wire::user(&row, wire::Eyes::Own)),
-    ))
-}
-
-/// Also without a session: the cookies must go in any case.
-async fn logout(state: State, MaybeAuth(caller): MaybeAuth) -> Result<impl IntoResponse, Fault> {
-    if let Some(caller) = caller {
-        state.end_login(&caller.login_id, &caller.person.id).await?;
-    }
-    let gone = [TOKEN_COOKIE, USER_COOKIE, CSRF_COOKIE].map(|name| {
-        (
-            header::SET_COOKIE,
-            format!("{name}=; Path=/; Max-Age=0; SameSite=Lax"),
-        )
-    });
-    Ok((AppendHeaders(gone), ok()))
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct NewUser {
-    username: String,
-    password: Secret,
-    email: String,
-    first_name: String,
-    last_name: String,
-    nickname: String,
-}
-
-async fn create(
-    state: State,
-    MaybeAuth(caller): MaybeAuth,
-    Body(user): Body<NewUser>,
-) -> Result<impl IntoResponse, Fault> {
-    let account = NewAccount {
-        username: user.username,
-        password: user.password,
-        email: user.email,
-        first_name: user.first_name,
-        last_name: user.last_name,
-        nickname: user.nickname,
-        is_admin: false,
-    };
-    let row = state.register(account, caller.as_ref()).await?;
-    Ok(created(wire::user(&row, wire::Eyes::Own)))
 }
 
 fn described(auth: &Auth, rows: &[PersonRow]) -> Json<Value> {
@@ -303,15 +203,16 @@ async fn patch(
     Path(id): Path<String>,
     Body(patch): Body<UserPatch>,
 ) -> Answer {
+    auth.check_rate(&state)?;
     let mut row = state.person_row(auth.own(&id)?.as_str()).await?;
     let change = |field: &mut String, value: Option<String>| {
         if let Some(value) = value {
-            value.trim().clone_into(field);
+            *field = value;
         }
     };
     change(
         &mut row.username,
-        patch.username.map(|name| name.to_lowercase()),
+        patch.username.map(|name| name.trim().to_lowercase()),
     );
     change(&mut row.first_name, patch.first_name);
     change(&mut row.last_name, patch.last_name);
@@ -319,35 +220,6 @@ async fn patch(
     change(&mut row.position, patch.position);
     let row = state.update_names(row).await?;
     Ok(Json(wire::user(&row, wire::Eyes::Own)))
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct PasswordBody {
-    current_password: Secret,
-    new_password: Secret,
-}
-
-async fn password(
-    state: State,
-    auth: Auth,
-    Place(place): Place,
-    Path(id): Path<String>,
-    Body(body): Body<PasswordBody>,
-) -> Answer {
-    let person = auth.own(&id)?;
-    let is_own = person == auth.0.person.id;
-    if is_own {
-        state
-            .check_password(&auth.0.person, body.current_password, &place)
-            .await?;
-    }
-    let keep = is_own.then_some(auth.0.login_id.as_str());
-    state.person_row(person.as_str()).await?;
-    state
-        .change_password(&person, body.new_password, keep)
-        .await?;
-    Ok(ok())
 }
 
 async fn image(
@@ -363,50 +235,6 @@ async fn image(
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
     Ok((headers, portrait::draw(&row.to_person())))
-}
-
-async fn sessions(state: State, auth: Auth, Path(id): Path<String>) -> Answer {
-    let person = state.person_row(auth.own(&id)?.as_str()).await?;
-    let roles = if person.is_admin {
-        "system_user system_admin"
-    } else {
-        "system_user"
-    };
-    let logins = state.store.logins_of(&person.id).await?;
-    Ok(logins
-        .iter()
-        .map(|login| wire::login(login, roles))
-        .collect::<Vec<_>>()
-        .into_json())
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Revoke {
-    session_id: String,
-}
-
-async fn revoke(
-    state: State,
-    auth: Auth,
-    Path(id): Path<String>,
-    Body(body): Body<Revoke>,
-) -> Answer {
-    let person = auth.own(&id)?;
-    let logins = state.store.logins_of(&person).await?;
-    let Some(login) = logins.iter().find(|login| login.id == body.session_id) else {
-        return Err(Fault::not_found("session", body.session_id));
-    };
-    state.end_login(&login.id, &person).await?;
-    Ok(ok())
-}
-
-async fn revoke_all(state: State, auth: Auth, Path(id): Path<String>) -> Answer {
-    let person = auth.own(&id)?;
-    for login in state.store.logins_of(&person).await? {
-        state.end_login(&login.id, &person).await?;
-    }
-    Ok(ok())
 }
 
 async fn statuses(state: State, _: Auth, Body(ids): Body<Vec<String>>) -> Answer {
@@ -435,6 +263,7 @@ async fn set_status(
     Path(id): Path<String>,
     Body(body): Body<StatusBody>,
 ) -> Answer {
+    auth.check_rate(&state)?;
     let person = auth.own(&id)?;
     let Some(status) = Status::parse(&body.status) else {
         return Err(Fault::invalid(
@@ -461,6 +290,7 @@ async fn typing(
     Path(id): Path<String>,
     Body(body): Body<Typing>,
 ) -> Result<StatusCode, Fault> {
+    auth.check_rate(&state)?;
     if auth.named(&id)? != auth.0.person.id {
         return Err(Fault::forbidden("nobody types for somebody else"));
     }

@@ -1,10 +1,13 @@
-//! People, login sessions, preferences.
+//! People and their preferences.
+//!
+//! Not here: their logins, and who is let in (`logins`).
 
 use proto::id::{ChannelId, TeamId, UserId};
 
 use storage::sql::{Builder, flag};
 
-use super::{LoginRow, PersonRow, PreferenceRow, Store, StoreError, prefix_pattern};
+use super::teams::join_team;
+use super::{PersonRow, PreferenceRow, Store, StoreError, prefix_pattern};
 
 /// A person to be inserted.
 #[derive(Debug)]
@@ -21,17 +24,6 @@ pub(crate) struct NewPerson {
     pub(crate) is_admin: bool,
 }
 
-/// A login session to be inserted.
-#[derive(Debug)]
-pub(crate) struct NewLogin<'a> {
-    pub(crate) id: &'a str,
-    pub(crate) token_hash: &'a str,
-    pub(crate) person: &'a UserId,
-    pub(crate) now: i64,
-    /// 0 for one that does not expire.
-    pub(crate) expires_at: i64,
-}
-
 /// Which people to list; `None` does not restrict.
 #[derive(Debug, Default)]
 pub(crate) struct PersonFilter<'a> {
@@ -45,12 +37,15 @@ pub(crate) struct PersonFilter<'a> {
 }
 
 impl Store {
+    /// Inserts a person together with the membership in the team that everybody joins.
     pub(crate) async fn insert_person(
         &self,
         person: &NewPerson,
+        team: Option<&TeamId>,
         now: i64,
     ) -> Result<(), StoreError> {
-        self.db.execute("insert person", sqlx::query(
+        let mut tx = self.begin("begin inserting person").await?;
+        let insert = sqlx::query(
             "INSERT INTO people (id, username, email, first_name, last_name, nickname, position,
                 password_hash, is_bot, is_admin, created_at, updated_at, deleted_at)
              VALUES ($1, $2, $3, $4, $5, $6, '', $7, $8, $9, $10, $10, 0)",
@@ -64,8 +59,19 @@ impl Store {
         .bind(&person.password_hash)
         .bind(flag(person.is_bot))
         .bind(flag(person.is_admin))
-        .bind(now)).await?;
-        Ok(())
+        .bind(now);
+        tx.execute("insert person", insert).await?;
+        if let Some(team) = team {
+            join_team(&mut tx, team, &person.id, person.is_admin, now).await?;
+        }
+        tx.commit().await
+    }
+
+    /// Whether the server has ever had a person, whether she is let in or not.
+    pub(crate) async fn has_people(&self) -> Result<bool, StoreError> {
+        let count = sqlx::query_scalar("SELECT COUNT(*) FROM people WHERE is_bot = 0");
+        let count: i64 = self.db.fetch_value("look for people", count).await?;
+        Ok(count > 0)
     }
 
     /// How many people there are, bots not counted.
@@ -212,93 +218,6 @@ impl Store {
             )
             .await?;
         Ok(())
-    }
-
-    pub(crate) async fn set_admin(&self, person: &UserId) -> Result<(), StoreError> {
-        self.db
-            .execute(
-                "make person an administrator",
-                sqlx::query("UPDATE people SET is_admin = $2 WHERE id = $1")
-                    .bind(person.as_str())
-                    .bind(flag(true)),
-            )
-            .await?;
-        Ok(())
-    }
-
-    pub(crate) async fn insert_login(&self, login: &NewLogin<'_>) -> Result<(), StoreError> {
-        self.db
-            .execute(
-                "insert login",
-                sqlx::query(
-                    "INSERT INTO logins (id, token_hash, person_id, created_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5)",
-                )
-                .bind(login.id)
-                .bind(login.token_hash)
-                .bind(login.person.as_str())
-                .bind(login.now)
-                .bind(login.expires_at),
-            )
-            .await?;
-        Ok(())
-    }
-
-    /// The login with this token, unless it has expired.
-    pub(crate) async fn login_by_token(
-        &self,
-        token_hash: &str,
-        now: i64,
-    ) -> Result<Option<LoginRow>, StoreError> {
-        self.db.fetch_optional("read login", sqlx::query_as(
-            "SELECT * FROM logins WHERE token_hash = $1 AND (expires_at = 0 OR expires_at > $2)",
-        )
-        .bind(token_hash)
-        .bind(now)).await
-    }
-
-    pub(crate) async fn login_is_live(&self, id: &str, now: i64) -> Result<bool, StoreError> {
-        let count: i64 = self.db.fetch_value("check login", sqlx::query_scalar(
-            "SELECT COUNT(*) FROM logins WHERE id = $1 AND (expires_at = 0 OR expires_at > $2)",
-        )
-        .bind(id)
-        .bind(now)).await?;
-        Ok(count > 0)
-    }
-
-    /// The logins of a person, newest first.
-    pub(crate) async fn logins_of(&self, person: &UserId) -> Result<Vec<LoginRow>, StoreError> {
-        self.db
-            .fetch_all(
-                "list logins",
-                sqlx::query_as(
-                    "SELECT * FROM logins WHERE person_id = $1 ORDER BY created_at DESC, id",
-                )
-                .bind(person.as_str()),
-            )
-            .await
-    }
-
-    pub(crate) async fn expired_logins(&self, now: i64) -> Result<Vec<LoginRow>, StoreError> {
-        self.db
-            .fetch_all(
-                "list expired logins",
-                sqlx::query_as("SELECT * FROM logins WHERE expires_at > 0 AND expires_at <= $1")
-                    .bind(now),
-            )
-            .await
-    }
-
-    /// Whether there was such a login to delete.
-    pub(crate) async fn delete_login(&self, id: &str) -> Result<bool, StoreError> {
-        let done = self
-            .db
-            .execute(
-                "delete login",
-                sqlx::query("DELETE FROM logins WHERE id = $1").bind(id),
-            )
-            .await?;
-        Ok(done > 0)
     }
 
     pub(crate) async fn preferences_of(

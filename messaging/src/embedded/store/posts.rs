@@ -1,4 +1,6 @@
-//! Posts and threads.
+//! Posts as they are written; each with what pages need to know of it.
+//!
+//! Not here: reading them (`pages`).
 
 use proto::id::{ChannelId, FileId, PostId, UserId};
 
@@ -7,33 +9,20 @@ use storage::sql::{Builder, flag};
 
 use super::{FileRow, PostRow, Store, StoreError};
 
-/// A post with the size of its thread: how many replies, and when the last one came.
-const SELECT_POST: &str = "SELECT p.*,
-    (SELECT COUNT(*) FROM posts r WHERE r.deleted_at = 0 AND r.root_id =
-        CASE WHEN p.root_id = '' THEN p.id ELSE p.root_id END) AS reply_count,
-    (SELECT COALESCE(MAX(r.created_at), 0) FROM posts r WHERE r.deleted_at = 0
-        AND r.root_id = p.id) AS last_reply_at
-  FROM posts p ";
+/// What a post takes on the wire beside its texts, in bytes.
+const ENVELOPE_BYTES: usize = 600;
 
-/// Which posts of a room to list.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum PostPage {
-    /// The newest ones.
-    Newest { offset: i64, limit: i64 },
-    /// Older than this time, nearest first.
-    Before {
-        created_at: i64,
-        offset: i64,
-        limit: i64,
-    },
-    /// Newer than this time, nearest first.
-    After {
-        created_at: i64,
-        offset: i64,
-        limit: i64,
-    },
-    /// Made, edited or deleted after this time; deleted ones included.
-    ChangedSince { updated_at: i64, limit: i64 },
+/// How much a post takes on the wire, in bytes: a little more rather than less.
+fn size_on_the_wire(message: &str, props: &str) -> i64 {
+    let escaped = |byte: u8| -> usize {
+        match byte {
+            b'"' | b'\\' | b'\n' | b'\r' | b'\t' => 2,
+            0..=0x1f => 6,
+            _ => 1,
+        }
+    };
+    let message: usize = message.bytes().map(escaped).sum();
+    i64::try_from(ENVELOPE_BYTES + message + props.len()).unwrap_or(i64::MAX)
 }
 
 impl Store {
@@ -45,10 +34,11 @@ impl Store {
         mentioned: &[UserId],
     ) -> Result<(), StoreError> {
         let mut tx = self.begin("begin inserting post").await?;
-        tx.execute("insert post", sqlx::query(
+        let insert = sqlx::query(
             "INSERT INTO posts (id, room_id, author_id, root_id, message, kind, props, created_at,
-                updated_at, edited_at, deleted_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, 0)",
+                updated_at, edited_at, deleted_at, seq, size_bytes, reply_count, last_reply_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, 0,
+                (SELECT COALESCE(MAX(seq), 0) + 1 FROM posts), $10, 0, 0)",
         )
         .bind(post.id.as_str())
         .bind(post.room_id.as_str())
@@ -58,7 +48,16 @@ impl Store {
         .bind(&post.kind)
         .bind(&post.props)
         .bind(post.created_at)
-        .bind(post.updated_at)).await?;
+        .bind(post.updated_at)
+        .bind(size_on_the_wire(&post.message, &post.props));
+        tx.execute("insert post", insert).await?;
+        if let Some(root) = &post.root_id {
+            let count = sqlx::query(
+                "UPDATE posts SET reply_count = reply_count + 1, last_reply_at = $2 WHERE id = $1",
+            );
+            let count = count.bind(root.as_str()).bind(post.created_at);
+            tx.execute("count reply", count).await?;
+        }
         for (position, file) in (0i64..).zip(files) {
             insert_post_file(&mut tx, &post.id, file, position, true).await?;
         }
@@ -81,12 +80,15 @@ impl Store {
             "note what the author has seen",
             sqlx::query(
                 "UPDATE room_members SET viewed_at = $3, viewed_posts = viewed_posts + 1,
-                viewed_root_posts = viewed_root_posts + $4 WHERE room_id = $1 AND person_id = $2",
+                viewed_root_posts = viewed_root_posts + $4,
+                viewed_seq = (SELECT seq FROM posts WHERE id = $5)
+             WHERE room_id = $1 AND person_id = $2",
             )
             .bind(post.room_id.as_str())
             .bind(post.author_id.as_str())
             .bind(post.created_at)
-            .bind(roots),
+            .bind(roots)
+            .bind(post.id.as_str()),
         )
         .await?;
         for person in mentioned {
@@ -104,118 +106,49 @@ impl Store {
         tx.commit().await
     }
 
-    pub(crate) async fn post(&self, id: &str) -> Result<Option<PostRow>, StoreError> {
-        let mut query = Builder::new(SELECT_POST);
-        query.push("WHERE p.id = ").push_bind(id);
-        self.db.fetch_optional("read post", query.select()).await
-    }
-
-    /// The living posts of these threads, roots included, oldest first.
-    pub(crate) async fn threads(&self, roots: &[&str]) -> Result<Vec<PostRow>, StoreError> {
-        let mut posts = self.posts_where("p.id", roots).await?;
-        posts.extend(self.posts_where("p.root_id", roots).await?);
-        posts.retain(|post| post.deleted_at == 0);
-        posts.sort_by_key(|post| post.created_at);
-        Ok(posts)
-    }
-
-    async fn posts_where(
-        &self,
-        column: &'static str,
-        values: &[&str],
-    ) -> Result<Vec<PostRow>, StoreError> {
-        if values.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut query = Builder::new(SELECT_POST);
-        query.push("WHERE ").push(column).push(" IN (");
-        query.push_list(values.iter().copied());
-        query.push(") ORDER BY p.created_at");
-        self.db.fetch_all("read posts", query.select()).await
-    }
-
-    /// Posts of a room in the order the page names.
-    pub(crate) async fn posts_of(
-        &self,
-        room: &ChannelId,
-        page: PostPage,
-    ) -> Result<Vec<PostRow>, StoreError> {
-        let mut query = Builder::new(SELECT_POST);
-        query.push("WHERE p.room_id = ").push_bind(room.as_str());
-        let (limit, offset) = match page {
-            PostPage::Newest { offset, limit } => {
-                query.push(" AND p.deleted_at = 0 ORDER BY p.created_at DESC");
-                (limit, offset)
-            }
-            PostPage::Before {
-                created_at,
-                offset,
-                limit,
-            } => {
-                query
-                    .push(" AND p.deleted_at = 0 AND p.created_at < ")
-                    .push_bind(created_at);
-                query.push(" ORDER BY p.created_at DESC");
-                (limit, offset)
-            }
-            PostPage::After {
-                created_at,
-                offset,
-                limit,
-            } => {
-                query
-                    .push(" AND p.deleted_at = 0 AND p.created_at > ")
-                    .push_bind(created_at);
-                query.push(" ORDER BY p.created_at ASC");
-                (limit, offset)
-            }
-            PostPage::ChangedSince { updated_at, limit } => {
-                query.push(" AND p.updated_at > ").push_bind(updated_at);
-                query.push(" ORDER BY p.created_at DESC");
-                (limit, 0)
-            }
-        };
-        query
-            .push(" LIMIT ")
-            .push_bind(limit)
-            .push(" OFFSET ")
-            .push_bind(offset);
-        self.db.fetch_all("list posts", query.select()).await
-    }
-
     /// Writes message, props and times of a post.
     pub(crate) async fn update_post(&self, post: &PostRow) -> Result<(), StoreError> {
         self.db
             .execute(
                 "update post",
                 sqlx::query(
-                    "UPDATE posts SET message = $2, props = $3, updated_at = $4, edited_at = $5
-             WHERE id = $1 AND deleted_at = 0",
+                    "UPDATE posts SET message = $2, props = $3, updated_at = $4, edited_at = $5,
+                size_bytes = $6 WHERE id = $1 AND deleted_at = 0",
                 )
                 .bind(post.id.as_str())
                 .bind(&post.message)
                 .bind(&post.props)
                 .bind(post.updated_at)
-                .bind(post.edited_at),
+                .bind(post.edited_at)
+                .bind(size_on_the_wire(&post.message, &post.props)),
             )
             .await?;
         Ok(())
     }
 
-    /// Marks a post and, for a root post, its whole thread as deleted.
-    pub(crate) async fn delete_post(&self, post: &PostId, now: i64) -> Result<(), StoreError> {
-        self.db
-            .execute(
-                "delete post",
-                sqlx::query(
-                    "UPDATE posts SET deleted_at = $2, updated_at = $2
-             WHERE (id = $1 OR root_id = $1) AND deleted_at = 0",
-                )
-                .bind(post.as_str())
-                .bind(now),
-            )
-            .await?;
-        Ok(())
+    /// Marks a post and, for the first of a thread, the whole thread as deleted. Nothing of what
+    /// was written stays.
+    pub(crate) async fn delete_post(&self, post: &PostRow, now: i64) -> Result<(), StoreError> {
+        let mut tx = self.begin("begin deleting post").await?;
+        let delete = sqlx::query(
+            "UPDATE posts SET deleted_at = $2, updated_at = $2, message = '', props = '{}',
+                size_bytes = $3 WHERE (id = $1 OR root_id = $1) AND deleted_at = 0",
+        )
+        .bind(post.id.as_str())
+        .bind(now)
+        .bind(size_on_the_wire("", "{}"));
+        let deleted = tx.execute("delete post", delete).await?;
+        if let Some(root) = post.root_id.as_ref().filter(|_| deleted > 0) {
+            let count = sqlx::query(
+                "UPDATE posts SET reply_count = reply_count - 1,
+                    last_reply_at = COALESCE((SELECT r.created_at FROM posts r
+                        WHERE r.root_id = $1 AND r.deleted_at = 0 ORDER BY r.seq DESC LIMIT 1), 0)
+                 WHERE id = $1",
+            );
+            tx.execute("count deleted reply", count.bind(root.as_str()))
+                .await?;
+        }
+        tx.commit().await
     }
 
     /// The attachments of these posts, in the order of each post.
@@ -242,16 +175,6 @@ impl Store {
         insert_post_file(&mut tx, post, file, 0, false).await?;
         tx.commit().await
     }
-
-    /// The last `created_at` in the database; new posts must come after it.
-    pub(crate) async fn newest_post_time(&self) -> Result<i64, StoreError> {
-        self.db
-            .fetch_value(
-                "read time of newest post",
-                sqlx::query_scalar("SELECT COALESCE(MAX(updated_at), 0) FROM posts"),
-            )
-            .await
-    }
 }
 
 async fn insert_post_file(
@@ -274,4 +197,19 @@ async fn insert_post_file(
     )
     .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_size_of_a_post_is_never_less_than_what_its_texts_take() {
+        for message in ["", "hello", "\"\\\n\u{1}\u{7f}", "grüße 🎉"] {
+            let json = serde_json::Value::from(message).to_string();
+            let size = size_on_the_wire(message, "{}");
+            let texts = i64::try_from(json.len()).unwrap();
+            assert!(size >= texts + 500, "{message:?}: {size} and {texts}");
+        }
+    }
 }

@@ -1,10 +1,10 @@
-//! Teams, rooms, and who is in them.
+//! Rooms, and who is in them.
 
 use proto::id::{ChannelId, TeamId, UserId};
 
 use storage::sql::{Builder, flag};
 
-use super::{MemberRow, RoomRow, Store, StoreError, TeamMemberRow, TeamRow, prefix_pattern};
+use super::{MemberRow, RoomRow, Store, StoreError, prefix_pattern};
 
 /// A room to be inserted.
 #[derive(Debug)]
@@ -25,185 +25,6 @@ pub(crate) struct NewRoom<'a> {
 }
 
 impl Store {
-    pub(crate) async fn insert_team(
-        &self,
-        id: &TeamId,
-        name: &str,
-        display_name: &str,
-        kind: &str,
-        now: i64,
-    ) -> Result<(), StoreError> {
-        self.db.execute("insert team", sqlx::query(
-            "INSERT INTO teams (id, name, display_name, description, kind, created_at, updated_at,
-                deleted_at)
-             VALUES ($1, $2, $3, '', $4, $5, $5, 0)",
-        )
-        .bind(id.as_str())
-        .bind(name)
-        .bind(display_name)
-        .bind(kind)
-        .bind(now)).await?;
-        Ok(())
-    }
-
-    pub(crate) async fn team(&self, id: &str) -> Result<Option<TeamRow>, StoreError> {
-        self.db
-            .fetch_optional(
-                "read team",
-                sqlx::query_as("SELECT * FROM teams WHERE id = $1").bind(id),
-            )
-            .await
-    }
-
-    pub(crate) async fn team_by_name(&self, name: &str) -> Result<Option<TeamRow>, StoreError> {
-        self.db
-            .fetch_optional(
-                "read team by name",
-                sqlx::query_as("SELECT * FROM teams WHERE name = $1").bind(name),
-            )
-            .await
-    }
-
-    pub(crate) async fn teams_of(&self, person: &UserId) -> Result<Vec<TeamRow>, StoreError> {
-        self.db
-            .fetch_all(
-                "list teams of person",
-                sqlx::query_as(
-                    "SELECT t.* FROM teams t JOIN team_members m ON m.team_id = t.id
-             WHERE m.person_id = $1 AND t.deleted_at = 0 ORDER BY t.display_name, t.id",
-                )
-                .bind(person.as_str()),
-            )
-            .await
-    }
-
-    pub(crate) async fn all_teams(&self) -> Result<Vec<TeamRow>, StoreError> {
-        self.db
-            .fetch_all(
-                "list teams",
-                sqlx::query_as(
-                    "SELECT * FROM teams WHERE deleted_at = 0 ORDER BY display_name, id",
-                ),
-            )
-            .await
-    }
-
-    /// Whether the person was not in the team before.
-    pub(crate) async fn add_team_member(
-        &self,
-        team: &TeamId,
-        person: &UserId,
-        is_admin: bool,
-        now: i64,
-    ) -> Result<bool, StoreError> {
-        let done = self
-            .db
-            .execute(
-                "add team member",
-                sqlx::query(
-                    "INSERT INTO team_members (team_id, person_id, is_admin, created_at)
-             VALUES ($1, $2, $3, $4) ON CONFLICT (team_id, person_id) DO NOTHING",
-                )
-                .bind(team.as_str())
-                .bind(person.as_str())
-                .bind(flag(is_admin))
-                .bind(now),
-            )
-            .await?;
-        Ok(done > 0)
-    }
-
-    pub(crate) async fn team_member(
-        &self,
-        team: &TeamId,
-        person: &UserId,
-    ) -> Result<Option<TeamMemberRow>, StoreError> {
-        self.db
-            .fetch_optional(
-                "read team member",
-                sqlx::query_as("SELECT * FROM team_members WHERE team_id = $1 AND person_id = $2")
-                    .bind(team.as_str())
-                    .bind(person.as_str()),
-            )
-            .await
-    }
-
-    pub(crate) async fn team_memberships_of(
-        &self,
-        person: &UserId,
-    ) -> Result<Vec<TeamMemberRow>, StoreError> {
-        self.db
-            .fetch_all(
-                "list team memberships",
-                sqlx::query_as("SELECT * FROM team_members WHERE person_id = $1 ORDER BY team_id")
-                    .bind(person.as_str()),
-            )
-            .await
-    }
-
-    pub(crate) async fn team_members(
-        &self,
-        team: &TeamId,
-        offset: i64,
-        limit: i64,
-    ) -> Result<Vec<TeamMemberRow>, StoreError> {
-        self.db.fetch_all("list team members", sqlx::query_as(
-            "SELECT * FROM team_members WHERE team_id = $1 ORDER BY person_id LIMIT $2 OFFSET $3",
-        )
-        .bind(team.as_str())
-        .bind(limit)
-        .bind(offset)).await
-    }
-
-    pub(crate) async fn count_team_members(&self, team: &TeamId) -> Result<i64, StoreError> {
-        self.db
-            .fetch_value(
-                "count team members",
-                sqlx::query_scalar("SELECT COUNT(*) FROM team_members WHERE team_id = $1")
-                    .bind(team.as_str()),
-            )
-            .await
-    }
-
-    /// Takes a person out of a team and out of its rooms; returns the rooms that were left.
-    pub(crate) async fn remove_team_member(
-        &self,
-        team: &TeamId,
-        person: &UserId,
-    ) -> Result<Vec<RoomRow>, StoreError> {
-        let mut tx = self.begin("begin leaving team").await?;
-        let rooms: Vec<RoomRow> = tx
-            .fetch_all(
-                "list rooms to leave",
-                sqlx::query_as(
-                    "SELECT r.* FROM rooms r JOIN room_members m ON m.room_id = r.id
-             WHERE r.team_id = $1 AND m.person_id = $2",
-                )
-                .bind(team.as_str())
-                .bind(person.as_str()),
-            )
-            .await?;
-        tx.execute(
-            "leave rooms of team",
-            sqlx::query(
-                "DELETE FROM room_members WHERE person_id = $2
-             AND room_id IN (SELECT id FROM rooms WHERE team_id = $1)",
-            )
-            .bind(team.as_str())
-            .bind(person.as_str()),
-        )
-        .await?;
-        tx.execute(
-            "leave team",
-            sqlx::query("DELETE FROM team_members WHERE team_id = $1 AND person_id = $2")
-                .bind(team.as_str())
-                .bind(person.as_str()),
-        )
-        .await?;
-        tx.commit().await?;
-        Ok(rooms)
-    }
-
     /// Inserts a room together with its first members.
     pub(crate) async fn insert_room(&self, room: &NewRoom<'_>, now: i64) -> Result<(), StoreError> {
         let mut tx = self.begin("begin inserting room").await?;
@@ -368,8 +189,10 @@ impl Store {
                 "add room member",
                 sqlx::query(
                     "INSERT INTO room_members (room_id, person_id, is_admin, created_at, viewed_at,
-                viewed_posts, viewed_root_posts, mentions)
-             VALUES ($1, $2, $3, $4, $4, $5, $6, 0) ON CONFLICT (room_id, person_id) DO NOTHING",
+                viewed_posts, viewed_root_posts, mentions, viewed_seq)
+             VALUES ($1, $2, $3, $4, $4, $5, $6, 0,
+                (SELECT COALESCE(MAX(seq), 0) FROM posts WHERE room_id = $1))
+             ON CONFLICT (room_id, person_id) DO NOTHING",
                 )
                 .bind(room.id.as_str())
                 .bind(person.as_str())
@@ -486,7 +309,8 @@ impl Store {
                 sqlx::query(
                     "UPDATE room_members SET viewed_at = $3, mentions = 0,
                 viewed_posts = (SELECT post_count FROM rooms WHERE id = $1),
-                viewed_root_posts = (SELECT root_post_count FROM rooms WHERE id = $1)
+                viewed_root_posts = (SELECT root_post_count FROM rooms WHERE id = $1),
+                viewed_seq = (SELECT COALESCE(MAX(seq), 0) FROM posts WHERE room_id = $1)
              WHERE room_id = $1 AND person_id = $2",
                 )
                 .bind(room.as_str())

@@ -130,9 +130,12 @@ rows! {
         viewed_posts: i64,
         viewed_root_posts: i64,
         mentions: i64,
+        viewed_seq: i64,
     }
     PostRow {
         id: PostId,
+        /// Its place in the order of all posts; whoever inserts it leaves it to the records.
+        seq: i64,
         room_id: ChannelId,
         author_id: UserId,
         root_id: Option<PostId>,
@@ -145,6 +148,21 @@ rows! {
         deleted_at: i64,
         reply_count: i64,
         last_reply_at: i64,
+    }
+    /// What must be known of a post before it is read.
+    OutlineRow {
+        id: PostId,
+        seq: i64,
+        size_bytes: i64,
+    }
+    StepRow {
+        from_ms: i64,
+        to_ms: i64,
+    }
+    EndedLoginRow {
+        number: i64,
+        login_id: String,
+        person_id: UserId,
     }
     /// A stored file; `post_id` is the first post that shows or carries it.
     FileRow {

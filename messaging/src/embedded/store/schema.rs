@@ -9,5 +9,16 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         include_str!("migrations/0001_chat.sqlite.sql"),
         include_str!("migrations/0001_chat.postgres.sql"),
     ),
+    Migration::per_engine(
+        2,
+        "order",
+        include_str!("migrations/0002_order.sqlite.sql"),
+        include_str!("migrations/0002_order.postgres.sql"),
+    ),
+    Migration::new(
+        3,
+        "ended logins",
+        include_str!("migrations/0003_ended_logins.sql"),
+    ),
     Migration::new(5, "files", include_str!("migrations/0005_files.sql")),
 ];

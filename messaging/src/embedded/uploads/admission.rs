@@ -11,9 +11,9 @@ use std::time::Duration;
 use proto::id::UserId;
 
 use super::Ending;
+use crate::embedded::Server;
 use crate::embedded::fault::Fault;
 use crate::embedded::store::UploadRow;
-use crate::embedded::{Server, wall_ms};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -283,11 +283,12 @@ impl Server {
 
     /// Whether an upload's time is over.
     pub(in crate::embedded) fn has_expired(&self, upload: &UploadRow) -> bool {
-        upload.created_at <= before(self.vault.limits.upload_lifetime)
+        upload.created_at <= self.before(self.vault.limits.upload_lifetime)
     }
-}
 
-/// The Unix milliseconds that were `age` ago.
-pub(super) fn before(age: Duration) -> i64 {
-    wall_ms().saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX))
+    /// The Unix milliseconds that were `age` ago.
+    pub(super) fn before(&self, age: Duration) -> i64 {
+        let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+        self.wall_ms().saturating_sub(age)
+    }
 }

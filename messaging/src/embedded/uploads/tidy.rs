@@ -12,7 +12,6 @@ use proto::id::{FileId, new_id};
 use storage::blob::{BlobInfo, BlobKey, BoxError};
 use tokio::time::Instant;
 
-use super::admission::before;
 use super::{blob_key, size_of};
 use crate::embedded::Server;
 use crate::embedded::fault::Fault;
@@ -88,7 +87,7 @@ impl Server {
     }
 
     async fn end_expired_uploads(&self) -> Result<(), Fault> {
-        let limit = before(self.vault.limits.upload_lifetime);
+        let limit = self.before(self.vault.limits.upload_lifetime);
         for row in self.store.uploads_begun_before(limit).await? {
             // who appends to it right now has begun in time; the next round ends it
             let Ok(_turn) = self.vault.turn(&row.id) else {
@@ -102,7 +101,7 @@ impl Server {
     }
 
     async fn end_unposted_files(&self) -> Result<(), Fault> {
-        let limit = before(self.vault.limits.unposted_lifetime);
+        let limit = self.before(self.vault.limits.unposted_lifetime);
         let unposted = self.store.unposted_files(limit).await?;
         for id in &unposted {
             self.store

@@ -1,108 +1,78 @@
-//! One connection: its numbers, its ring of sent events, its present socket.
+//! One connection: its numbers, the events it holds, its present socket.
+//!
+//! The events themselves are in the person's log; a connection holds their indexes, oldest first.
+//! The last `unsent` of them wait for the socket; those before are kept for replay.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::ws::Utf8Bytes;
-use proto::id::{ChannelId, ConnId, TeamId, UserId};
-use serde_json::{Map, Value, json};
-use tokio::sync::mpsc;
+use proto::id::ConnId;
+use tokio::sync::Notify;
 
-use super::{REPLAY_RING, SEND_QUEUE, Shared};
+use super::log::Log;
+use super::{REPLAY_RING, SEND_QUEUE};
+use crate::gateway::metrics::CutOff;
 use crate::gateway::seat::Floor;
-use crate::model::ClientEvent;
 
-/// An event serialised once, up to the number that differs per connection.
-#[derive(Debug)]
-pub(super) struct Template {
-    head: Shared,
-    /// May be left out for a client that is behind.
-    is_minor: bool,
+/// How the hub wakes the task of a socket.
+#[derive(Debug, Default)]
+pub(in crate::gateway) struct Wake {
+    /// There is something to send.
+    pub(in crate::gateway) more: Notify,
+    /// The socket has lost its connection.
+    pub(in crate::gateway) end: Notify,
 }
 
-impl Template {
-    pub(super) fn new(event: &ClientEvent) -> Self {
-        let audience = &event.audience;
-        let omitted: Map<String, Value> = audience
-            .omit_users
-            .iter()
-            .map(|user| (user.as_str().to_owned(), Value::Bool(true)))
-            .collect();
-        let broadcast = json!({
-            "omit_users": if omitted.is_empty() { Value::Null } else { Value::Object(omitted) },
-            "user_id": audience.user.as_ref().map_or("", UserId::as_str),
-            "channel_id": audience.room.as_ref().map_or("", ChannelId::as_str),
-            "team_id": audience.team.as_ref().map_or("", TeamId::as_str),
-            "connection_id": audience.connection.as_ref().map_or("", ConnId::as_str),
-            "omit_connection_id": audience.omit_connection.as_ref().map_or("", ConnId::as_str),
-        });
-        let name = Value::from(event.name.as_str());
-        let data = json!(event.data);
-        let head = format!("{{\"event\":{name},\"data\":{data},\"broadcast\":{broadcast},\"seq\":");
-        let is_minor = matches!(
-            event.name.as_str(),
-            "typing" | "status_change" | "multiple_channels_viewed"
-        );
-        Self {
-            head: head.into(),
-            is_minor,
-        }
-    }
+/// What became of an event for one connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pushed {
+    Held,
+    /// Left out: it is minor, and the client is behind.
+    Skipped,
+    /// Held, but the client is too far behind: its socket goes.
+    CutOff,
 }
 
 #[derive(Debug)]
 pub(super) struct Connection {
-    user: UserId,
-    login_id: String,
-    floor: Floor,
-    generation: u64,
+    pub(super) id: ConnId,
+    pub(super) login_id: String,
+    pub(super) floor: Floor,
+    /// Differs for every socket that ever was.
+    pub(super) generation: u64,
     next_seq: u64,
-    /// The last events with their numbers, oldest first.
-    ring: VecDeque<(u64, Shared)>,
-    queue: Option<mpsc::Sender<Utf8Bytes>>,
+    events: VecDeque<u64>,
+    unsent: usize,
+    /// How many may be unsent: what a returning client is still to get comes on top.
+    queue_limit: usize,
+    socket: Option<Arc<Wake>>,
     /// Since when there is no socket; `None` while a task serves one.
-    absent_since: Option<Instant>,
+    pub(super) absent_since: Option<Instant>,
     /// The connection ends with its socket.
-    is_doomed: bool,
+    pub(super) is_doomed: bool,
 }
 
 impl Connection {
-    pub(super) fn new(user: UserId) -> Self {
+    pub(super) fn new(id: ConnId) -> Self {
         Self {
-            user,
+            id,
             login_id: String::new(),
             floor: Floor::default(),
             generation: 0,
             next_seq: 0,
-            ring: VecDeque::new(),
-            queue: None,
+            events: VecDeque::new(),
+            unsent: 0,
+            queue_limit: SEND_QUEUE,
+            socket: None,
             absent_since: None,
             is_doomed: false,
         }
     }
 
-    pub(super) fn user(&self) -> &UserId {
-        &self.user
-    }
-
-    pub(super) fn login_id(&self) -> &str {
-        &self.login_id
-    }
-
-    pub(super) fn floor(&self) -> Floor {
-        self.floor.clone()
-    }
-
-    pub(super) fn generation(&self) -> u64 {
-        self.generation
-    }
-
+    /// Whether a task serves a socket of this connection.
     pub(super) fn has_socket(&self) -> bool {
         self.absent_since.is_none()
-    }
-
-    pub(super) fn absent_since(&self) -> Option<Instant> {
-        self.absent_since
     }
 
     pub(super) fn absent_for(&self, now: Instant) -> Duration {
@@ -110,72 +80,108 @@ impl Connection {
             .map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
 
-    pub(super) fn may_resume(&self, user: &UserId) -> bool {
-        self.user == *user && !self.is_doomed
-    }
-
-    /// Numbers an event, keeps it for replay, and hands it to the socket if there is one.
-    pub(super) fn send(&mut self, template: &Template) {
-        let behind = self
-            .queue
-            .as_ref()
-            .is_some_and(|queue| queue.capacity() < SEND_QUEUE / 2);
-        if self.is_doomed || (template.is_minor && behind) {
-            return;
+    /// Numbers an event and holds it; `log` will keep it at its next index.
+    pub(super) fn push(&mut self, is_minor: bool, log: &mut Log) -> Pushed {
+        if self.is_doomed || (is_minor && self.unsent > SEND_QUEUE / 2) {
+            return Pushed::Skipped;
         }
-        let seq = self.next_seq;
         self.next_seq += 1;
-        self.ring.push_back((seq, template.head.clone()));
-        if self.ring.len() > REPLAY_RING + SEND_QUEUE {
-            self.ring.pop_front();
+        self.events.push_back(log.next_index());
+        let Some(socket) = &self.socket else {
+            self.trim(REPLAY_RING + SEND_QUEUE, log);
+            return Pushed::Held;
+        };
+        if self.unsent < self.queue_limit {
+            self.unsent += 1;
+            socket.more.notify_one();
+            return Pushed::Held;
         }
-        if let Some(queue) = &self.queue
-            && queue.try_send(frame(seq, &template.head)).is_err()
-        {
-            // too slow: the socket goes, the ring stays for the client's next try
-            self.queue = None;
-        }
+        // too slow: the socket goes, what is held stays for the client's next try
+        self.end_socket();
+        self.trim(REPLAY_RING + SEND_QUEUE, log);
+        Pushed::CutOff
     }
 
-    /// The frames from `seq` on; `None` when some of them are no longer kept.
-    pub(super) fn replay_from(&self, seq: u64) -> Option<Vec<Utf8Bytes>> {
-        let oldest = self.ring.front().map_or(self.next_seq, |(first, _)| *first);
-        let is_kept = seq >= oldest && seq <= self.next_seq;
-        is_kept.then(|| {
-            self.ring
-                .iter()
-                .filter(|(number, _)| *number >= seq)
-                .map(|(number, head)| frame(*number, head))
-                .collect()
-        })
+    /// The next event for the socket of this generation, as its number and its index in the log.
+    pub(super) fn next_unsent(&mut self, log: &mut Log) -> Option<(u64, u64)> {
+        let place = self.events.len().checked_sub(self.unsent)?;
+        let index = *self.events.get(place)?;
+        let seq = self.next_seq - u64::try_from(self.unsent).unwrap_or(u64::MAX);
+        self.unsent -= 1;
+        if self.unsent <= SEND_QUEUE / 2 {
+            self.queue_limit = SEND_QUEUE;
+        }
+        self.trim(self.unsent + REPLAY_RING, log);
+        Some((seq, index))
     }
 
-    pub(super) fn attach(
-        &mut self,
-        generation: u64,
-        queue: mpsc::Sender<Utf8Bytes>,
-        login_id: &str,
-    ) {
+    pub(super) fn has_queue(&self) -> bool {
+        self.socket.is_some()
+    }
+
+    /// Whether everything from `seq` on is held, and nothing beyond is asked for.
+    pub(super) fn can_replay_from(&self, seq: u64) -> bool {
+        self.missing_from(seq)
+            .is_some_and(|count| count <= self.events.len())
+    }
+
+    fn missing_from(&self, seq: u64) -> Option<usize> {
+        usize::try_from(self.next_seq.checked_sub(seq)?).ok()
+    }
+
+    /// Gives the connection a socket, which gets everything from `seq` on.
+    pub(super) fn attach(&mut self, generation: u64, socket: Arc<Wake>, login_id: &str, seq: u64) {
+        self.end_socket();
         self.generation = generation;
-        self.queue = Some(queue);
+        self.unsent = self.missing_from(seq).unwrap_or_default();
+        self.queue_limit = SEND_QUEUE + self.unsent;
+        self.socket = Some(socket);
         login_id.clone_into(&mut self.login_id);
         self.absent_since = None;
     }
 
-    /// Ends the queue; the task of the socket notices and ends too.
-    pub(super) fn cut_off(&mut self) {
-        self.queue = None;
+    /// The log has thrown this index out: the connection goes on without it, or not at all.
+    pub(super) fn lose(&mut self, index: u64, log: &mut Log) -> Option<CutOff> {
+        if self.events.front() != Some(&index) {
+            return None;
+        }
+        let is_unsent = self.socket.is_some() && self.unsent == self.events.len();
+        self.events.pop_front();
+        if !is_unsent {
+            return None;
+        }
+        self.doom(log);
+        Some(CutOff::TooManyBytes)
+    }
+
+    /// Ends the socket, and the connection with it; nothing is held for a return.
+    pub(super) fn doom(&mut self, log: &mut Log) {
+        self.end_socket();
         self.is_doomed = true;
+        self.trim(0, log);
+        self.events = VecDeque::new();
     }
 
-    /// Notes that the socket is gone; returns whether the connection ends with it.
-    pub(super) fn detach(&mut self, now: Instant) -> bool {
-        self.queue = None;
+    /// The task of the socket notices and ends too.
+    fn end_socket(&mut self) {
+        self.unsent = 0;
+        if let Some(socket) = self.socket.take() {
+            socket.end.notify_one();
+        }
+    }
+
+    /// Notes that the socket is gone.
+    pub(super) fn detach(&mut self, now: Instant) {
+        self.end_socket();
         self.absent_since = Some(now);
-        self.is_doomed
     }
-}
 
-fn frame(seq: u64, head: &str) -> Utf8Bytes {
-    format!("{head}{seq}}}").into()
+    /// Lets go of the oldest events until so many are left.
+    pub(super) fn trim(&mut self, keep: usize, log: &mut Log) {
+        while self.events.len() > keep {
+            if let Some(index) = self.events.pop_front() {
+                log.release(index);
+            }
+        }
+    }
 }

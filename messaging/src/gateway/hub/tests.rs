@@ -1,4 +1,9 @@
-//! The hub without sockets: who gets what, under which number.
+//! The hub without sockets: who gets what, under which number, and what is kept.
+
+mod bounds;
+mod walk;
+
+use std::collections::HashSet;
 
 use serde_json::Value;
 
@@ -34,32 +39,37 @@ fn to_room(name: &str, room: &str) -> ClientEvent {
     )
 }
 
+fn hub() -> Hub {
+    Hub::new("1".into(), Arc::new(Metrics::new()))
+}
+
 /// Names and numbers of everything that waits.
-fn drain(attached: &mut Attached) -> Vec<(String, u64)> {
-    let mut frames = std::mem::take(&mut attached.backlog);
-    while let Ok(frame) = attached.queue.try_recv() {
-        frames.push(frame);
+fn drain(attached: &Attached) -> Vec<(String, u64)> {
+    let mut events = Vec::new();
+    while let Next::Event(seq, body) = attached.line.next() {
+        let text: Vec<u8> = body
+            .numbered(seq, usize::MAX)
+            .flat_map(|(piece, _)| piece)
+            .collect();
+        let value: Value = serde_json::from_slice(&text).unwrap();
+        assert_eq!(value["seq"], seq);
+        events.push((value["event"].as_str().unwrap().to_owned(), seq));
     }
-    frames
-        .iter()
-        .map(|frame| {
-            let value: Value = serde_json::from_str(frame).unwrap();
-            (
-                value["event"].as_str().unwrap().to_owned(),
-                value["seq"].as_u64().unwrap(),
-            )
-        })
-        .collect()
+    events
+}
+
+fn is_cut_off(attached: &Attached) -> bool {
+    matches!(attached.line.next(), Next::End)
 }
 
 #[test]
 fn events_reach_exactly_the_people_they_are_for() {
-    let hub = Hub::new("1".into());
-    let mut anna = hub
+    let hub = hub();
+    let anna = hub
         .enter(&user("anna"))
         .attach("l1", in_room("r"), None)
         .unwrap();
-    let mut ben = hub
+    let ben = hub
         .enter(&user("ben"))
         .attach("l2", in_room("q"), None)
         .unwrap();
@@ -92,40 +102,37 @@ fn events_reach_exactly_the_people_they_are_for() {
             .map(|(name, seq)| ((*name).to_owned(), *seq))
             .collect()
     };
-    assert_eq!(drain(&mut anna), named(&[("hello", 0), ("a", 1), ("c", 2)]));
+    assert_eq!(drain(&anna), named(&[("hello", 0), ("a", 1), ("c", 2)]));
     assert_eq!(
-        drain(&mut ben),
+        drain(&ben),
         named(&[("hello", 0), ("b", 1), ("d", 2), ("e", 3)])
     );
 }
 
 #[test]
 fn a_client_that_comes_back_gets_what_it_missed_and_keeps_its_id() {
-    let hub = Hub::new("1".into());
-    let mut first = hub
+    let hub = hub();
+    let first = hub
         .enter(&user("anna"))
         .attach("l1", in_room("r"), None)
         .unwrap();
     hub.publish(&to_room("a", "r"));
-    assert_eq!(drain(&mut first).len(), 2);
-    assert!(
-        hub.detach(&first.connection, first.generation, Instant::now())
-            .is_some()
-    );
+    assert_eq!(drain(&first).len(), 2);
+    assert!(hub.detach(&first.line, Instant::now()).is_some());
     hub.publish(&to_room("b", "r"));
     hub.publish(&to_room("c", "r"));
     let resume = Resume {
         connection: first.connection.clone(),
         next_seq: 2,
     };
-    let mut again = hub
+    let again = hub
         .enter(&user("anna"))
         .attach("l1", in_room("r"), Some(resume))
         .unwrap();
     assert_eq!(again.connection, first.connection);
     hub.publish(&to_room("d", "r"));
     assert_eq!(
-        drain(&mut again),
+        drain(&again),
         [
             ("b".to_owned(), 2),
             ("c".to_owned(), 3),
@@ -136,12 +143,12 @@ fn a_client_that_comes_back_gets_what_it_missed_and_keeps_its_id() {
 
 #[test]
 fn a_client_that_missed_too_much_starts_anew() {
-    let hub = Hub::new("1".into());
+    let hub = hub();
     let first = hub
         .enter(&user("anna"))
         .attach("l1", in_room("r"), None)
         .unwrap();
-    hub.detach(&first.connection, first.generation, Instant::now());
+    hub.detach(&first.line, Instant::now());
     for _ in 0..REPLAY_RING + SEND_QUEUE + 1 {
         hub.publish(&to_room("a", "r"));
     }
@@ -149,21 +156,21 @@ fn a_client_that_missed_too_much_starts_anew() {
         connection: first.connection.clone(),
         next_seq: 1,
     };
-    let mut again = hub
+    let again = hub
         .enter(&user("anna"))
         .attach("l1", in_room("r"), Some(resume))
         .unwrap();
     assert_ne!(again.connection, first.connection);
     hub.publish(&to_room("b", "r"));
     assert_eq!(
-        drain(&mut again),
+        drain(&again),
         [("hello".to_owned(), 0), ("b".to_owned(), 1)]
     );
 }
 
 #[test]
 fn nobody_resumes_the_connection_of_somebody_else() {
-    let hub = Hub::new("1".into());
+    let hub = hub();
     let anna = hub
         .enter(&user("anna"))
         .attach("l1", in_room("r"), None)
@@ -177,17 +184,17 @@ fn nobody_resumes_the_connection_of_somebody_else() {
         .attach("l2", in_room("r"), Some(resume))
         .unwrap();
     assert_ne!(ben.connection, anna.connection);
-    assert!(hub.is_current(&anna.connection, anna.generation));
+    assert!(anna.line.is_current());
 }
 
 #[test]
 fn a_newer_socket_takes_over_and_the_older_one_has_no_say() {
-    let hub = Hub::new("1".into());
-    let mut old = hub
+    let hub = hub();
+    let old = hub
         .enter(&user("anna"))
         .attach("l1", in_room("r"), None)
         .unwrap();
-    drain(&mut old);
+    drain(&old);
     let resume = Resume {
         connection: old.connection.clone(),
         next_seq: 1,
@@ -196,47 +203,52 @@ fn a_newer_socket_takes_over_and_the_older_one_has_no_say() {
         .enter(&user("anna"))
         .attach("l1", in_room("r"), Some(resume))
         .unwrap();
-    let end = old.queue.try_recv();
-    assert_eq!(end, Err(mpsc::error::TryRecvError::Disconnected));
-    assert_eq!(
-        hub.detach(&old.connection, old.generation, Instant::now()),
-        None
-    );
+    assert!(is_cut_off(&old));
+    assert_eq!(hub.detach(&old.line, Instant::now()), None);
     assert!(hub.is_online(&user("anna")));
 }
 
 #[test]
 fn a_client_that_does_not_read_loses_its_socket_and_nobody_else_does() {
-    let hub = Hub::new("1".into());
-    let mut slow = hub
-        .enter(&user("anna"))
-        .attach("l1", in_room("r"), None)
-        .unwrap();
-    let mut quick = hub
-        .enter(&user("ben"))
-        .attach("l2", in_room("r"), None)
-        .unwrap();
-    drain(&mut quick);
-    for _ in 0..SEND_QUEUE + 10 {
+    let hub = hub();
+    let slow = hub.enter(&user("anna"));
+    let slow = slow.attach("l1", in_room("r"), None).unwrap();
+    let quick = hub.enter(&user("ben"));
+    let quick = quick.attach("l2", in_room("r"), None).unwrap();
+    drain(&quick);
+    // `hello` waits too
+    for _ in 1..SEND_QUEUE {
         hub.publish(&to_room("a", "r"));
-        assert_eq!(drain(&mut quick).len(), 1);
+        assert_eq!(drain(&quick).len(), 1);
+        assert!(slow.line.is_current());
     }
-    assert_eq!(drain(&mut slow).len(), SEND_QUEUE);
-    assert_eq!(
-        slow.queue.try_recv(),
-        Err(mpsc::error::TryRecvError::Disconnected)
-    );
+    hub.publish(&to_room("one too many", "r"));
+    assert!(is_cut_off(&slow));
+    assert_eq!(drain(&quick).len(), 1);
+    // nothing is lost for a client that comes back, more than fits the queue though it is
+    let resume = Resume {
+        connection: slow.connection.clone(),
+        next_seq: 0,
+    };
+    let back = hub.enter(&user("anna"));
+    let back = back.attach("l1", in_room("r"), Some(resume)).unwrap();
+    hub.publish(&to_room("b", "r"));
+    let events = drain(&back);
+    let numbers: Vec<u64> = events.iter().map(|(_, seq)| *seq).collect();
+    let all = u64::try_from(SEND_QUEUE + 2).unwrap();
+    assert_eq!(numbers, (0..all).collect::<Vec<_>>());
+    assert_eq!(events.last().unwrap().0, "b");
 }
 
 #[test]
 fn the_end_of_a_login_ends_its_connections_for_good() {
-    let hub = Hub::new("1".into());
+    let hub = hub();
     let anna = hub
         .enter(&user("anna"))
         .attach("l1", in_room("r"), None)
         .unwrap();
-    hub.end_login("l1");
-    let gone = hub.detach(&anna.connection, anna.generation, Instant::now());
+    hub.end_login(&user("anna"), "l1");
+    let gone = hub.detach(&anna.line, Instant::now());
     assert_eq!(
         gone,
         Some(Detached {
@@ -256,15 +268,15 @@ fn the_end_of_a_login_ends_its_connections_for_good() {
 
 #[test]
 fn connections_are_forgotten_when_nobody_comes_back() {
-    let hub = Hub::new("1".into());
+    let hub = hub();
     let anna = hub
         .enter(&user("anna"))
         .attach("l1", in_room("r"), None)
         .unwrap();
     let now = Instant::now();
-    hub.detach(&anna.connection, anna.generation, now);
+    hub.detach(&anna.line, now);
     hub.forget_absent(now + RESUME_WINDOW);
-    assert!(hub.is_current(&anna.connection, anna.generation));
+    assert!(anna.line.is_current());
     hub.forget_absent(now + RESUME_WINDOW + Duration::from_secs(1));
-    assert!(!hub.is_current(&anna.connection, anna.generation));
+    assert!(!anna.line.is_current());
 }

@@ -24,6 +24,7 @@ pub(super) const KEYS: &[(&str, Kind, &[&str])] = &[
     ("http.metrics_listen", Kind::Text, &[]),
     ("http.max_connections", Kind::Number, &[]),
     ("http.max_connections_per_address", Kind::Number, &[]),
+    ("http.trusted_proxies", Kind::List, &[]),
     ("storage.data_dir", Kind::Text, &[]),
     ("storage.database", Kind::Text, &[]),
     ("storage.database_password_file", Kind::Text, &[]),
@@ -49,6 +50,7 @@ pub(super) const KEYS: &[(&str, Kind, &[&str])] = &[
     ("chat.login_lifetime_hours", Kind::Number, &[]),
     ("chat.min_password_chars", Kind::Number, &[]),
     ("chat.max_file_bytes", Kind::Number, &[]),
+    ("chat.writes_per_minute", Kind::Number, &[]),
     ("chat.allowed_origins", Kind::List, &[]),
     (
         "rtcd.urls",

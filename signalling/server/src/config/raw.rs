@@ -34,6 +34,7 @@ pub struct RawHttp {
     pub metrics_listen: String,
     pub max_connections: usize,
     pub max_connections_per_address: usize,
+    pub trusted_proxies: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +54,7 @@ pub struct RawChat {
     pub login_lifetime_hours: u64,
     pub min_password_chars: usize,
     pub max_file_bytes: u64,
+    pub writes_per_minute: u32,
     pub allowed_origins: Vec<String>,
 }
 
@@ -127,6 +129,7 @@ impl Default for RawHttp {
             metrics_listen: String::new(),
             max_connections: 8192,
             max_connections_per_address: 2048,
+            trusted_proxies: Vec::new(),
         }
     }
 }
@@ -148,8 +151,9 @@ impl Default for RawChat {
             site_name: "Parley".to_owned(),
             open_registration: false,
             login_lifetime_hours: 30 * 24,
-            min_password_chars: 8,
+            min_password_chars: 12,
             max_file_bytes: 2 * 1024 * 1024 * 1024,
+            writes_per_minute: 600,
             allowed_origins: Vec::new(),
         }
     }
@@ -312,12 +316,12 @@ mod tests {
     fn all_problems_are_told_at_once() {
         let raw: RawConfig = toml::from_str(
             "[http]\nlisten = \"nowhere\"\nsite_url = \"http://0.0.0.0:8065\"\nmax_connections = 0\n\
-             metrics_listen = \"everywhere\"\n[rtcd]\nurls = []\nauth_key = \"short\"\n\
+             metrics_listen = \"everywhere\"\ntrusted_proxies = [\"10.0.0.0/33\"]\n[rtcd]\nurls = []\nauth_key = \"short\"\n\
              [recording]\nquality = \"best\"\nmax_minutes = 5\n[transcribing]\nmodel_size = \"giant\"",
         )
         .unwrap();
         let errors = raw.resolve().unwrap_err();
-        assert_eq!(errors.0.len(), 9, "{errors}");
+        assert_eq!(errors.0.len(), 10, "{errors}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use messaging::embedded::{NoNetwork, ProxyNet};
 use proto::redact::Secret;
 use storage::Location;
 
@@ -68,6 +69,8 @@ pub enum ConfigError {
         low: u64,
         high: u64,
     },
+    #[error("`http.trusted_proxies`: {0}")]
+    Proxy(NoNetwork),
     #[error(
         "`transcribing.captions_language` is `{0}`: it must be a language of two letters, such as `en`"
     )]
@@ -111,6 +114,7 @@ impl RawConfig {
             let parsed = parse_url("http.site_url", &site_url, &mut errors);
             check_reachable("http.site_url", parsed, &mut errors);
         }
+        let trusted_proxies = parse_proxies(&self.http.trusted_proxies, &mut errors);
         let hosts = self.rtcd.urls.iter();
         let hosts: Vec<ServiceUrl> = hosts
             .filter_map(|url| parse_url("rtcd.urls", url, &mut errors))
@@ -133,6 +137,7 @@ impl RawConfig {
         Ok(Config {
             listen,
             site_url,
+            trusted_proxies,
             key_file: resolve_key_file(&self.storage),
             metrics_listen,
             max_connections: self.http.max_connections,
@@ -212,6 +217,7 @@ fn resolve_chat(raw: RawChat, errors: &mut Vec<ConfigError>) -> ChatConfig {
         login_lifetime: Duration::from_secs(hours.saturating_mul(3600)),
         min_password_chars: raw.min_password_chars,
         max_file_bytes: raw.max_file_bytes,
+        writes_per_minute: raw.writes_per_minute,
         allowed_origins: raw.allowed_origins,
     }
 }
@@ -336,6 +342,15 @@ fn parse_listen(
         errors.push(ConfigError::Listen { key, value });
     }
     parsed
+}
+
+fn parse_proxies(texts: &[String], errors: &mut Vec<ConfigError>) -> Vec<ProxyNet> {
+    let parse = |text: &String| text.trim().parse::<ProxyNet>().map_err(ConfigError::Proxy);
+    let parsed: Vec<Result<ProxyNet, ConfigError>> = texts.iter().map(parse).collect();
+    parsed
+        .into_iter()
+        .filter_map(|net| net.map_err(|error| errors.push(error)).ok())
+        .collect()
 }
 
 fn check_connections(http: &RawHttp, errors: &mut Vec<ConfigError>) {

@@ -1,6 +1,6 @@
 /** Opening channels, reading and writing messages, direct messages. */
 import type {Channel} from '@mattermost/types/channels';
-import type {Post, PostList} from '@mattermost/types/posts';
+import type {PaginatedPostList, Post, PostList} from '@mattermost/types/posts';
 import type {UserProfile} from '@mattermost/types/users';
 import {api, describe} from '../api/rest';
 import {patch, store, updateChat} from '../state/app';
@@ -9,6 +9,7 @@ import {showPlace} from './location';
 import {needPeople} from './people';
 
 const PAGE = 60;
+const THREAD_PAGE = 200;
 
 export async function loadChannels(teamId: string): Promise<void> {
     const channels = (await api.getMyChannels(teamId)).filter((channel) => channel.delete_at === 0);
@@ -29,7 +30,7 @@ export async function loadPosts(channelId: string): Promise<void> {
     try {
         const list = await api.getPosts(channelId, 0, PAGE);
         takePosts(list);
-        if (list.order.length < PAGE) {
+        if (!list.prev_post_id) {
             updateChat((chat) => ({...chat, complete: {...chat.complete, [channelId]: true}}));
         }
     } catch (error) {
@@ -45,7 +46,7 @@ export async function loadEarlier(channelId: string): Promise<void> {
     try {
         const list = await api.getPostsBefore(channelId, oldest, 0, PAGE);
         takePosts(list);
-        if (list.order.length < PAGE) {
+        if (!list.prev_post_id) {
             updateChat((chat) => ({...chat, complete: {...chat.complete, [channelId]: true}}));
         }
     } catch (error) {
@@ -56,7 +57,17 @@ export async function loadEarlier(channelId: string): Promise<void> {
 export async function openThread(rootId: string): Promise<void> {
     updateChat((chat) => ({...chat, threadId: rootId}));
     try {
-        takePosts(await api.getPostThread(rootId));
+        let list: PaginatedPostList = await api.getPaginatedPostThread(rootId, {perPage: THREAD_PAGE});
+        takePosts(list);
+        // an answer holds a part of a long thread
+        while (list.has_next && store.get().chat.threadId === rootId) {
+            const last = list.posts[list.order.at(-1) ?? ''];
+            if (!last || last.id === rootId) {
+                break;
+            }
+            list = await api.getPaginatedPostThread(rootId, {perPage: THREAD_PAGE, fromPost: last.id, fromCreateAt: last.create_at});
+            takePosts(list);
+        }
     } catch (error) {
         patch({fault: `The thread could not be loaded. ${describe(error)}`});
     }

@@ -36,6 +36,8 @@ export interface NewAccount {
     email: string;
     username: string;
     password: string;
+    /** What a server without accounts printed when it started; empty for any other. */
+    first_account_token: string;
 }
 
 /** Creates an account and signs in with it. Rejects with the server's refusal. */
@@ -87,6 +89,7 @@ async function loadServerConfig(): Promise<void> {
             siteName: siteName || 'Parley',
             websocketUrl: websocketUrl || '',
             noAccounts: config.NoAccounts === 'true',
+            firstAccountNeedsToken: (config as Partial<Record<string, string>>)['FirstAccountNeedsToken'] === 'true',
             minPassword: Number(config.PasswordMinimumLength) || 0,
             signUpAllowed: config.NoAccounts === 'true' || (config.EnableSignUpWithEmail === 'true' && config.EnableOpenServer === 'true'),
         });

@@ -31,6 +31,8 @@ export interface AppState {
     siteName: string;
     websocketUrl: string;
     noAccounts: boolean;
+    /** The first account is made with the one-time token that the server printed. */
+    firstAccountNeedsToken: boolean;
     signUpAllowed: boolean;
     /** Characters; 0 when the server does not say. */
     minPassword: number;
@@ -49,7 +51,7 @@ export interface AppState {
 }
 
 export const initialState: AppState = {
-    phase: 'loading', siteName: 'Parley', websocketUrl: '', noAccounts: false, signUpAllowed: false, minPassword: 0, online: true, view: 'list',
+    phase: 'loading', siteName: 'Parley', websocketUrl: '', noAccounts: false, firstAccountNeedsToken: false, signUpAllowed: false, minPassword: 0, online: true, view: 'list',
     chat: emptyChat, calls: {}, callsConfig: null, active: null, ending: null, fault: '', announcement: '',
 };
 

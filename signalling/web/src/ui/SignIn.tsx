@@ -54,13 +54,21 @@ function CreateAccount({first}: {first: boolean}): ReactNode {
     const [username, setUsername] = useState('');
     const [email, setEmail] = useState('');
     const [password, setPassword] = useState('');
+    const [token, setToken] = useState('');
     const minPassword = useApp((state) => state.minPassword);
-    const {busy, refusal, submit} = useSubmit(() => signUp({username: username.trim().toLowerCase(), email: email.trim(), password}));
+    const needsToken = useApp((state) => state.firstAccountNeedsToken) && first;
+    const {busy, refusal, submit} = useSubmit(() => signUp({
+        username: username.trim().toLowerCase(), email: email.trim(), password, first_account_token: token.trim(),
+    }));
     return (
         <form onSubmit={submit} aria-label="Create an account">
             <h1>{first ? 'Create the first account' : 'Create an account'}</h1>
             {first && <p className="hint">This server is new. The first account becomes its administrator.</p>}
-            <Field label="Username" testId="new-username" value={username} onChange={setUsername} autoComplete="username" autoFocus/>
+            {needsToken && <>
+                <Field label="One-time token" testId="first-account-token" value={token} onChange={setToken} autoFocus/>
+                <p className="hint">The server printed it when it started: whoever started it can read it there.</p>
+            </>}
+            <Field label="Username" testId="new-username" value={username} onChange={setUsername} autoComplete="username" autoFocus={!needsToken}/>
             <Field label="Email" testId="new-email" type="email" value={email} onChange={setEmail} autoComplete="email"/>
             <Field label="Password" testId="new-password" type="password" value={password} onChange={setPassword} autoComplete="new-password"/>
             {minPassword > 0 && <p className="hint">At least {minPassword} characters.</p>}

@@ -103,6 +103,19 @@ impl Store {
         .bind(post.as_str())
         .bind(now);
         tx.execute("empty posts", empty).await?;
+        // where a reply was purged, its thread is one shorter
+        let count = sqlx::query(
+            "UPDATE posts SET
+                reply_count = (SELECT COUNT(*) FROM posts r
+                    WHERE r.root_id = posts.id AND r.deleted_at = 0),
+                last_reply_at = COALESCE((SELECT r.created_at FROM posts r
+                    WHERE r.root_id = posts.id AND r.deleted_at = 0
+                    ORDER BY r.seq DESC LIMIT 1), 0)
+             WHERE id = (SELECT p.root_id FROM posts p WHERE p.id = $1)",
+        )
+        .bind(post.as_str());
+        tx.execute("count replies of a purged thread", count)
+            .await?;
         let untie = sqlx::query(
             "DELETE FROM post_files WHERE post_id IN
                 (SELECT id FROM posts WHERE id = $1 OR root_id = $1)",

@@ -1,0 +1,72 @@
+//! The events kept for one person: each body once, however many of her connections want it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::event::Body;
+
+/// Bytes of events kept for one person, sent and unsent together. The largest single event fits in
+/// any case.
+pub(super) const MAX_BYTES: usize = 8 * 1024 * 1024;
+
+#[derive(Debug, Default)]
+pub(super) struct Log {
+    slots: BTreeMap<u64, Slot>,
+    next: u64,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Slot {
+    body: Arc<Body>,
+    /// Connections that still hold it.
+    holders: usize,
+}
+
+impl Log {
+    /// The index that the next event gets.
+    pub(super) fn next_index(&self) -> u64 {
+        self.next
+    }
+
+    /// Keeps an event that `holders` connections hold, at `next_index`.
+    pub(super) fn keep(&mut self, body: &Arc<Body>, holders: usize) {
+        if holders == 0 {
+            return;
+        }
+        self.bytes += body.len();
+        let body = body.clone();
+        self.slots.insert(self.next, Slot { body, holders });
+        self.next += 1;
+    }
+
+    pub(super) fn get(&self, index: u64) -> Option<&Arc<Body>> {
+        self.slots.get(&index).map(|slot| &slot.body)
+    }
+
+    /// One connection no longer holds this event.
+    pub(super) fn release(&mut self, index: u64) {
+        if let Some(slot) = self.slots.get_mut(&index) {
+            slot.holders -= 1;
+            if slot.holders == 0 {
+                self.bytes -= slot.body.len();
+                self.slots.remove(&index);
+            }
+        }
+    }
+
+    /// Throws the oldest event out if there is too much; returns its index.
+    pub(super) fn shed(&mut self) -> Option<u64> {
+        if self.bytes <= MAX_BYTES || self.slots.len() < 2 {
+            return None;
+        }
+        let (index, slot) = self.slots.pop_first()?;
+        self.bytes -= slot.body.len();
+        Some(index)
+    }
+
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
