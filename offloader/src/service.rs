@@ -88,7 +88,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let tasks = Tasks::new("offloader");
     let limits = Limits::default().within(Share::Service.connections());
     let door = Door::new("api", limits);
-    let health = health(&tasks, &jobs);
+    let health = health(&tasks, &jobs, &store);
     let app = router(Api {
         auth,
         jobs: jobs.clone(),
@@ -180,12 +180,21 @@ impl Running {
     }
 }
 
-fn health(tasks: &Tasks, jobs: &Jobs) -> Health {
-    let jobs = jobs.clone();
-    Health::of(tasks).check("drain", move || {
-        let draining = jobs.is_draining().then(|| "draining".to_owned());
-        std::future::ready(draining.into_iter().collect())
-    })
+fn health(tasks: &Tasks, jobs: &Jobs, store: &Store) -> Health {
+    let (jobs, store) = (jobs.clone(), store.clone());
+    Health::of(tasks)
+        .check("the database of jobs", move || {
+            let store = store.clone();
+            async move {
+                let checked = store.check().await;
+                let trouble = checked.err().map(|error| error.to_string());
+                trouble.into_iter().collect()
+            }
+        })
+        .check("drain", move || {
+            let draining = jobs.is_draining().then(|| "draining".to_owned());
+            std::future::ready(draining.into_iter().collect())
+        })
 }
 
 async fn sweep(jobs: Jobs) {

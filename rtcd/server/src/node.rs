@@ -107,7 +107,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let sample = move || sampled.clone().sample();
     tasks.until_done("load of this machine", sample, Restarts::default());
 
-    let health = health(&tasks, &control);
+    let health = health(&tasks, &control, &store);
     let auth = Auth::new(
         store.clone(),
         &config.security,
@@ -262,9 +262,18 @@ impl Running {
     }
 }
 
-fn health(tasks: &Tasks, control: &Arc<Control>) -> Health {
+fn health(tasks: &Tasks, control: &Arc<Control>, store: &Store) -> Health {
+    let store = store.clone();
     let (of_drain, of_sockets) = (Arc::clone(control), Arc::clone(control));
     Health::of(tasks)
+        .check("the store of clients", move || {
+            let store = store.clone();
+            async move {
+                let checked = store.check().await;
+                let trouble = checked.err().map(|error| error.to_string());
+                trouble.into_iter().collect()
+            }
+        })
         .check("drain", move || {
             let draining = of_drain.is_draining().then(|| "draining".to_owned());
             std::future::ready(draining.into_iter().collect())

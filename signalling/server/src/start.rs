@@ -225,7 +225,7 @@ pub async fn start_beside(config: Config, beside: Vec<Health>) -> anyhow::Result
         ..Limits::default()
     };
     let door = Door::new("people", limits.within(Share::People.connections()));
-    let own = health(&engine);
+    let own = health(&engine, &chat);
     let health = beside.into_iter().fold(own, Health::beside);
     let watched = Watched {
         tasks: engine.tasks.clone(),
@@ -271,7 +271,16 @@ fn print_first_account_token(token: &Secret) {
     );
 }
 
-fn health(engine: &Arc<Engine>) -> Health {
+fn health(engine: &Arc<Engine>, chat: &Arc<embedded::Server>) -> Health {
+    let chat = chat.clone();
+    let records = move || {
+        let chat = chat.clone();
+        async move {
+            let checked = chat.check().await;
+            let trouble = checked.err().map(|error| error.to_string());
+            trouble.into_iter().collect()
+        }
+    };
     let (of_store, of_links) = (engine.clone(), engine.clone());
     let database = move || {
         let engine = of_store.clone();
@@ -294,6 +303,7 @@ fn health(engine: &Arc<Engine>) -> Health {
         })
     };
     Health::of(&engine.tasks)
+        .check("the database of the chat", records)
         .check("the database of calls", database)
         .check("the links to media hosts", media)
 }
