@@ -13,6 +13,8 @@
 mod accounts;
 #[path = "../embedded/backend.rs"]
 mod backend;
+#[path = "../embedded/clock.rs"]
+mod clock;
 #[path = "../embedded/desk.rs"]
 mod desk;
 mod engine;
@@ -22,7 +24,11 @@ mod file_life;
 mod files;
 #[path = "../embedded/posts.rs"]
 mod posts;
+#[path = "../embedded/requests.rs"]
+mod requests;
 #[path = "../embedded/rooms.rs"]
 mod rooms;
 #[path = "../embedded/socket.rs"]
 mod socket;
+#[path = "../common/socket.rs"]
+mod socket_client;
