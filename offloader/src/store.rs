@@ -263,7 +263,10 @@ mod tests {
         running.note = "bad\0text".to_owned();
         store.update_job(&running).await.unwrap();
         let done = store.job("a").await.unwrap().unwrap();
-        assert!(done.sealed.is_empty(), "the secrets of an ended job are gone");
+        assert!(
+            done.sealed.is_empty(),
+            "the secrets of an ended job are gone"
+        );
         assert_eq!(done.note, "bad\u{fffd}text");
         store.remove_job("a").await.unwrap();
         assert_eq!(store.job("a").await.unwrap(), None);

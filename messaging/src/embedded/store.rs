@@ -5,9 +5,9 @@
 //! means never. A yes or no is bound with `flag`.
 
 mod accounts;
-mod clock;
 #[cfg(test)]
 mod adoption;
+mod clock;
 mod files;
 mod logins;
 mod pages;

@@ -194,7 +194,13 @@ async fn the_web_client_health_and_metrics_are_served() {
     }
     assert_eq!(get("/assets/missing.js").await.unwrap().status(), 404);
     assert_eq!(get("/readyz").await.unwrap().status(), 200);
-    for typo in ["/health", "/readyzz", "/metric", "/api/v4/nothing", "/north"] {
+    for typo in [
+        "/health",
+        "/readyzz",
+        "/metric",
+        "/api/v4/nothing",
+        "/north",
+    ] {
         assert_eq!(get(typo).await.unwrap().status(), 404, "{typo}");
     }
     let metrics = world.metrics().await;

@@ -21,7 +21,9 @@ async fn a_killed_task_is_told_and_is_what_the_server_fails_of() {
         let over = world.running.failed().await;
         assert_eq!(
             over.to_string(),
-            format!("task `{task}` of signalling was cancelled: signalling cannot go on without it")
+            format!(
+                "task `{task}` of signalling was cancelled: signalling cannot go on without it"
+            )
         );
         let told = format!("task `{task}` was cancelled\n");
         assert_eq!(ready(&world).await, (503, told));
@@ -36,7 +38,10 @@ async fn the_end_of_a_link_to_a_media_host_is_told() {
     assert_eq!(world.running.failed().await.task, link);
     let (status, told) = ready(&world).await;
     assert_eq!(status, 503);
-    assert!(told.starts_with(&format!("task `{link}` was cancelled\n")), "{told}");
+    assert!(
+        told.starts_with(&format!("task `{link}` was cancelled\n")),
+        "{told}"
+    );
 }
 
 #[tokio::test]
