@@ -91,11 +91,12 @@ mod tests {
     use std::fs;
     use std::time::SystemTime;
 
+    use storage::{Location, Sealer};
+
     use super::*;
     use crate::config::Config;
     use crate::jobs::speech::Speech;
     use crate::metrics::Metrics;
-    use crate::seal::Sealer;
     use crate::store::{JobRow, Store};
 
     const HOUR_MS: i64 = 3_600_000;
@@ -139,7 +140,9 @@ mod tests {
         }
         age(&models.join(".pull-old"), 2 * ABANDONED);
         age(&models.join("ggml-old.bin"), 2 * ABANDONED);
-        let store = Store::open(dir.path()).await.unwrap();
+        let store = Store::open(&Location::File(dir.path().join("a.db")))
+            .await
+            .unwrap();
         let now = unix_ms();
         for row in [
             row("fresh-done", Phase::Done, now),
@@ -168,9 +171,9 @@ mod tests {
         let jobs = Jobs::new(
             config.clone(),
             store.clone(),
-            Sealer::open(dir.path()).unwrap(),
+            Sealer::open(&dir.path().join("secret.key")).unwrap(),
             Metrics::new().unwrap(),
-            Speech::new(&config),
+            Speech::new(&config).unwrap(),
         );
 
         jobs.sweep().await.unwrap();

@@ -9,7 +9,7 @@ use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use proto::id::{ChannelId, FileId, PostId};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::post_list::{MAX_ANSWER_BYTES, Neighbours, PostList, allowance};
 use super::{Answer, Auth, Body, Params, State, check_lookups, created, ok};

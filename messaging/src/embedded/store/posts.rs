@@ -2,7 +2,7 @@
 //!
 //! Not here: reading them (`pages`).
 
-use proto::id::{ChannelId, FileId, PostId, UserId};
+use proto::id::{FileId, PostId, UserId};
 
 use storage::Transaction;
 use storage::sql::{Builder, flag};

@@ -51,10 +51,10 @@ macro_rules! id_columns {
 id_columns! { ChannelId FileId PostId TeamId UploadId UserId }
 
 macro_rules! rows {
-    ($($(#[$doc:meta])* $name:ident { $($field:ident: $ty:ty,)* })*) => { $(
+    ($($(#[$doc:meta])* $name:ident { $($(#[$about:meta])* $field:ident: $ty:ty,)* })*) => { $(
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq)]
-        pub(crate) struct $name { $(pub(crate) $field: $ty,)* }
+        pub(crate) struct $name { $($(#[$about])* pub(crate) $field: $ty,)* }
 
         impl FromRow<'_, Row> for $name {
             fn from_row(row: &Row) -> Result<Self, sqlx::Error> {

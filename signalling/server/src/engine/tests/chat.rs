@@ -1,16 +1,17 @@
 //! A chat server in memory that answers at once, or not at all.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use messaging::model::{
-    File, Login, Membership, NewPost, Person, Post, Room, RoomKind, RoomRight, Status, Upload,
-    UploadProgress,
+    File, FileContents, Login, Membership, NewPost, Person, Post, Room, RoomKind, RoomRight,
+    Status, Upload, UploadProgress,
 };
 use messaging::news::NewsListener;
-use messaging::{ChatBackend, ChatError, Files, People, Posts, Rooms};
+use messaging::{ChatBackend, ChatError, Files, IncomingBytes, People, Posts, Rooms};
 use proto::id::{ChannelId, FileId, PostId, UploadId, UserId};
 
 /// Every room exists, everybody may do everything.
@@ -166,7 +167,11 @@ impl Files for TestChat {
         not_here()
     }
 
-    async fn append_upload(&self, _: &UploadId, _: Bytes) -> Result<UploadProgress, ChatError> {
+    async fn append_upload(
+        &self,
+        _: &UploadId,
+        _: IncomingBytes,
+    ) -> Result<UploadProgress, ChatError> {
         not_here()
     }
 
@@ -174,7 +179,7 @@ impl Files for TestChat {
         not_here()
     }
 
-    async fn file_contents(&self, _: &FileId) -> Result<Bytes, ChatError> {
+    async fn file_contents(&self, _: &FileId, _: Range<u64>) -> Result<FileContents, ChatError> {
         not_here()
     }
 
