@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use reqwest::Url;
 use reqwest::redirect::{Attempt, Policy};
+use service::outgoing::Whom;
 
 /// Redirects that are followed; they stay on one site, more would be a loop.
 const MOST_REDIRECTS: usize = 5;
@@ -52,12 +53,14 @@ pub fn check(site: &str, allowed: &[String]) -> Result<(), SiteError> {
     Err(SiteError::NotAllowed { site: named() })
 }
 
-/// An HTTP client for one site: it follows redirects on that site only.
+/// An HTTP client for one site: it follows redirects on that site only, and no proxy of the
+/// environment comes between.
 ///
 /// # Errors
 /// When it cannot be built (no usable certificates).
 pub fn client() -> Result<reqwest::Client, reqwest::Error> {
-    reqwest::Client::builder()
+    Whom::OwnServices
+        .client()
         .connect_timeout(CONNECT)
         .redirect(Policy::custom(stay))
         .build()

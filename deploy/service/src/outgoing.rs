@@ -33,13 +33,19 @@ impl Whom {
     /// sending request"), and the proxy it went through.
     #[must_use]
     pub fn words(self, error: &reqwest::Error) -> String {
-        let proxy = match self {
-            Self::OwnServices => None,
-            Self::World => error
-                .url()
-                .and_then(|url| proxy_of(url, &Matcher::from_env())),
-        };
-        through(&root_cause(error), proxy.as_deref())
+        let way = error.url().map(|url| self.way(url)).unwrap_or_default();
+        root_cause(error) + &way
+    }
+
+    /// Says which proxy a request to `url` goes through; empty when it goes straight. To be put behind
+    /// the words for what went wrong.
+    #[must_use]
+    pub fn way(self, url: &Url) -> String {
+        match self {
+            Self::OwnServices => String::new(),
+            Self::World => proxy_of(url, &Matcher::from_env())
+                .map_or_else(String::new, |proxy| through(&proxy)),
+        }
     }
 }
 
@@ -53,14 +59,11 @@ pub fn root_cause(error: &dyn Error) -> String {
     cause.to_string()
 }
 
-fn through(cause: &str, proxy: Option<&str>) -> String {
-    match proxy {
-        Some(proxy) => format!(
-            "{cause} (asked through the proxy {proxy} of the environment: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY; \
-             NO_PROXY names hosts that are asked straight)"
-        ),
-        None => cause.to_owned(),
-    }
+fn through(proxy: &str) -> String {
+    format!(
+        " (asked through the proxy {proxy} of the environment: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY; NO_PROXY \
+         names hosts that are asked straight)"
+    )
 }
 
 /// The proxy's address without what signs in to it.
@@ -102,11 +105,9 @@ mod tests {
         );
         assert_eq!(of("http://intra.example/x"), None);
         assert_eq!(of("http://10.1.2.3/x"), None);
-        let words = through("connection refused", of("http://models.example").as_deref());
+        let words = through(&of("http://models.example").unwrap());
         assert!(
-            words.starts_with(
-                "connection refused (asked through the proxy http://proxy.example:3128"
-            ),
+            words.starts_with(" (asked through the proxy http://proxy.example:3128 of"),
             "{words}"
         );
         assert!(!words.contains("hush"));

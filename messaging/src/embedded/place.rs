@@ -113,7 +113,9 @@ impl FromStr for ProxyNet {
 }
 
 impl ProxyNet {
-    fn contains(&self, other: IpAddr) -> bool {
+    /// Whether the address is in the network.
+    #[must_use]
+    pub fn contains(&self, other: IpAddr) -> bool {
         let bits = |address: IpAddr| match address {
             IpAddr::V4(v4) => (u128::from(v4.to_bits()) << 96, true),
             IpAddr::V6(v6) => (v6.to_bits(), false),

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use reqwest::{Certificate, Client, Url};
+use service::outgoing::Whom;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
@@ -25,9 +26,11 @@ pub enum DownloadError {
     CertificateFile { path: PathBuf, source: io::Error },
     #[error("set up HTTPS")]
     Client(#[source] reqwest::Error),
-    #[error("fetch `{address}`")]
+    #[error("fetch `{address}`{way}")]
     Fetch {
         address: String,
+        /// The proxy in between, in words.
+        way: String,
         source: reqwest::Error,
     },
     #[error("`{address}` answered `{status}`")]
@@ -40,7 +43,8 @@ pub enum DownloadError {
 
 /// An HTTP client that trusts the system and the given certificates.
 pub(super) fn client(certificates: Option<&Path>) -> Result<Client, DownloadError> {
-    let mut builder = Client::builder()
+    let mut builder = Whom::World
+        .client()
         .user_agent(concat!("parley-models/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(Duration::from_secs(30))
         .read_timeout(Duration::from_secs(120));
@@ -68,8 +72,10 @@ pub(super) async fn fetch(
     let _ = (shown.set_username(""), shown.set_password(None));
     shown.set_query(None);
     let address = shown.to_string();
+    let way = Whom::World.way(&shown);
     let failed = |source: reqwest::Error| DownloadError::Fetch {
         address: address.clone(),
+        way: way.clone(),
         source: source.without_url(),
     };
     let mut answer = http.get(url).send().await.map_err(failed)?;

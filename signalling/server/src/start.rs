@@ -224,7 +224,10 @@ pub async fn start_beside(config: Config, beside: Vec<Health>) -> anyhow::Result
         per_address: engine.config.max_connections_per_address,
         ..Limits::default()
     };
-    let door = Door::new("people", limits.within(Share::People.connections()));
+    let proxies = engine.config.trusted_proxies.clone();
+    let is_proxy = move |peer| proxies.iter().any(|net| net.contains(peer));
+    let limits = limits.within(Share::People.connections());
+    let door = Door::behind("people", limits, is_proxy);
     let own = health(&engine, &chat);
     let health = beside.into_iter().fold(own, Health::beside);
     let watched = Watched {
