@@ -3,7 +3,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    clippy::wildcard_enum_match_arm,
+    clippy::print_stdout,
     reason = "in a test, the helpers too may fail by panic"
 )]
 
@@ -83,7 +83,7 @@ async fn idle_clients() {
         lines.push(line(&hall, guest).await);
     }
     let each = rss_bytes().saturating_sub(before) / CLIENTS;
-    eprintln!("{each} bytes per idle client");
+    println!("{each} bytes per idle client");
     assert!(each < 60_000, "{each} bytes per idle client");
 }
 
@@ -110,7 +110,7 @@ async fn sockets_that_are_not_read() {
         most = most.max(rss_bytes().saturating_sub(before));
     }
     // it was 967 MB: a copy for each socket
-    eprintln!("{most} bytes for {SOCKETS} sockets that are not read");
+    println!("{most} bytes for {SOCKETS} sockets that are not read");
     assert!(most < 48 << 20, "{most} bytes more");
     // too much was missed: they begin anew
     let (_, connection) = &idle[0];

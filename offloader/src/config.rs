@@ -161,7 +161,7 @@ impl Config {
             }
             let value = match key.kind {
                 keys::Kind::Flag | keys::Kind::Number => values.text(key.path).to_owned(),
-                keys::Kind::Text if key.secret => {
+                keys::Kind::Text if key.secret && !values.text(key.path).is_empty() => {
                     format!("\"{}\"", Secret::new(values.text(key.path)))
                 }
                 keys::Kind::Text => toml::Value::from(values.text(key.path)).to_string(),

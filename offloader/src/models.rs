@@ -7,6 +7,7 @@
 
 mod binary16;
 mod catalogue;
+mod check;
 mod cli;
 mod ct2;
 mod download;
@@ -21,12 +22,12 @@ mod whisper;
 use std::path::{Path, PathBuf};
 
 pub use catalogue::{Catalogued, VAD};
+pub(crate) use check::{DamagedModel, check_installed, remove_half_pulled};
 pub use cli::{ModelsArgs, ModelsCommand, cli, run};
 pub use ct2::{Ct2, Ct2Error};
 pub use download::DownloadError;
 pub use ggml::{GgmlError, check_magic};
 pub use index::{IndexError, IndexSettings};
-pub(crate) use pull::{DamagedModel, check_installed, remove_half_pulled};
 pub use pull::{ModelsError, Outcome, Source, State, Store};
 pub use silero::{SileroError, convert as convert_silero};
 pub use vocabulary::{VocabularyError, text_tokens};

@@ -255,11 +255,7 @@ async fn a_damaged_model_is_refused_with_its_name_and_what_to_do() {
             let from = models::installed(&whole, name).unwrap();
             let mut bytes = std::fs::read(&from).unwrap();
             if name == damaged {
-                let middle = bytes.len() / 2;
-                let end = (middle + (5 << 20)).min(bytes.len());
-                for (at, byte) in (middle..end).zip(&mut bytes[middle..end]) {
-                    *byte = (at.wrapping_mul(2_654_435_761) >> 7) as u8;
-                }
+                garble(&mut bytes);
             }
             std::fs::write(dir.path().join(from.file_name().unwrap()), bytes).unwrap();
         }
@@ -277,5 +273,13 @@ async fn a_damaged_model_is_refused_with_its_name_and_what_to_do() {
             "{reason}"
         );
         assert_eq!(client.stats().starts, 1, "the process lives on");
+    }
+}
+
+/// Makes noise of five megabytes in the middle, or of all that is there.
+fn garble(bytes: &mut [u8]) {
+    let middle = bytes.len() / 2;
+    for (at, byte) in (0u32..5 << 20).zip(&mut bytes[middle..]) {
+        *byte = at.wrapping_mul(2_654_435_761).to_be_bytes()[0];
     }
 }

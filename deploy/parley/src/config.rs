@@ -173,7 +173,12 @@ fn read_tables(file: Option<&Path>) -> anyhow::Result<Tables> {
             toml::Value::Table(table) => {
                 *place = toml::to_string(table).context("write a table")?
             }
-            _ => tell(format!(
+            toml::Value::String(_)
+            | toml::Value::Integer(_)
+            | toml::Value::Float(_)
+            | toml::Value::Boolean(_)
+            | toml::Value::Datetime(_)
+            | toml::Value::Array(_) => tell(format!(
                 "`{name}` must be a table, as in deploy/{name}.toml"
             )),
         }

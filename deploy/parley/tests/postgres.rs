@@ -94,7 +94,7 @@ async fn get(url: &str, path: &str) -> Value {
 
 async fn town_square(url: &str) -> String {
     let teams = get(url, "/users/me/teams").await;
-    let team = teams[0]["id"].as_str().unwrap().to_owned();
+    let team = teams.get(0).unwrap()["id"].as_str().unwrap().to_owned();
     let rooms = get(url, &format!("/users/me/teams/{team}/channels")).await;
     let rooms = rooms.as_array().unwrap();
     let room = rooms.iter().find(|room| room["name"] == "town-square");

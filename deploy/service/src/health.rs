@@ -27,7 +27,7 @@ struct Check {
 pub struct Health {
     tasks: Tasks,
     checks: Vec<Check>,
-    others: Vec<Health>,
+    others: Vec<Self>,
     answer_within: Duration,
 }
 

@@ -21,7 +21,6 @@ pub enum Whom {
 
 impl Whom {
     /// Begins a client.
-    #[must_use]
     pub fn client(self) -> ClientBuilder {
         match self {
             Self::OwnServices => reqwest::Client::builder().no_proxy(),

@@ -154,6 +154,10 @@ fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
     })
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it becomes the error returned"
+)]
 fn named(path: &Path, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("`{}`: {error}", path.display()))
 }

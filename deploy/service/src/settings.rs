@@ -47,7 +47,13 @@ fn collect(table: &Table, path: &mut Vec<String>, leaves: &mut Vec<(Vec<String>,
         path.push(name.clone());
         match value {
             Value::Table(inner) if !inner.is_empty() => collect(inner, path, leaves),
-            _ => leaves.push((path.clone(), value.clone())),
+            Value::Table(_)
+            | Value::String(_)
+            | Value::Integer(_)
+            | Value::Float(_)
+            | Value::Boolean(_)
+            | Value::Datetime(_)
+            | Value::Array(_) => leaves.push((path.clone(), value.clone())),
         }
         path.pop();
     }
@@ -61,7 +67,12 @@ fn alone(path: &[String], value: Value) -> Table {
     });
     match value {
         Value::Table(table) => table,
-        _ => Table::new(),
+        Value::String(_)
+        | Value::Integer(_)
+        | Value::Float(_)
+        | Value::Boolean(_)
+        | Value::Datetime(_)
+        | Value::Array(_) => Table::new(),
     }
 }
 

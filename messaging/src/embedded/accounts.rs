@@ -119,7 +119,7 @@ impl Server {
         if !self.store.has_people().await? {
             let claim = self.first_account.claim(first_account_token)?;
             let made = self.create_account(account, Lane::Known, place).await?;
-            claim.is_spent();
+            claim.spend();
             return Ok(made);
         }
         if !self.config.open_registration {

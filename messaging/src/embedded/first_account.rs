@@ -65,7 +65,7 @@ impl FirstAccount {
 
 impl Claim<'_> {
     /// The account has been made.
-    pub(super) fn is_spent(mut self) {
+    pub(super) fn spend(mut self) {
         self.token = None;
     }
 }
@@ -93,7 +93,7 @@ mod tests {
         drop(claim);
         // as somebody copies it
         let copied = Secret::new(format!(" {}\n", token.expose()));
-        first.claim(&copied).unwrap().is_spent();
+        first.claim(&copied).unwrap().spend();
         assert!(first.claim(&token).is_err());
     }
 

@@ -238,9 +238,9 @@ impl Server {
             incoming.allow(step);
             let appended = self.vault.blobs.append(&mut draft, &mut incoming).await;
             self.store.keep_draft(&row.id, &to_text(&draft)?).await?;
-            appended.or_else(|error| match error {
-                BlobError::BrokenOff { .. } => Ok(()),
-                other => Err(other),
+            appended.or_else(|error| {
+                let broke_off = matches!(error, BlobError::BrokenOff { .. });
+                if broke_off { Ok(()) } else { Err(error) }
             })?;
             arrived = self.vault.blobs.arrived(&draft).await?;
         }

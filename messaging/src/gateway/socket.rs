@@ -11,7 +11,7 @@ mod write;
 
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use futures_util::stream::{SplitSink, SplitStream};
@@ -186,6 +186,9 @@ async fn converse(socket: Socket, admitted: Admitted) {
     let (mut sink, mut stream) = socket.split();
     let (replies, reply_queue) = mpsc::channel(REPLY_QUEUE);
     let (stop, stopped) = oneshot::channel();
+    // Why the reader ended, known before everybody has been told.
+    let known_reason = OnceLock::new();
+    let reason = &known_reason;
     let reading = async move {
         if first_of_person {
             seat.gateway.report_presence(&seat.user).await;
@@ -193,6 +196,8 @@ async fn converse(socket: Socket, admitted: Admitted) {
         let reading = read(&mut stream, &mut seat, &login, replies, stopped);
         let farewell = AssertUnwindSafe(reading).catch_unwind().await;
         let farewell = farewell.unwrap_or(TROUBLE);
+        // Leaving ends the writer, which would know no better reason than having been cut off.
+        let farewell = *reason.get_or_init(|| farewell);
         seat.count(farewell);
         seat.leave().await;
         farewell
@@ -203,6 +208,7 @@ async fn converse(socket: Socket, admitted: Admitted) {
         () = line.wake.end.notified() => CUT_OFF,
         farewell = &mut reading => return say(&mut sink, farewell).await,
     };
+    let farewell = *reason.get().unwrap_or(&farewell);
     drop(stop);
     tokio::join!(say(&mut sink, farewell), reading);
 }

@@ -14,6 +14,7 @@ use reqwest::Url;
 use tempfile::NamedTempFile;
 
 use super::catalogue::{CATALOGUE, Catalogued, Package, Recipe};
+use super::check::{check_installed, note_path};
 use super::download::{self, DownloadError, PREFIX, Progress, megabytes, sha256_of};
 use super::ggml::{GgmlError, check_magic};
 use super::index::{IndexError, IndexSettings};
@@ -480,76 +481,6 @@ fn temporary_in(dir: &Path) -> Result<NamedTempFile, ModelsError> {
 fn readable_by_all(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(path, fs::Permissions::from_mode(0o644))
-}
-
-/// An installed model is not the file it should be.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum DamagedModel {
-    #[error("read the model `{}`", path.display())]
-    Read { path: PathBuf, source: io::Error },
-    #[error(
-        "the model `{}` is damaged: its SHA-256 is `{found}`, it should be `{wanted}`; pull it again",
-        path.display()
-    )]
-    Hash {
-        path: PathBuf,
-        found: String,
-        wanted: String,
-    },
-}
-
-/// Where the SHA-256 of a model stands that the catalogue does not know.
-fn note_path(model: &Path) -> PathBuf {
-    let mut name = model.as_os_str().to_owned();
-    name.push(".sha256");
-    PathBuf::from(name)
-}
-
-/// The SHA-256 an installed file should have; `None` for a file that somebody put there by hand.
-fn wanted_sha256(path: &Path) -> Option<String> {
-    match CATALOGUE.iter().find(|model| path.ends_with(model.file)) {
-        Some(model) => Some(model.sha256.to_owned()),
-        None => {
-            let note = fs::read_to_string(note_path(path)).ok()?;
-            Some(note.trim().to_owned())
-        }
-    }
-}
-
-/// Reads an installed model completely and compares it with what it should be. Returns its SHA-256.
-pub(crate) fn check_installed(path: &Path) -> Result<String, DamagedModel> {
-    let found = sha256_of(path).map_err(|source| DamagedModel::Read {
-        path: path.to_owned(),
-        source,
-    })?;
-    match wanted_sha256(path) {
-        Some(wanted) if wanted != found => Err(DamagedModel::Hash {
-            path: path.to_owned(),
-            found,
-            wanted,
-        }),
-        Some(_) | None => Ok(found),
-    }
-}
-
-/// Removes what pulls left that were killed, once it is older than `age`.
-pub(crate) fn remove_half_pulled(dir: &Path, age: Duration) {
-    let Ok(entries) = fs::read_dir(dir) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        let is_half = entry.file_name().to_string_lossy().starts_with(PREFIX);
-        let is_old = entry
-            .metadata()
-            .is_ok_and(|metadata| crate::order::is_older(&metadata, age));
-        if is_half && is_old {
-            let path = entry.path();
-            tracing::info!(path = %path.display(), "half a model is removed");
-            if let Err(error) = fs::remove_file(&path) {
-                tracing::warn!(%error, path = %path.display(), "half a model is not removed");
-            }
-        }
-    }
 }
 
 fn state(path: &Path) -> State {

@@ -38,7 +38,7 @@ const CAPTION_PAD_MS: u64 = 150;
 
 /// What can go wrong with the models.
 #[derive(Debug, thiserror::Error)]
-pub enum EngineError {
+pub(super) enum EngineError {
     #[error("load the model `{}`: is it a complete ggml file? `models verify` tells", path.display())]
     Model { path: PathBuf, source: WhisperError },
     #[error("load the voice activity model `{}`: `models verify` tells whether it is whole", path.display())]

@@ -59,7 +59,7 @@ fn longest_freeze(world: &mut World, viewer: &str, since: Instant) -> Duration {
     shown.retain(|at| *at >= since);
     shown.insert(0, since);
     shown.push(now);
-    let pauses = shown.windows(2).map(|pair| pair[1] - pair[0]);
+    let pauses = shown.iter().zip(shown.iter().skip(1)).map(|(a, b)| *b - *a);
     pauses.max().expect("two moments")
 }
 

@@ -76,7 +76,7 @@ fn longest_pause(world: &mut World, since: Instant) -> Duration {
         .map(|h| h.at)
         .filter(|at| *at >= since)
         .collect();
-    let pauses = times.windows(2).map(|pair| pair[1] - pair[0]);
+    let pauses = times.iter().zip(times.iter().skip(1)).map(|(a, b)| *b - *a);
     pauses.max().expect("a voice")
 }
 

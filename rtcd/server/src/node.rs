@@ -56,6 +56,10 @@ pub struct Running {
 ///
 /// # Errors
 /// When the store, a socket or the certificate cannot be opened, or calls would have no media.
+#[expect(
+    clippy::too_many_lines,
+    reason = "the parts of a node, put together in order"
+)]
 pub async fn start(config: Config) -> anyhow::Result<Running> {
     if config.rtc.egress == EgressPath::Own {
         rtcd_core::self_test(Instant::now())

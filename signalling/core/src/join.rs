@@ -87,7 +87,7 @@ impl Conversation {
     pub(crate) fn judge_later_join(&mut self, request: JoinRequest, at: Moment) {
         match self.check_running(&request) {
             Err(error) => self.refuse(&request, error),
-            Ok(media) => self.admit(request, media, at),
+            Ok(media) => self.admit(request, &media, at),
         }
     }
 

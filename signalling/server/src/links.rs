@@ -214,14 +214,14 @@ impl Links {
         tokio::spawn(async move {
             loop {
                 taken.ready().await;
-                while let Some(message) = taken.take() {
-                    if sender.send(message).await.is_err() {
-                        return;
-                    }
+                let sent = std::iter::from_fn(|| taken.take()).try_for_each(|m| sender.try_send(m));
+                if sent.is_err() {
+                    return;
                 }
-                if let Some(ping) = taken.ping() {
-                    taken.confirm(ping);
-                }
+                taken
+                    .ping()
+                    .into_iter()
+                    .for_each(|ping| taken.confirm(ping));
             }
         });
         let link = Link { outbox, status };

@@ -156,6 +156,10 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
 ///
 /// # Errors
 /// As [`start`].
+#[expect(
+    clippy::too_many_lines,
+    reason = "the parts of a server, put together in order"
+)]
 pub async fn start_beside(config: Config, beside: Vec<Health>) -> anyhow::Result<Running> {
     let data_dir = &config.data_dir;
     private::folder(data_dir).context("make the data directory (storage.data_dir)")?;

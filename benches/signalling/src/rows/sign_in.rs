@@ -92,10 +92,8 @@ impl Flood {
         let count = guesses.clone();
         std::thread::spawn(move || {
             runtime.block_on(async move {
-                for n in 0..CONNECTIONS {
-                    let Some(http) = places.get(n / PER_PLACE).cloned() else {
-                        continue;
-                    };
+                let of_all = places.iter().flat_map(|http| vec![http.clone(); PER_PLACE]);
+                for (n, http) in of_all.take(CONNECTIONS).enumerate() {
                     tokio::spawn(guess(http, url.clone(), n, count.clone()));
                 }
                 let mut end = end;

@@ -27,7 +27,7 @@ pub enum End {
     /// Dropped in the middle of its work.
     Cancelled,
     /// Has ended too often, this time like that.
-    GivenUp(u32, Box<End>),
+    GivenUp(u32, Box<Self>),
 }
 
 impl End {

@@ -5,7 +5,8 @@ use super::{Tasks, lock};
 use crate::figures::{self, Kind};
 
 /// Names behind the service's prefix, with kind, help and what is read.
-const FIGURES: [(&str, Kind, &str, fn(&Entry) -> u64); 3] = [
+type Figure = (&'static str, Kind, &'static str, fn(&Entry) -> u64);
+const FIGURES: [Figure; 3] = [
     (
         "tasks_alive",
         Kind::Gauge,

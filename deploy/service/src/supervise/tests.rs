@@ -149,7 +149,11 @@ async fn a_task_between_two_lives_is_a_trouble() {
     };
     let (ending, ended) = oneshot::channel::<()>();
     let mut ending = Some(ending);
-    tasks.restarted("tap", move || std::future::ready(drop(ending.take())), long);
+    let end = move || {
+        drop(ending.take());
+        std::future::ready(())
+    };
+    tasks.restarted("tap", end, long);
     ended.await.unwrap_err();
     // The end is noted in the same poll that dropped the sender.
     tokio::task::yield_now().await;

@@ -94,6 +94,10 @@ impl S3 {
         format!("{}{DRAFTS}{}/", self.prefix, draft.id)
     }
 
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "names come owned and borrowed, and the error keeps a text of its own"
+    )]
     fn failed(
         &self,
         operation: &'static str,

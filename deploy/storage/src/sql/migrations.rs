@@ -92,9 +92,12 @@ pub(super) async fn run(
         // Two processes began at once and the other one was first: what it ran is seen now.
         done = migrator.run(&mut *connection).await;
     }
-    done.map_err(|error| match error {
-        MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => source,
-        other => sqlx::Error::Migrate(Box::new(other)),
+    done.map_err(|error| {
+        if let MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) = error {
+            source
+        } else {
+            sqlx::Error::Migrate(Box::new(error))
+        }
     })
 }
 

@@ -85,8 +85,10 @@ impl Queue {
                 return Ok(Slot(Some(self.clone())));
             }
             let (sender, receiver) = oneshot::channel();
-            let waiting = &mut state.lanes[lane as usize];
-            waiting.admit(place, sender, WAITING[lane as usize])?;
+            let lanes = state.lanes.iter_mut().zip(WAITING);
+            // there is a lane for each of the enum's, in its order
+            let (waiting, most) = lanes.into_iter().nth(lane as usize).ok_or(Busy)?;
+            waiting.admit(place, sender, most)?;
             receiver
         };
         // the sender is dropped for whoever has to make room

@@ -227,7 +227,7 @@ fn a_client_that_does_not_read_loses_its_socket_and_nobody_else_does() {
     assert_eq!(drain(&quick).len(), 1);
     // nothing is lost for a client that comes back, more than fits the queue though it is
     let resume = Resume {
-        connection: slow.connection.clone(),
+        connection: slow.connection,
         next_seq: 0,
     };
     let back = hub.enter(&user("anna"));

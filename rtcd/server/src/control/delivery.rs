@@ -141,6 +141,7 @@ pub(super) struct Ids<'a> {
 }
 
 /// A message to a calls server, which fills in all four ids.
+#[expect(clippy::needless_pass_by_value, reason = "ids are two references")]
 pub(super) fn message(ids: Ids<'_>, kind: RtcKind, data: Vec<u8>) -> RtcMessage {
     RtcMessage {
         group: ids.key.group.to_string(),

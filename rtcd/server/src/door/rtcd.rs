@@ -114,7 +114,9 @@ mod tests {
     use super::*;
 
     fn said(kind: RtcKind, data: &str) -> Result<Said, Unreadable> {
-        let session = SessionId::parse("s").unwrap();
+        let Ok(session) = SessionId::parse("s") else {
+            panic!("`s` is an id");
+        };
         let data = data.as_bytes().to_vec();
         read(&RtcMessage::for_session(&session, kind, data))
     }

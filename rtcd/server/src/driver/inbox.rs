@@ -305,10 +305,14 @@ mod tests {
         assert!(receiver.has_messages());
         assert_eq!(sender.depth(), 3);
         let left: Vec<String> = std::iter::from_fn(|| receiver.next_order())
-            .map(|order| match order {
-                ShardMessage::Leave(key) => key.session.to_string(),
-                ShardMessage::LinkDown { link, .. } => format!("link {}", link.0),
-                other => panic!("unexpected {other:?}"),
+            .map(|order| {
+                if let ShardMessage::Leave(key) = order {
+                    key.session.to_string()
+                } else if let ShardMessage::LinkDown { link, .. } = order {
+                    format!("link {}", link.0)
+                } else {
+                    panic!("unexpected {order:?}")
+                }
             })
             .collect();
         assert_eq!(left, ["first", "second", "link 1"], "in one order");

@@ -126,10 +126,12 @@ mod tests {
         );
         let mut told = Vec::new();
         while let Ok(event) = receiver.try_recv() {
-            told.push(match event {
-                ShardEvent::Closed { key, .. } => format!("closed {}", key.session),
-                ShardEvent::Voice { key, speaking } => format!("{} {speaking}", key.session),
-                other => panic!("unexpected {other:?}"),
+            told.push(if let ShardEvent::Closed { key, .. } = event {
+                format!("closed {}", key.session)
+            } else if let ShardEvent::Voice { key, speaking } = event {
+                format!("{} {speaking}", key.session)
+            } else {
+                panic!("unexpected {event:?}")
             });
             outbox.flush();
         }

@@ -1,3 +1,5 @@
+//! What `/readyz` says of a node whose parts die, and how the node ends.
+
 use super::*;
 
 async fn ready(node: &Running) -> (u16, String) {

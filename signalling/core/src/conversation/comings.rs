@@ -13,7 +13,7 @@ use crate::record::Record;
 
 impl Conversation {
     /// Lets somebody in whose join was found good.
-    pub(crate) fn admit(&mut self, request: JoinRequest, media: MediaHost, at: Moment) {
+    pub(crate) fn admit(&mut self, request: JoinRequest, media: &MediaHost, at: Moment) {
         let is_bot = request.user == self.setting.features.bot;
         let latest = self.sessions.values().map(|session| session.join_at_ms);
         let latest = latest.max().unwrap_or(0);
@@ -48,7 +48,7 @@ impl Conversation {
             session: who.session.clone(),
             capabilities: request.capabilities,
         };
-        self.out.tell_media(&media, enter);
+        self.out.tell_media(media, enter);
         let joined = News::Joined(request.connection.clone());
         self.out.tell_connection(&request.connection, joined);
         if !is_bot {

@@ -79,7 +79,7 @@ impl Engine {
                 let (engine, channel) = (self.clone(), channel.clone());
                 tokio::spawn(async move { engine.create_post(channel, post).await });
             }
-            Effect::EditPost { post, edit } => self.edit_post(post, edit),
+            Effect::EditPost { post, edit } => self.edit_post(&post, edit),
             Effect::RequestJob(request) => {
                 let (engine, channel) = (self.clone(), channel.clone());
                 tokio::spawn(async move { engine.request_job(channel, request).await });
@@ -152,9 +152,9 @@ impl Engine {
         self.deliver(&channel, Turn::input(input)).await;
     }
 
-    fn edit_post(self: &Arc<Self>, post: PostId, edit: PostEdit) {
+    fn edit_post(self: &Arc<Self>, post: &PostId, edit: PostEdit) {
         let (engine, id) = (self.clone(), post.clone());
-        let edited = self.lanes.run(&post, CHAT_LIMIT, async move {
+        let edited = self.lanes.run(post, CHAT_LIMIT, async move {
             if let Err(error) = posts::edit(&*engine.chat, &id, edit).await {
                 tracing::warn!(%error, post = %id, "call post not edited");
             }
@@ -225,7 +225,7 @@ impl Engine {
             match call.poll_output() {
                 Output::Timeout(_) => break,
                 Output::Publish(envelope) => self.publish(channel, envelope),
-                Output::EditPost { post, edit } => self.edit_post(post, edit),
+                Output::EditPost { post, edit } => self.edit_post(&post, edit),
                 Output::Observed(observation) => self.observe(observation),
                 Output::Roster(change) => self.registry.seat(channel, change),
                 // Only calls ask for these, and there is none.

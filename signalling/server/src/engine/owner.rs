@@ -27,7 +27,10 @@ const QUEUE: usize = 256;
 const IDLE_GRACE: Duration = Duration::from_secs(1);
 
 /// What to do once the effects of a turn are under way: the answer to whoever asked.
-pub(super) type Reply = Box<dyn FnOnce() + Send>;
+pub(crate) type Reply = Box<dyn FnOnce() + Send>;
+
+/// Something asked of a call at a moment.
+pub(crate) type Question = Box<dyn FnOnce(&mut Call, Moment) -> Reply + Send>;
 
 /// One thing for a call to do.
 pub(crate) enum Turn {
@@ -37,7 +40,7 @@ pub(crate) enum Turn {
         taken: Option<oneshot::Sender<()>>,
     },
     /// A question that may change the call. The reply goes out behind the turn's effects.
-    Ask(Box<dyn FnOnce(&mut Call, Moment) -> Reply + Send>),
+    Ask(Question),
     Look(Box<dyn FnOnce(&Call) + Send>),
     /// What was put off goes to the disk now.
     Flush(oneshot::Sender<()>),

@@ -206,7 +206,7 @@ async fn the_web_client_health_and_metrics_are_served() {
     let metrics = world.metrics().await;
     for figure in [
         "mattermost_plugin_calls_media_hosts_connected 1\n",
-        "mattermost_plugin_calls_tasks_alive{task=\"chores\"} 1\n",
+        "mattermost_plugin_calls_tasks_alive{task=\"login checks\"} 1\n",
         "mattermost_plugin_calls_connections{port=\"people\"} ",
     ] {
         assert!(metrics.contains(figure), "{figure}: {metrics}");

@@ -21,6 +21,10 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 const ANSWER_LIMIT: Duration = Duration::from_secs(120);
 const TRIES: u32 = 4;
 
+#[expect(
+    clippy::unwrap_in_result,
+    reason = "certificates only make a whole context"
+)]
 pub(super) fn connect(config: &S3Config) -> Result<Client, NoAuthority> {
     let trust = match &config.ca_file {
         None => TrustStore::default(),
@@ -95,6 +99,7 @@ impl fmt::Display for Refusal {
 impl std::error::Error for Refusal {}
 
 impl Refusal {
+    #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
     pub(super) fn of<E>(error: SdkError<E>) -> Self
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,

@@ -154,7 +154,7 @@ impl Model {
             Step::Resume(place) => {
                 if let Some((who, gone)) = Self::take(&mut self.kept, place) {
                     let resume = Resume {
-                        connection: gone.connection.clone(),
+                        connection: gone.connection,
                         next_seq: 1,
                     };
                     self.attach(who, None, Some(resume));

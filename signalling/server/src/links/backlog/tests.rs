@@ -1,3 +1,5 @@
+//! What waits for a host: what is kept, what overtakes what, and what is said again.
+
 use proto::id::UserId;
 
 use super::*;

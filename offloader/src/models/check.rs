@@ -1,0 +1,84 @@
+//! What lies in the models folder: whether it is what it should be, and what is half there.
+//!
+//! In: an installed file. Out: its SHA-256, or how it is damaged.
+//! Not here: how files get there (`pull`).
+//! Invariant: a file whose SHA-256 is not the catalogue's, or the one noted beside it when it was
+//! pulled, is not used.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::catalogue::CATALOGUE;
+use super::download::{PREFIX, sha256_of};
+
+/// An installed model is not the file it should be.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DamagedModel {
+    #[error("read the model `{}`", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error(
+        "the model `{}` is damaged: its SHA-256 is `{found}`, it should be `{wanted}`; pull it again",
+        path.display()
+    )]
+    Hash {
+        path: PathBuf,
+        found: String,
+        wanted: String,
+    },
+}
+
+/// Where the SHA-256 of a model stands that the catalogue does not know.
+pub(super) fn note_path(model: &Path) -> PathBuf {
+    let mut name = model.as_os_str().to_owned();
+    name.push(".sha256");
+    PathBuf::from(name)
+}
+
+/// The SHA-256 an installed file should have; `None` for a file that somebody put there by hand.
+fn wanted_sha256(path: &Path) -> Option<String> {
+    match CATALOGUE.iter().find(|model| path.ends_with(model.file)) {
+        Some(model) => Some(model.sha256.to_owned()),
+        None => {
+            let note = fs::read_to_string(note_path(path)).ok()?;
+            Some(note.trim().to_owned())
+        }
+    }
+}
+
+/// Reads an installed model completely and compares it with what it should be. Returns its SHA-256.
+pub(crate) fn check_installed(path: &Path) -> Result<String, DamagedModel> {
+    let found = sha256_of(path).map_err(|source| DamagedModel::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    match wanted_sha256(path) {
+        Some(wanted) if wanted != found => Err(DamagedModel::Hash {
+            path: path.to_owned(),
+            found,
+            wanted,
+        }),
+        Some(_) | None => Ok(found),
+    }
+}
+
+/// Removes what pulls left that were killed, once it is older than `age`.
+pub(crate) fn remove_half_pulled(dir: &Path, age: Duration) {
+    let Ok(entries) = fs::read_dir(dir) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let is_half = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        let is_old = entry
+            .metadata()
+            .is_ok_and(|metadata| crate::order::is_older(&metadata, age));
+        if is_half && is_old {
+            let path = entry.path();
+            tracing::info!(path = %path.display(), "half a model is removed");
+            if let Err(error) = fs::remove_file(&path) {
+                tracing::warn!(%error, path = %path.display(), "half a model is not removed");
+            }
+        }
+    }
+}
