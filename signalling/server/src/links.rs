@@ -214,8 +214,9 @@ impl Links {
         tokio::spawn(async move {
             loop {
                 taken.ready().await;
-                let sent = std::iter::from_fn(|| taken.take()).try_for_each(|m| sender.try_send(m));
-                if sent.is_err() {
+                let mut waiting = std::iter::from_fn(|| taken.take());
+                let sent = waiting.all(|message| sender.try_send(message).is_ok());
+                if !sent {
                     return;
                 }
                 taken
