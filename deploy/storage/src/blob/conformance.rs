@@ -23,25 +23,34 @@ const PIECE: u64 = 60_000;
 
 /// Runs everything but the sweep of what was begun.
 pub async fn everything(store: &dyn BlobStore) {
-    store.check().await.expect("the store can be used");
-    what_is_put_can_be_read(store).await;
-    parts_can_be_read(store).await;
-    nothing_is_left_of_what_broke_off(store).await;
-    drafts_grow_over_interruptions(store).await;
-    drafts_are_discarded(store).await;
+    everything_but_pages(store).await;
     lists_are_in_order(store).await;
     what_is_absent_is_said(store).await;
     let left = store.list("", None, 10).await.expect("a list");
     assert_eq!(left, [], "every part cleans up");
 }
 
-/// What is begun and left alone is gone after a sweep.
-pub async fn begun_transfers_are_swept(store: &dyn BlobStore) {
+/// As `everything`, for a place that cannot list in pages: s3rver 3.7 answers 500 to a list that is
+/// cut short.
+pub async fn everything_but_pages(store: &dyn BlobStore) {
+    store.check().await.expect("the store can be used");
+    what_is_put_can_be_read(store).await;
+    parts_can_be_read(store).await;
+    nothing_is_left_of_what_broke_off(store).await;
+    drafts_grow_over_interruptions(store).await;
+    drafts_are_discarded(store).await;
+}
+
+/// What is begun and left alone is gone after a sweep. `knows_age`: the place says when a transfer was
+/// begun (moto says 2010 of each).
+pub async fn begun_transfers_are_swept(store: &dyn BlobStore, knows_age: bool) {
     let mut draft = Draft::new(key("sw/ept"));
     append(store, &mut draft, 0..LARGE).await;
     assert_eq!(store.arrived(&draft).await.expect("a draft"), LARGE);
-    let young = store.sweep_drafts(Duration::from_secs(3600)).await;
-    assert_eq!(young.expect("a sweep"), 0, "it is used");
+    if knows_age {
+        let young = store.sweep_drafts(Duration::from_secs(3600)).await;
+        assert_eq!(young.expect("a sweep"), 0, "it is used");
+    }
     let old = store.sweep_drafts(Duration::ZERO).await.expect("a sweep");
     assert!(old >= 1);
     let again = store.sweep_drafts(Duration::ZERO).await;

@@ -135,7 +135,9 @@ impl S3 {
         most: usize,
     ) -> Result<(Vec<Found>, bool), BlobError> {
         let list = self.client.list_objects_v2().bucket(&self.bucket);
-        let list = list.prefix(start).start_after(after);
+        // An empty one is no name to start after, and some servers trip over it.
+        let after = Some(after).filter(|after| !after.is_empty());
+        let list = list.prefix(start).set_start_after(after.map(str::to_owned));
         let list = list.max_keys(i32::try_from(most.min(1000)).unwrap_or(1000));
         let list = list.send().await;
         let list = list.map_err(|error| self.failed("list", start, Refusal::of(error)))?;

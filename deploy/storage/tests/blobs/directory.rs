@@ -40,7 +40,7 @@ fn everything_in(folder: &Path) -> Vec<PathBuf> {
 async fn a_folder_does_what_every_place_does() {
     let (dir, directory) = fresh().await;
     conformance::everything(&directory).await;
-    conformance::begun_transfers_are_swept(&directory).await;
+    conformance::begun_transfers_are_swept(&directory, true).await;
     let files = everything_in(dir.path());
     let left: Vec<_> = files.iter().filter(|path| path.is_file()).collect();
     assert!(left.is_empty(), "{left:?}");
