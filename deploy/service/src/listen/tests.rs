@@ -1,3 +1,5 @@
+//! The accept loop over real sockets: limits, time, places, WebSockets, the end.
+
 use axum::body::Bytes;
 use axum::extract::ws::{WebSocket, WebSocketUpgrade};
 use axum::routing::{get, post};

@@ -1,3 +1,5 @@
+//! Tasks that end, panic, are killed or stopped, and what is said of each.
+
 use std::sync::atomic::AtomicU32;
 use std::sync::mpsc;
 
