@@ -239,6 +239,8 @@ async fn talk(shared: Shared, mut socket: WebSocket) {
     loop {
         let reads = !*stalls.borrow_and_update();
         tokio::select! {
+            // What the test said first holds first: nothing is read after a drop or a stall.
+            biased;
             _ = drops.recv() => return,
             changed = stalls.changed() => changed.unwrap(),
             message = out.recv() => {

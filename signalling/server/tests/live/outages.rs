@@ -57,7 +57,7 @@ async fn what_a_host_had_not_read_when_the_connection_broke_is_said_again() {
 async fn who_leaves_while_the_host_is_away_is_gone_there_too() {
     let world = World::new().await;
     let (mut anna, mut ben) = world.anna_and_ben().await;
-    world.rtcd.wait_for(&anna.connection, "join").await;
+    world.rtcd.wait_for(&ben.connection, "join").await;
 
     world.rtcd.go_away();
     anna.act(&Action::Leave).await;
