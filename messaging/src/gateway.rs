@@ -24,9 +24,10 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::routing::get;
 use proto::id::{ConnId, UserId};
+use serde_json::{Map, Value};
 
 use crate::ChatBackend;
-use crate::model::{ClientAction, ClientEvent};
+use crate::model::{Audience, ClientAction, ClientEvent};
 use budget::Sampler;
 pub use budget::{Limits, Rate};
 use hub::Hub;
@@ -125,6 +126,11 @@ impl Gateway {
     /// Sends an event to the clients it is for. Never waits; slow clients lose their socket.
     pub fn publish(&self, event: &ClientEvent) {
         self.hub.publish(event);
+    }
+
+    /// Sends an event to several audiences, one after the other; its data is put into words once.
+    pub fn publish_to(&self, name: &str, data: &Map<String, Value>, audiences: &[Audience]) {
+        self.hub.publish_to(name, data, audiences);
     }
 
     fn note_over_budget(&self) {

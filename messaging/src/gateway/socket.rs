@@ -14,7 +14,7 @@ use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::stream::SplitStream;
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
@@ -51,7 +51,6 @@ const REPLY_QUEUE: usize = 32;
 const CUSTOM_PREFIX: &str = "custom_";
 
 type Socket = WebSocketStream<TokioIo<Upgraded>>;
-type Sink = SplitSink<Socket, Message>;
 type Stream = SplitStream<Socket>;
 
 async fn serve(door: Door, mut socket: Socket, login: Option<Login>, query: Upgrade) {

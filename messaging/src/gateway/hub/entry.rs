@@ -8,12 +8,12 @@ use proto::id::{ConnId, UserId};
 
 use super::Hub;
 use super::connection::Connection;
-use super::event::Body;
+use super::event::{Body, Opening};
 use super::line::Line;
 use super::person::{Person, State};
 use crate::gateway::metrics::CutOff;
 use crate::gateway::seat::Floor;
-use crate::model::{Audience, ClientEvent, Membership};
+use crate::model::{Audience, Membership};
 
 /// Where a client left off.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,13 +149,9 @@ impl Hub {
             ("server_version", self.server_version.as_str()),
         ];
         let data = data.map(|(key, value)| (key.to_owned(), value.into()));
-        Body::new(&ClientEvent {
-            name: "hello".to_owned(),
-            data: data.into_iter().collect(),
-            audience: Audience {
-                user: Some(user.clone()),
-                ..Audience::default()
-            },
+        Opening::new("hello", &data.into_iter().collect()).to(&Audience {
+            user: Some(user.clone()),
+            ..Audience::default()
         })
     }
 }

@@ -132,14 +132,18 @@ impl State {
     }
 }
 
-/// The filters in the wire's order, but for those that name or omit a connection: user, omitted
-/// users, room members, team members.
+/// The filters in the wire's order, for somebody whom the narrowest of them led to, but for those
+/// that name or omit a connection: user, omitted users, room members, team members.
 pub(super) fn is_for(audience: &Audience, user: &UserId, membership: &Membership) -> bool {
     if audience.connection.is_some() {
         return true;
     }
     if let Some(named) = &audience.user {
         return named == user;
+    }
+    if audience.each_of.is_some() {
+        // this is how they were found
+        return true;
     }
     if audience.omit_users.contains(user) {
         return false;

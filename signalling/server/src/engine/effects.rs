@@ -13,7 +13,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use messaging::ChatError;
 use messaging::gateway::Gateway;
-use messaging::model::{ClientEvent, Post};
+use messaging::model::Post;
 use proto::id::{CallId, ChannelId, PostId};
 use signalling_core::{
     Envelope, Input, JobRequest, JoinError, MediaCommand, MediaHost, NewCallPost, News, PostEdit,
@@ -39,16 +39,7 @@ pub(crate) trait Publisher: Send + Sync + std::fmt::Debug {
 
 impl Publisher for Gateway {
     fn publish(&self, broadcast: Broadcast) {
-        for audience in broadcast.audiences {
-            Self::publish(
-                self,
-                &ClientEvent {
-                    name: broadcast.name.clone(),
-                    data: broadcast.data.clone(),
-                    audience,
-                },
-            );
-        }
+        self.publish_to(&broadcast.name, &broadcast.data, &broadcast.audiences);
     }
 }
 
@@ -94,11 +85,10 @@ impl Engine {
     }
 
     pub(super) fn send_out(&self, broadcast: Broadcast) {
-        let copies = u64::try_from(broadcast.audiences.len()).unwrap_or(u64::MAX);
         self.metrics
             .events
             .with_label_values(&["out", broadcast.short_name])
-            .inc_by(copies);
+            .inc_by(broadcast.copies());
         self.publisher.publish(broadcast);
     }
 
