@@ -74,7 +74,7 @@ impl S3 {
         let mut part = cutter.fill(start).await;
         while part.len() >= PART_BYTES {
             let sent = self.send_part(draft, part.freeze());
-            let (sent, next) = futures_util::join!(sent, cutter.fill(BytesMut::new()));
+            let (sent, next) = tokio::join!(sent, cutter.fill(BytesMut::new()));
             sent?;
             part = next;
         }
