@@ -42,6 +42,7 @@ use passwords::Passwords;
 pub use place::{NoNetwork, ProxyNet};
 use proto::redact::Secret;
 use rates::Rates;
+use service::{Restarts, Tasks};
 use status::Statuses;
 use storage::Location;
 use storage::blob::BlobStore;
@@ -184,9 +185,19 @@ impl Server {
         });
         server.finish_interrupted_uploads().await?;
         server.make_default_team().await?;
-        tokio::spawn(sweep(Arc::downgrade(&server)));
-        tokio::spawn(keep_tidy(Arc::downgrade(&server)));
         Ok(server)
+    }
+
+    /// Does what a server does by itself, as two of `tasks`, until it is closed: ends logins, notices
+    /// those that a tool beside it ended, follows the clock, clears files away. A tool that only opens
+    /// the records needs none of it.
+    pub fn keep_house(self: &Arc<Self>, tasks: &Tasks) {
+        let weak = Arc::downgrade(self);
+        let sweeping = move || sweep(weak.clone());
+        tasks.until_done("sweep of logins", sweeping, Restarts::default());
+        let weak = Arc::downgrade(self);
+        let tidying = move || keep_tidy(weak.clone());
+        tasks.until_done("sweep of files", tidying, Restarts::default());
     }
 
     /// How the clients' gateway in front of this server must present itself.

@@ -168,12 +168,14 @@ mod tests {
         for id in ["running", "nobodys", "held"] {
             age(&jobs_dir.join(id), 2 * ABANDONED);
         }
+        let tasks = Tasks::new("offloader");
         let jobs = Jobs::new(
             config.clone(),
             store.clone(),
             Sealer::open(&dir.path().join("secret.key")).unwrap(),
             Metrics::new().unwrap(),
-            Speech::new(&config).unwrap(),
+            Speech::new(&config, &tasks).unwrap(),
+            tasks,
         );
 
         jobs.sweep().await.unwrap();
