@@ -49,7 +49,7 @@ pub struct Config {
     pub site_url: String,
     /// Origins whose pages may connect beside that; `*` for all.
     pub allowed_origins: Vec<String>,
-    /// What clients may send.
+    /// What clients may send, and what is kept for them.
     pub limits: Limits,
 }
 
@@ -91,7 +91,11 @@ impl Gateway {
     /// Begins to listen to the backend's news; its sweep is one of `tasks`.
     pub fn new(backend: Arc<dyn ChatBackend>, config: Config, tasks: &Tasks) -> Arc<Self> {
         let metrics = Arc::new(Metrics::new());
-        let hub = Arc::new(Hub::new(config.server_version.clone(), metrics.clone()));
+        let hub = Arc::new(Hub::new(
+            config.server_version.clone(),
+            config.limits,
+            metrics.clone(),
+        ));
         backend.listen(hub.clone());
         let swept = Arc::downgrade(&hub);
         let sweeping = move || sweep(swept.clone());
