@@ -313,6 +313,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_dealer_that_is_gone_has_a_successor() {
+        let tasks = Tasks::new("rtcd");
+        let interval = Duration::from_millis(300);
+        let limiter = Arc::new(Limiter::every(interval, &tasks));
+        limiter.wait(place(1), "plugin").await.unwrap();
+        let second = Arc::clone(&limiter);
+        let second = tokio::spawn(async move { second.wait(place(1), "plugin").await });
+        let killed = async {
+            while !tasks.kill("turns of key checks") {
+                tokio::task::yield_now().await;
+            }
+            while lock(&limiter.state).is_dealt {
+                tokio::task::yield_now().await;
+            }
+            limiter.wait(place(2), "plugin").await
+        };
+        let third = tokio::time::timeout(Duration::from_secs(5), killed).await;
+        assert_eq!(third, Ok(Ok(())));
+        assert_eq!(second.await.unwrap(), Ok(()));
+    }
+
+    #[tokio::test]
     async fn turns_are_spaced() {
         let limiter = Limiter::every(Duration::from_millis(5), &Tasks::new("rtcd"));
         let start = Instant::now();

@@ -25,4 +25,5 @@ mod recording;
 mod rest;
 mod restart;
 mod watched;
+mod what_remains;
 mod world;
