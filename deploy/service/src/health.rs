@@ -19,6 +19,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
 type Answer = Pin<Box<dyn Future<Output = Vec<String>> + Send>>;
 
+/// When a costly check was made last, and what it answered.
+type LastAnswer = Option<(Instant, Vec<String>)>;
+
 #[derive(Clone)]
 struct Check {
     what: &'static str,
@@ -75,7 +78,7 @@ impl Health {
     where
         F: Future<Output = Vec<String>> + Send + 'static,
     {
-        let last: Arc<Mutex<Option<(Instant, Vec<String>)>>> = Arc::default();
+        let last: Arc<Mutex<LastAnswer>> = Arc::default();
         let ask = Arc::new(ask);
         self.check(what, move || {
             let (last, ask) = (Arc::clone(&last), Arc::clone(&ask));

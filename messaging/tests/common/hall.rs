@@ -22,7 +22,7 @@ pub(crate) struct Hall {
     pub(crate) anna: Guest,
     pub(crate) ben: Guest,
     task: JoinHandle<()>,
-    pub(crate) tasks: Tasks,
+    _tasks: Tasks,
 }
 
 /// Somebody with a login.
@@ -68,7 +68,7 @@ impl Hall {
             anna,
             ben,
             task,
-            tasks,
+            _tasks: tasks,
         }
     }
 

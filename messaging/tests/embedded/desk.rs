@@ -34,6 +34,7 @@ pub(crate) struct Desk {
 
 impl Drop for Desk {
     fn drop(&mut self) {
+        self.tasks.begin_stop();
         self.task.abort();
     }
 }
