@@ -91,6 +91,7 @@ mod tests {
     use std::fs;
     use std::time::SystemTime;
 
+    use service::Tasks;
     use storage::{Location, Sealer};
 
     use super::*;
