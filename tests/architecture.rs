@@ -325,6 +325,119 @@ fn every_package_follows_the_workspace_lints() {
     }
 }
 
+/// Who may start a task or a thread that is in no watched set, and what ends it.
+const UNWATCHED: [(&str, &str); 19] = [
+    ("deploy/service/src/supervise", "the watched set itself"),
+    ("deploy/storage/src/blob/servers.rs", "servers of tests"),
+    (
+        "messaging/src/gateway/socket/upgrade.rs",
+        "one socket, counted by its person's connections",
+    ),
+    (
+        "messaging/src/gateway/seat.rs",
+        "the end of one socket, which must not be cut off",
+    ),
+    (
+        "messaging/src/embedded/http/files.rs",
+        "one piece of an upload, ends with its request's body",
+    ),
+    (
+        "signalling/server/src/http/bot.rs",
+        "one piece of an upload, ends with its request's body",
+    ),
+    (
+        "signalling/server/src/engine/lanes.rs",
+        "the requests about one post, each with a time limit; a panic is caught",
+    ),
+    (
+        "rtcd/server/src/tcp.rs",
+        "one connection, ends with it and with the stop",
+    ),
+    (
+        "rtcd/server/src/turn/relay.rs",
+        "one message into a queue that is read until the stop",
+    ),
+    (
+        "rtcd/server/src/telemetry/rotate.rs",
+        "one file to compress; begins before there is a set",
+    ),
+    (
+        "offloader/src/worker.rs",
+        "the process of one job, followed by the service",
+    ),
+    (
+        "offloader/src/worker/",
+        "the process of one job, followed by the service",
+    ),
+    (
+        "offloader/src/client/",
+        "the process of one job, followed by the service",
+    ),
+    (
+        "offloader/src/capture/writer.rs",
+        "the process of one job, which joins it at its end",
+    ),
+    (
+        "offloader/src/speech/client.rs",
+        "the process of one job, followed by the service",
+    ),
+    (
+        "offloader/src/speech/host.rs",
+        "the speech process of one worker, ends with its handle",
+    ),
+    (
+        "offloader/src/speech/process.rs",
+        "the speech process, started again by the service",
+    ),
+    (
+        "offloader/src/speech/captions/stream.rs",
+        "one track's captions in the process of a job",
+    ),
+    ("benches/", "loads, not servers"),
+];
+
+/// The lines up to the tests that a file ends with.
+fn product_lines(text: &str) -> impl Iterator<Item = &str> {
+    let next = text.lines().skip(1).chain([""]);
+    let pairs = text.lines().zip(next);
+    let is_product =
+        |(line, next): &(&str, &str)| line.trim() != "#[cfg(test)]" || next.ends_with(';');
+    pairs.take_while(is_product).map(|(line, _)| line)
+}
+
+#[test]
+fn whatever_lives_long_is_in_a_watched_set() {
+    let starts = [
+        "tokio::spawn(",
+        "task::spawn(",
+        "runtime.spawn(",
+        "thread::spawn(",
+        "thread::Builder::new(",
+    ];
+    let mut unused: BTreeSet<&str> = UNWATCHED.iter().map(|(path, _)| *path).collect();
+    for (path, text) in sources() {
+        let is_test = path.starts_with("tests/") || path.contains("/tests");
+        let mut lines = product_lines(&text).filter(|line| {
+            let is_code = !line.trim_start().starts_with("//");
+            is_code && starts.iter().any(|start| line.contains(start))
+        });
+        let Some(line) = lines.next().filter(|_| !is_test) else {
+            continue;
+        };
+        let place = UNWATCHED.iter().find(|(place, _)| path.starts_with(place));
+        assert!(
+            place.is_some(),
+            "`{path}` starts what nobody watches: `{}`; give it to a `service::Tasks`, or say in \
+             this file what ends it",
+            line.trim()
+        );
+        if let Some((place, _)) = place {
+            unused.remove(place);
+        }
+    }
+    assert_eq!(unused, BTreeSet::new(), "these start nothing any more");
+}
+
 #[test]
 fn the_repository_stands_alone() {
     // Built from pieces so that this file does not find itself.

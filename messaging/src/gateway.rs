@@ -25,6 +25,7 @@ use axum::Router;
 use axum::routing::get;
 use proto::id::{ConnId, UserId};
 use serde_json::{Map, Value};
+use service::{Restarts, Tasks};
 
 use crate::ChatBackend;
 use crate::model::{Audience, ClientAction, ClientEvent};
@@ -48,7 +49,7 @@ pub struct Config {
     pub site_url: String,
     /// Origins whose pages may connect beside that; `*` for all.
     pub allowed_origins: Vec<String>,
-    /// What clients may send.
+    /// What clients may send, and what is kept for them.
     pub limits: Limits,
 }
 
@@ -87,12 +88,18 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Begins to listen to the backend's news.
-    pub fn new(backend: Arc<dyn ChatBackend>, config: Config) -> Arc<Self> {
+    /// Begins to listen to the backend's news; its sweep is one of `tasks`.
+    pub fn new(backend: Arc<dyn ChatBackend>, config: Config, tasks: &Tasks) -> Arc<Self> {
         let metrics = Arc::new(Metrics::new());
-        let hub = Arc::new(Hub::new(config.server_version.clone(), metrics.clone()));
+        let hub = Arc::new(Hub::new(
+            config.server_version.clone(),
+            config.limits,
+            metrics.clone(),
+        ));
         backend.listen(hub.clone());
-        tokio::spawn(sweep(Arc::downgrade(&hub)));
+        let swept = Arc::downgrade(&hub);
+        let sweeping = move || sweep(swept.clone());
+        tasks.until_done("sweep of connections", sweeping, Restarts::default());
         Arc::new(Self {
             backend,
             config,
@@ -149,6 +156,7 @@ impl Gateway {
     }
 }
 
+/// Runs as long as the hub is there.
 async fn sweep(hub: Weak<Hub>) {
     let mut period = tokio::time::interval(SWEEP_PERIOD);
     loop {

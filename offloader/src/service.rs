@@ -68,7 +68,8 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let store = Store::open(&database(&config)).await?;
     let sealer = Sealer::open(&key_file(&config))?;
     let metrics = Metrics::new()?;
-    let speech = Speech::new(&config).context("place the speech process's socket")?;
+    let tasks = Tasks::new("offloader");
+    let speech = Speech::new(&config, &tasks).context("place the speech process's socket")?;
     let auth = Arc::new(Auth::new(&config, store.clone()));
     let jobs = Jobs::new(
         config.clone(),
@@ -76,6 +77,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         sealer,
         metrics.clone(),
         speech,
+        tasks.clone(),
     );
     let listener = listen::bind(&config.listen_address)
         .await
@@ -85,7 +87,6 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let registry = config
         .validate_runners
         .then(|| config.image_registry.clone());
-    let tasks = Tasks::new("offloader");
     let limits = Limits::default().within(Share::Service.connections());
     let door = Door::new("api", limits);
     let health = health(&tasks, &jobs, &store);

@@ -10,6 +10,8 @@ use service::command_line;
 use storage::Location;
 use storage::sql::LocationError;
 
+use crate::people::PeopleCommand;
+
 /// All of Parley in one process: chat, calls, media, recordings, transcripts.
 #[derive(Debug, Parser)]
 #[command(version, about)]
@@ -31,6 +33,11 @@ pub(crate) enum Verb {
     PrintConfig,
     /// Create an account in the data directory; refused when the name is taken.
     AddAccount(AccountArguments),
+    /// Who has an account and may sign in; beside a running server or without one.
+    People {
+        #[command(subcommand)]
+        command: PeopleCommand,
+    },
     /// Get, list or verify speech models.
     Models {
         #[command(subcommand)]
@@ -52,13 +59,18 @@ pub(crate) struct RunArguments {
     #[arg(long, global = true)]
     pub(crate) config: Option<PathBuf>,
     /// Directory of everything that is kept.
-    #[arg(long, global = true, default_value = ".parley")]
+    #[arg(long, global = true, env = "PARLEY_DATA", default_value = ".parley")]
     pub(crate) data_dir: PathBuf,
     #[command(flatten)]
     pub(crate) database: DatabaseArguments,
     /// Where people reach the page; an address other than loopback also opens the media ports to
     /// other machines.
-    #[arg(long, global = true, default_value = "127.0.0.1:8065")]
+    #[arg(
+        long,
+        global = true,
+        env = "PARLEY_LISTEN",
+        default_value = "127.0.0.1:8065"
+    )]
     pub(crate) listen: SocketAddr,
     /// UDP and TCP port of the media; 0 takes any free one.
     #[arg(long, global = true, default_value_t = 8443)]
@@ -116,11 +128,22 @@ pub(crate) struct AccountArguments {
 }
 
 /// Names of the environment that are ours, beside those of the services.
-pub(crate) const ENVIRONMENT: [&str; 4] = [
+pub(crate) const ENVIRONMENT: [&str; 6] = [
+    "PARLEY_DATA",
+    "PARLEY_LISTEN",
     "PARLEY_MODELS",
     "PARLEY_PASSWORD",
     "PARLEY_DATABASE",
     "PARLEY_DATABASE_PASSWORD_FILE",
+];
+
+/// Names for the scripts around this program and for its build; they mean nothing to it.
+pub(crate) const OF_SCRIPTS: [&str; 5] = [
+    "PARLEY_BIN",
+    "PARLEY_BUILD_DATE",
+    "PARLEY_BUILD_HASH",
+    "PARLEY_KEEP_LOGS",
+    "PARLEY_PROFILE",
 ];
 
 impl Arguments {
@@ -153,7 +176,7 @@ impl Arguments {
                 "sample_accounts",
                 "ready_file",
             ],
-            Some(Verb::AddAccount(_)) => {
+            Some(Verb::AddAccount(_) | Verb::People { .. }) => {
                 &["config", "data_dir", "database", "database_password_file"]
             }
             Some(Verb::Models { .. }) => &["data_dir", "models_dir"],

@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use service::names;
 use signalling::config::RawConfig;
 
-use crate::arguments::{ENVIRONMENT, RunArguments};
+use crate::arguments::{ENVIRONMENT, OF_SCRIPTS, RunArguments};
 
 /// What `run` starts first, and what signalling is made from afterwards.
 #[derive(Debug)]
@@ -64,6 +64,10 @@ fn environment(name: &str) -> Option<String> {
 pub(crate) fn read(arguments: &RunArguments) -> anyhow::Result<Configs> {
     let tables = read_tables(arguments.config.as_deref())?;
     let mut problems = tables.problems.clone();
+    for unknown in foreign_names() {
+        // Writing to a String does not fail.
+        let _written = writeln!(problems, "{unknown}");
+    }
     let rtcd = collect("rtcd", read_rtcd(&tables.rtcd, arguments), &mut problems);
     let signalling = collect(
         "signalling",
@@ -95,8 +99,10 @@ pub(crate) fn read(arguments: &RunArguments) -> anyhow::Result<Configs> {
 /// Reads what accounts are made with.
 pub(crate) fn for_accounts(arguments: &RunArguments) -> anyhow::Result<signalling::Config> {
     let tables = read_tables(arguments.config.as_deref())?;
-    if !tables.problems.is_empty() {
-        bail!("{}", tables.problems.trim_end());
+    let unknown = foreign_names().join("\n");
+    let problems = tables.problems + &unknown;
+    if !problems.is_empty() {
+        bail!("{}", problems.trim_end());
     }
     read_signalling(&tables.signalling, arguments, &Addresses::not_started())
         .context("table `signalling`")
@@ -133,6 +139,12 @@ impl Configs {
     ) -> anyhow::Result<signalling::Config> {
         read_signalling(&self.signalling_table, arguments, addresses)
     }
+}
+
+/// Nobody but us has names that begin like this: whoever typed one meant something.
+fn foreign_names() -> Vec<String> {
+    let known = [ENVIRONMENT.as_slice(), OF_SCRIPTS.as_slice()].concat();
+    names::foreign(names::environment(), "PARLEY_", &known)
 }
 
 fn collect<T>(table: &str, read: anyhow::Result<T>, problems: &mut String) -> Option<T> {

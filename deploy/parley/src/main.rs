@@ -7,6 +7,7 @@
 
 mod arguments;
 mod config;
+mod people;
 mod run;
 mod samples;
 
@@ -54,6 +55,13 @@ fn main() -> ExitCode {
                 say(&text);
                 ExitCode::SUCCESS
             }
+            Err(error) => complain(2, &format!("{error:#}")),
+        },
+        Some(Verb::People { command }) => match config::for_accounts(&run) {
+            Ok(config) => finish(block_on(|| async move {
+                say(&people::carry_out(&config, command).await?);
+                Ok(())
+            })),
             Err(error) => complain(2, &format!("{error:#}")),
         },
         Some(Verb::AddAccount(account)) => match config::for_accounts(&run) {

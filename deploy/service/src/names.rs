@@ -41,6 +41,25 @@ pub fn unknown_environment(
     told
 }
 
+/// Finds environment names that begin with a prefix that is ours alone and are none of ours.
+#[must_use]
+pub fn foreign(
+    names: impl IntoIterator<Item = String>,
+    prefix: &str,
+    known: &[&str],
+) -> Vec<String> {
+    let ours = names.into_iter().filter(|name| name.starts_with(prefix));
+    let unknown = ours.filter(|name| !known.contains(&name.as_str()));
+    let mut told: Vec<String> = unknown
+        .map(|name| {
+            let hint = hint(&name, known.iter().copied());
+            format!("`{name}` in the environment: there is no such name{hint}")
+        })
+        .collect();
+    told.sort();
+    told
+}
+
 /// The names of this process's environment.
 pub fn environment() -> impl Iterator<Item = String> {
     std::env::vars_os().filter_map(|(name, _)| name.into_string().ok())
@@ -117,5 +136,12 @@ mod tests {
         );
         let told = unknown_environment(["RTCD_COLOUR".to_owned()], &["RTCD_"], &known);
         assert_eq!(told, ["unknown environment name `RTCD_COLOUR` ignored"]);
+        let names = ["RTCD_RTC_PROT", "RTCD_RTC_PORT", "STORE_X"].map(str::to_owned);
+        assert_eq!(
+            foreign(names, "RTCD_", &known),
+            [
+                "`RTCD_RTC_PROT` in the environment: there is no such name; did you mean `RTCD_RTC_PORT`?"
+            ]
+        );
     }
 }

@@ -14,7 +14,7 @@ pub struct Rate {
     pub per_second: u32,
 }
 
-/// What clients may send.
+/// What clients may send, and what is kept for them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
     /// Frames of one socket.
@@ -25,30 +25,43 @@ pub struct Limits {
     pub refusals: Rate,
     /// How many times as much bots may send: one speaks for a whole call's captions.
     pub bot_factor: u32,
+    /// Connections of one person, attached or kept. The oldest kept one makes room for a new one.
+    pub connections_per_person: usize,
+    /// Bytes of events kept for one person, sent and unsent together; the largest single event is kept
+    /// in any case. Lower: who is behind or away loses events sooner, and reads everything anew.
+    pub kept_bytes_per_person: usize,
 }
+
+/// Seconds' worth of frames that may come at once.
+const BURST: u32 = 4;
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            socket: Rate {
-                // above what calls allow a session themselves
-                burst: 200,
-                per_second: 50,
-            },
-            person: Rate {
-                burst: 800,
-                per_second: 200,
-            },
+            // above what calls allow a session themselves
+            socket: Rate::per_second(50),
+            person: Rate::per_second(200),
             refusals: Rate {
                 burst: 400,
                 per_second: 5,
             },
             bot_factor: 20,
+            connections_per_person: 256,
+            kept_bytes_per_person: 8 * 1024 * 1024,
         }
     }
 }
 
 impl Rate {
+    /// A rate of which a few seconds' worth may come at once.
+    #[must_use]
+    pub fn per_second(per_second: u32) -> Self {
+        Self {
+            burst: per_second.saturating_mul(BURST),
+            per_second,
+        }
+    }
+
     fn times(self, factor: u32) -> Self {
         Self {
             burst: self.burst.saturating_mul(factor),

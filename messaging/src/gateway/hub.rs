@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 use proto::id::{ChannelId, ConnId, TeamId, UserId};
 use serde_json::{Map, Value};
 
+use super::budget::Limits;
 use super::metrics::{CutOff, Metrics};
 use crate::model::{Audience, ChatNews, ClientEvent, Membership};
 use crate::news::NewsListener;
@@ -41,8 +42,6 @@ const SEND_QUEUE: usize = 256;
 const REPLAY_RING: usize = 128;
 /// How long a connection is kept for a client that may come back.
 const RESUME_WINDOW: Duration = Duration::from_secs(300);
-/// Connections of one person, attached or kept. The oldest kept one makes room for a new one.
-const MAX_CONNECTIONS_PER_PERSON: usize = 256;
 
 /// Where somebody may be a member.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -72,6 +71,7 @@ pub(super) struct Detached {
 #[derive(Debug)]
 pub(super) struct Hub {
     server_version: String,
+    limits: Limits,
     metrics: Arc<Metrics>,
     people: Sharded<UserId, Arc<Person>>,
     connections: Sharded<ConnId, Arc<Person>>,
@@ -81,9 +81,10 @@ pub(super) struct Hub {
 }
 
 impl Hub {
-    pub(super) fn new(server_version: String, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(server_version: String, limits: Limits, metrics: Arc<Metrics>) -> Self {
         Self {
             server_version,
+            limits,
             metrics,
             people: Sharded::default(),
             connections: Sharded::default(),

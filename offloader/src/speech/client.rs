@@ -202,8 +202,7 @@ impl SpeechClient {
             None => {
                 let (folder, socket) = private_folder()?;
                 let args = config.process_args(socket.clone());
-                let host =
-                    SpeechHost::start_for(config.command.clone(), args, Some(queue.clone()))?;
+                let host = SpeechHost::start_for(config.command.clone(), args, queue.clone())?;
                 (socket, Some((host, folder)))
             }
         };

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use hmac::{Hmac, Mac as _};
 use proto::id::GroupId;
 use proto::redact::Secret;
+use service::Tasks;
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
@@ -123,13 +124,18 @@ impl Auth {
     ///
     /// # Errors
     /// When the system gives no random bytes.
-    pub(crate) fn new(store: Store, config: &SecurityConfig, cpus: usize) -> anyhow::Result<Self> {
+    pub(crate) fn new(
+        store: Store,
+        config: &SecurityConfig,
+        cpus: usize,
+        tasks: &Tasks,
+    ) -> anyhow::Result<Self> {
         let digest_key: Digest = rand::random();
         let decoy_hash = hash(&proto::id::new_id())?;
         Ok(Self {
             store,
             admin_key: config.admin_secret_key.clone(),
-            limiter: Limiter::for_cpus(cpus),
+            limiter: Limiter::for_cpus(cpus, tasks),
             tokens: Tokens::new(config.session_expiration),
             digest_key,
             verified: Mutex::default(),

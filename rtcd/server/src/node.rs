@@ -97,7 +97,13 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         stopped: stopped.clone(),
     };
     let in_use = shell.metrics.own.relays.clone();
-    let relays = Relays::new(&config.rtc, &udp_addrs, shell.events.clone(), in_use);
+    let relays = Relays::new(
+        &config.rtc,
+        &udp_addrs,
+        shell.events.clone(),
+        in_use,
+        &tasks,
+    );
     let (inboxes, shards) = media.start(&core_config(&config.rtc, &candidates), &shell)?;
     let control = Arc::new(Control::new(
         inboxes.clone(),
@@ -116,6 +122,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         store.clone(),
         &config.security,
         Probe::of_this_machine().cpus,
+        &tasks,
     )?;
     let door = Door::new(
         "api",

@@ -5,6 +5,7 @@
 //! one named and those it names for secrets.
 
 mod files;
+mod gateway_limits;
 mod keys;
 mod raw;
 mod resolve;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use messaging::embedded::{FileLimits, ProxyNet};
+use messaging::gateway;
 use proto::calls::IceServer;
 use proto::redact::Secret;
 use storage::Location;
@@ -45,6 +47,8 @@ pub struct Config {
     pub key_file: PathBuf,
     pub chat: ChatConfig,
     pub files: FilesConfig,
+    /// The clients' WebSockets.
+    pub gateway: gateway::Limits,
     pub rtcd: RtcdConfig,
     /// `None` when no offloader is configured: no recordings, transcripts, captions.
     pub offloader: Option<OffloaderConfig>,

@@ -151,7 +151,7 @@ async fn metrics(State(app): State<App>) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }
 
-/// Ready when calls can start: every task lives, the database can be written, a media host is
+/// Ready when calls can start: every task lives, databases and files can be written, a media host is
 /// connected, and so on for the services of the same process.
 async fn readiness(State(app): State<App>) -> Response {
     let troubles = app.watched.health.troubles().await;

@@ -21,6 +21,6 @@ mod store;
 mod turn;
 mod web;
 
-pub use admin::{add_account, set_password};
+pub use admin::{add_account, set_password, with_chat};
 pub use config::Config;
 pub use start::{Running, serve, start, start_beside};

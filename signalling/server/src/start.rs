@@ -36,6 +36,9 @@ const MEDIA_WAIT: Duration = Duration::from_secs(1);
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 /// Reports of media hosts not yet handled; the links wait when it is full.
 const MEDIA_NEWS: usize = 4096;
+/// How often probes of `/readyz` make us ask whether files can be stored: it costs a write or a
+/// request. Longer: a place that is gone, or back, is told later.
+const FILES_CHECKED_EVERY: Duration = Duration::from_secs(5);
 const BOT_USERNAME: &str = "calls";
 const BOT_NAME: &str = "Calls";
 
@@ -172,9 +175,11 @@ pub async fn start_beside(config: Config, beside: Vec<Health>) -> anyhow::Result
     let metrics_addr = metrics_listener
         .as_ref()
         .and_then(|listener| listener.local_addr().ok());
+    let tasks = Tasks::new("signalling");
     let chat = embedded::Server::open(chat_config(&config)?)
         .await
         .context("open the chat")?;
+    chat.keep_house(&tasks);
     let store = Store::open(&calls_database(&config)).await?;
     let sealer = Sealer::open(&config.key_file)?;
     store.seal_keys(&sealer).await?;
@@ -190,7 +195,6 @@ pub async fn start_beside(config: Config, beside: Vec<Health>) -> anyhow::Result
     let restored = store.running_calls().await?;
     let (news, heard) = mpsc::channel(MEDIA_NEWS);
     let hosts = hosts(&config, &store, &sealer, &restored).await?;
-    let tasks = Tasks::new("signalling");
     let links = Links::start(hosts, &news, metrics.clone(), &tasks);
     drop(news);
     let jobs = job_service(&config, &store, &sealer, http_addr).await?;
@@ -198,7 +202,7 @@ pub async fn start_beside(config: Config, beside: Vec<Health>) -> anyhow::Result
     let backend: Arc<dyn ChatBackend> = chat.clone();
     let chat_news = Arc::new(Backlog::default());
     backend.listen(chat_news.clone());
-    let gateway = Gateway::new(backend.clone(), chat.gateway_config());
+    let gateway = Gateway::new(backend.clone(), chat.gateway_config(), &tasks);
     gateway
         .register(metrics.registry())
         .context("register the gateway's metrics")?;
@@ -279,12 +283,23 @@ fn print_first_account_token(token: &Secret) {
 }
 
 fn health(engine: &Arc<Engine>, chat: &Arc<embedded::Server>) -> Health {
-    let chat = chat.clone();
+    let with_records = chat.clone();
     let records = move || {
-        let chat = chat.clone();
+        let chat = with_records.clone();
         async move {
             let checked = chat.check().await;
             let trouble = checked.err().map(|error| error.to_string());
+            trouble.into_iter().collect()
+        }
+    };
+    let with_files = chat.clone();
+    let files = move || {
+        let chat = with_files.clone();
+        async move {
+            let checked = chat.check_files().await;
+            let trouble = checked
+                .err()
+                .map(|error| format!("{:#}", anyhow::Error::from(error)));
             trouble.into_iter().collect()
         }
     };
@@ -312,6 +327,7 @@ fn health(engine: &Arc<Engine>, chat: &Arc<embedded::Server>) -> Health {
     Health::of(&engine.tasks)
         .check("the database of the chat", records)
         .check("the database of calls", database)
+        .check_once_per(FILES_CHECKED_EVERY, "the place for files", files)
         .check("the links to media hosts", media)
 }
 

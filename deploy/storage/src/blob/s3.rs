@@ -27,8 +27,8 @@ use parts::{MAX_PARTS, PART_BYTES};
 pub const LARGEST_S3_BLOB: u64 = PART_BYTES as u64 * MAX_PARTS;
 /// Folder of drafts below the prefix; no key begins like it.
 const DRAFTS: &str = ".drafts/";
-/// How long a check of the bucket may take.
-const CHECK_LIMIT: Duration = Duration::from_secs(10);
+/// How long a check of the bucket may take: less than probes of `/readyz` wait.
+const CHECK_LIMIT: Duration = Duration::from_millis(2500);
 
 /// Where the bucket is and who we are there.
 #[derive(Debug, Clone)]
@@ -199,8 +199,9 @@ impl BlobStore for S3 {
     }
 
     async fn check(&self) -> Result<(), BlobError> {
-        let head = self.client.head_bucket().bucket(&self.bucket).send();
-        match tokio::time::timeout(CHECK_LIMIT, head).await {
+        let head = self.client.head_bucket().bucket(&self.bucket);
+        let head = head.customize().config_override(client::impatient());
+        match tokio::time::timeout(CHECK_LIMIT, head.send()).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(self.failed("look for", &self.bucket, Refusal::of(error))),
             Err(elapsed) => Err(self.failed("look for", &self.bucket, elapsed)),

@@ -82,7 +82,9 @@ impl Hub {
         let mut people = self.people.write(user);
         let person = people
             .entry(user.clone())
-            .or_insert_with(|| Arc::new(Person::new(user.clone())))
+            .or_insert_with(|| {
+                Arc::new(Person::new(user.clone(), self.limits.kept_bytes_per_person))
+            })
             .clone();
         person.state().entering += 1;
         Entry { hub: self, person }
@@ -127,7 +129,10 @@ impl Hub {
 
     /// Begins a connection; `None` when the person has too many.
     fn begin(&self, state: &mut State, line: &Line, login_id: &str) -> Option<usize> {
-        if let Some(oldest) = state.place_to_free().ok()? {
+        if let Some(oldest) = state
+            .place_to_free(self.limits.connections_per_person)
+            .ok()?
+        {
             self.forget(state, oldest);
         }
         let id = ConnId::random();

@@ -41,7 +41,7 @@ fn to_room(name: &str, room: &str) -> ClientEvent {
 }
 
 fn hub() -> Hub {
-    Hub::new("1".into(), Arc::new(Metrics::new()))
+    Hub::new("1".into(), Limits::default(), Arc::new(Metrics::new()))
 }
 
 /// Names and numbers of everything that waits.

@@ -52,6 +52,10 @@ pub(super) const KEYS: &[(&str, Kind, &[&str])] = &[
     ("chat.max_file_bytes", Kind::Number, &[]),
     ("chat.writes_per_minute", Kind::Number, &[]),
     ("chat.allowed_origins", Kind::List, &[]),
+    ("gateway.frames_per_second", Kind::Number, &[]),
+    ("gateway.frames_per_second_per_person", Kind::Number, &[]),
+    ("gateway.connections_per_person", Kind::Number, &[]),
+    ("gateway.kept_bytes_per_person", Kind::Number, &[]),
     (
         "rtcd.urls",
         Kind::List,

@@ -8,6 +8,7 @@ use proto::redact::Secret;
 use serde::{Deserialize, Serialize};
 
 use super::files::RawFiles;
+use super::gateway_limits::RawGateway;
 use super::{ConfigError, ConfigErrors, keys};
 
 /// The file. Every key has a default; `deploy/signalling.toml` says what each means.
@@ -18,6 +19,7 @@ pub struct RawConfig {
     pub storage: RawStorage,
     pub files: RawFiles,
     pub chat: RawChat,
+    pub gateway: RawGateway,
     pub rtcd: RawRtcd,
     pub offloader: RawOffloader,
     pub calls: RawCalls,

@@ -9,7 +9,6 @@ use messaging::embedded::{NoNetwork, ProxyNet};
 use proto::redact::Secret;
 use storage::Location;
 
-use super::files;
 use super::raw::{
     RawCalls, RawChat, RawConfig, RawHttp, RawIce, RawOffloader, RawRecording, RawStorage,
     RawTranscribing,
@@ -18,6 +17,7 @@ use super::{
     CallsConfig, ChatConfig, Config, IceConfig, OffloaderConfig, RecordingConfig, RecordingQuality,
     RtcdConfig, ServiceUrl, TranscribingConfig,
 };
+use super::{files, gateway_limits};
 
 /// One thing that is wrong with the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -129,6 +129,7 @@ impl RawConfig {
         let ice = resolve_ice(self.ice, &mut errors);
         let chat = resolve_chat(self.chat, &mut errors);
         let files = files::resolve(self.files, chat.max_file_bytes, &mut errors);
+        let gateway = gateway_limits::resolve(&self.gateway, &mut errors);
         let database = resolve_database(&self.storage, &mut errors);
         let Some(listen) = listen.filter(|_| errors.is_empty()) else {
             return Err(ConfigErrors(errors));
@@ -146,6 +147,7 @@ impl RawConfig {
             database,
             chat,
             files,
+            gateway,
             rtcd: RtcdConfig {
                 hosts,
                 client_id,

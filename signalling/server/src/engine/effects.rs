@@ -68,12 +68,14 @@ impl Engine {
             }
             Effect::CreatePost(post) => {
                 let (engine, channel) = (self.clone(), channel.clone());
-                tokio::spawn(async move { engine.create_post(channel, post).await });
+                let work = async move { engine.create_post(channel, post).await };
+                self.tasks.one_of("post of a call", work, |_| ());
             }
             Effect::EditPost { post, edit } => self.edit_post(&post, edit),
             Effect::RequestJob(request) => {
                 let (engine, channel) = (self.clone(), channel.clone());
-                tokio::spawn(async move { engine.request_job(channel, request).await });
+                let work = async move { engine.request_job(channel, request).await };
+                self.tasks.one_of("request of a job", work, |_| ());
             }
             Effect::Reply(reply) => reply(),
         }

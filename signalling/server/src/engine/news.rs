@@ -61,8 +61,9 @@ pub(crate) async fn run_media_news(engine: Arc<Engine>, mut news: mpsc::Receiver
                 engine.refused("busy", "voice");
             } else {
                 // That call has much to do; the others' news shall not wait for it.
-                let engine = engine.clone();
-                tokio::spawn(async move { engine.deliver(&channel, turn).await });
+                let late = engine.clone();
+                let work = async move { late.deliver(&channel, turn).await };
+                engine.tasks.one_of("news of a busy call", work, |_| ());
             }
         }
     }

@@ -107,6 +107,11 @@ impl World {
         }
     }
 
+    /// The configuration of a tool beside the server.
+    pub fn tools_config(&self) -> Config {
+        config(&self.data, &self.rtcd, self.jobs.as_ref(), |_| {})
+    }
+
     pub fn addr(&self) -> SocketAddr {
         self.running.http_addr()
     }
