@@ -19,7 +19,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any};
 use proto::id::GroupId;
 use proto::rtcd::{SystemInfo, VersionInfo};
-use service::listen::Door;
+use service::listen::Admission;
 use service::{Health, Tasks};
 use tracing::{debug, error};
 
@@ -44,7 +44,7 @@ pub(crate) struct App {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) tasks: Tasks,
     pub(crate) health: Health,
-    pub(crate) door: Arc<Door>,
+    pub(crate) admission: Arc<Admission>,
     pub(crate) cpu_load: CpuLoad,
     pub(crate) allow_self_registration: bool,
     pub(crate) enable_admin: bool,
@@ -155,7 +155,7 @@ async fn metrics(State(app): State<Arc<App>>) -> Response {
     app.control.refresh_metrics();
     match app.metrics.render() {
         Ok(text) => {
-            let text = text + &app.tasks.metrics("rtcd") + &app.door.metrics("rtcd");
+            let text = text + &app.tasks.metrics("rtcd") + &app.admission.metrics("rtcd");
             ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
         }
         Err(problem) => {

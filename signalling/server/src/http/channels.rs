@@ -18,7 +18,7 @@ use crate::config::{Config, is_turn};
 use crate::door::calls::{state, words};
 use crate::engine::moment;
 use crate::store::ChannelSwitch;
-use crate::turn;
+use crate::turn_credentials as turn;
 
 /// The plugin whose protocol we speak. Clients use the signalling lock from 1.7.0 on.
 const PLUGIN_VERSION: &str = "1.12.2";
@@ -39,7 +39,7 @@ pub(super) fn channel_id(text: String) -> Result<ChannelId, Refused> {
 }
 
 async fn version(State(app): State<App>) -> Json<Version> {
-    let media = app.engine.links.any_connected();
+    let media = app.engine.media_hosts.any_connected();
     let (rtcd_version, rtcd_build) = media.map(|host| (host.version, host.build)).unzip();
     Json(Version {
         version: PLUGIN_VERSION.to_owned(),
