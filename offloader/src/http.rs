@@ -171,8 +171,10 @@ async fn version(method: Method) -> Result<Json<VersionReply>, Refusal> {
     only(&method, &Method::GET)?;
     Ok(Json(VersionReply {
         build_date: String::new(),
-        build_version: format!("v{}", env!("CARGO_PKG_VERSION")),
-        build_hash: String::new(),
+        // A plain semver: the plugin compares it.
+        build_version: format!("v{}", proto::offload::COMPATIBLE_VERSION),
+        // Read by people only: what this is.
+        build_hash: concat!("parley-", env!("CARGO_PKG_VERSION")).to_owned(),
         go_version: String::new(),
     }))
 }

@@ -130,9 +130,10 @@ async fn version() -> Response {
                 .unwrap_or_default()
                 .to_owned(),
             // A plain semver: callers switch features by it.
-            build_version: concat!("v", env!("CARGO_PKG_VERSION")).to_owned(),
+            build_version: format!("v{}", proto::rtcd::COMPATIBLE_VERSION),
+            // Read by people only: what this is.
             build_hash: option_env!("PARLEY_BUILD_HASH")
-                .unwrap_or_default()
+                .unwrap_or(concat!("parley-", env!("CARGO_PKG_VERSION")))
                 .to_owned(),
             // Read by people only; never empty in the reference.
             go_version: concat!("rust", env!("CARGO_PKG_RUST_VERSION")).to_owned(),

@@ -7,7 +7,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use messaging::model::{Person, Room, RoomKind, RoomRight};
 use proto::calls::rest::{Active, ChannelCalls, SetChannelCalls, Verdict, Version};
-use proto::calls::{ClientConfig, IceServer};
+use proto::calls::{COMPATIBLE_VERSION, ClientConfig, IceServer};
 use proto::id::ChannelId;
 use signalling_core::{Call, NoCall};
 
@@ -19,9 +19,6 @@ use crate::door::calls::{state, words};
 use crate::engine::moment;
 use crate::store::ChannelSwitch;
 use crate::turn_credentials as turn;
-
-/// The plugin whose protocol we speak. Clients use the signalling lock from 1.7.0 on.
-const PLUGIN_VERSION: &str = "1.12.2";
 
 pub(super) fn routes() -> Router<App> {
     Router::new()
@@ -42,7 +39,7 @@ async fn version(State(app): State<App>) -> Json<Version> {
     let media = app.engine.media_hosts.any_connected();
     let (rtcd_version, rtcd_build) = media.map(|host| (host.version, host.build)).unzip();
     Json(Version {
-        version: PLUGIN_VERSION.to_owned(),
+        version: COMPATIBLE_VERSION.to_owned(),
         build: format!("parley-{}", env!("CARGO_PKG_VERSION")),
         rtcd_version,
         rtcd_build,
