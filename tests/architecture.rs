@@ -438,6 +438,127 @@ fn whatever_lives_long_is_in_a_watched_set() {
     assert_eq!(unused, BTreeSet::new(), "these start nothing any more");
 }
 
+/// Files and folders of the first level; the owner's list. What begins with a dot is not counted.
+const TOP_LEVEL: [&str; 14] = [
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE",
+    "NOTICE",
+    "README.md",
+    "benches",
+    "deploy",
+    "messaging",
+    "offloader",
+    "proto",
+    "rtcd",
+    "signalling",
+];
+
+#[test]
+fn the_first_level_holds_what_it_is_meant_to_hold() {
+    let entries = fs::read_dir(root()).expect("the repository's root");
+    let names: BTreeSet<String> = entries
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    for name in &names {
+        let is_meant = TOP_LEVEL.contains(&name.as_str()) || ["tests", "target"].contains(&&**name);
+        assert!(
+            is_meant || name.starts_with('.'),
+            "`{name}` lies on the first level: put it where it belongs"
+        );
+    }
+    for name in TOP_LEVEL {
+        assert!(names.contains(name), "`{name}` is missing");
+    }
+}
+
+/// What stands between single backticks.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+#[test]
+fn every_path_that_the_architecture_names_is_there() {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
+    let text = text.split("```").step_by(2).collect::<String>();
+    let missing: Vec<&str> = quoted(&text)
+        .filter(|word| word.contains('/') && !word.starts_with('@'))
+        .filter(|path| !root().join(path).exists())
+        .collect();
+    assert!(missing.is_empty(), "ARCHITECTURE.md names {missing:?}");
+    for walk in ["**A packet**", "**A message**", "**A recording**"] {
+        let (_, behind) = text.split_once(walk).expect("the three walks");
+        let (_, list) = behind.split_once("\n1. ").expect("a numbered list");
+        let list = list.split("\n\n").next().unwrap_or_default();
+        let steps = numbered(list);
+        assert!(steps.len() > 4, "{walk} has {} steps", steps.len());
+        for step in steps {
+            assert!(
+                quoted(step).any(|word| word.ends_with(".rs")),
+                "a step of a walk names no file: {step}"
+            );
+        }
+    }
+}
+
+/// The steps of a numbered list.
+fn numbered(list: &str) -> Vec<&str> {
+    let mut steps = Vec::new();
+    let mut rest = list;
+    for number in 2.. {
+        let Some((step, behind)) = rest.split_once(&format!("\n{number}. ")) else {
+            break;
+        };
+        steps.push(step);
+        rest = behind;
+    }
+    steps.push(rest);
+    steps
+}
+
+#[test]
+fn every_link_of_the_front_pages_leads_somewhere() {
+    for page in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"] {
+        let text = fs::read_to_string(root().join(page)).expect("a front page");
+        for link in text.split("](").skip(1) {
+            let target = link.split([')', '#']).next().unwrap_or_default();
+            let is_here = target.is_empty() || !target.contains("://");
+            assert!(
+                !is_here || root().join(target).exists(),
+                "{page} links to `{target}`"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_product_has_one_version_and_the_reference_another() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).expect("a text file");
+    let ours = env!("CARGO_PKG_VERSION");
+    for package in metadata().workspace_packages() {
+        assert_eq!(package.version.to_string(), ours, "{}", package.name);
+    }
+    let web = format!("\"version\": \"{ours}\"");
+    assert!(read("signalling/web/package.json").contains(&web), "{web}");
+    let release = format!("## [{ours}]");
+    assert!(read("CHANGELOG.md").contains(&release), "{release}");
+    let readme = read("README.md");
+    for version in [
+        ours,
+        proto::rtcd::COMPATIBLE_VERSION,
+        proto::calls::COMPATIBLE_VERSION,
+        proto::offload::COMPATIBLE_VERSION,
+    ] {
+        assert!(
+            readme.contains(&format!("`{version}`")),
+            "README.md does not state {version}"
+        );
+    }
+}
+
 #[test]
 fn the_repository_stands_alone() {
     // Built from pieces so that this file does not find itself.

@@ -112,14 +112,14 @@ impl Gateway {
 
     /// The WebSocket's routes; custom actions go to `handler`.
     pub fn router(self: &Arc<Self>, handler: Arc<dyn ClientHandler>) -> Router {
-        let door = socket::Door {
+        let context = socket::Context {
             gateway: self.clone(),
             handler,
         };
         Router::new()
             .route("/api/v4/websocket", get(socket::upgrade))
             .route("/api/v4/websocket/", get(socket::upgrade))
-            .with_state(door)
+            .with_state(context)
     }
 
     /// Adds the gateway's counters to a registry.

@@ -5,6 +5,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
 use anyhow::Context;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -17,9 +18,14 @@ use crate::{models, speech, telemetry, worker};
 /// Where the reference service looks for its configuration.
 const DEFAULT_FILE: &str = "config/config.toml";
 
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let speaks = [("calls-offloader", proto::offload::COMPATIBLE_VERSION)];
+    command_line::version(env!("CARGO_PKG_VERSION"), &speaks)
+});
+
 /// Records, transcribes and captions calls.
 #[derive(Debug, Parser)]
-#[command(name = "offloader", version, about)]
+#[command(name = "offloader", version = VERSION.as_str(), about)]
 struct Arguments {
     /// Configuration file; without one the defaults and the environment hold.
     #[arg(long, global = true, value_name = "FILE")]

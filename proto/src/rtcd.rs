@@ -21,6 +21,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::SessionId;
 
+/// The version of the reference's protocol that our rtcd speaks, as `/version` tells it: callers
+/// switch features by it. It says nothing about Parley's own version.
+pub const COMPATIBLE_VERSION: &str = "1.3.0";
+
 /// What a track shows, by its wire name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -4,6 +4,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use service::command_line;
@@ -12,9 +13,18 @@ use storage::sql::LocationError;
 
 use crate::people::PeopleCommand;
 
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let speaks = [
+        ("rtcd", proto::rtcd::COMPATIBLE_VERSION),
+        ("Calls", proto::calls::COMPATIBLE_VERSION),
+        ("calls-offloader", proto::offload::COMPATIBLE_VERSION),
+    ];
+    command_line::version(env!("CARGO_PKG_VERSION"), &speaks)
+});
+
 /// All of Parley in one process: chat, calls, media, recordings, transcripts.
 #[derive(Debug, Parser)]
-#[command(version, about)]
+#[command(version = VERSION.as_str(), about)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) verb: Option<Verb>,
@@ -223,6 +233,16 @@ mod tests {
         if std::env::var_os("PARLEY_MODELS").is_none() {
             assert_eq!(pull.models_dir(), PathBuf::from("x/models"));
         }
+    }
+
+    #[test]
+    fn the_version_is_ours_and_beside_it_stands_what_is_spoken() {
+        let said = Arguments::command().render_version();
+        let ours = env!("CARGO_PKG_VERSION");
+        assert_eq!(
+            said,
+            format!("parley {ours} (speaks rtcd 1.3.0, Calls 1.12.2, calls-offloader 0.9.5)\n")
+        );
     }
 
     #[test]

@@ -22,7 +22,7 @@ async fn every_request_gets_the_answer_of_the_contract() {
             None,
             String::new(),
             200,
-            r#""buildVersion":"v1."#,
+            r#""buildVersion":"v0.9.5""#,
         ),
         (
             "POST",

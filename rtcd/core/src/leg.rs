@@ -2,20 +2,20 @@
 //!
 //! In: joins, control messages, datagrams, time, linked messages, each with the time. Out: `Output`s
 //! and `Notes` for the shard (who must be woken, who is gone).
-//! Below: `member` (one session), `peer` (what its negotiator wants and is told), `tracks`
-//! (publishing), `forward` and `outbound` (packets), `streams` and `layers` (simulcast), `refresh`
-//! (keyframes), `links` (other legs), `classify` (what a track shows).
+//! Below: `member` (one session), `negotiation` (what its negotiator wants and is told), `tracks`
+//! (publishing), `forward` and `outbound` (packets), `streams` and `layers` (simulcast),
+//! `keyframe_requests`, `links` (other legs), `classify` (what a track shows).
 //! Invariants: `Closed` is put out once per session and last; a change to a session marks it dirty,
 //! and a dirty session is flushed before anybody waits.
 
 mod classify;
 mod forward;
+mod keyframe_requests;
 mod layers;
 mod links;
 mod member;
+mod negotiation;
 mod outbound;
-mod peer;
-mod refresh;
 mod streams;
 mod tracks;
 

@@ -7,7 +7,6 @@
 //! a packet touches only the sessions that receive it; `Closed` is the last word about a session.
 
 mod bandwidth;
-mod cache;
 mod config;
 mod counters;
 mod egress;
@@ -19,7 +18,8 @@ mod leg;
 mod media;
 mod negotiator;
 mod pacer;
-mod pictures;
+mod packet_cache;
+mod picture_ids;
 mod rewrite;
 mod session;
 mod shard;

@@ -10,7 +10,7 @@ mod description;
 mod exchange;
 mod incoming;
 mod path;
-mod relevant;
+mod sdp_filter;
 mod senders;
 
 use std::collections::{BTreeMap, VecDeque};

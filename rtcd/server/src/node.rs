@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use rtcd_core::EgressPath;
 use service::descriptors::Share;
-use service::listen::{self, Door, Limits};
+use service::listen::{self, Admission, Limits};
 use service::{Health, Restarts, TaskOver, Tasks};
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
@@ -124,7 +124,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         Probe::of_this_machine().cpus,
         &tasks,
     )?;
-    let door = Door::new(
+    let admission = Admission::new(
         "api",
         Limits::default().within(Share::Service.connections()),
     );
@@ -135,14 +135,14 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         metrics,
         tasks: tasks.clone(),
         health: health.clone(),
-        door: Arc::clone(&door),
+        admission: Arc::clone(&admission),
         cpu_load,
         allow_self_registration: config.security.allow_self_registration,
         enable_admin: config.security.admin_secret_key.is_some(),
         stop: stopped.clone(),
     }));
     let ports = tasks.group();
-    let serving = listen::serve(listener, tls, router, door, stopped);
+    let serving = listen::serve(listener, tls, router, admission, stopped);
     ports.must_live("http", serving);
     info!(
         version = env!("CARGO_PKG_VERSION"), http = %http_addr, udp = ?udp_addrs, tcp = ?tcp_addrs,

@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
 use anyhow::Context as _;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -14,9 +15,14 @@ use service::{command_line, descriptors, names, private};
 use signalling::Config;
 use signalling::config::{self, RawConfig};
 
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let speaks = [("Calls", proto::calls::COMPATIBLE_VERSION)];
+    command_line::version(env!("CARGO_PKG_VERSION"), &speaks)
+});
+
 /// The signalling and messaging server of Parley, with its web client.
 #[derive(Debug, Parser)]
-#[command(name = "signalling", version)]
+#[command(name = "signalling", version = VERSION.as_str())]
 struct Arguments {
     /// Configuration file; without it the defaults and the environment count.
     #[arg(long, global = true)]

@@ -15,7 +15,7 @@ use crate::egress::Outgoing;
 use crate::io::LinkedPacket;
 use crate::keyframes::Need;
 use crate::media::{Codec, Layer, LayerSet};
-use crate::pictures::PictureIds;
+use crate::picture_ids::PictureIds;
 use crate::session::{Mid, Sent, begins_keyframe};
 
 /// The subscriptions of one track while packets are dealt out, and how far that is.

@@ -1,6 +1,7 @@
 //! Tracks of a leg: published, shown to those who should receive them, subscribed, ended.
 //!
-//! Not here: packets (`forward`), keyframes (`refresh`), who is told what of it (`peer`).
+//! Not here: packets (`forward`), keyframes (`keyframe_requests`), who is told what of it
+//! (`negotiation`).
 
 use crate::media::{Codec, TrackKind};
 use proto::id::SessionId;
@@ -13,7 +14,7 @@ use crate::io::{LinkId, LinkedPacket, LinkedTrackId};
 use crate::keyframes::Need;
 use crate::media::{Layer, LayerSet};
 use crate::negotiator::Settled;
-use crate::pictures::{PictureIds, Pictures};
+use crate::picture_ids::{PictureIds, Pictures};
 use crate::rewrite::Placement;
 use crate::session::{Mid, Sender};
 use crate::speakers::Voice;

@@ -1,7 +1,7 @@
 //! SDP as text: what has to be read from, or changed in, descriptions that str0m reads or writes.
 //!
 //! Coming in, a participant's m-line that we do not send on is turned one-way, so that the answer
-//! announces no track of ours there. What is not read at all was left out before (`relevant`). Going
+//! announces no track of ours there. What is not read at all was left out before (`sdp_filter`). Going
 //! out, an m-line gets the stream and track names of the track it carries, and SSRCs
 //! for retransmission only where retransmission was negotiated.
 //! Invariant: anything not understood is passed on as it is.

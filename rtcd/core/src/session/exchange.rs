@@ -11,7 +11,7 @@ use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::media::{Direction, MediaKind, Mid};
 
 use super::description::{OurLine, Section};
-use super::relevant::{TooMuch, relevant};
+use super::sdp_filter::{TooMuch, relevant};
 use super::{Session, TrackNames, description, senders};
 
 /// A description could not be used.

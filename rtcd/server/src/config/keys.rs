@@ -162,7 +162,7 @@ pub const KEYS: &[Key] = &[
         "rtc.enable_ipv6",
         "RTCD_RTC_ENABLEIPV6",
         Flag(false),
-        "Offer IPv6 addresses too, but those of a link; loopback (::1) where it is listed above.",
+        "Offer IPv6 addresses too, but no link-local ones; loopback (::1) where it is listed above.",
     ),
     key(
         "rtc.udp_sockets_count",

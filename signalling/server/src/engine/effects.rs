@@ -64,7 +64,7 @@ impl Engine {
         match effect {
             Effect::Publish(envelope) => self.publish(channel, envelope),
             Effect::ToMedia { host, command } => {
-                self.links.send(&host, door::rtcd::message(command));
+                self.media_hosts.send(&host, door::rtcd::message(command));
             }
             Effect::CreatePost(post) => {
                 let (engine, channel) = (self.clone(), channel.clone());
@@ -105,7 +105,8 @@ impl Engine {
         }
         for seat in left.seats {
             let leave = MediaCommand::Leave(seat.session.clone());
-            self.links.send(&seat.media, door::rtcd::message(leave));
+            self.media_hosts
+                .send(&seat.media, door::rtcd::message(leave));
             if seat.user != self.bot.id {
                 let (user, session) = (seat.user, seat.session);
                 let news = News::Left(Who { user, session });

@@ -64,15 +64,15 @@ async fn a_killed_task_is_told_and_is_what_the_server_fails_of() {
 }
 
 #[tokio::test]
-async fn the_end_of_a_link_to_a_media_host_is_told() {
+async fn the_end_of_a_connection_to_a_media_host_is_told() {
     let world = World::new().await;
-    let link = format!("link to {}", world.rtcd.url());
-    assert!(world.running.tasks().kill(&link));
-    assert_eq!(world.running.failed().await.task, link);
+    let connection = format!("connection to {}", world.rtcd.url());
+    assert!(world.running.tasks().kill(&connection));
+    assert_eq!(world.running.failed().await.task, connection);
     let (status, told) = ready(&world).await;
     assert_eq!(status, 503);
     assert!(
-        told.starts_with(&format!("task `{link}` was cancelled\n")),
+        told.starts_with(&format!("task `{connection}` was cancelled\n")),
         "{told}"
     );
 }

@@ -1,15 +1,6 @@
-//! The media hosts: one link per rtcd, and the choice of a host for a new call.
+//! The media hosts: one connection per rtcd, and the choice of a host for a new call.
 //!
 //! In: control messages for a host. Out: `MediaNews` from all of them.
-//! Not here: the life of one connection (`links::link`), its HTTP side (`links::api`),
-//! what a host must be told and told again (`links::backlog`).
-//! Invariant: telling a host something never waits; state that was told arrives, however long the
-//! host was away.
-
-mod api;
-mod backlog;
-mod link;
-mod outbox;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,9 +14,9 @@ use tokio::sync::mpsc;
 
 use crate::metrics::Metrics;
 
-pub(crate) use backlog::KnownSession;
-use backlog::Refused;
-use outbox::Outbox;
+use super::backlog::{KnownSession, Refused};
+use super::connection::Connection;
+use super::outbox::Outbox;
 
 /// What a media host says.
 #[derive(Debug)]
@@ -58,7 +49,7 @@ pub(crate) struct HostStatus {
     pub(crate) trouble: String,
 }
 
-/// A status that the link writes and everybody reads.
+/// A status that the connection writes and everybody reads.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SharedStatus(Arc<Mutex<HostStatus>>);
 
@@ -75,20 +66,20 @@ impl SharedStatus {
     }
 }
 
-/// All links.
+/// All of them.
 #[derive(Debug)]
-pub(crate) struct Links {
-    links: BTreeMap<MediaHost, Link>,
+pub(crate) struct MediaHosts {
+    hosts: BTreeMap<MediaHost, Host>,
     metrics: Arc<Metrics>,
 }
 
 #[derive(Debug)]
-struct Link {
+struct Host {
     outbox: Outbox,
     status: SharedStatus,
 }
 
-impl Links {
+impl MediaHosts {
     /// Begins to connect to every host.
     pub(crate) fn start(
         hosts: Vec<HostConfig>,
@@ -96,32 +87,32 @@ impl Links {
         metrics: Arc<Metrics>,
         tasks: &Tasks,
     ) -> Self {
-        let links = hosts.into_iter().map(|mut host| {
+        let hosts = hosts.into_iter().map(|mut host| {
             let outbox = Outbox::new(std::mem::take(&mut host.known));
             let status = SharedStatus::default();
             let name = MediaHost(host.base.clone());
-            let link = link::Link {
+            let connection = Connection {
                 host,
                 outbox: outbox.clone(),
                 news: news.clone(),
                 status: status.clone(),
                 metrics: metrics.clone(),
             };
-            tasks.must_live(format!("link to {}", name.0), link.run());
-            (name, Link { outbox, status })
+            tasks.must_live(format!("connection to {}", name.0), connection.run());
+            (name, Host { outbox, status })
         });
         Self {
-            links: links.collect(),
+            hosts: hosts.collect(),
             metrics,
         }
     }
 
     /// Tells a host something, now or when it is back. Never waits.
-    pub(crate) fn send(&self, host: &MediaHost, message: ControlMessage) {
-        let Some(link) = self.links.get(host) else {
+    pub(crate) fn send(&self, name: &MediaHost, message: ControlMessage) {
+        let Some(host) = self.hosts.get(name) else {
             return self.count_dropped("unknown_host");
         };
-        match link.outbox.push(message) {
+        match host.outbox.push(message) {
             Ok(()) => {}
             Err(Refused::NoSession) => self.count_dropped("no_session"),
             Err(Refused::NotForHosts) => self.count_dropped("not_for_hosts"),
@@ -135,7 +126,7 @@ impl Links {
 
     /// Messages that wait for hosts.
     pub(crate) fn waiting(&self) -> usize {
-        self.links.values().map(|link| link.outbox.len()).sum()
+        self.hosts.values().map(|host| host.outbox.len()).sum()
     }
 
     fn count_dropped(&self, reason: &str) {
@@ -147,63 +138,63 @@ impl Links {
 
     /// The connected host with the lowest load; why there is none, in words.
     pub(crate) fn choose(&self) -> Result<MediaHost, String> {
-        let connected = self.links.iter().filter_map(|(host, link)| {
-            let status = link.status.read();
+        let connected = self.hosts.iter().filter_map(|(name, host)| {
+            let status = host.status.read();
             status
                 .connected
-                .then(|| (host, status.cpu_load.unwrap_or(f64::MAX)))
+                .then(|| (name, status.cpu_load.unwrap_or(f64::MAX)))
         });
         let least = connected.min_by(|(_, a), (_, b)| a.total_cmp(b));
         least
-            .map(|(host, _)| host.clone())
+            .map(|(name, _)| name.clone())
             .ok_or_else(|| self.troubles().join("; "))
     }
 
-    pub(crate) fn is_connected(&self, host: &MediaHost) -> bool {
-        let link = self.links.get(host);
-        link.is_some_and(|link| link.status.read().connected)
+    pub(crate) fn is_connected(&self, name: &MediaHost) -> bool {
+        let host = self.hosts.get(name);
+        host.is_some_and(|host| host.status.read().connected)
     }
 
     /// What is wrong with hosts that are not connected.
     pub(crate) fn troubles(&self) -> Vec<String> {
         let statuses = self
-            .links
+            .hosts
             .iter()
-            .map(|(host, link)| (host, link.status.read()));
+            .map(|(name, host)| (name, host.status.read()));
         statuses
             .filter(|(_, status)| !status.connected)
-            .map(|(host, status)| format!("media host {}: {}", host.0, status.trouble))
+            .map(|(name, status)| format!("media host {}: {}", name.0, status.trouble))
             .collect()
     }
 
     /// The status of a connected host, for version numbers.
     pub(crate) fn any_connected(&self) -> Option<HostStatus> {
-        self.links
+        self.hosts
             .values()
-            .map(|link| link.status.read())
+            .map(|host| host.status.read())
             .find(|status| status.connected)
     }
 
     /// Connected and configured hosts.
     pub(crate) fn counts(&self) -> (usize, usize) {
         let connected = self
-            .links
+            .hosts
             .values()
-            .filter(|link| link.status.read().connected)
+            .filter(|host| host.status.read().connected)
             .count();
-        (connected, self.links.len())
+        (connected, self.hosts.len())
     }
 
-    pub(crate) fn knows(&self, host: &MediaHost) -> bool {
-        self.links.contains_key(host)
+    pub(crate) fn knows(&self, name: &MediaHost) -> bool {
+        self.hosts.contains_key(name)
     }
 }
 
 #[cfg(test)]
-impl Links {
+impl MediaHosts {
     /// One host that is always there, and what it is told.
     pub(crate) fn with_host_for_test(
-        host: &MediaHost,
+        name: &MediaHost,
         metrics: Arc<Metrics>,
     ) -> (Self, mpsc::Receiver<ControlMessage>) {
         let (sender, told) = mpsc::channel(4096);
@@ -225,8 +216,7 @@ impl Links {
                     .for_each(|ping| taken.confirm(ping));
             }
         });
-        let link = Link { outbox, status };
-        let links = BTreeMap::from([(host.clone(), link)]);
-        (Self { links, metrics }, told)
+        let hosts = BTreeMap::from([(name.clone(), Host { outbox, status })]);
+        (Self { hosts, metrics }, told)
     }
 }

@@ -14,9 +14,9 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
-use crate::links::api::{Api, chain};
-use crate::links::outbox::Outbox;
-use crate::links::{MediaNews, SharedStatus};
+use crate::door::rtcd::api::{Api, chain};
+use crate::door::rtcd::outbox::Outbox;
+use crate::door::rtcd::{MediaNews, SharedStatus};
 
 /// How often the load is asked. New calls go by it.
 const LOAD_PERIOD: Duration = Duration::from_secs(5);

@@ -1,4 +1,4 @@
-//! The backlog of one host between those who say something and the link that writes it.
+//! The backlog of one host between those who say something and the connection that writes it.
 //!
 //! Invariant: saying something never waits, however slow the host is.
 

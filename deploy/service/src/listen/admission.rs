@@ -102,8 +102,8 @@ struct State {
 /// Whether an address stands for many people.
 type StandsForMany = Box<dyn Fn(IpAddr) -> bool + Send + Sync>;
 
-/// The door of one port.
-pub struct Door {
+/// The admission of one port.
+pub struct Admission {
     name: &'static str,
     limits: Limits,
     is_proxy: StandsForMany,
@@ -112,14 +112,14 @@ pub struct Door {
     counts: Counts,
 }
 
-impl Door {
+impl Admission {
     /// `name` is the port's in log lines and metrics.
     #[must_use]
     pub fn new(name: &'static str, limits: Limits) -> Arc<Self> {
         Self::behind(name, limits, |_| false)
     }
 
-    /// As [`Door::new`]; addresses for which `is_proxy` holds have no cap of their own.
+    /// As [`Admission::new`]; addresses for which `is_proxy` holds have no cap of their own.
     #[must_use]
     pub fn behind(
         name: &'static str,
@@ -200,7 +200,7 @@ impl Door {
         state.open += 1;
         *state.open_by_address.entry(home).or_default() += 1;
         Ok(Place {
-            door: Arc::clone(self),
+            admission: Arc::clone(self),
             home,
         })
     }
@@ -221,9 +221,9 @@ impl Door {
     }
 }
 
-impl fmt::Debug for Door {
+impl fmt::Debug for Admission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Door")
+        f.debug_struct("Admission")
             .field("name", &self.name)
             .field("limits", &self.limits)
             .finish_non_exhaustive()
@@ -233,19 +233,19 @@ impl fmt::Debug for Door {
 /// A connection's place, given up with this value.
 #[derive(Debug)]
 pub(super) struct Place {
-    door: Arc<Door>,
+    admission: Arc<Admission>,
     home: IpAddr,
 }
 
 impl Place {
     pub(super) fn closed(&self, closed: Closed) {
-        self.door.closed(closed);
+        self.admission.closed(closed);
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut state = self.door.lock();
+        let mut state = self.admission.lock();
         state.open = state.open.saturating_sub(1);
         if let Some(of_home) = state.open_by_address.get_mut(&self.home) {
             *of_home = of_home.saturating_sub(1);
@@ -282,18 +282,19 @@ mod tests {
             per_address: 2,
             ..Limits::default()
         };
-        let door = Door::new("people", limits);
-        let here = ["2001:db8::1", "2001:db8::2"].map(|text| door.admit(address(text)).unwrap());
-        let neighbour = door.admit(address("2001:db8::3"));
+        let admission = Admission::new("people", limits);
+        let here =
+            ["2001:db8::1", "2001:db8::2"].map(|text| admission.admit(address(text)).unwrap());
+        let neighbour = admission.admit(address("2001:db8::3"));
         assert_eq!(neighbour.unwrap_err(), Refused::Address);
-        let _there = door.admit(address("2001:db8:0:1::1")).unwrap();
-        let _mapped = door.admit(address("::ffff:192.0.2.1")).unwrap();
-        let _same = door.admit(address("192.0.2.1")).unwrap();
-        let full = door.admit(address("192.0.2.2"));
+        let _there = admission.admit(address("2001:db8:0:1::1")).unwrap();
+        let _mapped = admission.admit(address("::ffff:192.0.2.1")).unwrap();
+        let _same = admission.admit(address("192.0.2.1")).unwrap();
+        let full = admission.admit(address("192.0.2.2"));
         assert_eq!(full.unwrap_err(), Refused::Full);
         drop(here);
-        let again = door.admit(address("2001:db8::3")).unwrap();
-        let text = door.metrics("kitchen");
+        let again = admission.admit(address("2001:db8::3")).unwrap();
+        let text = admission.metrics("kitchen");
         assert!(
             text.contains("kitchen_connections{port=\"people\"} 4\n"),
             "{text}"
@@ -303,7 +304,7 @@ mod tests {
             assert!(text.contains(&line), "{text}");
         }
         drop(again);
-        assert_eq!(door.lock().open_by_address.len(), 2);
+        assert_eq!(admission.lock().open_by_address.len(), 2);
     }
 
     #[test]
@@ -312,7 +313,7 @@ mod tests {
             per_address: 1,
             ..Limits::default()
         };
-        let door = Door::behind("people", limits, |ip| ip == address("192.0.2.9"));
+        let admission = Admission::behind("people", limits, |ip| ip == address("192.0.2.9"));
         let places = [
             "127.0.0.1",
             "127.0.0.1",
@@ -321,7 +322,7 @@ mod tests {
             "192.0.2.9",
             "192.0.2.9",
         ]
-        .map(|text| door.admit(address(text)));
+        .map(|text| admission.admit(address(text)));
         assert!(places.iter().all(Result::is_ok));
     }
 

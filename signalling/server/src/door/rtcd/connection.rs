@@ -1,4 +1,4 @@
-//! The life of one link: connect, register once, agree with the host on who is in its calls, carry
+//! The life of one connection: connect, register once, agree with the host on who is in its calls, carry
 //! messages, reconnect with growing pauses.
 //!
 //! Invariant: after a reconnect every session of ours is either named to the host with `reconnect`
@@ -32,9 +32,9 @@ const ASKED_AT_ONCE: usize = 8;
 /// How long the host may take to tell about all of them: it expects pongs within 20 s.
 const AGREE_LIMIT: Duration = Duration::from_secs(15);
 
-/// One link to one host.
+/// One connection to one host.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(super) struct Connection {
     pub(super) host: HostConfig,
     pub(super) outbox: Outbox,
     pub(super) news: mpsc::Sender<MediaNews>,
@@ -42,7 +42,7 @@ pub(super) struct Link {
     pub(super) metrics: std::sync::Arc<Metrics>,
 }
 
-impl Link {
+impl Connection {
     /// Runs until it is dropped.
     pub(super) async fn run(self) {
         tokio::join!(self.stay_connected(), self.report_given_up());
@@ -58,7 +58,7 @@ impl Link {
                     pause = FIRST_PAUSE;
                     let trouble = carry(socket, &api, &self.outbox, &self.news, &self.status).await;
                     tracing::warn!(host = self.host.base, trouble, "media host lost");
-                    self.metrics.media_links_lost.inc();
+                    self.metrics.media_connections_lost.inc();
                     self.status.change(|status| {
                         status.connected = false;
                         status.trouble = trouble;

@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
 use super::client::SpeechError;
-use super::queue::{Job, Lane, Queue};
+use super::queue::{Lane, Queue, Waiting};
 use super::wire::{self, Reply};
 
 /// How often one window may be under a process that ends.
@@ -28,13 +28,13 @@ const AWAY: Duration = Duration::from_secs(90);
 
 /// One connection of a client.
 #[derive(Debug, Clone)]
-pub(super) struct Link {
+pub(super) struct Carrier {
     pub(super) socket: PathBuf,
     pub(super) queue: Arc<Queue>,
     pub(super) answered: Arc<AtomicU64>,
 }
 
-impl Link {
+impl Carrier {
     /// Serves one lane until the task is aborted.
     pub(super) async fn run(self, lane: Lane) {
         loop {
@@ -61,31 +61,31 @@ impl Link {
 
     /// Carries one window there and back. False when the connection broke.
     async fn serve_one(&self, lane: Lane, stream: &mut UnixStream) -> bool {
-        let (purpose, mut job) = tokio::select! {
+        let (purpose, mut window) = tokio::select! {
             next = self.queue.next(lane) => next,
             // Nothing is ever sent unasked: readable means closed.
             _ = stream.readable() => return false,
         };
-        if let Ok(reply) = exchange(stream, &job).await {
+        if let Ok(reply) = exchange(stream, &window).await {
             self.answered.fetch_add(1, Ordering::Relaxed);
             // The owner may have lost interest meanwhile.
-            let _ = job.done.send(Ok(reply));
+            let _ = window.done.send(Ok(reply));
             return true;
         }
-        job.tries += 1;
-        if job.tries >= TRIES {
-            let _ = job
-                .done
-                .send(Err(SpeechError::Crashed { tries: job.tries }));
+        window.tries += 1;
+        if window.tries >= TRIES {
+            let _ = window.done.send(Err(SpeechError::Crashed {
+                tries: window.tries,
+            }));
         } else {
-            self.queue.push_back(purpose, job);
+            self.queue.push_back(purpose, window);
         }
         false
     }
 }
 
-async fn exchange(stream: &mut UnixStream, job: &Job) -> io::Result<Reply> {
-    stream.write_all(&job.frame).await?;
+async fn exchange(stream: &mut UnixStream, window: &Waiting) -> io::Result<Reply> {
+    stream.write_all(&window.frame).await?;
     let mut prefix = [0; wire::PREFIX];
     stream.read_exact(&mut prefix).await?;
     let (header, body) = wire::lengths(prefix).map_err(io::Error::other)?;
