@@ -22,14 +22,24 @@ const LONG: Duration = Duration::from_secs(90);
 
 struct Service {
     running: Option<Running>,
+    /// Ends before the folder does.
+    _logs: Logs,
     folder: tempfile::TempDir,
+}
+
+/// What the service logs, and its workers.
+struct Logs {
+    jobs: PathBuf,
     discretion: Discretion,
 }
 
-impl Drop for Service {
+impl Drop for Logs {
     fn drop(&mut self) {
-        let jobs = std::fs::read_dir(self.folder.path().join("jobs"));
-        for job in jobs.into_iter().flatten().flatten() {
+        for job in std::fs::read_dir(&self.jobs)
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
             let log = std::fs::read_to_string(job.path().join("worker.log"));
             self.discretion.overhear(&log.unwrap_or_default());
         }
@@ -47,13 +57,16 @@ impl Service {
         secrets.keep("bot token", TOKEN);
         secrets.keep("auth key", KEY);
         secrets.keep("last name", LAST_NAME);
-        let discretion = Discretion::begin(&[&secrets]);
         let folder = tempfile::tempdir().unwrap();
+        let logs = Logs {
+            jobs: folder.path().join("jobs"),
+            discretion: Discretion::begin(&[&secrets]),
+        };
         let running = Some(run(folder.path(), done).await);
         Self {
             running,
+            _logs: logs,
             folder,
-            discretion,
         }
     }
 
