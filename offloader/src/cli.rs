@@ -10,10 +10,10 @@ use std::sync::LazyLock;
 use anyhow::Context;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use service::signals::Signals;
-use service::{command_line, descriptors, names, private};
+use service::{command_line, descriptors, names, private, telemetry};
 
 use crate::config::{self, Config};
-use crate::{models, speech, telemetry, worker};
+use crate::{models, speech, worker};
 
 /// Where the reference service looks for its configuration.
 const DEFAULT_FILE: &str = "config/config.toml";
@@ -67,7 +67,7 @@ pub fn main() -> ExitCode {
     match arguments.verb {
         Some(Verb::Worker) => worker::worker_main(),
         Some(Verb::Speech(args)) => {
-            telemetry::start_worker();
+            worker::start_log();
             tell(speech::process::main(&args).map_err(Into::into))
         }
         Some(Verb::Models(args)) => models::cli(args),
@@ -101,7 +101,7 @@ fn warnings(config: &Config) -> Vec<String> {
 }
 
 fn run(mut config: Config) -> anyhow::Result<()> {
-    telemetry::start(&config.logger).context("open the log file (logger.file_location)")?;
+    telemetry::start(&config.logger.log())?;
     descriptors::raise_limit();
     config.warnings = warnings(&config);
     let runtime = tokio::runtime::Builder::new_multi_thread()

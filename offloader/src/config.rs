@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proto::redact::Secret;
+use service::telemetry::{self, Console, Log, LogFile, Stream};
 use storage::Location;
+use tracing::Level;
 
 pub mod keys;
 
@@ -103,11 +105,32 @@ pub struct SpeechConfig {
 pub struct LoggerConfig {
     pub console: bool,
     pub console_json: bool,
-    pub console_level: String,
+    pub console_level: Level,
     pub file: Option<PathBuf>,
     pub file_json: bool,
-    pub file_level: String,
+    pub file_level: Level,
     pub color: bool,
+}
+
+impl LoggerConfig {
+    /// As every process starts its log.
+    #[must_use]
+    pub fn log(&self) -> Log {
+        Log {
+            console: self.console.then_some(Console {
+                stream: Stream::Error,
+                json: self.console_json,
+                level: self.console_level,
+                color: self.color,
+            }),
+            file: self.file.as_ref().map(|path| LogFile {
+                path: path.clone(),
+                json: self.file_json,
+                level: self.file_level,
+            }),
+            asked: telemetry::asked(telemetry::VARIABLE),
+        }
+    }
 }
 
 impl Default for Config {
@@ -353,17 +376,15 @@ fn allowed_sites(values: &Values, problems: &mut Vec<Problem>) -> Vec<String> {
 }
 
 fn logger(values: &Values, problems: &mut Vec<Problem>) -> LoggerConfig {
-    for path in ["logger.console_level", "logger.file_level"] {
+    let mut level = |path| {
         let text = values.text(path);
-        if text.parse::<tracing::Level>().is_err() {
-            problem(
-                problems,
-                path,
-                text,
-                "one of ERROR, WARN, INFO, DEBUG, TRACE",
-            );
-        }
-    }
+        text.parse().unwrap_or_else(|_| {
+            let rule = "one of ERROR, WARN, INFO, DEBUG, TRACE";
+            problem(problems, path, text, rule);
+            Level::INFO
+        })
+    };
+    let (console_level, file_level) = (level("logger.console_level"), level("logger.file_level"));
     let console = values.flag("logger.enable_console");
     let file = values.flag("logger.enable_file");
     if !console && !file {
@@ -373,10 +394,10 @@ fn logger(values: &Values, problems: &mut Vec<Problem>) -> LoggerConfig {
     LoggerConfig {
         console,
         console_json: values.flag("logger.console_json"),
-        console_level: values.text("logger.console_level").to_owned(),
+        console_level,
         file: file.then(|| PathBuf::from(values.text("logger.file_location"))),
         file_json: values.flag("logger.file_json"),
-        file_level: values.text("logger.file_level").to_owned(),
+        file_level,
         color: values.flag("logger.enable_color"),
     }
 }

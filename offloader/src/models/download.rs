@@ -41,13 +41,32 @@ pub enum DownloadError {
     Write { dir: PathBuf, source: io::Error },
 }
 
+/// How long a server may keep us waiting.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// Until it is reached.
+    pub(super) connect: Duration,
+    /// Between two pieces of its answer.
+    pub(super) read: Duration,
+}
+
+impl Patience {
+    pub(super) const USUAL: Self = Self {
+        connect: Duration::from_secs(30),
+        read: Duration::from_secs(120),
+    };
+}
+
 /// An HTTP client that trusts the system and the given certificates.
-pub(super) fn client(certificates: Option<&Path>) -> Result<Client, DownloadError> {
+pub(super) fn client(
+    certificates: Option<&Path>,
+    patience: Patience,
+) -> Result<Client, DownloadError> {
     let mut builder = Whom::World
         .client()
         .user_agent(concat!("parley-models/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(Duration::from_secs(30))
-        .read_timeout(Duration::from_secs(120));
+        .connect_timeout(patience.connect)
+        .read_timeout(patience.read);
     if let Some(path) = certificates {
         let file = |source| DownloadError::CertificateFile {
             path: path.to_owned(),
@@ -60,6 +79,15 @@ pub(super) fn client(certificates: Option<&Path>) -> Result<Client, DownloadErro
     builder.build().map_err(DownloadError::Client)
 }
 
+/// An address as it may be shown.
+pub(super) fn shown(url: &Url) -> Url {
+    let mut shown = url.clone();
+    // Fails only for addresses without a host.
+    let _ = (shown.set_username(""), shown.set_password(None));
+    shown.set_query(None);
+    shown
+}
+
 /// Fetches `url` into a temporary file of `dir` and returns it with its SHA-256 in hex.
 pub(super) async fn fetch(
     http: &Client,
@@ -67,10 +95,7 @@ pub(super) async fn fetch(
     dir: &Path,
     progress: &mut Progress<'_>,
 ) -> Result<(NamedTempFile, String), DownloadError> {
-    let mut shown = url.clone();
-    // Fails only for addresses without a host.
-    let _ = (shown.set_username(""), shown.set_password(None));
-    shown.set_query(None);
+    let shown = shown(&url);
     let address = shown.to_string();
     let way = Whom::World.way(&shown);
     let failed = |source: reqwest::Error| DownloadError::Fetch {

@@ -19,6 +19,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use proto::redact::Secret;
 use rtcd_core::EgressPath;
+use service::telemetry::{self, Console, Log, LogFile, Stream};
 use storage::Location;
 
 pub use ice::{IceServer, IceServerKind};
@@ -111,6 +112,27 @@ pub struct LoggerConfig {
     pub console: Option<LogTarget>,
     pub file: Option<(PathBuf, LogTarget)>,
     pub color: bool,
+}
+
+impl LoggerConfig {
+    /// As every process starts its log.
+    #[must_use]
+    pub fn log(&self) -> Log {
+        Log {
+            console: self.console.map(|target| Console {
+                stream: Stream::Out,
+                json: target.json,
+                level: target.level,
+                color: self.color,
+            }),
+            file: self.file.as_ref().map(|(path, target)| LogFile {
+                path: path.clone(),
+                json: target.json,
+                level: target.level,
+            }),
+            asked: telemetry::asked(telemetry::VARIABLE),
+        }
+    }
 }
 
 /// Form and depth of one log.

@@ -91,7 +91,7 @@ fn typed() -> Result<Arguments, String> {
 }
 
 fn run(config: Config, raw: &Raw) -> anyhow::Result<()> {
-    rtcd::telemetry::init(&config.logger)?;
+    service::telemetry::start(&config.logger.log())?;
     service::descriptors::raise_limit();
     for warning in raw.warnings.iter().chain(&config.advice()) {
         tracing::warn!("{warning}");

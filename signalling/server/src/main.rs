@@ -11,6 +11,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use messaging::embedded::NewAccount;
 use proto::redact::Secret;
 use service::signals::Signals;
+use service::telemetry::{self, Log};
 use service::{command_line, descriptors, names, private};
 use signalling::Config;
 use signalling::config::{self, RawConfig};
@@ -120,13 +121,7 @@ fn typed() -> Result<Arguments, String> {
 }
 
 fn run(config: Config) -> anyhow::Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("SIGNALLING_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(command_line::colours_on_stderr())
-        .init();
+    telemetry::start(&Log::on_stderr(tracing::Level::INFO, "SIGNALLING_LOG"))?;
     descriptors::raise_limit();
     for warning in config::unknown_names(names::environment()) {
         tracing::warn!("{warning}");

@@ -277,7 +277,8 @@ pub const KEYS: &[Key] = &[
         "logger.console_level",
         "RTCD_LOGGER_CONSOLELEVEL",
         Text("INFO"),
-        "Least severe level shown: panic, fatal, critical, error, warn, info, debug or trace.",
+        "Least severe level shown: panic, fatal, critical, error, warn, info, debug or trace. Libraries \
+         are heard from warn on; PARLEY_LOG=str0m=debug in the environment names one that says more.",
     ),
     key(
         "logger.enable_file",

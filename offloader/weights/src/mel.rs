@@ -7,13 +7,13 @@ const SAMPLE_RATE: f64 = 16_000.0;
 const POINTS: u32 = 400;
 
 /// Frequency bins of the transform: half of its points and the constant part.
-pub(super) const BINS: u32 = POINTS / 2 + 1;
+pub(crate) const BINS: u32 = POINTS / 2 + 1;
 
 const HZ_PER_MEL: f64 = 200.0 / 3.0;
 const KNEE_HZ: f64 = 1000.0;
 
 /// Triangular filters, row by row.
-pub(super) fn filters(bands: u32) -> Vec<f32> {
+pub(crate) fn filters(bands: u32) -> Vec<f32> {
     let step = log_step();
     let top = KNEE_HZ / HZ_PER_MEL + (SAMPLE_RATE / 2.0 / KNEE_HZ).ln() / step;
     let spacing = top / f64::from(bands + 1);

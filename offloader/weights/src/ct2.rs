@@ -13,7 +13,7 @@
 
 use std::collections::BTreeMap;
 
-use super::binary16;
+use crate::binary16;
 
 const MAX_RANK: u8 = 8;
 
@@ -94,14 +94,14 @@ struct Array<'a> {
 
 /// Floats with their shape, row by row.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Floats {
-    pub shape: Vec<usize>,
-    pub values: Vec<f32>,
+pub(crate) struct Floats {
+    pub(crate) shape: Vec<usize>,
+    pub(crate) values: Vec<f32>,
 }
 
 /// The arrays of a weights file.
 #[derive(Debug)]
-pub struct Ct2<'a> {
+pub(crate) struct Ct2<'a> {
     arrays: BTreeMap<String, Array<'a>>,
 }
 
@@ -110,7 +110,7 @@ impl<'a> Ct2<'a> {
     ///
     /// # Errors
     /// When the bytes are not a complete Whisper weights file.
-    pub fn read(bytes: &'a [u8]) -> Result<Self, Ct2Error> {
+    pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, Ct2Error> {
         let mut reader = Reader { bytes, position: 0 };
         let version = reader.u32("the version")?;
         if !(4..=6).contains(&version) {
@@ -141,7 +141,7 @@ impl<'a> Ct2<'a> {
     ///
     /// # Errors
     /// When there is none of that name or it holds integers.
-    pub fn floats(&self, name: &str) -> Result<Floats, Ct2Error> {
+    pub(crate) fn floats(&self, name: &str) -> Result<Floats, Ct2Error> {
         let array = self.array(name)?;
         let values = match array.element {
             Element::F32 => {
@@ -171,13 +171,13 @@ impl<'a> Ct2<'a> {
     ///
     /// # Errors
     /// When there is none of that name.
-    pub fn shape(&self, name: &str) -> Result<&[usize], Ct2Error> {
+    pub(crate) fn shape(&self, name: &str) -> Result<&[usize], Ct2Error> {
         Ok(&self.array(name)?.shape)
     }
 
     /// The first element of an integer array, if there is such an array.
     #[must_use]
-    pub fn integer(&self, name: &str) -> Option<i64> {
+    pub(crate) fn integer(&self, name: &str) -> Option<i64> {
         let array = self.arrays.get(name)?;
         match array.element {
             Element::Integer { bytes: 1 } => {
@@ -195,7 +195,7 @@ impl<'a> Ct2<'a> {
 
     /// How many arrays are named `{side}/layer_{number}/ffn/linear_0/weight`.
     #[must_use]
-    pub fn layers(&self, side: &str) -> usize {
+    pub(crate) fn layers(&self, side: &str) -> usize {
         (0..self.arrays.len())
             .take_while(|i| {
                 self.arrays

@@ -3,7 +3,7 @@
 //! Invariant: every binary16 value survives the way to `f32` and back.
 
 /// The value of a half as `f32`; exact.
-pub(super) fn to_f32(half: u16) -> f32 {
+pub(crate) fn to_f32(half: u16) -> f32 {
     let sign = u32::from(half >> 15) << 31;
     let exponent = u32::from(half >> 10 & 0x1f);
     let fraction = u32::from(half & 0x3ff);
@@ -20,7 +20,7 @@ pub(super) fn to_f32(half: u16) -> f32 {
 }
 
 /// The nearest half, ties to even; what is too large becomes infinity.
-pub(super) fn from_f32(value: f32) -> u16 {
+pub(crate) fn from_f32(value: f32) -> u16 {
     let bits = value.to_bits();
     let sign = half_bits(bits >> 16 & 0x8000);
     let magnitude = bits & 0x7fff_ffff;

@@ -20,7 +20,7 @@ pub enum VocabularyError {
 }
 
 /// The tokens of a vocabulary file, special ones included.
-pub(super) fn tokens(file: &[u8]) -> Result<Vec<&str>, VocabularyError> {
+pub(crate) fn tokens(file: &[u8]) -> Result<Vec<&str>, VocabularyError> {
     let text = std::str::from_utf8(file).map_err(VocabularyError::NotText)?;
     Ok(text.trim_end_matches('\n').split('\n').collect())
 }
@@ -29,7 +29,7 @@ pub(super) fn tokens(file: &[u8]) -> Result<Vec<&str>, VocabularyError> {
 ///
 /// # Errors
 /// When the file is not a byte-level vocabulary.
-pub fn text_tokens(file: &[u8]) -> Result<Vec<Vec<u8>>, VocabularyError> {
+pub(crate) fn text_tokens(file: &[u8]) -> Result<Vec<Vec<u8>>, VocabularyError> {
     let tokens = tokens(file)?;
     let end = tokens
         .iter()

@@ -8,7 +8,7 @@ use std::io::Write;
 
 use serde_json::Value;
 
-use super::ggml::{GgmlError, Kind, MAGIC, Writer};
+use crate::ggml::{GgmlError, Kind, MAGIC, Writer};
 
 const KIND: &[u8] = b"silero-16k";
 const VERSION: [i32; 3] = [6, 2, 0];

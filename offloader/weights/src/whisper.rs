@@ -6,10 +6,10 @@
 
 use std::io::Write;
 
-use super::ct2::{Ct2, Ct2Error, Floats};
-use super::ggml::{GgmlError, Kind, MAGIC, Writer};
-use super::mel;
-use super::vocabulary::{self, VocabularyError};
+use crate::ct2::{Ct2, Ct2Error, Floats};
+use crate::ggml::{GgmlError, Kind, MAGIC, Writer};
+use crate::mel;
+use crate::vocabulary::{self, VocabularyError};
 
 /// Every size of Whisper has heads of this width.
 const HEAD_WIDTH: usize = 64;
@@ -172,7 +172,7 @@ fn write_header<W: Write>(
     let bands = bands.ok_or(GgmlError::TooLarge { what, value })?;
     writer.size(what, value)?;
     writer.bytes(&mel::BINS.to_le_bytes())?;
-    writer.bytes(&super::ggml::elements(&mel::filters(bands), Kind::F32))?;
+    writer.bytes(&crate::ggml::elements(&mel::filters(bands), Kind::F32))?;
     writer.size("text tokens", tokens.len())?;
     for token in tokens {
         writer.size("bytes of a token", token.len())?;

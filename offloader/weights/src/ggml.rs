@@ -1,4 +1,4 @@
-//! Writes and recognises the single-file model form of whisper.cpp (ggml).
+//! Writes the single-file model form of whisper.cpp (ggml).
 //!
 //! In: tensors as floats. Out: bytes, little endian, quantised where the form allows it.
 //! Not here: which tensors a model has (`whisper`, `silero`).
@@ -7,24 +7,22 @@
 //! tensor: i32 rank | i32 name length | i32 type | rank x i32 sizes, innermost first | name | elements
 //! ```
 
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
 
-use super::binary16;
+use crate::binary16;
 
-/// The number a model file begins with, little endian on disk.
-pub(super) const MAGIC: i32 = 0x6767_6d6c;
+/// The number a model file begins with.
+pub(crate) const MAGIC: i32 = 0x6767_6d6c;
+
+/// The bytes a model file begins with.
+pub const FIRST_BYTES: [u8; 4] = MAGIC.to_le_bytes();
 
 /// Values per block of the 8-bit form: one half-precision scale and 32 signed bytes.
 const Q8_BLOCK: usize = 32;
 
-/// Why something is not a model file, or cannot become one.
+/// Why something cannot become a model file.
 #[derive(Debug, thiserror::Error)]
 pub enum GgmlError {
-    #[error("read `{}`", path.display())]
-    Read { path: PathBuf, source: io::Error },
-    #[error("`{}` begins with `{found}`, a ggml model begins with `6c6d6767`: give the .bin file of whisper.cpp itself", path.display())]
-    Magic { path: PathBuf, found: String },
     #[error("tensor `{name}` has `{values}` values, its shape `{shape:?}` needs another number")]
     Shape {
         name: String,
@@ -39,7 +37,7 @@ pub enum GgmlError {
 
 /// Type of the elements of one tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     F32,
     F16,
     Q8,
@@ -55,59 +53,34 @@ impl Kind {
     }
 }
 
-/// Checks the first bytes of a file.
-///
-/// # Errors
-/// When it cannot be read or does not begin like a ggml model.
-pub fn check_magic(path: &Path) -> Result<(), GgmlError> {
-    let read = |source| GgmlError::Read {
-        path: path.to_owned(),
-        source,
-    };
-    let mut start = Vec::new();
-    std::fs::File::open(path)
-        .map_err(read)?
-        .take(4)
-        .read_to_end(&mut start)
-        .map_err(read)?;
-    if start == MAGIC.to_le_bytes() {
-        return Ok(());
-    }
-    let found = start.iter().map(|byte| format!("{byte:02x}")).collect();
-    Err(GgmlError::Magic {
-        path: path.to_owned(),
-        found,
-    })
-}
-
 /// A model file being written.
 #[derive(Debug)]
-pub(super) struct Writer<W> {
+pub(crate) struct Writer<W> {
     out: W,
 }
 
 impl<W: Write> Writer<W> {
-    pub(super) fn new(out: W) -> Self {
+    pub(crate) fn new(out: W) -> Self {
         Self { out }
     }
 
-    pub(super) fn bytes(&mut self, bytes: &[u8]) -> Result<(), GgmlError> {
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<(), GgmlError> {
         self.out.write_all(bytes).map_err(GgmlError::Write)
     }
 
-    pub(super) fn ints(&mut self, values: &[i32]) -> Result<(), GgmlError> {
+    pub(crate) fn ints(&mut self, values: &[i32]) -> Result<(), GgmlError> {
         values
             .iter()
             .try_for_each(|value| self.bytes(&value.to_le_bytes()))
     }
 
-    pub(super) fn size(&mut self, what: &'static str, value: usize) -> Result<(), GgmlError> {
+    pub(crate) fn size(&mut self, what: &'static str, value: usize) -> Result<(), GgmlError> {
         let fits = i32::try_from(value).map_err(|_| GgmlError::TooLarge { what, value })?;
         self.ints(&[fits])
     }
 
     /// One tensor; `shape` outermost first. A row that is no multiple of 32 stays half precision.
-    pub(super) fn tensor(
+    pub(crate) fn tensor(
         &mut self,
         name: &str,
         shape: &[usize],
@@ -141,12 +114,12 @@ impl<W: Write> Writer<W> {
         self.bytes(&elements(values, kind))
     }
 
-    pub(super) fn finish(mut self) -> Result<(), GgmlError> {
+    pub(crate) fn finish(mut self) -> Result<(), GgmlError> {
         self.out.flush().map_err(GgmlError::Write)
     }
 }
 
-pub(super) fn elements(values: &[f32], kind: Kind) -> Vec<u8> {
+pub(crate) fn elements(values: &[f32], kind: Kind) -> Vec<u8> {
     match kind {
         Kind::F32 => values
             .iter()
