@@ -7,6 +7,7 @@ mod installed;
 
 use std::path::Path;
 
+use aws_lc_rs::digest;
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -14,7 +15,6 @@ use axum::routing::get;
 use offloader::models::{
     self, IndexSettings, ModelsArgs, ModelsCommand, ModelsError, Precision, Source, State, Store,
 };
-use sha2::{Digest, Sha256};
 
 #[test]
 fn installed_models_are_the_pinned_conversions() {
@@ -244,7 +244,8 @@ async fn run(dir: &Path, command: ModelsCommand) -> Result<String, ModelsError> 
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
+    digest::digest(&digest::SHA256, bytes)
+        .as_ref()
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect()
