@@ -6,9 +6,10 @@ use std::io;
 use std::sync::Mutex;
 
 use service::private;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::config::LoggerConfig;
 
@@ -60,6 +61,7 @@ pub fn start_worker() {
         .try_init();
 }
 
-fn filter(level: &str) -> EnvFilter {
-    EnvFilter::new(format!("{},{QUIET}", level.to_ascii_lowercase()))
+fn filter(level: &str) -> Targets {
+    let quiet: Targets = QUIET.parse().unwrap_or_default();
+    quiet.with_default(level.parse().unwrap_or(LevelFilter::INFO))
 }

@@ -18,7 +18,10 @@ use messaging::embedded;
 use offloader::models::ModelsArgs;
 use proto::redact::Secret;
 use service::{command_line, private};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::arguments::{AccountArguments, Arguments, Verb};
 
@@ -74,12 +77,17 @@ fn main() -> ExitCode {
 fn block_on<F: Future<Output = anyhow::Result<()>>>(
     work: impl FnOnce() -> F,
 ) -> anyhow::Result<()> {
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn")),
-        )
+    let asked = std::env::var("RUST_LOG").ok();
+    let asked = asked.and_then(|words| words.parse().ok());
+    let filter = asked.unwrap_or_else(|| {
+        let usual = Targets::new().with_default(LevelFilter::INFO);
+        usual.with_target("sqlx", LevelFilter::WARN)
+    });
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
-        .with_ansi(command_line::colours_on_stderr())
+        .with_ansi(command_line::colours_on_stderr());
+    tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
         .init();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

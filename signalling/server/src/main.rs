@@ -13,6 +13,10 @@ use service::signals::Signals;
 use service::{command_line, descriptors, names, private};
 use signalling::Config;
 use signalling::config::{self, RawConfig};
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// The signalling and messaging server of Parley, with its web client.
 #[derive(Debug, Parser)]
@@ -114,12 +118,14 @@ fn typed() -> Result<Arguments, String> {
 }
 
 fn run(config: Config) -> anyhow::Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("SIGNALLING_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let asked = std::env::var("SIGNALLING_LOG").ok();
+    let asked = asked.and_then(|words| words.parse().ok());
+    let filter = asked.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
-        .with_ansi(command_line::colours_on_stderr())
+        .with_ansi(command_line::colours_on_stderr());
+    tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
         .init();
     descriptors::raise_limit();
     for warning in config::unknown_names(names::environment()) {
