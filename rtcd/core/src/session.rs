@@ -89,9 +89,8 @@ impl SessionTemplate {
             .enable_av1(true)
             .set_extension_map(extensions)
             .set_stats_interval(None)
-            // str0m sends no media
             .set_send_buffer_audio(1)
-            .set_send_buffer_video(1)
+            .set_send_buffer_video(config.nack_buffer.max(1))
             .set_sctp_max_message_size(262_144);
         // As contracted: what is lost is sent again on the stream itself.
         without_retransmission_streams(&mut rtc);

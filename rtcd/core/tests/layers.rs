@@ -126,7 +126,11 @@ fn only_layers_that_somebody_needs_cross_a_link() {
     assert_eq!(crossing(&world, Layer::LOW), low, "nobody there needs it");
     assert!(crossing(&world, Layer::HIGH) > high + 40);
     // Somebody who needs the low one joins there: both cross, each once.
-    world.join(1, "call", "dora", Style::default());
+    let silent = Style {
+        tells_arrivals: false,
+        ..Style::default()
+    };
+    world.join(1, "call", "dora", silent);
     world.until("dora sees it", |world| layer(world, "dora") == Some(LOW));
     world.run(SECOND);
     let (low, high) = (crossing(&world, Layer::LOW), crossing(&world, Layer::HIGH));
