@@ -8,6 +8,7 @@ mod installed;
 
 use std::path::Path;
 
+use aws_lc_rs::digest;
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -16,7 +17,6 @@ use offloader::models::{
     self, Catalogued, IndexSettings, ModelsArgs, ModelsCommand, ModelsError, Places, Published,
     Publisher, Source, State, Store,
 };
-use sha2::{Digest, Sha256};
 
 #[test]
 fn installed_models_are_the_pinned_conversions() {
@@ -357,7 +357,8 @@ async fn run(dir: &Path, command: ModelsCommand) -> Result<String, ModelsError> 
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
+    digest::digest(&digest::SHA256, bytes)
+        .as_ref()
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect()

@@ -7,7 +7,6 @@
 mod channel;
 mod control;
 mod http;
-mod msgpack;
 mod sdp;
 
 pub use channel::{ChannelMessage, MAX_SDP_LEN, MediaMapEntry};

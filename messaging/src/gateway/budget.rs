@@ -7,6 +7,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::rate::{self, Bucket};
+
 /// A rate, and how much of it may be used at once.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rate {
@@ -70,37 +72,9 @@ impl Rate {
     }
 }
 
-/// A bucket of tokens that fills with time.
-#[derive(Debug)]
-struct Bucket {
-    rate: Rate,
-    tokens: f64,
-    at: Instant,
-}
-
-impl Bucket {
-    fn new(rate: Rate, now: Instant) -> Self {
-        Self {
-            rate,
-            tokens: f64::from(rate.burst),
-            at: now,
-        }
-    }
-
-    fn fill(&mut self, now: Instant) {
-        let gained = now.saturating_duration_since(self.at).as_secs_f64();
-        self.at = self.at.max(now);
-        let tokens = self.tokens + gained * f64::from(self.rate.per_second);
-        self.tokens = tokens.min(f64::from(self.rate.burst));
-    }
-
-    fn spend(&mut self, now: Instant) -> bool {
-        self.fill(now);
-        let is_enough = self.tokens >= 1.0;
-        if is_enough {
-            self.tokens -= 1.0;
-        }
-        is_enough
+impl From<Rate> for rate::Rate {
+    fn from(rate: Rate) -> Self {
+        Self::new(rate.burst.into(), rate.per_second.into())
     }
 }
 
@@ -112,8 +86,9 @@ impl Shared {
     fn spend(&self, rate: Rate, now: Instant) -> bool {
         let mut bucket = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         bucket
-            .get_or_insert_with(|| Bucket::new(rate, now))
-            .spend(now)
+            .get_or_insert_with(|| Bucket::new(rate.into(), now))
+            .take(now)
+            .is_ok()
     }
 }
 
@@ -138,16 +113,16 @@ impl Budget {
     pub(super) fn new(limits: &Limits, is_bot: bool, now: Instant) -> Self {
         let factor = if is_bot { limits.bot_factor } else { 1 };
         Self {
-            own: Bucket::new(limits.socket.times(factor), now),
-            refusals: Bucket::new(limits.refusals, now),
+            own: Bucket::new(limits.socket.times(factor).into(), now),
+            refusals: Bucket::new(limits.refusals.into(), now),
             person: limits.person.times(factor),
         }
     }
 
     pub(super) fn judge(&mut self, shared: &Shared, now: Instant) -> Verdict {
-        if self.own.spend(now) && shared.spend(self.person, now) {
+        if self.own.take(now).is_ok() && shared.spend(self.person, now) {
             Verdict::CarryOut
-        } else if self.refusals.spend(now) {
+        } else if self.refusals.take(now).is_ok() {
             Verdict::Refuse
         } else {
             Verdict::Close

@@ -8,9 +8,9 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use aws_lc_rs::digest;
 use reqwest::{Certificate, Client, Url};
 use service::outgoing::Whom;
-use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
 /// Largest file fetched: Whisper large in 32-bit floats is 6 GB.
@@ -119,7 +119,7 @@ pub(super) async fn fetch(
         .prefix(PREFIX)
         .tempfile_in(dir)
         .map_err(write)?;
-    let mut hash = Sha256::new();
+    let mut hash = digest::Context::new(&digest::SHA256);
     let mut received = 0u64;
     while let Some(chunk) = answer.chunk().await.map_err(failed)? {
         received += chunk.len() as u64;
@@ -131,18 +131,18 @@ pub(super) async fn fetch(
         progress.show(received);
     }
     file.flush().map_err(write)?;
-    Ok((file, hex(&hash.finalize())))
+    Ok((file, hex(hash.finish().as_ref())))
 }
 
 /// SHA-256 of a file in hex.
 pub(super) fn sha256_of(path: &Path) -> io::Result<String> {
     let mut file = File::open(path)?;
-    let mut hash = Sha256::new();
+    let mut hash = digest::Context::new(&digest::SHA256);
     let mut chunk = vec![0; 1 << 20];
     loop {
         let count = file.read(&mut chunk)?;
         if count == 0 {
-            return Ok(hex(&hash.finalize()));
+            return Ok(hex(hash.finish().as_ref()));
         }
         hash.update(chunk.get(..count).unwrap_or_default());
     }

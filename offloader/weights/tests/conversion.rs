@@ -2,7 +2,7 @@
 
 #![cfg(test)]
 
-use sha2::{Digest, Sha256};
+use aws_lc_rs::digest::{SHA256, digest};
 use weights::{Precision, convert_whisper};
 
 #[test]
@@ -48,7 +48,8 @@ fn weights_that_are_cut_off_or_changed_never_panic() {
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
+    digest(&SHA256, bytes)
+        .as_ref()
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect()

@@ -33,7 +33,7 @@ use crate::io::{
     Request, Transport,
 };
 use crate::media::TrackKind;
-use crate::session::{Sender, Session, SessionEvent, SessionTemplate};
+use crate::session::{Session, SessionEvent, SessionTemplate};
 use crate::speakers::Speakers;
 use member::Member;
 use outbound::Lane;
@@ -423,7 +423,7 @@ impl Leg {
             self.end_track(ctx, number);
         }
         // The goodbye is a courtesy: what the connection still reports does not matter.
-        let mut streams: Vec<_> = ended.iter_mut().filter_map(Sender::own).collect();
+        let mut streams: Vec<_> = ended.iter_mut().collect();
         member.session.close(&mut streams, ctx.media);
         let mut ignored = Vec::new();
         if member.session.drain(ctx.out, &mut ignored).is_err() {

@@ -26,7 +26,7 @@ mod shard;
 mod speakers;
 mod vad;
 
-pub use config::{CoreConfig, EgressPath, HostCandidate, WallClock};
+pub use config::{CoreConfig, HostCandidate, WallClock};
 pub use counters::{ConnState, Counters, DropReason, ErrorKind, GroupCounters, TrackDirection};
 pub use egress::{MediaBatch, MediaGroup};
 pub use io::{

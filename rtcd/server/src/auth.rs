@@ -13,11 +13,10 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use hmac::{Hmac, Mac as _};
+use aws_lc_rs::hmac;
 use proto::id::GroupId;
 use proto::redact::Secret;
 use service::Tasks;
-use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
 use crate::config::SecurityConfig;
@@ -305,13 +304,14 @@ impl Auth {
     }
 
     fn digest(&self, parts: &[&str]) -> Digest {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.digest_key)
-            .expect("HMAC takes a key of any length");
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.digest_key);
+        let mut mac = hmac::Context::with_key(&key);
         for part in parts {
             mac.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
             mac.update(part.as_bytes());
         }
-        mac.finalize().into_bytes().into()
+        let tag = mac.sign();
+        *tag.as_ref().first_chunk().expect("SHA-256 has 32 bytes")
     }
 
     fn lock_verified(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, (GroupId, Instant)>> {

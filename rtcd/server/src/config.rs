@@ -18,7 +18,6 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use proto::redact::Secret;
-use rtcd_core::EgressPath;
 use service::telemetry::{self, Console, Log, LogFile, Stream};
 use storage::Location;
 
@@ -89,7 +88,6 @@ pub struct RtcConfig {
     pub enable_ipv6: bool,
     /// Packets kept per outgoing video stream.
     pub nack_buffer_size: usize,
-    pub egress: EgressPath,
     /// Voices forwarded at once in a call; 0 for all.
     pub max_speakers: usize,
     pub drop_silence: bool,
@@ -207,7 +205,6 @@ impl Config {
                 turn: None,
                 enable_ipv6: false,
                 nack_buffer_size: 256,
-                egress: EgressPath::Own,
                 max_speakers: 0,
                 drop_silence: true,
                 shards: Probe::of_this_machine().cpus,

@@ -10,7 +10,6 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use rtcd_core::EgressPath;
 use service::descriptors::Share;
 use service::listen::{self, Admission, Limits};
 use service::{Health, Restarts, TaskOver, Tasks};
@@ -61,10 +60,7 @@ pub struct Running {
     reason = "the parts of a node, put together in order"
 )]
 pub async fn start(config: Config) -> anyhow::Result<Running> {
-    if config.rtc.egress == EgressPath::Own {
-        rtcd_core::self_test(Instant::now())
-            .context("calls would have no media; `rtc.egress = \"str0m\"` needs no keys")?;
-    }
+    rtcd_core::self_test(Instant::now()).context("calls would have no media")?;
     let metrics = Arc::new(Metrics::new()?);
     let in_directory = || store::in_directory(&config.data_source);
     let location = config.database.clone().unwrap_or_else(in_directory);

@@ -1,11 +1,9 @@
 //! What an operator does without a running server.
 
-use std::sync::Arc;
-
 use anyhow::Context as _;
 use messaging::ChatError;
 use messaging::embedded::{self, NewAccount};
-use storage::blob::S3;
+use storage::blob;
 
 use crate::config::Config;
 
@@ -65,8 +63,8 @@ pub(crate) fn chat_config(config: &Config) -> anyhow::Result<embedded::Config> {
     chat.max_file_bytes = config.chat.max_file_bytes;
     chat.files = config.files.limits.clone();
     if let Some(s3) = &config.files.s3 {
-        let bucket = S3::new(s3.clone()).context("prepare the place for files")?;
-        chat.blobs = Some(Arc::new(bucket));
+        let bucket = blob::bucket(s3.clone()).context("prepare the place for files")?;
+        chat.blobs = Some(bucket);
     }
     chat.writes_per_minute = config.chat.writes_per_minute;
     chat.gateway = config.gateway;

@@ -7,7 +7,6 @@
 //! Invariants: no call waits for another, and none for a disk, a chat server or a media host; an
 //! event leaves after the record it is about was kept.
 
-mod budget;
 mod chores;
 mod clients;
 mod effects;

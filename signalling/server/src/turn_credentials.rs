@@ -3,10 +3,9 @@
 //! `username` is the time they end in Unix seconds and the person's name; `credential` is an HMAC
 //! of it. See: draft-uberti-behave-turn-rest.
 
+use aws_lc_rs::hmac;
 use base64::Engine as _;
-use hmac::{Hmac, Mac as _};
 use proto::calls::IceServer;
-use sha1::Sha1;
 
 use crate::config::IceConfig;
 
@@ -48,10 +47,8 @@ pub(crate) fn credentials(
 }
 
 fn sign(secret: &str, username: &str) -> String {
-    let mut mac =
-        Hmac::<Sha1>::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length");
-    mac.update(username.as_bytes());
-    base64::engine::general_purpose::STANDARD.encode(mac.finalize().into_bytes())
+    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret.as_bytes());
+    base64::engine::general_purpose::STANDARD.encode(hmac::sign(&key, username.as_bytes()))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 
 /// What the targets of our own code begin with; everything else is a library.
 const OURS: &[&str] = &[
@@ -20,12 +20,8 @@ const OURS: &[&str] = &[
 ];
 
 /// Our own code from `level` on, libraries from WARN on; then what `asked` says: a bare level is for
-/// our own code, `target=level` for whatever it names.
-pub(super) fn filter(level: Level, asked: &str) -> EnvFilter {
-    EnvFilter::new(directives(level, asked))
-}
-
-fn directives(level: Level, asked: &str) -> String {
+/// our own code, `target=level` for whatever it names. What cannot be read says nothing.
+pub(super) fn filter(level: Level, asked: &str) -> Targets {
     let asked = asked
         .split(',')
         .map(str::trim)
@@ -37,10 +33,13 @@ fn directives(level: Level, asked: &str) -> String {
         .and_then(|part| part.parse().ok())
         .unwrap_or(LevelFilter::from_level(level));
     let libraries = own.min(LevelFilter::WARN);
-    let mut directives = vec![libraries.to_string()];
-    directives.extend(OURS.iter().map(|target| format!("{target}={own}")));
-    directives.extend(named.into_iter().map(str::to_owned));
-    directives.join(",")
+    let targets = Targets::new()
+        .with_default(libraries)
+        .with_targets(OURS.iter().map(|target| (*target, own)));
+    named
+        .iter()
+        .filter_map(|part| part.parse::<Targets>().ok())
+        .fold(targets, |targets, named| targets.with_targets(named))
 }
 
 #[cfg(test)]
@@ -50,30 +49,43 @@ mod tests {
     #[test]
     fn a_bare_level_is_for_our_own_code() {
         for (level, asked, libraries, own) in [
-            (Level::DEBUG, "", "warn", "rtcd=debug"),
-            (Level::ERROR, "", "error", "rtcd=error"),
-            (Level::INFO, "trace", "warn", "rtcd=trace"),
-            (Level::INFO, " off ", "off", "rtcd=off"),
+            (Level::DEBUG, "", LevelFilter::WARN, LevelFilter::DEBUG),
+            (Level::ERROR, "", LevelFilter::ERROR, LevelFilter::ERROR),
+            (Level::INFO, "trace", LevelFilter::WARN, LevelFilter::TRACE),
+            (Level::INFO, " off ", LevelFilter::OFF, LevelFilter::OFF),
         ] {
-            let directives = directives(level, asked);
-            let all: Vec<_> = directives.split(',').collect();
-            assert_eq!(all.first(), Some(&libraries), "{directives}");
-            assert!(all.contains(&own), "{directives}");
+            let filter = filter(level, asked);
+            for heard in [
+                Level::ERROR,
+                Level::WARN,
+                Level::INFO,
+                Level::DEBUG,
+                Level::TRACE,
+            ] {
+                let (of_us, of_others) = (own >= heard, libraries >= heard);
+                assert_eq!(
+                    filter.would_enable("rtcd_core::shard", &heard),
+                    of_us,
+                    "{heard}"
+                );
+                assert_eq!(
+                    filter.would_enable("sqlx::query", &heard),
+                    of_others,
+                    "{heard}"
+                );
+            }
         }
     }
 
     #[test]
-    fn what_is_named_comes_last_and_wins() {
-        let directives = directives(Level::INFO, "str0m=debug, rtcd::driver=trace");
-        assert!(
-            directives.ends_with(",weights=info,str0m=debug,rtcd::driver=trace"),
-            "{directives}"
+    fn what_is_named_wins_and_nonsense_is_left_out() {
+        let filter = filter(
+            Level::INFO,
+            "str0m=debug, rtcd::driver=trace, no such=thing=here",
         );
-    }
-
-    #[test]
-    fn nonsense_is_left_out() {
-        let filter = filter(Level::INFO, "no such=thing=here");
-        assert_eq!(filter.max_level_hint(), Some(LevelFilter::INFO));
+        assert!(filter.would_enable("str0m::ice", &Level::DEBUG));
+        assert!(filter.would_enable("rtcd::driver::wire", &Level::TRACE));
+        assert!(!filter.would_enable("rtcd::control", &Level::DEBUG));
+        assert!(!filter.would_enable("is::agent", &Level::INFO));
     }
 }

@@ -188,8 +188,7 @@ pub const KEYS: &[Key] = &[
         "rtc.egress",
         "RTCD_RTC_EGRESS",
         Text("own"),
-        "Which code seals and sends media: `own`, several times lighter, or `str0m`, to compare \
-         with and to fall back to. (Addition.)",
+        "Kept so that existing files stay good: `own` is all it may be. (Addition.)",
     ),
     key(
         "rtc.max_speakers",

@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proto::redact::Secret;
-use rtcd_core::EgressPath;
 use storage::Location;
 
 use super::raw::Raw;
@@ -177,6 +176,7 @@ impl Check<'_> {
             "must be a number from 0 to 100000",
             "0 forwards every voice",
         );
+        self.check_egress();
         RtcConfig {
             udp_addresses: self.addresses("rtc.ice_address_udp"),
             tcp_addresses: self.addresses("rtc.ice_address_tcp"),
@@ -188,7 +188,6 @@ impl Check<'_> {
             turn: self.turn(),
             enable_ipv6: self.flag("rtc.enable_ipv6"),
             nack_buffer_size: self.nack_buffer_size(),
-            egress: self.egress(),
             max_speakers: usize::try_from(max_speakers).unwrap_or_default(),
             drop_silence: self.flag("rtc.drop_silence"),
             shards: usize::try_from(shards).unwrap_or(1),
@@ -227,15 +226,11 @@ impl Check<'_> {
         size
     }
 
-    fn egress(&mut self) -> EgressPath {
+    fn check_egress(&mut self) {
         let path = "rtc.egress";
-        match self.text(path).as_str() {
-            "own" => EgressPath::Own,
-            "str0m" => EgressPath::Str0m,
-            _ => {
-                self.problem(path, "must be `own` or `str0m`", "leave it out");
-                EgressPath::Own
-            }
+        if self.text(path) != "own" {
+            let rule = "must be `own`: there is no other way to send media any more";
+            self.problem(path, rule, "leave it out");
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use messaging::embedded::FileLimits;
 use proto::redact::Secret;
 use serde::{Deserialize, Serialize};
-use storage::blob::{LARGEST_S3_BLOB, S3Config};
+use storage::blob::{HAS_S3, LARGEST_S3_BLOB, S3Config};
 
 use super::resolve::check_range;
 use super::{ConfigError, FilesConfig};
@@ -87,6 +87,10 @@ pub(super) fn resolve(
     let s3 = match raw.place.as_str() {
         "directory" => None,
         "s3" => {
+            if !HAS_S3 {
+                let rule = "this program was built without S3; build it with its default features";
+                errors.push(wrong("place", "s3", rule));
+            }
             if max_file_bytes > LARGEST_S3_BLOB {
                 errors.push(ConfigError::Range {
                     key: "chat.max_file_bytes",

@@ -14,7 +14,7 @@ use aws_sdk_s3::primitives::DateTime;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 
-use super::{NoAuthority, S3Config};
+use super::{NoBucket, S3Config};
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// One request with its body and the beginning of its answer: a part in 120 s is 0.4 Mbit/s.
@@ -27,11 +27,11 @@ const FEW_TRIES: u32 = 2;
     clippy::unwrap_in_result,
     reason = "certificates only make a whole context"
 )]
-pub(super) fn connect(config: &S3Config) -> Result<Client, NoAuthority> {
+pub(super) fn connect(config: &S3Config) -> Result<Client, NoBucket> {
     let trust = match &config.ca_file {
         None => TrustStore::default(),
         Some(path) => {
-            let unreadable = |source: super::BoxError| NoAuthority {
+            let unreadable = |source: super::BoxError| NoBucket::Authority {
                 path: path.clone(),
                 setting: config.setting.clone(),
                 source,

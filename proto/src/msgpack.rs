@@ -4,18 +4,20 @@
 //! nesting is walked with a counter, not with the stack.
 //! Invariant: a reader never looks past its slice; any bytes give tokens or `None`.
 
-use rmp::Marker;
+use rmp::{Marker, encode};
 
 /// One MessagePack value without its children.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Token<'a> {
+pub(crate) enum Token<'a> {
     Nil,
     Bool(bool),
     Int(i64),
     /// Only values above `i64::MAX`.
     BigInt(u64),
     Float(f64),
-    /// `str` or `bin`: peers mix them.
+    /// `str`, checked by nobody.
+    Text(&'a [u8]),
+    /// `bin`.
     Bytes(&'a [u8]),
     Array(u32),
     Map(u32),
@@ -23,9 +25,10 @@ pub(super) enum Token<'a> {
 }
 
 impl<'a> Token<'a> {
-    pub(super) fn text(self) -> Option<&'a str> {
+    /// The bytes of a `str` or a `bin`: peers mix them.
+    pub(crate) fn bytes(self) -> Option<&'a [u8]> {
         match self {
-            Self::Bytes(bytes) => std::str::from_utf8(bytes).ok(),
+            Self::Text(bytes) | Self::Bytes(bytes) => Some(bytes),
             Self::Nil
             | Self::Bool(_)
             | Self::Int(_)
@@ -37,17 +40,22 @@ impl<'a> Token<'a> {
         }
     }
 
+    pub(crate) fn text(self) -> Option<&'a str> {
+        std::str::from_utf8(self.bytes()?).ok()
+    }
+
     #[expect(
         clippy::cast_precision_loss,
         reason = "a rate or a duration, never an exact count"
     )]
-    pub(super) fn number(self) -> Option<f64> {
+    pub(crate) fn number(self) -> Option<f64> {
         match self {
             Self::Int(value) => Some(value as f64),
             Self::BigInt(value) => Some(value as f64),
             Self::Float(value) => Some(value),
             Self::Nil
             | Self::Bool(_)
+            | Self::Text(_)
             | Self::Bytes(_)
             | Self::Array(_)
             | Self::Map(_)
@@ -65,6 +73,7 @@ impl<'a> Token<'a> {
             | Self::Int(_)
             | Self::BigInt(_)
             | Self::Float(_)
+            | Self::Text(_)
             | Self::Bytes(_)
             | Self::Ext => 0,
         }
@@ -73,21 +82,21 @@ impl<'a> Token<'a> {
 
 /// A cursor over MessagePack bytes. Every method returns `None` when the bytes end too early.
 #[derive(Debug, Clone)]
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
     /// Reads one token; the children of an array or map come next.
-    pub(super) fn token(&mut self) -> Option<Token<'a>> {
+    pub(crate) fn token(&mut self) -> Option<Token<'a>> {
         let [marker] = self.fixed()?;
         Some(match Marker::from_u8(marker) {
             Marker::Null => Token::Nil,
@@ -108,16 +117,28 @@ impl<'a> Reader<'a> {
             Marker::I64 => Token::Int(i64::from_be_bytes(self.fixed()?)),
             Marker::F32 => Token::Float(f64::from(f32::from_be_bytes(self.fixed()?))),
             Marker::F64 => Token::Float(f64::from_be_bytes(self.fixed()?)),
-            Marker::FixStr(len) => Token::Bytes(self.take(u32::from(len))?),
-            Marker::Str8 | Marker::Bin8 => {
+            Marker::FixStr(len) => Token::Text(self.take(u32::from(len))?),
+            Marker::Str8 => {
+                let len = self.len8()?;
+                Token::Text(self.take(len)?)
+            }
+            Marker::Bin8 => {
                 let len = self.len8()?;
                 Token::Bytes(self.take(len)?)
             }
-            Marker::Str16 | Marker::Bin16 => {
+            Marker::Str16 => {
+                let len = self.len16()?;
+                Token::Text(self.take(len)?)
+            }
+            Marker::Bin16 => {
                 let len = self.len16()?;
                 Token::Bytes(self.take(len)?)
             }
-            Marker::Str32 | Marker::Bin32 => {
+            Marker::Str32 => {
+                let len = self.len32()?;
+                Token::Text(self.take(len)?)
+            }
+            Marker::Bin32 => {
                 let len = self.len32()?;
                 Token::Bytes(self.take(len)?)
             }
@@ -149,7 +170,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads one value and, when it has children, skips them all.
-    pub(super) fn value(&mut self) -> Option<Token<'a>> {
+    pub(crate) fn value(&mut self) -> Option<Token<'a>> {
         let first = self.token()?;
         let mut pending = first.children();
         while pending > 0 {
@@ -191,80 +212,56 @@ impl<'a> Reader<'a> {
 
 /// Appends MessagePack values to a vector, each in the shortest form.
 #[derive(Debug, Default)]
-pub(super) struct Writer {
+pub(crate) struct Writer {
     bytes: Vec<u8>,
 }
 
+// Writing to a vector does not fail.
 impl Writer {
-    pub(super) fn finish(self) -> Vec<u8> {
+    pub(crate) fn finish(self) -> Vec<u8> {
         self.bytes
     }
 
-    pub(super) fn nil(&mut self) {
-        self.bytes.push(Marker::Null.to_u8());
+    pub(crate) fn nil(&mut self) {
+        let _ = encode::write_nil(&mut self.bytes);
     }
 
-    pub(super) fn bool(&mut self, value: bool) {
-        let marker = if value { Marker::True } else { Marker::False };
-        self.bytes.push(marker.to_u8());
+    pub(crate) fn bool(&mut self, value: bool) {
+        let _ = encode::write_bool(&mut self.bytes, value);
     }
 
     /// Writes a number of a message type as the `uint8` form that Go peers send.
-    pub(super) fn wide_u8(&mut self, value: u8) {
-        self.bytes.extend([Marker::U8.to_u8(), value]);
+    pub(crate) fn wide_u8(&mut self, value: u8) {
+        let _ = encode::write_u8(&mut self.bytes, value);
     }
 
-    /// Writes a small number; at most 127.
-    pub(super) fn small(&mut self, value: u8) {
-        self.bytes.push(Marker::FixPos(value & 0x7f).to_u8());
+    pub(crate) fn u64(&mut self, value: u64) {
+        let _ = encode::write_uint(&mut self.bytes, value);
     }
 
-    pub(super) fn f64(&mut self, value: f64) {
-        self.bytes.push(Marker::F64.to_u8());
-        self.bytes.extend(value.to_be_bytes());
+    pub(crate) fn i64(&mut self, value: i64) {
+        let _ = encode::write_sint(&mut self.bytes, value);
     }
 
-    pub(super) fn str(&mut self, text: &str) {
-        match u8::try_from(text.len()) {
-            Ok(len) if len < 32 => self.bytes.push(Marker::FixStr(len).to_u8()),
-            Ok(_) | Err(_) => self.len([Marker::Str8, Marker::Str16, Marker::Str32], text.len()),
-        }
-        self.bytes.extend_from_slice(text.as_bytes());
+    pub(crate) fn f64(&mut self, value: f64) {
+        let _ = encode::write_f64(&mut self.bytes, value);
     }
 
-    pub(super) fn bin(&mut self, data: &[u8]) {
-        self.len([Marker::Bin8, Marker::Bin16, Marker::Bin32], data.len());
-        self.bytes.extend_from_slice(data);
+    pub(crate) fn str(&mut self, text: &str) {
+        let _ = encode::write_str(&mut self.bytes, text);
     }
 
-    pub(super) fn map(&mut self, entries: usize) {
-        match u8::try_from(entries) {
-            Ok(len) if len < 16 => self.bytes.push(Marker::FixMap(len).to_u8()),
-            Ok(_) | Err(_) => match u16::try_from(entries) {
-                Ok(len) => {
-                    self.bytes.push(Marker::Map16.to_u8());
-                    self.bytes.extend(len.to_be_bytes());
-                }
-                Err(_) => {
-                    self.bytes.push(Marker::Map32.to_u8());
-                    self.bytes
-                        .extend(u32::try_from(entries).unwrap_or(u32::MAX).to_be_bytes());
-                }
-            },
-        }
+    pub(crate) fn bin(&mut self, data: &[u8]) {
+        let _ = encode::write_bin(&mut self.bytes, data);
     }
 
-    /// Writes a length with the marker that has room for it.
-    fn len(&mut self, [short, medium, long]: [Marker; 3], len: usize) {
-        if let Ok(len) = u8::try_from(len) {
-            self.bytes.extend([short.to_u8(), len]);
-        } else if let Ok(len) = u16::try_from(len) {
-            self.bytes.push(medium.to_u8());
-            self.bytes.extend(len.to_be_bytes());
-        } else {
-            self.bytes.push(long.to_u8());
-            self.bytes
-                .extend(u32::try_from(len).unwrap_or(u32::MAX).to_be_bytes());
-        }
+    pub(crate) fn array(&mut self, items: usize) {
+        let len = u32::try_from(items).unwrap_or(u32::MAX);
+        let _ = encode::write_array_len(&mut self.bytes, len);
+    }
+
+    pub(crate) fn map(&mut self, entries: usize) {
+        let len = u32::try_from(entries).unwrap_or(u32::MAX);
+        let _ = encode::write_map_len(&mut self.bytes, len);
     }
 }
