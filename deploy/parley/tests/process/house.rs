@@ -135,7 +135,8 @@ impl House {
             let text = std::fs::read_to_string(&house.ready_file).ok()?;
             serde_json::from_str::<Value>(&text).ok()
         });
-        ready["url"].as_str().unwrap().clone_into(&mut house.url);
+        let url = ready.get("url").and_then(Value::as_str);
+        url.unwrap().clone_into(&mut house.url);
         house
     }
 

@@ -62,6 +62,7 @@ fn column(records: &Records, table: &str, name: &str) -> Vec<String> {
     texts
 }
 
+#[expect(clippy::too_many_lines, reason = "one story and its inventory")]
 #[tokio::test]
 async fn of_a_recorded_call_its_posts_its_files_and_its_finished_records_remain() {
     let (world, mut anna, mut ben, bot, recording, transcribing) = recorded().await;
