@@ -18,7 +18,9 @@ async fn records(file: &Path) -> Records {
     sqlx::any::install_default_drivers();
     let address = format!("sqlite://{}?mode=ro", file.display());
     let mut db = AnyConnection::connect(&address).await.unwrap();
-    let tables = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name";
+    // Without the tables of SQLite and of the migrations.
+    let tables = "SELECT name FROM sqlite_master WHERE type = 'table' \
+                  AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '\\_%' ESCAPE '\\' ORDER BY name";
     let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&mut db).await.unwrap();
     let mut records = Records::new();
     for table in tables {
@@ -49,7 +51,6 @@ fn texts(row: &AnyRow) -> BTreeMap<String, String> {
 
 fn counts(records: &Records) -> Vec<(&str, usize)> {
     let tables = records.iter();
-    let tables = tables.filter(|(name, _)| !name.starts_with('_') && !name.starts_with("sqlite_"));
     tables
         .map(|(name, rows)| (name.as_str(), rows.len()))
         .collect()
