@@ -4,10 +4,11 @@
 //!
 //! Where sizes and SHA-256 are from. Every Whisper file stands, with the same figures, in two public
 //! lists, each read off the publisher by others than us: the managed runtime of `tnware/freehand-stt`,
-//! and a Nix list of all models. Compared by program: `gallery/index.yaml` of `mudler/LocalAI` (commit 82c191af) has all but `tiny`, `base`, `base.en`,
-//! `small`, `small.en` and `medium` in 8 bits and `medium.en` in any form, and `ModelCatalog.swift` of
-//! `DZamataev/macomprendo` every `-f16` but `large-v3-f16`. The voice activity model stands in
-//! `tttol/taptext`, `kagangungor/TRWhisper` and `w0rldx/XE-Local-AI-Engine.Source`.
+//! and a Nix list of all models. Compared by program: `gallery/index.yaml` of `mudler/LocalAI` (commit
+//! 82c191af) has all but `tiny`, `base`, `base.en`, `small`, `small.en` and `medium` in 8 bits and
+//! `medium.en` in any form, and `ModelCatalog.swift` of `DZamataev/macomprendo` every `-f16` but
+//! `large-v3-f16`. The voice activity model stands in `tttol/taptext`, `kagangungor/TRWhisper` and
+//! `w0rldx/XE-Local-AI-Engine.Source`.
 
 /// Where the publisher's files are when no mirror is named.
 pub const PUBLISHER: &str = "https://huggingface.co";
