@@ -6,8 +6,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use service::command_line;
+use clap::{
+    Arg, ArgMatches, Args, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand,
+};
+use service::{command_line, telemetry};
 use storage::Location;
 use storage::sql::LocationError;
 
@@ -137,15 +139,21 @@ pub(crate) struct AccountArguments {
     pub(crate) admin: bool,
 }
 
-/// Names of the environment that are ours, beside those of the services.
-pub(crate) const ENVIRONMENT: [&str; 6] = [
-    "PARLEY_DATA",
-    "PARLEY_LISTEN",
-    "PARLEY_MODELS",
-    "PARLEY_PASSWORD",
-    "PARLEY_DATABASE",
-    "PARLEY_DATABASE_PASSWORD_FILE",
-];
+/// Names of the environment that are ours, beside those of the services: what any verb reads, and
+/// what the log does.
+pub(crate) fn own_names() -> Vec<String> {
+    let mut names = vec![telemetry::VARIABLE.to_owned()];
+    read_by(&Arguments::command(), &mut names);
+    names
+}
+
+fn read_by(command: &Command, names: &mut Vec<String>) {
+    let read = command.get_arguments().filter_map(Arg::get_env);
+    names.extend(read.filter_map(|name| name.to_str().map(str::to_owned)));
+    for verb in command.get_subcommands() {
+        read_by(verb, names);
+    }
+}
 
 /// Names for the scripts around this program and for its build; they mean nothing to it.
 pub(crate) const OF_SCRIPTS: [&str; 5] = [

@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use service::names;
 use signalling::config::RawConfig;
 
-use crate::arguments::{ENVIRONMENT, OF_SCRIPTS, RunArguments};
+use crate::arguments::{OF_SCRIPTS, RunArguments, own_names};
 
 /// What `run` starts first, and what signalling is made from afterwards.
 #[derive(Debug)]
@@ -84,7 +84,9 @@ pub(crate) fn read(arguments: &RunArguments) -> anyhow::Result<Configs> {
             let environment = || names::environment();
             warnings.extend(signalling::config::unknown_names(environment()));
             warnings.extend(offloader::config::unknown_names(environment()));
-            warnings.extend(names::unknown_environment(environment(), &[], &ENVIRONMENT));
+            let ours = own_names();
+            let known: Vec<&str> = ours.iter().map(String::as_str).collect();
+            warnings.extend(names::unknown_environment(environment(), &[], &known));
             Ok(Configs {
                 rtcd,
                 offloader,
@@ -143,7 +145,8 @@ impl Configs {
 
 /// Nobody but us has names that begin like this: whoever typed one meant something.
 fn foreign_names() -> Vec<String> {
-    let known = [ENVIRONMENT.as_slice(), OF_SCRIPTS.as_slice()].concat();
+    let ours = own_names();
+    let known: Vec<&str> = ours.iter().map(String::as_str).chain(OF_SCRIPTS).collect();
     names::foreign(names::environment(), "PARLEY_", &known)
 }
 

@@ -69,8 +69,16 @@ fn names_that_begin_like_ours_and_are_none_are_refused() {
                       `PARLEY_LISTEN`?";
         assert_eq!(refused.last_line(), wanted);
     }
-    let script = ended(parley("check-config").env("PARLEY_BIN", "/usr/bin/parley"));
-    assert_eq!(script.code, Some(0), "{script:?}");
+    // For scripts, for the log, for another verb.
+    for (name, value) in [
+        ("PARLEY_BIN", "/usr/bin/parley"),
+        ("PARLEY_LOG", "debug"),
+        ("PARLEY_MODELS_MIRROR", "https://models.example"),
+        ("PARLEY_PASSWORD", "of a verb"),
+    ] {
+        let known = ended(parley("check-config").env(name, value));
+        assert_eq!(known.code, Some(0), "{name}: {known:?}");
+    }
     let data = ended(parley("print-config").env("PARLEY_DATA", "/somewhere/else"));
     assert!(
         data.stdout.contains("/somewhere/else/signalling"),
