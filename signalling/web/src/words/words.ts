@@ -1,0 +1,51 @@
+/**
+ * What the page says, by key: one message file per language, each with the keys of `en.json`.
+ *
+ * A message with a number has one form per plural of its language (`people_one`, `people_other`, as
+ * `Intl.PluralRules` names them), chosen by the value `count`. Names inside a message are isolated,
+ * so that a name of the other direction does not scramble it.
+ */
+import en from './en.json';
+
+type Plain = keyof typeof en;
+type Plural<K> = K extends `${infer Base}_other` ? Base : never;
+export type Key = Plain | Plural<Plain>;
+export type Messages = Readonly<Record<string, string>>;
+
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/;
+
+let language = 'en';
+let messages: Messages = en;
+let plurals = new Intl.PluralRules(language);
+let numbers = new Intl.NumberFormat(language);
+
+/** The language of the page as a BCP 47 tag. */
+export function currentLanguage(): string {
+    return language;
+}
+
+/** Speaks another language from now on; a key it lacks is said in English. */
+export function speak(tag: string, words: Messages): void {
+    language = tag;
+    messages = words;
+    plurals = new Intl.PluralRules(tag);
+    numbers = new Intl.NumberFormat(tag);
+}
+
+/** The message of `key`, with `{name}` replaced by `values.name`. */
+export function say(key: Key, values: Readonly<Record<string, string | number>> = {}): string {
+    return text(key, values.count).replace(/\{(\w+)\}/g, (whole, name: string) => {
+        const value = values[name];
+        return value === undefined ? whole : typeof value === 'number' ? numbers.format(value) : isolated(value);
+    });
+}
+
+function text(key: string, count: string | number | undefined): string {
+    const form = typeof count === 'number' ? `${key}_${plurals.select(count)}` : key;
+    const english: Messages = en;
+    return messages[form] ?? messages[key] ?? messages[`${key}_other`] ?? english[form] ?? english[`${key}_other`] ?? english[key] ?? key;
+}
+
+function isolated(value: string): string {
+    return RIGHT_TO_LEFT.test(value) || RIGHT_TO_LEFT.test(Object.values(messages)[0] ?? '') ? `\u2068${value}\u2069` : value;
+}
