@@ -9,10 +9,8 @@ pub mod descriptors;
 mod figures;
 pub mod health;
 pub mod listen;
-pub mod names;
 pub mod outgoing;
 pub mod private;
-pub mod settings;
 pub mod signals;
 pub mod supervise;
 

@@ -10,6 +10,7 @@ use messaging::model::RoomKind;
 use proto::id::{ChannelId, UserId};
 use proto::redact::Secret;
 use serde_json::Value;
+use settings::Link;
 use signalling::config::RawConfig;
 use signalling::{Config, Running};
 use tempfile::TempDir;
@@ -220,9 +221,9 @@ fn config(
     raw.http.listen = "127.0.0.1:0".to_owned();
     raw.http.metrics_listen = "127.0.0.1:0".to_owned();
     raw.storage.data_dir = data.path().to_owned();
-    raw.rtcd.urls = vec![rtcd.url()];
+    raw.rtcd.urls = vec![Link(rtcd.url())];
     if let Some(jobs) = jobs {
-        raw.offloader.url = jobs.url();
+        raw.offloader.url = Link(jobs.url());
     }
     change(&mut raw);
     raw.resolve().unwrap()
