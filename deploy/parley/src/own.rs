@@ -9,13 +9,26 @@ const MANNER: Manner = Manner {
     program: "parley",
     ours: "PARLEY_",
     empty_is_unset: true,
-    others: &[Other {
-        name: "PARLEY_PASSWORD",
-        doc: "The password for `parley add-account`.",
-        is_idle: false,
-    }],
+    others: &[
+        Other {
+            name: "PARLEY_PASSWORD",
+            doc: "The password for `parley add-account`.",
+            is_idle: false,
+        },
+        of_quickstart("PARLEY_DATA"),
+        of_quickstart("PARLEY_PROFILE"),
+        of_quickstart("PARLEY_BIN"),
+    ],
     ..Manner::PLAIN
 };
+
+const fn of_quickstart(name: &'static str) -> Other {
+    Other {
+        name,
+        doc: "Read by deploy/quickstart.",
+        is_idle: false,
+    }
+}
 
 settings::settings! {
     /// What concerns more than one of the services.
