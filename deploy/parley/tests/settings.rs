@@ -100,7 +100,7 @@ fn every_name_in_the_environment_is_one_keys_and_weighs_more_than_the_file() {
                 };
                 let texts = [default.as_str(), "1", "30d", "https://a.example"];
                 assert!(
-                    texts.iter().any(|text| reaches(text)),
+                    texts.iter().any(reaches),
                     "{name} does not reach {}",
                     key.path
                 );
@@ -197,6 +197,7 @@ fn ask(
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of four programs")]
 fn the_binaries_check_and_print() {
     let folder = tempfile::tempdir().unwrap();
     for (name, good, set, bad, told) in [
