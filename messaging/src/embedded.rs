@@ -16,6 +16,7 @@ mod first_account;
 mod http;
 mod logins;
 mod passwords;
+mod people;
 mod place;
 mod portrait;
 mod posts;
@@ -39,9 +40,11 @@ pub use clock::WallClock;
 use fault::Fault;
 use first_account::FirstAccount;
 use passwords::Passwords;
+pub use people::{Account, Session};
 pub use place::{NoNetwork, ProxyNet};
 use proto::redact::Secret;
 use rates::Rates;
+use service::{Restarts, Tasks};
 use status::Statuses;
 use storage::Location;
 use storage::blob::BlobStore;
@@ -90,6 +93,8 @@ pub struct Config {
     /// Posts, edits and the like that one person may make in a minute for long, and a third of it
     /// at once; 0 for no limit.
     pub writes_per_minute: u32,
+    /// What the sockets of the gateway in front of this server may send, and what is kept for them.
+    pub gateway: gateway::Limits,
     /// Where the time of day comes from.
     pub wall_clock: WallClock,
     /// Name of the team that new accounts join.
@@ -117,6 +122,7 @@ impl Config {
             allowed_origins: Vec::new(),
             trusted_proxies: Vec::new(),
             writes_per_minute: 600,
+            gateway: gateway::Limits::default(),
             wall_clock: WallClock::default(),
             default_team: "main".to_owned(),
             default_team_display_name: "Main".to_owned(),
@@ -153,7 +159,18 @@ impl Server {
     /// # Errors
     /// When the directory or the database cannot be used.
     pub async fn open(config: Config) -> Result<Arc<Self>, ChatError> {
-        Self::open_records(config).await.map_err(ChatError::from)
+        let server = Self::open_records(config).await?;
+        server.finish_interrupted_uploads().await?;
+        Ok(server)
+    }
+
+    /// Opens the records for a tool: a server may be running on them, whose uploads are left alone.
+    /// What the tool changes, that server notices within a second.
+    ///
+    /// # Errors
+    /// As [`Server::open`].
+    pub async fn open_as_tool(config: Config) -> Result<Arc<Self>, ChatError> {
+        Ok(Self::open_records(config).await?)
     }
 
     async fn open_records(config: Config) -> Result<Arc<Self>, Fault> {
@@ -182,11 +199,20 @@ impl Server {
             ended_logins_seen,
             config,
         });
-        server.finish_interrupted_uploads().await?;
         server.make_default_team().await?;
-        tokio::spawn(sweep(Arc::downgrade(&server)));
-        tokio::spawn(keep_tidy(Arc::downgrade(&server)));
         Ok(server)
+    }
+
+    /// Does what a server does by itself, as two of `tasks`, until it is closed: ends logins, notices
+    /// those that a tool beside it ended, follows the clock, clears files away. A tool that only opens
+    /// the records needs none of it.
+    pub fn keep_house(self: &Arc<Self>, tasks: &Tasks) {
+        let weak = Arc::downgrade(self);
+        let sweeping = move || sweep(weak.clone());
+        tasks.until_done("sweep of logins", sweeping, Restarts::default());
+        let weak = Arc::downgrade(self);
+        let tidying = move || keep_tidy(weak.clone());
+        tasks.until_done("sweep of files", tidying, Restarts::default());
     }
 
     /// How the clients' gateway in front of this server must present itself.
@@ -197,7 +223,7 @@ impl Server {
             server_version: wire::server_version(),
             site_url: self.config.site_url.clone(),
             allowed_origins: self.config.allowed_origins.clone(),
-            limits: gateway::Limits::default(),
+            limits: self.config.gateway,
         }
     }
 

@@ -24,9 +24,11 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::routing::get;
 use proto::id::{ConnId, UserId};
+use serde_json::{Map, Value};
+use service::{Restarts, Tasks};
 
 use crate::ChatBackend;
-use crate::model::{ClientAction, ClientEvent};
+use crate::model::{Audience, ClientAction, ClientEvent};
 use budget::Sampler;
 pub use budget::{Limits, Rate};
 use hub::Hub;
@@ -47,7 +49,7 @@ pub struct Config {
     pub site_url: String,
     /// Origins whose pages may connect beside that; `*` for all.
     pub allowed_origins: Vec<String>,
-    /// What clients may send.
+    /// What clients may send, and what is kept for them.
     pub limits: Limits,
 }
 
@@ -86,12 +88,18 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Begins to listen to the backend's news.
-    pub fn new(backend: Arc<dyn ChatBackend>, config: Config) -> Arc<Self> {
+    /// Begins to listen to the backend's news; its sweep is one of `tasks`.
+    pub fn new(backend: Arc<dyn ChatBackend>, config: Config, tasks: &Tasks) -> Arc<Self> {
         let metrics = Arc::new(Metrics::new());
-        let hub = Arc::new(Hub::new(config.server_version.clone(), metrics.clone()));
+        let hub = Arc::new(Hub::new(
+            config.server_version.clone(),
+            config.limits,
+            metrics.clone(),
+        ));
         backend.listen(hub.clone());
-        tokio::spawn(sweep(Arc::downgrade(&hub)));
+        let swept = Arc::downgrade(&hub);
+        let sweeping = move || sweep(swept.clone());
+        tasks.until_done("sweep of connections", sweeping, Restarts::default());
         Arc::new(Self {
             backend,
             config,
@@ -104,14 +112,14 @@ impl Gateway {
 
     /// The WebSocket's routes; custom actions go to `handler`.
     pub fn router(self: &Arc<Self>, handler: Arc<dyn ClientHandler>) -> Router {
-        let door = socket::Door {
+        let context = socket::Context {
             gateway: self.clone(),
             handler,
         };
         Router::new()
             .route("/api/v4/websocket", get(socket::upgrade))
             .route("/api/v4/websocket/", get(socket::upgrade))
-            .with_state(door)
+            .with_state(context)
     }
 
     /// Adds the gateway's counters to a registry.
@@ -125,6 +133,11 @@ impl Gateway {
     /// Sends an event to the clients it is for. Never waits; slow clients lose their socket.
     pub fn publish(&self, event: &ClientEvent) {
         self.hub.publish(event);
+    }
+
+    /// Sends an event to several audiences, one after the other; its data is put into words once.
+    pub fn publish_to(&self, name: &str, data: &Map<String, Value>, audiences: &[Audience]) {
+        self.hub.publish_to(name, data, audiences);
     }
 
     fn note_over_budget(&self) {
@@ -143,6 +156,7 @@ impl Gateway {
     }
 }
 
+/// Runs as long as the hub is there.
 async fn sweep(hub: Weak<Hub>) {
     let mut period = tokio::time::interval(SWEEP_PERIOD);
     loop {

@@ -14,6 +14,7 @@ pub mod gateway;
 pub mod guard;
 pub mod model;
 pub mod news;
+pub mod rate;
 
 use std::ops::Range;
 use std::sync::Arc;

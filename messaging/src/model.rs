@@ -206,11 +206,14 @@ pub enum UploadProgress {
 }
 
 /// Whom an event is for. Empty fields do not restrict; the order of the filters is the wire's:
-/// connection, omitted connection, user, omitted users, room members, team members.
+/// connection, omitted connection, user, omitted users, room members, team members. What is behind a
+/// user in that order, or behind `each_of`, is only said.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Audience {
     pub connection: Option<ConnId>,
     pub user: Option<UserId>,
+    /// Each of these people gets a copy that names them as its user; nobody when there are none.
+    pub each_of: Option<Vec<UserId>>,
     pub room: Option<ChannelId>,
     pub team: Option<TeamId>,
     pub omit_users: Vec<UserId>,

@@ -9,10 +9,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use proto::redact::Secret;
-use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
@@ -231,7 +231,7 @@ impl Auth {
             .key_hash(client)
             .await?
             .ok_or(AuthError::UnknownClient)?;
-        if lock(&self.verified).get(&digest(client, key)) == Some(&hash) {
+        if lock(&self.verified).get(&digest_of(client, key)) == Some(&hash) {
             return Ok(());
         }
         let (secret, stored) = (key.to_owned(), hash.clone());
@@ -251,7 +251,7 @@ impl Auth {
         if verified.len() >= MAX_VERIFIED {
             verified.clear();
         }
-        verified.insert(digest(client, key), hash);
+        verified.insert(digest_of(client, key), hash);
     }
 
     async fn blocking<T: Send + 'static>(
@@ -268,12 +268,13 @@ impl Auth {
     }
 }
 
-fn digest(client: &str, key: &str) -> [u8; 32] {
-    let mut hasher = Sha256::new();
-    hasher.update(client.as_bytes());
-    hasher.update([0]);
-    hasher.update(key.as_bytes());
-    hasher.finalize().into()
+fn digest_of(client: &str, key: &str) -> [u8; 32] {
+    let mut hash = digest::Context::new(&digest::SHA256);
+    for part in [client.as_bytes(), &[0], key.as_bytes()] {
+        hash.update(part);
+    }
+    let digest = hash.finish();
+    *digest.as_ref().first_chunk().expect("SHA-256 has 32 bytes")
 }
 
 fn parse_basic(header: &str) -> Option<(String, String)> {

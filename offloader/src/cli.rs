@@ -5,22 +5,28 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
 use anyhow::Context;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use service::signals::Signals;
-use service::{command_line, descriptors, private};
+use service::{command_line, descriptors, private, telemetry};
 use settings::{Ask, Environment, Read};
 
 use crate::config::{Config, Raw};
-use crate::{models, speech, telemetry, worker};
+use crate::{models, speech, worker};
 
 /// Where the reference service looks for its configuration.
 const DEFAULT_FILE: &str = "config/config.toml";
 
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let speaks = [("calls-offloader", proto::offload::COMPATIBLE_VERSION)];
+    command_line::version(env!("CARGO_PKG_VERSION"), &speaks)
+});
+
 /// Records, transcribes and captions calls.
 #[derive(Debug, Parser)]
-#[command(name = "offloader", version, about)]
+#[command(name = "offloader", version = VERSION.as_str(), about)]
 struct Arguments {
     /// Configuration file; without one the defaults and the environment hold.
     #[arg(long, global = true, value_name = "FILE")]
@@ -60,7 +66,7 @@ pub fn main() -> ExitCode {
     match arguments.verb {
         Some(Verb::Worker) => worker::worker_main(),
         Some(Verb::Speech(args)) => {
-            telemetry::start_worker();
+            worker::start_log();
             tell(speech::process::main(&args).map_err(Into::into))
         }
         Some(Verb::Models(args)) => models::cli(args),
@@ -82,7 +88,7 @@ fn typed(matches: &ArgMatches) -> anyhow::Result<Arguments> {
 }
 
 fn run(read: &Read<Raw>, config: Config) -> anyhow::Result<()> {
-    telemetry::start(&config.logger).context("open the log file (logger.file_location)")?;
+    telemetry::start(&config.logger.log())?;
     descriptors::raise_limit();
     for warning in &read.warnings {
         tracing::warn!("{warning}");

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proto::redact::Secret;
+use service::telemetry::{self, Console, Log, LogFile, Stream};
 use settings::{Check, Origin, Problems, Read};
 use storage::Location;
+use tracing::Level;
 
 mod raw;
 
@@ -84,11 +86,32 @@ pub struct SpeechConfig {
 pub struct LoggerConfig {
     pub console: bool,
     pub console_json: bool,
-    pub console_level: String,
+    pub console_level: Level,
     pub file: Option<PathBuf>,
     pub file_json: bool,
-    pub file_level: String,
+    pub file_level: Level,
     pub color: bool,
+}
+
+impl LoggerConfig {
+    /// As every process starts its log.
+    #[must_use]
+    pub fn log(&self) -> Log {
+        Log {
+            console: self.console.then_some(Console {
+                stream: Stream::Error,
+                json: self.console_json,
+                level: self.console_level,
+                color: self.color,
+            }),
+            file: self.file.as_ref().map(|path| LogFile {
+                path: path.clone(),
+                json: self.file_json,
+                level: self.file_level,
+            }),
+            asked: telemetry::asked(telemetry::VARIABLE),
+        }
+    }
 }
 
 impl Default for Config {
@@ -191,6 +214,11 @@ fn admin(raw: &Raw, check: &mut Check<'_, Raw>) -> Option<Secret> {
     Some(secret.clone())
 }
 
+/// One that could not be read has its problem already.
+fn level(text: &str) -> Level {
+    text.parse().unwrap_or(Level::INFO)
+}
+
 fn logger(raw: &Raw, check: &mut Check<'_, Raw>) -> LoggerConfig {
     let logger = &raw.logger;
     if !logger.enable_console && !logger.enable_file {
@@ -200,10 +228,10 @@ fn logger(raw: &Raw, check: &mut Check<'_, Raw>) -> LoggerConfig {
     LoggerConfig {
         console: logger.enable_console,
         console_json: logger.console_json,
-        console_level: logger.console_level.clone(),
+        console_level: level(&logger.console_level),
         file: logger.enable_file.then(|| logger.file_location.clone()),
         file_json: logger.file_json,
-        file_level: logger.file_level.clone(),
+        file_level: level(&logger.file_level),
         color: logger.enable_color,
     }
 }

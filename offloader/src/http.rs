@@ -18,7 +18,7 @@ use proto::offload::{
     RegisterReply, UnregisterRequest, VersionReply, decode,
 };
 use serde::de::DeserializeOwned;
-use service::listen::Door;
+use service::listen::Admission;
 use service::{Health, Tasks};
 
 use crate::auth::{Auth, AuthError, Caller};
@@ -34,7 +34,7 @@ pub struct Api {
     pub metrics: Metrics,
     pub tasks: Tasks,
     pub health: Health,
-    pub door: Arc<Door>,
+    pub admission: Arc<Admission>,
     /// `None`: runner names are not checked.
     pub registry: Option<String>,
 }
@@ -171,8 +171,10 @@ async fn version(method: Method) -> Result<Json<VersionReply>, Refusal> {
     only(&method, &Method::GET)?;
     Ok(Json(VersionReply {
         build_date: String::new(),
-        build_version: format!("v{}", env!("CARGO_PKG_VERSION")),
-        build_hash: String::new(),
+        // A plain semver: the plugin compares it.
+        build_version: format!("v{}", proto::offload::COMPATIBLE_VERSION),
+        // Read by people only: what this is.
+        build_hash: concat!("parley-", env!("CARGO_PKG_VERSION")).to_owned(),
         go_version: String::new(),
     }))
 }
@@ -190,7 +192,7 @@ async fn ready(State(api): State<Api>, method: Method) -> Result<&'static str, R
 async fn metrics(State(api): State<Api>, method: Method) -> Result<String, Refusal> {
     only(&method, &Method::GET)?;
     let of_tasks = api.tasks.metrics("offloader");
-    Ok(api.metrics.render() + &of_tasks + &api.door.metrics("offloader"))
+    Ok(api.metrics.render() + &of_tasks + &api.admission.metrics("offloader"))
 }
 
 async fn register(

@@ -14,6 +14,8 @@ use std::time::Duration;
 
 use proto::offload::{Job, JobRequest, JobType, SECRET_INPUTS, redact};
 use serde_json::{Map, Value};
+use service::Tasks;
+use service::supervise::End;
 use storage::Sealer;
 use tokio::sync::watch;
 
@@ -67,6 +69,8 @@ struct Inner {
     sealer: Sealer,
     metrics: Metrics,
     speech: Speech,
+    /// Whoever follows a job is one of these.
+    tasks: Tasks,
     /// Jobs whose worker has not ended.
     running: Mutex<BTreeMap<String, RunningJob>>,
     draining: AtomicBool,
@@ -88,6 +92,7 @@ impl Jobs {
         sealer: Sealer,
         metrics: Metrics,
         speech: Speech,
+        tasks: Tasks,
     ) -> Self {
         Self {
             inner: Arc::new(Inner {
@@ -96,6 +101,7 @@ impl Jobs {
                 sealer,
                 metrics,
                 speech,
+                tasks,
                 running: Mutex::default(),
                 draining: AtomicBool::new(false),
             }),
@@ -373,26 +379,40 @@ impl Jobs {
             .inc();
     }
 
+    /// Whatever goes wrong in following it, the job comes to its end.
     fn follow(&self, row: JobRow, stop: watch::Receiver<bool>, recovered: bool) {
-        let jobs = self.clone();
-        tokio::spawn(async move {
-            let id = row.id.clone();
-            let followed = {
-                let (jobs, row) = (jobs.clone(), row.clone());
-                // On a task of its own: whatever goes wrong in there, the job comes to its end.
-                tokio::spawn(async move { follow::follow(&jobs, row, stop, recovered).await })
-            };
-            let trouble = match followed.await {
-                Ok(Ok(())) => None,
-                Ok(Err(error)) => Some(format!("{error:#}")),
-                Err(error) => Some(format!("following it broke off: {error}")),
-            };
-            if let Some(trouble) = trouble {
-                tracing::error!(job = id, "follow the job: {trouble}");
-                follow::give_up(&jobs, row, trouble).await;
+        let place = Place(self.clone(), row.id.clone());
+        let (jobs, kept) = (self.clone(), row.clone());
+        let work = async move {
+            let _place = place;
+            if let Err(error) = follow::follow(&jobs, row.clone(), stop, recovered).await {
+                jobs.give_up(row, format!("{error:#}")).await;
             }
-            jobs.leave(&id);
-        });
+        };
+        let jobs = self.clone();
+        let after = move |end: &End| {
+            if *end != End::Returned {
+                let trouble = format!("following it broke off: it {end}");
+                let tasks = jobs.inner.tasks.clone();
+                let ending = async move { jobs.give_up(kept, trouble).await };
+                tasks.one_of("job given up", ending, |_| ());
+            }
+        };
+        self.inner.tasks.one_of("job", work, after);
+    }
+
+    async fn give_up(&self, row: JobRow, trouble: String) {
+        tracing::error!(job = row.id, "follow the job: {trouble}");
+        follow::give_up(self, row, trouble).await;
+    }
+}
+
+/// A job's place among those that run, until it is followed no more.
+struct Place(Jobs, String);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.leave(&self.1);
     }
 }
 

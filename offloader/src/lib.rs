@@ -24,7 +24,6 @@ pub mod service;
 pub mod sites;
 pub mod speech;
 pub mod store;
-pub mod telemetry;
 pub mod worker;
 
 pub use self::service::{Running, serve, start};

@@ -1,37 +1,30 @@
 //! Speech models: where they come from, how they are checked, where they lie.
 //!
 //! In: the name of a model, a URL or a file. Out: a model file in ggml form under its final name.
-//! Not here: using the models (`speech`).
-//! Invariant: a file under its final name is complete, and has the SHA-256 of the catalogue, or the
+//! Not here: using the models (`speech`), converting weights (the crate `weights`).
+//! Invariant: a file under its final name is complete, and has a SHA-256 of the catalogue, or the
 //! one that was noted beside it when it was pulled; a file that has another one is not used.
 
-mod binary16;
 mod catalogue;
 mod check;
 mod cli;
-mod ct2;
 mod download;
-mod ggml;
+mod error;
 mod index;
-mod mel;
+mod places;
 mod pull;
-mod silero;
-mod vocabulary;
-mod whisper;
 
 use std::path::{Path, PathBuf};
 
-pub use catalogue::{Catalogued, VAD};
+pub use catalogue::{Catalogued, Conversion, PUBLISHER, Package, Published, Recipe, VAD};
+pub use check::NotGgml;
 pub(crate) use check::{DamagedModel, check_installed, remove_half_pulled};
 pub use cli::{ModelsArgs, ModelsCommand, cli, run};
-pub use ct2::{Ct2, Ct2Error};
 pub use download::DownloadError;
-pub use ggml::{GgmlError, check_magic};
+pub use error::ModelsError;
 pub use index::{IndexError, IndexSettings};
-pub use pull::{ModelsError, Outcome, Source, State, Store};
-pub use silero::{SileroError, convert as convert_silero};
-pub use vocabulary::{VocabularyError, text_tokens};
-pub use whisper::{Precision, WhisperError, convert as convert_whisper};
+pub use places::{Places, Publisher};
+pub use pull::{Outcome, Source, State, Store};
 
 /// The file of an installed model: of the catalogue (`tiny.en`), or by its file name in `dir`
 /// (`ggml-small.bin`). `None` when it is not there. Does not read the file.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use service::descriptors::Share;
-use service::listen::{self, Door, Limits};
+use service::listen::{self, Admission, Limits};
 use service::{Health, Restarts, TaskOver, Tasks, private};
 use storage::{Location, Sealer};
 use tokio::sync::watch;
@@ -68,7 +68,8 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let store = Store::open(&database(&config)).await?;
     let sealer = Sealer::open(&key_file(&config))?;
     let metrics = Metrics::new()?;
-    let speech = Speech::new(&config).context("place the speech process's socket")?;
+    let tasks = Tasks::new("offloader");
+    let speech = Speech::new(&config, &tasks).context("place the speech process's socket")?;
     let auth = Arc::new(Auth::new(&config, store.clone()));
     let jobs = Jobs::new(
         config.clone(),
@@ -76,6 +77,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         sealer,
         metrics.clone(),
         speech,
+        tasks.clone(),
     );
     let listener = listen::bind(&config.listen_address)
         .await
@@ -85,9 +87,8 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let registry = config
         .validate_runners
         .then(|| config.image_registry.clone());
-    let tasks = Tasks::new("offloader");
     let limits = Limits::default().within(Share::Service.connections());
-    let door = Door::new("api", limits);
+    let admission = Admission::new("api", limits);
     let health = health(&tasks, &jobs, &store);
     let app = router(Api {
         auth,
@@ -96,12 +97,12 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         registry,
         tasks: tasks.clone(),
         health: health.clone(),
-        door: Arc::clone(&door),
+        admission: Arc::clone(&admission),
     });
     let (stop, stopped) = watch::channel(false);
     let acceptor = config.tls.as_ref();
     let acceptor = acceptor.map(|files| listen::tls(&files.cert_file, &files.key_file));
-    let serving = listen::serve(listener, acceptor.transpose()?, app, door, stopped);
+    let serving = listen::serve(listener, acceptor.transpose()?, app, admission, stopped);
     let ports = tasks.group();
     ports.must_live("http", serving);
     let swept = jobs.clone();

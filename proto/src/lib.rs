@@ -8,6 +8,7 @@
 
 pub mod calls;
 pub mod id;
+mod msgpack;
 pub mod offload;
 pub mod redact;
 pub mod rtcd;

@@ -13,6 +13,10 @@ pub mod input;
 
 pub use input::{InputProblem, RecordingInput, TranscribingInput, VideoPreset};
 
+/// The version of the reference's job API that our offloader speaks, as `/version` tells it: the
+/// plugin refuses older ones than it needs. It says nothing about Parley's own version.
+pub const COMPATIBLE_VERSION: &str = "0.9.5";
+
 /// Longest body of a request, in bytes.
 pub const MAX_BODY_BYTES: usize = 1 << 20;
 

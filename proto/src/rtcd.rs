@@ -7,7 +7,6 @@
 mod channel;
 mod control;
 mod http;
-mod msgpack;
 mod sdp;
 
 pub use channel::{ChannelMessage, MAX_SDP_LEN, MediaMapEntry};
@@ -20,6 +19,10 @@ pub use sdp::{IceCandidate, JsonError, ScreenOnData, SdpKind, SessionDescription
 use serde::{Deserialize, Serialize};
 
 use crate::id::SessionId;
+
+/// The version of the reference's protocol that our rtcd speaks, as `/version` tells it: callers
+/// switch features by it. It says nothing about Parley's own version.
+pub const COMPATIBLE_VERSION: &str = "1.3.0";
 
 /// What a track shows, by its wire name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

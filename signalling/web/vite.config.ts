@@ -5,8 +5,6 @@ const devServer = 'http://127.0.0.1:8065';
 
 export default defineConfig({
     base: '/',
-    // React 19's JSX transform needs no plugin: esbuild does it.
-    esbuild: {jsx: 'automatic'},
     build: {
         target: 'es2022',
         // One script and one style sheet: nothing is fetched later, so a call survives a server restart.
@@ -22,6 +20,6 @@ export default defineConfig({
     },
     test: {
         environment: 'node',
-        include: ['test/**/*.test.ts', 'test/**/*.test.tsx'],
+        include: ['test/**/*.test.{ts,tsx,mjs}'],
     },
 });

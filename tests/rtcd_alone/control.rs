@@ -10,6 +10,7 @@ use futures_util::stream::SplitSink;
 use futures_util::{SinkExt as _, StreamExt as _};
 use proto::id::{CallId, SessionId, UserId};
 use proto::rtcd::{ControlMessage, JoinMessage, MAX_CONTROL_LEN, RtcKind, RtcMessage};
+use service::telemetry::testing::{Discretion, Secrets};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message;
@@ -24,6 +25,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 pub(crate) struct Node {
     running: rtcd::Running,
     _directory: tempfile::TempDir,
+    secrets: Secrets,
+    /// Ends with the node.
+    _discretion: Discretion,
 }
 
 impl Node {
@@ -37,6 +41,9 @@ impl Node {
         leg_sessions: usize,
         change: impl FnOnce(&mut rtcd::config::RtcConfig),
     ) -> Self {
+        let secrets = Secrets::default();
+        let discretion = Discretion::begin(&[&secrets]);
+        secrets.keep("auth key", KEY);
         let directory = tempfile::tempdir().unwrap();
         let mut config = rtcd::Config::local(directory.path());
         config.rtc.shards = shards;
@@ -46,6 +53,8 @@ impl Node {
         Self {
             running,
             _directory: directory,
+            secrets,
+            _discretion: discretion,
         }
     }
 
@@ -63,6 +72,7 @@ impl Node {
         let client = Client(Arc::new(Inner {
             url: format!("ws://{http}/ws"),
             id: id.to_owned(),
+            secrets: self.secrets.clone(),
             sink: tokio::sync::Mutex::new(None),
             heard: Mutex::default(),
             reading: Mutex::default(),
@@ -123,6 +133,7 @@ struct Heard {
 struct Inner {
     url: String,
     id: String,
+    secrets: Secrets,
     sink: tokio::sync::Mutex<Option<Sink>>,
     heard: Mutex<Heard>,
     reading: Mutex<Option<tokio::task::JoinHandle<()>>>,
@@ -174,6 +185,13 @@ impl Client {
     }
 
     pub(crate) async fn send(&self, message: &ControlMessage) {
+        if let ControlMessage::Rtc(rtc) = message {
+            let text = String::from_utf8_lossy(&rtc.data);
+            // What a description holds is escaped, line ends and all.
+            self.0
+                .secrets
+                .keep_description(&text.replace("\\r\\n", "\n"));
+        }
         self.send_bytes(message.encode()).await;
     }
 

@@ -3,8 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use hmac::{Hmac, Mac as _};
-use sha1::Sha1;
+use aws_lc_rs::hmac;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -68,9 +67,9 @@ fn request(theirs: &str, ours: &str, password: &str) -> Vec<u8> {
     message.extend(COOKIE);
     message.extend(TRANSACTION);
     message.extend(&attributes);
-    let mut mac = Hmac::<Sha1>::new_from_slice(password.as_bytes()).unwrap();
-    mac.update(&message);
+    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, password.as_bytes());
+    let proof = hmac::sign(&key, &message);
     message.extend([0, 8, 0, 20]);
-    message.extend(mac.finalize().into_bytes());
+    message.extend(proof.as_ref());
     message
 }

@@ -13,7 +13,7 @@ use crate::inbox::{Inbox, stamp_arrivals};
 use crate::leg::Legs;
 use crate::media::Totals;
 use crate::mouth::Mouth;
-use crate::servers::{Door, Kind, Letter, Seat, Server, Wish};
+use crate::servers::{Kind, Letter, Mailbox, Seat, Server, Wish};
 use crate::world::{Habits, Join};
 
 const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(1);
@@ -62,13 +62,13 @@ impl Participant {
     pub(crate) fn enter(
         server: &mut dyn Server,
         wish: &Wish,
-        door: Door,
+        mailbox: Mailbox,
         serial: usize,
         is_timed: bool,
         now: Instant,
     ) -> anyhow::Result<Self> {
         let mut legs = Legs::default();
-        let seat = server.enter(wish, door, &mut legs, now)?;
+        let seat = server.enter(wish, mailbox, &mut legs, now)?;
         Ok(Self {
             serial,
             call: wish.call.clone(),

@@ -7,7 +7,7 @@
 //! candidates put into the legs, messages sent to the server.
 //! Everything here runs on the generator's one media thread. Whatever has to wait for a network
 //! (WebSocket, HTTP) runs as a task of the runtime given to the server's constructor and hands what
-//! it received to the seat through its `Door`.
+//! it received to the seat through its `Mailbox`.
 //! To add a server: implement both traits in a file below, name it in `Program`.
 
 pub(crate) mod janus;
@@ -43,7 +43,7 @@ pub(crate) struct Wish {
 
 /// Where a seat's network task leaves what the server said.
 #[derive(Debug, Clone)]
-pub(crate) struct Door {
+pub(crate) struct Mailbox {
     pub(crate) participant: usize,
     pub(crate) letters: mpsc::Sender<Letter>,
     pub(crate) waker: Arc<mio::Waker>,
@@ -57,7 +57,7 @@ pub(crate) struct Letter {
     pub(crate) bytes: Vec<u8>,
 }
 
-impl Door {
+impl Mailbox {
     /// Hands a message to `Seat::on_message`; false when the generator is gone.
     pub(crate) fn post(&self, bytes: Vec<u8>) -> bool {
         let letter = Letter {
@@ -75,11 +75,11 @@ pub(crate) trait Server: std::fmt::Debug {
     fn name(&self) -> &'static str;
 
     /// Starts one participant's way in: opens its first leg, sends its first message. Must not
-    /// block; slow things belong into a task that posts its result through `door`.
+    /// block; slow things belong into a task that puts its result into `mailbox`.
     fn enter(
         &mut self,
         wish: &Wish,
-        door: Door,
+        mailbox: Mailbox,
         legs: &mut Legs,
         now: Instant,
     ) -> anyhow::Result<Box<dyn Seat>>;
@@ -87,7 +87,7 @@ pub(crate) trait Server: std::fmt::Debug {
 
 /// One participant's side of the signalling. After every call the generator lets all its legs send.
 pub(crate) trait Seat {
-    /// A message that came through this seat's door.
+    /// A message that came into this seat's mailbox.
     fn on_message(&mut self, bytes: &[u8], legs: &mut Legs, now: Instant) -> anyhow::Result<()>;
 
     /// A leg connected, or its data channel opened or spoke.

@@ -17,7 +17,7 @@ use crate::media::Totals;
 use crate::mouth::VoiceSize;
 use crate::participant::{Participant, Tools};
 use crate::process;
-use crate::servers::{Door, Letter, Server, Wish};
+use crate::servers::{Letter, Mailbox, Server, Wish};
 
 /// Legs of one participant, at most: a token names both.
 const LEGS: usize = 4;
@@ -153,7 +153,7 @@ impl World {
     pub(crate) fn enter(&mut self, wish: &Wish, is_timed: bool) -> anyhow::Result<usize> {
         let serial = self.next_serial;
         self.next_serial += 1;
-        let door = Door {
+        let mailbox = Mailbox {
             participant: serial,
             letters: self.post.clone(),
             waker: Arc::clone(&self.waker),
@@ -161,7 +161,7 @@ impl World {
         let is_timed = is_timed || serial.is_multiple_of(self.habits.timed_every.max(1));
         let now = Instant::now();
         let participant =
-            Participant::enter(self.server.as_mut(), wish, door, serial, is_timed, now)?;
+            Participant::enter(self.server.as_mut(), wish, mailbox, serial, is_timed, now)?;
         let slot = match self.free.pop() {
             Some(slot) => slot,
             None => {

@@ -13,7 +13,7 @@ use crate::client::Client;
 use crate::fake_rtcd::FakeRtcd;
 use crate::process::{self, Server};
 
-const PASSWORD: &str = "correct horse battery staple";
+const PASSWORD: &str = "violet kettle under the pier";
 /// Requests under way at once while the world is made: as many as the server hashes passwords.
 const MAKERS: usize = 2;
 /// People in a call of the busy hour.

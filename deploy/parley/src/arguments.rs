@@ -3,16 +3,27 @@
 //! Flags count before and after the verb; one that a verb does not take is refused.
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use service::command_line;
 use settings::{Ask, Flags};
 
 use crate::own::Own;
+use crate::people::PeopleCommand;
+
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let speaks = [
+        ("rtcd", proto::rtcd::COMPATIBLE_VERSION),
+        ("Calls", proto::calls::COMPATIBLE_VERSION),
+        ("calls-offloader", proto::offload::COMPATIBLE_VERSION),
+    ];
+    command_line::version(env!("CARGO_PKG_VERSION"), &speaks)
+});
 
 /// All of Parley in one process: chat, calls, media, recordings, transcripts.
 #[derive(Debug, Parser)]
-#[command(version, about)]
+#[command(version = VERSION.as_str(), about)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) verb: Option<Verb>,
@@ -29,6 +40,11 @@ pub(crate) enum Verb {
     Ask(Ask),
     /// Create an account in the data directory; refused when the name is taken.
     AddAccount(AccountArguments),
+    /// Who has an account and may sign in; beside a running server or without one.
+    People {
+        #[command(subcommand)]
+        command: PeopleCommand,
+    },
     /// Get, list or verify speech models.
     Models {
         #[command(subcommand)]
@@ -92,7 +108,7 @@ impl Arguments {
             None | Some(Verb::Run | Verb::Ask(Ask::CheckConfig | Ask::PrintConfig)) => {
                 [Flags::<Own>::ids(), vec!["config"]].concat()
             }
-            Some(Verb::AddAccount(_)) => {
+            Some(Verb::AddAccount(_) | Verb::People { .. }) => {
                 vec!["config", "data_dir", "database", "database_password_file"]
             }
             Some(Verb::Models { .. }) => vec!["data_dir", "models_dir"],
@@ -138,6 +154,16 @@ mod tests {
         assert_eq!(chosen.models_dir(), PathBuf::from("m"));
         assert!(own("parley --sample-accounts run").own.sample_accounts);
         assert!(!own("parley run").own.sample_accounts);
+    }
+
+    #[test]
+    fn the_version_is_ours_and_beside_it_stands_what_is_spoken() {
+        let said = Arguments::command().render_version();
+        let ours = env!("CARGO_PKG_VERSION");
+        assert_eq!(
+            said,
+            format!("parley {ours} (speaks rtcd 1.3.0, Calls 1.12.2, calls-offloader 0.9.5)\n")
+        );
     }
 
     #[test]

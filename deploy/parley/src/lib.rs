@@ -8,6 +8,7 @@
 mod arguments;
 pub mod config;
 mod own;
+mod people;
 mod run;
 mod samples;
 
@@ -17,8 +18,8 @@ use anyhow::Context;
 use messaging::embedded;
 use offloader::models::ModelsArgs;
 use proto::redact::Secret;
-use service::{command_line, private};
-use tracing_subscriber::EnvFilter;
+use service::private;
+use service::telemetry::{self, Log};
 
 pub use crate::own::Own;
 
@@ -35,7 +36,7 @@ pub fn main() -> ExitCode {
     match verb {
         Some(Verb::Worker) => offloader::worker_main(),
         Some(Verb::Speech(speech)) => {
-            offloader::telemetry::start_worker();
+            offloader::worker::start_log();
             finish(offloader::speech::process::main(&speech).map_err(anyhow::Error::from))
         }
         Some(Verb::Models { command }) => match config::own(&run) {
@@ -56,6 +57,13 @@ pub fn main() -> ExitCode {
             }
             Err(error) => complain(2, &format!("{error:#}")),
         },
+        Some(Verb::People { command }) => match config::for_accounts(&run) {
+            Ok(config) => finish(block_on(|| async move {
+                say(&people::carry_out(&config, command).await?);
+                Ok(())
+            })),
+            Err(error) => complain(2, &format!("{error:#}")),
+        },
         Some(Verb::AddAccount(account)) => match config::for_accounts(&run) {
             Ok(config) => finish(block_on(|| add_account(config, account))),
             Err(error) => complain(2, &format!("{error:#}")),
@@ -66,13 +74,7 @@ pub fn main() -> ExitCode {
 fn block_on<F: Future<Output = anyhow::Result<()>>>(
     work: impl FnOnce() -> F,
 ) -> anyhow::Result<()> {
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn")),
-        )
-        .with_writer(std::io::stderr)
-        .with_ansi(command_line::colours_on_stderr())
-        .init();
+    telemetry::start(&Log::on_stderr(tracing::Level::INFO, "RUST_LOG"))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

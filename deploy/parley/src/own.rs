@@ -9,23 +9,36 @@ const MANNER: Manner = Manner {
     program: "parley",
     ours: "PARLEY_",
     empty_is_unset: true,
+    refuses_unknown_names: true,
     others: &[
         Other {
             name: "PARLEY_PASSWORD",
             doc: "The password for `parley add-account`.",
             is_idle: false,
         },
-        of_quickstart("PARLEY_DATA"),
-        of_quickstart("PARLEY_PROFILE"),
-        of_quickstart("PARLEY_BIN"),
+        Other {
+            name: "PARLEY_LOG",
+            doc: "What libraries log, such as `str0m=debug`.",
+            is_idle: false,
+        },
+        Other {
+            name: "PARLEY_MODELS_MIRROR",
+            doc: "Where `parley models pull` gets models, instead of their publisher.",
+            is_idle: false,
+        },
+        of_scripts("PARLEY_BIN"),
+        of_scripts("PARLEY_BUILD_DATE"),
+        of_scripts("PARLEY_BUILD_HASH"),
+        of_scripts("PARLEY_KEEP_LOGS"),
+        of_scripts("PARLEY_PROFILE"),
     ],
     ..Manner::PLAIN
 };
 
-const fn of_quickstart(name: &'static str) -> Other {
+const fn of_scripts(name: &'static str) -> Other {
     Other {
         name,
-        doc: "Read by deploy/quickstart.",
+        doc: "For the scripts around this program and for its build; means nothing to it.",
         is_idle: false,
     }
 }
@@ -35,7 +48,7 @@ settings::settings! {
     pub struct Own: MANNER {
         "parley" own: RawOwn {
             /// Directory of everything that is kept.
-            data_dir: PathBuf = ".parley";
+            data_dir: PathBuf = ".parley", named ["PARLEY_DATA"];
             /// PostgreSQL database for all records, `postgres://user@host/database`, instead of
             /// SQLite files in the data directory.
             database: Link = "";

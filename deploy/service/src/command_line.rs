@@ -1,10 +1,21 @@
 //! The command line that all binaries share: nothing that was typed is dropped.
 //!
 //! In: a command whose options are global, what was typed. Out: a refusal for an option that the verb
-//! does not take, or that was typed twice.
+//! does not take, or that was typed twice. And what `--version` answers.
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
+
+/// What `--version` says behind the name: the product's version, and beside it the versions of the
+/// reference whose protocols it `speaks`.
+#[must_use]
+pub fn version(product: &str, speaks: &[(&str, &str)]) -> String {
+    let speaks: Vec<String> = speaks
+        .iter()
+        .map(|(protocol, version)| format!("{protocol} {version}"))
+        .collect();
+    format!("{product} (speaks {})", speaks.join(", "))
+}
 
 /// Checks that the verb takes every option that was typed. `takes` are ids of global options.
 ///

@@ -9,12 +9,18 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
 use crate::Tasks;
 
 /// Longer than a check of a busy disk takes, shorter than probes wait.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
 type Answer = Pin<Box<dyn Future<Output = Vec<String>> + Send>>;
+
+/// When a costly check was made last, and what it answered.
+type LastAnswer = Option<(Instant, Vec<String>)>;
 
 #[derive(Clone)]
 struct Check {
@@ -58,6 +64,38 @@ impl Health {
             ask: Arc::new(move || Box::pin(ask())),
         });
         self
+    }
+
+    /// As [`Health::check`], for a check that costs something: however often this is asked, it is made
+    /// once in a `period`; in between, its last answer counts.
+    #[must_use]
+    pub fn check_once_per<F>(
+        self,
+        period: Duration,
+        what: &'static str,
+        ask: impl Fn() -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Vec<String>> + Send + 'static,
+    {
+        let last: Arc<Mutex<LastAnswer>> = Arc::default();
+        let ask = Arc::new(ask);
+        self.check(what, move || {
+            let (last, ask) = (Arc::clone(&last), Arc::clone(&ask));
+            async move {
+                let mut last = last.lock().await;
+                if let Some((at, answer)) = &*last
+                    && at.elapsed() < period
+                {
+                    return answer.clone();
+                }
+                // For those who ask after a check that was given up.
+                *last = Some((Instant::now(), vec![format!("{what} did not answer")]));
+                let answer = ask().await;
+                *last = Some((Instant::now(), answer.clone()));
+                answer
+            }
+        })
     }
 
     /// Adds another service of this process; its troubles are told with its name.
@@ -110,6 +148,8 @@ impl fmt::Debug for Health {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
     use super::*;
 
     #[tokio::test]
@@ -130,6 +170,49 @@ mod tests {
                 "cellar: corked"
             ]
         );
+    }
+
+    #[tokio::test]
+    async fn a_costly_check_is_made_once_in_its_period_however_many_ask() {
+        let (made, works) = (
+            Arc::new(AtomicUsize::new(0)),
+            Arc::new(AtomicBool::new(true)),
+        );
+        let (count, answer) = (Arc::clone(&made), Arc::clone(&works));
+        let period = Duration::from_millis(200);
+        let house =
+            Health::of(&Tasks::new("kitchen")).check_once_per(period, "market", move || {
+                count.fetch_add(1, Ordering::Relaxed);
+                let trouble = (!answer.load(Ordering::Relaxed)).then(|| "closed".to_owned());
+                std::future::ready(trouble.into_iter().collect())
+            });
+        let begun = Instant::now();
+        let all = futures_util::future::join_all((0..50).map(|_| house.troubles())).await;
+        assert!(all.iter().all(Vec::is_empty));
+        assert!(begun.elapsed() > period || made.load(Ordering::Relaxed) == 1);
+        works.store(false, Ordering::Relaxed);
+        tokio::time::sleep(period).await;
+        assert_eq!(house.troubles().await, ["closed"]);
+        works.store(true, Ordering::Relaxed);
+        tokio::time::sleep(period).await;
+        assert_eq!(house.troubles().await, [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn a_costly_check_that_hangs_is_not_made_again_at_once() {
+        let made = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&made);
+        let period = Duration::from_secs(60);
+        let mut house =
+            Health::of(&Tasks::new("kitchen")).check_once_per(period, "market", move || {
+                count.fetch_add(1, Ordering::Relaxed);
+                std::future::pending()
+            });
+        house.answer_within = Duration::from_millis(20);
+        let told = house.troubles().await;
+        assert_eq!(told, ["market did not answer within 20ms"]);
+        assert_eq!(house.troubles().await, ["market did not answer"]);
+        assert_eq!(made.load(Ordering::Relaxed), 1);
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! What every Parley process stands on: watched tasks, listeners with limits, private files,
+//! What every Parley process stands on: watched tasks, listeners with limits, private files, logs,
 //! requests to other services, and one way to be told what to do.
 //!
 //! Not here: what any of them is for.
@@ -13,6 +13,7 @@ pub mod outgoing;
 pub mod private;
 pub mod signals;
 pub mod supervise;
+pub mod telemetry;
 
 pub use health::Health;
 pub use supervise::{Restarts, TaskOver, Tasks};

@@ -1,14 +1,14 @@
 //! The one accept loop of every HTTP port: who may connect, how long they may take, and their end.
 //!
-//! In: a bound socket, a router, a [`Door`] with the port's limits. Out: connections served until
+//! In: a bound socket, a router, a [`Admission`] with the port's limits. Out: connections served until
 //! `stop`, then up to `LETTING_GO` for those that are in the middle of an answer. Requests carry
 //! `ConnectInfo<SocketAddr>`; WebSocket upgrades work and keep their place.
 //! Not here: what is answered.
 //! Invariant: a connection costs no buffer until it has said something, and is closed when nothing
 //! has moved on it for as long as the limits say.
 
+mod admission;
 mod bounded;
-mod door;
 mod strangers;
 mod tls;
 
@@ -31,9 +31,9 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
+use admission::Closed;
+pub use admission::{Admission, Limits};
 use bounded::Bounded;
-use door::Closed;
-pub use door::{Door, Limits};
 pub use strangers::{GivesWay, Stranger, Strangers};
 pub use tls::{TlsFault, tls};
 
@@ -97,7 +97,7 @@ pub async fn serve(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
     router: Router,
-    door: Arc<Door>,
+    admission: Arc<Admission>,
     mut stop: watch::Receiver<bool>,
 ) {
     let refusals = Arc::new(Semaphore::new(REFUSALS_AT_ONCE));
@@ -112,16 +112,16 @@ pub async fn serve(
             Ok(accepted) => accepted,
             Err(error) => {
                 // Out of descriptors, most likely: the next round would fail at once, too.
-                door.closed(Closed::NotAccepted);
-                warn!(port = door.name(), %error, "connection not accepted");
+                admission.closed(Closed::NotAccepted);
+                warn!(port = admission.name(), %error, "connection not accepted");
                 tokio::time::sleep(NO_DESCRIPTOR_PAUSE).await;
                 continue;
             }
         };
-        let place = match door.admit(peer.ip()) {
+        let place = match admission.admit(peer.ip()) {
             Ok(place) => place,
             Err(refused) => {
-                debug!(port = door.name(), ?refused, "connection refused");
+                debug!(port = admission.name(), ?refused, "connection refused");
                 if let (None, Ok(turn)) = (&tls, Arc::clone(&refusals).try_acquire_owned()) {
                     connections.spawn(async move {
                         refuse(stream).await;
@@ -131,11 +131,11 @@ pub async fn serve(
                 continue;
             }
         };
-        let (stranger, gives_way) = door.strangers().admit();
-        let (door, tls) = (Arc::clone(&door), tls.clone());
+        let (stranger, gives_way) = admission.strangers().admit();
+        let (admission, tls) = (Arc::clone(&admission), tls.clone());
         let visit = Visit {
             router: router.clone(),
-            door: Arc::clone(&door),
+            admission: Arc::clone(&admission),
             peer,
             stranger,
             stop: stop.clone(),
@@ -143,7 +143,7 @@ pub async fn serve(
         connections.spawn(async move {
             tokio::select! {
                 () = visit.run(stream, tls, place) => {}
-                () = gives_way.wait() => door.closed(Closed::GaveWay),
+                () = gives_way.wait() => admission.closed(Closed::GaveWay),
             }
         });
     }
@@ -151,7 +151,7 @@ pub async fn serve(
     let all_gone = async { while connections.join_next().await.is_some() {} };
     if timeout(LETTING_GO, all_gone).await.is_err() {
         let seconds = LETTING_GO.as_secs();
-        warn!(port = door.name(), "connections cut after {seconds} s");
+        warn!(port = admission.name(), "connections cut after {seconds} s");
     }
 }
 
@@ -171,18 +171,18 @@ async fn refuse(mut stream: TcpStream) {
 /// One connection's stay.
 struct Visit {
     router: Router,
-    door: Arc<Door>,
+    admission: Arc<Admission>,
     peer: SocketAddr,
     stranger: Stranger,
     stop: watch::Receiver<bool>,
 }
 
 impl Visit {
-    async fn run(mut self, stream: TcpStream, tls: Option<TlsAcceptor>, place: door::Place) {
+    async fn run(mut self, stream: TcpStream, tls: Option<TlsAcceptor>, place: admission::Place) {
         // Small messages both ways: waiting to fill a segment only adds delay.
         let _ = stream.set_nodelay(true);
         // Until something is said, nothing is held but the socket.
-        let limits = *self.door.limits();
+        let limits = *self.admission.limits();
         let mut first_byte = [0];
         let first_word = timeout(limits.head_within, stream.peek(&mut first_byte));
         let spoke = tokio::select! {
@@ -193,7 +193,7 @@ impl Visit {
             Ok(Ok(1..)) => {}
             Ok(Ok(0) | Err(_)) => return,
             Err(_) => {
-                self.door.closed(Closed::Silent);
+                self.admission.closed(Closed::Silent);
                 return;
             }
         }
@@ -205,7 +205,7 @@ impl Visit {
         match timeout(TLS_HANDSHAKE_WITHIN, tls.accept(stream)).await {
             Ok(Ok(stream)) => self.http(stream).await,
             Ok(Err(error)) => debug!(%error, "TLS handshake broken off"),
-            Err(_) => self.door.closed(Closed::Slow),
+            Err(_) => self.admission.closed(Closed::Slow),
         }
     }
 
@@ -215,7 +215,7 @@ impl Visit {
     {
         let Self {
             router,
-            door,
+            admission,
             peer,
             stranger,
             mut stop,
@@ -233,7 +233,7 @@ impl Visit {
             request.extensions_mut().insert(ConnectInfo(peer));
             routes.call(request)
         });
-        let limits = door.limits();
+        let limits = admission.limits();
         let served = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(limits.head_within)
@@ -253,7 +253,7 @@ impl Visit {
         };
         if let Err(error) = ended {
             if error.is_timeout() {
-                door.closed(Closed::Slow);
+                admission.closed(Closed::Slow);
             }
             debug!(%error, "HTTP connection broken");
         }

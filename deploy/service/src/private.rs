@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use nix::sys::stat::Mode;
 
 const FOLDER: u32 = 0o700;
-const FILE: u32 = 0o600;
+pub(crate) const FILE: u32 = 0o600;
 /// What others may do.
 const OTHERS: u32 = 0o077;
 

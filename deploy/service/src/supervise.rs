@@ -6,6 +6,8 @@
 //! Invariant: no end goes unseen: a return, a panic and a cancelled task are all told, except after
 //! [`Tasks::begin_stop`].
 
+#[cfg(feature = "fault-injection")]
+mod faults;
 mod life;
 mod report;
 
@@ -251,6 +253,8 @@ impl Tasks {
     fn watch(&self, name: Cow<'static, str>) -> Watched {
         let entry = Arc::new(Entry::new(name));
         lock(&self.shared.entries).push(Arc::clone(&entry));
+        #[cfg(feature = "fault-injection")]
+        faults::end_if_asked(self.shared.service, &entry);
         Watched::new(Arc::clone(&self.shared), entry)
     }
 

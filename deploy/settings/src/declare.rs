@@ -75,6 +75,8 @@ pub struct Manner {
     /// A key that resembles none is passed over with a warning, as the reference does. Else, and
     /// whenever it resembles one, it is refused.
     pub passes_unknown_keys: bool,
+    /// A name that begins with [`Self::ours`] and is none is refused, whether or not it resembles one.
+    pub refuses_unknown_names: bool,
     /// Names in the environment that are no keys.
     pub others: &'static [Other],
 }
@@ -88,6 +90,7 @@ impl Manner {
         spelling: Spelling::Apart,
         empty_is_unset: false,
         passes_unknown_keys: false,
+        refuses_unknown_names: false,
         others: &[],
     };
 }

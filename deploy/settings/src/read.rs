@@ -250,8 +250,9 @@ impl<S: Settings> Read<S> {
             return;
         }
         let hint = hint(name, known.iter().map(String::as_str));
-        match (is_ours, hint.is_empty()) {
-            (true, false) => self.problems.push(Problem {
+        let is_refused = is_ours && (manner.refuses_unknown_names || !hint.is_empty());
+        match (is_refused, is_ours || !hint.is_empty()) {
+            (true, _) => self.problems.push(Problem {
                 key: name.to_owned(),
                 value: None,
                 origin: None,
@@ -260,10 +261,10 @@ impl<S: Settings> Read<S> {
                     manner.program
                 ),
             }),
-            (true, true) | (false, false) => self
+            (false, true) => self
                 .warnings
                 .push(format!("unknown environment name `{name}` ignored{hint}")),
-            (false, true) => {}
+            (false, false) => {}
         }
     }
 }

@@ -5,11 +5,13 @@
 //! Invariant: what is there under its key is complete; a transfer holds at most
 //! `TRANSFER_MEMORY_BYTES`, whatever its size.
 
+mod bucket;
 #[cfg(feature = "testing")]
 pub mod conformance;
 mod directory;
 mod draft;
 mod key;
+#[cfg(feature = "s3")]
 mod s3;
 #[cfg(feature = "testing")]
 pub mod servers;
@@ -22,10 +24,12 @@ use bytes::Bytes;
 use futures_util::Stream;
 use futures_util::stream::BoxStream;
 
+pub use bucket::{HAS_S3, LARGEST_S3_BLOB, NoBucket, S3Config, bucket};
 pub use directory::{Directory, DirectoryConfig};
 pub use draft::Draft;
 pub use key::{BlobKey, InvalidKey};
-pub use s3::{LARGEST_S3_BLOB, S3, S3Config};
+#[cfg(feature = "s3")]
+pub use s3::S3;
 
 /// Memory that one transfer takes at most, in bytes.
 pub const TRANSFER_MEMORY_BYTES: usize = 16_000_000;

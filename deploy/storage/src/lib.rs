@@ -1,6 +1,7 @@
 //! Where records and files lie: SQLite or PostgreSQL behind one pool, a directory or S3 behind one
 //! `BlobStore`.
 //!
+//! SQLite and directories are always in it; PostgreSQL and S3 are features, for builds without them.
 //! Not here: any domain's tables or statements; each service owns its own.
 
 pub mod blob;

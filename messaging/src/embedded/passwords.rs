@@ -14,11 +14,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use argon2::password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier as _, SaltString};
-use argon2::{Algorithm, Argon2, Params, Version};
-use hmac::{Hmac, Mac as _};
+use argon2::password_hash::phc::PasswordHash;
+use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version};
+use aws_lc_rs::{digest, hmac};
 use proto::redact::Secret;
-use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use super::fault::Fault;
@@ -176,10 +175,8 @@ fn hash_now(password: &[u8]) -> Result<String, Fault> {
     };
     let params = Params::new(MEMORY_KIB, PASSES, LANES, None)
         .map_err(|error| broken("set up argon2", &error))?;
-    let salt = SaltString::encode_b64(&rand::random::<[u8; 16]>())
-        .map_err(|error| broken("make salt", &error))?;
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password(password, &salt)
+        .hash_password_with_salt(password, &rand::random::<[u8; 16]>())
         .map(|hash| hash.to_string())
         .map_err(|error| broken("hash password", &error))
 }
@@ -188,7 +185,8 @@ fn hash_now(password: &[u8]) -> Result<String, Fault> {
 /// is enough.
 pub(super) fn token_hash(token: &str) -> String {
     use std::fmt::Write as _;
-    Sha256::digest(token)
+    digest::digest(&digest::SHA256, token.as_bytes())
+        .as_ref()
         .iter()
         .fold(String::with_capacity(64), |mut text, byte| {
             // writing to a String cannot fail
@@ -217,14 +215,10 @@ pub(super) fn device_of<'a>(mark: &'a str, person: &str, password_hash: &str) ->
 }
 
 fn device_seal(person: &str, password_hash: &str, nonce: &str) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(password_hash.as_bytes())
-        .expect("HMAC takes keys of any length");
-    mac.update(format!("device {person} {nonce}").as_bytes());
-    let mut bytes = [0; 16];
-    for (to, from) in bytes.iter_mut().zip(mac.finalize().into_bytes()) {
-        *to = from;
-    }
-    proto::id::encode_id(bytes)
+    let key = hmac::Key::new(hmac::HMAC_SHA256, password_hash.as_bytes());
+    let seal = hmac::sign(&key, format!("device {person} {nonce}").as_bytes());
+    let short = seal.as_ref().first_chunk();
+    proto::id::encode_id(*short.expect("a seal of SHA-256 has 32 bytes"))
 }
 
 #[cfg(test)]

@@ -334,20 +334,7 @@ impl Server {
             self.room_for(view.row.room_id.as_str(), who, RoomRight::Manage)
                 .await?;
         }
-        let _in_order = self.posting.lock().await;
-        let now = self.now_ms();
-        self.keep_clock_steps().await?;
-        self.store.delete_post(&view.row, now).await?;
-        let mut view = view;
-        view.row.message.clear();
-        "{}".clone_into(&mut view.row.props);
-        view.row.deleted_at = now;
-        view.row.updated_at = now;
-        let data = json!({
-            "post": wire::post(&view, "").to_string(), "delete_by": who.id.as_str(),
-        });
-        self.emit("post_deleted", data, to_room(&view.row.room_id));
-        Ok(())
+        self.empty_post(who, &view.row.id).await
     }
 
     /// Shows a post to one person only; nothing is kept of it.

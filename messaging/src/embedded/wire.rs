@@ -286,29 +286,15 @@ pub(super) fn status(person: &UserId, presence: Presence) -> Value {
 
 /// Guesses the MIME type of a file from the end of its name.
 pub(super) fn mime_of(extension: &str) -> &'static str {
-    match extension {
-        "aac" => "audio/aac",
-        "flac" => "audio/flac",
-        "m4a" => "audio/mp4",
-        "mp3" => "audio/mpeg",
-        "oga" | "ogg" | "opus" => "audio/ogg",
-        "wav" => "audio/wav",
-        "m4v" | "mp4" => "video/mp4",
-        "mkv" => "video/x-matroska",
-        "mov" => "video/quicktime",
-        "webm" => "video/webm",
-        "gif" => "image/gif",
-        "jpeg" | "jpg" => "image/jpeg",
-        "png" => "image/png",
-        "webp" => "image/webp",
-        "svg" => "image/svg+xml",
-        "pdf" => "application/pdf",
-        "json" => "application/json",
-        "md" | "txt" | "log" => "text/plain; charset=utf-8",
-        "vtt" => "text/vtt; charset=utf-8",
-        "csv" => "text/csv; charset=utf-8",
-        "zip" => "application/zip",
-        _ => "application/octet-stream",
+    let guess = mime_guess::from_ext(extension).first_raw();
+    match guess.unwrap_or("application/octet-stream") {
+        // what we make ourselves, and what people write nowadays
+        "text/plain" | "text/markdown" | "text/x-log" => "text/plain; charset=utf-8",
+        "text/vtt" => "text/vtt; charset=utf-8",
+        "text/csv" => "text/csv; charset=utf-8",
+        "audio/m4a" => "audio/mp4",
+        "video/x-m4v" => "video/mp4",
+        other => other,
     }
 }
 

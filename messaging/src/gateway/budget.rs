@@ -7,6 +7,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::rate::{self, Bucket};
+
 /// A rate, and how much of it may be used at once.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rate {
@@ -14,7 +16,7 @@ pub struct Rate {
     pub per_second: u32,
 }
 
-/// What clients may send.
+/// What clients may send, and what is kept for them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
     /// Frames of one socket.
@@ -25,30 +27,43 @@ pub struct Limits {
     pub refusals: Rate,
     /// How many times as much bots may send: one speaks for a whole call's captions.
     pub bot_factor: u32,
+    /// Connections of one person, attached or kept. The oldest kept one makes room for a new one.
+    pub connections_per_person: usize,
+    /// Bytes of events kept for one person, sent and unsent together; the largest single event is kept
+    /// in any case. Lower: who is behind or away loses events sooner, and reads everything anew.
+    pub kept_bytes_per_person: usize,
 }
+
+/// Seconds' worth of frames that may come at once.
+const BURST: u32 = 4;
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            socket: Rate {
-                // above what calls allow a session themselves
-                burst: 200,
-                per_second: 50,
-            },
-            person: Rate {
-                burst: 800,
-                per_second: 200,
-            },
+            // above what calls allow a session themselves
+            socket: Rate::per_second(50),
+            person: Rate::per_second(200),
             refusals: Rate {
                 burst: 400,
                 per_second: 5,
             },
             bot_factor: 20,
+            connections_per_person: 256,
+            kept_bytes_per_person: 8 * 1024 * 1024,
         }
     }
 }
 
 impl Rate {
+    /// A rate of which a few seconds' worth may come at once.
+    #[must_use]
+    pub fn per_second(per_second: u32) -> Self {
+        Self {
+            burst: per_second.saturating_mul(BURST),
+            per_second,
+        }
+    }
+
     fn times(self, factor: u32) -> Self {
         Self {
             burst: self.burst.saturating_mul(factor),
@@ -57,37 +72,9 @@ impl Rate {
     }
 }
 
-/// A bucket of tokens that fills with time.
-#[derive(Debug)]
-struct Bucket {
-    rate: Rate,
-    tokens: f64,
-    at: Instant,
-}
-
-impl Bucket {
-    fn new(rate: Rate, now: Instant) -> Self {
-        Self {
-            rate,
-            tokens: f64::from(rate.burst),
-            at: now,
-        }
-    }
-
-    fn fill(&mut self, now: Instant) {
-        let gained = now.saturating_duration_since(self.at).as_secs_f64();
-        self.at = self.at.max(now);
-        let tokens = self.tokens + gained * f64::from(self.rate.per_second);
-        self.tokens = tokens.min(f64::from(self.rate.burst));
-    }
-
-    fn spend(&mut self, now: Instant) -> bool {
-        self.fill(now);
-        let is_enough = self.tokens >= 1.0;
-        if is_enough {
-            self.tokens -= 1.0;
-        }
-        is_enough
+impl From<Rate> for rate::Rate {
+    fn from(rate: Rate) -> Self {
+        Self::new(rate.burst.into(), rate.per_second.into())
     }
 }
 
@@ -99,8 +86,9 @@ impl Shared {
     fn spend(&self, rate: Rate, now: Instant) -> bool {
         let mut bucket = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         bucket
-            .get_or_insert_with(|| Bucket::new(rate, now))
-            .spend(now)
+            .get_or_insert_with(|| Bucket::new(rate.into(), now))
+            .take(now)
+            .is_ok()
     }
 }
 
@@ -125,16 +113,16 @@ impl Budget {
     pub(super) fn new(limits: &Limits, is_bot: bool, now: Instant) -> Self {
         let factor = if is_bot { limits.bot_factor } else { 1 };
         Self {
-            own: Bucket::new(limits.socket.times(factor), now),
-            refusals: Bucket::new(limits.refusals, now),
+            own: Bucket::new(limits.socket.times(factor).into(), now),
+            refusals: Bucket::new(limits.refusals.into(), now),
             person: limits.person.times(factor),
         }
     }
 
     pub(super) fn judge(&mut self, shared: &Shared, now: Instant) -> Verdict {
-        if self.own.spend(now) && shared.spend(self.person, now) {
+        if self.own.take(now).is_ok() && shared.spend(self.person, now) {
             Verdict::CarryOut
-        } else if self.refusals.spend(now) {
+        } else if self.refusals.take(now).is_ok() {
             Verdict::Refuse
         } else {
             Verdict::Close

@@ -23,12 +23,15 @@ use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use proto::id::{ChannelId, ConnId, TeamId, UserId};
+use serde_json::{Map, Value};
 
+use super::budget::Limits;
 use super::metrics::{CutOff, Metrics};
 use crate::model::{Audience, ChatNews, ClientEvent, Membership};
 use crate::news::NewsListener;
 pub(super) use entry::{Attached, Resume};
-pub(super) use event::Body;
+use event::Opening;
+pub(super) use event::Pieces;
 use index::{Circles, Sharded};
 pub(super) use line::{Line, Next};
 use person::{Person, State};
@@ -39,8 +42,6 @@ const SEND_QUEUE: usize = 256;
 const REPLAY_RING: usize = 128;
 /// How long a connection is kept for a client that may come back.
 const RESUME_WINDOW: Duration = Duration::from_secs(300);
-/// Connections of one person, attached or kept. The oldest kept one makes room for a new one.
-const MAX_CONNECTIONS_PER_PERSON: usize = 256;
 
 /// Where somebody may be a member.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -70,6 +71,7 @@ pub(super) struct Detached {
 #[derive(Debug)]
 pub(super) struct Hub {
     server_version: String,
+    limits: Limits,
     metrics: Arc<Metrics>,
     people: Sharded<UserId, Arc<Person>>,
     connections: Sharded<ConnId, Arc<Person>>,
@@ -79,9 +81,10 @@ pub(super) struct Hub {
 }
 
 impl Hub {
-    pub(super) fn new(server_version: String, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(server_version: String, limits: Limits, metrics: Arc<Metrics>) -> Self {
         Self {
             server_version,
+            limits,
             metrics,
             people: Sharded::default(),
             connections: Sharded::default(),
@@ -93,14 +96,26 @@ impl Hub {
 
     /// Sends an event to the connections it is for.
     pub(super) fn publish(&self, event: &ClientEvent) {
-        let audience = &event.audience;
-        let people = self.perhaps_for(audience);
-        if people.is_empty() {
-            return;
-        }
-        let body = Arc::new(Body::new(event));
-        for person in people {
-            person.deliver(&body, audience, &self.metrics);
+        self.publish_to(
+            &event.name,
+            &event.data,
+            std::slice::from_ref(&event.audience),
+        );
+    }
+
+    /// Sends an event to several audiences, one after the other.
+    pub(super) fn publish_to(&self, name: &str, data: &Map<String, Value>, audiences: &[Audience]) {
+        let mut opening = None;
+        for audience in audiences {
+            let people = self.perhaps_for(audience);
+            if people.is_empty() {
+                continue;
+            }
+            let opening = opening.get_or_insert_with(|| Opening::new(name, data));
+            let body = Arc::new(opening.to(audience));
+            for person in people {
+                person.deliver(&body, audience, &self.metrics);
+            }
         }
     }
 
@@ -111,6 +126,10 @@ impl Hub {
         }
         if let Some(user) = &audience.user {
             return self.people.get(user).into_iter().collect();
+        }
+        if let Some(each_of) = &audience.each_of {
+            let here = each_of.iter().filter_map(|user| self.people.get(user));
+            return here.collect();
         }
         if let Some(room) = &audience.room {
             return self.rooms.members(room);

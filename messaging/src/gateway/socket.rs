@@ -14,7 +14,7 @@ use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::stream::SplitStream;
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
@@ -39,7 +39,7 @@ use farewell::{
     TOO_MANY, TROUBLE, say,
 };
 use upgrade::Upgrade;
-pub(super) use upgrade::{Door, upgrade};
+pub(super) use upgrade::{Context, upgrade};
 
 /// How long a client may take to sign in on the socket.
 const AUTH_DEADLINE: Duration = Duration::from_secs(5);
@@ -51,14 +51,13 @@ const REPLY_QUEUE: usize = 32;
 const CUSTOM_PREFIX: &str = "custom_";
 
 type Socket = WebSocketStream<TokioIo<Upgraded>>;
-type Sink = SplitSink<Socket, Message>;
 type Stream = SplitStream<Socket>;
 
-async fn serve(door: Door, mut socket: Socket, login: Option<Login>, query: Upgrade) {
+async fn serve(context: Context, mut socket: Socket, login: Option<Login>, query: Upgrade) {
     let farewell = match query.resume() {
         Err(()) => BAD_RESUME,
         // boxed: needed for a moment, while the task lives as long as the client
-        Ok(resume) => match Box::pin(admit(door, &mut socket, login, resume)).await {
+        Ok(resume) => match Box::pin(admit(context, &mut socket, login, resume)).await {
             Ok(admitted) => {
                 drop(query);
                 return Box::pin(converse(socket, admitted)).await;
@@ -78,12 +77,12 @@ struct Admitted {
 
 /// Gives a client its connection, once it is known who it is.
 async fn admit(
-    door: Door,
+    context: Context,
     socket: &mut Socket,
     login: Option<Login>,
     resume: Option<Resume>,
 ) -> Result<Admitted, Farewell> {
-    let Door { gateway, handler } = door;
+    let Context { gateway, handler } = context;
     let login = match login {
         Some(login) => login,
         None => timeout(AUTH_DEADLINE, challenge(&gateway, socket))

@@ -7,6 +7,7 @@ use messaging::gateway::{ClientHandler, Config, Gateway};
 use messaging::model::{Audience, ClientEvent, RoomKind};
 use proto::id::{ChannelId, UserId};
 use serde_json::{Map, Value};
+use service::Tasks;
 use tokio::task::JoinHandle;
 
 use crate::memory::Memory;
@@ -21,6 +22,7 @@ pub(crate) struct Hall {
     pub(crate) anna: Guest,
     pub(crate) ben: Guest,
     task: JoinHandle<()>,
+    _tasks: Tasks,
 }
 
 /// Somebody with a login.
@@ -44,7 +46,8 @@ impl Hall {
             server_version: "10.11.0.1.test.true".to_owned(),
             ..Config::default()
         };
-        let gateway = Gateway::new(backend.clone(), config);
+        let tasks = Tasks::new("hall");
+        let gateway = Gateway::new(backend.clone(), config, &tasks);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let app = gateway.router(handler);
@@ -65,6 +68,7 @@ impl Hall {
             anna,
             ben,
             task,
+            _tasks: tasks,
         }
     }
 

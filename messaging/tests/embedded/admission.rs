@@ -140,3 +140,29 @@ async fn a_tool_beside_the_server_shuts_out_too_and_the_socket_ends() {
     let body = json!({ "login_id": "ben", "password": "another horse" });
     assert_eq!(answer.json(&body).send().await.unwrap().status(), 200);
 }
+
+#[tokio::test]
+async fn what_a_server_does_by_itself_is_watched_and_goes_on_after_an_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let desk = Desk::open_at(dir.path(), |_| {}).await;
+    let anna = desk.person("anna").await;
+    let mut socket = anna.socket().await;
+    socket.hello().await;
+    for task in ["sweep of logins", "sweep of files", "sweep of connections"] {
+        assert!(desk.tasks.kill(task), "`{task}` is watched");
+        let figure = format!("parley_task_restarts_total{{task=\"{task}\"}} 1");
+        let again = eventually(async || {
+            let figures = desk.tasks.metrics("parley");
+            figures.contains(&figure).then_some(())
+        });
+        again.await;
+    }
+    let mut config = Config::new(dir.path());
+    config.database = crate::engine::database(dir.path(), config.database).await;
+    let tool = Server::open_as_tool(config).await.unwrap();
+    tool.set_password("anna", Secret::new("another horse"))
+        .await
+        .unwrap();
+    tool.close().await;
+    socket.end().await;
+}

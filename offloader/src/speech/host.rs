@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use service::{Restarts, Tasks};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::watch;
@@ -57,36 +58,53 @@ pub struct SpeechHost {
 }
 
 impl SpeechHost {
-    /// Starts the process in the background. `command` is the program and leading arguments that
+    /// Starts the process; what keeps it running is one of `tasks`. `command` is the program and leading arguments that
     /// reach `speech::process::main`. Must be called inside a tokio runtime.
     ///
     /// # Errors
     /// [`SpeechError::NoCommand`]; [`SpeechError::NoModel`] when voice activity detection or a model
     /// to preload is not installed.
-    pub fn start(command: Vec<OsString>, args: SpeechArgs) -> Result<Self, SpeechError> {
-        Self::start_for(command, args, None)
+    pub fn start(
+        command: Vec<OsString>,
+        args: SpeechArgs,
+        tasks: &Tasks,
+    ) -> Result<Self, SpeechError> {
+        let (host, life, stopped) = Self::prepare(command, args, None)?;
+        let live = move || Arc::clone(&life).supervise(stopped.clone());
+        tasks.until_done("speech process", live, Restarts::default());
+        Ok(host)
     }
 
-    /// As [`SpeechHost::start`]; a process that does not start fails what waits in `queue`.
+    /// As [`SpeechHost::start`], for one worker: the process lives as long as the handle, and one
+    /// that does not start fails what waits in `queue`.
     pub(super) fn start_for(
         command: Vec<OsString>,
         args: SpeechArgs,
-        queue: Option<Arc<Queue>>,
+        queue: Arc<Queue>,
     ) -> Result<Self, SpeechError> {
+        let (host, life, stopped) = Self::prepare(command, args, Some(queue))?;
+        tokio::spawn(life.supervise(stopped));
+        Ok(host)
+    }
+
+    fn prepare(
+        command: Vec<OsString>,
+        args: SpeechArgs,
+        queue: Option<Arc<Queue>>,
+    ) -> Result<(Self, Arc<Life>, watch::Receiver<bool>), SpeechError> {
         if command.is_empty() {
             return Err(SpeechError::NoCommand);
         }
         super::client::check_models(&args.models_dir, args.preload.iter().map(String::as_str))?;
         let counters = Arc::new(Counters::default());
         let (stop, stopped) = watch::channel(false);
-        let life = Life {
+        let life = Arc::new(Life {
             command,
             args,
             counters: counters.clone(),
             queue,
-        };
-        tokio::spawn(life.supervise(stopped));
-        Ok(Self { counters, stop })
+        });
+        Ok((Self { counters, stop }, life, stopped))
     }
 
     /// Times the process was started; 1 when nothing ever went wrong.
@@ -121,7 +139,7 @@ struct Life {
 }
 
 impl Life {
-    async fn supervise(self, mut stopped: watch::Receiver<bool>) {
+    async fn supervise(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
         let mut backoff = FIRST_BACKOFF;
         let mut failed_starts = 0;
         while !*stopped.borrow() {

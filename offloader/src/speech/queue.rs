@@ -1,6 +1,6 @@
 //! Who is served next: captions before transcripts, the newest caption before the oldest.
 //!
-//! In: windows of audio with a place to put the answer. Out: one job at a time per lane.
+//! In: windows of audio with a place to put the answer. Out: one window at a time per lane.
 //! Invariant: at most `caption_limit` captions wait (the oldest gives way); transcripts are bounded
 //! by their callers, each of which waits for its window before it makes the next.
 
@@ -19,9 +19,9 @@ pub(super) enum Lane {
     Shared,
 }
 
-/// One framed request and the place for its answer.
+/// One window of audio as a framed request, and the place for its answer.
 #[derive(Debug)]
-pub(super) struct Job {
+pub(super) struct Waiting {
     pub(super) frame: Vec<u8>,
     /// How often the process ended while it worked on this.
     pub(super) tries: u32,
@@ -38,8 +38,8 @@ pub(super) struct Queue {
 
 #[derive(Debug, Default)]
 struct State {
-    captions: VecDeque<Job>,
-    transcripts: VecDeque<Job>,
+    captions: VecDeque<Waiting>,
+    transcripts: VecDeque<Waiting>,
     closed: bool,
 }
 
@@ -53,20 +53,20 @@ impl Queue {
         }
     }
 
-    /// Adds a job. Returns the caption job that gave way, if one had to.
-    pub(super) fn push(&self, purpose: Purpose, job: Job) -> Option<Job> {
+    /// Adds a window. Returns the caption window that gave way, if one had to.
+    pub(super) fn push(&self, purpose: Purpose, window: Waiting) -> Option<Waiting> {
         let mut state = self.lock();
         if state.closed {
-            return None; // dropping the job tells its owner
+            return None; // dropping the window tells its owner
         }
         let shed = match purpose {
             Purpose::Captions => {
-                state.captions.push_back(job);
+                state.captions.push_back(window);
                 let full = state.captions.len() > self.caption_limit;
                 full.then(|| state.captions.pop_front()).flatten()
             }
             Purpose::Transcript => {
-                state.transcripts.push_back(job);
+                state.transcripts.push_back(window);
                 None
             }
         };
@@ -75,21 +75,21 @@ impl Queue {
         shed
     }
 
-    /// Puts a job back to the front after the process died under it.
-    pub(super) fn push_back(&self, purpose: Purpose, job: Job) {
+    /// Puts a window back to the front after the process died under it.
+    pub(super) fn push_back(&self, purpose: Purpose, window: Waiting) {
         let mut state = self.lock();
         if !state.closed {
             match purpose {
-                Purpose::Captions => state.captions.push_front(job),
-                Purpose::Transcript => state.transcripts.push_front(job),
+                Purpose::Captions => state.captions.push_front(window),
+                Purpose::Transcript => state.transcripts.push_front(window),
             }
         }
         drop(state);
         self.changed.notify_waiters();
     }
 
-    /// The next job for a lane whose owner still waits for the answer. Never resolves when closed.
-    pub(super) async fn next(&self, lane: Lane) -> (Purpose, Job) {
+    /// The next window for a lane whose owner still waits for the answer. Never resolves when closed.
+    pub(super) async fn next(&self, lane: Lane) -> (Purpose, Waiting) {
         loop {
             // Made before looking, so that a push in between is not missed.
             let changed = self.changed.notified();
@@ -120,25 +120,25 @@ impl Queue {
             transcripts,
             ..
         } = &mut *state;
-        for job in captions.drain(..).chain(transcripts.drain(..)) {
+        for window in captions.drain(..).chain(transcripts.drain(..)) {
             // The owner may be gone.
-            let _ = job.done.send(Err(error.clone()));
+            let _ = window.done.send(Err(error.clone()));
         }
     }
 
-    fn take(&self, lane: Lane) -> Option<(Purpose, Job)> {
+    fn take(&self, lane: Lane) -> Option<(Purpose, Waiting)> {
         let mut state = self.lock();
-        while let Some(job) = state.captions.pop_front() {
-            if !job.done.is_closed() {
-                return Some((Purpose::Captions, job));
+        while let Some(window) = state.captions.pop_front() {
+            if !window.done.is_closed() {
+                return Some((Purpose::Captions, window));
             }
         }
         if lane == Lane::Captions {
             return None;
         }
-        while let Some(job) = state.transcripts.pop_front() {
-            if !job.done.is_closed() {
-                return Some((Purpose::Transcript, job));
+        while let Some(window) = state.transcripts.pop_front() {
+            if !window.done.is_closed() {
+                return Some((Purpose::Transcript, window));
             }
         }
         None
@@ -156,10 +156,10 @@ mod tests {
 
     type Answer = oneshot::Receiver<Result<Reply, SpeechError>>;
 
-    fn job(name: u8) -> (Job, Answer) {
+    fn window(name: u8) -> (Waiting, Answer) {
         let (done, answer) = oneshot::channel();
         (
-            Job {
+            Waiting {
                 frame: vec![name],
                 tries: 0,
                 done,
@@ -169,15 +169,15 @@ mod tests {
     }
 
     fn taken(queue: &Queue, lane: Lane) -> Option<u8> {
-        queue.take(lane).map(|(_, job)| job.frame[0])
+        queue.take(lane).map(|(_, window)| window.frame[0])
     }
 
     #[test]
     fn captions_go_before_transcripts_and_have_a_lane_of_their_own() {
         let queue = Queue::new(4);
-        let (one, _a) = job(1);
-        let (two, _b) = job(2);
-        let (three, _c) = job(3);
+        let (one, _a) = window(1);
+        let (two, _b) = window(2);
+        let (three, _c) = window(3);
         queue.push(Purpose::Transcript, one);
         queue.push(Purpose::Transcript, two);
         assert_eq!(taken(&queue, Lane::Captions), None);
@@ -192,14 +192,14 @@ mod tests {
         let mut answers = Vec::new();
         let mut shed = Vec::new();
         for name in 0..5 {
-            let (caption, answer) = job(name);
+            let (caption, answer) = window(name);
             answers.push(answer);
             shed.extend(
                 queue
                     .push(Purpose::Captions, caption)
-                    .map(|job| job.frame[0]),
+                    .map(|window| window.frame[0]),
             );
-            let (transcript, answer) = job(100 + name);
+            let (transcript, answer) = window(100 + name);
             answers.push(answer);
             assert!(queue.push(Purpose::Transcript, transcript).is_none());
         }
@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn a_job_nobody_waits_for_is_skipped() {
         let queue = Queue::new(4);
-        let (left, answer) = job(1);
+        let (left, answer) = window(1);
         drop(answer);
         queue.push(Purpose::Transcript, left);
         assert_eq!(taken(&queue, Lane::Shared), None);
@@ -218,11 +218,11 @@ mod tests {
     #[tokio::test]
     async fn closing_tells_everybody_who_waits() {
         let queue = Queue::new(4);
-        let (waiting, answer) = job(1);
+        let (waiting, answer) = window(1);
         queue.push(Purpose::Transcript, waiting);
         queue.close();
         assert!(answer.await.is_err());
-        let (late, answer) = job(2);
+        let (late, answer) = window(2);
         queue.push(Purpose::Captions, late);
         assert!(answer.await.is_err());
     }

@@ -13,8 +13,11 @@
 mod aimed;
 mod capture;
 mod job_api;
+mod job_life;
+mod job_rights;
 mod publishing;
 mod recording;
+mod service;
 mod sfu;
 mod site;
 mod sound;

@@ -10,9 +10,10 @@ use offloader::config::SpeechConfig;
 use offloader::order::lock_path;
 use offloader::{Config, Running};
 use serde_json::{Value, json};
+use service::telemetry::testing::{Discretion, Secrets};
 
 use crate::sfu::Script;
-use crate::site::{JOB, POST, Site, eventually};
+use crate::site::{JOB, LAST_NAME, POST, Site, TOKEN, eventually};
 use crate::sound::{Probe, probe};
 
 const KEY: &str = "a key of thirty-two bytes or more";
@@ -21,7 +22,28 @@ const LONG: Duration = Duration::from_secs(90);
 
 struct Service {
     running: Option<Running>,
+    /// Ends before the folder does.
+    _logs: Logs,
     folder: tempfile::TempDir,
+}
+
+/// What the service logs, and its workers.
+struct Logs {
+    jobs: PathBuf,
+    discretion: Discretion,
+}
+
+impl Drop for Logs {
+    fn drop(&mut self) {
+        for job in std::fs::read_dir(&self.jobs)
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            let log = std::fs::read_to_string(job.path().join("worker.log"));
+            self.discretion.overhear(&log.unwrap_or_default());
+        }
+    }
 }
 
 impl Service {
@@ -31,9 +53,21 @@ impl Service {
     }
 
     async fn start_keeping(done: Option<Duration>) -> Self {
+        let secrets = Secrets::default();
+        secrets.keep("bot token", TOKEN);
+        secrets.keep("auth key", KEY);
+        secrets.keep("last name", LAST_NAME);
         let folder = tempfile::tempdir().unwrap();
+        let logs = Logs {
+            jobs: folder.path().join("jobs"),
+            discretion: Discretion::begin(&[&secrets]),
+        };
         let running = Some(run(folder.path(), done).await);
-        Self { running, folder }
+        Self {
+            running,
+            _logs: logs,
+            folder,
+        }
     }
 
     async fn restart(&mut self) {

@@ -22,6 +22,8 @@ use tokio::sync::broadcast;
 use super::sfu::{self, Script};
 
 pub(crate) const TOKEN: &str = "tokentokentokentokentokent";
+/// Of everybody in a call.
+pub(crate) const LAST_NAME: &str = "Nightingale";
 pub(crate) const CHANNEL: &str = "channelchannelchannelchann";
 pub(crate) const POST: &str = "postpostpostpostpostpostpo";
 pub(crate) const JOB: &str = "jobjobjobjobjobjobjobjobjo";
@@ -173,7 +175,7 @@ async fn filename() -> Json<Value> {
 async fn profile(Path((_, session)): Path<(String, String)>) -> Json<Value> {
     Json(json!({
         "id": format!("user{session}"), "username": session, "first_name": "Name",
-        "last_name": session,
+        "last_name": LAST_NAME,
     }))
 }
 

@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::msgpack::{Reader, Token, Writer};
+
 /// Largest inbound frame, in bytes. Session descriptions are deflated to stay below it.
 pub const MAX_CLIENT_FRAME_BYTES: usize = 8 * 1024;
 /// Deepest nesting of a MessagePack value.
@@ -80,9 +82,9 @@ impl ClientFrame {
     ///
     /// # Errors
     /// When it is too large, not such a MessagePack map, or names no action.
-    pub fn decode_binary(mut bytes: &[u8]) -> Result<Self, DecodeFrameError> {
+    pub fn decode_binary(bytes: &[u8]) -> Result<Self, DecodeFrameError> {
         check_size(bytes.len())?;
-        let Ok(Packed::Map(map)) = Packed::read(&mut bytes, MAX_DEPTH) else {
+        let Some(Packed::Map(map)) = Packed::read(&mut Reader::new(bytes), MAX_DEPTH) else {
             return Err(DecodeFrameError::MessagePack);
         };
         let mut frame = Self {
@@ -120,25 +122,22 @@ impl ClientFrame {
     /// Writes a binary frame.
     #[must_use]
     pub fn encode_binary(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        write_map_len(&mut out, 3);
-        write_str(&mut out, "action");
-        write_str(&mut out, &self.action);
-        write_str(&mut out, "seq");
-        // Writing to a Vec cannot fail, here and below.
-        let _ = rmp::encode::write_uint(&mut out, self.seq);
-        write_str(&mut out, "data");
-        write_map_len(&mut out, self.data.len());
+        let mut out = Writer::default();
+        out.map(3);
+        out.str("action");
+        out.str(&self.action);
+        out.str("seq");
+        out.u64(self.seq);
+        out.str("data");
+        out.map(self.data.len());
         for (key, field) in &self.data {
-            write_str(&mut out, key);
+            out.str(key);
             match field {
                 Field::Json(value) => write_json(&mut out, value),
-                Field::Bytes(bytes) => {
-                    let _ = rmp::encode::write_bin(&mut out, bytes);
-                }
+                Field::Bytes(bytes) => out.bin(bytes),
             }
         }
-        out
+        out.finish()
     }
 
     fn complete(self) -> Result<Self, DecodeFrameError> {
@@ -224,73 +223,27 @@ enum Packed {
 }
 
 impl Packed {
-    fn read(bytes: &mut &[u8], depth: usize) -> Result<Self, ()> {
-        use rmp::Marker as M;
-        let depth = depth.checked_sub(1).ok_or(())?;
-        let rest = *bytes;
-        let marker = rmp::decode::read_marker(bytes).map_err(|_| ())?;
-        *bytes = rest;
-        match marker {
-            M::Null => rmp::decode::read_nil(bytes)
-                .map(|()| Self::Json(Value::Null))
-                .map_err(drop),
-            M::True | M::False => rmp::decode::read_bool(bytes)
-                .map(|b| Self::Json(b.into()))
-                .map_err(drop),
-            M::F32 => rmp::decode::read_f32(bytes)
-                .map(|f| Self::Json(f.into()))
-                .map_err(drop),
-            M::F64 => rmp::decode::read_f64(bytes)
-                .map(|f| Self::Json(f.into()))
-                .map_err(drop),
-            M::U64 => rmp::decode::read_u64(bytes)
-                .map(|n| Self::Json(n.into()))
-                .map_err(drop),
-            M::FixPos(_)
-            | M::FixNeg(_)
-            | M::U8
-            | M::U16
-            | M::U32
-            | M::I8
-            | M::I16
-            | M::I32
-            | M::I64 => rmp::decode::read_int::<i64, _>(bytes)
-                .map(|n| Self::Json(n.into()))
-                .map_err(drop),
-            M::FixStr(_) | M::Str8 | M::Str16 | M::Str32 => {
-                read_str(bytes).map(|text| Self::Json(text.into()))
+    fn read(reader: &mut Reader<'_>, depth: usize) -> Option<Self> {
+        let depth = depth.checked_sub(1)?;
+        Some(match reader.token()? {
+            Token::Nil => Self::Json(Value::Null),
+            Token::Bool(flag) => Self::Json(flag.into()),
+            Token::Int(number) => Self::Json(number.into()),
+            Token::BigInt(number) => Self::Json(number.into()),
+            Token::Float(number) => Self::Json(number.into()),
+            Token::Text(text) => Self::Json(std::str::from_utf8(text).ok()?.into()),
+            Token::Bytes(bytes) => Self::Bytes(bytes.to_vec()),
+            // Every element takes at least one byte, so a lying length ends at the input's end.
+            Token::Map(len) => {
+                let entries = (0..len).map(|_| Some((key(reader)?, Self::read(reader, depth)?)));
+                Self::Map(entries.collect::<Option<_>>()?)
             }
-            M::Bin8 | M::Bin16 | M::Bin32 => {
-                let len = rmp::decode::read_bin_len(bytes).map_err(drop)?;
-                take(bytes, len).map(|bin| Self::Bytes(bin.to_vec()))
+            Token::Array(len) => {
+                let items = (0..len).map(|_| Self::read(reader, depth));
+                Self::Array(items.collect::<Option<_>>()?)
             }
-            M::FixMap(_) | M::Map16 | M::Map32 => Self::read_map(bytes, depth),
-            M::FixArray(_) | M::Array16 | M::Array32 => {
-                let len = rmp::decode::read_array_len(bytes).map_err(drop)?;
-                // Every element takes at least one byte, so a lying length ends at the input's end.
-                (0..len)
-                    .map(|_| Self::read(bytes, depth))
-                    .collect::<Result<_, _>>()
-                    .map(Self::Array)
-            }
-            M::FixExt1
-            | M::FixExt2
-            | M::FixExt4
-            | M::FixExt8
-            | M::FixExt16
-            | M::Ext8
-            | M::Ext16
-            | M::Ext32
-            | M::Reserved => Err(()),
-        }
-    }
-
-    fn read_map(bytes: &mut &[u8], depth: usize) -> Result<Self, ()> {
-        let len = rmp::decode::read_map_len(bytes).map_err(drop)?;
-        (0..len)
-            .map(|_| Ok((read_str(bytes)?, Self::read(bytes, depth)?)))
-            .collect::<Result<_, ()>>()
-            .map(Self::Map)
+            Token::Ext => return None,
+        })
     }
 
     fn into_field(self) -> Field {
@@ -312,58 +265,47 @@ impl Packed {
     }
 }
 
-fn read_str(bytes: &mut &[u8]) -> Result<String, ()> {
-    let len = rmp::decode::read_str_len(bytes).map_err(drop)?;
-    let text = take(bytes, len)?;
-    std::str::from_utf8(text).map(str::to_owned).map_err(drop)
+fn key(reader: &mut Reader<'_>) -> Option<String> {
+    match reader.token()? {
+        Token::Text(text) => std::str::from_utf8(text).ok().map(str::to_owned),
+        Token::Nil
+        | Token::Bool(_)
+        | Token::Int(_)
+        | Token::BigInt(_)
+        | Token::Float(_)
+        | Token::Bytes(_)
+        | Token::Array(_)
+        | Token::Map(_)
+        | Token::Ext => None,
+    }
 }
 
-fn take<'a>(bytes: &mut &'a [u8], len: u32) -> Result<&'a [u8], ()> {
-    let len = usize::try_from(len).map_err(drop)?;
-    let (head, tail) = bytes.split_at_checked(len).ok_or(())?;
-    *bytes = tail;
-    Ok(head)
-}
-
-fn write_str(out: &mut Vec<u8>, text: &str) {
-    let _ = rmp::encode::write_str(out, text);
-}
-
-fn write_map_len(out: &mut Vec<u8>, len: usize) {
-    let _ = rmp::encode::write_map_len(out, u32::try_from(len).unwrap_or(u32::MAX));
-}
-
-fn write_json(out: &mut Vec<u8>, value: &Value) {
+fn write_json(out: &mut Writer, value: &Value) {
     match value {
-        Value::Null => {
-            let _ = rmp::encode::write_nil(out);
-        }
-        Value::Bool(flag) => {
-            let _ = rmp::encode::write_bool(out, *flag);
-        }
+        Value::Null => out.nil(),
+        Value::Bool(flag) => out.bool(*flag),
         Value::Number(number) => write_number(out, number),
-        Value::String(text) => write_str(out, text),
+        Value::String(text) => out.str(text),
         Value::Array(items) => {
-            let len = u32::try_from(items.len()).unwrap_or(u32::MAX);
-            let _ = rmp::encode::write_array_len(out, len);
+            out.array(items.len());
             items.iter().for_each(|item| write_json(out, item));
         }
         Value::Object(map) => {
-            write_map_len(out, map.len());
+            out.map(map.len());
             for (key, item) in map {
-                write_str(out, key);
+                out.str(key);
                 write_json(out, item);
             }
         }
     }
 }
 
-fn write_number(out: &mut Vec<u8>, number: &serde_json::Number) {
+fn write_number(out: &mut Writer, number: &serde_json::Number) {
     if let Some(n) = number.as_u64() {
-        let _ = rmp::encode::write_uint(out, n);
+        out.u64(n);
     } else if let Some(n) = number.as_i64() {
-        let _ = rmp::encode::write_sint(out, n);
+        out.i64(n);
     } else {
-        let _ = rmp::encode::write_f64(out, number.as_f64().unwrap_or(0.0));
+        out.f64(number.as_f64().unwrap_or(0.0));
     }
 }

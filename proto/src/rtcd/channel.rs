@@ -13,8 +13,8 @@ use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 
 use super::control::DecodeError;
-use super::msgpack::{Reader, Token, Writer};
 use super::{SessionDescription, TrackType};
+use crate::msgpack::{Reader, Token, Writer};
 
 /// Largest session description accepted after inflating, in bytes of its JSON. Browsers need about
 /// 1 KB for each voice of a call: 104 KB in one of a hundred.
@@ -87,6 +87,7 @@ impl ChannelMessage {
                 Token::Int(_)
                 | Token::BigInt(_)
                 | Token::Float(_)
+                | Token::Text(_)
                 | Token::Bytes(_)
                 | Token::Array(_)
                 | Token::Map(_)
@@ -171,7 +172,7 @@ fn decode_number(reader: &mut Reader<'_>) -> Result<f64, DecodeError> {
 }
 
 fn decode_sdp(reader: &mut Reader<'_>) -> Result<SessionDescription, DecodeError> {
-    let Token::Bytes(compressed) = reader.value().ok_or(DecodeError::Truncated)? else {
+    let Some(compressed) = reader.value().ok_or(DecodeError::Truncated)?.bytes() else {
         return Err(DecodeError::WrongShape {
             what: "compressed session description",
         });

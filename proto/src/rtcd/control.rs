@@ -7,7 +7,7 @@
 
 use crate::id::{CallId, ConnId, GroupId, InvalidId, SessionId, UserId};
 
-use super::msgpack::{Reader, Token, Writer};
+use crate::msgpack::{Reader, Token, Writer};
 
 /// Largest control message accepted from a peer, in bytes.
 pub const MAX_CONTROL_LEN: usize = 1 << 20;
@@ -240,7 +240,7 @@ fn encode_rtc(writer: &mut Writer, name: &str, message: &RtcMessage) {
     string_entry(writer, "session_id", &message.session);
     string_entry(writer, "call_id", &message.call);
     writer.str("type");
-    writer.small(message.kind.number());
+    writer.u64(message.kind.number().into());
     if !message.data.is_empty() {
         writer.str("data");
         writer.bin(&message.data);
@@ -344,7 +344,7 @@ impl<'a> RawRtc<'a> {
                 }
             }
             "data" => {
-                if let Token::Bytes(bytes) = value {
+                if let Some(bytes) = value.bytes() {
                     self.data = bytes;
                 }
             }

@@ -50,15 +50,6 @@ impl WallClock {
     }
 }
 
-/// Who puts media on the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum EgressPath {
-    /// Our own headers, SRTP, sender reports and repetitions: several times lighter.
-    Own,
-    /// str0m's, to compare with and to fall back to.
-    Str0m,
-}
-
 /// Addresses and time limits of a shard. The defaults are those of the reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CoreConfig {
@@ -77,7 +68,6 @@ pub struct CoreConfig {
     pub keyframe_gap: Duration,
     /// Packets kept per outgoing video stream to answer NACKs.
     pub nack_buffer: usize,
-    pub egress: EgressPath,
     /// Voices forwarded at once in a call, the loudest; 0 for all.
     pub max_speakers: usize,
     /// Lasting silence is not forwarded.
@@ -96,7 +86,6 @@ impl Default for CoreConfig {
             ice_timeout: Duration::from_secs(30),
             keyframe_gap: Duration::from_secs(1),
             nack_buffer: 256,
-            egress: EgressPath::Own,
             max_speakers: 0,
             drop_silence: true,
             clock: None,

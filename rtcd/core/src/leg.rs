@@ -2,20 +2,20 @@
 //!
 //! In: joins, control messages, datagrams, time, linked messages, each with the time. Out: `Output`s
 //! and `Notes` for the shard (who must be woken, who is gone).
-//! Below: `member` (one session), `peer` (what its negotiator wants and is told), `tracks`
-//! (publishing), `forward` and `outbound` (packets), `streams` and `layers` (simulcast), `refresh`
-//! (keyframes), `links` (other legs), `classify` (what a track shows).
+//! Below: `member` (one session), `negotiation` (what its negotiator wants and is told), `tracks`
+//! (publishing), `forward` and `outbound` (packets), `streams` and `layers` (simulcast),
+//! `keyframe_requests`, `links` (other legs), `classify` (what a track shows).
 //! Invariants: `Closed` is put out once per session and last; a change to a session marks it dirty,
 //! and a dirty session is flushed before anybody waits.
 
 mod classify;
 mod forward;
+mod keyframe_requests;
 mod layers;
 mod links;
 mod member;
+mod negotiation;
 mod outbound;
-mod peer;
-mod refresh;
 mod streams;
 mod tracks;
 
@@ -33,7 +33,7 @@ use crate::io::{
     Request, Transport,
 };
 use crate::media::TrackKind;
-use crate::session::{Sender, Session, SessionEvent, SessionTemplate};
+use crate::session::{Session, SessionEvent, SessionTemplate};
 use crate::speakers::Speakers;
 use member::Member;
 use outbound::Lane;
@@ -423,7 +423,7 @@ impl Leg {
             self.end_track(ctx, number);
         }
         // The goodbye is a courtesy: what the connection still reports does not matter.
-        let mut streams: Vec<_> = ended.iter_mut().filter_map(Sender::own).collect();
+        let mut streams: Vec<_> = ended.iter_mut().collect();
         member.session.close(&mut streams, ctx.media);
         let mut ignored = Vec::new();
         if member.session.drain(ctx.out, &mut ignored).is_err() {

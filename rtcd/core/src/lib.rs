@@ -7,7 +7,6 @@
 //! a packet touches only the sessions that receive it; `Closed` is the last word about a session.
 
 mod bandwidth;
-mod cache;
 mod config;
 mod counters;
 mod egress;
@@ -19,14 +18,15 @@ mod leg;
 mod media;
 mod negotiator;
 mod pacer;
-mod pictures;
+mod packet_cache;
+mod picture_ids;
 mod rewrite;
 mod session;
 mod shard;
 mod speakers;
 mod vad;
 
-pub use config::{CoreConfig, EgressPath, HostCandidate, WallClock};
+pub use config::{CoreConfig, HostCandidate, WallClock};
 pub use counters::{ConnState, Counters, DropReason, ErrorKind, GroupCounters, TrackDirection};
 pub use egress::{MediaBatch, MediaGroup};
 pub use io::{

@@ -10,7 +10,7 @@ mod description;
 mod exchange;
 mod incoming;
 mod path;
-mod relevant;
+mod sdp_filter;
 mod senders;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -34,11 +34,10 @@ pub(crate) use exchange::{DescriptionError, NewLine};
 use incoming::Sources;
 pub(crate) use incoming::{IncomingPacket, SourceId};
 use path::PathWatch;
-pub(crate) use senders::{Sender, Sent};
 /// Names an m-line of one session.
 pub(crate) use str0m::media::Mid;
 
-use crate::config::{self, CoreConfig, EgressPath, HostCandidate, WallClock};
+use crate::config::{self, CoreConfig, HostCandidate, WallClock};
 use crate::egress::{Egress, EgressStream, Feedback, MediaBatch, Path};
 use crate::io::{Output, Transport};
 use crate::media::Codec;
@@ -71,7 +70,6 @@ pub(crate) struct SessionTemplate {
     rtc: RtcConfig,
     candidates: Arc<[HostCandidate]>,
     nack_buffer: usize,
-    egress: EgressPath,
     clock: WallClock,
 }
 
@@ -94,15 +92,12 @@ impl SessionTemplate {
             .set_send_buffer_audio(1)
             .set_send_buffer_video(config.nack_buffer.max(1))
             .set_sctp_max_message_size(262_144);
-        if config.egress == EgressPath::Own {
-            // As contracted: what is lost is sent again on the stream itself.
-            without_retransmission_streams(&mut rtc);
-        }
+        // As contracted: what is lost is sent again on the stream itself.
+        without_retransmission_streams(&mut rtc);
         Self {
             rtc,
             candidates: config.candidates.as_slice().into(),
             nack_buffer: config.nack_buffer.max(1),
-            egress: config.egress,
             clock: config.clock.unwrap_or(WallClock::new(now, Duration::ZERO)),
         }
     }
@@ -155,7 +150,7 @@ pub(crate) struct Session {
     made: usize,
     /// What each m-line we send on carries.
     lines: BTreeMap<Mid, OurLine>,
-    /// The keys, until the connection is there; `None` where str0m sends.
+    /// The keys, until the connection is there.
     keys: Option<KeySlot>,
     egress: Option<Egress>,
     clock: WallClock,
@@ -202,7 +197,7 @@ impl Session {
             sources: Sources::default(),
             made: 0,
             lines: BTreeMap::new(),
-            keys: (template.egress == EgressPath::Own).then_some(keys),
+            keys: Some(keys),
             egress: None,
             clock: template.clock,
             watch: PathWatch::new(now),
@@ -213,13 +208,7 @@ impl Session {
         }
     }
 
-    /// Whether we send media ourselves, or will once the keys are there.
-    fn is_own(&self) -> bool {
-        self.keys.is_some() || self.egress.is_some()
-    }
-
-    /// How media to the participant is protected; `None` before it is connected, and where str0m
-    /// sends.
+    /// How media to the participant is protected; `None` before it is connected.
     pub(crate) fn profile(&self) -> Option<Profile> {
         self.egress.as_ref().map(Egress::profile)
     }
@@ -447,12 +436,10 @@ impl Session {
 
     /// Prepares sending on an m-line that was answered; `None` when the participant does not want
     /// it, or not in this codec.
-    pub(crate) fn sender(&mut self, mid: Mid, codec: Codec) -> Option<Sender> {
-        let own = self.lines.get(&mid).and_then(|line| {
-            let cname = line.names.stream.as_str().into();
-            Some((line.ssrc?, cname))
-        });
-        Sender::new(&mut self.rtc, mid, codec, own, self.nack_buffer)
+    pub(crate) fn sender(&self, mid: Mid, codec: Codec) -> Option<EgressStream> {
+        let line = self.lines.get(&mid)?;
+        let stream = (line.ssrc?, line.names.stream.as_str().into());
+        senders::stream(&self.rtc, mid, codec, stream, self.nack_buffer)
     }
 
     /// Where own streams send through, with their keys.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use harness::world::{Media, Style, World, call};
 use proto::rtcd::{ChannelMessage, RtcKind, TrackType};
-use rtcd_core::{CoreConfig, EgressPath, Layer, LinkMessage};
+use rtcd_core::{Layer, LinkMessage};
 
 const SECOND: Duration = Duration::from_secs(1);
 const SCREEN_ON: &str = r#"{"screenStreamID":"screen-a"}"#;
@@ -15,14 +15,14 @@ const HIGH: u8 = 1;
 /// Anna shows a screen in two layers; Ben looks on on her shard, Carl on the last one. Both have
 /// said that they lose nothing, and are sent the high layer.
 fn showing(shards: usize) -> World {
-    let config = CoreConfig {
+    let style = Style {
         // Viewers say themselves how their network is.
-        egress: EgressPath::Str0m,
-        ..CoreConfig::default()
+        tells_arrivals: false,
+        ..Style::default()
     };
-    let mut world = World::with_config(shards, &config);
+    let mut world = World::new(shards);
     for (shard, name) in [(0, "anna"), (0, "ben"), (shards - 1, "carl")] {
-        world.join(shard, "call", name, Style::default());
+        world.join(shard, "call", name, style);
     }
     if shards > 1 {
         world.link(&call("call"), 0, shards - 1);
@@ -126,7 +126,11 @@ fn only_layers_that_somebody_needs_cross_a_link() {
     assert_eq!(crossing(&world, Layer::LOW), low, "nobody there needs it");
     assert!(crossing(&world, Layer::HIGH) > high + 40);
     // Somebody who needs the low one joins there: both cross, each once.
-    world.join(1, "call", "dora", Style::default());
+    let silent = Style {
+        tells_arrivals: false,
+        ..Style::default()
+    };
+    world.join(1, "call", "dora", silent);
     world.until("dora sees it", |world| layer(world, "dora") == Some(LOW));
     world.run(SECOND);
     let (low, high) = (crossing(&world, Layer::LOW), crossing(&world, Layer::HIGH));

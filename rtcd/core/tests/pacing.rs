@@ -147,6 +147,56 @@ fn who_cannot_follow_misses_packets_but_no_number_and_goes_on_with_a_keyframe() 
     }
 }
 
+/// The layer of the packet that came last.
+fn layer(world: &mut World, viewer: &str) -> Option<u8> {
+    let seen = world.of(viewer).heard_of("anna", TrackType::Screen);
+    seen.last()?.payload.last().copied()
+}
+
+#[test]
+fn of_viewers_who_wait_for_different_layers_each_ones_is_asked_for() {
+    let mut world = World::new(1);
+    for name in ["anna", "ben", "carl"] {
+        world.join(0, "call", name, Style::default());
+    }
+    world.until("everybody has a data channel", |world| {
+        world.participants.values().all(|p| p.channel_open)
+    });
+    // Enough for the low layer and too little for the high one.
+    *world.network.down("carl") = Path::narrow(300_000);
+    world.control("anna", RtcKind::ScreenOn, SCREEN_ON);
+    world.of("anna").publish(Media::Layers, "screen-a");
+    world.until("ben sees the high layer and carl the low one", |world| {
+        layer(world, "ben") == Some(1) && layer(world, "carl") == Some(0)
+    });
+    let now = world.now;
+    world.of("anna").feed(0, false, now);
+    world.run(SECOND);
+    assert_eq!(
+        world.of("anna").keyframes_owed(0),
+        [0; 0],
+        "both have pictures"
+    );
+    // More than anybody's queue holds: both are cut, and go on with a keyframe of their own layer.
+    let at = world.now;
+    for number in 0..900 {
+        for layer in [1, 0] {
+            let packet = RawPacket {
+                at,
+                seq_no: 5000 + number,
+                timestamp: 90_000 * 60,
+                marker: false,
+                nackable: true,
+                payload: vec![0; 1200],
+            };
+            world.of("anna").write_layer(0, layer, &packet);
+        }
+    }
+    world.run(2 * SECOND);
+    assert!(world.shards[0].counters().dropped(DropReason::Waiting) > 0);
+    assert_eq!(world.of("anna").keyframes_owed(0), [0, 1]);
+}
+
 #[test]
 fn a_packet_that_is_too_long_leaves_no_hole() {
     let mut world = showing();

@@ -5,19 +5,19 @@ use std::time::Duration;
 
 use harness::world::{Media, Path, Style, World};
 use proto::rtcd::{ChannelMessage, RtcKind, TrackType};
-use rtcd_core::{Codec, EgressPath, TrackDirection};
+use rtcd_core::{Codec, TrackDirection};
 
 const SECOND: Duration = Duration::from_secs(1);
 const SCREEN_ON: &str = r#"{"screenStreamID":"screen-a"}"#;
 
 fn with(names: &[&str]) -> World {
-    with_egress(names, EgressPath::Own)
+    with_style(names, Style::default())
 }
 
-fn with_egress(names: &[&str], egress: EgressPath) -> World {
-    let mut world = World::with_egress(1, egress);
+fn with_style(names: &[&str], style: Style) -> World {
+    let mut world = World::new(1);
     for name in names {
-        world.join(0, "call", name, Style::default());
+        world.join(0, "call", name, style);
     }
     world.until("everybody has a data channel", |world| {
         world
@@ -300,8 +300,12 @@ fn a_viewer_with_a_good_link_is_moved_to_the_high_layer_without_a_break() {
 }
 
 #[test]
-fn a_viewer_of_the_fallback_path_is_moved_by_the_loss_it_reports() {
-    let mut world = with_egress(&["anna", "bert"], EgressPath::Str0m);
+fn a_viewer_without_transport_wide_feedback_is_moved_by_the_loss_it_reports() {
+    let style = Style {
+        tells_arrivals: false,
+        ..Style::default()
+    };
+    let mut world = with_style(&["anna", "bert"], style);
     world.control("anna", RtcKind::ScreenOn, SCREEN_ON);
     world.of("anna").publish(Media::Layers, "screen-a");
     world.run(3 * SECOND);

@@ -10,24 +10,23 @@ use std::time::{Duration, Instant};
 use harness::random::Random;
 use harness::world::{Media, Path, Style, Wire, World};
 use proto::rtcd::{ChannelMessage, RtcKind, TrackType};
-use rtcd_core::{CoreConfig, EgressPath};
+use rtcd_core::CoreConfig;
 
 const SECOND: Duration = Duration::from_secs(1);
 const SCREEN_ON: &str = r#"{"screenStreamID":"screen-a"}"#;
 /// From a change of address until what is sent to the participant arrives again.
 const MOVES_WITHIN: Duration = Duration::from_secs(6);
-const BOTH: [EgressPath; 2] = [EgressPath::Own, EgressPath::Str0m];
 const OPUS: u8 = 111;
 const VP8: u8 = 96;
 
 /// Anna, who talks and shows her screen; Ben, who talks; Carl, who listens.
-fn call(egress: EgressPath, seed: u64, picture: Media) -> World {
-    on_shards([0, 0, 0], egress, seed, picture)
+fn call(seed: u64, picture: Media) -> World {
+    on_shards([0, 0, 0], seed, picture)
 }
 
 /// The same, each of them on this shard of two.
-fn on_shards(places: [usize; 3], egress: EgressPath, seed: u64, picture: Media) -> World {
-    let mut world = World::with_egress(2, egress);
+fn on_shards(places: [usize; 3], seed: u64, picture: Media) -> World {
+    let mut world = World::new(2);
     world.network.seed(seed);
     world.wire = Some(Wire::default());
     for (shard, name) in places.into_iter().zip(["anna", "ben", "carl"]) {
@@ -49,11 +48,6 @@ fn on_shards(places: [usize; 3], egress: EgressPath, seed: u64, picture: Media) 
             && heard(world, "carl", "anna", TrackType::Screen) > 10
     });
     world
-}
-
-fn each_with<A: Copy, B: Copy>(these: &[A], those: &[B]) -> Vec<(A, B)> {
-    let pairs = these.iter().flat_map(|a| those.iter().map(|b| (*a, *b)));
-    pairs.collect()
 }
 
 fn heard(world: &mut World, who: &str, whom: &str, kind: TrackType) -> usize {
@@ -142,8 +136,8 @@ fn numbers_are_sound(world: &World, in_order: bool) {
 #[test]
 fn loss_takes_its_share_of_a_voice_and_no_more() {
     let cases = [(1, 1), (5, 2), (10, 3), (20, 4), (30, 5)];
-    for ((percent, seed), egress) in each_with(&cases, &BOTH) {
-        let mut world = call(egress, seed, Media::Picture);
+    for (percent, seed) in cases {
+        let mut world = call(seed, Media::Picture);
         for name in ["anna", "ben", "carl"] {
             world.network.both(name, &Path::lossy(percent));
         }
@@ -161,7 +155,7 @@ fn loss_takes_its_share_of_a_voice_and_no_more() {
 #[test]
 fn a_viewer_is_not_frozen_for_long_while_packets_are_lost() {
     for (percent, most) in [(1, 600), (5, 1500), (10, 2500)] {
-        let mut world = call(EgressPath::Own, percent, Media::Picture);
+        let mut world = call(percent, Media::Picture);
         for name in ["anna", "carl"] {
             world.network.both(name, &Path::lossy(percent));
         }
@@ -179,8 +173,8 @@ fn a_viewer_is_not_frozen_for_long_while_packets_are_lost() {
 
 #[test]
 fn packets_that_are_doubled_late_and_lost_are_heard_once() {
-    for (seed, egress) in each_with(&[0, 1, 2, 3], &BOTH) {
-        let mut world = call(egress, seed, Media::Picture);
+    for seed in 0..4 {
+        let mut world = call(seed, Media::Picture);
         for name in ["anna", "ben", "carl"] {
             world.network.both(name, &Path::rough());
         }
@@ -206,7 +200,7 @@ fn packets_that_are_doubled_late_and_lost_are_heard_once() {
 #[test]
 fn bursts_pass() {
     for (length, seed) in [(100, 1), (400, 2), (1500, 3)] {
-        let mut world = call(EgressPath::Own, seed, Media::Picture);
+        let mut world = call(seed, Media::Picture);
         let path = Path {
             bursts: Some((4 * SECOND, Duration::from_millis(length))),
             ..Path::default()
@@ -230,7 +224,7 @@ fn bursts_pass() {
 #[test]
 fn one_way_may_be_cut_for_a_while() {
     for upwards in [true, false] {
-        let mut world = call(EgressPath::Own, 7, Media::Picture);
+        let mut world = call(7, Media::Picture);
         let path = if upwards {
             world.network.up("anna")
         } else {
@@ -251,7 +245,7 @@ fn one_way_may_be_cut_for_a_while() {
 
 #[test]
 fn a_participant_whose_address_changes_stays_in_the_call() {
-    let mut world = call(EgressPath::Own, 8, Media::Picture);
+    let mut world = call(8, Media::Picture);
     for name in ["anna", "ben", "carl", "anna"] {
         world.rebind(name);
         // What it sends arrives with its next check.
@@ -307,10 +301,9 @@ fn small_packets_are_enough() {
 
 #[test]
 fn voices_that_come_and_go_leave_no_holes() {
-    for (seed, egress) in each_with(&[0, 1, 2], &BOTH) {
+    for seed in 0..3 {
         let mut random = Random::new(seed);
         let config = CoreConfig {
-            egress,
             max_speakers: 2,
             ..CoreConfig::default()
         };
@@ -382,10 +375,10 @@ fn something_happens(world: &mut World, random: &mut Random, muted: &mut bool, s
 #[test]
 fn numbers_are_sound_whatever_is_muted_switched_and_moved() {
     // On one shard, and behind a link.
-    for (seed, egress) in each_with(&[0, 1, 2, 3, 4], &BOTH) {
+    for seed in 0..5 {
         let mut random = Random::new(seed);
         let places = if seed < 3 { [0, 0, 0] } else { [0, 1, 1] };
-        let mut world = on_shards(places, egress, seed, Media::Layers);
+        let mut world = on_shards(places, seed, Media::Layers);
         let (mut muted, mut shown) = (false, true);
         for _ in 0..60 {
             something_happens(&mut world, &mut random, &mut muted, &mut shown);

@@ -13,10 +13,10 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use hmac::{Hmac, Mac as _};
+use aws_lc_rs::hmac;
 use proto::id::GroupId;
 use proto::redact::Secret;
-use sha2::Sha256;
+use service::Tasks;
 use subtle::ConstantTimeEq as _;
 
 use crate::config::SecurityConfig;
@@ -123,13 +123,18 @@ impl Auth {
     ///
     /// # Errors
     /// When the system gives no random bytes.
-    pub(crate) fn new(store: Store, config: &SecurityConfig, cpus: usize) -> anyhow::Result<Self> {
+    pub(crate) fn new(
+        store: Store,
+        config: &SecurityConfig,
+        cpus: usize,
+        tasks: &Tasks,
+    ) -> anyhow::Result<Self> {
         let digest_key: Digest = rand::random();
         let decoy_hash = hash(&proto::id::new_id())?;
         Ok(Self {
             store,
             admin_key: config.admin_secret_key.clone(),
-            limiter: Limiter::for_cpus(cpus),
+            limiter: Limiter::for_cpus(cpus, tasks),
             tokens: Tokens::new(config.session_expiration),
             digest_key,
             verified: Mutex::default(),
@@ -299,13 +304,14 @@ impl Auth {
     }
 
     fn digest(&self, parts: &[&str]) -> Digest {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.digest_key)
-            .expect("HMAC takes a key of any length");
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.digest_key);
+        let mut mac = hmac::Context::with_key(&key);
         for part in parts {
             mac.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
             mac.update(part.as_bytes());
         }
-        mac.finalize().into_bytes().into()
+        let tag = mac.sign();
+        *tag.as_ref().first_chunk().expect("SHA-256 has 32 bytes")
     }
 
     fn lock_verified(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, (GroupId, Instant)>> {

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proto::redact::Secret;
-use rtcd_core::EgressPath;
+use service::telemetry::{self, Console, Log, LogFile, Stream};
 use storage::Location;
 
 pub use ice::{IceServer, IceServerKind};
@@ -81,7 +81,6 @@ pub struct RtcConfig {
     pub enable_ipv6: bool,
     /// Packets kept per outgoing video stream.
     pub nack_buffer_size: usize,
-    pub egress: EgressPath,
     /// Voices forwarded at once in a call; 0 for all.
     pub max_speakers: usize,
     pub drop_silence: bool,
@@ -104,6 +103,27 @@ pub struct LoggerConfig {
     pub console: Option<LogTarget>,
     pub file: Option<(PathBuf, LogTarget)>,
     pub color: bool,
+}
+
+impl LoggerConfig {
+    /// As every process starts its log.
+    #[must_use]
+    pub fn log(&self) -> Log {
+        Log {
+            console: self.console.map(|target| Console {
+                stream: Stream::Out,
+                json: target.json,
+                level: target.level,
+                color: self.color,
+            }),
+            file: self.file.as_ref().map(|(path, target)| LogFile {
+                path: path.clone(),
+                json: target.json,
+                level: target.level,
+            }),
+            asked: telemetry::asked(telemetry::VARIABLE),
+        }
+    }
 }
 
 /// Form and depth of one log.
@@ -178,7 +198,6 @@ impl Config {
                 turn: None,
                 enable_ipv6: false,
                 nack_buffer_size: 256,
-                egress: EgressPath::Own,
                 max_speakers: 0,
                 drop_silence: true,
                 shards: Probe::of_this_machine().cpus,

@@ -19,7 +19,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any};
 use proto::id::GroupId;
 use proto::rtcd::{SystemInfo, VersionInfo};
-use service::listen::Door;
+use service::listen::Admission;
 use service::{Health, Tasks};
 use tracing::{debug, error};
 
@@ -44,7 +44,7 @@ pub(crate) struct App {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) tasks: Tasks,
     pub(crate) health: Health,
-    pub(crate) door: Arc<Door>,
+    pub(crate) admission: Arc<Admission>,
     pub(crate) cpu_load: CpuLoad,
     pub(crate) allow_self_registration: bool,
     pub(crate) enable_admin: bool,
@@ -130,9 +130,10 @@ async fn version() -> Response {
                 .unwrap_or_default()
                 .to_owned(),
             // A plain semver: callers switch features by it.
-            build_version: concat!("v", env!("CARGO_PKG_VERSION")).to_owned(),
+            build_version: format!("v{}", proto::rtcd::COMPATIBLE_VERSION),
+            // Read by people only: what this is.
             build_hash: option_env!("PARLEY_BUILD_HASH")
-                .unwrap_or_default()
+                .unwrap_or(concat!("parley-", env!("CARGO_PKG_VERSION")))
                 .to_owned(),
             // Read by people only; never empty in the reference.
             go_version: concat!("rust", env!("CARGO_PKG_RUST_VERSION")).to_owned(),
@@ -155,7 +156,7 @@ async fn metrics(State(app): State<Arc<App>>) -> Response {
     app.control.refresh_metrics();
     match app.metrics.render() {
         Ok(text) => {
-            let text = text + &app.tasks.metrics("rtcd") + &app.door.metrics("rtcd");
+            let text = text + &app.tasks.metrics("rtcd") + &app.admission.metrics("rtcd");
             ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
         }
         Err(problem) => {

@@ -24,7 +24,6 @@ mod store;
 pub mod stun;
 mod system;
 mod tcp;
-pub mod telemetry;
 pub mod turn;
 mod udp;
 mod ws;

@@ -4,15 +4,21 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use rtcd::config::{Config, Probe, Raw};
 use service::{command_line, private};
 use settings::{Ask, Environment, Read};
 
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let speaks = [("rtcd", proto::rtcd::COMPATIBLE_VERSION)];
+    command_line::version(env!("CARGO_PKG_VERSION"), &speaks)
+});
+
 /// The media node of Parley: forwards calls' audio, screens and video.
 #[derive(Debug, Parser)]
-#[command(name = "rtcd", version)]
+#[command(name = "rtcd", version = VERSION.as_str())]
 struct Arguments {
     /// Configuration file; may be missing. `-config` is understood, too.
     #[arg(long, global = true, default_value = "config/config.toml")]
@@ -79,7 +85,7 @@ fn typed() -> Result<Arguments, String> {
 }
 
 fn run(config: Config, read: &Read<Raw>) -> anyhow::Result<()> {
-    rtcd::telemetry::init(&config.logger)?;
+    service::telemetry::start(&config.logger.log())?;
     service::descriptors::raise_limit();
     for warning in read.warnings.iter().chain(&config.advice()) {
         tracing::warn!("{warning}");

@@ -33,7 +33,6 @@ pub(crate) fn core_config(config: &RtcConfig, candidates: &[HostCandidate]) -> C
     CoreConfig {
         candidates: candidates.to_vec(),
         nack_buffer: config.nack_buffer_size,
-        egress: config.egress,
         max_speakers: config.max_speakers,
         drop_silence: config.drop_silence,
         clock: Some(WallClock::new(Instant::now(), since_1970 + NTP_TO_UNIX)),

@@ -10,9 +10,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use rtcd_core::EgressPath;
 use service::descriptors::Share;
-use service::listen::{self, Door, Limits};
+use service::listen::{self, Admission, Limits};
 use service::{Health, Restarts, TaskOver, Tasks};
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
@@ -61,10 +60,7 @@ pub struct Running {
     reason = "the parts of a node, put together in order"
 )]
 pub async fn start(config: Config) -> anyhow::Result<Running> {
-    if config.rtc.egress == EgressPath::Own {
-        rtcd_core::self_test(Instant::now())
-            .context("calls would have no media; `rtc.egress = \"str0m\"` needs no keys")?;
-    }
+    rtcd_core::self_test(Instant::now()).context("calls would have no media")?;
     let metrics = Arc::new(Metrics::new()?);
     let in_directory = || store::in_directory(&config.data_source);
     let location = config.database.clone().unwrap_or_else(in_directory);
@@ -97,7 +93,13 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         stopped: stopped.clone(),
     };
     let in_use = shell.metrics.own.relays.clone();
-    let relays = Relays::new(&config.rtc, &udp_addrs, shell.events.clone(), in_use);
+    let relays = Relays::new(
+        &config.rtc,
+        &udp_addrs,
+        shell.events.clone(),
+        in_use,
+        &tasks,
+    );
     let (inboxes, shards) = media.start(&core_config(&config.rtc, &candidates), &shell)?;
     let control = Arc::new(Control::new(
         inboxes.clone(),
@@ -116,8 +118,9 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         store.clone(),
         &config.security,
         Probe::of_this_machine().cpus,
+        &tasks,
     )?;
-    let door = Door::new(
+    let admission = Admission::new(
         "api",
         Limits::default().within(Share::Service.connections()),
     );
@@ -128,14 +131,14 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         metrics,
         tasks: tasks.clone(),
         health: health.clone(),
-        door: Arc::clone(&door),
+        admission: Arc::clone(&admission),
         cpu_load,
         allow_self_registration: config.security.allow_self_registration,
         enable_admin: config.security.admin_secret_key.is_some(),
         stop: stopped.clone(),
     }));
     let ports = tasks.group();
-    let serving = listen::serve(listener, tls, router, door, stopped);
+    let serving = listen::serve(listener, tls, router, admission, stopped);
     ports.must_live("http", serving);
     info!(
         version = env!("CARGO_PKG_VERSION"), http = %http_addr, udp = ?udp_addrs, tcp = ?tcp_addrs,

@@ -18,6 +18,7 @@ use std::time::SystemTime;
 
 use prometheus::IntGauge;
 use rtcd_core::SessionKey;
+use service::Tasks;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{self, Sender};
 use tracing::{info, warn};
@@ -43,6 +44,7 @@ pub(crate) struct Relays {
     events: Sender<ShardEvent>,
     places: Arc<Semaphore>,
     in_use: IntGauge,
+    tasks: Tasks,
 }
 
 /// A TURN server, with its own credentials where the operator has written some.
@@ -65,6 +67,7 @@ impl Relays {
         listening: &[SocketAddr],
         events: Sender<ShardEvent>,
         in_use: IntGauge,
+        tasks: &Tasks,
     ) -> Option<Self> {
         let written = config
             .ice_servers
@@ -112,6 +115,7 @@ impl Relays {
             events,
             places: Arc::new(Semaphore::new(MOST_RELAYS)),
             in_use,
+            tasks: tasks.clone(),
         })
     }
 
@@ -139,8 +143,8 @@ impl Relays {
         let (media, events, key) = (self.media, self.events.clone(), key.clone());
         let in_use = self.in_use.clone();
         in_use.inc();
-        tokio::spawn(async move {
-            relay::run(&key, servers, media, receiver, &events).await;
+        let work = async move { relay::run(&key, servers, media, receiver, &events).await };
+        self.tasks.one_of("relay", work, move |_| {
             in_use.dec();
             drop(place);
         });

@@ -41,10 +41,8 @@ fn output(directory: &tempfile::TempDir, arguments: &[&str]) -> (i32, String) {
 fn verbs_say_what_they_are_asked_for() {
     let directory = tempfile::tempdir().unwrap();
     let (code, text) = output(&directory, &["--version"]);
-    assert_eq!(
-        (code, text.trim()),
-        (0, concat!("rtcd ", env!("CARGO_PKG_VERSION")))
-    );
+    let version = concat!("rtcd ", env!("CARGO_PKG_VERSION"), " (speaks rtcd 1.3.0)");
+    assert_eq!((code, text.trim()), (0, version));
 
     let (code, text) = output(&directory, &["check-config"]);
     assert_eq!(code, 0);

@@ -16,6 +16,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use rtcd::config::{HostOverride, PortOverride};
 use rtcd::{Config, Running};
 use serde_json::Value;
+use service::telemetry::testing::{Discretion, Secrets};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{self, Message};
@@ -170,18 +171,28 @@ fn read(bytes: &[u8]) -> Heard {
 
 struct Plugin {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    _discretion: Discretion,
 }
 
 impl Plugin {
     async fn connect(node: &Running) -> Result<Self, tungstenite::Error> {
+        let secrets = Secrets::default();
+        secrets.keep("auth key", KEY);
+        secrets.keep_description(OFFER);
+        secrets.keep("address", "192.0.2.9");
+        let discretion = Discretion::begin(&[&secrets]);
         let pair = base64::engine::general_purpose::STANDARD.encode(format!("{CLIENT}:{KEY}"));
+        secrets.keep("sign-in", &pair);
         let url = format!("ws://{}/ws", node.http_addr());
         let mut request = url.into_client_request().unwrap();
         request
             .headers_mut()
             .insert("Authorization", format!("Basic {pair}").parse().unwrap());
         let (socket, _) = tokio_tungstenite::connect_async(request).await?;
-        Ok(Self { socket })
+        Ok(Self {
+            socket,
+            _discretion: discretion,
+        })
     }
 
     /// Connects, and takes `hello`: two texts, in this order, since its reader goes by the first.

@@ -1,21 +1,35 @@
 //! What an operator does without a running server.
 
-use std::sync::Arc;
-
 use anyhow::Context as _;
+use messaging::ChatError;
 use messaging::embedded::{self, NewAccount};
-use storage::blob::S3;
+use storage::blob;
 
 use crate::config::Config;
+
+/// Does something with the records of the chat. Works beside a running server, which notices within a
+/// second.
+///
+/// # Errors
+/// When the records cannot be opened, or what `work` says.
+pub async fn with_chat<T>(
+    config: &Config,
+    work: impl AsyncFnOnce(&embedded::Server) -> Result<T, ChatError>,
+) -> anyhow::Result<T> {
+    let server = embedded::Server::open_as_tool(chat_config(config)?)
+        .await
+        .context("open the records")?;
+    let done = work(&server).await;
+    server.close().await;
+    Ok(done?)
+}
 
 /// Adds an account. Works beside a running server.
 ///
 /// # Errors
 /// When the records cannot be opened, the name is taken or the account is refused.
 pub async fn add_account(config: &Config, account: NewAccount) -> anyhow::Result<()> {
-    let server = open(config).await?;
-    let added = server.add_account(account).await;
-    server.close().await;
+    let added = with_chat(config, async |chat| chat.add_account(account).await).await;
     added.map(drop).context("add the account")
 }
 
@@ -24,18 +38,12 @@ pub async fn add_account(config: &Config, account: NewAccount) -> anyhow::Result
 /// # Errors
 /// When the records cannot be opened, there is no such account or the password is refused.
 pub async fn set_password(config: &Config, account: NewAccount) -> anyhow::Result<()> {
-    let server = open(config).await?;
-    let changed = server
-        .set_password(&account.username, account.password)
-        .await;
-    server.close().await;
+    let (name, password) = (account.username, account.password);
+    let changed = with_chat(config, async |chat| {
+        chat.set_password(&name, password).await
+    })
+    .await;
     changed.context("set the password")
-}
-
-async fn open(config: &Config) -> anyhow::Result<std::sync::Arc<embedded::Server>> {
-    embedded::Server::open(chat_config(config)?)
-        .await
-        .context("open the records")
 }
 
 /// The embedded messaging server's part of the configuration.
@@ -55,10 +63,11 @@ pub(crate) fn chat_config(config: &Config) -> anyhow::Result<embedded::Config> {
     chat.max_file_bytes = config.chat.max_file_bytes;
     chat.files = config.files.limits.clone();
     if let Some(s3) = &config.files.s3 {
-        let bucket = S3::new(s3.clone()).context("prepare the place for files")?;
-        chat.blobs = Some(Arc::new(bucket));
+        let bucket = blob::bucket(s3.clone()).context("prepare the place for files")?;
+        chat.blobs = Some(bucket);
     }
     chat.writes_per_minute = config.chat.writes_per_minute;
+    chat.gateway = config.gateway;
     chat.allowed_origins
         .clone_from(&config.chat.allowed_origins);
     chat.trusted_proxies.clone_from(&config.trusted_proxies);

@@ -4,6 +4,7 @@
 //! reading files at run time other than those named for secrets.
 
 mod files;
+mod gateway_limits;
 mod raw;
 mod resolve;
 
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use messaging::embedded::{FileLimits, ProxyNet};
+use messaging::gateway;
 use proto::calls::IceServer;
 use proto::redact::Secret;
 use storage::Location;
@@ -41,6 +43,8 @@ pub struct Config {
     pub key_file: PathBuf,
     pub chat: ChatConfig,
     pub files: FilesConfig,
+    /// The clients' WebSockets.
+    pub gateway: gateway::Limits,
     pub rtcd: RtcdConfig,
     /// `None` when no offloader is configured: no recordings, transcripts, captions.
     pub offloader: Option<OffloaderConfig>,

@@ -7,7 +7,6 @@
 //! Invariants: no call waits for another, and none for a disk, a chat server or a media host; an
 //! event leaves after the record it is about was kept.
 
-mod budget;
 mod chores;
 mod clients;
 mod effects;
@@ -35,8 +34,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::config::Config;
 use crate::door;
+use crate::door::rtcd::MediaHosts;
 use crate::jobs::JobService;
-use crate::links::Links;
 use crate::metrics::Metrics;
 use crate::store::{ChannelSwitch, Store};
 use lanes::Lanes;
@@ -71,7 +70,7 @@ pub(crate) struct Engine {
     pub(crate) publisher: Arc<dyn Publisher>,
     pub(crate) store: Store,
     pub(crate) writer: mpsc::Sender<Batch>,
-    pub(crate) links: Links,
+    pub(crate) media_hosts: MediaHosts,
     pub(crate) jobs: Option<JobService>,
     pub(crate) lanes: Lanes,
     pub(crate) metrics: Arc<Metrics>,
@@ -92,7 +91,7 @@ pub(crate) struct Parts {
     pub(crate) publisher: Arc<dyn Publisher>,
     pub(crate) store: Store,
     pub(crate) writer: mpsc::Sender<Batch>,
-    pub(crate) links: Links,
+    pub(crate) media_hosts: MediaHosts,
     pub(crate) jobs: Option<JobService>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) config: Config,
@@ -127,7 +126,7 @@ impl Engine {
             publisher: parts.publisher,
             store: parts.store,
             writer: parts.writer,
-            links: parts.links,
+            media_hosts: parts.media_hosts,
             jobs: parts.jobs,
             lanes: Lanes::default(),
             metrics: parts.metrics,

@@ -22,7 +22,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use messaging::guard::{Origins, guarded, without_forms};
 use proto::calls::ROUTE_PREFIX;
-use service::listen::Door;
+use service::listen::Admission;
 use service::{Health, Tasks};
 
 use crate::engine::{Engine, read_gauges};
@@ -40,7 +40,7 @@ const MAX_BODY_BYTES: usize = 1 << 20;
 pub(crate) struct Watched {
     pub(crate) tasks: Tasks,
     pub(crate) health: Health,
-    pub(crate) door: Arc<Door>,
+    pub(crate) admission: Arc<Admission>,
 }
 
 /// What handlers share.
@@ -146,12 +146,15 @@ async fn metrics_for_administrators(_: Administrator, app: State<App>) -> Respon
 
 async fn metrics(State(app): State<App>) -> Response {
     read_gauges(&app.engine);
-    let Watched { tasks, door, .. } = &app.watched;
-    let text = app.engine.metrics.render() + &tasks.metrics(NAMESPACE) + &door.metrics(NAMESPACE);
+    let Watched {
+        tasks, admission, ..
+    } = &app.watched;
+    let text =
+        app.engine.metrics.render() + &tasks.metrics(NAMESPACE) + &admission.metrics(NAMESPACE);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }
 
-/// Ready when calls can start: every task lives, the database can be written, a media host is
+/// Ready when calls can start: every task lives, databases and files can be written, a media host is
 /// connected, and so on for the services of the same process.
 async fn readiness(State(app): State<App>) -> Response {
     let troubles = app.watched.health.troubles().await;

@@ -1,7 +1,7 @@
 //! Signalling: calls for people in a chat world.
 //!
 //! One process serves the messaging API, the Calls API, the web client and their WebSocket, and
-//! speaks to media hosts (`links`, rtcd protocol) and to the job service (`jobs`, offloader API).
+//! speaks to media hosts (`door::rtcd`) and to the job service (`jobs`, offloader API).
 //! What calls are is decided in `signalling-core`; `engine` carries it out, `door` translates.
 //! Invariants: signalling can restart without stopping media; the offloader can be away without
 //! harming a call.
@@ -13,14 +13,13 @@ mod engine;
 mod filename;
 mod http;
 mod jobs;
-mod links;
 mod metrics;
 mod posts;
 mod start;
 mod store;
-mod turn;
+mod turn_credentials;
 mod web;
 
-pub use admin::{add_account, set_password};
+pub use admin::{add_account, set_password, with_chat};
 pub use config::Config;
 pub use start::{Running, serve, start, start_beside};

@@ -4,20 +4,27 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
 use anyhow::Context as _;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use messaging::embedded::NewAccount;
 use proto::redact::Secret;
 use service::signals::Signals;
+use service::telemetry::{self, Log};
 use service::{command_line, descriptors, private};
 use settings::{Ask, Environment, Read};
 use signalling::Config;
 use signalling::config::RawConfig;
 
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let speaks = [("Calls", proto::calls::COMPATIBLE_VERSION)];
+    command_line::version(env!("CARGO_PKG_VERSION"), &speaks)
+});
+
 /// The signalling and messaging server of Parley, with its web client.
 #[derive(Debug, Parser)]
-#[command(name = "signalling", version)]
+#[command(name = "signalling", version = VERSION.as_str())]
 struct Arguments {
     /// Configuration file; without it the defaults and the environment count.
     #[arg(long, global = true)]
@@ -114,13 +121,7 @@ fn typed() -> Result<Arguments, String> {
 }
 
 fn run(config: Config, read: &Read<RawConfig>) -> anyhow::Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("SIGNALLING_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(command_line::colours_on_stderr())
-        .init();
+    telemetry::start(&Log::on_stderr(tracing::Level::INFO, "SIGNALLING_LOG"))?;
     descriptors::raise_limit();
     for warning in &read.warnings {
         tracing::warn!("{warning}");

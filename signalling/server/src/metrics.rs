@@ -22,7 +22,7 @@ pub(crate) struct Metrics {
     pub(crate) joins_refused: IntCounterVec,
     pub(crate) media_dropped: IntCounterVec,
     pub(crate) media_sessions_lost: IntCounterVec,
-    pub(crate) media_links_lost: IntCounter,
+    pub(crate) media_connections_lost: IntCounter,
     pub(crate) media_waiting: IntGauge,
     pub(crate) store_failures: IntCounterVec,
     /// Many calls' records may be in one.
@@ -121,8 +121,8 @@ impl Metrics {
                  their signalling too slowly (too_many_signals)",
                 &["reason"],
             ),
-            media_links_lost: maker.plain_counter(
-                "media_links_lost_total",
+            media_connections_lost: maker.plain_counter(
+                "media_connections_lost_total",
                 "Connections to media hosts that broke",
             ),
             media_waiting: gauge(

@@ -12,7 +12,7 @@ use messaging::{ChatBackend, People as _, embedded};
 use proto::id::{SessionId, new_id};
 use proto::redact::Secret;
 use service::descriptors::Share;
-use service::listen::{self, Door, Limits};
+use service::listen::{self, Admission, Limits};
 use service::supervise::{Restarts, TaskOver, Tasks};
 use service::{Health, private};
 use signalling_core::{Features, Input, MediaHost, RestoredCall};
@@ -21,10 +21,10 @@ use tokio::sync::{Mutex, mpsc, watch};
 
 use crate::admin::chat_config;
 use crate::config::{Config, ServiceUrl};
+use crate::door::rtcd::{HostConfig, KnownSession, MediaHosts, MediaNews};
 use crate::engine::{self, Bot, Clients, Engine, Parts, writer};
 use crate::http::{self, Watched};
 use crate::jobs::JobService;
-use crate::links::{HostConfig, KnownSession, Links, MediaNews};
 use crate::metrics::Metrics;
 use crate::store::Store;
 
@@ -34,8 +34,11 @@ const RESTART_GRACE: Duration = Duration::from_secs(30);
 const MEDIA_WAIT: Duration = Duration::from_secs(1);
 /// How long requests may take to finish when the server stops.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
-/// Reports of media hosts not yet handled; the links wait when it is full.
+/// Reports of media hosts not yet handled; their connections wait when it is full.
 const MEDIA_NEWS: usize = 4096;
+/// How often probes of `/readyz` make us ask whether files can be stored: it costs a write or a
+/// request. Longer: a place that is gone, or back, is told later.
+const FILES_CHECKED_EVERY: Duration = Duration::from_secs(5);
 const BOT_USERNAME: &str = "calls";
 const BOT_NAME: &str = "Calls";
 
@@ -95,8 +98,8 @@ impl Running {
     /// # Errors
     /// One text per media host that is away, when all are.
     pub fn media_is_connected(&self) -> Result<(), Vec<String>> {
-        match self.engine.links.counts() {
-            (0, _) => Err(self.engine.links.troubles()),
+        match self.engine.media_hosts.counts() {
+            (0, _) => Err(self.engine.media_hosts.troubles()),
             (_, _) => Ok(()),
         }
     }
@@ -172,9 +175,11 @@ pub async fn start_beside(config: Config, beside: Vec<Health>) -> anyhow::Result
     let metrics_addr = metrics_listener
         .as_ref()
         .and_then(|listener| listener.local_addr().ok());
+    let tasks = Tasks::new("signalling");
     let chat = embedded::Server::open(chat_config(&config)?)
         .await
         .context("open the chat")?;
+    chat.keep_house(&tasks);
     let store = Store::open(&calls_database(&config)).await?;
     let sealer = Sealer::open(&config.key_file)?;
     store.seal_keys(&sealer).await?;
@@ -190,15 +195,14 @@ pub async fn start_beside(config: Config, beside: Vec<Health>) -> anyhow::Result
     let restored = store.running_calls().await?;
     let (news, heard) = mpsc::channel(MEDIA_NEWS);
     let hosts = hosts(&config, &store, &sealer, &restored).await?;
-    let tasks = Tasks::new("signalling");
-    let links = Links::start(hosts, &news, metrics.clone(), &tasks);
+    let media_hosts = MediaHosts::start(hosts, &news, metrics.clone(), &tasks);
     drop(news);
     let jobs = job_service(&config, &store, &sealer, http_addr).await?;
     let switches = store.switches().await?;
     let backend: Arc<dyn ChatBackend> = chat.clone();
     let chat_news = Arc::new(Backlog::default());
     backend.listen(chat_news.clone());
-    let gateway = Gateway::new(backend.clone(), chat.gateway_config());
+    let gateway = Gateway::new(backend.clone(), chat.gateway_config(), &tasks);
     gateway
         .register(metrics.registry())
         .context("register the gateway's metrics")?;
@@ -209,7 +213,7 @@ pub async fn start_beside(config: Config, beside: Vec<Health>) -> anyhow::Result
         publisher: gateway.clone(),
         store,
         writer,
-        links,
+        media_hosts,
         jobs,
         metrics,
         config,
@@ -231,26 +235,26 @@ pub async fn start_beside(config: Config, beside: Vec<Health>) -> anyhow::Result
     let proxies = engine.config.trusted_proxies.clone();
     let is_proxy = move |peer| proxies.iter().any(|net| net.contains(peer));
     let limits = limits.within(Share::People.connections());
-    let door = Door::behind("people", limits, is_proxy);
+    let admission = Admission::behind("people", limits, is_proxy);
     let own = health(&engine, &chat);
     let health = beside.into_iter().fold(own, Health::beside);
     let watched = Watched {
         tasks: engine.tasks.clone(),
         health: health.clone(),
-        door: door.clone(),
+        admission: admission.clone(),
     };
     let ports = engine.tasks.group();
     if let Some(listener) = metrics_listener {
         let router = http::metrics_router(engine.clone(), watched.clone());
         let limits = Limits::default().within(Share::Service.connections());
-        let door = Door::new("metrics", limits);
-        let serving = listen::serve(listener, None, router, door, stopped.clone());
+        let admission = Admission::new("metrics", limits);
+        let serving = listen::serve(listener, None, router, admission, stopped.clone());
         ports.must_live("metrics", serving);
     }
     let clients = Arc::new(Clients::new(engine.clone()));
     let chat_routes = chat.router().merge(gateway.router(clients));
     let router = http::router(engine.clone(), watched, chat_routes);
-    let serving = listen::serve(listener, None, router, door, stopped);
+    let serving = listen::serve(listener, None, router, admission, stopped);
     ports.must_live("http", serving);
     tracing::info!(%http_addr, version = env!("CARGO_PKG_VERSION"), "signalling serves");
     Ok(Running {
@@ -279,16 +283,27 @@ fn print_first_account_token(token: &Secret) {
 }
 
 fn health(engine: &Arc<Engine>, chat: &Arc<embedded::Server>) -> Health {
-    let chat = chat.clone();
+    let with_records = chat.clone();
     let records = move || {
-        let chat = chat.clone();
+        let chat = with_records.clone();
         async move {
             let checked = chat.check().await;
             let trouble = checked.err().map(|error| error.to_string());
             trouble.into_iter().collect()
         }
     };
-    let (of_store, of_links) = (engine.clone(), engine.clone());
+    let with_files = chat.clone();
+    let files = move || {
+        let chat = with_files.clone();
+        async move {
+            let checked = chat.check_files().await;
+            let trouble = checked
+                .err()
+                .map(|error| format!("{:#}", anyhow::Error::from(error)));
+            trouble.into_iter().collect()
+        }
+    };
+    let (of_store, of_media) = (engine.clone(), engine.clone());
     let database = move || {
         let engine = of_store.clone();
         async move {
@@ -301,10 +316,10 @@ fn health(engine: &Arc<Engine>, chat: &Arc<embedded::Server>) -> Health {
         }
     };
     let media = move || {
-        let links = &of_links.links;
-        let is_away = links.counts().0 == 0;
+        let hosts = &of_media.media_hosts;
+        let is_away = hosts.counts().0 == 0;
         std::future::ready(if is_away {
-            links.troubles()
+            hosts.troubles()
         } else {
             Vec::new()
         })
@@ -312,7 +327,8 @@ fn health(engine: &Arc<Engine>, chat: &Arc<embedded::Server>) -> Health {
     Health::of(&engine.tasks)
         .check("the database of the chat", records)
         .check("the database of calls", database)
-        .check("the links to media hosts", media)
+        .check_once_per(FILES_CHECKED_EVERY, "the place for files", files)
+        .check("the connections to media hosts", media)
 }
 
 fn calls_database(config: &Config) -> Location {
@@ -350,7 +366,7 @@ async fn take_over(engine: &Arc<Engine>, restored: Vec<RestoredCall>) {
     for call in restored {
         let channel = call.call.channel.clone();
         let sessions = call.sessions.iter();
-        let lost = sessions.filter(|session| !engine.links.knows(&session.media));
+        let lost = sessions.filter(|session| !engine.media_hosts.knows(&session.media));
         let lost: Vec<SessionId> = lost.map(|session| session.id.clone()).collect();
         engine.restore(call, RESTART_GRACE);
         for session in lost {
@@ -482,12 +498,12 @@ async fn announce_runners(engine: Arc<Engine>) {
 
 async fn wait_for_media(engine: &Engine) {
     let connected = async {
-        while engine.links.counts().0 == 0 {
+        while engine.media_hosts.counts().0 == 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
     if tokio::time::timeout(MEDIA_WAIT, connected).await.is_err() {
-        for trouble in engine.links.troubles() {
+        for trouble in engine.media_hosts.troubles() {
             tracing::warn!(trouble, "calls cannot start yet");
         }
     }

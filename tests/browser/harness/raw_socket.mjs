@@ -1,7 +1,6 @@
 // A WebSocket client that may be rude: it sends any frame, well formed or not.
 //
-// Node 18 has no WebSocket of its own, and a polite library would refuse to send what the tests of
-// bad input must send.
+// The polite one that Node has would refuse to send what the tests of bad input must send.
 
 import { randomBytes } from 'node:crypto'
 import http from 'node:http'

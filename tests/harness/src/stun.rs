@@ -2,8 +2,7 @@
 //!
 //! See: RFC 8489 (format, 14.5 MESSAGE-INTEGRITY, 14.7 FINGERPRINT), RFC 8445 7.1.
 
-use hmac::{Hmac, Mac as _};
-use sha1::Sha1;
+use aws_lc_rs::hmac;
 
 const COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 const USERNAME: u16 = 0x0006;
@@ -58,14 +57,9 @@ pub fn request(to: &Credentials, from: &str, transaction: [u8; 12], attributes: 
     message.extend(COOKIE);
     message.extend(transaction);
     message.extend(&body);
-    let mut mac =
-        Hmac::<Sha1>::new_from_slice(to.password.as_bytes()).expect("a key of any length");
-    mac.update(&message);
-    attribute(
-        &mut message,
-        MESSAGE_INTEGRITY,
-        &mac.finalize().into_bytes(),
-    );
+    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, to.password.as_bytes());
+    let proof = hmac::sign(&key, &message);
+    attribute(&mut message, MESSAGE_INTEGRITY, proof.as_ref());
     message
 }
 

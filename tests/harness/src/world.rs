@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 use proto::id::{CallId, UserId};
 use proto::rtcd::{RtcKind, RtcMessage};
 use rtcd_core::{
-    CallKey, CloseReason, CoreConfig, Dialect, EgressPath, HostCandidate, Input, JoinRequest,
-    LinkId, LinkMessage, Measurement, Output, Request, SessionKey, Shard, Signal, Transport,
+    CallKey, CloseReason, CoreConfig, Dialect, HostCandidate, Input, JoinRequest, LinkId,
+    LinkMessage, Measurement, Output, Request, SessionKey, Shard, Signal, Transport,
 };
 
 pub use door::request;
@@ -111,17 +111,7 @@ impl World {
     /// Makes a world with this many shards and nobody in it.
     #[must_use]
     pub fn new(shards: usize) -> Self {
-        Self::with_egress(shards, EgressPath::Own)
-    }
-
-    /// The same, with media sent this way.
-    #[must_use]
-    pub fn with_egress(shards: usize, egress: EgressPath) -> Self {
-        let config = CoreConfig {
-            egress,
-            ..CoreConfig::default()
-        };
-        Self::with_config(shards, &config)
+        Self::with_config(shards, &CoreConfig::default())
     }
 
     /// The same, with everything but the addresses as configured.

@@ -18,7 +18,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 
 use super::socket::Socket;
-use super::{Door, Kind, LegEvent, Publication, Seat, Server, Wish};
+use super::{Kind, LegEvent, Mailbox, Publication, Seat, Server, Wish};
 use crate::leg::Legs;
 
 /// Half of the minute after which Janus drops a silent session.
@@ -56,7 +56,7 @@ impl Server for Janus {
     fn enter(
         &mut self,
         wish: &Wish,
-        door: Door,
+        mailbox: Mailbox,
         _legs: &mut Legs,
         now: Instant,
     ) -> anyhow::Result<Box<dyn Seat>> {
@@ -70,7 +70,7 @@ impl Server for Janus {
             HeaderValue::from_static("janus-protocol"),
         );
         let seat = JanusSeat {
-            socket: Socket::open(request, door, &self.runtime),
+            socket: Socket::open(request, mailbox, &self.runtime),
             address: self.address,
             room: room_number(&wish.call),
             session: 0,

@@ -19,7 +19,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use self::protobuf::{Fields, Value, Writer, field};
 pub(crate) use self::token::Keys;
 use super::socket::Socket;
-use super::{Door, Kind, LegEvent, Publication, Seat, Server, Wish};
+use super::{Kind, LegEvent, Mailbox, Publication, Seat, Server, Wish};
 use crate::leg::Legs;
 
 /// What the server's own join answer asks of clients.
@@ -73,11 +73,11 @@ impl Server for LiveKit {
     fn enter(
         &mut self,
         wish: &Wish,
-        door: Door,
+        mailbox: Mailbox,
         _legs: &mut Legs,
         now: Instant,
     ) -> anyhow::Result<Box<dyn Seat>> {
-        let identity = format!("load-{}", door.participant);
+        let identity = format!("load-{}", mailbox.participant);
         let token = self.keys.token(&identity, &wish.call)?;
         let address = format!(
             "{}/rtc?access_token={token}&auto_subscribe=1&protocol={PROTOCOL}",
@@ -88,7 +88,7 @@ impl Server for LiveKit {
             .into_client_request()
             .context("build the request")?;
         Ok(Box::new(LiveKitSeat {
-            socket: Socket::open(request, door, &self.runtime),
+            socket: Socket::open(request, mailbox, &self.runtime),
             wanted: wish.publishes.clone(),
             announced: 0,
             publications: Vec::new(),

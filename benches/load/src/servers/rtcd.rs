@@ -20,7 +20,7 @@ use str0m::media::{Direction, MediaKind};
 
 pub(crate) use self::control::Account;
 use self::control::{Control, Sender};
-use super::{Door, Kind, LegEvent, Publication, Seat, Server, Wish};
+use super::{Kind, LegEvent, Mailbox, Publication, Seat, Server, Wish};
 use crate::leg::Legs;
 
 /// How long a refused lock request waits: the pace of the Go client.
@@ -52,12 +52,12 @@ impl Server for Rtcd {
     fn enter(
         &mut self,
         wish: &Wish,
-        door: Door,
+        mailbox: Mailbox,
         legs: &mut Legs,
         now: Instant,
     ) -> anyhow::Result<Box<dyn Seat>> {
         let session = SessionId::random();
-        self.control.expect(&session, door);
+        self.control.expect(&session, mailbox);
         let sender = self.control.sender();
         sender.send(&ControlMessage::Join(JoinMessage {
             call: CallId::parse(wish.call.clone()).context("name the call")?,

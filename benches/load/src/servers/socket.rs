@@ -1,6 +1,6 @@
 //! A participant's own WebSocket to a server.
 //!
-//! In: frames to send. Out: frames received, each put through the participant's door; an empty
+//! In: frames to send. Out: frames received, each put into the participant's mailbox; an empty
 //! letter when the connection could not be opened or has ended.
 //! Here: no protocol; rtcd's shared control connection is its own.
 //! Invariant: frames keep their order in both directions.
@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
 
-use super::Door;
+use super::Mailbox;
 
 /// Sends on the connection, even before it is open.
 #[derive(Debug, Clone)]
@@ -23,7 +23,11 @@ pub(crate) struct Socket {
 
 impl Socket {
     /// Starts opening a connection in the background.
-    pub(crate) fn open(request: Request, door: Door, runtime: &tokio::runtime::Handle) -> Self {
+    pub(crate) fn open(
+        request: Request,
+        mailbox: Mailbox,
+        runtime: &tokio::runtime::Handle,
+    ) -> Self {
         let (outgoing, to_send) = mpsc::unbounded_channel();
         let failure = Arc::new(Mutex::new(None));
         let socket = Self {
@@ -31,12 +35,12 @@ impl Socket {
             failure: Arc::clone(&failure),
         };
         runtime.spawn(async move {
-            let end = match serve(request, to_send, &door).await {
+            let end = match serve(request, to_send, &mailbox).await {
                 Ok(()) => "the server ended its WebSocket".to_owned(),
                 Err(error) => error.to_string(),
             };
             *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
-            let _generator_gone = door.post(Vec::new());
+            let _generator_gone = mailbox.post(Vec::new());
         });
         socket
     }
@@ -60,7 +64,7 @@ impl Socket {
 async fn serve(
     request: Request,
     mut to_send: mpsc::UnboundedReceiver<Message>,
-    door: &Door,
+    mailbox: &Mailbox,
 ) -> Result<(), tokio_tungstenite::tungstenite::Error> {
     let (stream, _answer) = tokio_tungstenite::connect_async(request).await?;
     let (mut sink, mut stream) = stream.split();
@@ -75,7 +79,7 @@ async fn serve(
                 Some(frame) => {
                     let frame = frame?;
                     let is_data = frame.is_binary() || frame.is_text();
-                    if is_data && !door.post(frame.into_data().to_vec()) {
+                    if is_data && !mailbox.post(frame.into_data().to_vec()) {
                         return Ok(());
                     }
                 }

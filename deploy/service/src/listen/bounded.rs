@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-use super::door::{Closed, Place};
+use super::admission::{Closed, Place};
 
 #[derive(Debug)]
 pub(super) struct Bounded<S> {

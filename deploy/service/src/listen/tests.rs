@@ -19,7 +19,7 @@ fn limits() -> Limits {
 
 struct Port {
     address: SocketAddr,
-    door: Arc<Door>,
+    admission: Arc<Admission>,
     stop: watch::Sender<bool>,
     serving: tokio::task::JoinHandle<()>,
 }
@@ -36,12 +36,18 @@ impl Port {
             .route("/len", post(async |body: Bytes| body.len().to_string()))
             .route("/ws", get(async |ws: WebSocketUpgrade| ws.on_upgrade(echo)))
             .merge(more);
-        let door = Door::new("people", limits);
+        let admission = Admission::new("people", limits);
         let (stop, stopped) = watch::channel(false);
-        let serving = tokio::spawn(serve(listener, None, router, Arc::clone(&door), stopped));
+        let serving = tokio::spawn(serve(
+            listener,
+            None,
+            router,
+            Arc::clone(&admission),
+            stopped,
+        ));
         Self {
             address,
-            door,
+            admission,
             stop,
             serving,
         }
@@ -60,11 +66,11 @@ impl Port {
 
     fn shed(&self, reason: &str) -> bool {
         let line = format!("x_connections_shed_total{{port=\"people\",reason=\"{reason}\"}} 1\n");
-        self.door.metrics("x").contains(&line)
+        self.admission.metrics("x").contains(&line)
     }
 
     fn open_connections(&self) -> String {
-        let text = self.door.metrics("x");
+        let text = self.admission.metrics("x");
         let line = text.lines().find(|line| line.starts_with("x_connections{"));
         line.unwrap().to_owned()
     }
@@ -94,9 +100,9 @@ async fn handlers_learn_who_asks_and_a_head_that_takes_too_long_is_cut() {
     assert!(rest(&mut stream).await.ends_with(&here));
     let half = port.say("GET /who HTTP/1.1\r\nHos").await;
     assert!(!half.starts_with("HTTP/1.1 200"), "{half}");
-    assert!(port.shed("slow"), "{}", port.door.metrics("x"));
+    assert!(port.shed("slow"), "{}", port.admission.metrics("x"));
     assert_eq!(port.say("").await, "");
-    assert!(port.shed("silent"), "{}", port.door.metrics("x"));
+    assert!(port.shed("silent"), "{}", port.admission.metrics("x"));
 }
 
 #[tokio::test]
@@ -108,7 +114,7 @@ async fn a_connection_kept_alive_or_a_body_on_which_nothing_moves_is_closed() {
         .say("POST /len HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf")
         .await;
     assert!(!stuck.starts_with("HTTP/1.1 200"), "{stuck}");
-    assert!(port.shed("idle"), "{}", port.door.metrics("x"));
+    assert!(port.shed("idle"), "{}", port.admission.metrics("x"));
 }
 
 #[tokio::test]
@@ -128,7 +134,7 @@ async fn who_comes_when_all_places_are_taken_is_told_so() {
         head.contains(&format!("Content-Length: {}\r\n", body.len())),
         "{refused}"
     );
-    assert!(port.shed("full"), "{}", port.door.metrics("x"));
+    assert!(port.shed("full"), "{}", port.admission.metrics("x"));
     drop(first);
 }
 
@@ -193,7 +199,7 @@ async fn a_websocket_on_which_nothing_moves_is_closed() {
         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     let head = port.say(request).await;
     assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
-    assert!(port.shed("idle"), "{}", port.door.metrics("x"));
+    assert!(port.shed("idle"), "{}", port.admission.metrics("x"));
 }
 
 #[tokio::test]

@@ -75,6 +75,7 @@ impl Draft {
     }
 
     /// Bytes that parts and tail hold.
+    #[cfg(feature = "s3")]
     pub(super) fn recorded_bytes(&self) -> u64 {
         let parts: u64 = self.parts.iter().map(|part| part.bytes).sum();
         parts + self.tail.as_ref().map_or(0, |tail| tail.bytes)

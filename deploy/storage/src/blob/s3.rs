@@ -10,44 +10,21 @@ mod parts;
 mod read;
 
 use std::ops::Range;
-use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
-use proto::redact::Secret;
 
+use super::bucket::{LARGEST_S3_BLOB, NoBucket, S3Config};
 use super::{BlobError, BlobInfo, BlobKey, BlobReader, BlobStore, BoxError, Draft, Pieces};
 use client::Refusal;
-use parts::{MAX_PARTS, PART_BYTES};
 
-/// Bytes of the largest blob: as many parts as S3 takes.
-pub const LARGEST_S3_BLOB: u64 = PART_BYTES as u64 * MAX_PARTS;
 /// Folder of drafts below the prefix; no key begins like it.
 const DRAFTS: &str = ".drafts/";
-/// How long a check of the bucket may take.
-const CHECK_LIMIT: Duration = Duration::from_secs(10);
-
-/// Where the bucket is and who we are there.
-#[derive(Debug, Clone)]
-pub struct S3Config {
-    /// `http://host:port` or `https://host:port`.
-    pub endpoint: String,
-    pub region: String,
-    pub bucket: String,
-    /// Put before every key; empty: the bucket is ours alone.
-    pub prefix: String,
-    /// `endpoint/bucket/key` instead of `bucket.endpoint/key`.
-    pub path_style: bool,
-    /// PEM file of the authority that signed the server's certificate; `None`: the system's.
-    pub ca_file: Option<PathBuf>,
-    pub access_key_id: String,
-    pub secret_key: Secret,
-    /// The table with these settings, for errors.
-    pub setting: String,
-}
+/// How long a check of the bucket may take: less than probes of `/readyz` wait.
+const CHECK_LIMIT: Duration = Duration::from_millis(2500);
 
 /// A bucket, or the part of it below a prefix.
 #[derive(Debug)]
@@ -58,22 +35,12 @@ pub struct S3 {
     place: String,
 }
 
-/// Why there is no client.
-#[derive(Debug, thiserror::Error)]
-#[error("read the authority `{path}` of `{setting}.ca_file`")]
-pub struct NoAuthority {
-    path: PathBuf,
-    setting: String,
-    #[source]
-    source: BoxError,
-}
-
 impl S3 {
     /// Makes a client; asks nothing of the server yet (`check` does).
     ///
     /// # Errors
     /// When the authority's file cannot be read.
-    pub fn new(config: S3Config) -> Result<Self, NoAuthority> {
+    pub fn new(config: S3Config) -> Result<Self, NoBucket> {
         let place = format!(
             "bucket `{}` at `{}` (settings `{}`)",
             config.bucket, config.endpoint, config.setting
@@ -199,8 +166,9 @@ impl BlobStore for S3 {
     }
 
     async fn check(&self) -> Result<(), BlobError> {
-        let head = self.client.head_bucket().bucket(&self.bucket).send();
-        match tokio::time::timeout(CHECK_LIMIT, head).await {
+        let head = self.client.head_bucket().bucket(&self.bucket);
+        let head = head.customize().config_override(client::impatient());
+        match tokio::time::timeout(CHECK_LIMIT, head.send()).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(self.failed("look for", &self.bucket, Refusal::of(error))),
             Err(elapsed) => Err(self.failed("look for", &self.bucket, elapsed)),

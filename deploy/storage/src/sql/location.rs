@@ -37,6 +37,11 @@ pub enum LocationError {
     Address { shown: String },
     #[error("`{shown}` names no database: write `postgres://user@host/database`")]
     NoDatabase { shown: String },
+    #[error(
+        "`{shown}` is on PostgreSQL, and this program was built without it: build it with its \
+         default features, or leave the setting empty for SQLite in a file"
+    )]
+    LeftOut { shown: String },
     #[error("read the password of the database from `{path}`")]
     PasswordFile {
         path: PathBuf,
@@ -52,6 +57,14 @@ impl Location {
     /// # Errors
     /// When the address or the file cannot be read.
     pub fn server(address: &str, password_file: &Path) -> Result<Option<Self>, LocationError> {
+        Self::server_if(cfg!(feature = "postgres"), address, password_file)
+    }
+
+    fn server_if(
+        has_postgres: bool,
+        address: &str,
+        password_file: &Path,
+    ) -> Result<Option<Self>, LocationError> {
         if address.is_empty() {
             return Ok(None);
         }
@@ -66,6 +79,9 @@ impl Location {
             .database_url;
         if url.path().trim_start_matches('/').is_empty() {
             return Err(LocationError::NoDatabase { shown: shown() });
+        }
+        if !has_postgres {
+            return Err(LocationError::LeftOut { shown: shown() });
         }
         let password = match url.password() {
             _ if !password_file.as_os_str().is_empty() => password_in(password_file)?,
@@ -164,6 +180,18 @@ mod tests {
         }
         let missing = Location::server(address, &folder.path().join("none")).unwrap_err();
         assert!(missing.to_string().contains("/none"), "{missing}");
+    }
+
+    #[test]
+    fn a_program_without_postgresql_says_so_and_takes_files() {
+        let path = Path::new("");
+        assert_eq!(Location::server_if(false, "", path).unwrap(), None);
+        let error = Location::server_if(false, "postgres://u:ss-word@h/d", path).unwrap_err();
+        let said = error.to_string();
+        assert!(
+            said.starts_with("`postgres://h/d` is on PostgreSQL"),
+            "{said}"
+        );
     }
 
     #[test]

@@ -132,6 +132,12 @@ impl Store {
         self.db.fetch_all("read people", query.select()).await
     }
 
+    /// Everybody, those who are shut out included.
+    pub(crate) async fn everybody(&self) -> Result<Vec<PersonRow>, StoreError> {
+        let all = sqlx::query_as("SELECT * FROM people ORDER BY username");
+        self.db.fetch_all("list everybody", all).await
+    }
+
     pub(crate) async fn list_persons(
         &self,
         filter: &PersonFilter<'_>,

@@ -13,7 +13,7 @@ use super::{FileRow, PostRow, Store, StoreError};
 const ENVELOPE_BYTES: usize = 600;
 
 /// How much a post takes on the wire, in bytes: a little more rather than less.
-fn size_on_the_wire(message: &str, props: &str) -> i64 {
+pub(super) fn size_on_the_wire(message: &str, props: &str) -> i64 {
     let escaped = |byte: u8| -> usize {
         match byte {
             b'"' | b'\\' | b'\n' | b'\r' | b'\t' => 2,
@@ -124,31 +124,6 @@ impl Store {
             )
             .await?;
         Ok(())
-    }
-
-    /// Marks a post and, for the first of a thread, the whole thread as deleted. Nothing of what
-    /// was written stays.
-    pub(crate) async fn delete_post(&self, post: &PostRow, now: i64) -> Result<(), StoreError> {
-        let mut tx = self.begin("begin deleting post").await?;
-        let delete = sqlx::query(
-            "UPDATE posts SET deleted_at = $2, updated_at = $2, message = '', props = '{}',
-                size_bytes = $3 WHERE (id = $1 OR root_id = $1) AND deleted_at = 0",
-        )
-        .bind(post.id.as_str())
-        .bind(now)
-        .bind(size_on_the_wire("", "{}"));
-        let deleted = tx.execute("delete post", delete).await?;
-        if let Some(root) = post.root_id.as_ref().filter(|_| deleted > 0) {
-            let count = sqlx::query(
-                "UPDATE posts SET reply_count = reply_count - 1,
-                    last_reply_at = COALESCE((SELECT r.created_at FROM posts r
-                        WHERE r.root_id = $1 AND r.deleted_at = 0 ORDER BY r.seq DESC LIMIT 1), 0)
-                 WHERE id = $1",
-            );
-            tx.execute("count deleted reply", count.bind(root.as_str()))
-                .await?;
-        }
-        tx.commit().await
     }
 
     /// The attachments of these posts, in the order of each post.

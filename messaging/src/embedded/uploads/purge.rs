@@ -1,4 +1,4 @@
-//! Removal for good: what must not be on the server any more goes, text and bytes.
+//! Removal: what is deleted goes, text and bytes.
 //!
 //! Invariant: records go first, with a note of the bytes to delete in the same transaction; a kill
 //! in between is made up for by `tidy`.
@@ -10,10 +10,15 @@ use crate::embedded::store::PersonRow;
 use crate::embedded::{Server, wire};
 use proto::id::{FileId, PostId};
 use serde_json::json;
+use std::time::Duration;
+
+/// How long whoever deletes waits for the bytes to be gone; what takes longer is the tidier's.
+const BYTES_GO_WITHIN: Duration = Duration::from_secs(2);
+const BYTES_ARE_LEFT: &str = "bytes of removed files are still there; next try soon";
 
 impl Server {
-    /// Removes text, props and files of a post and of its replies; deleted ones as well. What
-    /// stays says only that there was a post.
+    /// Removes text, props and files of a post and of its replies; of those too that were deleted
+    /// when deleting left files. What stays says only that there was a post.
     pub(in crate::embedded) async fn purge_post_as(
         &self,
         who: &PersonRow,
@@ -28,18 +33,30 @@ impl Server {
             ));
         };
         let row = row.ok_or_else(|| Fault::not_found("post", id))?;
+        self.empty_post(who, &row.id).await?;
+        tracing::info!(post = %row.id, by = %who.id, "a post was removed for good");
+        Ok(())
+    }
+
+    /// Takes away what a post and its replies say and carry, and tells the room. The caller has checked
+    /// who asks.
+    pub(in crate::embedded) async fn empty_post(
+        &self,
+        who: &PersonRow,
+        post: &PostId,
+    ) -> Result<(), Fault> {
         {
             let _in_order = self.posting.lock().await;
             let now = self.now_ms();
-            self.purge_records(&row.id, now).await?;
-            let mut view = self.post_view(row.id.as_str()).await?;
+            self.keep_clock_steps().await?;
+            self.purge_records(post, now).await?;
+            let mut view = self.post_view(post.as_str()).await?;
             view.row.updated_at = now;
             let data = json!({
                 "post": wire::post(&view, "").to_string(), "delete_by": who.id.as_str(),
             });
             self.emit("post_deleted", data, to_room(&view.row.room_id));
         }
-        tracing::info!(post = %row.id, by = %who.id, "a post was removed for good");
         self.remove_doomed_or_say_so().await;
         Ok(())
     }
@@ -90,11 +107,11 @@ impl Server {
     }
 
     async fn remove_doomed_or_say_so(&self) {
-        if let Err(fault) = self.remove_doomed_blobs().await {
-            tracing::warn!(
-                ?fault,
-                "bytes of removed files are still there; next try soon"
-            );
+        let removed = tokio::time::timeout(BYTES_GO_WITHIN, self.remove_doomed_blobs());
+        match removed.await {
+            Ok(Ok(())) => {}
+            Ok(Err(fault)) => tracing::warn!(?fault, "{BYTES_ARE_LEFT}"),
+            Err(_) => tracing::warn!("{BYTES_ARE_LEFT}"),
         }
     }
 }

@@ -92,8 +92,11 @@ impl Connection {
             return Pushed::Held;
         };
         if self.unsent < self.queue_limit {
+            // whose events wait is awake, and looks again before it sleeps
+            if self.unsent == 0 {
+                socket.more.notify_one();
+            }
             self.unsent += 1;
-            socket.more.notify_one();
             return Pushed::Held;
         }
         // too slow: the socket goes, what is held stays for the client's next try

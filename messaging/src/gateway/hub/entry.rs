@@ -8,12 +8,12 @@ use proto::id::{ConnId, UserId};
 
 use super::Hub;
 use super::connection::Connection;
-use super::event::Body;
+use super::event::{Body, Opening};
 use super::line::Line;
 use super::person::{Person, State};
 use crate::gateway::metrics::CutOff;
 use crate::gateway::seat::Floor;
-use crate::model::{Audience, ClientEvent, Membership};
+use crate::model::{Audience, Membership};
 
 /// Where a client left off.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,7 +82,9 @@ impl Hub {
         let mut people = self.people.write(user);
         let person = people
             .entry(user.clone())
-            .or_insert_with(|| Arc::new(Person::new(user.clone())))
+            .or_insert_with(|| {
+                Arc::new(Person::new(user.clone(), self.limits.kept_bytes_per_person))
+            })
             .clone();
         person.state().entering += 1;
         Entry { hub: self, person }
@@ -127,7 +129,10 @@ impl Hub {
 
     /// Begins a connection; `None` when the person has too many.
     fn begin(&self, state: &mut State, line: &Line, login_id: &str) -> Option<usize> {
-        if let Some(oldest) = state.place_to_free().ok()? {
+        if let Some(oldest) = state
+            .place_to_free(self.limits.connections_per_person)
+            .ok()?
+        {
             self.forget(state, oldest);
         }
         let id = ConnId::random();
@@ -149,13 +154,9 @@ impl Hub {
             ("server_version", self.server_version.as_str()),
         ];
         let data = data.map(|(key, value)| (key.to_owned(), value.into()));
-        Body::new(&ClientEvent {
-            name: "hello".to_owned(),
-            data: data.into_iter().collect(),
-            audience: Audience {
-                user: Some(user.clone()),
-                ..Audience::default()
-            },
+        Opening::new("hello", &data.into_iter().collect()).to(&Audience {
+            user: Some(user.clone()),
+            ..Audience::default()
         })
     }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use proto::id::UserId;
+
 use super::connection::Wake;
 use super::event::Body;
 use super::person::Person;
@@ -40,6 +42,11 @@ impl Line {
                 .get(index)
                 .map_or(Next::End, |body| Next::Event(seq, body.clone())),
         }
+    }
+
+    /// Whose connection it is: the addressee of what is for several people.
+    pub(in crate::gateway) fn user(&self) -> &UserId {
+        &self.person.user
     }
 
     /// What all sockets of the person may send together.

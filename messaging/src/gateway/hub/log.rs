@@ -5,12 +5,10 @@ use std::sync::Arc;
 
 use super::event::Body;
 
-/// Bytes of events kept for one person, sent and unsent together. The largest single event fits in
-/// any case.
-pub(super) const MAX_BYTES: usize = 8 * 1024 * 1024;
-
 #[derive(Debug, Default)]
 pub(super) struct Log {
+    /// Most bytes kept, sent and unsent together. The largest single event fits in any case.
+    limit: usize,
     slots: BTreeMap<u64, Slot>,
     next: u64,
     bytes: usize,
@@ -24,6 +22,13 @@ struct Slot {
 }
 
 impl Log {
+    pub(super) fn with_limit(bytes: usize) -> Self {
+        Self {
+            limit: bytes,
+            ..Self::default()
+        }
+    }
+
     /// The index that the next event gets.
     pub(super) fn next_index(&self) -> u64 {
         self.next
@@ -57,7 +62,7 @@ impl Log {
 
     /// Throws the oldest event out if there is too much; returns its index.
     pub(super) fn shed(&mut self) -> Option<u64> {
-        if self.bytes <= MAX_BYTES || self.slots.len() < 2 {
+        if self.bytes <= self.limit || self.slots.len() < 2 {
             return None;
         }
         let (index, slot) = self.slots.pop_first()?;

@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use proto::id::{ChannelId, ConnId, TeamId, UserId};
 
+use super::Circle;
 use super::connection::{Connection, Pushed};
 use super::event::Body;
 use super::log::Log;
-use super::{Circle, MAX_CONNECTIONS_PER_PERSON};
 use crate::gateway::budget::Shared;
 use crate::gateway::metrics::{CutOff, Metrics};
 use crate::model::{Audience, Membership};
@@ -38,11 +38,15 @@ pub(super) struct State {
 }
 
 impl Person {
-    pub(super) fn new(user: UserId) -> Self {
+    pub(super) fn new(user: UserId, kept_bytes: usize) -> Self {
+        let state = State {
+            log: Log::with_limit(kept_bytes),
+            ..State::default()
+        };
         Self {
             user,
             budget: Shared::default(),
-            state: Mutex::default(),
+            state: Mutex::new(state),
         }
     }
 
@@ -120,10 +124,10 @@ impl State {
         connection.id
     }
 
-    /// The place of the connection to be forgotten so that one more fits: the one longest absent.
+    /// The place of the connection to be forgotten so that one more of `most` fits: the one longest absent.
     /// An error when all are attached.
-    pub(super) fn place_to_free(&self) -> Result<Option<usize>, ()> {
-        if self.connections.len() < MAX_CONNECTIONS_PER_PERSON {
+    pub(super) fn place_to_free(&self, most: usize) -> Result<Option<usize>, ()> {
+        if self.connections.len() < most {
             return Ok(None);
         }
         let absent = self.connections.iter().enumerate();
@@ -132,14 +136,18 @@ impl State {
     }
 }
 
-/// The filters in the wire's order, but for those that name or omit a connection: user, omitted
-/// users, room members, team members.
+/// The filters in the wire's order, for somebody whom the narrowest of them led to, but for those
+/// that name or omit a connection: user, omitted users, room members, team members.
 pub(super) fn is_for(audience: &Audience, user: &UserId, membership: &Membership) -> bool {
     if audience.connection.is_some() {
         return true;
     }
     if let Some(named) = &audience.user {
         return named == user;
+    }
+    if audience.each_of.is_some() {
+        // this is how they were found
+        return true;
     }
     if audience.omit_users.contains(user) {
         return false;

@@ -1,6 +1,7 @@
 //! The hub without sockets: who gets what, under which number, and what is kept.
 
 mod bounds;
+mod copies;
 mod walk;
 
 use std::collections::HashSet;
@@ -40,7 +41,7 @@ fn to_room(name: &str, room: &str) -> ClientEvent {
 }
 
 fn hub() -> Hub {
-    Hub::new("1".into(), Arc::new(Metrics::new()))
+    Hub::new("1".into(), Limits::default(), Arc::new(Metrics::new()))
 }
 
 /// Names and numbers of everything that waits.
@@ -48,7 +49,7 @@ fn drain(attached: &Attached) -> Vec<(String, u64)> {
     let mut events = Vec::new();
     while let Next::Event(seq, body) = attached.line.next() {
         let text: Vec<u8> = body
-            .numbered(seq, usize::MAX)
+            .numbered(seq, attached.line.user(), usize::MAX)
             .flat_map(|(piece, _)| piece)
             .collect();
         let value: Value = serde_json::from_slice(&text).unwrap();

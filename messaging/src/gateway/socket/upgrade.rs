@@ -28,7 +28,7 @@ const WRITE_BYTES: usize = 4 * 1024;
 
 /// What the WebSocket's route needs.
 #[derive(Debug, Clone)]
-pub(in crate::gateway) struct Door {
+pub(in crate::gateway) struct Context {
     pub(in crate::gateway) gateway: Arc<Gateway>,
     pub(in crate::gateway) handler: Arc<dyn ClientHandler>,
 }
@@ -63,17 +63,17 @@ impl Upgrade {
 
 /// `GET /api/v4/websocket`
 pub(in crate::gateway) async fn upgrade(
-    State(door): State<Door>,
+    State(context): State<Context>,
     Query(query): Query<Upgrade>,
     mut request: Request,
 ) -> Result<Response, Refusal> {
-    if !door.gateway.accepts_origin(request.headers()) {
+    if !context.gateway.accepts_origin(request.headers()) {
         return Err(Refusal::forbidden(
             "pages of this origin may not connect: add it to `allowed_origins`",
         ));
     }
     let login = match Credential::from_headers(request.headers()) {
-        Some(credential) => door.gateway.backend.login(credential.token()).await?,
+        Some(credential) => context.gateway.backend.login(credential.token()).await?,
         None => None,
     };
     let mut response = create_response_with_body(&request, Body::empty).map_err(|error| {
@@ -82,7 +82,7 @@ pub(in crate::gateway) async fn upgrade(
             format!("this is no opening of a WebSocket: {error}"),
         )
     })?;
-    if let Ok(version) = HeaderValue::from_str(&door.gateway.config.server_version) {
+    if let Ok(version) = HeaderValue::from_str(&context.gateway.config.server_version) {
         response.headers_mut().insert("x-version-id", version);
     }
     let upgraded = hyper::upgrade::on(&mut request);
@@ -101,7 +101,7 @@ pub(in crate::gateway) async fn upgrade(
             .write_buffer_size(WRITE_BYTES);
         let socket: Socket =
             WebSocketStream::from_raw_socket(upgraded, Role::Server, Some(config)).await;
-        serve(door, socket, login, query).await;
+        serve(context, socket, login, query).await;
     });
     Ok(response)
 }

@@ -1,13 +1,13 @@
 //! What was sent of one video stream, to send it again byte for byte.
 //!
 //! In: every packet sent. Out: the record of a number a receiver misses, as often as is sensible.
-//! The payload is not kept here but once per published stream (`cache`).
+//! The payload is not kept here but once per published stream (`packet_cache`).
 //! Invariant: a packet made from a record equals the one sent first.
 
 use std::time::{Duration, Instant};
 
 use crate::media::Layer;
-use crate::pictures::PictureIds;
+use crate::picture_ids::PictureIds;
 
 /// A receiver asks again while the first repetition is on its way.
 const SHORTEST_GAP: Duration = Duration::from_millis(20);

@@ -17,7 +17,7 @@ use super::sent::SentLog;
 use super::{Egress, MAX_PAYLOAD, MediaBatch, Path, SentRecord};
 use crate::bandwidth::TransportLog;
 use crate::media::Layer;
-use crate::pictures::PictureIds;
+use crate::picture_ids::PictureIds;
 
 /// Time between two sender reports of a stream.
 const REPORT_EVERY: Duration = Duration::from_secs(1);

@@ -15,8 +15,8 @@ use crate::egress::Outgoing;
 use crate::io::LinkedPacket;
 use crate::keyframes::Need;
 use crate::media::{Codec, Layer, LayerSet};
-use crate::pictures::PictureIds;
-use crate::session::{Mid, Sent, begins_keyframe};
+use crate::picture_ids::PictureIds;
+use crate::session::{Mid, begins_keyframe};
 
 /// The subscriptions of one track while packets are dealt out, and how far that is.
 #[derive(Debug, Default)]
@@ -102,9 +102,9 @@ impl Leg {
         };
         for lane in lanes.iter_mut().filter(|lane| lane.head() == Some(index)) {
             if lane.is_audio {
-                lane.send_sound(member, ctx, index);
+                lane.send_sound(member, ctx);
             } else {
-                lane.send_video(member, ctx, index);
+                lane.send_video(member, ctx);
             }
         }
     }
@@ -123,7 +123,7 @@ impl Leg {
             });
             if let Some(subscription) = subscription {
                 let (layer, packet) = (paced.layer, &paced.packet);
-                subscription.send(member, ctx, index, (layer, paced.place, packet));
+                subscription.send(member, ctx, (layer, paced.place, packet));
             }
         }
     }
@@ -141,7 +141,7 @@ impl Leg {
             return;
         };
         let streams = &track.streams;
-        let stream = track.subscriptions.get_mut(at).and_then(|s| s.sender.own());
+        let stream = track.subscriptions.get_mut(at).map(|s| &mut s.sender);
         let Some((stream, egress)) = stream.zip(member.session.egress()) else {
             return;
         };
@@ -175,7 +175,7 @@ impl Lane {
             .map(|subscription| subscription.member)
     }
 
-    fn send_sound(&mut self, member: &mut Member, ctx: &mut Ctx<'_>, index: u32) {
+    fn send_sound(&mut self, member: &mut Member, ctx: &mut Ctx<'_>) {
         let Some(subscription) = self.subscriptions.get_mut(self.next) else {
             return;
         };
@@ -187,14 +187,14 @@ impl Lane {
             match subscription.place(ctx, pending) {
                 Some(place) => {
                     let placed = (pending.layer, place, &pending.packet);
-                    subscription.send(member, ctx, index, placed);
+                    subscription.send(member, ctx, placed);
                 }
                 None => ctx.counters.drop_one(DropReason::Late),
             }
         }
     }
 
-    fn send_video(&mut self, member: &mut Member, ctx: &mut Ctx<'_>, index: u32) {
+    fn send_video(&mut self, member: &mut Member, ctx: &mut Ctx<'_>) {
         let Some(subscription) = self.subscriptions.get_mut(self.next) else {
             return;
         };
@@ -225,7 +225,7 @@ impl Lane {
             let packet = &pending.packet;
             let len = packet.payload.len();
             if member.pacer.admits(ctx.now, estimate, len) {
-                subscription.send(member, ctx, index, (pending.layer, place, packet));
+                subscription.send(member, ctx, (pending.layer, place, packet));
             } else {
                 let paced = Paced {
                     track: self.track,
@@ -296,21 +296,15 @@ impl Subscription {
         &mut self,
         member: &mut Member,
         ctx: &mut Ctx<'_>,
-        index: u32,
         (layer, place, packet): (Layer, Place, &LinkedPacket),
     ) {
         let outgoing = outgoing(packet, layer, place);
-        let (session, now) = (&mut member.session, ctx.now);
-        let sent = self
-            .sender
-            .send(session, now, &outgoing, &packet.payload, ctx.media);
-        match sent {
-            Sent::Sealed => ctx.counters.forwarded += 1,
-            Sent::Written => {
-                ctx.counters.forwarded += 1;
-                member.mark_dirty(ctx.notes, index);
-            }
-            Sent::Refused => ctx.counters.drop_one(DropReason::NotSent),
+        let sender = &mut self.sender;
+        let egress = member.session.egress();
+        if egress.is_some_and(|egress| sender.send(egress, ctx.now, &outgoing, ctx.media)) {
+            ctx.counters.forwarded += 1;
+        } else {
+            ctx.counters.drop_one(DropReason::NotSent);
         }
     }
 }

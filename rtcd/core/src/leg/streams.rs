@@ -9,9 +9,9 @@
 use std::time::{Duration, Instant};
 
 use crate::bandwidth::RateMeter;
-use crate::cache::PacketCache;
 use crate::keyframes::KeyframeGate;
 use crate::media::{Layer, LayerSet};
+use crate::packet_cache::PacketCache;
 use crate::rewrite::Compactor;
 
 /// Silence beside another layer after which a layer is gone. Lower: an encoder that skips a few

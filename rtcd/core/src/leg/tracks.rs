@@ -1,6 +1,7 @@
 //! Tracks of a leg: published, shown to those who should receive them, subscribed, ended.
 //!
-//! Not here: packets (`forward`), keyframes (`refresh`), who is told what of it (`peer`).
+//! Not here: packets (`forward`), keyframes (`keyframe_requests`), who is told what of it
+//! (`negotiation`).
 
 use crate::media::{Codec, TrackKind};
 use proto::id::SessionId;
@@ -9,13 +10,14 @@ use super::member::Member;
 use super::streams::Streams;
 use super::{Ctx, Leg};
 use crate::counters::TrackDirection;
+use crate::egress::EgressStream;
 use crate::io::{LinkId, LinkedPacket, LinkedTrackId};
 use crate::keyframes::Need;
 use crate::media::{Layer, LayerSet};
 use crate::negotiator::Settled;
-use crate::pictures::{PictureIds, Pictures};
+use crate::picture_ids::{PictureIds, Pictures};
 use crate::rewrite::Placement;
-use crate::session::{Mid, Sender};
+use crate::session::Mid;
 use crate::speakers::Voice;
 
 /// A published source, from this leg or another.
@@ -59,7 +61,7 @@ pub(super) enum Origin {
 #[derive(Debug)]
 pub(super) struct Subscription {
     pub(super) member: u32,
-    pub(super) sender: Sender,
+    pub(super) sender: EgressStream,
     pub(super) placement: Placement,
     pub(super) pictures: Pictures,
     /// Has no picture yet: nothing that begins one was sent.
@@ -289,7 +291,7 @@ impl Leg {
     }
 
     /// Ends everything one session receives; returns the streams it received it by.
-    pub(super) fn unsubscribe(&mut self, ctx: &mut Ctx<'_>, index: u32) -> Vec<Sender> {
+    pub(super) fn unsubscribe(&mut self, ctx: &mut Ctx<'_>, index: u32) -> Vec<EgressStream> {
         let mut ended = Vec::new();
         for track in self.tracks.values_mut() {
             let Some(at) = track.subscription_of(index) else {

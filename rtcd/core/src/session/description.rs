@@ -1,7 +1,7 @@
 //! SDP as text: what has to be read from, or changed in, descriptions that str0m reads or writes.
 //!
 //! Coming in, a participant's m-line that we do not send on is turned one-way, so that the answer
-//! announces no track of ours there. What is not read at all was left out before (`relevant`). Going
+//! announces no track of ours there. What is not read at all was left out before (`sdp_filter`). Going
 //! out, an m-line gets the stream and track names of the track it carries, and SSRCs
 //! for retransmission only where retransmission was negotiated.
 //! Invariant: anything not understood is passed on as it is.
@@ -102,10 +102,9 @@ pub(crate) fn mids(sdp: &str) -> Vec<String> {
     mids.map(str::to_owned).collect()
 }
 
-/// Prepares a participant's offer: `ours` are the m-lines we send on. With `without_rtx`,
-/// retransmission streams are left out, so that they are not answered: repetitions then come on the
-/// stream itself.
-pub(crate) fn incoming_offer(sdp: &str, ours: &BTreeSet<String>, without_rtx: bool) -> String {
+/// Prepares a participant's offer: `ours` are the m-lines we send on. Retransmission
+/// streams are left out, so that they are not answered: repetitions come on the stream itself.
+pub(crate) fn incoming_offer(sdp: &str, ours: &BTreeSet<String>) -> String {
     let mut text = String::with_capacity(sdp.len());
     for (index, part) in split(sdp).iter().enumerate() {
         let media = part
@@ -113,11 +112,7 @@ pub(crate) fn incoming_offer(sdp: &str, ours: &BTreeSet<String>, without_rtx: bo
             .is_some_and(|m| m.starts_with("m=audio") || m.starts_with("m=video"));
         let we_send = attribute(part, "a=mid:").is_some_and(|mid| ours.contains(mid));
         let one_way = index > 0 && media && !we_send;
-        let rtx = if without_rtx && media {
-            Rtx::of(part)
-        } else {
-            Rtx::default()
-        };
+        let rtx = if media { Rtx::of(part) } else { Rtx::default() };
         for line in part {
             let line = match *line {
                 "a=sendrecv" if one_way => "a=sendonly",
@@ -306,14 +301,14 @@ mod tests {
 
     #[test]
     fn an_offer_is_one_way_where_we_do_not_send() {
-        let prepared = incoming_offer(OFFER, &BTreeSet::new(), true);
+        let prepared = incoming_offer(OFFER, &BTreeSet::new());
         assert!(prepared.contains("a=mid:1\r\na=sendonly\r\n"), "{prepared}");
         assert!(prepared.contains("a=mid:2\r\na=inactive\r\n"));
         assert!(
             prepared.contains("a=mid:0\r\na=sendrecv\r\n"),
             "the data channel is left alone"
         );
-        let kept = incoming_offer(OFFER, &BTreeSet::from(["1".to_owned()]), true);
+        let kept = incoming_offer(OFFER, &BTreeSet::from(["1".to_owned()]));
         assert!(kept.contains("a=mid:1\r\na=sendrecv\r\n"));
     }
 
@@ -352,10 +347,9 @@ mod tests {
             a=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\na=rtpmap:98 AV1/90000\r\n\
             a=ssrc-group:FID 1 2\r\na=ssrc:1 cname:y\r\na=ssrc:2 cname:y\r\n";
         assert_eq!(
-            incoming_offer(offer, &BTreeSet::new(), true),
+            incoming_offer(offer, &BTreeSet::new()),
             "v=0\r\nm=video 9 X 96 98\r\na=mid:v\r\na=sendonly\r\na=rtpmap:96 VP8/90000\r\n\
              a=rtpmap:98 AV1/90000\r\na=ssrc:1 cname:y\r\n"
         );
-        assert_eq!(incoming_offer(offer, &BTreeSet::new(), false), offer);
     }
 }

@@ -11,8 +11,8 @@ use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::media::{Direction, MediaKind, Mid};
 
 use super::description::{OurLine, Section};
-use super::relevant::{TooMuch, relevant};
-use super::{Session, TrackNames, description, senders};
+use super::sdp_filter::{TooMuch, relevant};
+use super::{Session, TrackNames, description};
 
 /// A description could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +60,7 @@ impl Session {
         self.forget_offer();
         let sdp = relevant(sdp, self.made)?;
         let ours: BTreeSet<String> = self.lines.keys().map(Mid::to_string).collect();
-        let prepared = description::incoming_offer(&sdp, &ours, self.is_own());
+        let prepared = description::incoming_offer(&sdp, &ours);
         let offer = SdpOffer::from_sdp_string(&prepared).map_err(DescriptionError::Parse)?;
         let answer = self
             .rtc
@@ -94,9 +94,6 @@ impl Session {
             };
             let before = media.direction();
             directions.push((mid, with_send(before), before));
-            if self.egress.is_none() {
-                senders::renew_stream(&mut self.rtc, mid, line.is_audio);
-            }
         }
         let mut api = self.rtc.sdp_api();
         for (mid, direction, _) in &directions {
@@ -174,7 +171,7 @@ impl Session {
             .retain(|mid, _| rtc.media(*mid).is_some_and(|m| m.direction().is_sending()));
     }
 
-    /// Gives a new stream of ours its SSRC; `None` where str0m sends.
+    /// Gives a new stream of ours its SSRC; `None` without keys.
     fn new_ssrc(&mut self) -> Option<u32> {
         let mids: Vec<Mid> = self.lines.keys().copied().collect();
         let mut taken = self.str0m_ssrcs(&mids);

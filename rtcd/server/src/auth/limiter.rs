@@ -11,6 +11,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use service::Tasks;
+use service::supervise::End;
 use tokio::sync::oneshot;
 
 /// Hashes a second for each CPU. Higher: more CPU for somebody who guesses.
@@ -45,28 +47,30 @@ impl Place {
 pub(super) struct Limiter {
     interval: Duration,
     state: Arc<Mutex<State>>,
+    tasks: Tasks,
 }
 
 #[derive(Debug, Default)]
 struct State {
     next_free: Option<Instant>,
     waiting: Fair<oneshot::Sender<()>>,
-    /// A task deals out the turns.
+    /// A task deals out the turns, until nobody waits.
     is_dealt: bool,
 }
 
 impl Limiter {
-    pub(super) fn for_cpus(cpus: usize) -> Self {
+    pub(super) fn for_cpus(cpus: usize, tasks: &Tasks) -> Self {
         let rate = u32::try_from(cpus.max(1))
             .unwrap_or(u32::MAX)
             .saturating_mul(PER_CPU);
-        Self::every(Duration::from_secs(1) / rate)
+        Self::every(Duration::from_secs(1) / rate, tasks)
     }
 
-    fn every(interval: Duration) -> Self {
+    fn every(interval: Duration, tasks: &Tasks) -> Self {
         Self {
             interval,
             state: Arc::default(),
+            tasks: tasks.clone(),
         }
     }
 
@@ -91,7 +95,15 @@ impl Limiter {
         let (sender, receiver) = oneshot::channel();
         state.waiting.push(place, tenant, sender);
         if !std::mem::replace(&mut state.is_dealt, true) {
-            tokio::spawn(deal(Arc::clone(&self.state), self.interval));
+            let dealing = deal(Arc::clone(&self.state), self.interval);
+            let left = Arc::clone(&self.state);
+            let after = move |end: &End| {
+                // Who waits is refused after a while; the next one finds a task that deals.
+                if *end != End::Returned {
+                    lock(&left).is_dealt = false;
+                }
+            };
+            self.tasks.one_of("turns of key checks", dealing, after);
         }
         Some(receiver)
     }
@@ -282,7 +294,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_stranger_who_guesses_keeps_nobody_out() {
-        let limiter = Arc::new(Limiter::every(Duration::from_millis(2)));
+        let limiter = Arc::new(Limiter::every(
+            Duration::from_millis(2),
+            &Tasks::new("rtcd"),
+        ));
         let mut guesses = tokio::task::JoinSet::new();
         for _ in 0..400 {
             let limiter = Arc::clone(&limiter);
@@ -298,8 +313,30 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_dealer_that_is_gone_has_a_successor() {
+        let tasks = Tasks::new("rtcd");
+        let interval = Duration::from_millis(300);
+        let limiter = Arc::new(Limiter::every(interval, &tasks));
+        limiter.wait(place(1), "plugin").await.unwrap();
+        let second = Arc::clone(&limiter);
+        let second = tokio::spawn(async move { second.wait(place(1), "plugin").await });
+        let killed = async {
+            while !tasks.kill("turns of key checks") {
+                tokio::task::yield_now().await;
+            }
+            while lock(&limiter.state).is_dealt {
+                tokio::task::yield_now().await;
+            }
+            limiter.wait(place(2), "plugin").await
+        };
+        let third = tokio::time::timeout(Duration::from_secs(5), killed).await;
+        assert_eq!(third, Ok(Ok(())));
+        assert_eq!(second.await.unwrap(), Ok(()));
+    }
+
+    #[tokio::test]
     async fn turns_are_spaced() {
-        let limiter = Limiter::every(Duration::from_millis(5));
+        let limiter = Limiter::every(Duration::from_millis(5), &Tasks::new("rtcd"));
         let start = Instant::now();
         for _ in 0..10 {
             limiter.wait(place(1), "plugin").await.unwrap();

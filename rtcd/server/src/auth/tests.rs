@@ -21,7 +21,13 @@ async fn auth(directory: &tempfile::TempDir) -> Auth {
         session_expiration: Duration::from_secs(60),
     };
     let location = crate::store::in_directory(directory.path());
-    Auth::new(Store::open(&location).await.unwrap(), &config, 2).unwrap()
+    Auth::new(
+        Store::open(&location).await.unwrap(),
+        &config,
+        2,
+        &Tasks::new("rtcd"),
+    )
+    .unwrap()
 }
 
 #[tokio::test]

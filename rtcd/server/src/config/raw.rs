@@ -84,7 +84,7 @@ settings::settings! {
             /// turn.static_auth_secret. In the environment JSON, in which plain strings are the
             /// urls of one server.
             ice_servers: IceServers = ();
-            /// Offer IPv6 addresses too, but those of a link; loopback (::1) where it is listed
+            /// Offer IPv6 addresses too, but no link-local ones; loopback (::1) where it is listed
             /// above.
             enable_ipv6: bool = false;
             /// Kept so that existing files stay good. One socket for each shard and address is
@@ -96,9 +96,8 @@ settings::settings! {
             nack_buffer_size: usize = 256, if is_nack_buffer;
             /// Kept so that existing files stay good; has no effect.
             nack_disable_copy: bool = true;
-            /// Which code seals and sends media: `own`, several times lighter, or `str0m`, to
-            /// compare with and to fall back to. (Addition.)
-            egress: String = "own", of ["own", "str0m"];
+            /// Kept so that existing files stay good: `own` is all it may be. (Addition.)
+            egress: String = "own", if is_own;
             /// Voices forwarded at once in a call, the loudest; 0: every one that is not muted, as
             /// the reference does. Lower: big calls with open microphones cost less. (Addition.)
             max_speakers: usize = 0, in 0..=100_000;
@@ -145,6 +144,8 @@ settings::settings! {
             /// One JSON object a line on the console instead of plain text.
             console_json: bool = false;
             /// Least severe level shown: panic, fatal, critical, error, warn, info, debug or trace.
+            /// Libraries are heard from warn on; PARLEY_LOG=str0m=debug in the environment names
+            /// one that says more.
             console_level: String = "INFO";
             /// Log to a file.
             enable_file: bool = true;
@@ -170,6 +171,13 @@ fn has_port(address: &str) -> Result<(), String> {
             Err("it must end in a colon and a port: `:8045` or `address:port`".to_owned())
         }
     }
+}
+
+fn is_own(egress: &String) -> Result<(), String> {
+    if egress == "own" {
+        return Ok(());
+    }
+    Err("it must be `own`: there is no other way to send media any more".to_owned())
 }
 
 fn is_nack_buffer(size: &usize) -> Result<(), String> {

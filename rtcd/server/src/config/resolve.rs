@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rtcd_core::EgressPath;
 use settings::{Check, Problems, Read};
 use storage::Location;
 
@@ -105,10 +104,6 @@ fn rtc(raw: &Raw, probe: Probe, check: &mut Check<'_, Raw>) -> RtcConfig {
         nack_buffer_size: match rtc.nack_buffer_size {
             0 => DEFAULT_NACK_BUFFER,
             size => size,
-        },
-        egress: match rtc.egress.as_str() {
-            "str0m" => EgressPath::Str0m,
-            _ => EgressPath::Own,
         },
         max_speakers: rtc.max_speakers,
         drop_silence: rtc.drop_silence,

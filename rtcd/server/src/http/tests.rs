@@ -134,9 +134,11 @@ async fn open_endpoints_answer() {
     let (status, text) = node.send("GET", "/version", None, "").await;
     assert_eq!(status, 200);
     let version: serde_json::Value = serde_json::from_str(&text).unwrap();
+    // What the plugin compares, and what this is.
+    assert_eq!(version["buildVersion"], "v1.3.0");
     assert_eq!(
-        version["buildVersion"],
-        concat!("v", env!("CARGO_PKG_VERSION"))
+        version["buildHash"],
+        concat!("parley-", env!("CARGO_PKG_VERSION"))
     );
     for key in [
         "buildDate",

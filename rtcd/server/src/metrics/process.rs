@@ -1,13 +1,14 @@
 //! What the system says of this process, as `rtcd_process_*`.
 //!
-//! In: `/proc/self`. Out: gauges and one counter, refreshed at each scrape.
+//! In: `/proc`, as `procfs` reads it. Out: gauges and one counter, refreshed at each scrape.
 
 use std::sync::Mutex;
 
+use procfs::process::{LimitValue, Process as Status};
 use prometheus::{Counter, Gauge, Opts, Registry};
 
-/// Jiffies of `/proc` per second: fixed by the kernel's interface.
-const JIFFIES_PER_SECOND: f64 = 100.0;
+/// What Prometheus' own clients write for no limit.
+const UNLIMITED: f64 = 18_446_744_073_709_551_616.0;
 
 /// The process metrics.
 #[derive(Debug)]
@@ -55,90 +56,46 @@ impl Process {
 
     /// Reads everything again; what the system does not tell stays as it is.
     pub(super) fn refresh(&self) {
-        if let Ok(entries) = std::fs::read_dir("/proc/self/fd") {
-            self.open_fds.set(f64::from(
-                u32::try_from(entries.count()).unwrap_or(u32::MAX),
-            ));
+        let Ok(status) = Status::myself() else { return };
+        if let Ok(open) = status.fd_count() {
+            self.open_fds.set(number(open));
         }
-        if let Some(limits) = read("/proc/self/limits") {
-            let both = [
-                (&self.max_fds, "Max open files"),
-                (&self.max_virtual_bytes, "Max address space"),
-            ];
-            for (gauge, name) in both {
-                if let Some(most) = parse_limit(&limits, name) {
-                    gauge.set(most);
-                }
-            }
+        if let Ok(limits) = status.limits() {
+            self.max_fds.set(limit(&limits.max_open_files.soft_limit));
+            self.max_virtual_bytes
+                .set(limit(&limits.max_address_space.soft_limit));
         }
-        let Some(stat) = read("/proc/self/stat").as_deref().and_then(parse_stat) else {
-            return;
-        };
+        let Ok(stat) = status.stat() else { return };
+        let seconds = |ticks: u64| number(ticks) / number(procfs::ticks_per_second());
+        let cpu = seconds(stat.utime + stat.stime);
         if let Ok(mut last) = self.last_cpu.lock() {
-            self.cpu_seconds.inc_by((stat.cpu_seconds - *last).max(0.0));
-            *last = stat.cpu_seconds;
+            self.cpu_seconds.inc_by((cpu - *last).max(0.0));
+            *last = cpu;
         }
-        self.virtual_bytes.set(stat.virtual_bytes);
-        self.threads.set(stat.threads);
-        if let Some(boot) = read("/proc/stat").as_deref().and_then(parse_boot_time) {
-            self.start_time.set(boot + stat.started_after_boot);
-        }
-        if let Some(resident) = read("/proc/self/status")
-            .as_deref()
-            .and_then(parse_resident)
-        {
-            self.resident_bytes.set(resident);
+        self.virtual_bytes.set(number(stat.vsize));
+        self.resident_bytes
+            .set(number(stat.rss) * number(procfs::page_size()));
+        self.threads.set(number(stat.num_threads));
+        if let Ok(boot) = procfs::boot_time_secs() {
+            self.start_time.set(number(boot) + seconds(stat.starttime));
         }
     }
 }
 
-fn read(path: &str) -> Option<String> {
-    std::fs::read_to_string(path).ok()
-}
-
-#[derive(Debug, PartialEq)]
-struct Stat {
-    cpu_seconds: f64,
-    threads: f64,
-    started_after_boot: f64,
-    virtual_bytes: f64,
-}
-
-/// Reads proc(5) `stat`; the command in parentheses may hold blanks, so counting starts behind it.
-fn parse_stat(text: &str) -> Option<Stat> {
-    let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
-    let number = |index: usize| fields.get(index)?.parse::<f64>().ok();
-    Some(Stat {
-        cpu_seconds: (number(11)? + number(12)?) / JIFFIES_PER_SECOND,
-        threads: number(17)?,
-        started_after_boot: number(19)? / JIFFIES_PER_SECOND,
-        virtual_bytes: number(20)?,
-    })
-}
-
-/// Finds the soft limit of a name of three words. Without a limit it is the largest number.
-fn parse_limit(limits: &str, name: &str) -> Option<f64> {
-    let line = limits.lines().find(|line| line.starts_with(name))?;
-    match line.split_whitespace().nth(3)? {
-        "unlimited" => Some(2f64.powi(64)),
-        number => number.parse().ok(),
+fn limit(limit: &LimitValue) -> f64 {
+    match limit {
+        LimitValue::Unlimited => UNLIMITED,
+        LimitValue::Value(most) => number(*most),
     }
 }
 
-fn parse_boot_time(stat: &str) -> Option<f64> {
-    stat.lines()
-        .find_map(|line| line.strip_prefix("btime "))?
-        .trim()
-        .parse()
-        .ok()
-}
-
-fn parse_resident(status: &str) -> Option<f64> {
-    let text = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kilobytes: f64 = text.split_whitespace().next()?.parse().ok()?;
-    Some(kilobytes * 1024.0)
+/// Prometheus has no other numbers.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "2^53 ticks or bytes are far away"
+)]
+fn number(value: impl TryInto<i64>) -> f64 {
+    value.try_into().map_or(UNLIMITED, |value| value as f64)
 }
 
 #[cfg(test)]
@@ -146,24 +103,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_the_system_writes() {
-        let stat = "7 (a b) c) S 1 2 3 4 5 6 7 8 9 10 150 50 0 0 20 0 9 0 1000 4096 77";
-        let parsed = parse_stat(stat).unwrap();
-        let wanted = Stat {
-            cpu_seconds: 2.0,
-            threads: 9.0,
-            started_after_boot: 10.0,
-            virtual_bytes: 4096.0,
+    fn what_the_system_says_arrives() {
+        let process = Process::new(&Registry::new()).unwrap();
+        let _open = std::fs::File::open("/proc/self/stat").unwrap();
+        process.refresh();
+        let is_between = |gauge: &Gauge, low: f64, high: f64| {
+            let value = gauge.get();
+            assert!((low..=high).contains(&value), "{low} <= {value} <= {high}");
         };
-        assert_eq!(parsed, wanted);
-        assert_eq!(parse_resident("VmRSS:\t   12 kB\n"), Some(12.0 * 1024.0));
-        assert_eq!(parse_boot_time("cpu 1\nbtime 99\n"), Some(99.0));
-        let limits = "Max open files            1024                 4096                 files\n\
-                      Max address space         unlimited            unlimited            bytes\n";
-        assert_eq!(parse_limit(limits, "Max open files"), Some(1024.0));
-        assert_eq!(
-            parse_limit(limits, "Max address space"),
-            Some(2f64.powi(64))
-        );
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let now = now.unwrap().as_secs_f64();
+        is_between(&process.open_fds, 4.0, process.max_fds.get());
+        is_between(&process.resident_bytes, 1e5, process.virtual_bytes.get());
+        is_between(&process.virtual_bytes, 1e6, process.max_virtual_bytes.get());
+        is_between(&process.start_time, now - 3600.0, now + 2.0);
+        is_between(&process.threads, 1.0, 1000.0);
+        assert_eq!(limit(&LimitValue::Unlimited), UNLIMITED);
     }
 }

@@ -5,8 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use hmac::{Hmac, Mac as _};
-use sha1::Sha1;
+use aws_lc_rs::hmac;
 
 pub(crate) const COOKIE: u32 = 0x2112_a442;
 const HEADER_LEN: usize = 20;
@@ -141,7 +140,8 @@ impl<'a> Message<'a> {
             return false;
         };
         let before = self.whole.get(..at).unwrap_or_default();
-        integrity(key, before).is_some_and(|mac| mac.verify_slice(value).is_ok())
+        let key = integrity_key(key);
+        hmac::verify(&key, &to_be_signed(before), value).is_ok()
     }
 
     /// Kind, value, and where the attribute begins.
@@ -192,9 +192,9 @@ impl Builder {
 
     /// Ends a message that is signed with a key.
     pub fn finish_signed(self, key: &[u8]) -> Vec<u8> {
-        let mac = integrity(key, &self.bytes).map(|mac| mac.finalize().into_bytes());
-        let mac = mac.as_deref().unwrap_or_default();
-        self.attribute(Kind::MESSAGE_INTEGRITY, mac).finish()
+        let proof = hmac::sign(&integrity_key(key), &to_be_signed(&self.bytes));
+        self.attribute(Kind::MESSAGE_INTEGRITY, proof.as_ref())
+            .finish()
     }
 
     pub fn finish(mut self) -> Vec<u8> {
@@ -203,13 +203,15 @@ impl Builder {
     }
 }
 
-/// Signs what stands before the integrity attribute, as if the message ended with that attribute.
-fn integrity(key: &[u8], before: &[u8]) -> Option<Hmac<Sha1>> {
+fn integrity_key(key: &[u8]) -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key)
+}
+
+/// What stands before the integrity attribute, as if the message ended with that attribute.
+fn to_be_signed(before: &[u8]) -> Vec<u8> {
     let mut signed = before.to_vec();
     set_len(&mut signed, 4 + INTEGRITY_LEN);
-    let mut mac = Hmac::<Sha1>::new_from_slice(key).ok()?;
-    mac.update(&signed);
-    Some(mac)
+    signed
 }
 
 fn set_len(message: &mut [u8], more: usize) {

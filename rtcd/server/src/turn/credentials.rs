@@ -4,12 +4,11 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, Mac as _};
 use md5::{Digest as _, Md5};
 use proto::redact::Secret;
-use sha1::Sha1;
 
 /// A name and a password, good until the time in the name.
 #[derive(Debug, Clone)]
@@ -31,10 +30,11 @@ impl Credentials {
     }
 
     fn named(secret: &Secret, username: String) -> Self {
-        let mut mac = Hmac::<Sha1>::new_from_slice(secret.expose().as_bytes())
-            .expect("HMAC takes a key of any length");
-        mac.update(username.as_bytes());
-        let password = Secret::new(STANDARD.encode(mac.finalize().into_bytes()));
+        let key = hmac::Key::new(
+            hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
+            secret.expose().as_bytes(),
+        );
+        let password = Secret::new(STANDARD.encode(hmac::sign(&key, username.as_bytes())));
         Self { username, password }
     }
 

@@ -1,7 +1,8 @@
 //! Calls with their surroundings: what was announced, what is stored, what the media host knows.
 //!
 //! In: steps. As the shell does, the world keeps by the roster which connection is whose, and says
-//! with a join whether its connection is taken. Every announcement is checked as it comes, `check` compares the whole.
+//! with a join whether its connection is taken. Every announcement is checked as it comes (`told`), and
+//! then the whole is compared (`check`).
 
 #![expect(
     clippy::unwrap_used,
@@ -9,6 +10,9 @@
     clippy::indexing_slicing,
     reason = "helpers of tests fail by panicking"
 )]
+
+mod check;
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -459,221 +463,6 @@ impl World {
         while let Some((channel, job)) = self.pending_jobs.pop() {
             let answer = Ok("service".to_owned());
             self.input(&channel, Input::JobAnswered { job, answer });
-        }
-    }
-
-    fn drain(&mut self, of: &ChannelId) {
-        loop {
-            match self.calls.get_mut(of).unwrap().poll_output() {
-                Output::Timeout(_) => return,
-                Output::Publish(envelope) => {
-                    if matches!(envelope.news, News::Started { .. }) {
-                        self.begun.push(of.clone());
-                    }
-                    self.heard(&envelope.news, &envelope.to);
-                }
-                Output::Store(record) | Output::StoreSoon(record) => self.store(record),
-                Output::ToMedia { command, .. } => self.tell_media(command),
-                Output::Roster(change) => self.seat(of, change),
-                Output::EditPost { .. } | Output::Observed(_) => {}
-                Output::CreatePost(post) => {
-                    self.asked_posts.push((of.clone(), post.call));
-                    if self.posts_come {
-                        self.answer_post(false);
-                    }
-                }
-                Output::RequestJob(request) => {
-                    let key = (of.clone(), request.kind);
-                    self.jobs.insert(key, request.job.clone());
-                    self.pending_jobs.push((of.clone(), request.job));
-                }
-            }
-        }
-    }
-
-    fn tell_media(&mut self, command: MediaCommand) {
-        match command {
-            MediaCommand::Enter { session, .. } => {
-                let is_new = self.in_media.insert(session);
-                assert!(is_new, "joined twice at the media host");
-            }
-            MediaCommand::Leave(session) => {
-                let was_in = self.in_media.remove(&session);
-                assert!(was_in, "left without having joined");
-            }
-            about => assert!(
-                self.in_media.contains(about.session()),
-                "the media host is told of sessions it has"
-            ),
-        }
-    }
-
-    fn seat(&mut self, of: &ChannelId, change: Roster) {
-        match change {
-            Roster::Entered(seat) => {
-                let place = Place::Sits(of.clone(), seat.session);
-                let before = self.places.insert(seat.connection, place);
-                assert_eq!(before, Some(Place::Waits(of.clone())), "who enters waited");
-            }
-            Roster::Moved { session, to } => {
-                self.vacate(&session);
-                self.places.insert(to, Place::Sits(of.clone(), session));
-            }
-            Roster::Left { session } => {
-                assert!(self.sits(&session), "who leaves had a session");
-                self.vacate(&session);
-            }
-            Roster::TurnedAway { connection } => {
-                let here = Place::Waits(of.clone());
-                if self.places.get(&connection) == Some(&here) {
-                    self.places.remove(&connection);
-                }
-            }
-        }
-    }
-
-    fn vacate(&mut self, session: &SessionId) {
-        self.places
-            .retain(|_, place| !matches!(place, Place::Sits(_, of) if of == session));
-    }
-
-    fn heard(&mut self, news: &News, to: &To) {
-        let (News::Joined(answered)
-        | News::JoinRefused {
-            connection: answered,
-            ..
-        }) = news
-        else {
-            return;
-        };
-        assert_eq!(*to, To::Connection(answered.clone()));
-        // Who left in the meantime may be told or not.
-        if let Some(open) = self.unanswered.get_mut(answered) {
-            *open -= 1;
-            assert!(*open >= 0, "a join is answered once");
-        }
-    }
-
-    fn store(&mut self, record: Record) {
-        match record {
-            Record::Call(call) if call.end_at_ms == 0 => {
-                self.open_calls.insert(call.id.to_string());
-            }
-            Record::Call(call) => {
-                self.open_calls.remove(call.id.as_str());
-            }
-            Record::Session(session) => {
-                self.stored_sessions.insert(session.id);
-            }
-            Record::SessionGone(session) => {
-                self.stored_sessions.remove(&session);
-            }
-            Record::Job(job) if job.end_at_ms == 0 => {
-                self.open_jobs.insert(job.id);
-            }
-            Record::Job(job) => {
-                self.open_jobs.remove(&job.id);
-            }
-        }
-    }
-
-    /// Whether nothing of any call is left, here or with anybody who was told of one.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.calls.values().all(Call::is_idle)
-            && self.places.is_empty()
-            && self.stored_sessions.is_empty()
-            && self.open_calls.is_empty()
-            && self.open_jobs.is_empty()
-            && self.in_media.is_empty()
-    }
-
-    /// Whether somebody still waits for the chat server.
-    pub(crate) fn awaits_posts(&self) -> bool {
-        !self.asked_posts.is_empty()
-    }
-
-    pub(crate) fn check(&self) {
-        let waiting = self.places.values();
-        let waiting = waiting.filter(|place| matches!(place, Place::Waits(_)));
-        let waiting = i64::try_from(waiting.count()).unwrap();
-        let unanswered: i64 = self.unanswered.values().sum();
-        assert!(
-            unanswered <= waiting,
-            "joins without an answer: {:?}",
-            self.unanswered
-        );
-        let live: Vec<(ChannelId, Seat)> = self
-            .calls
-            .iter()
-            .flat_map(|(channel, call)| call.seats().map(|seat| (channel.clone(), seat)))
-            .collect();
-        let ids: BTreeSet<SessionId> = live.iter().map(|(_, seat)| seat.session.clone()).collect();
-        assert_eq!(ids.len(), live.len(), "a session is in one call, once");
-        for (channel, seat) in &live {
-            let place = Place::Sits(channel.clone(), seat.session.clone());
-            assert_eq!(
-                self.places.get(&seat.connection),
-                Some(&place),
-                "the roster knows every session"
-            );
-        }
-        let sitting = self.places.values();
-        let sitting = sitting.filter(|place| matches!(place, Place::Sits(..)));
-        assert_eq!(
-            sitting.count(),
-            live.len(),
-            "the roster knows only sessions that are"
-        );
-        assert_eq!(ids, self.stored_sessions, "what is stored is what is");
-        assert_eq!(
-            ids, self.in_media,
-            "the media host has exactly our sessions"
-        );
-        for channel in &self.begun {
-            let runs = self.calls[channel].is_running();
-            assert!(
-                runs || !self.posts_come,
-                "a call is announced only if somebody gets in"
-            );
-        }
-        for (channel, call) in &self.calls {
-            if call.is_running() {
-                self.check_call(channel, call);
-            }
-        }
-    }
-
-    fn check_call(&self, channel: &ChannelId, call: &Call) {
-        let state = call.view(&user(0)).unwrap();
-        let all = call.seats().count();
-        assert!(
-            (1..=4).contains(&all),
-            "a call has people, and no more than the limit: {all} in {channel}"
-        );
-        let people: BTreeSet<_> = state.sessions.iter().map(|s| s.user.clone()).collect();
-        assert!(!people.contains(&user(3)), "bots are not listed");
-        match &state.host {
-            Some(host) => assert!(people.contains(host), "the host is in the call"),
-            None => assert!(people.is_empty(), "people have a host"),
-        }
-        if let Some(presenter) = &state.presenter {
-            let mut sessions = state.sessions.iter();
-            assert!(sessions.any(|session| session.session == *presenter));
-        }
-        let jobs = [&state.recording, &state.transcribing, &state.captioning];
-        for job in jobs.into_iter().flatten() {
-            assert!(job.end_at_ms == 0 || job.end_at_ms >= job.init_at_ms);
-            assert!(job.end_at_ms == 0 || job.start_at_ms <= job.end_at_ms);
-        }
-        let open = |job: &Option<JobView>| job.as_ref().is_some_and(|j| j.end_at_ms == 0);
-        if people.is_empty() {
-            assert!(!open(&state.recording), "nobody is left to record");
-        }
-        if open(&state.transcribing) {
-            assert!(
-                open(&state.recording),
-                "transcribing never outlives recording"
-            );
         }
     }
 }

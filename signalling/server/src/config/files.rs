@@ -5,7 +5,7 @@ use std::time::Duration;
 use messaging::embedded::FileLimits;
 use proto::redact::Secret;
 use settings::Check;
-use storage::blob::{LARGEST_S3_BLOB, S3Config};
+use storage::blob::{HAS_S3, LARGEST_S3_BLOB, S3Config};
 
 use super::FilesConfig;
 use super::raw::{RawConfig, RawFiles};
@@ -26,6 +26,10 @@ pub(super) fn resolve(raw: &RawConfig, check: &mut Check<'_, RawConfig>) -> File
         ..FileLimits::default()
     };
     let is_s3 = files.place == "s3";
+    if is_s3 && !HAS_S3 {
+        let rule = "this program was built without S3; build it with its default features";
+        check.refuse("files.place", rule);
+    }
     if is_s3 && raw.chat.max_file_bytes > LARGEST_S3_BLOB {
         let rule = format!("an S3 server takes at most {LARGEST_S3_BLOB} bytes");
         check.refuse("chat.max_file_bytes", rule);

@@ -16,7 +16,7 @@ const MANNER: Manner = Manner {
     others: &[
         Other {
             name: "SIGNALLING_LOG",
-            doc: "What is logged, such as `info,signalling=debug`.",
+            doc: "What goes to standard error: `debug` makes our own code say more; libraries are heard from WARN on, unless one is named, as in `info,sqlx=debug`.",
             is_idle: false,
         },
         Other {
@@ -106,9 +106,8 @@ settings::settings! {
             unposted_days: u64 = 7, in 1..=3650;
             /// Uploads one person may have open at once; bots have no limit.
             max_open_uploads: u64 = 20, in 1..=10_000;
-            /// Bytes of one person's files and begun uploads, deleted posts' until they are removed
-            /// for good (`DELETE /api/v4/posts/ID?permanent=true` by an administrator); 0: no limit.
-            /// Not for bots.
+            /// Bytes of one person's files and begun uploads; 0: no limit. Not for bots. A deleted
+            /// post's files go with it, unless another post carries them.
             person_quota_bytes: u64 = 10 << 30, in 0..=EIB;
             /// The same of everybody together, recordings included; 0: no limit.
             total_quota_bytes: u64 = 0, in 0..=EIB;
@@ -138,6 +137,20 @@ settings::settings! {
             /// only our own pages may change anything: behind a proxy that changes the Host header,
             /// set http.site_url.
             allowed_origins: Vec<String> = &[];
+        }
+        "gateway" gateway: RawGateway {
+            /// The clients' WebSockets. Frames that one may send in a second for long, and four times
+            /// as many at once: 10 to 10000. Further ones are refused, and who goes on all the same
+            /// is cut off. Bots have 20 times as much.
+            frames_per_second: u32 = 50, in 10..=10_000;
+            /// The same of all sockets of one person together, at least as much.
+            frames_per_second_per_person: u32 = 200, in 10..=100_000;
+            /// Sockets of one person, those included that may come back within five minutes.
+            connections_per_person: usize = 256, in 1..=10_000;
+            /// Bytes of events kept for one person who is behind or may come back: 65536 to
+            /// 1073741824. Who needs more loses the socket and reads everything anew. Memory of a
+            /// server whose people all are away: this times people.
+            kept_bytes_per_person: usize = 8 << 20, in 64 << 10..=1 << 30;
         }
         "rtcd" rtcd: RawRtcd {
             /// Media hosts, "http://host:port" or "http://id:key@host:port". A call stays on one; a

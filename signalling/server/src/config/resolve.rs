@@ -8,12 +8,12 @@ use messaging::embedded::ProxyNet;
 use proto::redact::Secret;
 use settings::{Check, Problems, Read};
 
-use super::files;
 use super::raw::{RawConfig, RawStorage};
 use super::{
     CallsConfig, ChatConfig, Config, IceConfig, OffloaderConfig, RecordingConfig, RecordingQuality,
     RtcdConfig, ServiceUrl, TranscribingConfig,
 };
+use super::{files, gateway_limits};
 
 type Checks<'a> = Check<'a, RawConfig>;
 
@@ -53,6 +53,7 @@ impl Config {
             database: check.accept("storage.database", database).flatten(),
             chat: chat(raw),
             files: files::resolve(raw, &mut check),
+            gateway: gateway_limits::resolve(raw, &mut check),
             rtcd: rtcd(raw, &mut check),
             transcribing: transcribing(raw, &recording),
             offloader,

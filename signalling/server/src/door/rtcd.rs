@@ -1,152 +1,22 @@
-//! The door to media hosts: the rtcd v1 protocol.
+//! The door to media hosts: the rtcd v1 protocol, and one connection per host.
 //!
-//! In: commands of calls, news of a host. Out: control messages for a host, inputs of calls.
-//! Not here: which control message is news (`links`).
+//! In: commands of calls (`translate::message` puts them into the protocol's words). Out: `MediaNews`
+//! of all hosts, as inputs of calls (`translate::input`).
+//! `hosts`: all of them, and the choice of one for a new call. `connection`: the life of one
+//! connection. `api`: its HTTP side. `backlog`, behind `outbox`: what a host must be told, and told
+//! again.
+//! Invariant: telling a host something never waits; state that was told arrives, however long the
+//! host was away.
 
-use proto::id::SessionId;
-use proto::rtcd::{ControlMessage, JoinMessage, RtcKind, RtcMessage, ScreenOnData, VideoOnData};
-use signalling_core::{Input, MediaCommand, Signal};
+mod api;
+mod backlog;
+mod connection;
+mod hosts;
+mod outbox;
+mod translate;
 
-use crate::links::MediaNews;
+pub(crate) use backlog::KnownSession;
+pub(crate) use hosts::{HostConfig, MediaHosts, MediaNews};
+pub(crate) use translate::{input, message};
 
-/// Writes a command as the host reads it.
-pub(crate) fn message(command: MediaCommand) -> ControlMessage {
-    match command {
-        MediaCommand::Enter {
-            call,
-            channel,
-            user,
-            session,
-            capabilities,
-        } => ControlMessage::Join(JoinMessage {
-            call,
-            user,
-            session,
-            channel: channel.to_string(),
-            av1_support: capabilities.av1,
-            dc_signalling: capabilities.data_channel_signalling,
-        }),
-        MediaCommand::Leave(session) => ControlMessage::Leave(session),
-        MediaCommand::Resume(session) => ControlMessage::Reconnect(session),
-        MediaCommand::Signal { session, signal } => match signal {
-            Signal::Description(json) => rtc(&session, RtcKind::Sdp, json),
-            Signal::Candidate(json) => rtc(&session, RtcKind::Ice, json),
-        },
-        MediaCommand::Voice { session, unmuted } => {
-            let kind = if unmuted {
-                RtcKind::Unmute
-            } else {
-                RtcKind::Mute
-            };
-            rtc(&session, kind, String::new())
-        }
-        MediaCommand::Screen { session, stream } => match stream {
-            Some(stream_id) => {
-                let data = ScreenOnData { stream_id }.to_json();
-                rtc(&session, RtcKind::ScreenOn, data)
-            }
-            None => rtc(&session, RtcKind::ScreenOff, String::new()),
-        },
-        MediaCommand::Video { session, stream } => match stream {
-            Some(stream_id) => {
-                let data = VideoOnData { stream_id }.to_json();
-                rtc(&session, RtcKind::VideoOn, data)
-            }
-            None => rtc(&session, RtcKind::VideoOff, String::new()),
-        },
-    }
-}
-
-fn rtc(session: &SessionId, kind: RtcKind, data: String) -> ControlMessage {
-    ControlMessage::Rtc(RtcMessage::for_session(session, kind, data.into_bytes()))
-}
-
-/// What a host says about one of our sessions, as an input of its call.
-pub(crate) fn input(news: MediaNews) -> (SessionId, Input) {
-    match news {
-        MediaNews::Signal { session, json } => {
-            (session.clone(), Input::MediaSignal { session, json })
-        }
-        MediaNews::Voice { session, on } => (session.clone(), Input::MediaVoice { session, on }),
-        MediaNews::Closed { session } => (session.clone(), Input::MediaClosed { session }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn session() -> SessionId {
-        SessionId::parse("s").unwrap()
-    }
-
-    #[test]
-    fn every_command_has_the_message_of_the_contract() {
-        let stream = || Some("stream".to_owned());
-        let signal = |signal| MediaCommand::Signal {
-            session: session(),
-            signal,
-        };
-        let table = [
-            (
-                signal(Signal::Description("{}".to_owned())),
-                RtcKind::Sdp,
-                "{}",
-            ),
-            (
-                signal(Signal::Candidate("[]".to_owned())),
-                RtcKind::Ice,
-                "[]",
-            ),
-            (voice(true), RtcKind::Unmute, ""),
-            (voice(false), RtcKind::Mute, ""),
-            (
-                MediaCommand::Screen {
-                    session: session(),
-                    stream: stream(),
-                },
-                RtcKind::ScreenOn,
-                r#"{"screenStreamID":"stream"}"#,
-            ),
-            (
-                MediaCommand::Screen {
-                    session: session(),
-                    stream: None,
-                },
-                RtcKind::ScreenOff,
-                "",
-            ),
-            (
-                MediaCommand::Video {
-                    session: session(),
-                    stream: stream(),
-                },
-                RtcKind::VideoOn,
-                r#"{"videoStreamID":"stream"}"#,
-            ),
-            (
-                MediaCommand::Video {
-                    session: session(),
-                    stream: None,
-                },
-                RtcKind::VideoOff,
-                "",
-            ),
-        ];
-        for (command, kind, data) in table {
-            let expected = RtcMessage::for_session(&session(), kind, data.as_bytes().to_vec());
-            assert_eq!(message(command), ControlMessage::Rtc(expected));
-        }
-        let leave = message(MediaCommand::Leave(session()));
-        assert_eq!(leave, ControlMessage::Leave(session()));
-        let resume = message(MediaCommand::Resume(session()));
-        assert_eq!(resume, ControlMessage::Reconnect(session()));
-    }
-
-    fn voice(unmuted: bool) -> MediaCommand {
-        MediaCommand::Voice {
-            session: session(),
-            unmuted,
-        }
-    }
-}
+use hosts::SharedStatus;

@@ -57,10 +57,10 @@ pub(crate) fn read_gauges(engine: &Engine) {
     engine
         .metrics
         .media_waiting
-        .set(gauge(engine.links.waiting()));
+        .set(gauge(engine.media_hosts.waiting()));
     let (calls, sessions) = engine.registry.counts();
     engine.metrics.calls.set(gauge(calls));
     engine.metrics.sessions.set(gauge(sessions));
-    let (connected, _) = engine.links.counts();
+    let (connected, _) = engine.media_hosts.counts();
     engine.metrics.media_hosts.set(gauge(connected));
 }

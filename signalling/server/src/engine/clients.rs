@@ -12,6 +12,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use messaging::gateway::ClientHandler;
 use messaging::model::{ActionData, ActionValue, ClientAction, Login, RoomRight};
+use messaging::rate::{Bucket, Rate};
 use proto::calls::action::{Action, Join, Reconnect};
 use proto::calls::{Field, Fields, NAME_PREFIX};
 use proto::id::{ChannelId, ConnId, SessionId, UserId};
@@ -19,17 +20,19 @@ use signalling_core::{Input, Refusal};
 use tokio::sync::oneshot;
 
 use super::Engine;
-use super::budget::Budget;
 use super::observe::{Sampler, count_measurement};
 use super::owner::Turn;
 use super::registry::Place;
 use crate::door::calls::{Asked, ask};
 
+/// Frames of one connection; more is the sender's own loss. A join brings a burst of candidates.
+const FRAMES: Rate = Rate::new(100.0, 10.0);
+
 /// The clients' side of the engine.
 #[derive(Debug)]
 pub(crate) struct Clients {
     engine: Arc<Engine>,
-    budgets: Mutex<HashMap<ConnId, Budget>>,
+    budgets: Mutex<HashMap<ConnId, Bucket>>,
     log: Sampler,
 }
 
@@ -42,7 +45,7 @@ impl Clients {
         }
     }
 
-    fn budgets(&self) -> MutexGuard<'_, HashMap<ConnId, Budget>> {
+    fn budgets(&self) -> MutexGuard<'_, HashMap<ConnId, Bucket>> {
         self.budgets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -51,7 +54,7 @@ impl Clients {
 impl ClientHandler for Clients {
     async fn connected(&self, connection: &ConnId, _: &UserId) {
         self.engine.metrics.connections.inc();
-        let budget = Budget::full(Instant::now());
+        let budget = Bucket::new(FRAMES, Instant::now());
         self.budgets().insert(connection.clone(), budget);
     }
 
@@ -130,7 +133,7 @@ impl Clients {
         let mut budgets = self.budgets();
         let budget = budgets.get_mut(connection);
         // A connection that is not there any more has nothing to say.
-        budget.is_some_and(|budget| budget.take(now))
+        budget.is_some_and(|budget| budget.take(now).is_ok())
     }
 
     fn refuse_frame(&self, reason: &'static str) {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use messaging::ChatError;
 use messaging::gateway::Gateway;
-use messaging::model::{ClientEvent, Post};
+use messaging::model::Post;
 use proto::id::{CallId, ChannelId, PostId};
 use signalling_core::{
     Envelope, Input, JobRequest, JoinError, MediaCommand, MediaHost, NewCallPost, News, PostEdit,
@@ -39,16 +39,7 @@ pub(crate) trait Publisher: Send + Sync + std::fmt::Debug {
 
 impl Publisher for Gateway {
     fn publish(&self, broadcast: Broadcast) {
-        for audience in broadcast.audiences {
-            Self::publish(
-                self,
-                &ClientEvent {
-                    name: broadcast.name.clone(),
-                    data: broadcast.data.clone(),
-                    audience,
-                },
-            );
-        }
+        self.publish_to(&broadcast.name, &broadcast.data, &broadcast.audiences);
     }
 }
 
@@ -73,16 +64,18 @@ impl Engine {
         match effect {
             Effect::Publish(envelope) => self.publish(channel, envelope),
             Effect::ToMedia { host, command } => {
-                self.links.send(&host, door::rtcd::message(command));
+                self.media_hosts.send(&host, door::rtcd::message(command));
             }
             Effect::CreatePost(post) => {
                 let (engine, channel) = (self.clone(), channel.clone());
-                tokio::spawn(async move { engine.create_post(channel, post).await });
+                let work = async move { engine.create_post(channel, post).await };
+                self.tasks.one_of("post of a call", work, |_| ());
             }
             Effect::EditPost { post, edit } => self.edit_post(&post, edit),
             Effect::RequestJob(request) => {
                 let (engine, channel) = (self.clone(), channel.clone());
-                tokio::spawn(async move { engine.request_job(channel, request).await });
+                let work = async move { engine.request_job(channel, request).await };
+                self.tasks.one_of("request of a job", work, |_| ());
             }
             Effect::Reply(reply) => reply(),
         }
@@ -94,11 +87,10 @@ impl Engine {
     }
 
     pub(super) fn send_out(&self, broadcast: Broadcast) {
-        let copies = u64::try_from(broadcast.audiences.len()).unwrap_or(u64::MAX);
         self.metrics
             .events
             .with_label_values(&["out", broadcast.short_name])
-            .inc_by(copies);
+            .inc_by(broadcast.copies());
         self.publisher.publish(broadcast);
     }
 
@@ -113,7 +105,8 @@ impl Engine {
         }
         for seat in left.seats {
             let leave = MediaCommand::Leave(seat.session.clone());
-            self.links.send(&seat.media, door::rtcd::message(leave));
+            self.media_hosts
+                .send(&seat.media, door::rtcd::message(leave));
             if seat.user != self.bot.id {
                 let (user, session) = (seat.user, seat.session);
                 let news = News::Left(Who { user, session });

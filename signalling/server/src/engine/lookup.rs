@@ -86,9 +86,9 @@ impl Engine {
     /// hosts that are all away the call's own, which may come back.
     pub(super) fn choose_media(&self, of_call: Option<&MediaHost>) -> Result<MediaHost, String> {
         match of_call {
-            Some(host) if self.links.is_connected(host) => Ok(host.clone()),
-            Some(host) => Ok(self.links.choose().unwrap_or_else(|_| host.clone())),
-            None => self.links.choose(),
+            Some(host) if self.media_hosts.is_connected(host) => Ok(host.clone()),
+            Some(host) => Ok(self.media_hosts.choose().unwrap_or_else(|_| host.clone())),
+            None => self.media_hosts.choose(),
         }
     }
 

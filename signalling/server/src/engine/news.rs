@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use super::Engine;
 use super::owner::Turn;
 use crate::door;
-use crate::links::MediaNews;
+use crate::door::rtcd::MediaNews;
 
 /// News of the chat world that are followed side by side.
 const FOLLOWED_AT_ONCE: usize = 16;
@@ -44,7 +44,7 @@ async fn follow(engine: &Arc<Engine>, news: ChatNews) {
     }
 }
 
-/// Runs until the links end.
+/// Runs until the connections to media hosts end.
 pub(crate) async fn run_media_news(engine: Arc<Engine>, mut news: mpsc::Receiver<MediaNews>) {
     while let Some(heard) = news.recv().await {
         let (session, input) = door::rtcd::input(heard);
@@ -61,8 +61,9 @@ pub(crate) async fn run_media_news(engine: Arc<Engine>, mut news: mpsc::Receiver
                 engine.refused("busy", "voice");
             } else {
                 // That call has much to do; the others' news shall not wait for it.
-                let engine = engine.clone();
-                tokio::spawn(async move { engine.deliver(&channel, turn).await });
+                let late = engine.clone();
+                let work = async move { late.deliver(&channel, turn).await };
+                engine.tasks.one_of("news of a busy call", work, |_| ());
             }
         }
     }

@@ -107,7 +107,7 @@ impl World {
             .unwrap();
         let metrics = Arc::new(Metrics::new());
         let host = MediaHost("http://media".to_owned());
-        let (links, to_media) = Links::with_host_for_test(&host, metrics.clone());
+        let (media_hosts, to_media) = MediaHosts::with_host_for_test(&host, metrics.clone());
         let (writer, batches) = mpsc::channel(writer::QUEUE);
         let (sender, heard) = mpsc::unbounded_channel();
         let chat = Arc::new(TestChat::default());
@@ -121,7 +121,7 @@ impl World {
             publisher: Arc::new(Ear(sender)),
             store: store.clone(),
             writer,
-            links,
+            media_hosts,
             jobs: None,
             metrics: metrics.clone(),
             config: raw.resolve().unwrap(),

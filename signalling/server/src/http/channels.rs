@@ -7,7 +7,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use messaging::model::{Person, Room, RoomKind, RoomRight};
 use proto::calls::rest::{Active, ChannelCalls, SetChannelCalls, Verdict, Version};
-use proto::calls::{ClientConfig, IceServer};
+use proto::calls::{COMPATIBLE_VERSION, ClientConfig, IceServer};
 use proto::id::ChannelId;
 use signalling_core::{Call, NoCall};
 
@@ -18,10 +18,7 @@ use crate::config::{Config, is_turn};
 use crate::door::calls::{state, words};
 use crate::engine::moment;
 use crate::store::ChannelSwitch;
-use crate::turn;
-
-/// The plugin whose protocol we speak. Clients use the signalling lock from 1.7.0 on.
-const PLUGIN_VERSION: &str = "1.12.2";
+use crate::turn_credentials as turn;
 
 pub(super) fn routes() -> Router<App> {
     Router::new()
@@ -39,10 +36,10 @@ pub(super) fn channel_id(text: String) -> Result<ChannelId, Refused> {
 }
 
 async fn version(State(app): State<App>) -> Json<Version> {
-    let media = app.engine.links.any_connected();
+    let media = app.engine.media_hosts.any_connected();
     let (rtcd_version, rtcd_build) = media.map(|host| (host.version, host.build)).unzip();
     Json(Version {
-        version: PLUGIN_VERSION.to_owned(),
+        version: COMPATIBLE_VERSION.to_owned(),
         build: format!("parley-{}", env!("CARGO_PKG_VERSION")),
         rtcd_version,
         rtcd_build,

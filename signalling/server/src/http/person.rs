@@ -1,7 +1,5 @@
 //! Who asks: sign-in, forged-request guard, rate limit.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use axum::extract::FromRequestParts;
@@ -9,16 +7,13 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use messaging::credentials::Credential;
 use messaging::model::Person;
+use messaging::rate::{Buckets, Rate};
 use proto::id::UserId;
 
 use super::{App, Refused};
 
-/// Requests per second that a person may make for long.
-const PER_SECOND: f64 = 1.0;
-/// Requests at once; a client makes about six when it starts.
-const BURST: f64 = 10.0;
-/// People remembered; beyond it, those whose allowance is full again are forgotten.
-const REMEMBERED: usize = 10_000;
+/// Requests of one person: a client makes about six at once when it starts.
+const REQUESTS: Rate = Rate::new(10.0, 1.0);
 
 /// A signed-in person within the limit of requests.
 #[derive(Debug, Clone)]
@@ -33,23 +28,12 @@ pub(crate) struct Administrator;
 pub(crate) struct BotOnly;
 
 /// How many requests everybody may still make.
-#[derive(Debug, Default)]
-pub(crate) struct Limits(Mutex<BTreeMap<UserId, (f64, Instant)>>);
+#[derive(Debug)]
+pub(crate) struct Limits(Buckets<UserId>);
 
-impl Limits {
-    fn take(&self, user: &UserId, now: Instant) -> bool {
-        let mut people = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let full_at = |(tokens, at): &(f64, Instant)| {
-            tokens + now.saturating_duration_since(*at).as_secs_f64() * PER_SECOND
-        };
-        if people.len() >= REMEMBERED {
-            people.retain(|_, allowance| full_at(allowance) < BURST);
-        }
-        let allowance = people.entry(user.clone()).or_insert((BURST, now));
-        let tokens = full_at(allowance).min(BURST);
-        let allowed = tokens >= 1.0;
-        *allowance = (if allowed { tokens - 1.0 } else { tokens }, now);
-        allowed
+impl Default for Limits {
+    fn default() -> Self {
+        Self(Buckets::new(REQUESTS))
     }
 }
 
@@ -59,7 +43,7 @@ impl FromRequestParts<App> for SignedIn {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refused> {
         let person = sign_in(parts, app).await?;
         let is_bot = person.id == app.engine.bot.id;
-        if !is_bot && !app.limits.take(&person.id, Instant::now()) {
+        if !is_bot && app.limits.0.take(&person.id, Instant::now()).is_err() {
             return Err(Refused::new(
                 StatusCode::TOO_MANY_REQUESTS,
                 "too many requests",
@@ -121,9 +105,10 @@ mod tests {
             UserId::parse("anna").unwrap(),
             UserId::parse("ben").unwrap(),
         );
-        assert_eq!((0..20).filter(|_| limits.take(&anna, now)).count(), 10);
-        assert!(limits.take(&ben, now));
-        assert!(limits.take(&anna, now + Duration::from_secs(1)));
-        assert!(!limits.take(&anna, now + Duration::from_secs(1)));
+        let takes = |who, at| limits.0.take(who, at).is_ok();
+        assert_eq!((0..20).filter(|_| takes(&anna, now)).count(), 10);
+        assert!(takes(&ben, now));
+        assert!(takes(&anna, now + Duration::from_secs(1)));
+        assert!(!takes(&anna, now + Duration::from_secs(1)));
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::world::{Person, World};
 
-async fn upload(world: &World, bot: &Person, name: &str, contents: &[u8]) -> String {
+pub(crate) async fn upload(world: &World, bot: &Person, name: &str, contents: &[u8]) -> String {
     let body = json!({"channel_id": world.channel, "filename": name, "file_size": contents.len()});
     let (status, session) = world.post(bot, "/bot/uploads", body).await;
     assert_eq!(status, 200, "{session}");

@@ -44,6 +44,14 @@ impl Client {
         client
     }
 
+    /// Where the server sees this client.
+    pub fn local_addr(&self) -> SocketAddr {
+        let MaybeTlsStream::Plain(stream) = self.socket.get_ref() else {
+            panic!("tests speak plainly");
+        };
+        stream.local_addr().unwrap()
+    }
+
     pub async fn act(&mut self, action: &Action) {
         self.seq += 1;
         let frame = action.to_frame(self.seq);

@@ -10,6 +10,7 @@ use axum::routing::post;
 use axum::{Json, Router};
 use proto::id::new_id;
 use serde_json::{Value, json};
+use service::telemetry::testing::Secrets;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -19,11 +20,14 @@ struct Asked {
     jobs: Vec<Value>,
     refuse: Option<String>,
     registered: bool,
+    secrets: Secrets,
 }
 
 #[derive(Debug)]
 pub struct FakeJobs {
     pub addr: SocketAddr,
+    /// What the server told it in confidence.
+    pub secrets: Secrets,
     asked: Arc<Mutex<Asked>>,
     task: JoinHandle<()>,
 }
@@ -39,7 +43,13 @@ impl FakeJobs {
             .route("/register", post(register))
             .with_state(asked.clone());
         let task = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-        Self { addr, asked, task }
+        let secrets = asked.lock().unwrap().secrets.clone();
+        Self {
+            addr,
+            secrets,
+            asked,
+            task,
+        }
     }
 
     pub fn url(&self) -> String {
@@ -70,8 +80,11 @@ fn knows(asked: &Asked, headers: &HeaderMap) -> bool {
 }
 
 async fn register(State(asked): State<Arc<Mutex<Asked>>>, Json(body): Json<Value>) -> Response {
-    assert!(body["authKey"].as_str().unwrap().len() >= 32);
-    asked.lock().unwrap().registered = true;
+    let key = body["authKey"].as_str().unwrap();
+    assert!(key.len() >= 32);
+    let mut asked = asked.lock().unwrap();
+    asked.secrets.keep("auth key", key);
+    asked.registered = true;
     (
         StatusCode::CREATED,
         Json(json!({"clientID": body["clientID"], "code": "201"})),
@@ -101,6 +114,8 @@ async fn create(
     if !knows(&asked, &headers) {
         return StatusCode::UNAUTHORIZED.into_response();
     }
+    let token = body["input_data"]["auth_token"].as_str();
+    asked.secrets.keep("bot token", token.unwrap_or_default());
     asked.jobs.push(body.clone());
     if let Some(reason) = &asked.refuse {
         let reply = json!({"error": reason, "code": "500"});

@@ -17,6 +17,7 @@ use proto::rtcd::{
     ControlMessage, Credentials, HelloMessage, MAX_CONTROL_LEN, RtcKind, RtcMessage,
 };
 use serde_json::json;
+use service::telemetry::testing::Secrets;
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinHandle;
@@ -36,6 +37,7 @@ struct Shared {
     out: broadcast::Sender<Vec<u8>>,
     drop_connections: broadcast::Sender<()>,
     stalls: watch::Sender<bool>,
+    secrets: Secrets,
 }
 
 #[derive(Debug)]
@@ -46,7 +48,7 @@ pub struct FakeRtcd {
 }
 
 impl FakeRtcd {
-    pub async fn start() -> Self {
+    pub async fn start(secrets: Secrets) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let shared = Shared {
@@ -54,6 +56,7 @@ impl FakeRtcd {
             out: broadcast::channel(256).0,
             drop_connections: broadcast::channel(4).0,
             stalls: watch::Sender::new(false),
+            secrets,
         };
         let app = Router::new()
             .route(
@@ -173,6 +176,7 @@ impl Drop for FakeRtcd {
 }
 
 async fn register(State(shared): State<Shared>, Json(body): Json<Credentials>) -> Response {
+    shared.secrets.keep("auth key", body.auth_key.expose());
     let mut heard = shared.heard.lock().unwrap();
     if heard.registered.contains(&body.client_id) || body.auth_key.expose().len() < 32 {
         return (StatusCode::BAD_REQUEST, "registration failed").into_response();

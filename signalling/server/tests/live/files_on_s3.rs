@@ -113,3 +113,26 @@ async fn a_recorded_calls_film_lies_in_a_bucket_and_is_watched_from_the_middle()
     .await;
     assert_eq!(gone.0, 404);
 }
+
+#[tokio::test]
+async fn a_bucket_that_is_gone_is_told_and_probes_are_cheap() {
+    let server = Server::start(Kind::Moto).await;
+    let world = world_on(&server).await;
+    let endpoint = server.config().endpoint;
+    let ready = async || {
+        let url = format!("http://{}/readyz", world.addr());
+        let answer = world.http.get(url).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    assert_eq!(ready().await, (200, "ready\n".to_owned()));
+    drop(server);
+    let told = crate::watched::told_of_files(&world).await;
+    assert!(told.contains("bucket `files`"), "{told}");
+    assert!(told.contains(&endpoint), "{told}");
+    let begun = std::time::Instant::now();
+    for _ in 0..20 {
+        assert_eq!(ready().await.0, 503);
+    }
+    // Each question at the dead server takes longer than all of these together.
+    assert!(begun.elapsed() < std::time::Duration::from_secs(4));
+}

@@ -9,7 +9,7 @@ use crate::client::Client;
 use crate::world::{Person, World};
 
 /// A world in which Anna records, with the ids of both jobs.
-async fn recorded() -> (World, Client, Client, Person, String, String) {
+pub(crate) async fn recorded() -> (World, Client, Client, Person, String, String) {
     let world = World::with_jobs().await;
     // The token the server knows stays good beside the one made here.
     let bot = world.bot().await;

@@ -25,6 +25,10 @@ async fn configuration_and_version_have_the_keys_clients_read() {
     let (status, version) = read(world.http.get(world.url("/version")).send().await.unwrap()).await;
     assert_eq!(status, 200);
     assert_eq!(version["version"], "1.12.2");
+    assert_eq!(
+        version["build"],
+        concat!("parley-", env!("CARGO_PKG_VERSION"))
+    );
     assert_eq!(version["rtcd_version"], "v1.3.0");
 }
 

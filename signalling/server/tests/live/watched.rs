@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::world::World;
 
@@ -9,6 +10,39 @@ async fn ready(world: &World) -> (u16, String) {
     let url = format!("http://{}/readyz", world.addr());
     let answer = world.http.get(url).send().await.unwrap();
     (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+/// Waits until `/readyz` tells of the place for files: it is looked at every few seconds.
+pub(crate) async fn told_of_files(world: &World) -> String {
+    for _ in 0..40 {
+        if let (503, told) = ready(world).await {
+            return told;
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    panic!("never told");
+}
+
+#[tokio::test]
+async fn files_that_cannot_be_written_are_told() {
+    let world = World::new().await;
+    assert_eq!(ready(&world).await, (200, "ready\n".to_owned()));
+    let uploads = world.data.path().join("uploads");
+    std::fs::remove_dir_all(&uploads).unwrap();
+    std::fs::write(&uploads, "in the way").unwrap();
+    let told = told_of_files(&world).await;
+    assert!(told.contains("storage.data_dir"), "{told}");
+    std::fs::remove_file(&uploads).unwrap();
+    std::fs::create_dir(&uploads).unwrap();
+    let mut answer = ready(&world).await;
+    for _ in 0..40 {
+        if answer.0 == 200 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        answer = ready(&world).await;
+    }
+    assert_eq!(answer, (200, "ready\n".to_owned()));
 }
 
 #[tokio::test]
@@ -30,15 +64,15 @@ async fn a_killed_task_is_told_and_is_what_the_server_fails_of() {
 }
 
 #[tokio::test]
-async fn the_end_of_a_link_to_a_media_host_is_told() {
+async fn the_end_of_a_connection_to_a_media_host_is_told() {
     let world = World::new().await;
-    let link = format!("link to {}", world.rtcd.url());
-    assert!(world.running.tasks().kill(&link));
-    assert_eq!(world.running.failed().await.task, link);
+    let connection = format!("connection to {}", world.rtcd.url());
+    assert!(world.running.tasks().kill(&connection));
+    assert_eq!(world.running.failed().await.task, connection);
     let (status, told) = ready(&world).await;
     assert_eq!(status, 503);
     assert!(
-        told.starts_with(&format!("task `{link}` was cancelled\n")),
+        told.starts_with(&format!("task `{connection}` was cancelled\n")),
         "{told}"
     );
 }

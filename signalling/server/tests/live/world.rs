@@ -36,7 +36,13 @@ pub struct World {
     pub anna: Person,
     pub ben: Person,
     pub http: reqwest::Client,
+    /// What people here want kept to themselves; it ends with the world.
+    pub secrets: Secrets,
+    _discretion: Discretion,
 }
+
+/// Of everybody here.
+const PASSWORD: &str = "correct horse battery";
 
 impl World {
     pub async fn new() -> Self {
@@ -48,14 +54,19 @@ impl World {
     }
 
     pub async fn with(jobs: Option<FakeJobs>, change: impl FnOnce(&mut RawConfig)) -> Self {
-        let rtcd = FakeRtcd::start().await;
+        let secrets = Secrets::default();
+        let of_jobs = jobs.as_ref().map(|jobs| jobs.secrets.clone());
+        let discretion = Discretion::begin(&[&secrets, &of_jobs.unwrap_or_default()]);
+        secrets.keep("password", PASSWORD);
+        secrets.keep("description", "v=0");
+        let rtcd = FakeRtcd::start(secrets.clone()).await;
         let data = tempfile::tempdir().unwrap();
         let config = config(&data, &rtcd, jobs.as_ref(), change);
         let running = signalling::start(config).await.unwrap();
         let chat = running.chat().clone();
-        let admin = person(&chat, "admin", true).await;
-        let anna = person(&chat, "anna", false).await;
-        let ben = person(&chat, "ben", false).await;
+        let admin = person(&chat, "admin", true, &secrets).await;
+        let anna = person(&chat, "anna", false, &secrets).await;
+        let ben = person(&chat, "ben", false, &secrets).await;
         let team = chat.ensure_team("north", "North").await.unwrap();
         let channel = chat
             .ensure_room(&team, "talk", "Talk", RoomKind::Private)
@@ -76,6 +87,8 @@ impl World {
             anna,
             ben,
             http,
+            secrets,
+            _discretion: discretion,
         }
     }
 
@@ -91,6 +104,8 @@ impl World {
             anna,
             ben,
             http,
+            secrets,
+            _discretion,
         } = self;
         running.stop().await;
         let config = config(&data, &rtcd, jobs.as_ref(), |_| {});
@@ -105,7 +120,14 @@ impl World {
             anna,
             ben,
             http,
+            secrets,
+            _discretion,
         }
+    }
+
+    /// The configuration of a tool beside the server.
+    pub fn tools_config(&self) -> Config {
+        config(&self.data, &self.rtcd, self.jobs.as_ref(), |_| {})
     }
 
     pub fn addr(&self) -> SocketAddr {
@@ -113,7 +135,10 @@ impl World {
     }
 
     pub async fn connect(&self, person: &Person) -> Client {
-        Client::connect(self.addr(), &person.token).await
+        let client = Client::connect(self.addr(), &person.token).await;
+        self.secrets
+            .keep("address", &client.local_addr().to_string());
+        client
     }
 
     /// Two people in a call.
@@ -134,11 +159,12 @@ impl World {
             .ensure_bot("calls", "Calls")
             .await
             .unwrap();
+        self.secrets.keep("bot token", &token);
         Person { id: bot.id, token }
     }
 
     pub async fn newcomer(&self, name: &str) -> Person {
-        let newcomer = person(self.running.chat(), name, false).await;
+        let newcomer = person(self.running.chat(), name, false, &self.secrets).await;
         self.running
             .chat()
             .ensure_member(&self.channel, &newcomer.id)
@@ -148,7 +174,7 @@ impl World {
     }
 
     pub async fn stranger(&self, name: &str) -> Person {
-        person(self.running.chat(), name, false).await
+        person(self.running.chat(), name, false, &self.secrets).await
     }
 
     pub async fn get(&self, person: &Person, path: &str) -> (u16, Value) {
@@ -229,10 +255,11 @@ fn config(
     raw.resolve().unwrap()
 }
 
-async fn person(chat: &Arc<Server>, name: &str, is_admin: bool) -> Person {
+async fn person(chat: &Arc<Server>, name: &str, is_admin: bool, secrets: &Secrets) -> Person {
     let account = NewAccount {
         username: name.to_owned(),
-        password: Secret::new("correct horse battery"),
+        password: Secret::new(PASSWORD),
+        first_name: format!("First{name}"),
         is_admin,
         ..NewAccount::default()
     };
@@ -241,5 +268,8 @@ async fn person(chat: &Arc<Server>, name: &str, is_admin: bool) -> Person {
         .issue_token(&id, Some(Duration::from_secs(3600)))
         .await
         .unwrap();
+    secrets.keep("user name", name);
+    secrets.keep("first name", &format!("First{name}"));
+    secrets.keep("token", &token);
     Person { id, token }
 }

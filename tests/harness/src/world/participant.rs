@@ -21,6 +21,7 @@ use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::channel::ChannelId;
 use str0m::media::{Direction, MediaKind, Mid, Simulcast, SimulcastLayer};
 use str0m::net::{Protocol, Receive, TcpType};
+use str0m::rtp::{Extension, ExtensionMap};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
 use decoder::Decoder;
@@ -85,7 +86,17 @@ pub struct Participant {
 
 impl Participant {
     pub fn new(name: &str, address: SocketAddr, shard: usize, style: Style, now: Instant) -> Self {
-        let (mut rtc, keys) = build_tapped(RtcConfig::new().set_rtp_mode(true), now);
+        let mut config = RtcConfig::new().set_rtp_mode(true);
+        if !style.tells_arrivals {
+            let mut known = ExtensionMap::empty();
+            for (id, extension) in ExtensionMap::standard().iter() {
+                if *extension != Extension::TransportSequenceNumber {
+                    known.set(id, extension.clone());
+                }
+            }
+            config = config.set_extension_map(known);
+        }
+        let (mut rtc, keys) = build_tapped(config, now);
         let candidate = if style.tcp {
             Candidate::builder()
                 .tcp()

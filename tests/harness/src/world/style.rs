@@ -19,6 +19,8 @@ pub struct Style {
     pub forgiving: bool,
     /// Publishes one-way, as the reference's client does its screen; browsers offer both ways.
     pub one_way: bool,
+    /// Reports when each packet arrived (transport-wide feedback), as browsers do.
+    pub tells_arrivals: bool,
     pub ping_every: Duration,
 }
 
@@ -69,6 +71,7 @@ impl Default for Style {
             tcp: false,
             forgiving: false,
             one_way: false,
+            tells_arrivals: true,
             ping_every: Duration::from_secs(1),
         }
     }

@@ -1,7 +1,7 @@
 //! The control WebSocket of an rtcd server, shared by all participants of the generator.
 //!
-//! In: `ControlMessage`s to send, doors of the sessions we expect something for. Out: each frame
-//! put through the door of the session it names.
+//! In: `ControlMessage`s to send, mailboxes of the sessions we expect something for. Out: each frame
+//! put into the mailbox of the session it names.
 //! Registers the client first when the server does not know it yet.
 
 use std::collections::HashMap;
@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
-use crate::servers::Door;
+use crate::servers::Mailbox;
 
 /// Who we are at the server under test.
 #[derive(Debug, Clone)]
@@ -25,13 +25,13 @@ pub(crate) struct Account {
     pub(crate) auth_key: String,
 }
 
-type Doors = Arc<Mutex<HashMap<String, Door>>>;
+type Mailboxes = Arc<Mutex<HashMap<String, Mailbox>>>;
 
 /// An open control connection.
 #[derive(Debug)]
 pub(crate) struct Control {
     sender: Sender,
-    doors: Doors,
+    mailboxes: Mailboxes,
 }
 
 /// Sends control messages.
@@ -65,11 +65,11 @@ impl Control {
             // The last message was followed by the end of this generator.
             let _closed = sink.close().await;
         });
-        let doors = Doors::default();
-        runtime.spawn(receive(stream, Arc::clone(&doors)));
+        let mailboxes = Mailboxes::default();
+        runtime.spawn(receive(stream, Arc::clone(&mailboxes)));
         Ok(Self {
             sender: Sender(outgoing),
-            doors,
+            mailboxes,
         })
     }
 
@@ -77,16 +77,16 @@ impl Control {
         self.sender.clone()
     }
 
-    /// Frames that name `session` go through `door` from now on, until the session is closed.
-    pub(crate) fn expect(&self, session: &SessionId, door: Door) {
-        self.doors
+    /// Frames that name `session` go into `mailbox` from now on, until the session is closed.
+    pub(crate) fn expect(&self, session: &SessionId, mailbox: Mailbox) {
+        self.mailboxes
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert(session.as_str().to_owned(), door);
+            .insert(session.as_str().to_owned(), mailbox);
     }
 }
 
-async fn receive(mut stream: SplitStream<Socket>, doors: Doors) {
+async fn receive(mut stream: SplitStream<Socket>, mailboxes: Mailboxes) {
     while let Some(Ok(frame)) = stream.next().await {
         if !frame.is_binary() {
             continue;
@@ -95,21 +95,21 @@ async fn receive(mut stream: SplitStream<Socket>, doors: Doors) {
         let Ok(message) = ControlMessage::decode(&frame, MAX_CONTROL_LEN) else {
             continue;
         };
-        deliver(&message, &frame, &doors);
+        deliver(&message, &frame, &mailboxes);
     }
 }
 
 /// Voice activity and the greeting concern nobody here.
-fn deliver(message: &ControlMessage, frame: &[u8], doors: &Doors) {
-    let mut doors = doors.lock().unwrap_or_else(PoisonError::into_inner);
+fn deliver(message: &ControlMessage, frame: &[u8], mailboxes: &Mailboxes) {
+    let mut mailboxes = mailboxes.lock().unwrap_or_else(PoisonError::into_inner);
     match message {
         ControlMessage::Rtc(message) => {
-            if let Some(door) = doors.get(&message.session) {
-                let _generator_gone = door.post(frame.to_vec());
+            if let Some(mailbox) = mailboxes.get(&message.session) {
+                let _generator_gone = mailbox.post(frame.to_vec());
             }
         }
         ControlMessage::Close(session) => {
-            doors.remove(session.as_str());
+            mailboxes.remove(session.as_str());
         }
         ControlMessage::Hello(_)
         | ControlMessage::Join(_)

@@ -14,22 +14,24 @@ use aws_sdk_s3::primitives::DateTime;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 
-use super::{NoAuthority, S3Config};
+use super::{NoBucket, S3Config};
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// One request with its body and the beginning of its answer: a part in 120 s is 0.4 Mbit/s.
 const ANSWER_LIMIT: Duration = Duration::from_secs(120);
 const TRIES: u32 = 4;
+/// Of a question whose answer is of use only at once.
+const FEW_TRIES: u32 = 2;
 
 #[expect(
     clippy::unwrap_in_result,
     reason = "certificates only make a whole context"
 )]
-pub(super) fn connect(config: &S3Config) -> Result<Client, NoAuthority> {
+pub(super) fn connect(config: &S3Config) -> Result<Client, NoBucket> {
     let trust = match &config.ca_file {
         None => TrustStore::default(),
         Some(path) => {
-            let unreadable = |source: super::BoxError| NoAuthority {
+            let unreadable = |source: super::BoxError| NoBucket::Authority {
                 path: path.clone(),
                 setting: config.setting.clone(),
                 source,
@@ -70,6 +72,12 @@ pub(super) fn connect(config: &S3Config) -> Result<Client, NoAuthority> {
         .timeout_config(limits)
         .build();
     Ok(Client::from_conf(sdk))
+}
+
+/// What is different about a question whose answer is of use only at once.
+pub(super) fn impatient() -> aws_sdk_s3::config::Builder {
+    let tries = RetryConfig::standard().with_max_attempts(FEW_TRIES);
+    aws_sdk_s3::Config::builder().retry_config(tries)
 }
 
 fn holds_a_certificate(pem: &[u8]) -> bool {

@@ -8,15 +8,10 @@ use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 
-use super::{LARGEST_S3_BLOB, Refusal, S3, unquoted};
+use super::{Refusal, S3, unquoted};
+use crate::blob::bucket::{LARGEST_S3_BLOB, MAX_PARTS, PART_BYTES};
 use crate::blob::draft::{Part, Tail};
-use crate::blob::{BlobError, BlobInfo, BlobKey, BoxError, Draft, Pieces, TRANSFER_MEMORY_BYTES};
-
-/// Size of every part but the last. S3 wants 5 MiB or more; twice this is what a transfer holds.
-pub(super) const PART_BYTES: usize = 6 * 1024 * 1024;
-/// Parts that S3 takes.
-pub(super) const MAX_PARTS: u64 = 10_000;
-const _: () = assert!(2 * PART_BYTES < TRANSFER_MEMORY_BYTES);
+use crate::blob::{BlobError, BlobInfo, BlobKey, BoxError, Draft, Pieces};
 
 /// What pieces led to.
 pub(super) struct Taken {
@@ -74,7 +69,7 @@ impl S3 {
         let mut part = cutter.fill(start).await;
         while part.len() >= PART_BYTES {
             let sent = self.send_part(draft, part.freeze());
-            let (sent, next) = futures_util::join!(sent, cutter.fill(BytesMut::new()));
+            let (sent, next) = tokio::join!(sent, cutter.fill(BytesMut::new()));
             sent?;
             part = next;
         }

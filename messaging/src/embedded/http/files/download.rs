@@ -7,6 +7,7 @@ use axum::extract::Path;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::TryStreamExt as _;
+use http_range_header::parse_range_header;
 
 use super::super::{Auth, Params, State};
 use crate::embedded::fault::Fault;
@@ -21,31 +22,19 @@ enum Part {
     Unsatisfiable,
 }
 
-/// Reads a `Range` header (RFC 9110, 14.2). Several ranges or other units give everything.
+/// Reads a `Range` header (RFC 9110, 14.2). Several ranges, other units and what cannot be read give
+/// everything.
 fn part_of(range: Option<&str>, size: u64) -> Part {
-    let Some(range) = range.and_then(|text| text.trim().strip_prefix("bytes=")) else {
+    let Some(parsed) = range.and_then(|text| parse_range_header(text.trim()).ok()) else {
         return Part::All;
     };
-    let Some((first, last)) = range.split_once('-') else {
+    if parsed.len() > 1 {
         return Part::All;
-    };
-    let (first, last) = match (first.trim().parse::<u64>(), last.trim()) {
-        (Ok(first), "") => (first, size.saturating_sub(1)),
-        (Ok(first), last) => match last.parse::<u64>() {
-            Ok(last) if last >= first => (first, last.min(size.saturating_sub(1))),
-            Ok(_) | Err(_) => return Part::All,
-        },
-        (Err(_), last) if first.trim().is_empty() => match last.parse::<u64>() {
-            Ok(0) => return Part::Unsatisfiable,
-            Ok(count) => (size.saturating_sub(count), size.saturating_sub(1)),
-            Err(_) => return Part::All,
-        },
-        (Err(_), _) => return Part::All,
-    };
-    if first >= size {
-        Part::Unsatisfiable
-    } else {
-        Part::Range(first, last)
+    }
+    let valid = parsed.validate(size).ok();
+    match valid.as_deref() {
+        Some([range]) => Part::Range(*range.start(), *range.end()),
+        Some(_) | None => Part::Unsatisfiable,
     }
 }
 

@@ -3,6 +3,7 @@
 use proto::id::{FileId, PostId, UploadId};
 use storage::Transaction;
 
+use super::super::posts::size_on_the_wire;
 use super::super::{Store, StoreError, UploadRow};
 
 /// Rows of one go.
@@ -86,7 +87,7 @@ impl Store {
         Ok(rows.into_iter().map(|(id,)| id).collect())
     }
 
-    /// Empties a post and its replies, and removes those of their files (blob key, id) that no
+    /// Marks a post and its replies as deleted, empties them, and removes those of their files (blob key, id) that no
     /// other post carries.
     pub(crate) async fn purge_thread(
         &self,
@@ -94,14 +95,15 @@ impl Store {
         files: &[(String, String)],
         now: i64,
     ) -> Result<(), StoreError> {
-        let mut tx = self.begin("begin purging post").await?;
+        let mut tx = self.begin("begin deleting post").await?;
         let empty = sqlx::query(
-            "UPDATE posts SET message = '', props = '{}', updated_at = $2,
+            "UPDATE posts SET message = '', props = '{}', size_bytes = $3, updated_at = $2,
                 deleted_at = CASE WHEN deleted_at = 0 THEN $2 ELSE deleted_at END
              WHERE id = $1 OR root_id = $1",
         )
         .bind(post.as_str())
-        .bind(now);
+        .bind(now)
+        .bind(size_on_the_wire("", "{}"));
         tx.execute("empty posts", empty).await?;
         // where a reply was purged, its thread is one shorter
         let count = sqlx::query(

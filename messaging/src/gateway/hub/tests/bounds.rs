@@ -1,6 +1,5 @@
 //! What is kept for clients that do not read has an end.
 
-use super::super::log::MAX_BYTES;
 use super::*;
 
 const POST_BYTES: usize = 185_000;
@@ -41,7 +40,7 @@ fn many_sockets_of_one_person_keep_one_copy_and_lose_it_together() {
     );
     for _ in 0..100 {
         post(&hub, "posted");
-        assert!(kept(&hub, "anna") <= MAX_BYTES);
+        assert!(kept(&hub, "anna") <= hub.limits.kept_bytes_per_person);
         drain(&reader);
     }
     assert!(idle.iter().all(is_cut_off));
@@ -70,7 +69,7 @@ fn who_is_away_gets_what_is_still_kept_and_nothing_with_a_hole() {
     for _ in 0..60 {
         post(&hub, "posted");
     }
-    assert!(kept(&hub, "anna") <= MAX_BYTES);
+    assert!(kept(&hub, "anna") <= hub.limits.kept_bytes_per_person);
     let late = enter(&hub, "anna", Some((&anna, 21)));
     assert_ne!(late.connection, anna.connection);
 }
@@ -105,4 +104,22 @@ fn nothing_is_kept_for_who_is_forgotten() {
     hub.forget_absent(now + RESUME_WINDOW + Duration::from_secs(1));
     assert!(hub.people.values().is_empty() && hub.connections.values().is_empty());
     assert!(hub.rooms.is_empty() && hub.teams.is_empty());
+}
+
+#[test]
+fn the_operator_decides_how_much_is_kept_for_one_person_and_for_how_many_sockets() {
+    let limits = Limits {
+        connections_per_person: 2,
+        kept_bytes_per_person: 3 * POST_BYTES,
+        ..Limits::default()
+    };
+    let hub = Hub::new("1".into(), limits, Arc::new(Metrics::new()));
+    let _both = [enter(&hub, "anna", None), enter(&hub, "anna", None)];
+    let anna = user("anna");
+    let third = hub.enter(&anna).attach("login", in_room("r"), None);
+    assert!(third.is_none(), "two, said the operator");
+    for _ in 0..10 {
+        post(&hub, "posted");
+        assert!(kept(&hub, "anna") <= limits.kept_bytes_per_person);
+    }
 }

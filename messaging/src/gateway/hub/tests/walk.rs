@@ -26,6 +26,7 @@ enum Step {
 struct AudienceOf {
     connection: Option<usize>,
     user: Option<usize>,
+    each_of: Option<Vec<usize>>,
     room: Option<usize>,
     team: Option<usize>,
     omit_user: Option<usize>,
@@ -55,20 +56,26 @@ fn rarely(limit: usize) -> impl Strategy<Value = Option<usize>> {
     proptest::option::weighted(0.25, 0..limit)
 }
 
+fn some_people() -> impl Strategy<Value = Vec<usize>> {
+    proptest::sample::subsequence((0..PEOPLE).collect::<Vec<_>>(), 0..=PEOPLE)
+}
+
 fn audience() -> impl Strategy<Value = AudienceOf> {
     let often = proptest::option::weighted(0.6, 0..ROOMS);
     (
         proptest::option::weighted(0.1, 0..8_usize),
         rarely(PEOPLE),
+        proptest::option::weighted(0.2, some_people()),
         often,
         rarely(TEAMS),
         rarely(PEOPLE),
         rarely(8),
     )
         .prop_map(
-            |(connection, user, room, team, omit_user, omit_connection)| AudienceOf {
+            |(connection, user, each_of, room, team, omit_user, omit_connection)| AudienceOf {
                 connection,
                 user,
+                each_of,
                 room,
                 team,
                 omit_user,
@@ -194,6 +201,7 @@ impl Model {
         let audience = Audience {
             connection: of.connection.and_then(|place| self.id_at(place)),
             user: of.user.map(person),
+            each_of: (of.each_of.as_ref()).map(|all| all.iter().copied().map(person).collect()),
             room: of.room.map(room),
             team: of.team.map(team),
             omit_users: of.omit_user.map(person).into_iter().collect(),
@@ -220,6 +228,9 @@ impl Model {
         }
         if let Some(only) = &audience.user {
             return *only == person(who);
+        }
+        if let Some(each_of) = &audience.each_of {
+            return each_of.contains(&person(who));
         }
         if audience.omit_users.contains(&person(who)) {
             return false;

@@ -184,11 +184,9 @@ fn turn_credentials_are_checked_only_with_a_secret() {
 }
 
 #[test]
-fn media_leaves_by_our_own_code_unless_told_otherwise() {
-    assert_eq!(resolve("").unwrap().rtc.egress, EgressPath::Own);
-    let fallback = resolve("[rtc]\negress = \"str0m\"").unwrap();
-    assert_eq!(fallback.rtc.egress, EgressPath::Str0m);
-    assert_eq!(problem_keys("[rtc]\negress = \"none\""), ["rtc.egress"]);
+fn a_file_that_asks_for_another_way_to_send_media_is_refused() {
+    assert!(resolve("[rtc]\negress = \"own\"").is_ok());
+    assert_eq!(problem_keys("[rtc]\negress = \"str0m\""), ["rtc.egress"]);
 }
 
 #[test]

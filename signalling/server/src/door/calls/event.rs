@@ -26,10 +26,19 @@ pub(crate) struct Broadcast {
     pub(crate) audiences: Vec<Audience>,
 }
 
+impl Broadcast {
+    /// How many events it is: one for each audience, and for each person who gets their own.
+    pub(crate) fn copies(&self) -> u64 {
+        let copies = |one: &Audience| one.each_of.as_ref().map_or(1, Vec::len);
+        let all = self.audiences.iter().map(copies).sum::<usize>();
+        u64::try_from(all).unwrap_or(u64::MAX)
+    }
+}
+
 /// Writes news of the call in `channel`.
 pub(crate) fn broadcast(channel: &ChannelId, bot: &UserId, envelope: Envelope) -> Broadcast {
-    let audiences = audiences(channel, bot, &envelope.to);
     let to_connection = matches!(envelope.to, To::Connection(_));
+    let audiences = audiences(channel, bot, envelope.to);
     let event = event(channel, envelope.news);
     Broadcast {
         short_name: event.short_name(),
@@ -54,18 +63,19 @@ pub(crate) fn announcement(channel: &ChannelId, bot: &UserId, enabled: bool) -> 
         short_name: event.short_name(),
         name: event.name(),
         data: event.data_in(channel),
-        audiences: audiences(channel, bot, &To::Room),
+        audiences: audiences(channel, bot, To::Room),
     }
 }
 
-fn audiences(channel: &ChannelId, bot: &UserId, to: &To) -> Vec<Audience> {
-    let user = |user: &UserId| Audience {
-        user: Some(user.clone()),
+fn audiences(channel: &ChannelId, bot: &UserId, to: To) -> Vec<Audience> {
+    let user = |user: UserId| Audience {
+        user: Some(user),
         ..Audience::default()
     };
+    let bot = bot.clone();
     match to {
         To::Connection(connection) => vec![Audience {
-            connection: Some(connection.clone()),
+            connection: Some(connection),
             ..Audience::default()
         }],
         To::User(one) => vec![user(one)],
@@ -79,12 +89,12 @@ fn audiences(channel: &ChannelId, bot: &UserId, to: &To) -> Vec<Audience> {
             vec![everybody, user(bot)]
         }
         To::Participants(people) => {
-            let person = |one: &UserId| Audience {
+            let each = Audience {
+                each_of: Some(people),
                 room: Some(channel.clone()),
-                ..user(one)
+                ..Audience::default()
             };
-            let people = people.iter().map(person);
-            people.chain([user(bot)]).collect()
+            vec![each, user(bot)]
         }
     }
 }
@@ -247,15 +257,21 @@ mod tests {
     #[test]
     fn participants_hear_once_each_and_the_bot_hears_too() {
         let (channel, bot, anna) = ids();
-        let to = To::Participants(vec![anna.clone()]);
+        let ben = UserId::parse("ben").unwrap();
+        let to = To::Participants(vec![anna.clone(), ben.clone()]);
         let news = muted(&anna);
         let sent = broadcast(&channel, &bot, Envelope { news, to });
         assert_eq!(sent.name, "custom_com.mattermost.calls_user_muted");
         let data = json!({"userID": "anna", "session_id": "s", "channelID": "talk"});
-        assert_eq!(Value::Object(sent.data), data);
-        let people: Vec<_> = sent.audiences.iter().map(|a| (&a.user, &a.room)).collect();
-        let expected = [(&Some(anna), &Some(channel)), (&Some(bot), &None)];
-        assert_eq!(people, expected);
+        assert_eq!(Value::Object(sent.data.clone()), data);
+        let [people, its_copy] = sent.audiences.as_slice() else {
+            panic!("{:?}", sent.audiences);
+        };
+        assert_eq!((&people.user, &people.room), (&None, &Some(channel)));
+        assert_eq!(people.each_of.as_deref(), Some([anna, ben].as_slice()));
+        assert_eq!((&its_copy.user, &its_copy.room), (&Some(bot), &None));
+        assert_eq!(its_copy.each_of, None);
+        assert_eq!(sent.copies(), 3);
     }
 
     #[test]

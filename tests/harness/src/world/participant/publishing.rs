@@ -39,6 +39,11 @@ pub(super) struct Publication {
 impl Participant {
     /// Sends a packet of its own making on a publication, instead of the next one.
     pub fn write(&mut self, position: usize, packet: &RawPacket) {
+        self.write_layer(position, 0, packet);
+    }
+
+    /// As [`Participant::write`], on a layer by its position.
+    pub fn write_layer(&mut self, position: usize, layer: usize, packet: &RawPacket) {
         let Some(publication) = self.publications.get(position) else {
             return;
         };
@@ -48,7 +53,7 @@ impl Participant {
             .filter(|p| p.spec().codec == codec)
             .map(PayloadParams::pt)
             .next();
-        let rid = publication.media.layers().into_iter().next().flatten();
+        let rid = publication.media.layers().into_iter().nth(layer).flatten();
         let mut direct = self.rtc.direct_api();
         let Some((stream, pt)) = direct.stream_tx_by_mid(mid, rid).zip(pt) else {
             return;
@@ -66,6 +71,17 @@ impl Participant {
             .nackable(packet.nackable),
         );
         self.timeout = packet.at;
+    }
+
+    /// The layers of a publication, by position, of which a keyframe was asked for and not yet made.
+    #[must_use]
+    pub fn keyframes_owed(&self, position: usize) -> Vec<usize> {
+        let Some(publication) = self.publications.get(position) else {
+            return Vec::new();
+        };
+        let layers = publication.media.layers().into_iter().enumerate();
+        let owed = layers.filter(|(_, rid)| publication.keyframes_due.contains(rid));
+        owed.map(|(layer, _)| layer).collect()
     }
 
     /// Feeds one layer of a publication, by its position, or stops to, as browsers do when their

@@ -1,0 +1,69 @@
+//! What a tool on the server's own machine asks: who has an account, and who is signed in.
+//!
+//! Not here: changing any of it (`accounts`, `admission`, `logins`).
+
+use super::Server;
+use super::fault::Fault;
+use crate::ChatError;
+use crate::model::Person;
+
+/// Somebody who has an account.
+#[derive(Debug, Clone)]
+pub struct Account {
+    pub person: Person,
+    /// Not shut out.
+    pub is_active: bool,
+    /// Where the person is signed in.
+    pub sessions: usize,
+}
+
+/// One sign-in that is good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    pub id: String,
+    /// Unix milliseconds.
+    pub began_at: i64,
+    /// `None`: it does not expire.
+    pub ends_at: Option<i64>,
+}
+
+impl Server {
+    /// Everybody, bots and those who are shut out included, by name.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub async fn accounts(&self) -> Result<Vec<Account>, ChatError> {
+        let rows = self.store.everybody().await.map_err(Fault::from)?;
+        let mut accounts = Vec::new();
+        for row in rows {
+            accounts.push(Account {
+                sessions: self.live_sessions(&row.id).await?.len(),
+                is_active: row.deleted_at == 0,
+                person: row.to_person(),
+            });
+        }
+        Ok(accounts)
+    }
+
+    /// The sign-ins of one person, newest first.
+    ///
+    /// # Errors
+    /// When there is no such person.
+    pub async fn sessions_of(&self, username: &str) -> Result<Vec<Session>, ChatError> {
+        let row = self.person_named(username).await?;
+        Ok(self.live_sessions(&row.id).await?)
+    }
+
+    async fn live_sessions(&self, person: &proto::id::UserId) -> Result<Vec<Session>, Fault> {
+        let now = self.wall_ms();
+        let logins = self.store.logins_of(person).await?.into_iter();
+        let live = logins.filter(|login| login.expires_at == 0 || login.expires_at > now);
+        Ok(live
+            .map(|login| Session {
+                id: login.id,
+                began_at: login.created_at,
+                ends_at: Some(login.expires_at).filter(|at| *at != 0),
+            })
+            .collect())
+    }
+}

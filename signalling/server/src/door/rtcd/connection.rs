@@ -1,0 +1,195 @@
+//! The life of one connection: connect, register once, agree with the host on who is in its calls, carry
+//! messages, reconnect with growing pauses.
+//!
+//! Invariant: after a reconnect every session of ours is either named to the host with `reconnect`
+//! and its state said again, or reported as closed, or ended at the host; nobody stays in a call
+//! whose media is gone, and no microphone stays open because a message was lost.
+
+mod carry;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use base64::Engine as _;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use proto::id::{CallId, SessionId};
+use tokio::sync::mpsc;
+use tokio_tungstenite::tungstenite::Error as WsError;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+
+use super::api::{Api, ApiError, CONNECT_LIMIT, chain, tells_sessions};
+use super::outbox::Outbox;
+use super::{HostConfig, MediaNews, SharedStatus};
+use crate::metrics::Metrics;
+use carry::{Socket, carry};
+
+/// Pause before the first new try; grows with every failure up to `LONGEST_PAUSE`. Shorter finds a
+/// restarted host sooner, longer spares a host that is down.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// Calls asked about at once.
+const ASKED_AT_ONCE: usize = 8;
+/// How long the host may take to tell about all of them: it expects pongs within 20 s.
+const AGREE_LIMIT: Duration = Duration::from_secs(15);
+
+/// One connection to one host.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) host: HostConfig,
+    pub(super) outbox: Outbox,
+    pub(super) news: mpsc::Sender<MediaNews>,
+    pub(super) status: SharedStatus,
+    pub(super) metrics: std::sync::Arc<Metrics>,
+}
+
+impl Connection {
+    /// Runs until it is dropped.
+    pub(super) async fn run(self) {
+        tokio::join!(self.stay_connected(), self.report_given_up());
+    }
+
+    async fn stay_connected(&self) {
+        let api = Api::new(self.host.clone());
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.connect(&api).await {
+                Ok(socket) => {
+                    tracing::info!(host = self.host.base, "media host connected");
+                    pause = FIRST_PAUSE;
+                    let trouble = carry(socket, &api, &self.outbox, &self.news, &self.status).await;
+                    tracing::warn!(host = self.host.base, trouble, "media host lost");
+                    self.metrics.media_connections_lost.inc();
+                    self.status.change(|status| {
+                        status.connected = false;
+                        status.trouble = trouble;
+                    });
+                }
+                Err(trouble) => {
+                    let before = self.status.read().trouble;
+                    if before != trouble {
+                        tracing::warn!(host = self.host.base, trouble, "media host not reachable");
+                    }
+                    self.status.change(|status| status.trouble = trouble);
+                }
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn connect(&self, api: &Api) -> Result<Socket, String> {
+        let version = api.version().await.map_err(|error| error.to_string())?;
+        let socket = match open_socket(&self.host).await {
+            Ok(socket) => socket,
+            Err(Refused::Unreachable(words)) => return Err(words),
+            // It answered but did not let us in: it may not know us yet.
+            Err(Refused::Handshake(words)) => {
+                api.register()
+                    .await
+                    .map_err(|error| format!("{words}; {error}"))?;
+                open_socket(&self.host)
+                    .await
+                    .map_err(|refused| refused.words())?
+            }
+        };
+        let cpu_load = api.cpu_load().await.ok();
+        let has = if tells_sessions(&version.build_version) {
+            let asked = sessions(api, self.outbox.calls());
+            let answer = tokio::time::timeout(AGREE_LIMIT, asked).await;
+            let late = || {
+                format!(
+                    "ask for its sessions: no answer in {} s",
+                    AGREE_LIMIT.as_secs()
+                )
+            };
+            Some(
+                answer
+                    .map_err(|_| late())?
+                    .map_err(|error| error.to_string())?,
+            )
+        } else {
+            None
+        };
+        let lost = self.outbox.reconnected(has.as_ref());
+        self.metrics
+            .media_sessions_lost
+            .with_label_values(&["host_forgot"])
+            .inc_by(u64::try_from(lost.len()).unwrap_or(u64::MAX));
+        for session in lost {
+            let _ = self.news.send(MediaNews::Closed { session }).await;
+        }
+        self.status.change(|status| {
+            status.connected = true;
+            status.trouble.clear();
+            status.cpu_load = cpu_load;
+            status.version = version.build_version;
+            status.build = version.build_hash;
+        });
+        Ok(socket)
+    }
+
+    async fn report_given_up(&self) {
+        loop {
+            for session in self.outbox.given_up().await {
+                tracing::warn!(
+                    host = self.host.base, %session,
+                    "session given up: its media host took its signalling too slowly"
+                );
+                let _ = self.news.send(MediaNews::Closed { session }).await;
+            }
+        }
+    }
+}
+
+/// Which sessions the host has of each call.
+async fn sessions(
+    api: &Api,
+    calls: BTreeSet<CallId>,
+) -> Result<BTreeMap<CallId, BTreeSet<SessionId>>, ApiError> {
+    stream::iter(calls)
+        .map(|call| async move { Ok((call.clone(), api.sessions(&call).await?)) })
+        .buffer_unordered(ASKED_AT_ONCE)
+        .try_collect()
+        .await
+}
+
+enum Refused {
+    Unreachable(String),
+    Handshake(String),
+}
+
+impl Refused {
+    fn words(self) -> String {
+        match self {
+            Self::Unreachable(words) | Self::Handshake(words) => words,
+        }
+    }
+}
+
+async fn open_socket(host: &HostConfig) -> Result<Socket, Refused> {
+    let url = format!("{}/ws", host.base.replacen("http", "ws", 1));
+    let unreachable =
+        |error: &WsError| Refused::Unreachable(format!("open its WebSocket: {}", chain(error)));
+    let mut request = url
+        .into_client_request()
+        .map_err(|error| unreachable(&error))?;
+    let credentials = format!("{}:{}", host.client_id, host.auth_key.expose());
+    let basic = base64::engine::general_purpose::STANDARD.encode(credentials);
+    let value = format!("Basic {basic}")
+        .parse()
+        .map_err(|_| Refused::Unreachable("our id or key is not printable ASCII".to_owned()))?;
+    request.headers_mut().insert("Authorization", value);
+    // Without delay: a command that waits for the answer to the one before costs a join 40 ms.
+    let opened = tokio_tungstenite::connect_async_with_config(request, None, true);
+    match tokio::time::timeout(CONNECT_LIMIT, opened).await {
+        Err(_) => Err(Refused::Unreachable(
+            "open its WebSocket: no answer in 4 s".to_owned(),
+        )),
+        Ok(Ok((socket, _))) => Ok(socket),
+        Ok(Err(WsError::Http(answer))) => {
+            let words = format!("open its WebSocket: answered {}", answer.status());
+            Err(Refused::Handshake(words))
+        }
+        Ok(Err(error)) => Err(unreachable(&error)),
+    }
+}
