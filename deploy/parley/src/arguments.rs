@@ -120,7 +120,9 @@ impl Arguments {
 
 #[cfg(test)]
 mod tests {
-    use settings::{Environment, Read};
+    use clap::{Arg, Command};
+    use service::telemetry;
+    use settings::{Environment, Read, Settings as _};
 
     use super::*;
 
@@ -154,6 +156,26 @@ mod tests {
         assert_eq!(chosen.models_dir(), PathBuf::from("m"));
         assert!(own("parley --sample-accounts run").own.sample_accounts);
         assert!(!own("parley run").own.sample_accounts);
+    }
+
+    /// Every name that a verb or the log reads would be refused as unknown if it were missing there.
+    #[test]
+    fn what_a_verb_reads_in_the_environment_is_a_known_name() {
+        fn read_by(command: &Command, names: &mut Vec<String>) {
+            let read = command.get_arguments().filter_map(Arg::get_env);
+            names.extend(read.filter_map(|name| name.to_str().map(str::to_owned)));
+            for verb in command.get_subcommands() {
+                read_by(verb, names);
+            }
+        }
+        let mut names = vec![telemetry::VARIABLE.to_owned()];
+        read_by(&Arguments::command(), &mut names);
+        assert!(names.len() > 2, "{names:?}");
+        let keys: Vec<String> = Own::keys().iter().flat_map(settings::Key::names).collect();
+        for name in names {
+            let is_other = Own::MANNER.others.iter().any(|other| other.name == name);
+            assert!(is_other || keys.contains(&name), "{name}");
+        }
     }
 
     #[test]

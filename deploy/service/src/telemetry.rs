@@ -177,7 +177,7 @@ mod tests {
             tracing::subscriber::with_default(subscriber, || {
                 tracing::debug!(target: "rtcd::driver", "ours");
                 tracing::debug!(target: "rtcd_core::session", "the core's");
-                tracing::debug!(target: "str0m::ice", "a=ice-pwd:hush");
+                tracing::debug!(target: "sctp::association", "a=ice-pwd:hush");
                 tracing::info!(target: "is::agent", "candidate:hush");
                 tracing::warn!(target: "sqlx::pool", "a library's warning");
             });
@@ -187,7 +187,7 @@ mod tests {
         assert_eq!(text.lines().count(), 3, "{text}");
         assert!(!text.contains("hush"), "{text}");
 
-        let text = written("str0m=debug");
+        let text = written("sctp=debug");
         assert!(text.contains("ice-pwd:hush"), "not even on demand: {text}");
         assert!(!text.contains("candidate:hush"), "{text}");
 

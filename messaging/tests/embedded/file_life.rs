@@ -273,7 +273,11 @@ async fn words_names_and_bytes_of_a_deleted_post_and_its_files_are_gone() {
         &file,
         &shared,
     ] {
-        assert_eq!(places_of(dir.path(), words), [PathBuf::new(); 0], "{words}");
+        assert_eq!(
+            places_of(dir.path(), words),
+            Vec::<PathBuf>::new(),
+            "{words}"
+        );
     }
 }
 

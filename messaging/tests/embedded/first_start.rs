@@ -81,5 +81,5 @@ async fn a_first_start_killed_at_any_statement_leaves_nothing_half() {
         }
         deaths += 1;
     }
-    assert!(deaths > 10, "it died {deaths} times");
+    assert!(deaths >= 10, "it died {deaths} times");
 }

@@ -121,6 +121,15 @@ mod tests {
         file.set_modified(SystemTime::now() - age).unwrap();
     }
 
+    fn names(dir: &Path) -> Vec<String> {
+        let entries = fs::read_dir(dir).unwrap().flatten();
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
     #[tokio::test]
     async fn what_is_over_goes_and_what_is_needed_stays() {
         let dir = tempfile::tempdir().unwrap();
@@ -181,14 +190,6 @@ mod tests {
 
         jobs.sweep().await.unwrap();
 
-        let names = |dir: &Path| {
-            let entries = fs::read_dir(dir).unwrap().flatten();
-            let mut names: Vec<_> = entries
-                .map(|entry| entry.file_name().into_string().unwrap())
-                .collect();
-            names.sort();
-            names
-        };
         assert_eq!(
             names(&jobs_dir),
             [

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::service::{KEY, Service, basic, job, with};
+use crate::service::{KEY, Service, basic, with};
 
 #[expect(clippy::too_many_lines, clippy::type_complexity, reason = "one table")]
 #[tokio::test(flavor = "multi_thread")]

@@ -171,7 +171,6 @@ fn of_viewers_who_wait_for_different_layers_each_ones_is_asked_for() {
     });
     let now = world.now;
     world.of("anna").feed(0, false, now);
-    world.run(SECOND);
     assert_eq!(
         world.of("anna").keyframes_owed(0),
         [0; 0],

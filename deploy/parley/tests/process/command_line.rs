@@ -32,7 +32,7 @@ async fn an_account_that_is_there_is_not_added_again_and_keeps_its_password() {
 fn options_count_before_and_after_the_verb() {
     let folder = tempfile::tempdir().unwrap();
     let bad = folder.path().join("bad.toml");
-    std::fs::write(&bad, "[rtcd]\nno_such_key = 1\n").unwrap();
+    std::fs::write(&bad, "[signalling]\nno_such_key = 1\n").unwrap();
     let (data, bad) = (folder.path().display(), bad.display());
     let before = ended(&mut parley(&format!("--data-dir {data} print-config")));
     let after = ended(&mut parley(&format!("print-config --data-dir {data}")));
@@ -69,8 +69,16 @@ fn names_that_begin_like_ours_and_are_none_are_refused() {
                       mean `PARLEY_LISTEN`?";
         assert_eq!(refused.last_line(), wanted);
     }
-    let script = ended(parley("check-config").env("PARLEY_BIN", "/usr/bin/parley"));
-    assert_eq!(script.code, Some(0), "{script:?}");
+    // For scripts, for the log, for another verb.
+    for (name, value) in [
+        ("PARLEY_BIN", "/usr/bin/parley"),
+        ("PARLEY_LOG", "debug"),
+        ("PARLEY_MODELS_MIRROR", "https://models.example"),
+        ("PARLEY_PASSWORD", "of a verb"),
+    ] {
+        let known = ended(parley("check-config").env(name, value));
+        assert_eq!(known.code, Some(0), "{name}: {known:?}");
+    }
     let data = ended(parley("print-config").env("PARLEY_DATA", "/somewhere/else"));
     assert!(
         data.stdout.contains("/somewhere/else/signalling"),
@@ -83,7 +91,7 @@ fn names_that_begin_like_ours_and_are_none_are_refused() {
 fn a_check_tells_all_problems_of_all_tables_and_of_the_environment_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("parley.toml");
-    let text = "[rtcd]\nno_such_key = 1\n[signalling.recording]\nquality = \"best\"\nmax_minutes = 1\n\
+    let text = "[rtcd.rtc]\nice_port_udp = 700000\n[signalling.recording]\nquality = \"best\"\nmax_minutes = 1\n\
                 [offloader.jobs]\nmax_concurrent_jobs = \"many\"\n[signaling]\nx = 1\n";
     std::fs::write(&file, text).unwrap();
     let mut command = parley("check-config --config");
@@ -92,7 +100,7 @@ fn a_check_tells_all_problems_of_all_tables_and_of_the_environment_at_once() {
     for part in [
         "there is no table `signaling`; did you mean `signalling`?",
         "`PARLEY_MODLES`",
-        "no_such_key",
+        "ice_port_udp",
         "`recording.quality` is `best`",
         "`recording.max_minutes` is `1`",
         "max_concurrent_jobs",

@@ -81,9 +81,9 @@ mod tests {
     fn what_is_named_wins_and_nonsense_is_left_out() {
         let filter = filter(
             Level::INFO,
-            "str0m=debug, rtcd::driver=trace, no such=thing=here",
+            "sctp=debug, rtcd::driver=trace, no such=thing=here",
         );
-        assert!(filter.would_enable("str0m::ice", &Level::DEBUG));
+        assert!(filter.would_enable("sctp::association", &Level::DEBUG));
         assert!(filter.would_enable("rtcd::driver::wire", &Level::TRACE));
         assert!(!filter.would_enable("rtcd::control", &Level::DEBUG));
         assert!(!filter.would_enable("is::agent", &Level::INFO));

@@ -266,18 +266,22 @@ mod tests {
         // an id that another server chose may need to be escaped, and may be long
         let longest = "\"".repeat(proto::id::MAX_ID_LEN);
         for text in ["", "\"seq\":1} \u{1f600}\t", &long] {
-            let (room, each) = (body(text, &to_room()), body(text, &to_each()));
             for name in ["anna", "b\"e\\n", longest.as_str()] {
-                for seq in [0, 9, 10, 12_345, u64::MAX] {
-                    let to_room = broadcast(&json!({"u": true}), "", "r");
-                    let to_each = broadcast(&Value::Null, name, "r");
-                    for piece in [64, 600, 100_000] {
-                        let copy = joined(room.numbered(seq, &id(name), piece));
-                        assert_eq!(copy, whole(text, &to_room, seq));
-                        let copy = joined(each.numbered(seq, &id(name), piece));
-                        assert_eq!(copy, whole(text, &to_each, seq));
-                    }
-                }
+                copies_are_whole(text, name);
+            }
+        }
+    }
+
+    fn copies_are_whole(text: &str, name: &str) {
+        let (room, each) = (body(text, &to_room()), body(text, &to_each()));
+        let in_room = broadcast(&json!({"u": true}), "", "r");
+        let of_each = broadcast(&Value::Null, name, "r");
+        for seq in [0, 9, 10, 12_345, u64::MAX] {
+            for piece in [64, 600, 100_000] {
+                let copy = joined(room.numbered(seq, &id(name), piece));
+                assert_eq!(copy, whole(text, &in_room, seq));
+                let copy = joined(each.numbered(seq, &id(name), piece));
+                assert_eq!(copy, whole(text, &of_each, seq));
             }
         }
     }

@@ -87,6 +87,7 @@ mod tests {
     use serde_json::Map;
 
     use super::*;
+    use crate::gateway::budget::Limits;
     use crate::gateway::hub::{Attached, Hub};
     use crate::gateway::metrics::Metrics;
     use crate::model::{Audience, Membership};
@@ -137,7 +138,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_waits_together_is_flushed_once_and_later_news_wake_the_writer() {
-        let hub = Hub::new("1".to_owned(), Arc::new(Metrics::new()));
+        let hub = Hub::new("1".to_owned(), Limits::default(), Arc::new(Metrics::new()));
         let attached = enter(&hub);
         publish(&hub, 20);
         let (replies, reply_queue) = mpsc::channel(8);

@@ -2,13 +2,13 @@
 //!
 //! A revision of a repository there never changes, so an address here always means the same bytes.
 //!
-//! Where sizes and SHA-256 are from. Every Whisper file stands, with the same figures, in two lists
-//! that were made apart from each other and from ours: the managed runtime of `tnware/freehand-stt`
-//! (read off the publisher's API at this revision), and a Nix list of all models (off its tree). Besides,
-//! `gallery/index.yaml` of `mudler/LocalAI` (commit 82c191af) has all but `tiny`, `base`, `base.en`,
-//! `small`, `small.en` and `medium` in 8 bits and `medium.en` in any form, and `ModelCatalog.swift` of
-//! `DZamataev/macomprendo` every `-f16` but `large-v3-f16`. The voice activity model stands in
-//! `tttol/taptext`, `kagangungor/TRWhisper` and `w0rldx/XE-Local-AI-Engine.Source`.
+//! Where sizes and SHA-256 are from. Every Whisper file stands, with the same figures, in two public
+//! lists, each read off the publisher by others than us: the managed runtime of `tnware/freehand-stt`,
+//! and a Nix list of all models. Compared by program: `gallery/index.yaml` of `mudler/LocalAI` (commit
+//! 82c191af) has all but `tiny`, `base`, `base.en`, `small`, `small.en` and `medium` in 8 bits and
+//! `medium.en` in any form, and `ModelCatalog.swift` of `DZamataev/macomprendo` every `-f16` but
+//! `large-v3-f16`. The voice activity model stands in `tttol/taptext`, `kagangungor/TRWhisper` and
+//! `w0rldx/XE-Local-AI-Engine.Source`.
 
 /// Where the publisher's files are when no mirror is named.
 pub const PUBLISHER: &str = "https://huggingface.co";

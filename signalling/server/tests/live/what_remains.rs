@@ -18,7 +18,9 @@ async fn records(file: &Path) -> Records {
     sqlx::any::install_default_drivers();
     let address = format!("sqlite://{}?mode=ro", file.display());
     let mut db = AnyConnection::connect(&address).await.unwrap();
-    let tables = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name";
+    // Without the tables of SQLite and of the migrations.
+    let tables = "SELECT name FROM sqlite_master WHERE type = 'table' \
+                  AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '\\_%' ESCAPE '\\' ORDER BY name";
     let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&mut db).await.unwrap();
     let mut records = Records::new();
     for table in tables {
@@ -49,7 +51,6 @@ fn texts(row: &AnyRow) -> BTreeMap<String, String> {
 
 fn counts(records: &Records) -> Vec<(&str, usize)> {
     let tables = records.iter();
-    let tables = tables.filter(|(name, _)| !name.starts_with('_') && !name.starts_with("sqlite_"));
     tables
         .map(|(name, rows)| (name.as_str(), rows.len()))
         .collect()
@@ -62,6 +63,7 @@ fn column(records: &Records, table: &str, name: &str) -> Vec<String> {
     texts
 }
 
+#[expect(clippy::too_many_lines, reason = "one story and its inventory")]
 #[tokio::test]
 async fn of_a_recorded_call_its_posts_its_files_and_its_finished_records_remain() {
     let (world, mut anna, mut ben, bot, recording, transcribing) = recorded().await;
@@ -125,6 +127,7 @@ async fn of_a_recorded_call_its_posts_its_files_and_its_finished_records_remain(
             ("calls_jobs", 3),
             ("calls_sessions", 0),
             ("keys", 3),
+            ("storage_health", 0),
         ]
     );
     assert_ne!(
@@ -155,13 +158,14 @@ async fn of_a_recorded_call_its_posts_its_files_and_its_finished_records_remain(
             ("files", 3),
             ("logins", 5),
             ("people", 4),
-            ("post_files", 5),
+            ("post_files", 3),
             ("posts", 3),
             ("preferences", 0),
-            ("room_members", 3),
-            ("rooms", 3),
+            ("room_members", 15),
+            ("rooms", 5),
             ("server_marks", 1),
-            ("team_members", 3),
+            ("storage_health", 0),
+            ("team_members", 6),
             ("teams", 2),
             ("uploads", 0),
         ]
