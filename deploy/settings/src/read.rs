@@ -109,9 +109,10 @@ impl<S: Settings> Read<S> {
         self.write(path, text, Origin::Flag);
     }
 
-    /// Sets another default.
+    /// Sets another default; what somebody wrote stays, of use or not.
     pub fn suggest(&mut self, path: &str, text: &str) {
-        if self.origin(path) == Origin::Default {
+        let is_refused = self.problems.iter().any(|problem| problem.key == path);
+        if self.origin(path) == Origin::Default && !is_refused {
             self.write(path, text, Origin::Default);
         }
     }

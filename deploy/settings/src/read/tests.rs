@@ -161,6 +161,19 @@ fn names_of_others_are_left_alone_or_told() {
 }
 
 #[test]
+fn another_default_weighs_less_than_anything_written() {
+    let mut nothing = read("", &[]);
+    nothing.suggest("mill.wheel.speed", "20");
+    assert_eq!(nothing.raw.wheel.speed, 20);
+    for (file, problems) in [("mill.wheel.speed = 15", 0), ("mill.wheel.speed = 99", 1)] {
+        let mut written = read(file, &[]);
+        written.suggest("mill.wheel.speed", "20");
+        assert_ne!(written.raw.wheel.speed, 20, "{file}");
+        assert_eq!(written.problems.len(), problems, "{file}");
+    }
+}
+
+#[test]
 fn what_holds_is_printed_with_its_origin_and_can_be_read_again() {
     let file = "[mill.wheel]\ndoor_key = \"hush\"\n";
     let printed = read(file, &[("MM_SPEED", "15")]).print();
