@@ -26,14 +26,15 @@ pub(super) fn resolve(raw: &RawConfig, check: &mut Check<'_, RawConfig>) -> Limi
 
 #[cfg(test)]
 mod tests {
+    use anyhow::Context as _;
     use messaging::gateway::Limits;
-    use settings::{Environment, Problems, Read};
+    use settings::{Environment, Read};
 
     use super::super::Config;
 
-    fn limits(text: &str) -> Result<Limits, Problems> {
-        let read = Read::text(text, &Environment::default()).unwrap();
-        Config::resolve(&read).map(|config| config.gateway)
+    fn limits(text: &str) -> anyhow::Result<Limits> {
+        let read = Read::text(text, &Environment::default()).context("not TOML")?;
+        Ok(Config::resolve(&read)?.gateway)
     }
 
     #[test]

@@ -10,6 +10,7 @@ use messaging::model::RoomKind;
 use proto::id::{ChannelId, UserId};
 use proto::redact::Secret;
 use serde_json::Value;
+use service::telemetry::testing::{Discretion, Secrets};
 use settings::Link;
 use signalling::config::RawConfig;
 use signalling::{Config, Running};
