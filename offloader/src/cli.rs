@@ -10,9 +10,10 @@ use std::sync::LazyLock;
 use anyhow::Context;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use service::signals::Signals;
-use service::{command_line, descriptors, names, private, telemetry};
+use service::{command_line, descriptors, private, telemetry};
+use settings::{Ask, Environment, Read};
 
-use crate::config::{self, Config};
+use crate::config::{Config, Raw};
 use crate::{models, speech, worker};
 
 /// Where the reference service looks for its configuration.
@@ -38,10 +39,8 @@ struct Arguments {
 enum Verb {
     /// Serve (the default).
     Run,
-    /// Name every problem of the configuration.
-    CheckConfig,
-    /// Show the configuration that holds, secrets hidden.
-    PrintConfig,
+    #[command(flatten)]
+    Ask(Ask),
     /// Speech models: list, pull, verify.
     Models(models::ModelsArgs),
     /// One job; started by the service.
@@ -71,15 +70,8 @@ pub fn main() -> ExitCode {
             tell(speech::process::main(&args).map_err(Into::into))
         }
         Some(Verb::Models(args)) => models::cli(args),
-        Some(Verb::CheckConfig) => with_config(arguments.config.as_deref(), |config| {
-            for warning in warnings(&config) {
-                say(&format!("{warning}\n"));
-            }
-            say("the configuration is good\n");
-            Ok(())
-        }),
-        Some(Verb::PrintConfig) => print_config(arguments.config.as_deref()),
-        Some(Verb::Run) | None => with_config(arguments.config.as_deref(), run),
+        Some(Verb::Ask(ask)) => with_config(arguments.config.as_deref(), Some(ask)),
+        Some(Verb::Run) | None => with_config(arguments.config.as_deref(), None),
     }
 }
 
@@ -87,7 +79,7 @@ pub fn main() -> ExitCode {
 fn typed(matches: &ArgMatches) -> anyhow::Result<Arguments> {
     let arguments = Arguments::from_arg_matches(matches)?;
     let takes: &[&str] = match arguments.verb {
-        None | Some(Verb::Run | Verb::CheckConfig | Verb::PrintConfig) => &["config"],
+        None | Some(Verb::Run | Verb::Ask(_)) => &["config"],
         Some(Verb::Models(_) | Verb::Worker | Verb::Speech(_)) => &[],
     };
     command_line::check(&Arguments::command(), matches, takes, std::env::args())
@@ -95,15 +87,12 @@ fn typed(matches: &ArgMatches) -> anyhow::Result<Arguments> {
     Ok(arguments)
 }
 
-fn warnings(config: &Config) -> Vec<String> {
-    let unknown = config::unknown_names(names::environment());
-    config.warnings.iter().cloned().chain(unknown).collect()
-}
-
-fn run(mut config: Config) -> anyhow::Result<()> {
+fn run(read: &Read<Raw>, config: Config) -> anyhow::Result<()> {
     telemetry::start(&config.logger.log())?;
     descriptors::raise_limit();
-    config.warnings = warnings(&config);
+    for warning in &read.warnings {
+        tracing::warn!("{warning}");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -119,43 +108,32 @@ fn run(mut config: Config) -> anyhow::Result<()> {
     done
 }
 
-fn with_config(path: Option<&Path>, work: impl FnOnce(Config) -> anyhow::Result<()>) -> ExitCode {
-    let read = read_file(path).and_then(|file| Ok(Config::read(file.as_deref(), &environment)?));
-    match read {
-        Ok(config) => tell(work(config)),
-        Err(error) => {
-            complain(&error);
-            ExitCode::from(2)
+/// Serves, or answers. A file that was named must be there; the one of the reference may be missing.
+fn with_config(path: Option<&Path>, ask: Option<Ask>) -> ExitCode {
+    let file = path.unwrap_or(Path::new(DEFAULT_FILE));
+    let read = match Read::file(Some(file), path.is_none(), &Environment::of_process()) {
+        Ok(read) => read,
+        Err(error) => return refuse(&error.into()),
+    };
+    let resolved = Config::resolve(&read);
+    match (ask, resolved) {
+        (None, Ok(config)) => tell(run(&read, config)),
+        (None, Err(problems)) => refuse(&problems.into()),
+        (Some(ask), resolved) => {
+            match settings::answer(ask, &read, resolved.map(|config| config.warnings)) {
+                Ok(text) => {
+                    say(&text);
+                    ExitCode::SUCCESS
+                }
+                Err(problems) => refuse(&problems.into()),
+            }
         }
     }
 }
 
-fn print_config(path: Option<&Path>) -> ExitCode {
-    let shown = read_file(path).and_then(|file| Ok(Config::render(file.as_deref(), &environment)?));
-    match shown {
-        Ok(text) => {
-            say(&text);
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            complain(&error);
-            ExitCode::from(2)
-        }
-    }
-}
-
-/// A file that was named must be there; the one of the reference may be missing.
-fn read_file(path: Option<&Path>) -> anyhow::Result<Option<String>> {
-    match path {
-        Some(path) => std::fs::read_to_string(path)
-            .map(Some)
-            .with_context(|| format!("read the configuration `{}`", path.display())),
-        None => Ok(std::fs::read_to_string(DEFAULT_FILE).ok()),
-    }
-}
-
-fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
+fn refuse(error: &anyhow::Error) -> ExitCode {
+    complain(error);
+    ExitCode::from(2)
 }
 
 fn tell(done: anyhow::Result<()>) -> ExitCode {

@@ -2,17 +2,14 @@
 //!
 //! Flags count before and after the verb; one that a verb does not take is refused.
 
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use clap::{
-    Arg, ArgMatches, Args, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand,
-};
-use service::{command_line, telemetry};
-use storage::Location;
-use storage::sql::LocationError;
+use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use service::command_line;
+use settings::{Ask, Flags};
 
+use crate::own::Own;
 use crate::people::PeopleCommand;
 
 static VERSION: LazyLock<String> = LazyLock::new(|| {
@@ -39,10 +36,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Verb {
     /// Serve until stopped (the default).
     Run,
-    /// Report every problem of the configuration at once.
-    CheckConfig,
-    /// Show the configuration in force, secrets hidden.
-    PrintConfig,
+    #[command(flatten)]
+    Ask(Ask),
     /// Create an account in the data directory; refused when the name is taken.
     AddAccount(AccountArguments),
     /// Who has an account and may sign in; beside a running server or without one.
@@ -66,60 +61,12 @@ pub(crate) enum Verb {
 /// Flags; they overrule the file.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RunArguments {
-    /// TOML file with the tables `rtcd`, `signalling` and `offloader`, each as in that service's
-    /// own file (deploy/*.toml).
+    /// TOML file with the tables `parley`, and `rtcd`, `signalling` and `offloader`, each as in that
+    /// service's own file (deploy/*.toml).
     #[arg(long, global = true)]
     pub(crate) config: Option<PathBuf>,
-    /// Directory of everything that is kept.
-    #[arg(long, global = true, env = "PARLEY_DATA", default_value = ".parley")]
-    pub(crate) data_dir: PathBuf,
     #[command(flatten)]
-    pub(crate) database: DatabaseArguments,
-    /// Where people reach the page; an address other than loopback also opens the media ports to
-    /// other machines.
-    #[arg(
-        long,
-        global = true,
-        env = "PARLEY_LISTEN",
-        default_value = "127.0.0.1:8065"
-    )]
-    pub(crate) listen: SocketAddr,
-    /// UDP and TCP port of the media; 0 takes any free one.
-    #[arg(long, global = true, default_value_t = 8443)]
-    pub(crate) rtc_port: u16,
-    /// Directory of the speech models; default: `models` in the data directory.
-    #[arg(long, global = true, env = "PARLEY_MODELS")]
-    pub(crate) models_dir: Option<PathBuf>,
-    /// Creates three accounts to try calls with and prints their sign-ins. Not for real use.
-    #[arg(long, global = true)]
-    pub(crate) sample_accounts: bool,
-    /// Writes addresses and sample accounts as JSON to this file once everything serves; for its
-    /// owner only.
-    #[arg(long, global = true)]
-    pub(crate) ready_file: Option<PathBuf>,
-}
-
-/// Where the records of all services are.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct DatabaseArguments {
-    /// PostgreSQL database for all records, `postgres://user@host/database`, instead of SQLite
-    /// files in the data directory.
-    #[arg(long, global = true, env = "PARLEY_DATABASE", hide_env_values = true)]
-    database: Option<String>,
-    /// File whose first line is the password of the database's user.
-    #[arg(long, global = true, env = "PARLEY_DATABASE_PASSWORD_FILE")]
-    database_password_file: Option<PathBuf>,
-}
-
-impl DatabaseArguments {
-    /// The server that was named, if one was.
-    pub(crate) fn location(&self) -> Result<Option<Location>, LocationError> {
-        let password_file = self.database_password_file.as_deref();
-        Location::server(
-            self.database.as_deref().unwrap_or_default(),
-            password_file.unwrap_or(Path::new("")),
-        )
-    }
+    pub(crate) flags: Flags<Own>,
 }
 
 /// Flags of `add-account`.
@@ -139,31 +86,6 @@ pub(crate) struct AccountArguments {
     pub(crate) admin: bool,
 }
 
-/// Names of the environment that are ours, beside those of the services: what any verb reads, and
-/// what the log does.
-pub(crate) fn own_names() -> Vec<String> {
-    let mut names = vec![telemetry::VARIABLE.to_owned()];
-    read_by(&Arguments::command(), &mut names);
-    names
-}
-
-fn read_by(command: &Command, names: &mut Vec<String>) {
-    let read = command.get_arguments().filter_map(Arg::get_env);
-    names.extend(read.filter_map(|name| name.to_str().map(str::to_owned)));
-    for verb in command.get_subcommands() {
-        read_by(verb, names);
-    }
-}
-
-/// Names for the scripts around this program and for its build; they mean nothing to it.
-pub(crate) const OF_SCRIPTS: [&str; 5] = [
-    "PARLEY_BIN",
-    "PARLEY_BUILD_DATE",
-    "PARLEY_BUILD_HASH",
-    "PARLEY_KEEP_LOGS",
-    "PARLEY_PROFILE",
-];
-
 impl Arguments {
     /// Reads the command line; help and what clap refuses end the process.
     ///
@@ -176,51 +98,44 @@ impl Arguments {
 
     fn from_matches(matches: &ArgMatches, typed: Vec<String>) -> Result<Self, String> {
         let arguments = Self::from_arg_matches(matches).map_err(|error| error.to_string())?;
-        command_line::check(&Self::command(), matches, arguments.takes(), typed)?;
+        command_line::check(&Self::command(), matches, &arguments.takes(), typed)?;
         Ok(arguments)
     }
 
     /// The flags that mean something to the verb.
-    fn takes(&self) -> &'static [&'static str] {
+    fn takes(&self) -> Vec<&'static str> {
         match self.verb {
-            None | Some(Verb::Run | Verb::CheckConfig | Verb::PrintConfig) => &[
-                "config",
-                "data_dir",
-                "database",
-                "database_password_file",
-                "listen",
-                "rtc_port",
-                "models_dir",
-                "sample_accounts",
-                "ready_file",
-            ],
-            Some(Verb::AddAccount(_) | Verb::People { .. }) => {
-                &["config", "data_dir", "database", "database_password_file"]
+            None | Some(Verb::Run | Verb::Ask(Ask::CheckConfig | Ask::PrintConfig)) => {
+                [Flags::<Own>::ids(), vec!["config"]].concat()
             }
-            Some(Verb::Models { .. }) => &["data_dir", "models_dir"],
-            Some(Verb::Speech(_)) => &["models_dir"],
-            Some(Verb::Worker) => &[],
+            Some(Verb::AddAccount(_) | Verb::People { .. }) => {
+                vec!["config", "data_dir", "database", "database_password_file"]
+            }
+            Some(Verb::Models { .. }) => vec!["data_dir", "models_dir"],
+            Some(Verb::Speech(_)) => vec!["models_dir"],
+            Some(Verb::Worker | Verb::Ask(Ask::SampleConfig)) => Vec::new(),
         }
-    }
-}
-
-impl RunArguments {
-    /// Where the speech models are.
-    pub(crate) fn models_dir(&self) -> PathBuf {
-        self.models_dir
-            .clone()
-            .unwrap_or_else(|| self.data_dir.join("models"))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::{Arg, Command};
+    use service::telemetry;
+    use settings::{Environment, Read, Settings as _};
+
     use super::*;
 
     fn typed(line: &str) -> Result<Arguments, String> {
         let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
         let matches = Arguments::command().try_get_matches_from(&words);
         Arguments::from_matches(&matches.map_err(|error| error.to_string())?, words)
+    }
+
+    fn own(line: &str) -> Own {
+        let mut read = Read::text("", &Environment::default()).unwrap();
+        typed(line).unwrap().run.flags.overrule(&mut read);
+        read.raw
     }
 
     #[test]
@@ -231,15 +146,35 @@ mod tests {
             "parley --data-dir x check-config --config y",
             "parley --data-dir x --config y",
         ] {
-            let arguments = typed(line).unwrap().run;
-            assert_eq!(arguments.data_dir, PathBuf::from("x"), "{line}");
-            assert_eq!(arguments.config, Some(PathBuf::from("y")), "{line}");
+            assert_eq!(own(line).own.data_dir, PathBuf::from("x"), "{line}");
+            let config = typed(line).unwrap().run.config;
+            assert_eq!(config, Some(PathBuf::from("y")), "{line}");
         }
-        let pull = typed("parley --data-dir x models pull base").unwrap().run;
-        let chosen = typed("parley models --models-dir m pull base").unwrap().run;
+        let pull = own("parley --data-dir x models pull base");
+        assert_eq!(pull.models_dir(), PathBuf::from("x/models"));
+        let chosen = own("parley models --models-dir m pull base");
         assert_eq!(chosen.models_dir(), PathBuf::from("m"));
-        if std::env::var_os("PARLEY_MODELS").is_none() {
-            assert_eq!(pull.models_dir(), PathBuf::from("x/models"));
+        assert!(own("parley --sample-accounts run").own.sample_accounts);
+        assert!(!own("parley run").own.sample_accounts);
+    }
+
+    /// Every name that a verb or the log reads would be refused as unknown if it were missing there.
+    #[test]
+    fn what_a_verb_reads_in_the_environment_is_a_known_name() {
+        fn read_by(command: &Command, names: &mut Vec<String>) {
+            let read = command.get_arguments().filter_map(Arg::get_env);
+            names.extend(read.filter_map(|name| name.to_str().map(str::to_owned)));
+            for verb in command.get_subcommands() {
+                read_by(verb, names);
+            }
+        }
+        let mut names = vec![telemetry::VARIABLE.to_owned()];
+        read_by(&Arguments::command(), &mut names);
+        assert!(names.len() > 2, "{names:?}");
+        let keys: Vec<String> = Own::keys().iter().flat_map(settings::Key::names).collect();
+        for name in names {
+            let is_other = Own::MANNER.others.iter().any(|other| other.name == name);
+            assert!(is_other || keys.contains(&name), "{name}");
         }
     }
 
@@ -259,11 +194,8 @@ mod tests {
             "parley --database postgres://u@h/d run",
             "parley add-account --username a --password b --database postgres://u@h/d",
         ] {
-            let location = typed(line).unwrap().run.database.location().unwrap();
-            assert_eq!(location.unwrap().to_string(), "postgres://u@h/d", "{line}");
+            assert_eq!(&*own(line).own.database, "postgres://u@h/d", "{line}");
         }
-        let nowhere = typed("parley --database mysql://u@h/d").unwrap().run;
-        assert!(nowhere.database.location().is_err());
     }
 
     #[test]

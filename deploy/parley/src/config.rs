@@ -1,25 +1,28 @@
-//! One file for three services: each table is read by the service it is for.
+//! One file for four: the table `parley` for this process, and one for each service in it.
 //!
-//! In: an optional TOML file, the environment, the flags of `run`. Out: the three configurations,
-//! wired to each other. Every problem of every table is reported at once.
-//! Signalling is read last and twice: where rtcd and the offloader serve is known only once they do.
+//! In: an optional TOML file, the environment, the flags of `run`. Out: the configurations of the
+//! services, wired to each other. Every problem of every table is reported at once.
+//! Signalling is resolved twice: where rtcd and the offloader serve is known only once they do.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use service::names;
+use settings::{Ask, Environment, Problems, Read, Settings};
 use signalling::config::RawConfig;
+use storage::Location;
 
-use crate::arguments::{OF_SCRIPTS, RunArguments, own_names};
+use crate::arguments::RunArguments;
+use crate::own::Own;
 
 /// What `run` starts first, and what signalling is made from afterwards.
 #[derive(Debug)]
 pub(crate) struct Configs {
+    pub(crate) own: Own,
     pub(crate) rtcd: rtcd::Config,
     pub(crate) offloader: offloader::Config,
-    signalling_table: String,
+    signalling: Read<RawConfig>,
     /// What was ignored, in words.
     pub(crate) warnings: Vec<String>,
 }
@@ -41,244 +44,260 @@ impl Addresses {
     }
 }
 
-/// Jobs at once when the file does not say: four calls, each recorded and transcribed.
-const JOB_SLOTS: i64 = 8;
+/// Jobs at once when nobody says: four calls, each recorded and transcribed. A recorded and
+/// transcribed call takes two jobs, and the reference's default is two: a second call could not be
+/// recorded while the first one's files are still being made.
+const JOB_SLOTS: &str = "8";
 
-const TABLES: [&str; 3] = ["rtcd", "signalling", "offloader"];
+const TABLES: [&str; 4] = ["parley", "rtcd", "signalling", "offloader"];
 
-/// The file's tables as text, one for each service's own reader; empty when absent.
-#[derive(Debug, Default)]
+/// What was written, table by table.
+#[derive(Debug)]
 struct Tables {
-    rtcd: String,
-    signalling: String,
-    offloader: String,
+    own: Read<Own>,
+    rtcd: Read<rtcd::config::Raw>,
+    signalling: Read<RawConfig>,
+    offloader: Read<offloader::config::Raw>,
     /// What is none of these, a line each.
     problems: String,
 }
 
-fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok()
+/// Reads all configurations.
+pub(crate) fn read(arguments: &RunArguments) -> anyhow::Result<Configs> {
+    Tables::read(arguments)?.resolve()
 }
 
-/// Reads all three configurations.
-pub(crate) fn read(arguments: &RunArguments) -> anyhow::Result<Configs> {
-    let tables = read_tables(arguments.config.as_deref())?;
-    let mut problems = tables.problems.clone();
-    for unknown in foreign_names() {
-        // Writing to a String does not fail.
-        let _written = writeln!(problems, "{unknown}");
-    }
-    let rtcd = collect("rtcd", read_rtcd(&tables.rtcd, arguments), &mut problems);
-    let signalling = collect(
-        "signalling",
-        read_signalling(&tables.signalling, arguments, &Addresses::not_started()),
-        &mut problems,
-    );
-    let offloader = collect(
-        "offloader",
-        read_offloader(&tables.offloader, arguments),
-        &mut problems,
-    );
-    match (rtcd, signalling, offloader) {
-        (Some((rtcd, mut warnings)), Some(_), Some(offloader)) if problems.is_empty() => {
-            let environment = || names::environment();
-            warnings.extend(signalling::config::unknown_names(environment()));
-            warnings.extend(offloader::config::unknown_names(environment()));
-            let ours = own_names();
-            let known: Vec<&str> = ours.iter().map(String::as_str).collect();
-            warnings.extend(names::unknown_environment(environment(), &[], &known));
-            Ok(Configs {
-                rtcd,
-                offloader,
-                signalling_table: tables.signalling,
-                warnings,
-            })
-        }
-        _ => bail!("{}", problems.trim_end()),
-    }
+/// Reads what concerns this process.
+pub(crate) fn own(arguments: &RunArguments) -> anyhow::Result<Own> {
+    let own = Tables::read(arguments)?.own;
+    own.check().done(())?;
+    Ok(own.raw)
 }
 
 /// Reads what accounts are made with.
 pub(crate) fn for_accounts(arguments: &RunArguments) -> anyhow::Result<signalling::Config> {
-    let tables = read_tables(arguments.config.as_deref())?;
-    let unknown = foreign_names().join("\n");
-    let problems = tables.problems + &unknown;
-    if !problems.is_empty() {
-        bail!("{}", problems.trim_end());
+    let tables = Tables::read(arguments)?;
+    let mut problems = tables.problems.clone();
+    collect("parley", tables.check(), &mut problems);
+    let config = collect(
+        "signalling",
+        signalling::Config::resolve(&tables.signalling),
+        &mut problems,
+    );
+    match config {
+        Some(config) if problems.is_empty() => Ok(config),
+        _ => bail!("{}", problems.trim_end()),
     }
-    read_signalling(&tables.signalling, arguments, &Addresses::not_started())
-        .context("table `signalling`")
 }
 
-/// Shows what is in force, in the form of the file.
-pub(crate) fn print(arguments: &RunArguments) -> anyhow::Result<String> {
-    let tables = read_tables(arguments.config.as_deref())?;
-    let raw = rtcd::config::Raw::read(&tables.rtcd, environment).context("read table `rtcd`")?;
-    let signalling = raw_signalling(&tables.signalling, arguments, &Addresses::not_started())?;
-    let mut out = String::new();
-    for (name, text) in [
-        (
-            "rtcd",
-            rtcd::config::effective(&raw, rtcd::config::Probe::of_this_machine()),
-        ),
-        ("signalling", signalling.to_toml()),
-        (
-            "offloader",
-            offloader::Config::render(Some(&tables.offloader), &environment)?,
-        ),
-    ] {
-        writeln!(out, "# table `{name}`, as in deploy/{name}.toml\n{text}").context("print")?;
+/// Answers what can be asked about the configuration.
+pub(crate) fn answer(ask: Ask, arguments: &RunArguments) -> anyhow::Result<String> {
+    if ask == Ask::SampleConfig {
+        return Ok(sample());
     }
-    Ok(out)
+    let tables = Tables::read(arguments)?;
+    let printed = tables.print();
+    let configs = tables.resolve()?;
+    if ask == Ask::PrintConfig {
+        return Ok(printed);
+    }
+    let warnings = configs.warnings.iter().chain(&configs.offloader.warnings);
+    let warnings: String = warnings.map(|text| format!("{text}\n")).collect();
+    Ok(format!("{warnings}configuration can be used\n"))
+}
+
+/// Renders the sample file.
+#[must_use]
+pub fn sample() -> String {
+    format!(
+        "{}\n# Everything else is as in deploy/rtcd.toml, deploy/signalling.toml and \
+         deploy/offloader.toml, below\n# the name of the service: [rtcd.rtc], [signalling.calls], \
+         [offloader.jobs].\n",
+        settings::sample::<Own>()
+    )
 }
 
 impl Configs {
     /// Makes signalling's configuration once rtcd and the offloader serve.
-    pub(crate) fn signalling(
-        &self,
-        arguments: &RunArguments,
-        addresses: &Addresses,
-    ) -> anyhow::Result<signalling::Config> {
-        read_signalling(&self.signalling_table, arguments, addresses)
+    pub(crate) fn signalling(&self, addresses: &Addresses) -> Result<signalling::Config, Problems> {
+        let mut read = self.signalling.clone();
+        addresses.tell(&mut read);
+        signalling::Config::resolve(&read)
     }
 }
 
-/// Nobody but us has names that begin like this: whoever typed one meant something.
-fn foreign_names() -> Vec<String> {
-    let ours = own_names();
-    let known: Vec<&str> = ours.iter().map(String::as_str).chain(OF_SCRIPTS).collect();
-    names::foreign(names::environment(), "PARLEY_", &known)
+impl Addresses {
+    fn tell(&self, read: &mut Read<RawConfig>) {
+        read.overrule("rtcd.urls", &self.rtcd_url);
+        read.overrule("offloader.url", &self.offloader_url);
+    }
 }
 
-fn collect<T>(table: &str, read: anyhow::Result<T>, problems: &mut String) -> Option<T> {
-    read.inspect_err(|error| {
+impl Tables {
+    fn read(arguments: &RunArguments) -> anyhow::Result<Self> {
+        let (whole, problems) = read_file(arguments.config.as_deref())?;
+        let environment = Environment::of_process();
+        let own = whole.get_key_value("parley");
+        let own = own.map(|(name, table)| (name.clone(), table.clone()));
+        let mut own = Read::table(&own.into_iter().collect(), &environment);
+        arguments.flags.overrule(&mut own);
+        let mut tables = Self {
+            own,
+            rtcd: part(&whole, "rtcd", &environment),
+            signalling: part(&whole, "signalling", &environment),
+            offloader: part(&whole, "offloader", &environment),
+            problems,
+        };
+        tables.wire();
+        Ok(tables)
+    }
+
+    /// Decides what is this process's own business. Of rtcd that is more than can be written: see
+    /// `rtcd`.
+    fn wire(&mut self) {
+        let own = &self.own.raw.own;
+        let below = |name: &str| own.data_dir.join(name).to_string_lossy().into_owned();
+        let Self {
+            signalling,
+            offloader,
+            rtcd,
+            ..
+        } = self;
+        signalling.overrule("http.listen", &own.listen.value.to_string());
+        signalling.overrule("storage.data_dir", &below("signalling"));
+        Addresses::not_started().tell(signalling);
+        offloader.overrule("api.http.listen_address", "127.0.0.1:0");
+        offloader.overrule("api.security.allow_self_registration", "true");
+        offloader.overrule("store.data_source", &below("offloader"));
+        offloader.overrule(
+            "speech.models_dir",
+            &self.own.raw.models_dir().to_string_lossy(),
+        );
+        offloader.suggest("jobs.max_concurrent_jobs", JOB_SLOTS);
+        if !own.database.is_empty() {
+            let file = own.database_password_file.to_string_lossy();
+            for (key, text) in [
+                ("database", &*own.database),
+                ("database_password_file", &file),
+            ] {
+                signalling.overrule(&format!("storage.{key}"), text);
+                offloader.overrule(&format!("store.{key}"), text);
+                rtcd.overrule(&format!("store.{key}"), text);
+            }
+        }
+    }
+
+    fn check(&self) -> Result<(), Problems> {
+        let mut check = self.own.check();
+        let own = &self.own.raw.own;
+        let server = Location::server(&own.database, &own.database_password_file);
+        check.accept("parley.database", server);
+        check.done(())
+    }
+
+    fn resolve(self) -> anyhow::Result<Configs> {
+        let mut problems = self.problems.clone();
+        let own = collect("parley", self.check(), &mut problems);
+        let rtcd = collect("rtcd", self.rtcd(), &mut problems);
+        let signalling = signalling::Config::resolve(&self.signalling);
+        let signalling = collect("signalling", signalling, &mut problems);
+        let offloader = offloader::Config::resolve(&self.offloader);
+        let offloader = collect("offloader", offloader, &mut problems);
+        let (Some(()), Some(rtcd), Some(_), Some(mut offloader), true) =
+            (own, rtcd, signalling, offloader, problems.is_empty())
+        else {
+            bail!("{}", problems.trim_end());
+        };
+        offloader.logger.file = None;
+        let warnings = [
+            self.own.warnings.clone(),
+            self.rtcd.warnings.clone(),
+            self.signalling.warnings.clone(),
+            self.offloader.warnings.clone(),
+            rtcd.advice(),
+        ];
+        Ok(Configs {
+            own: self.own.raw,
+            rtcd,
+            offloader,
+            signalling: self.signalling,
+            warnings: warnings.concat(),
+        })
+    }
+
+    /// HTTP, credentials and records are this process's own business; media is the file's.
+    fn rtcd(&self) -> Result<rtcd::Config, Problems> {
+        let own = &self.own.raw.own;
+        let local = rtcd::Config::local(&own.data_dir.join("rtcd"));
+        let written = rtcd::Config::resolve(&self.rtcd, rtcd::config::Probe::of_this_machine())?;
+        let mut config = rtcd::Config {
+            rtc: written.rtc,
+            drain_limit: written.drain_limit,
+            database: written.database,
+            ..local.clone()
+        };
+        config.rtc.udp_port = own.rtc_port;
+        config.rtc.tcp_port = own.rtc_port;
+        let nobody_chose =
+            config.rtc.udp_addresses.is_empty() && config.rtc.tcp_addresses.is_empty();
+        if nobody_chose && own.listen.value.ip().is_loopback() {
+            config.rtc.udp_addresses = local.rtc.udp_addresses;
+            config.rtc.tcp_addresses = local.rtc.tcp_addresses;
+        }
+        Ok(config)
+    }
+
+    fn print(&self) -> String {
+        format!(
+            "{}\n# below `rtcd`, as in deploy/rtcd.toml; HTTP, ports and log are this process's\n\n{}\n\
+             # below `signalling`, as in deploy/signalling.toml\n\n{}\n\
+             # below `offloader`, as in deploy/offloader.toml\n\n{}",
+            self.own.print(),
+            self.rtcd.print(),
+            self.signalling.print(),
+            self.offloader.print(),
+        )
+    }
+}
+
+fn collect<T>(table: &str, made: Result<T, Problems>, problems: &mut String) -> Option<T> {
+    made.inspect_err(|told| {
         // Writing to a String does not fail.
-        let _written = writeln!(problems, "table `{table}`: {error:#}");
+        let _written = writeln!(problems, "table `{table}`: {told}");
     })
     .ok()
 }
 
-fn read_tables(file: Option<&Path>) -> anyhow::Result<Tables> {
+/// The table of a service as that service reads it.
+fn part<S: Settings>(whole: &toml::Table, name: &str, environment: &Environment) -> Read<S> {
+    let none = toml::Table::new();
+    let table = whole.get(name).and_then(toml::Value::as_table);
+    Read::table(table.unwrap_or(&none), environment)
+}
+
+/// Reads the file, and says what in it is for nobody.
+fn read_file(file: Option<&Path>) -> anyhow::Result<(toml::Table, String)> {
+    let mut problems = String::new();
     let Some(path) = file else {
-        return Ok(Tables::default());
+        return Ok((toml::Table::new(), problems));
     };
     let shown = path.display();
     let text = fs::read_to_string(path).with_context(|| format!("read `{shown}`"))?;
     let whole: toml::Table = text.parse().with_context(|| format!("read `{shown}`"))?;
-    let mut tables = Tables::default();
-    let mut tell = |line: String| {
-        // Writing to a String does not fail.
-        let _written = writeln!(tables.problems, "`{shown}`: {line}");
-    };
     for (name, value) in &whole {
-        let place = match name.as_str() {
-            "rtcd" => &mut tables.rtcd,
-            "signalling" => &mut tables.signalling,
-            "offloader" => &mut tables.offloader,
-            unknown => {
-                let hint = names::hint(unknown, TABLES);
-                tell(format!(
-                    "there is no table `{unknown}`{hint}; known are {}",
-                    TABLES.join(", ")
-                ));
-                continue;
-            }
+        let wrong = if !TABLES.contains(&name.as_str()) {
+            let hint = settings::hint(name, TABLES);
+            format!(
+                "there is no table `{name}`{hint}; known are {}",
+                TABLES.join(", ")
+            )
+        } else if !value.is_table() {
+            format!("`{name}` must be a table, as in deploy/{name}.toml")
+        } else {
+            continue;
         };
-        match value {
-            toml::Value::Table(table) => {
-                *place = toml::to_string(table).context("write a table")?
-            }
-            toml::Value::String(_)
-            | toml::Value::Integer(_)
-            | toml::Value::Float(_)
-            | toml::Value::Boolean(_)
-            | toml::Value::Datetime(_)
-            | toml::Value::Array(_) => tell(format!(
-                "`{name}` must be a table, as in deploy/{name}.toml"
-            )),
-        }
+        // Writing to a String does not fail.
+        let _written = writeln!(problems, "`{shown}`: {wrong}");
     }
-    Ok(tables)
-}
-
-/// HTTP, credentials and records are this process's own business; media is the file's.
-fn read_rtcd(table: &str, arguments: &RunArguments) -> anyhow::Result<(rtcd::Config, Vec<String>)> {
-    let local = rtcd::Config::local(&arguments.data_dir.join("rtcd"));
-    let mut raw = rtcd::config::Raw::read(table, environment)?;
-    raw.warn_of_unknown(names::environment());
-    let written = rtcd::Config::resolve(&raw, rtcd::config::Probe::of_this_machine())?;
-    let mut config = rtcd::Config {
-        rtc: written.rtc,
-        drain_limit: written.drain_limit,
-        database: arguments.database.location()?.or(written.database),
-        ..local.clone()
-    };
-    config.rtc.udp_port = arguments.rtc_port;
-    config.rtc.tcp_port = arguments.rtc_port;
-    let nobody_chose = config.rtc.udp_addresses.is_empty() && config.rtc.tcp_addresses.is_empty();
-    if nobody_chose && arguments.listen.ip().is_loopback() {
-        config.rtc.udp_addresses = local.rtc.udp_addresses;
-        config.rtc.tcp_addresses = local.rtc.tcp_addresses;
-    }
-    raw.warnings.extend(config.advice());
-    Ok((config, raw.warnings))
-}
-
-fn read_signalling(
-    table: &str,
-    arguments: &RunArguments,
-    addresses: &Addresses,
-) -> anyhow::Result<signalling::Config> {
-    let read = |raw: &mut RawConfig| wire(raw, arguments, addresses);
-    let mut config = signalling::Config::read_with(table, &environment, read)?;
-    if let Some(server) = arguments.database.location()? {
-        config.database = Some(server);
-    }
-    Ok(config)
-}
-
-fn raw_signalling(
-    table: &str,
-    arguments: &RunArguments,
-    addresses: &Addresses,
-) -> anyhow::Result<RawConfig> {
-    let mut raw = RawConfig::read(table, &environment)?;
-    wire(&mut raw, arguments, addresses);
-    Ok(raw)
-}
-
-/// What is this process's own business.
-fn wire(raw: &mut RawConfig, arguments: &RunArguments, addresses: &Addresses) {
-    raw.http.listen = arguments.listen.to_string();
-    raw.storage.data_dir = arguments.data_dir.join("signalling");
-    raw.rtcd.urls = vec![addresses.rtcd_url.clone()];
-    raw.offloader.url.clone_from(&addresses.offloader_url);
-}
-
-fn read_offloader(table: &str, arguments: &RunArguments) -> anyhow::Result<offloader::Config> {
-    let table = with_job_slots(table)?;
-    let mut config = offloader::Config::read(Some(&table), &environment)?;
-    "127.0.0.1:0".clone_into(&mut config.listen_address);
-    config.allow_self_registration = true;
-    config.data_dir = arguments.data_dir.join("offloader");
-    if let Some(server) = arguments.database.location()? {
-        config.database = Some(server);
-    }
-    config.speech.models_dir = arguments.models_dir();
-    config.logger.file = None;
-    Ok(config)
-}
-
-/// A recorded and transcribed call takes two jobs, and the reference's default is two: a second
-/// call could not be recorded while the first one's files are still being made.
-fn with_job_slots(table: &str) -> anyhow::Result<String> {
-    let mut table: toml::Table = table.parse().context("read table `offloader`")?;
-    let jobs = table
-        .entry("jobs")
-        .or_insert_with(|| toml::Table::new().into());
-    if let Some(jobs) = jobs.as_table_mut() {
-        jobs.entry("max_concurrent_jobs")
-            .or_insert(JOB_SLOTS.into());
-    }
-    toml::to_string(&table).context("write table `offloader`")
+    Ok((whole, problems))
 }

@@ -7,7 +7,6 @@ use serde::Serialize;
 use service::signals::Signals;
 use service::{TaskOver, private};
 
-use crate::arguments::RunArguments;
 use crate::config::{Addresses, Configs};
 use crate::samples::{self, SampleAccount};
 
@@ -31,22 +30,23 @@ struct Services {
 }
 
 /// Serves until SIGTERM or SIGINT.
-pub(crate) async fn run(arguments: &RunArguments, configs: Configs) -> anyhow::Result<()> {
+pub(crate) async fn run(configs: Configs) -> anyhow::Result<()> {
     for warning in &configs.warnings {
         tracing::warn!("{warning}");
     }
-    private::folder(&arguments.data_dir).context("make the data directory (--data-dir)")?;
+    let own = configs.own.own.clone();
+    private::folder(&own.data_dir).context("make the data directory (--data-dir)")?;
     service::descriptors::raise_limit();
     let mut signals = Signals::new().context("watch for SIGINT and SIGTERM")?;
-    let services = start(arguments, configs).await?;
-    let accounts = if arguments.sample_accounts {
-        samples::ensure(services.signalling.chat(), &arguments.data_dir).await?
+    let services = start(configs).await?;
+    let accounts = if own.sample_accounts {
+        samples::ensure(services.signalling.chat(), &own.data_dir).await?
     } else {
         Vec::new()
     };
-    announce(arguments, &services, &accounts);
-    if let Some(file) = &arguments.ready_file {
-        write_ready(file, &services, &accounts)?;
+    announce(&own.data_dir, &services, &accounts);
+    if !own.ready_file.as_os_str().is_empty() {
+        write_ready(&own.ready_file, &services, &accounts)?;
     }
     let over = tokio::select! {
         () = signals.next() => None,
@@ -58,7 +58,7 @@ pub(crate) async fn run(arguments: &RunArguments, configs: Configs) -> anyhow::R
     over.map_or(stopped, |over| Err(over.into()))
 }
 
-async fn start(arguments: &RunArguments, configs: Configs) -> anyhow::Result<Services> {
+async fn start(configs: Configs) -> anyhow::Result<Services> {
     let rtcd = rtcd::start(configs.rtcd.clone())
         .await
         .context("start rtcd")?;
@@ -70,7 +70,7 @@ async fn start(arguments: &RunArguments, configs: Configs) -> anyhow::Result<Ser
         offloader_url: format!("http://{}", offloader.http_addr),
     };
     let config = configs
-        .signalling(arguments, &addresses)
+        .signalling(&addresses)
         .context("configure signalling")?;
     let beside = vec![rtcd.health().clone(), offloader.health().clone()];
     let signalling = signalling::start_beside(config, beside)
@@ -105,7 +105,7 @@ impl Services {
     clippy::print_stdout,
     reason = "the address and the sign-ins are for the person who started it"
 )]
-fn announce(arguments: &RunArguments, services: &Services, accounts: &[SampleAccount]) {
+fn announce(data_dir: &Path, services: &Services, accounts: &[SampleAccount]) {
     println!(
         "\nParley is ready: http://{}",
         services.signalling.http_addr()
@@ -123,7 +123,7 @@ fn announce(arguments: &RunArguments, services: &Services, accounts: &[SampleAcc
         );
         println!(
             "  or use `parley add-account --data-dir {} --username NAME` with PARLEY_PASSWORD set",
-            arguments.data_dir.display()
+            data_dir.display()
         );
     }
     println!("Stop with Ctrl-C.");

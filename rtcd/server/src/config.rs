@@ -1,14 +1,10 @@
 //! Configuration: what the operator wrote becomes what the node uses.
 //!
-//! File and environment (`raw`) -> `Config::resolve`, which returns every problem at once.
-//! Key names, environment names and defaults are those of the reference daemon, so that an existing
-//! file keeps working; additions are marked so in `keys`.
+//! The keys (`raw`), read by `settings` -> `Config::resolve`, which returns every problem at once.
 //! Not here: opening what is named (sockets, store, certificates).
 
 mod ice;
-pub mod keys;
 mod overrides;
-mod print;
 mod raw;
 mod resolve;
 
@@ -16,16 +12,13 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context as _;
 use proto::redact::Secret;
 use service::telemetry::{self, Console, Log, LogFile, Stream};
 use storage::Location;
 
 pub use ice::{IceServer, IceServerKind};
 pub use overrides::{HostOverride, PortOverride};
-pub use print::{effective, sample};
-pub use raw::{NotToml, Origin, Raw, RawValue};
-pub use resolve::{ConfigErrors, Problem};
+pub use raw::Raw;
 pub use service::listen::TlsFault;
 
 /// Everything a node is told before it starts.
@@ -220,30 +213,4 @@ impl Config {
             drain_limit: None,
         }
     }
-}
-
-/// Reads a configuration file and the environment. A missing file is an empty one.
-///
-/// # Errors
-/// When the file exists and cannot be read, or is not TOML.
-pub fn read(path: &Path) -> anyhow::Result<Raw> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => Some(text),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(error) => {
-            return Err(error)
-                .with_context(|| format!("read configuration file `{}`", path.display()));
-        }
-    };
-    let environment = |name: &str| std::env::var(name).ok();
-    let mut raw = Raw::read(text.as_deref().unwrap_or_default(), environment)
-        .with_context(|| format!("read configuration file `{}`", path.display()))?;
-    raw.warn_of_unknown(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()));
-    if text.is_none() {
-        raw.warnings.push(format!(
-            "no configuration file `{}`: defaults and environment are used",
-            path.display()
-        ));
-    }
-    Ok(raw)
 }

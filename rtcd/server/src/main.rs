@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use std::sync::LazyLock;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use rtcd::config::{self, Config, Probe, Raw};
+use rtcd::config::{Config, Probe, Raw};
 use service::{command_line, private};
+use settings::{Ask, Environment, Read};
 
 static VERSION: LazyLock<String> = LazyLock::new(|| {
     let speaks = [("rtcd", proto::rtcd::COMPATIBLE_VERSION)];
@@ -30,12 +31,8 @@ struct Arguments {
 enum Verb {
     /// Serve (the default).
     Run,
-    /// Say what is wrong with the configuration, all at once.
-    CheckConfig,
-    /// Print what is in force and where it comes from, secrets hidden.
-    PrintConfig,
-    /// Print a sample file with every key and its default.
-    SampleConfig,
+    #[command(flatten)]
+    Ask(Ask),
 }
 
 fn main() -> ExitCode {
@@ -44,31 +41,28 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(refused) => return fail(2, &refused),
     };
-    let probe = Probe::of_this_machine();
-    let raw = match config::read(&arguments.config) {
-        Ok(raw) => raw,
-        Err(error) => return fail(1, &format!("{error:#}")),
+    let mut read = match Read::file(Some(&arguments.config), true, &Environment::of_process()) {
+        Ok(read) => read,
+        Err(error) => return fail(1, &format!("{:#}", anyhow::Error::from(error))),
     };
-    let resolved = Config::resolve(&raw, probe);
+    let probe = Probe::of_this_machine();
+    let resolved = Config::resolve(&read, probe);
+    if let Ok(config) = &resolved {
+        read.suggest("rtc.shards", &config.rtc.shards.to_string());
+    }
     match (arguments.verb.unwrap_or(Verb::Run), resolved) {
-        (Verb::SampleConfig, _) => print(&config::sample()),
-        (Verb::PrintConfig, Ok(_)) => print(&config::effective(&raw, probe)),
-        (Verb::CheckConfig, Ok(config)) => {
-            let warnings: String = raw
-                .warnings
-                .iter()
-                .chain(&config.advice())
-                .map(|text| format!("{text}\n"))
-                .collect();
-            print(&format!("{warnings}configuration can be used\n"))
+        (Verb::Ask(ask), resolved) => {
+            match settings::answer(ask, &read, resolved.map(|config| config.advice())) {
+                Ok(text) => print(&text),
+                Err(problems) => fail(2, &problems.to_string()),
+            }
         }
-        (Verb::Run, Ok(config)) => match run(config, &raw) {
+        (Verb::Run, Ok(config)) => match run(config, &read) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(1, &format!("{error:#}")),
         },
         // The reference ends with 1 when it is started with a configuration of no use.
-        (Verb::Run, Err(errors)) => fail(1, &errors.to_string()),
-        (Verb::CheckConfig | Verb::PrintConfig, Err(errors)) => fail(2, &errors.to_string()),
+        (Verb::Run, Err(problems)) => fail(1, &problems.to_string()),
     }
 }
 
@@ -83,17 +77,17 @@ fn typed() -> Result<Arguments, String> {
     let matches = command.clone().get_matches_from(&typed);
     let arguments = Arguments::from_arg_matches(&matches).map_err(|error| error.to_string())?;
     let takes: &[&str] = match arguments.verb {
-        Some(Verb::SampleConfig) => &[],
-        None | Some(Verb::Run | Verb::CheckConfig | Verb::PrintConfig) => &["config"],
+        Some(Verb::Ask(Ask::SampleConfig)) => &[],
+        None | Some(Verb::Run | Verb::Ask(Ask::CheckConfig | Ask::PrintConfig)) => &["config"],
     };
     command_line::check(&command, &matches, takes, typed)?;
     Ok(arguments)
 }
 
-fn run(config: Config, raw: &Raw) -> anyhow::Result<()> {
+fn run(config: Config, read: &Read<Raw>) -> anyhow::Result<()> {
     service::telemetry::start(&config.logger.log())?;
     service::descriptors::raise_limit();
-    for warning in raw.warnings.iter().chain(&config.advice()) {
+    for warning in read.warnings.iter().chain(&config.advice()) {
         tracing::warn!("{warning}");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -1,17 +1,15 @@
 //! What an operator decides: typed, checked, with defaults filled in.
 //!
-//! In: a TOML file, the environment (`keys`), both through `raw`. Out: `Config`, or every problem
-//! at once. Not here: reading files at run time other than the
-//! one named and those it names for secrets.
+//! In: the keys (`raw`), read by `settings`. Out: `Config`, or every problem at once. Not here:
+//! reading files at run time other than those named for secrets.
 
 mod files;
 mod gateway_limits;
-mod keys;
 mod raw;
 mod resolve;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use messaging::embedded::{FileLimits, ProxyNet};
@@ -21,9 +19,7 @@ use proto::redact::Secret;
 use storage::Location;
 use storage::blob::S3Config;
 
-pub use keys::unknown_names;
 pub use raw::RawConfig;
-pub use resolve::{ConfigError, ConfigErrors};
 
 /// Everything signalling needs to run.
 #[derive(Debug, Clone)]
@@ -188,46 +184,5 @@ impl Config {
         let mut raw = RawConfig::default();
         raw.storage.data_dir = data_dir.into();
         raw.resolve().expect("the defaults resolve")
-    }
-
-    /// Reads a file (none: the defaults) and lets `environment` overrule it.
-    ///
-    /// # Errors
-    /// When the file cannot be read or parsed, or with everything that is wrong in it.
-    pub fn load(
-        file: Option<&Path>,
-        environment: &dyn Fn(&str) -> Option<String>,
-    ) -> anyhow::Result<Self> {
-        let text = raw::text_of(file)?;
-        Self::read(&text, environment)
-    }
-
-    /// Reads the text of a file and lets `environment` overrule it.
-    ///
-    /// # Errors
-    /// When the text is no TOML, or with everything that is wrong in it.
-    pub fn read(text: &str, environment: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<Self> {
-        Self::read_with(text, environment, |_| ())
-    }
-
-    /// As [`Config::read`], with what the caller decides itself.
-    ///
-    /// # Errors
-    /// As [`Config::read`].
-    pub fn read_with(
-        text: &str,
-        environment: &dyn Fn(&str) -> Option<String>,
-        decide: impl FnOnce(&mut RawConfig),
-    ) -> anyhow::Result<Self> {
-        let (mut raw, mut problems) = RawConfig::sift(text, environment)?;
-        decide(&mut raw);
-        match raw.resolve() {
-            Ok(config) if problems.is_empty() => Ok(config),
-            Ok(_) => Err(ConfigErrors(problems).into()),
-            Err(errors) => {
-                problems.extend(errors.0);
-                Err(ConfigErrors(problems).into())
-            }
-        }
     }
 }

@@ -12,9 +12,10 @@ use messaging::embedded::NewAccount;
 use proto::redact::Secret;
 use service::signals::Signals;
 use service::telemetry::{self, Log};
-use service::{command_line, descriptors, names, private};
+use service::{command_line, descriptors, private};
+use settings::{Ask, Environment, Read};
 use signalling::Config;
-use signalling::config::{self, RawConfig};
+use signalling::config::RawConfig;
 
 static VERSION: LazyLock<String> = LazyLock::new(|| {
     let speaks = [("Calls", proto::calls::COMPATIBLE_VERSION)];
@@ -36,10 +37,8 @@ struct Arguments {
 enum Verb {
     /// Serve (the default).
     Run,
-    /// Say what is wrong with the configuration, all at once.
-    CheckConfig,
-    /// Print what is in force, secrets hidden.
-    PrintConfig,
+    #[command(flatten)]
+    Ask(Ask),
     /// Add an account; refused when the name is taken, unless `--new-password` is given.
     AddAccount {
         username: String,
@@ -67,31 +66,32 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(refused) => return fail(2, &refused),
     };
-    let environment = |name: &str| std::env::var(name).ok();
-    let file = arguments.config.as_deref();
-    let config = match Config::load(file, &environment) {
-        Ok(config) => config,
-        Err(error) => return fail(2, &format!("{error:#}")),
+    let environment = Environment::of_process();
+    let read = match Read::file(arguments.config.as_deref(), false, &environment) {
+        Ok(read) => read,
+        Err(error) => return fail(2, &format!("{:#}", anyhow::Error::from(error))),
     };
-    match arguments.verb.unwrap_or(Verb::Run) {
-        Verb::CheckConfig => {
-            let warnings = config::unknown_names(names::environment());
-            let warnings: String = warnings.iter().map(|text| format!("{text}\n")).collect();
-            print(&format!("{warnings}configuration can be used\n"))
+    let resolved = Config::resolve(&read);
+    match (arguments.verb.unwrap_or(Verb::Run), resolved) {
+        (Verb::Ask(ask), resolved) => {
+            match settings::answer(ask, &read, resolved.map(|_| Vec::new())) {
+                Ok(text) => print(&text),
+                Err(problems) => fail(2, &problems.to_string()),
+            }
         }
-        Verb::PrintConfig => match RawConfig::load(file, &environment) {
-            Ok(raw) => print(&raw.to_toml()),
-            Err(error) => fail(2, &format!("{error:#}")),
-        },
-        Verb::Run => finish(run(config)),
-        Verb::AddAccount {
-            username,
-            name,
-            email,
-            admin,
-            new_password,
-            password,
-        } => {
+        (Verb::Run | Verb::AddAccount { .. }, Err(problems)) => fail(2, &problems.to_string()),
+        (Verb::Run, Ok(config)) => finish(run(config, &read)),
+        (
+            Verb::AddAccount {
+                username,
+                name,
+                email,
+                admin,
+                new_password,
+                password,
+            },
+            Ok(config),
+        ) => {
             let (first, last) = name.split_once(' ').unwrap_or((&name, ""));
             let account = NewAccount {
                 password: Secret::new(password),
@@ -120,10 +120,10 @@ fn typed() -> Result<Arguments, String> {
     Arguments::from_arg_matches(&matches).map_err(|error| error.to_string())
 }
 
-fn run(config: Config) -> anyhow::Result<()> {
+fn run(config: Config, read: &Read<RawConfig>) -> anyhow::Result<()> {
     telemetry::start(&Log::on_stderr(tracing::Level::INFO, "SIGNALLING_LOG"))?;
     descriptors::raise_limit();
-    for warning in config::unknown_names(names::environment()) {
+    for warning in &read.warnings {
         tracing::warn!("{warning}");
     }
     on_runtime(async {

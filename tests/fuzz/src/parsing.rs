@@ -9,6 +9,7 @@ use proto::rtcd::{
 use rtcd::config::{Config, Probe, Raw};
 use rtcd::framing::Frames;
 use rtcd_srtp::{rtcp, rtp};
+use settings::Read;
 
 /// A message of the control WebSocket. What was understood is written and understood again.
 pub(crate) fn control(input: &[u8]) {
@@ -67,22 +68,21 @@ fn frames(stream: &[u8], cut: usize) -> (Vec<Vec<u8>>, bool) {
 pub(crate) fn config(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let (file, environment) = text.split_once('\0').unwrap_or((&text, ""));
-    let lookup = |name: &str| {
-        let mut lines = environment.lines();
-        let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-        value.map(str::to_owned)
-    };
-    let Ok(raw) = Raw::read(file, lookup) else {
+    let environment = environment
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .collect();
+    let Ok(read) = Read::<Raw>::text(file, &environment) else {
         return;
     };
     let probe = Probe {
         cpus: 2,
         tls: |_| Ok(()),
     };
-    match Config::resolve(&raw, probe) {
+    match Config::resolve(&read, probe) {
         Ok(config) => {
             assert!(config.rtc.shards > 0, "a node without a shard");
-            assert!(rtcd::config::effective(&raw, probe).contains('\n'));
+            assert!(read.print().contains('\n'));
         }
         Err(errors) => assert!(!errors.to_string().is_empty()),
     }

@@ -65,8 +65,8 @@ fn names_that_begin_like_ours_and_are_none_are_refused() {
     for verb in ["run", "check-config"] {
         let refused = ended(parley(verb).env("PARLEY_LISTENN", "0.0.0.0:8065"));
         assert_eq!(refused.code, Some(2), "{verb}");
-        let wanted = "parley: `PARLEY_LISTENN` in the environment: there is no such name; did you mean \
-                      `PARLEY_LISTEN`?";
+        let wanted = "- `PARLEY_LISTENN`: there is no such name in the environment of parley; did you \
+                      mean `PARLEY_LISTEN`?";
         assert_eq!(refused.last_line(), wanted);
     }
     // For scripts, for the log, for another verb.

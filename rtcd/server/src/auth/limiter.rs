@@ -298,15 +298,10 @@ mod tests {
             Duration::from_millis(2),
             &Tasks::new("rtcd"),
         ));
-        let mut guesses = tokio::task::JoinSet::new();
-        for _ in 0..400 {
-            let limiter = Arc::clone(&limiter);
-            guesses.spawn(async move { limiter.wait(place(1), "plugin").await });
-        }
-        // All of them are in line before the plugin comes.
-        while lock(&limiter.state).waiting.len < 399 {
-            tokio::task::yield_now().await;
-        }
+        // All of them are in line before the plugin comes: nothing is dealt until this test waits.
+        let line_up = |_| limiter.line_up(place(1), "plugin", Instant::now());
+        let guesses: Vec<_> = (0..400).filter_map(line_up).collect();
+        assert_eq!(guesses.len(), 399);
         limiter.wait(place(2), "plugin").await.unwrap();
         let ahead = 399 - lock(&limiter.state).waiting.len;
         assert!(ahead < 40, "{ahead} guesses came first");

@@ -2,6 +2,7 @@
 //! environment.
 
 use proto::redact::Secret;
+use settings::{Value, Written};
 
 /// A STUN or TURN server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,20 +20,52 @@ pub enum IceServerKind {
     Turn,
 }
 
+/// The servers as written.
+#[derive(Debug, Clone, Default)]
+pub struct IceServers(pub(super) Vec<IceServer>);
+
+impl Value for IceServers {
+    type Fixed = ();
+    const IS_SECRET: bool = true;
+
+    fn of((): Self::Fixed) -> Self {
+        Self::default()
+    }
+
+    fn read(written: &Written<'_>) -> Result<Self, String> {
+        servers(written).map(Self)
+    }
+
+    fn show(&self) -> toml::Value {
+        let tables = self.0.iter().map(|server| {
+            let credential = Value::show(&server.credential);
+            let fields = [
+                ("urls", server.urls.clone().into()),
+                ("username", server.username.clone().into()),
+                ("credential", credential),
+            ];
+            let is_set = |(_, value): &(&str, toml::Value)| value.as_str() != Some("");
+            let fields = fields.into_iter().filter(is_set);
+            toml::Value::Table(
+                fields
+                    .map(|(name, value)| (name.to_owned(), value))
+                    .collect(),
+            )
+        });
+        tables.collect::<Vec<_>>().into()
+    }
+}
+
 /// Reads `rtc.ice_servers`.
 ///
-/// A TOML array has one server per string or table. A string is the form of the environment: a JSON
+/// A TOML array has one server per string or table. A text is the form of the environment: a JSON
 /// array, in which plain strings are all URLs of one server.
-pub(super) fn servers(value: &toml::Value) -> Result<Vec<IceServer>, String> {
-    let (list, strings_are_one_server) = match value {
-        toml::Value::String(text) if text.trim().is_empty() => return Ok(Vec::new()),
-        toml::Value::String(text) => (from_json(text)?, true),
-        toml::Value::Array(list) => (list.clone(), false),
-        toml::Value::Integer(_)
-        | toml::Value::Float(_)
-        | toml::Value::Boolean(_)
-        | toml::Value::Datetime(_)
-        | toml::Value::Table(_) => return Err("must be a list".to_owned()),
+fn servers(written: &Written<'_>) -> Result<Vec<IceServer>, String> {
+    let (list, strings_are_one_server) = match (written.text(), written) {
+        (Some(""), _) => return Ok(Vec::new()),
+        (Some(text), _) => (from_json(text)?, true),
+        (None, Written::File(toml::Value::Array(list))) => (list.clone(), false),
+        (None, _) => return Err("it must be a list".to_owned()),
     };
     let all_strings = list.iter().all(toml::Value::is_str);
     if strings_are_one_server && all_strings && !list.is_empty() {
@@ -59,23 +92,11 @@ pub(super) fn servers(value: &toml::Value) -> Result<Vec<IceServer>, String> {
         .collect()
 }
 
-/// Returns the servers as text for people: never a credential, not even of a value of no use.
-pub(super) fn shown(value: &toml::Value) -> String {
-    match servers(value) {
-        Ok(servers) => servers
-            .iter()
-            .map(|server| server.urls.join(" "))
-            .collect::<Vec<_>>()
-            .join(", "),
-        Err(_) => "(unreadable)".to_owned(),
-    }
-}
-
 fn from_json(text: &str) -> Result<Vec<toml::Value>, String> {
     // Where it goes wrong, but not what stands there: that may be a credential.
     let refused = |error: serde_json::Error| {
         let (line, column) = (error.line(), error.column());
-        format!("must be a JSON list; it is none at line {line}, column {column}")
+        format!("it must be a JSON list; it is none at line {line}, column {column}")
     };
     let mut list: Vec<serde_json::Value> = serde_json::from_str(text).map_err(refused)?;
     for server in list.iter_mut().filter_map(serde_json::Value::as_object_mut) {
@@ -83,7 +104,7 @@ fn from_json(text: &str) -> Result<Vec<toml::Value>, String> {
         server.retain(|_, value| !value.is_null());
     }
     serde_json::from_value(serde_json::Value::Array(list))
-        .map_err(|_| "must be a JSON list of strings or objects".to_owned())
+        .map_err(|_| "it must be a JSON list of strings or objects".to_owned())
 }
 
 fn server(table: &toml::Table) -> Result<IceServer, String> {
@@ -146,7 +167,7 @@ mod tests {
     }
 
     fn parse(toml: &str) -> Result<Vec<IceServer>, String> {
-        servers(&list(toml))
+        servers(&Written::File(&list(toml)))
     }
 
     #[test]
@@ -182,9 +203,7 @@ mod tests {
             r#"s = '"hush"'"#,
             r#"s = '["stun:a:1", null, "hush"'"#,
         ] {
-            let value = list(wrong);
-            assert_eq!(shown(&value), "(unreadable)");
-            assert!(!servers(&value).unwrap_err().contains("hush"), "{wrong}");
+            assert!(!parse(wrong).unwrap_err().contains("hush"), "{wrong}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::str::FromStr;
 
 use service::addresses;
 
@@ -16,12 +17,11 @@ pub enum HostOverride {
     Mapping(Vec<(IpAddr, IpAddr)>),
 }
 
-impl HostOverride {
+impl FromStr for HostOverride {
+    type Err = String;
+
     /// Reads `""`, an address, a host name or `external/internal,external/internal`.
-    ///
-    /// # Errors
-    /// The rule that was broken.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, String> {
         let text = text.trim();
         if text.is_empty() {
             return Ok(Self::None);
@@ -39,7 +39,7 @@ impl HostOverride {
         if is_name {
             Ok(Self::Name(text.to_owned()))
         } else {
-            Err(format!("`{text}` must be an IP address or a host name"))
+            Err("it must be an IP address, a host name, or `external/internal` pairs separated by commas".to_owned())
         }
     }
 }
@@ -76,12 +76,11 @@ pub enum PortOverride {
     ByLocalAddress(Vec<(IpAddr, u16)>),
 }
 
-impl PortOverride {
+impl FromStr for PortOverride {
+    type Err = String;
+
     /// Reads `""`, `port` or `ip/port,ip/port`.
-    ///
-    /// # Errors
-    /// The rule that was broken.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, String> {
         let text = text.trim();
         if text.is_empty() {
             return Ok(Self::None);
@@ -113,7 +112,9 @@ impl PortOverride {
         }
         Ok(Self::ByLocalAddress(entries))
     }
+}
 
+impl PortOverride {
     /// Returns the port for a machine with these addresses.
     #[must_use]
     pub fn for_machine(&self, local: &[IpAddr]) -> Option<u16> {
@@ -133,6 +134,31 @@ fn port(text: &str) -> Result<u16, String> {
         .ok()
         .filter(|port| PORTS.contains(port))
         .ok_or_else(|| format!("`{text}` must be a port from 80 to 49151"))
+}
+
+/// Local addresses, separated by commas; empty: all of them.
+#[derive(Debug, Clone)]
+pub struct LocalAddresses(pub(super) Vec<IpAddr>);
+
+impl FromStr for LocalAddresses {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty());
+        let read = parts.map(|part| match part.parse() {
+            Ok(address) if addresses::can_be_reached(address) => Ok(address),
+            Ok(_) => Err(format!(
+                "`{part}` must be an address of this machine; leave it empty for all of them"
+            )),
+            Err(_) => Err(format!(
+                "`{part}` must be an IP address; separate addresses by commas"
+            )),
+        });
+        read.collect::<Result<_, _>>().map(Self)
+    }
 }
 
 #[cfg(test)]
@@ -159,10 +185,10 @@ mod tests {
             ),
         ];
         for (written, wanted) in cases {
-            assert_eq!(HostOverride::parse(written).unwrap(), wanted);
+            assert_eq!(written.parse::<HostOverride>().unwrap(), wanted);
         }
         for wrong in ["1.2.3.4/x", "1.2.3.4/10.0.0.1,", "two words", "host:8443"] {
-            assert!(HostOverride::parse(wrong).is_err(), "{wrong}");
+            assert!(wrong.parse::<HostOverride>().is_err(), "{wrong}");
         }
         for nobody in [
             "0.0.0.0",
@@ -174,10 +200,10 @@ mod tests {
             "8.8.8.8/0.0.0.0",
             "8.8.8.8/10.1.1.1,239.1.1.1/10.1.1.2",
         ] {
-            let rule = HostOverride::parse(nobody).unwrap_err();
+            let rule = nobody.parse::<HostOverride>().unwrap_err();
             assert!(rule.contains("that a machine can have"), "{rule}");
         }
-        assert!(PortOverride::parse("0.0.0.0/8443").is_err());
+        assert!("0.0.0.0/8443".parse::<PortOverride>().is_err());
     }
 
     fn local() -> Vec<IpAddr> {
@@ -186,14 +212,22 @@ mod tests {
 
     #[test]
     fn port_overrides() {
-        assert_eq!(PortOverride::parse("").unwrap().for_machine(&local()), None);
         assert_eq!(
-            PortOverride::parse("8444").unwrap().for_machine(&local()),
+            "".parse::<PortOverride>().unwrap().for_machine(&local()),
+            None
+        );
+        assert_eq!(
+            "8444"
+                .parse::<PortOverride>()
+                .unwrap()
+                .for_machine(&local()),
             Some(8444)
         );
-        let list = PortOverride::parse("10.1.1.9/8445, 10.1.1.1/8444").unwrap();
+        let list = "10.1.1.9/8445, 10.1.1.1/8444"
+            .parse::<PortOverride>()
+            .unwrap();
         assert_eq!(list.for_machine(&local()), Some(8444));
-        let others = PortOverride::parse("10.1.1.9/8445").unwrap();
+        let others = "10.1.1.9/8445".parse::<PortOverride>().unwrap();
         assert_eq!(others.for_machine(&local()), None);
         for wrong in [
             "79",
@@ -203,7 +237,7 @@ mod tests {
             "a/8443",
             "10.1.1.1/8443,10.1.1.2/8443",
         ] {
-            assert!(PortOverride::parse(wrong).is_err(), "{wrong}");
+            assert!(wrong.parse::<PortOverride>().is_err(), "{wrong}");
         }
     }
 }

@@ -1,425 +1,257 @@
-//! The configuration as it stands in the file.
+//! Every key of the configuration: default, names in the environment, rule, and the operator's
+//! manual. Names that begin with `MM_` are those of the reference plugin.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Context as _;
 use proto::calls::IceServer;
 use proto::redact::Secret;
-use serde::{Deserialize, Serialize};
+use settings::{Json, Link, Manner, Other};
 
-use super::files::RawFiles;
-use super::gateway_limits::RawGateway;
-use super::{ConfigError, ConfigErrors, keys};
+const EIB: u64 = 1 << 60;
 
-/// The file. Every key has a default; `deploy/signalling.toml` says what each means.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RawConfig {
-    pub http: RawHttp,
-    pub storage: RawStorage,
-    pub files: RawFiles,
-    pub chat: RawChat,
-    pub gateway: RawGateway,
-    pub rtcd: RawRtcd,
-    pub offloader: RawOffloader,
-    pub calls: RawCalls,
-    pub recording: RawRecording,
-    pub transcribing: RawTranscribing,
-    pub ice: RawIce,
-}
+const MANNER: Manner = Manner {
+    program: "signalling",
+    prefix: "SIGNALLING_",
+    ours: "SIGNALLING_",
+    others: &[
+        Other {
+            name: "SIGNALLING_LOG",
+            doc: "What goes to standard error: `debug` makes our own code say more; libraries are heard from WARN on, unless one is named, as in `info,sqlx=debug`.",
+            is_idle: false,
+        },
+        Other {
+            name: "SIGNALLING_PASSWORD",
+            doc: "The password for `signalling add-account`.",
+            is_idle: false,
+        },
+    ],
+    ..Manner::PLAIN
+};
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RawHttp {
-    pub listen: String,
-    pub site_url: String,
-    pub metrics_listen: String,
-    pub max_connections: usize,
-    pub max_connections_per_address: usize,
-    pub trusted_proxies: Vec<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RawStorage {
-    pub data_dir: PathBuf,
-    pub database: String,
-    pub database_password_file: PathBuf,
-    pub key_file: PathBuf,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RawChat {
-    pub site_name: String,
-    pub open_registration: bool,
-    pub login_lifetime_hours: u64,
-    pub min_password_chars: usize,
-    pub max_file_bytes: u64,
-    pub writes_per_minute: u32,
-    pub allowed_origins: Vec<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RawRtcd {
-    pub urls: Vec<String>,
-    pub client_id: String,
-    pub auth_key: Secret,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RawOffloader {
-    pub url: String,
-    pub client_id: String,
-    pub auth_key: Secret,
-    pub image_registry: String,
-    pub site_url: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RawCalls {
-    pub default_enabled: bool,
-    pub group_calls_allowed: bool,
-    pub host_controls_allowed: bool,
-    pub max_participants: u32,
-    pub allow_screen_sharing: bool,
-    pub simulcast: bool,
-    pub av1: bool,
-    pub ringing: bool,
-    pub dc_signaling: bool,
-    pub video: bool,
-    pub sku: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RawRecording {
-    pub enabled: bool,
-    pub max_minutes: u32,
-    pub quality: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RawTranscribing {
-    pub enabled: bool,
-    pub model_size: String,
-    pub threads: u32,
-    pub captions_enabled: bool,
-    pub captions_model_size: String,
-    pub captions_transcribers: u32,
-    pub captions_threads_per_transcriber: u32,
-    pub captions_language: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RawIce {
-    pub servers: Vec<IceServer>,
-    pub turn_secret: Secret,
-    pub turn_credentials_minutes: u64,
-}
-
-impl Default for RawHttp {
-    fn default() -> Self {
-        Self {
-            listen: "127.0.0.1:8065".to_owned(),
-            site_url: String::new(),
-            metrics_listen: String::new(),
-            max_connections: 8192,
-            max_connections_per_address: 2048,
-            trusted_proxies: Vec::new(),
+settings::settings! {
+    /// The file of `signalling`.
+    pub struct RawConfig: MANNER {
+        "http" http: RawHttp {
+            /// Address and port for everything. Put a TLS-terminating proxy before it: browsers give
+            /// microphones only to https pages and to localhost.
+            listen: String = "127.0.0.1:8065";
+            /// The address people open, such as "https://calls.example.org". Empty: whatever they
+            /// used.
+            site_url: String = "", named ["MM_SERVICESETTINGS_SITEURL"];
+            /// Address and port where /metrics is served to everybody who reaches it, such as
+            /// "127.0.0.1:8067" for a Prometheus on this machine; /readyz and /healthz are there,
+            /// too. Empty: nowhere. On the port above /metrics is for administrators only.
+            metrics_listen: String = "";
+            /// Connections at once, WebSockets included; further ones are refused with 503. At most
+            /// half of the files that the process may open (`ulimit -n`). Each person has one or two.
+            max_connections: usize = 8192, in 1..=1_000_000;
+            /// Of them from one address (an IPv6 network of 64 bits counts as one). Loopback and
+            /// trusted proxies have no limit of their own. Raise it when an office of thousands
+            /// shares one address.
+            max_connections_per_address: usize = 2048, in 1..=1_000_000;
+            /// Proxies in front of this server, as addresses or networks such as "10.0.0.0/8": only
+            /// what they add to X-Forwarded-For is believed. Wrong passwords are counted per place
+            /// (an IPv4 address, an IPv6 network of 64 bits); behind a proxy that is not named here
+            /// everybody is at one place, and new devices share what strangers there may try. Needed
+            /// behind any proxy, also one on this machine: ["127.0.0.1", "::1"]. The proxy must add
+            /// the address it heard from.
+            trusted_proxies: Vec<String> = &[];
+        }
+        "storage" storage: RawStorage {
+            /// Databases and files. Back it up as a whole.
+            data_dir: PathBuf = "data/signalling";
+            /// Empty: SQLite files in data_dir. Or one PostgreSQL database for everything, as
+            /// "postgres://user@host:5432/database"; the schemas `chat` and `calls` are made in it.
+            /// To another machine TLS is demanded with a certificate that fits the host's name,
+            /// unless `?sslmode=` says otherwise; `?sslrootcert=FILE` names a private authority.
+            /// Files stay in data_dir.
+            database: Link = "";
+            /// A file whose first line is the password of that user. Or put the password into the
+            /// address, and the address into the environment.
+            database_password_file: PathBuf = "";
+            /// The key that seals our keys at rtcd and the job service, in the database. Empty:
+            /// `secret.key` in data_dir, made at the first start. Keep it with the backups of the
+            /// database, but not beside them.
+            key_file: PathBuf = "";
+        }
+        "files" files: RawFiles {
+            /// Where the bytes of files and recordings are: "directory" (below `storage.data_dir`)
+            /// or "s3" (a bucket of any server that speaks S3; AWS:
+            /// "https://s3.REGION.amazonaws.com"). Moving from one to the other is copying:
+            /// `DATA_DIR/files/ab/ID` is the object `PREFIXab/ID`.
+            place: String = "directory", of ["directory", "s3"];
+            /// "https://host:port" or "http://host:port". Proxies of the environment are not used.
+            endpoint: Link = "";
+            /// Requests are signed for a region; most servers take any.
+            region: String = "us-east-1";
+            /// Must exist, and be for this server alone, unless it has a prefix of its own such as
+            /// "parley/".
+            bucket: String = "";
+            /// Before the name of every object. Empty, or with a `/` at its end.
+            prefix: String = "";
+            /// The bucket is named in the path, as most servers want it; false: in the host name, as
+            /// AWS does.
+            path_style: bool = true;
+            /// PEM file of the authority that signed the server's certificate. Empty: the system's.
+            ca_file: PathBuf = "";
+            /// Who asks.
+            access_key_id: String = "";
+            /// The secret of that id; or a file with it, below.
+            secret_key: Secret = "";
+            /// A file whose first line is the secret.
+            secret_key_file: PathBuf = "";
+            /// Hours until an upload that was begun and not finished is removed.
+            upload_hours: u64 = 24, in 1..=24 * 365;
+            /// Days until a file that was uploaded and never posted is removed.
+            unposted_days: u64 = 7, in 1..=3650;
+            /// Uploads one person may have open at once; bots have no limit.
+            max_open_uploads: u64 = 20, in 1..=10_000;
+            /// Bytes of one person's files and begun uploads; 0: no limit. Not for bots. A deleted
+            /// post's files go with it, unless another post carries them.
+            person_quota_bytes: u64 = 10 << 30, in 0..=EIB;
+            /// The same of everybody together, recordings included; 0: no limit.
+            total_quota_bytes: u64 = 0, in 0..=EIB;
+            /// Bytes that stay free for records on the disk of the files: uploads are refused before
+            /// posts and calls fail. Without meaning for "s3".
+            min_free_bytes: u64 = 512 << 20, in 0..=EIB;
+        }
+        "chat" chat: RawChat {
+            /// Name shown to people.
+            site_name: String = "Parley";
+            /// Whether anybody who reaches the server may make an account. The first account is an
+            /// administrator: the page asks for the one-time token that is printed at the start,
+            /// `signalling add-account` does not.
+            open_registration: bool = false;
+            /// Hours until a login must be renewed.
+            login_lifetime_hours: u64 = 30 * 24, in 1..=10 * 365 * 24;
+            /// Characters, 5 to 72. Passwords that are tried first, rows, repetitions and those that
+            /// hold the user name are refused whatever their length. Accounts made earlier keep
+            /// theirs.
+            min_password_chars: usize = 12, in 5..=72;
+            /// Bytes of the largest file, recordings included.
+            max_file_bytes: u64 = 2 << 30, in 1 << 20..=1 << 40;
+            /// Posts, edits and the like that one person may make in a minute for long, and a third
+            /// of it at once; 0 for no limit.
+            writes_per_minute: u32 = 600;
+            /// Other origins whose pages may use this server (development servers). Of all others
+            /// only our own pages may change anything: behind a proxy that changes the Host header,
+            /// set http.site_url.
+            allowed_origins: Vec<String> = &[];
+        }
+        "gateway" gateway: RawGateway {
+            /// The clients' WebSockets. Frames that one may send in a second for long, and four times
+            /// as many at once: 10 to 10000. Further ones are refused, and who goes on all the same
+            /// is cut off. Bots have 20 times as much.
+            frames_per_second: u32 = 50, in 10..=10_000;
+            /// The same of all sockets of one person together, at least as much.
+            frames_per_second_per_person: u32 = 200, in 10..=100_000;
+            /// Sockets of one person, those included that may come back within five minutes.
+            connections_per_person: usize = 256, in 1..=10_000;
+            /// Bytes of events kept for one person who is behind or may come back: 65536 to
+            /// 1073741824. Who needs more loses the socket and reads everything anew. Memory of a
+            /// server whose people all are away: this times people.
+            kept_bytes_per_person: usize = 8 << 20, in 64 << 10..=1 << 30;
+        }
+        "rtcd" rtcd: RawRtcd {
+            /// Media hosts, "http://host:port" or "http://id:key@host:port". A call stays on one; a
+            /// new call goes to the host with the lowest load.
+            urls: Vec<Link> = &["http://127.0.0.1:8045"], named ["MM_CALLS_RTCD_SERVICE_URL", "MM_CALLS_RTCD_URL"];
+            /// How we sign in to them. Empty: made at the first start and kept in the database; the
+            /// host must then allow self registration.
+            client_id: String = "", named ["MM_CALLS_RTCD_CLIENT_ID"];
+            /// 32 to 72 characters.
+            auth_key: Secret = "", named ["MM_CALLS_RTCD_AUTH_KEY"];
+        }
+        "offloader" offloader: RawOffloader {
+            /// The job service for recordings, transcripts and captions, "http://host:4545". Empty:
+            /// none of them.
+            url: Link = "", named ["MM_CALLS_JOB_SERVICE_URL"];
+            /// How we sign in to it. Empty: made at the first start.
+            client_id: String = "", named ["MM_CALLS_JOB_SERVICE_CLIENT_ID"];
+            /// 32 to 72 characters; empty: made at the first start.
+            auth_key: Secret = "", named ["MM_CALLS_JOB_SERVICE_AUTH_KEY"];
+            /// First part of the runner names.
+            image_registry: String = "mattermost", named ["MM_CALLS_JOB_SERVICE_IMAGE_REGISTRY"];
+            /// Where the bots reach this server. Empty: the address that is served.
+            site_url: String = "", named ["MM_CALLS_RECORDER_SITE_URL"];
+        }
+        "calls" calls: RawCalls {
+            /// Calls may start wherever nobody switched them off. false: only where an administrator
+            /// allowed it.
+            default_enabled: bool = true, named ["MM_CALLS_DEFAULT_ENABLED"];
+            /// Calls outside direct messages.
+            group_calls_allowed: bool = true, named ["MM_CALLS_GROUP_CALLS_ALLOWED"];
+            /// Shows the host's controls to clients.
+            host_controls_allowed: bool = true;
+            /// Sessions per call; 0: no limit.
+            max_participants: u32 = 0, named ["MM_CALLS_MAX_CALL_PARTICIPANTS", "MM_CALLS_MAX_PARTICIPANTS"];
+            /// Participants may share their screens.
+            allow_screen_sharing: bool = true, named ["MM_CALLS_ALLOW_SCREEN_SHARING"];
+            /// Two qualities of a shared screen; costs the presenter upstream bandwidth.
+            simulcast: bool = false, named ["MM_CALLS_ENABLE_SIMULCAST"];
+            /// AV1 beside VP8 for shared screens; not with simulcast.
+            av1: bool = false, named ["MM_CALLS_ENABLE_AV1"];
+            /// Rings in direct messages.
+            ringing: bool = false, named ["MM_CALLS_ENABLE_RINGING"];
+            /// Session descriptions over the data channel: fewer steps and no race with the
+            /// WebSocket.
+            dc_signaling: bool = true, named ["MM_CALLS_ENABLE_DC_SIGNALING"];
+            /// Cameras in direct messages.
+            video: bool = false, named ["MM_CALLS_ENABLE_VIDEO"];
+            /// Edition that clients are told; decides which controls some of them show.
+            sku: String = "enterprise";
+        }
+        "recording" recording: RawRecording {
+            /// Calls may be recorded. Needs `offloader.url`.
+            enabled: bool = true, named ["MM_CALLS_ENABLE_RECORDINGS"];
+            /// Minutes of the longest recording, 15 to 180.
+            max_minutes: u32 = 60, in 15..=180, named ["MM_CALLS_MAX_RECORDING_DURATION"];
+            /// low (720p, 1 Mbit/s), medium (720p, 1.5 Mbit/s) or high (1080p, 2.5 Mbit/s).
+            quality: String = "medium", of ["low", "medium", "high"], named ["MM_CALLS_RECORDING_QUALITY"];
+        }
+        "transcribing" transcribing: RawTranscribing {
+            /// Recordings are transcribed. Needs recording.
+            enabled: bool = true, named ["MM_CALLS_ENABLE_TRANSCRIPTIONS"];
+            /// tiny, base, small, medium or large. Larger is better and slower.
+            model_size: String = "base", if is_model, named ["MM_CALLS_TRANSCRIBER_MODEL_SIZE"];
+            /// Threads of one transcription.
+            threads: u32 = 2, in 1..=256, named ["MM_CALLS_TRANSCRIBER_NUM_THREADS"];
+            /// Captions while people speak; only while the call is recorded.
+            captions_enabled: bool = true, named ["MM_CALLS_ENABLE_LIVE_CAPTIONS"];
+            /// As model_size, for captions.
+            captions_model_size: String = "tiny", if is_model, named ["MM_CALLS_LIVE_CAPTIONS_MODEL_SIZE"];
+            /// Windows of sound at once.
+            captions_transcribers: u32 = 1, in 1..=256, named ["MM_CALLS_LIVE_CAPTIONS_NUM_TRANSCRIBERS"];
+            /// Threads for each of them.
+            captions_threads_per_transcriber: u32 = 2, in 1..=256,
+                named ["MM_CALLS_LIVE_CAPTIONS_NUM_THREADS_PER_TRANSCRIBER"];
+            /// Language of the captions, two letters.
+            captions_language: String = "en", if is_language, named ["MM_CALLS_LIVE_CAPTIONS_LANGUAGE"];
+        }
+        "ice" ice: RawIce {
+            /// STUN and TURN servers for clients: { urls = ["turn:turn.example.org:3478"] }. None are
+            /// needed when clients reach the media host directly. In the environment JSON.
+            servers: Json<Vec<IceServer>> = (), named ["MM_CALLS_ICE_SERVERS_CONFIGS"];
+            /// Secret shared with the TURN servers; short-lived credentials are made from it.
+            turn_secret: Secret = "", named ["MM_CALLS_TURN_STATIC_AUTH_SECRET"];
+            /// How long such a credential is good for.
+            turn_credentials_minutes: u64 = 240, in 1..=7 * 24 * 60,
+                named ["MM_CALLS_TURN_CREDENTIALS_EXPIRATION_MINUTES"];
         }
     }
 }
 
-impl Default for RawStorage {
-    fn default() -> Self {
-        Self {
-            data_dir: PathBuf::from("data/signalling"),
-            database: String::new(),
-            database_password_file: PathBuf::new(),
-            key_file: PathBuf::new(),
-        }
+fn is_model(name: &str) -> Result<(), String> {
+    let size = name.strip_suffix(".en").unwrap_or(name);
+    if ["tiny", "base", "small", "medium", "large"].contains(&size) {
+        return Ok(());
     }
+    Err("it must be one of tiny, base, small, medium, large, each maybe with `.en`".to_owned())
 }
 
-impl Default for RawChat {
-    fn default() -> Self {
-        Self {
-            site_name: "Parley".to_owned(),
-            open_registration: false,
-            login_lifetime_hours: 30 * 24,
-            min_password_chars: 12,
-            max_file_bytes: 2 * 1024 * 1024 * 1024,
-            writes_per_minute: 600,
-            allowed_origins: Vec::new(),
-        }
+fn is_language(name: &str) -> Result<(), String> {
+    if name.len() == 2 && name.bytes().all(|byte| byte.is_ascii_lowercase()) {
+        return Ok(());
     }
-}
-
-impl Default for RawRtcd {
-    fn default() -> Self {
-        Self {
-            urls: vec!["http://127.0.0.1:8045".to_owned()],
-            client_id: String::new(),
-            auth_key: Secret::default(),
-        }
-    }
-}
-
-impl Default for RawOffloader {
-    fn default() -> Self {
-        Self {
-            url: String::new(),
-            client_id: String::new(),
-            auth_key: Secret::default(),
-            image_registry: "mattermost".to_owned(),
-            site_url: String::new(),
-        }
-    }
-}
-
-impl Default for RawCalls {
-    fn default() -> Self {
-        Self {
-            default_enabled: true,
-            group_calls_allowed: true,
-            host_controls_allowed: true,
-            max_participants: 0,
-            allow_screen_sharing: true,
-            simulcast: false,
-            av1: false,
-            ringing: false,
-            dc_signaling: true,
-            video: false,
-            sku: "enterprise".to_owned(),
-        }
-    }
-}
-
-impl Default for RawRecording {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            max_minutes: 60,
-            quality: "medium".to_owned(),
-        }
-    }
-}
-
-impl Default for RawTranscribing {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            model_size: "base".to_owned(),
-            threads: 2,
-            captions_enabled: true,
-            captions_model_size: "tiny".to_owned(),
-            captions_transcribers: 1,
-            captions_threads_per_transcriber: 2,
-            captions_language: "en".to_owned(),
-        }
-    }
-}
-
-impl Default for RawIce {
-    fn default() -> Self {
-        Self {
-            servers: Vec::new(),
-            turn_secret: Secret::default(),
-            turn_credentials_minutes: 240,
-        }
-    }
-}
-
-impl RawConfig {
-    /// Reads a file (none: the defaults) and lets `environment` overrule it.
-    ///
-    /// # Errors
-    /// When the file or a variable cannot be read.
-    pub fn load(
-        file: Option<&Path>,
-        environment: &dyn Fn(&str) -> Option<String>,
-    ) -> anyhow::Result<Self> {
-        Self::read(&text_of(file)?, environment)
-    }
-
-    /// Reads the text of a file and lets `environment` overrule it.
-    ///
-    /// # Errors
-    /// When the text is no TOML, or with every key and variable that cannot be read.
-    pub fn read(text: &str, environment: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<Self> {
-        let (raw, problems) = Self::sift(text, environment)?;
-        anyhow::ensure!(problems.is_empty(), ConfigErrors(problems));
-        Ok(raw)
-    }
-
-    /// Reads what can be read, and says what cannot.
-    pub(super) fn sift(
-        text: &str,
-        environment: &dyn Fn(&str) -> Option<String>,
-    ) -> anyhow::Result<(Self, Vec<ConfigError>)> {
-        let mut table: toml::Table = text.parse().context("read configuration")?;
-        let variables = keys::overlay(&mut table, environment);
-        let known: Vec<&str> = keys::KEYS.iter().map(|(key, _, _)| *key).collect();
-        let written = service::settings::sift::<Self>(&mut table, &known);
-        let texts = written.into_iter().chain(variables);
-        let problems = texts.map(ConfigError::Unreadable).collect();
-        let raw = table.try_into().context("read configuration")?;
-        Ok((raw, problems))
-    }
-
-    /// Writes what is in force as a file, secrets hidden.
-    #[must_use]
-    pub fn to_toml(mut self) -> String {
-        let secrets = [
-            &mut self.files.secret_key,
-            &mut self.rtcd.auth_key,
-            &mut self.offloader.auth_key,
-            &mut self.ice.turn_secret,
-        ];
-        for secret in secrets {
-            if !secret.is_empty() {
-                *secret = Secret::new("(set)");
-            }
-        }
-        let others = [&mut self.offloader.url, &mut self.storage.database];
-        for url in self.rtcd.urls.iter_mut().chain(others) {
-            if let Some((scheme, host)) = url
-                .split_once("://")
-                .and_then(|(s, rest)| Some((s, rest.rsplit_once('@')?.1)))
-            {
-                *url = format!("{scheme}://(set)@{host}");
-            }
-        }
-        toml::to_string_pretty(&self).unwrap_or_default()
-    }
-}
-
-/// The text of a file; none: an empty one.
-pub(super) fn text_of(file: Option<&Path>) -> anyhow::Result<String> {
-    let Some(path) = file else {
-        return Ok(String::new());
-    };
-    std::fs::read_to_string(path)
-        .with_context(|| format!("read configuration `{}`", path.display()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::Config;
-    use super::*;
-
-    #[test]
-    fn all_problems_are_told_at_once() {
-        let raw: RawConfig = toml::from_str(
-            "[http]\nlisten = \"nowhere\"\nsite_url = \"http://0.0.0.0:8065\"\nmax_connections = 0\n\
-             metrics_listen = \"everywhere\"\ntrusted_proxies = [\"10.0.0.0/33\"]\n[rtcd]\nurls = []\nauth_key = \"short\"\n\
-             [recording]\nquality = \"best\"\nmax_minutes = 5\n[transcribing]\nmodel_size = \"giant\"",
-        )
-        .unwrap();
-        let errors = raw.resolve().unwrap_err();
-        assert_eq!(errors.0.len(), 10, "{errors}");
-    }
-
-    #[test]
-    fn kinds_names_and_values_that_are_wrong_are_told_together() {
-        let text = "[http]\nlisten = \"nowhere\"\n[calls]\nvidoe = true\nav1 = \"yes\"\n\
-            max_participants = -1\n[rtcd]\nauth_key = 7\n[recordings]\nenabled = true\n";
-        let environment = |name: &str| {
-            (name == "SIGNALLING_CHAT_OPEN_REGISTRATION").then(|| "perhaps".to_owned())
-        };
-        let error = Config::read(text, &environment).unwrap_err().to_string();
-        for part in [
-            "has 7 problem(s)",
-            "`http.listen` is `nowhere`",
-            "`calls.vidoe`: there is no such key; did you mean `calls.video`?",
-            "`calls.av1` is `\"yes\"`: ",
-            "`calls.max_participants` is `-1`: ",
-            "`rtcd.auth_key` (not shown) is a integer",
-            "`recordings.enabled`: there is no such key; did you mean `recording.enabled`?",
-            "SIGNALLING_CHAT_OPEN_REGISTRATION`: `perhaps`",
-        ] {
-            assert!(error.contains(part), "{part} is missing: {error}");
-        }
-    }
-
-    #[test]
-    fn misspelt_variables_are_told() {
-        let names = [
-            "SIGNALLING_CALLS_VIDOE",
-            "SIGNALLING_LOG",
-            "MM_CALLS_ENABLE_VIDO",
-            "HOME",
-        ];
-        assert_eq!(
-            keys::unknown_names(names.map(str::to_owned)),
-            [
-                "unknown environment name `MM_CALLS_ENABLE_VIDO` ignored; did you mean \
-                 `MM_CALLS_ENABLE_VIDEO`?",
-                "unknown environment name `SIGNALLING_CALLS_VIDOE` ignored; did you mean \
-                 `SIGNALLING_CALLS_VIDEO`?",
-            ]
-        );
-    }
-
-    #[test]
-    fn the_environment_overrules_the_file_and_the_own_name_the_reference_one() {
-        let environment = |name: &str| match name {
-            "MM_CALLS_ENABLE_VIDEO" | "SIGNALLING_CALLS_AV1" => Some("true".to_owned()),
-            "MM_CALLS_ENABLE_AV1" => Some("false".to_owned()),
-            "MM_CALLS_RTCD_SERVICE_URL" => Some("http://me:secret@10.0.0.1:8045".to_owned()),
-            _ => None,
-        };
-        let config = Config::load(None, &environment).unwrap();
-        assert!(config.calls.video && config.calls.av1);
-        let host = config.rtcd.hosts.first().unwrap();
-        assert_eq!(host.base, "http://10.0.0.1:8045");
-        assert_eq!(host.client_id.as_deref(), Some("me"));
-    }
-
-    #[test]
-    fn the_sample_names_every_key_with_its_default() {
-        let sample = include_str!("../../../../deploy/signalling.toml");
-        let parsed: RawConfig = toml::from_str(sample).unwrap();
-        assert_eq!(parsed, RawConfig::default());
-        let table: toml::Table = sample.parse().unwrap();
-        for (key, _, _) in keys::KEYS {
-            let (section, name) = key.split_once('.').unwrap();
-            assert!(
-                table[section].as_table().unwrap().contains_key(name),
-                "`{key}` is missing"
-            );
-        }
-    }
-
-    #[test]
-    fn printed_configuration_hides_secrets() {
-        let mut raw = RawConfig::default();
-        raw.rtcd.auth_key = Secret::new("k".repeat(32));
-        raw.rtcd.urls = vec!["http://me:hidden@media:8045".to_owned()];
-        raw.storage.database = "postgres://me:hidden@db/parley".to_owned();
-        let printed = raw.to_toml();
-        assert!(
-            !printed.contains("kkk") && !printed.contains("hidden"),
-            "{printed}"
-        );
-        assert!(printed.contains("(set)@media:8045"), "{printed}");
-        assert!(printed.contains("(set)@db/parley"), "{printed}");
-    }
-
-    #[test]
-    fn an_unreadable_variable_is_named() {
-        let environment =
-            |name: &str| (name == "MM_CALLS_ENABLE_VIDEO").then(|| "perhaps".to_owned());
-        let error = Config::load(None, &environment).unwrap_err().to_string();
-        assert!(
-            error.contains("MM_CALLS_ENABLE_VIDEO") && error.contains("perhaps"),
-            "{error}"
-        );
-    }
+    Err("it must be a language of two letters, such as `en`".to_owned())
 }

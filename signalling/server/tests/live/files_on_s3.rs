@@ -2,6 +2,7 @@
 //! deleted, removed.
 
 use serde_json::{Value, json};
+use settings::Link;
 use storage::blob::BlobStore as _;
 use storage::blob::servers::{Kind, Server};
 
@@ -16,7 +17,7 @@ async fn world_on(server: &Server) -> World {
     let s3 = server.config();
     World::with(Some(FakeJobs::start().await), |raw| {
         raw.files.place = "s3".to_owned();
-        raw.files.endpoint = s3.endpoint;
+        raw.files.endpoint = Link(s3.endpoint);
         raw.files.bucket = s3.bucket;
         raw.files.prefix = "parley/".to_owned();
         raw.files.access_key_id = s3.access_key_id;

@@ -1,6 +1,7 @@
 //! Joining, leaving, signals, coming back.
 
 use proto::calls::action::{Action, Emoji};
+use settings::Link;
 
 use crate::world::World;
 
@@ -290,7 +291,7 @@ async fn joins_are_refused_in_words() {
 #[tokio::test]
 async fn a_call_without_media_host_is_refused_with_the_reason() {
     let world = World::with(None, |raw| {
-        raw.rtcd.urls = vec!["http://127.0.0.1:9".to_owned()]
+        raw.rtcd.urls = vec![Link("http://127.0.0.1:9".to_owned())]
     })
     .await;
     let mut anna = world.connect(&world.anna).await;

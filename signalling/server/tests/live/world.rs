@@ -11,6 +11,7 @@ use proto::id::{ChannelId, UserId};
 use proto::redact::Secret;
 use serde_json::Value;
 use service::telemetry::testing::{Discretion, Secrets};
+use settings::Link;
 use signalling::config::RawConfig;
 use signalling::{Config, Running};
 use tempfile::TempDir;
@@ -247,9 +248,9 @@ fn config(
     raw.http.listen = "127.0.0.1:0".to_owned();
     raw.http.metrics_listen = "127.0.0.1:0".to_owned();
     raw.storage.data_dir = data.path().to_owned();
-    raw.rtcd.urls = vec![rtcd.url()];
+    raw.rtcd.urls = vec![Link(rtcd.url())];
     if let Some(jobs) = jobs {
-        raw.offloader.url = jobs.url();
+        raw.offloader.url = Link(jobs.url());
     }
     change(&mut raw);
     raw.resolve().unwrap()

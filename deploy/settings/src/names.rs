@@ -19,50 +19,19 @@ pub fn hint<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> String
     nearest(typed, known).map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
 }
 
-/// Finds environment names that look like settings and are none: misspelt, most likely. `prefixes`
-/// are ours alone; without one of them only a name near to a known one is told.
+/// Whether a name is of the kind that Kubernetes and Docker set for a service called like us, such
+/// as `RTCD_PORT_8045_TCP_ADDR`.
 #[must_use]
-pub fn unknown_environment(
-    names: impl IntoIterator<Item = String>,
-    prefixes: &[&str],
-    known: &[&str],
-) -> Vec<String> {
-    let mut told: Vec<String> = names
-        .into_iter()
-        .filter(|name| !known.contains(&name.as_str()))
-        .filter_map(|name| {
-            let hint = hint(&name, known.iter().copied());
-            let is_ours = prefixes.iter().any(|prefix| name.starts_with(prefix));
-            (is_ours || !hint.is_empty())
-                .then(|| format!("unknown environment name `{name}` ignored{hint}"))
-        })
-        .collect();
-    told.sort();
-    told
-}
-
-/// Finds environment names that begin with a prefix that is ours alone and are none of ours.
-#[must_use]
-pub fn foreign(
-    names: impl IntoIterator<Item = String>,
-    prefix: &str,
-    known: &[&str],
-) -> Vec<String> {
-    let ours = names.into_iter().filter(|name| name.starts_with(prefix));
-    let unknown = ours.filter(|name| !known.contains(&name.as_str()));
-    let mut told: Vec<String> = unknown
-        .map(|name| {
-            let hint = hint(&name, known.iter().copied());
-            format!("`{name}` in the environment: there is no such name{hint}")
-        })
-        .collect();
-    told.sort();
-    told
-}
-
-/// The names of this process's environment.
-pub fn environment() -> impl Iterator<Item = String> {
-    std::env::vars_os().filter_map(|(name, _)| name.into_string().ok())
+pub(crate) fn is_link(name: &str, prefix: &str) -> bool {
+    let rest = name.strip_prefix(prefix).unwrap_or_default();
+    let of_port = rest
+        .strip_prefix("PORT_")
+        .and_then(|rest| rest.split_once('_'));
+    rest == "PORT"
+        || rest == "SERVICE_HOST"
+        || rest == "SERVICE_PORT"
+        || rest.starts_with("SERVICE_PORT_")
+        || of_port.is_some_and(|(port, _)| port.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Letters to add, drop, change or swap with their neighbour to get from one name to the other.
@@ -117,31 +86,17 @@ mod tests {
     }
 
     #[test]
-    fn misspelt_environment_names_are_told_and_others_are_not() {
-        let names = [
-            "RTCD_RTC_PROT",
-            "RTCD_RTC_PORT",
-            "STORE_DATASOURC",
-            "HOME",
-            "STORE_X",
-        ];
-        let known = ["RTCD_RTC_PORT", "STORE_DATASOURCE"];
-        let told = unknown_environment(names.map(str::to_owned), &["RTCD_"], &known);
-        assert_eq!(
-            told,
-            [
-                "unknown environment name `RTCD_RTC_PROT` ignored; did you mean `RTCD_RTC_PORT`?",
-                "unknown environment name `STORE_DATASOURC` ignored; did you mean `STORE_DATASOURCE`?",
-            ]
-        );
-        let told = unknown_environment(["RTCD_COLOUR".to_owned()], &["RTCD_"], &known);
-        assert_eq!(told, ["unknown environment name `RTCD_COLOUR` ignored"]);
-        let names = ["RTCD_RTC_PROT", "RTCD_RTC_PORT", "STORE_X"].map(str::to_owned);
-        assert_eq!(
-            foreign(names, "RTCD_", &known),
-            [
-                "`RTCD_RTC_PROT` in the environment: there is no such name; did you mean `RTCD_RTC_PORT`?"
-            ]
-        );
+    fn names_that_an_orchestrator_sets_are_known() {
+        for name in [
+            "X_PORT",
+            "X_SERVICE_HOST",
+            "X_SERVICE_PORT_HTTP",
+            "X_PORT_80_TCP_ADDR",
+        ] {
+            assert!(is_link(name, "X_"), "{name}");
+        }
+        for name in ["X_RTC_PORT", "X_PORT_RANGE_LOW", "PORT"] {
+            assert!(!is_link(name, "X_"), "{name}");
+        }
     }
 }

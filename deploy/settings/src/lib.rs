@@ -1,0 +1,58 @@
+//! What an operator can decide about a program: declared once, read, checked and shown in one way.
+//!
+//! [`settings!`] declares the keys: table, name, type, default, names in the environment, rule, and
+//! the operator's manual. From that come: a struct with typed fields; reading ([`Read`]: defaults,
+//! then the file, the environment, the command line); every problem at once ([`Problems`]); the
+//! verbs `check-config`, `print-config` and `sample-config` ([`Ask`]); the file with the manual
+//! ([`sample`]).
+//!
+//! Not here: what values mean together. A service checks that with a [`Check`], whose problems join
+//! those of reading.
+//!
+//! ```
+//! use settings::{Environment, Manner, Read};
+//!
+//! const MANNER: Manner = Manner { program: "mill", prefix: "MILL_", ..Manner::PLAIN };
+//!
+//! settings::settings! {
+//!     /// What stands in `mill.toml`.
+//!     pub struct Raw: MANNER {
+//!         "wheel" wheel: RawWheel {
+//!             /// Turns a minute.
+//!             speed: u32 = 12, in 1..=60, named ["MM_WHEEL_SPEED"];
+//!             /// Which way it turns.
+//!             direction: String = "left", of ["left", "right"];
+//!         }
+//!     }
+//! }
+//!
+//! let environment = Environment::from_iter([("MILL_WHEEL_SPEED", "20")]);
+//! let read = Read::<Raw>::text("wheel.direction = \"up\"", &environment).unwrap();
+//! assert_eq!(read.raw.wheel.speed, 20);
+//! assert_eq!(
+//!     read.check().done(()).unwrap_err().0[0].to_string(),
+//!     "`wheel.direction` is `up`: it must be `left` or `right`",
+//! );
+//! ```
+
+mod ask;
+mod check;
+mod declare;
+mod environment;
+mod flags;
+mod names;
+mod print;
+mod read;
+mod rule;
+mod value;
+
+pub use ask::{Ask, answer};
+pub use check::{Check, Problem, Problems};
+pub use declare::{Key, Manner, Other, Settings, Spelling};
+pub use environment::Environment;
+pub use flags::Flags;
+pub use names::{hint, nearest};
+pub use print::sample;
+pub use read::{FileError, Origin, Read};
+pub use rule::{range, words_of};
+pub use value::{Json, Link, Parsed, PerCpu, Value, Words, Written};
