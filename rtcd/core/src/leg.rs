@@ -2,7 +2,7 @@
 //!
 //! In: joins, control messages, datagrams, time, linked messages, each with the time. Out: `Output`s
 //! and `Notes` for the shard (who must be woken, who is gone).
-//! Below: `member` (one session), `negotiation` (what its negotiator wants and is told), `tracks`
+//! Below: `party` (one session), `negotiation` (what its negotiator wants and is told), `tracks`
 //! (publishing), `forward` and `outbound` (packets), `streams` and `layers` (simulcast),
 //! `keyframe_requests`, `links` (other legs), `classify` (what a track shows).
 //! Invariants: `Closed` is put out once per session and last; a change to a session marks it dirty,
@@ -13,9 +13,9 @@ mod forward;
 mod keyframe_requests;
 mod layers;
 mod links;
-mod member;
 mod negotiation;
 mod outbound;
+mod party;
 mod streams;
 mod tracks;
 
@@ -35,8 +35,8 @@ use crate::io::{
 use crate::media::TrackKind;
 use crate::session::{Session, SessionEvent, SessionTemplate};
 use crate::speakers::Speakers;
-use member::Member;
 use outbound::Lane;
+use party::Party;
 use tracks::Track;
 
 /// What a leg asks of its shard, collected during one call and taken afterwards.
@@ -75,7 +75,7 @@ pub(crate) struct Ctx<'a> {
 pub(crate) struct Leg {
     key: CallKey,
     /// By index.
-    members: Vec<Option<Box<Member>>>,
+    parties: Vec<Option<Box<Party>>>,
     /// Indices whose session is gone. Used again: whoever still names one means nothing worse than
     /// a look at a session that did not ask for it.
     vacant: Vec<u32>,
@@ -97,7 +97,7 @@ impl Leg {
     pub(crate) fn new(key: CallKey) -> Self {
         Self {
             key,
-            members: Vec::new(),
+            parties: Vec::new(),
             vacant: Vec::new(),
             index_by_session: BTreeMap::new(),
             tracks: BTreeMap::new(),
@@ -120,11 +120,11 @@ impl Leg {
     /// Places for sessions, vacant ones included.
     #[cfg(test)]
     pub(crate) fn places(&self) -> usize {
-        self.members.len()
+        self.parties.len()
     }
 
-    fn member(&mut self, index: u32) -> Option<&mut Member> {
-        self.members
+    fn party(&mut self, index: u32) -> Option<&mut Party> {
+        self.parties
             .get_mut(usize::try_from(index).ok()?)?
             .as_deref_mut()
     }
@@ -139,8 +139,8 @@ impl Leg {
         let index = match self.vacant.pop() {
             Some(index) => index,
             None => {
-                self.members.push(None);
-                u32::try_from(self.members.len() - 1).ok()?
+                self.parties.push(None);
+                u32::try_from(self.parties.len() - 1).ok()?
             }
         };
         let mut session = Session::new(ctx.template, request.candidates.clone(), ctx.now);
@@ -148,14 +148,14 @@ impl Leg {
         ctx.counters.group(&self.key.group).sessions += 1;
         self.index_by_session
             .insert(request.key.session.clone(), index);
-        let mut member = Member::new(request, session, ctx.now, ctx.config);
+        let mut party = Party::new(request, session, ctx.now, ctx.config);
         for track in self.tracks.values() {
-            if self.wants(&member, track) {
-                member.negotiator.show(track.shown());
+            if self.wants(&party, track) {
+                party.negotiator.show(track.shown());
             }
         }
-        if let Some(place) = self.members.get_mut(usize::try_from(index).ok()?) {
-            *place = Some(Box::new(member));
+        if let Some(place) = self.parties.get_mut(usize::try_from(index).ok()?) {
+            *place = Some(Box::new(party));
         }
         self.mark_dirty(ctx, index);
         Some(index)
@@ -170,15 +170,15 @@ impl Leg {
         contents: &[u8],
     ) -> bool {
         let now = ctx.now;
-        let Some(member) = self.member(index) else {
+        let Some(party) = self.party(index) else {
             return false;
         };
-        match member
+        match party
             .session
             .receive(now, transport, source, destination, contents)
         {
             Ok(true) => {
-                member.last_heard = now;
+                party.last_heard = now;
                 self.settle(ctx, index);
                 true
             }
@@ -187,7 +187,7 @@ impl Leg {
                 false
             }
             Err(error) => {
-                tracing::debug!(session = %member.id(), %error, "connection broke on a datagram");
+                tracing::debug!(session = %party.id(), %error, "connection broke on a datagram");
                 self.close(ctx, index, CloseReason::DtlsFailed);
                 false
             }
@@ -197,12 +197,12 @@ impl Leg {
     /// Sends what was written to a session, and what that leads to.
     pub(crate) fn flush(&mut self, ctx: &mut Ctx<'_>, index: u32) {
         let now = ctx.now;
-        let Some(member) = self.member(index) else {
+        let Some(party) = self.party(index) else {
             return;
         };
-        member.dirty = false;
-        if let Err(error) = member.session.tick(now) {
-            tracing::debug!(session = %member.id(), %error, "connection broke");
+        party.dirty = false;
+        if let Err(error) = party.session.tick(now) {
+            tracing::debug!(session = %party.id(), %error, "connection broke");
             self.close(ctx, index, CloseReason::DtlsFailed);
             return;
         }
@@ -212,29 +212,29 @@ impl Leg {
     /// Fires what is due for one session. Returns when to come again, if it is still there.
     pub(crate) fn timeout(&mut self, ctx: &mut Ctx<'_>, index: u32) {
         let now = ctx.now;
-        let Some(member) = self.member(index) else {
+        let Some(party) = self.party(index) else {
             return;
         };
-        if member.deadline > now {
-            member.scheduled = member.deadline;
-            ctx.notes.wake.push((index, member.deadline));
+        if party.deadline > now {
+            party.scheduled = party.deadline;
+            ctx.notes.wake.push((index, party.deadline));
             return;
         }
         ctx.counters.wakes += 1;
-        member.scheduled = now + Duration::from_secs(3600);
-        if member.gives_up_at(ctx.config).is_some_and(|at| now >= at) {
+        party.scheduled = now + Duration::from_secs(3600);
+        if party.gives_up_at(ctx.config).is_some_and(|at| now >= at) {
             ctx.counters.conn_state(ConnState::Failed);
             ctx.counters.error(&self.key.group, ErrorKind::Ice);
             self.close(ctx, index, CloseReason::IceFailed);
             return;
         }
         self.send_waiting(ctx, index);
-        let Some(member) = self.member(index) else {
+        let Some(party) = self.party(index) else {
             return;
         };
-        if member.own_deadline(ctx.config) > now {
+        if party.own_deadline(ctx.config) > now {
             // Only for packets that were waiting: nothing else has to be looked at.
-            member.schedule(ctx);
+            party.schedule(ctx);
             return;
         }
         self.negotiation_timeout(ctx, index);
@@ -249,14 +249,14 @@ impl Leg {
     /// Takes everything out of a session and acts on what it reports.
     fn settle(&mut self, ctx: &mut Ctx<'_>, index: u32) {
         let mut events = std::mem::take(&mut self.events);
-        let Some(member) = self.member(index) else {
+        let Some(party) = self.party(index) else {
             self.events = events;
             return;
         };
-        match member.session.drain(ctx.out, &mut events) {
-            Ok(at) => member.timeout = at,
+        match party.session.drain(ctx.out, &mut events) {
+            Ok(at) => party.timeout = at,
             Err(error) => {
-                tracing::debug!(session = %member.id(), %error, "connection broke");
+                tracing::debug!(session = %party.id(), %error, "connection broke");
                 events.clear();
                 events.push(SessionEvent::Closed);
             }
@@ -265,8 +265,8 @@ impl Leg {
             self.event(ctx, index, event);
         }
         self.events = events;
-        if let Some(member) = self.member(index) {
-            member.schedule(ctx);
+        if let Some(party) = self.party(index) {
+            party.schedule(ctx);
         }
     }
 
@@ -294,12 +294,12 @@ impl Leg {
             SessionEvent::Refused => ctx.counters.drop_one(DropReason::TooManySources),
             SessionEvent::Connected => {
                 let (now, group) = (ctx.now, self.key.group.clone());
-                let Some(member) = self.member(index) else {
+                let Some(party) = self.party(index) else {
                     return;
                 };
-                member.connected = true;
-                let profile = member.session.profile();
-                let took = now.saturating_duration_since(member.joined_at);
+                party.connected = true;
+                let profile = party.session.profile();
+                let took = now.saturating_duration_since(party.joined_at);
                 ctx.counters.conn_state(ConnState::Connected);
                 ctx.counters.connected_with(profile);
                 let outcome = JoinOutcome::Connected;
@@ -317,7 +317,7 @@ impl Leg {
             // Whether it is lost for good is decided by how long it stays silent.
             SessionEvent::Unreachable => ctx.counters.conn_state(ConnState::Disconnected),
             SessionEvent::Closed => {
-                let was_connected = self.member(index).is_some_and(|member| member.connected);
+                let was_connected = self.party(index).is_some_and(|party| party.connected);
                 let reason = if was_connected {
                     CloseReason::PeerClosed
                 } else {
@@ -346,8 +346,8 @@ impl Leg {
             Request::ScreenOff => self.screen_off(ctx, index),
             // A camera that is switched off keeps its track: its sender only stops feeding it.
             Request::CameraOn { stream } => {
-                if let Some(member) = self.member(index) {
-                    member.video_stream = Some(stream);
+                if let Some(party) = self.party(index) {
+                    party.video_stream = Some(stream);
                 }
             }
         }
@@ -355,11 +355,11 @@ impl Leg {
 
     fn screen_on(&mut self, ctx: &mut Ctx<'_>, index: u32, stream: String) {
         let taken = self.presenter.clone();
-        let Some(member) = self.member(index) else {
+        let Some(party) = self.party(index) else {
             return;
         };
-        let session = member.id().clone();
-        member.screen_on(stream);
+        let session = party.id().clone();
+        party.screen_on(stream);
         match taken {
             Some(other) if other != session => {
                 tracing::warn!(%session, presenter = %other, "screen on while another is shown");
@@ -374,13 +374,13 @@ impl Leg {
 
     fn screen_off(&mut self, ctx: &mut Ctx<'_>, index: u32) {
         let presenter = self.presenter.clone();
-        let Some(member) = self.member(index) else {
+        let Some(party) = self.party(index) else {
             return;
         };
-        if presenter.as_ref() != Some(member.id()) {
+        if presenter.as_ref() != Some(party.id()) {
             return;
         }
-        member.screen_stream = None;
+        party.screen_stream = None;
         self.presenter = None;
         self.announce_presenter(ctx);
         let screens: Vec<u32> = self
@@ -399,16 +399,16 @@ impl Leg {
     pub(crate) fn close(&mut self, ctx: &mut Ctx<'_>, index: u32, reason: CloseReason) {
         let taken = usize::try_from(index)
             .ok()
-            .and_then(|i| self.members.get_mut(i)?.take());
-        let Some(mut member) = taken else {
+            .and_then(|i| self.parties.get_mut(i)?.take());
+        let Some(mut party) = taken else {
             return;
         };
-        self.index_by_session.remove(member.id());
+        self.index_by_session.remove(party.id());
         ctx.counters.group(&self.key.group).sessions -= 1;
         if reason == CloseReason::NoFirstOffer || reason == CloseReason::BadFirstOffer {
             ctx.counters.error(&self.key.group, ErrorKind::Signalling);
         }
-        if self.presenter.as_ref() == Some(member.id()) {
+        if self.presenter.as_ref() == Some(party.id()) {
             self.presenter = None;
             self.announce_presenter(ctx);
         }
@@ -424,24 +424,24 @@ impl Leg {
         }
         // The goodbye is a courtesy: what the connection still reports does not matter.
         let mut streams: Vec<_> = ended.iter_mut().collect();
-        member.session.close(&mut streams, ctx.media);
+        party.session.close(&mut streams, ctx.media);
         let mut ignored = Vec::new();
-        if member.session.drain(ctx.out, &mut ignored).is_err() {
-            tracing::debug!(session = %member.id(), "goodbye of a broken connection");
+        if party.session.drain(ctx.out, &mut ignored).is_err() {
+            tracing::debug!(session = %party.id(), "goodbye of a broken connection");
         }
         ctx.counters.conn_state(ConnState::Closed);
-        if !member.connected {
+        if !party.connected {
             ctx.out.push_back(Output::Measured(Measurement::Join {
                 group: self.key.group.clone(),
                 outcome: JoinOutcome::Closed(reason),
-                took: ctx.now.saturating_duration_since(member.joined_at),
+                took: ctx.now.saturating_duration_since(party.joined_at),
             }));
         }
         self.vacant.push(index);
         ctx.notes.closed.push(index);
         ctx.out.push_back(Output::Closed {
-            key: member.request.key,
-            call: member.request.call,
+            key: party.request.key,
+            call: party.request.call,
             reason,
         });
     }
@@ -459,8 +459,8 @@ impl Leg {
 
     /// Notes that a session was changed and must be flushed.
     fn mark_dirty(&mut self, ctx: &mut Ctx<'_>, index: u32) {
-        if let Some(member) = self.member(index) {
-            member.mark_dirty(ctx.notes, index);
+        if let Some(party) = self.party(index) {
+            party.mark_dirty(ctx.notes, index);
         }
     }
 }

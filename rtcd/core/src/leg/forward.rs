@@ -8,7 +8,7 @@
 use crate::media::{Codec, Layer, TrackKind};
 
 use super::classify::{Clues, classify};
-use super::member::SourceState;
+use super::party::SourceState;
 use super::tracks::{Origin, Pending, Track};
 use super::{Ctx, Leg};
 use crate::counters::DropReason;
@@ -32,34 +32,34 @@ impl Leg {
     /// Finds the track of a participant's m-line; publishes it when it is clear what it shows.
     fn track_of(&mut self, ctx: &mut Ctx<'_>, index: u32, mid: Mid, codec: Codec) -> Option<u32> {
         let now = ctx.now;
-        if let SourceState::Publishing { track } = self.member(index)?.sources.get(&mid)?.state {
+        if let SourceState::Publishing { track } = self.party(index)?.sources.get(&mid)?.state {
             return Some(track);
         }
         let presenter = self.presenter.clone();
-        let member = self.member(index)?;
-        let source = member.sources.get(&mid)?;
+        let party = self.party(index)?;
+        let source = party.sources.get(&mid)?;
         let since = match source.state {
             SourceState::Publishing { .. } | SourceState::Ended => return None,
             SourceState::Parked { since } => since,
             SourceState::Silent => now,
         };
-        let is_presenter = presenter.as_ref() == Some(member.id());
+        let is_presenter = presenter.as_ref() == Some(party.id());
         let kind = classify(Clues {
             is_audio: source.is_audio,
             stream: source.stream.as_deref(),
-            screen: member.screen_stream.as_deref().filter(|_| is_presenter),
-            video: member.video_stream.as_deref(),
-            beside_unknown_video: member.has_unknown_video(source.stream.as_deref()),
+            screen: party.screen_stream.as_deref().filter(|_| is_presenter),
+            video: party.video_stream.as_deref(),
+            beside_unknown_video: party.has_unknown_video(source.stream.as_deref()),
             waited: now.saturating_duration_since(since),
         });
-        let publisher = member.id().clone();
+        let publisher = party.id().clone();
         let Some(kind) = kind else {
-            member.sources.get_mut(&mid)?.state = SourceState::Parked { since };
+            party.sources.get_mut(&mid)?.state = SourceState::Parked { since };
             return None;
         };
-        let origin = Origin::Member { index, mid };
+        let origin = Origin::Party { index, mid };
         let track = self.publish(ctx, publisher, origin, (kind, codec, false));
-        self.member(index)?.sources.get_mut(&mid)?.state = SourceState::Publishing { track };
+        self.party(index)?.sources.get_mut(&mid)?.state = SourceState::Publishing { track };
         Some(track)
     }
 
@@ -77,8 +77,8 @@ impl Leg {
         }
         let now = ctx.now;
         let change = self
-            .member(index)
-            .and_then(|member| member.detector.level(now, level));
+            .party(index)
+            .and_then(|party| party.detector.level(now, level));
         match change {
             Some(VoiceChange::On) => self.voice(ctx, index, true),
             Some(VoiceChange::Off) => self.voice(ctx, index, false),
@@ -87,8 +87,8 @@ impl Leg {
     }
 
     fn voice(&mut self, ctx: &mut Ctx<'_>, index: u32, speaking: bool) {
-        if let Some(member) = self.member(index) {
-            let key = member.request.key.clone();
+        if let Some(party) = self.party(index) {
+            let key = party.request.key.clone();
             ctx.out.push_back(Output::Voice { key, speaking });
         }
     }
@@ -126,7 +126,7 @@ impl Leg {
                 stream.gate.answered();
             }
             // Of a track of another leg not all layers come here: that leg tells.
-            let is_ours = matches!(track.origin, Origin::Member { .. });
+            let is_ours = matches!(track.origin, Origin::Party { .. });
             is_layer_news = is_ours && track.streams.heard(ctx.now, layer);
         }
         if !track.subscriptions.is_empty() {
@@ -175,8 +175,8 @@ impl Leg {
     /// Switches a participant's voice off or on. Before there is a voice, this means nothing.
     pub(super) fn mute(&mut self, ctx: &mut Ctx<'_>, index: u32, muted: bool) {
         #[cfg(any(test, feature = "fault-injection"))]
-        if let Some(member) = self.member(index) {
-            crate::fault::panic_if_asked(&member.request.user);
+        if let Some(party) = self.party(index) {
+            crate::fault::panic_if_asked(&party.request.user);
         }
         let voice = self
             .tracks
@@ -189,8 +189,8 @@ impl Leg {
         let number = track.number;
         self.announce_mute(ctx, number, muted);
         if muted {
-            if let Some(member) = self.member(index) {
-                member.detector.reset();
+            if let Some(party) = self.party(index) {
+                party.detector.reset();
             }
             self.voice(ctx, index, false);
         }

@@ -16,7 +16,7 @@ impl Leg {
         let shown = self.track_at(index, mid);
         let layer = shown.and_then(|number| {
             let subscriptions = &self.tracks.get(&number)?.subscriptions;
-            let subscription = subscriptions.iter().find(|s| s.member == index)?;
+            let subscription = subscriptions.iter().find(|s| s.party == index)?;
             Some((number, subscription.layer))
         });
         if let Some((number, layer)) = layer {
@@ -74,10 +74,10 @@ impl Leg {
         };
         ctx.counters.keyframe_requests += 1;
         match track.origin.clone() {
-            Origin::Member { index, mid } => {
-                if let Some(member) = self.member(index) {
-                    member.session.request_keyframe(SourceId { mid, layer });
-                    member.mark_dirty(ctx.notes, index);
+            Origin::Party { index, mid } => {
+                if let Some(party) = self.party(index) {
+                    party.session.request_keyframe(SourceId { mid, layer });
+                    party.mark_dirty(ctx.notes, index);
                 }
             }
             Origin::Link { link, id } => {
@@ -102,7 +102,7 @@ impl Leg {
         number: u32,
         (layer, need): (Layer, Need),
     ) {
-        let is_ours = |track: &&super::tracks::Track| matches!(track.origin, Origin::Member { .. });
+        let is_ours = |track: &&super::tracks::Track| matches!(track.origin, Origin::Party { .. });
         let track = self.tracks.get(&number).filter(is_ours);
         if track.is_some_and(|track| track.streams.get(layer).is_some()) {
             self.request_keyframe(ctx, number, layer, need);

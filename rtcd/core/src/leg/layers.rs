@@ -162,10 +162,10 @@ impl Leg {
     /// Takes what a participant says about everything it receives.
     pub(super) fn reported(&mut self, ctx: &mut Ctx<'_>, index: u32, said: &Feedback) {
         let now = ctx.now;
-        let Some(member) = self.member(index) else {
+        let Some(party) = self.party(index) else {
             return;
         };
-        let choice = &mut member.layer_choice;
+        let choice = &mut party.layer_choice;
         match said {
             Feedback::Arrivals(reports) => {
                 let estimator = choice.estimator.get_or_insert_default();
@@ -187,7 +187,7 @@ impl Leg {
 
     /// Where a participant stands, if anything it is shown has layers to choose from.
     fn standing(&mut self, index: u32) -> Option<Standing> {
-        let shown = self.member(index)?.negotiator.tracks();
+        let shown = self.party(index)?.negotiator.tracks();
         shown
             .iter()
             .filter_map(|number| self.tracks.get(number))
@@ -200,8 +200,8 @@ impl Leg {
             return;
         };
         let changed = self
-            .member(index)
-            .is_some_and(|member| member.layer_choice.judge(now, standing));
+            .party(index)
+            .is_some_and(|party| party.layer_choice.judge(now, standing));
         if changed {
             self.wish_layer(ctx, index);
         }
@@ -214,8 +214,8 @@ impl Leg {
             return;
         };
         let changed = self
-            .member(index)
-            .is_some_and(|member| member.layer_choice.loss(now, ratio, standing));
+            .party(index)
+            .is_some_and(|party| party.layer_choice.loss(now, ratio, standing));
         if changed {
             self.wish_layer(ctx, index);
         }
@@ -223,7 +223,7 @@ impl Leg {
 
     /// Makes a participant's wish that of its subscriptions.
     fn wish_layer(&mut self, ctx: &mut Ctx<'_>, index: u32) {
-        let Some(wish) = self.member(index).map(|member| member.layer_choice.layer) else {
+        let Some(wish) = self.party(index).map(|party| party.layer_choice.layer) else {
             return;
         };
         let mut changed = Vec::new();

@@ -30,7 +30,7 @@ impl Leg {
             self.tell(ctx, link, message);
         }
         for track in self.tracks.values() {
-            if matches!(track.origin, Origin::Member { .. }) {
+            if matches!(track.origin, Origin::Party { .. }) {
                 let message = LinkMessage::TrackPublished {
                     track: describe(track),
                 };
@@ -114,7 +114,7 @@ impl Leg {
             }
             LinkMessage::LayersWanted { track, layers } => {
                 let track = self.tracks.get_mut(&track.number);
-                if let Some(track) = track.filter(|t| matches!(t.origin, Origin::Member { .. })) {
+                if let Some(track) = track.filter(|t| matches!(t.origin, Origin::Party { .. })) {
                     track.crossing.asked(link, layers);
                 }
             }
@@ -165,7 +165,7 @@ impl Leg {
 
     /// Tells all links of a new track, if it is one of ours.
     pub(super) fn announce_track(&self, ctx: &mut Ctx<'_>, track: &Track) {
-        if matches!(track.origin, Origin::Member { .. }) {
+        if matches!(track.origin, Origin::Party { .. }) {
             self.tell_all(
                 ctx,
                 &LinkMessage::TrackPublished {
@@ -205,7 +205,7 @@ impl Leg {
 
     fn own_track(&self, number: u32) -> Option<LinkedTrackId> {
         let track = self.tracks.get(&number)?;
-        matches!(track.origin, Origin::Member { .. }).then(|| track.linked_id())
+        matches!(track.origin, Origin::Party { .. }).then(|| track.linked_id())
     }
 
     fn presenter_is_here(&self) -> bool {

@@ -28,9 +28,9 @@ impl Leg {
     }
 
     fn take_turn(&mut self, ctx: &mut Ctx<'_>, index: u32, ask: &Ask<'_>) {
-        let Some(member) = usize::try_from(index)
+        let Some(party) = usize::try_from(index)
             .ok()
-            .and_then(|index| self.members.get_mut(index)?.as_deref_mut())
+            .and_then(|index| self.parties.get_mut(index)?.as_deref_mut())
         else {
             return;
         };
@@ -38,19 +38,19 @@ impl Leg {
             now: ctx.now,
             config: ctx.config,
             group: &self.key.group,
-            name: &member.request.key.session,
-            session: &mut member.session,
-            screen: member.screen_stream.as_deref(),
+            name: &party.request.key.session,
+            session: &mut party.session,
+            screen: party.screen_stream.as_deref(),
             counters: ctx.counters,
             news: Vec::new(),
             is_touched: false,
         };
-        ask(member.negotiator.as_mut(), &mut turn);
+        ask(party.negotiator.as_mut(), &mut turn);
         let (news, is_touched) = (turn.news, turn.is_touched);
         if is_touched {
-            member.mark_dirty(ctx.notes, index);
+            party.mark_dirty(ctx.notes, index);
         }
-        member.schedule(ctx);
+        party.schedule(ctx);
         let mut has_agreed = false;
         for news in news {
             has_agreed |= matches!(news, News::Agreed { .. });
@@ -65,26 +65,26 @@ impl Leg {
         match news {
             News::Signal(signal) => self.signal(ctx, index, signal),
             News::Answered => {
-                if let Some(member) = self.member(index) {
-                    member.answered_at = Some(ctx.now);
-                    member.last_heard = ctx.now;
-                    member.schedule(ctx);
+                if let Some(party) = self.party(index) {
+                    party.answered_at = Some(ctx.now);
+                    party.last_heard = ctx.now;
+                    party.schedule(ctx);
                 }
             }
             News::Sources(sources) => {
-                let Some(member) = self.member(index) else {
+                let Some(party) = self.party(index) else {
                     return;
                 };
-                let ended = member.update_sources(sources);
-                ctx.notes.ufrags.push((index, member.session.ufrag()));
+                let ended = party.update_sources(sources);
+                ctx.notes.ufrags.push((index, party.session.ufrag()));
                 for track in ended {
                     self.end_track(ctx, track);
                 }
             }
             News::Agreed { line, track } => {
                 let settled = self.subscribe(ctx, index, line, track);
-                if let Some(member) = self.member(index) {
-                    member.negotiator.settle(line, settled);
+                if let Some(party) = self.party(index) {
+                    party.negotiator.settle(line, settled);
                 }
             }
             News::Measured(measurement) => ctx.out.push_back(Output::Measured(measurement)),
@@ -96,8 +96,8 @@ impl Leg {
     /// Whatever was written to the data channel goes first.
     fn signal(&mut self, ctx: &mut Ctx<'_>, index: u32, signal: Signal) {
         self.flush(ctx, index);
-        if let Some(member) = self.member(index) {
-            let key = member.request.key.clone();
+        if let Some(party) = self.party(index) {
+            let key = party.request.key.clone();
             ctx.out.push_back(Output::Signal { key, signal });
         }
     }
@@ -107,16 +107,16 @@ impl Leg {
         for index in self.live() {
             for number in numbers {
                 let shown = usize::try_from(index).ok().and_then(|index| {
-                    let member = self.members.get(index)?.as_deref()?;
+                    let party = self.parties.get(index)?.as_deref()?;
                     let track = self.tracks.get(number)?;
-                    self.wants(member, track).then(|| track.shown())
+                    self.wants(party, track).then(|| track.shown())
                 });
                 let Some(shown) = shown else {
                     self.hide(ctx, index, *number);
                     continue;
                 };
-                if let Some(member) = self.member(index) {
-                    member.negotiator.show(shown);
+                if let Some(party) = self.party(index) {
+                    party.negotiator.show(shown);
                 }
             }
             self.with_negotiator(ctx, index, |negotiator, turn| negotiator.revise(turn));
@@ -126,8 +126,8 @@ impl Leg {
     /// A session no longer receives a track.
     pub(super) fn hide(&mut self, ctx: &mut Ctx<'_>, index: u32, number: u32) {
         let was_shown = self
-            .member(index)
-            .is_some_and(|member| member.negotiator.hide(number));
+            .party(index)
+            .is_some_and(|party| party.negotiator.hide(number));
         if !was_shown {
             return;
         }
@@ -142,8 +142,8 @@ impl Leg {
         ctx.counters
             .group(group)
             .track_ended(TrackDirection::Out, codec);
-        if let Some(member) = self.member(index) {
-            member.pacer.retain(|paced| paced.track != number);
+        if let Some(party) = self.party(index) {
+            party.pacer.retain(|paced| paced.track != number);
         }
         self.ask_for_layers(ctx, number);
     }
@@ -152,8 +152,8 @@ impl Leg {
     pub(super) fn negotiation_timeout(&mut self, ctx: &mut Ctx<'_>, index: u32) {
         let now: Instant = ctx.now;
         let is_due = self
-            .member(index)
-            .and_then(|member| member.negotiator.deadline(ctx.config))
+            .party(index)
+            .and_then(|party| party.negotiator.deadline(ctx.config))
             .is_some_and(|at| now >= at);
         if is_due {
             self.with_negotiator(ctx, index, |negotiator, turn| negotiator.timeout(turn));
@@ -162,7 +162,7 @@ impl Leg {
 
     /// The track a session is shown on one of its m-lines.
     pub(super) fn track_at(&mut self, index: u32, line: Mid) -> Option<u32> {
-        self.member(index)?.negotiator.track_at(line)
+        self.party(index)?.negotiator.track_at(line)
     }
 }
 

@@ -7,7 +7,7 @@
 //! Invariants: a packet touches its subscribers only; nothing is allocated per receiver of sound;
 //! a packet that is shed for one receiver has no number in its stream.
 
-use super::member::Member;
+use super::party::Party;
 use super::tracks::{Pending, Subscription};
 use super::{Ctx, Leg};
 use crate::counters::DropReason;
@@ -69,8 +69,8 @@ impl Leg {
             let first = lane.pending.first();
             std::cmp::Reverse(first.map_or(0, |pending| pending.packet.payload.len()))
         });
-        while let Some(member) = lanes.iter().filter_map(Lane::head).min() {
-            self.send_to(ctx, member, &mut lanes);
+        while let Some(party) = lanes.iter().filter_map(Lane::head).min() {
+            self.send_to(ctx, party, &mut lanes);
         }
         for mut lane in lanes.drain(..) {
             if let Some(track) = self.tracks.get_mut(&lane.track) {
@@ -91,10 +91,10 @@ impl Leg {
 
     /// Sends one receiver what it gets of all lanes.
     fn send_to(&mut self, ctx: &mut Ctx<'_>, index: u32, lanes: &mut [Lane]) {
-        let member = usize::try_from(index)
+        let party = usize::try_from(index)
             .ok()
-            .and_then(|index| self.members.get_mut(index)?.as_deref_mut());
-        let Some(member) = member else {
+            .and_then(|index| self.parties.get_mut(index)?.as_deref_mut());
+        let Some(party) = party else {
             for lane in lanes.iter_mut().filter(|lane| lane.head() == Some(index)) {
                 lane.next += 1;
             }
@@ -102,39 +102,39 @@ impl Leg {
         };
         for lane in lanes.iter_mut().filter(|lane| lane.head() == Some(index)) {
             if lane.is_audio {
-                lane.send_sound(member, ctx);
+                lane.send_sound(party, ctx);
             } else {
-                lane.send_video(member, ctx);
+                lane.send_video(party, ctx);
             }
         }
     }
 
     /// Sends a receiver what waited and may leave by now.
     pub(super) fn send_waiting(&mut self, ctx: &mut Ctx<'_>, index: u32) {
-        let member = usize::try_from(index)
+        let party = usize::try_from(index)
             .ok()
-            .and_then(|index| self.members.get_mut(index)?.as_deref_mut());
-        let Some(member) = member else { return };
-        let estimate = member.layer_choice.estimate();
-        while let Some(paced) = member.pacer.next(ctx.now, estimate) {
+            .and_then(|index| self.parties.get_mut(index)?.as_deref_mut());
+        let Some(party) = party else { return };
+        let estimate = party.layer_choice.estimate();
+        while let Some(paced) = party.pacer.next(ctx.now, estimate) {
             let subscription = self.tracks.get_mut(&paced.track).and_then(|track| {
                 let at = track.subscription_of(index)?;
                 track.subscriptions.get_mut(at)
             });
             if let Some(subscription) = subscription {
                 let (layer, packet) = (paced.layer, &paced.packet);
-                subscription.send(member, ctx, (layer, paced.place, packet));
+                subscription.send(party, ctx, (layer, paced.place, packet));
             }
         }
     }
 
     /// A receiver misses packets on one of its m-lines.
     pub(super) fn missing(&mut self, ctx: &mut Ctx<'_>, index: u32, mid: Mid, sequences: &[u16]) {
-        let member = usize::try_from(index)
+        let party = usize::try_from(index)
             .ok()
-            .and_then(|index| self.members.get_mut(index)?.as_deref_mut());
-        let Some(member) = member else { return };
-        let shown = member.negotiator.track_at(mid);
+            .and_then(|index| self.parties.get_mut(index)?.as_deref_mut());
+        let Some(party) = party else { return };
+        let shown = party.negotiator.track_at(mid);
         let track = shown.and_then(|number| self.tracks.get_mut(&number));
         let Some(track) = track else { return };
         let Some(at) = track.subscription_of(index) else {
@@ -142,7 +142,7 @@ impl Leg {
         };
         let streams = &track.streams;
         let stream = track.subscriptions.get_mut(at).map(|s| &mut s.sender);
-        let Some((stream, egress)) = stream.zip(member.session.egress()) else {
+        let Some((stream, egress)) = stream.zip(party.session.egress()) else {
             return;
         };
         for sequence in sequences {
@@ -160,7 +160,7 @@ impl Leg {
                 let outgoing = outgoing(packet, record.layer, place);
                 if stream.repeat(egress, &record, &outgoing, ctx.media) {
                     ctx.counters.repeated += 1;
-                    member.pacer.spend(packet.payload.len());
+                    party.pacer.spend(packet.payload.len());
                 }
             }
         }
@@ -172,10 +172,10 @@ impl Lane {
     fn head(&self) -> Option<u32> {
         self.subscriptions
             .get(self.next)
-            .map(|subscription| subscription.member)
+            .map(|subscription| subscription.party)
     }
 
-    fn send_sound(&mut self, member: &mut Member, ctx: &mut Ctx<'_>) {
+    fn send_sound(&mut self, party: &mut Party, ctx: &mut Ctx<'_>) {
         let Some(subscription) = self.subscriptions.get_mut(self.next) else {
             return;
         };
@@ -187,19 +187,19 @@ impl Lane {
             match subscription.place(ctx, pending) {
                 Some(place) => {
                     let placed = (pending.layer, place, &pending.packet);
-                    subscription.send(member, ctx, placed);
+                    subscription.send(party, ctx, placed);
                 }
                 None => ctx.counters.drop_one(DropReason::Late),
             }
         }
     }
 
-    fn send_video(&mut self, member: &mut Member, ctx: &mut Ctx<'_>) {
+    fn send_video(&mut self, party: &mut Party, ctx: &mut Ctx<'_>) {
         let Some(subscription) = self.subscriptions.get_mut(self.next) else {
             return;
         };
         self.next += 1;
-        let estimate = member.layer_choice.estimate();
+        let estimate = party.layer_choice.estimate();
         for pending in &self.pending {
             let layer = subscription.layer;
             if !subscription.follows(ctx, pending) {
@@ -209,7 +209,7 @@ impl Lane {
                 continue;
             }
             self.has_switched |= subscription.layer != layer;
-            if member.pacer.is_full() {
+            if party.pacer.is_full() {
                 ctx.counters.drop_one(DropReason::Waiting);
                 subscription.is_cut = true;
                 subscription.is_waiting = true;
@@ -224,8 +224,8 @@ impl Lane {
             }
             let packet = &pending.packet;
             let len = packet.payload.len();
-            if member.pacer.admits(ctx.now, estimate, len) {
-                subscription.send(member, ctx, (pending.layer, place, packet));
+            if party.pacer.admits(ctx.now, estimate, len) {
+                subscription.send(party, ctx, (pending.layer, place, packet));
             } else {
                 let paced = Paced {
                     track: self.track,
@@ -233,15 +233,15 @@ impl Lane {
                     place,
                     packet: packet.clone(),
                 };
-                member.pacer.push(len, paced);
+                party.pacer.push(len, paced);
             }
         }
         if subscription.is_waiting {
             // Of several receivers that wait each one's layer is asked for.
             self.waited_for.insert(subscription.target);
         }
-        if member.pacer.deadline().is_some() {
-            member.schedule(ctx);
+        if party.pacer.deadline().is_some() {
+            party.schedule(ctx);
         }
     }
 }
@@ -294,13 +294,13 @@ impl Subscription {
 
     fn send(
         &mut self,
-        member: &mut Member,
+        party: &mut Party,
         ctx: &mut Ctx<'_>,
         (layer, place, packet): (Layer, Place, &LinkedPacket),
     ) {
         let outgoing = outgoing(packet, layer, place);
         let sender = &mut self.sender;
-        let egress = member.session.egress();
+        let egress = party.session.egress();
         if egress.is_some_and(|egress| sender.send(egress, ctx.now, &outgoing, ctx.media)) {
             ctx.counters.forwarded += 1;
         } else {

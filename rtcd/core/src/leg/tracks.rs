@@ -6,7 +6,7 @@
 use crate::media::{Codec, TrackKind};
 use proto::id::SessionId;
 
-use super::member::Member;
+use super::party::Party;
 use super::streams::Streams;
 use super::{Ctx, Leg};
 use crate::counters::TrackDirection;
@@ -53,14 +53,14 @@ pub(super) struct Pending {
 /// Where a track's packets come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Origin {
-    Member { index: u32, mid: Mid },
+    Party { index: u32, mid: Mid },
     Link { link: LinkId, id: LinkedTrackId },
 }
 
 /// One session receives the track.
 #[derive(Debug)]
 pub(super) struct Subscription {
-    pub(super) member: u32,
+    pub(super) party: u32,
     pub(super) sender: EgressStream,
     pub(super) placement: Placement,
     pub(super) pictures: Pictures,
@@ -114,20 +114,20 @@ impl Crossing {
 }
 
 impl Track {
-    pub(super) fn is_published_by(&self, member: u32) -> bool {
-        matches!(self.origin, Origin::Member { index, .. } if index == member)
+    pub(super) fn is_published_by(&self, party: u32) -> bool {
+        matches!(self.origin, Origin::Party { index, .. } if index == party)
     }
 
     /// Finds where a session's subscription is.
-    pub(super) fn subscription_of(&self, member: u32) -> Option<usize> {
+    pub(super) fn subscription_of(&self, party: u32) -> Option<usize> {
         self.subscriptions
-            .binary_search_by_key(&member, |subscription| subscription.member)
+            .binary_search_by_key(&party, |subscription| subscription.party)
             .ok()
     }
 
     pub(super) fn linked_id(&self) -> LinkedTrackId {
         match &self.origin {
-            Origin::Member { .. } => LinkedTrackId {
+            Origin::Party { .. } => LinkedTrackId {
                 publisher: self.publisher.clone(),
                 number: self.number,
             },
@@ -139,8 +139,8 @@ impl Track {
 impl Leg {
     /// Whether a session should receive a track: never its own, and of two codecs of one screen
     /// only the better one it knows.
-    pub(super) fn wants(&self, member: &Member, track: &Track) -> bool {
-        if &track.publisher == member.id() {
+    pub(super) fn wants(&self, party: &Party, track: &Track) -> bool {
+        if &track.publisher == party.id() {
             return false;
         }
         let twin = |codec| {
@@ -153,8 +153,8 @@ impl Leg {
         };
         match track.codec {
             Codec::Opus => true,
-            Codec::Av1 => member.request.av1_support,
-            Codec::Vp8 => !(member.request.av1_support && twin(Codec::Av1)),
+            Codec::Av1 => party.request.av1_support,
+            Codec::Vp8 => !(party.request.av1_support && twin(Codec::Av1)),
         }
     }
 
@@ -219,10 +219,10 @@ impl Leg {
         let codec = track.codec;
         let twins = self.twins(track);
         match track.origin.clone() {
-            Origin::Member { index, mid } => {
+            Origin::Party { index, mid } => {
                 self.announce_end(ctx, number);
-                if let Some(member) = self.member(index) {
-                    member.source_ended(mid);
+                if let Some(party) = self.party(index) {
+                    party.source_ended(mid);
                 }
             }
             Origin::Link { link, id } => {
@@ -252,15 +252,15 @@ impl Leg {
         let Some(codec) = self.tracks.get(&number).map(|track| track.codec) else {
             return Settled::TooLate;
         };
-        let Some(member) = self.member(index) else {
+        let Some(party) = self.party(index) else {
             return Settled::Refused;
         };
-        if !member.negotiator.is_shown(number) {
+        if !party.negotiator.is_shown(number) {
             return Settled::TooLate;
         }
-        let wish = member.layer_choice.layer();
-        let Some(sender) = member.session.sender(mid, codec) else {
-            tracing::warn!(session = %member.id(), codec = codec.mime(), "track refused");
+        let wish = party.layer_choice.layer();
+        let Some(sender) = party.session.sender(mid, codec) else {
+            tracing::warn!(session = %party.id(), codec = codec.mime(), "track refused");
             return Settled::Refused;
         };
         let Some(track) = self.tracks.get_mut(&number) else {
@@ -268,7 +268,7 @@ impl Leg {
         };
         let layer = track.streams.alive().nearest(wish).unwrap_or(Layer::LOW);
         let subscription = Subscription {
-            member: index,
+            party: index,
             sender,
             placement: Placement::default(),
             pictures: Pictures::default(),
@@ -280,7 +280,7 @@ impl Leg {
         };
         let at = track
             .subscriptions
-            .partition_point(|other| other.member < index);
+            .partition_point(|other| other.party < index);
         track.subscriptions.insert(at, subscription);
         ctx.counters
             .group(&self.key.group)

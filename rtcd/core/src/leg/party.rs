@@ -17,7 +17,7 @@ use crate::vad::VoiceDetector;
 
 /// One session of a leg.
 #[derive(Debug)]
-pub(super) struct Member {
+pub(super) struct Party {
     pub(super) request: JoinRequest,
     pub(super) session: Session,
     pub(super) negotiator: Box<dyn Negotiator>,
@@ -68,7 +68,7 @@ pub(super) enum SourceState {
     Ended,
 }
 
-impl Member {
+impl Party {
     pub(super) fn new(
         request: JoinRequest,
         session: Session,
