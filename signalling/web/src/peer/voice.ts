@@ -31,6 +31,8 @@ export class Voice {
     private sender: RTCRtpSender | null = null;
     private wanted = false;
     private closed = false;
+    /** A lost one is being replaced: that is told once, whatever was wished. */
+    private replacing = false;
     private changes: Promise<void> = Promise.resolve();
 
     constructor(private readonly line: VoiceLine, private readonly listener: VoiceListener) {}
@@ -127,7 +129,7 @@ export class Voice {
         track.onended = () => void this.next(() => this.lost(stream));
         this.microphone = stream;
         this.listener.onMicrophone(stream);
-        if (fellBack) {
+        if (fellBack && !this.replacing) {
             this.listener.onFellBack(track.label);
         }
         return {stream, track};
@@ -144,7 +146,10 @@ export class Voice {
             this.listener.onFellBack('');
             return;
         }
-        await this.unmute();
+        this.replacing = true;
+        await this.unmute().finally(() => {
+            this.replacing = false;
+        });
         this.reportClosed();
         const label = this.openLabel();
         // Without another one the person is muted, and was told so.

@@ -1,11 +1,13 @@
 /** The call's settings: sound and devices, keys. Open above everything, wherever the call is shown. */
-import {useEffect, useRef, type ReactNode} from 'react';
+import {lazy, Suspense, useEffect, useRef, type ReactNode} from 'react';
 import {showDialog} from '../../app/call';
 import {useApp} from '../../state/app';
 import {say} from '../../words/words';
 import {CloseIcon} from '../icons';
-import {DevicePicker} from './DevicePicker';
-import {KeyList} from './KeyList';
+
+/** Needed seldom, so not part of the first load. */
+const DevicePicker = lazy(() => import('./DevicePicker').then(({DevicePicker: component}) => ({default: component})));
+const KeyList = lazy(() => import('./KeyList').then(({KeyList: component}) => ({default: component})));
 
 export function CallDialogs(): ReactNode {
     const dialog = useApp((state) => state.active?.dialog ?? null);
@@ -44,7 +46,7 @@ function Dialog({title, testId, children}: {title: string; testId: string; child
                 <h2>{title}</h2>
                 <button type="button" className="icon-button" aria-label={say('call_close')} data-testid="close-dialog" onClick={() => dialog.current?.close()}><CloseIcon/></button>
             </div>
-            {children}
+            <Suspense fallback={<p role="status">{say('call_loading')}</p>}>{children}</Suspense>
         </dialog>
     );
 }

@@ -7,7 +7,7 @@ import {say} from '../../words/words';
 import {Avatar} from '../Avatar';
 import {HandIcon, MicIcon, MicOffIcon, ScreenIcon, WeakIcon} from '../icons';
 import {PersonMenu} from './PersonMenu';
-import {qualityWords, roleWords, useRoster, useShown} from './person';
+import {roleWords, useRoster, useShown} from './person';
 
 export function Participants(): ReactNode {
     const people = useRoster();
@@ -27,7 +27,7 @@ export function Participants(): ReactNode {
 function Tile({person}: {person: Participant}): ReactNode {
     const shown = useShown(person);
     const reaction = useApp((state) => state.active?.reactions.findLast(({userId}) => userId === person.userId));
-    const {name, muted, speaking, quality} = shown;
+    const {name, muted, speaking, quality, qualityText} = shown;
     return (
         <li
             className="tile" aria-label={shown.label} data-testid={`participant-${shown.key}`} title={name}
@@ -42,7 +42,7 @@ function Tile({person}: {person: Participant}): ReactNode {
                 {muted ? <MicOffIcon/> : <MicIcon/>}
                 <span className="tile-words" dir="auto">{name}</span>
                 {person.isSharing && <ScreenIcon/>}
-                {quality && quality !== 'good' && <span className="weak" title={qualityWords(quality)}><WeakIcon/></span>}
+                {quality !== 'good' && qualityText !== '' && <span className="weak" title={qualityText}><WeakIcon/></span>}
             </span>
             <span className="tile-role">{roleWords(shown, person)}</span>
             <PersonMenu person={person}/>

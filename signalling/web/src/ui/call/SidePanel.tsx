@@ -11,7 +11,7 @@ import {Avatar} from '../Avatar';
 import {CloseIcon, HandIcon, MicIcon, MicOffIcon, PeopleIcon, ScreenIcon} from '../icons';
 import {clock} from '../time';
 import {PersonMenu} from './PersonMenu';
-import {qualityWords, roleWords, useRoster, useShown} from './person';
+import {roleWords, useRoster, useShown} from './person';
 
 export function SidePanel(): ReactNode {
     const panel = useApp((state) => state.active?.panel ?? null);
@@ -67,8 +67,8 @@ function People(): ReactNode {
 
 function Row({person}: {person: Participant}): ReactNode {
     const shown = useShown(person);
-    const {name, muted, speaking, quality} = shown;
-    const below = [roleWords(shown, person), quality ? qualityWords(quality) : ''].filter((part) => part !== '').join(' · ');
+    const {name, muted, speaking, qualityText} = shown;
+    const below = [roleWords(shown, person), qualityText].filter((part) => part !== '').join(' · ');
     return (
         <li aria-label={shown.label} data-testid={`person-row-${shown.key}`} data-speaking={speaking} data-muted={muted}>
             <Avatar name={name} id={person.userId}/>

@@ -12,7 +12,10 @@ export interface Shown {
     own: boolean;
     muted: boolean;
     speaking: boolean;
+    /** How their sound arrives here; null while that is not known. */
     quality: SoundQuality | null;
+    /** The same in words; of oneself, that the own connection is weak. */
+    qualityText: string;
     /** All of it in words, the name first. */
     label: string;
 }
@@ -31,11 +34,13 @@ export function useShown(person: Participant): Shown {
     const own = useApp((state) => person.userId === state.chat.me?.id);
     const ownMuted = useApp((state) => state.active?.muted ?? true);
     const heard = useApp((state) => state.active?.quality);
+    const weak = useApp((state) => state.active?.weak ?? false);
     // The own state is shown at once, also while several own devices are in the call.
     const muted = own && person.sessionIds.length === 1 ? ownMuted : person.muted;
     const speaking = person.speaking && !muted;
     const name = displayName(user);
     const quality = own || muted ? null : worst(person.sessionIds.map((id) => heard?.[id]));
+    const qualityText = own ? (weak ? say('call_quality_own_weak') : '') : quality ? qualityWords(quality) : '';
     const label = [
         own ? say('call_person_you', {name}) : name,
         person.isHost ? say('call_person_host') : '',
@@ -43,12 +48,12 @@ export function useShown(person: Participant): Shown {
         speaking ? say('call_person_speaking') : '',
         person.raisedHand > 0 ? say('call_person_hand') : '',
         person.isSharing ? say('call_person_sharing') : '',
-        quality && quality !== 'good' ? qualityWords(quality) : '',
+        quality === 'good' ? '' : qualityText,
     ].filter((part) => part !== '').join(', ');
-    return {key: user?.username ?? person.userId, name, own, muted, speaking, quality, label};
+    return {key: user?.username ?? person.userId, name, own, muted, speaking, quality, qualityText, label};
 }
 
-export function qualityWords(quality: SoundQuality): string {
+function qualityWords(quality: SoundQuality): string {
     switch (quality) {
     case 'good':
         return say('call_quality_good');
