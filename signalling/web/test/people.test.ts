@@ -1,7 +1,7 @@
 /** The order of people is the same for everybody, and their tiles fill the room. */
 import {describe, expect, it} from 'vitest';
 import {applyCallsEvent, type Call, type Calls} from '../src/state/calls';
-import {found, mayHost, RECENT_MS, roster} from '../src/state/roster';
+import {found, mayHost, RECENT_MS, roster, sameParticipant} from '../src/state/roster';
 import {TILE_GAP, tileSize} from '../src/state/tiles';
 
 const CHANNEL = 'ch1';
@@ -56,6 +56,12 @@ describe('the order of people', () => {
         expect(names(call, 'zoe', {'s-dora': 1_000_000 - RECENT_MS + 1})).toEqual(['zoe', 'dora', 'anna', 'ben', 'carla']);
         expect(names(call, 'zoe', {'s-dora': 1_000_000 - RECENT_MS})).toEqual(['zoe', 'anna', 'ben', 'carla', 'dora']);
     });
+});
+
+it('what one person does leaves the others as they were', () => {
+    const before = roster(only(fromTheStart()));
+    const after = roster(only(applyCallsEvent(fromTheStart(), 'user_unmuted', CHANNEL, {session_id: 's-ben'})));
+    expect(before.filter((person, at) => !sameParticipant(person, after[at] ?? person)).map(({userId}) => userId)).toEqual(['ben']);
 });
 
 describe('people', () => {

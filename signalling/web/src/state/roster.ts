@@ -54,6 +54,12 @@ export function roster(call: Call, onlooker: Onlooker = NOBODY): Participant[] {
     return ranked.map(({person}) => person);
 }
 
+/** Nothing about the person differs: with many people most events leave most of them as they were. */
+export function sameParticipant(a: Participant, b: Participant): boolean {
+    return a.userId === b.userId && a.muted === b.muted && a.speaking === b.speaking && a.raisedHand === b.raisedHand && a.isHost === b.isHost
+        && a.sharingSessionId === b.sharingSessionId && a.sessionIds.join() === b.sessionIds.join();
+}
+
 /** Host controls are for the host and for administrators of the system; the server refuses others. */
 export function mayHost(call: Call | undefined, me: {id: string; roles?: string} | null): boolean {
     return call !== undefined && me !== null && (call.hostId === me.id || (me.roles ?? '').split(' ').includes('system_admin'));

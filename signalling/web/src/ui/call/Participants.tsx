@@ -1,7 +1,7 @@
 /** Who is in the call, as tiles that fill the room: name, microphone, speaking, hand, host, reactions. */
-import {useLayoutEffect, useRef, useState, type CSSProperties, type ReactNode} from 'react';
+import {memo, useLayoutEffect, useRef, useState, type CSSProperties, type ReactNode} from 'react';
 import {useApp} from '../../state/app';
-import type {Participant} from '../../state/roster';
+import {sameParticipant, type Participant} from '../../state/roster';
 import {tileSize, wantedHeight, type TileSize} from '../../state/tiles';
 import {say} from '../../words/words';
 import {Avatar} from '../Avatar';
@@ -24,7 +24,7 @@ export function Participants(): ReactNode {
     );
 }
 
-function Tile({person}: {person: Participant}): ReactNode {
+const Tile = memo(({person}: {person: Participant}): ReactNode => {
     const shown = useShown(person);
     const reaction = useApp((state) => state.active?.reactions.findLast(({userId}) => userId === person.userId));
     const {name, muted, speaking, quality, qualityText} = shown;
@@ -48,7 +48,7 @@ function Tile({person}: {person: Participant}): ReactNode {
             <PersonMenu person={person}/>
         </li>
     );
-}
+}, (before, after) => sameParticipant(before.person, after.person));
 
 interface Room { width: number; height: number }
 

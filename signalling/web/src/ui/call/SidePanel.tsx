@@ -1,11 +1,11 @@
 /** What stands beside the tiles when asked for: everybody in a list, or what was said. */
-import {useEffect, useRef, useState, type ReactNode} from 'react';
+import {memo, useEffect, useRef, useState, type ReactNode} from 'react';
 import {togglePanel} from '../../app/call';
 import {muteOthers} from '../../app/host';
 import {useApp} from '../../state/app';
 import type {Panel} from '../../state/active';
 import {displayName} from '../../state/chat';
-import {found, mayHost, type Participant} from '../../state/roster';
+import {found, mayHost, sameParticipant, type Participant} from '../../state/roster';
 import {say} from '../../words/words';
 import {Avatar} from '../Avatar';
 import {CloseIcon, HandIcon, MicIcon, MicOffIcon, PeopleIcon, ScreenIcon} from '../icons';
@@ -65,7 +65,7 @@ function People(): ReactNode {
     );
 }
 
-function Row({person}: {person: Participant}): ReactNode {
+const Row = memo(({person}: {person: Participant}): ReactNode => {
     const shown = useShown(person);
     const {name, muted, speaking, qualityText} = shown;
     const below = [roleWords(shown, person), qualityText].filter((part) => part !== '').join(' · ');
@@ -82,7 +82,7 @@ function Row({person}: {person: Participant}): ReactNode {
             <PersonMenu person={person}/>
         </li>
     );
-}
+}, (before, after) => sameParticipant(before.person, after.person));
 
 /** The captions so far, oldest first; stays at the end while the person is there. */
 function Said(): ReactNode {
