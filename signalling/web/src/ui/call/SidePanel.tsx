@@ -78,7 +78,7 @@ const Row = memo(({person}: {person: Participant}): ReactNode => {
             </span>
             {person.raisedHand > 0 && <span className="row-hand"><HandIcon/></span>}
             {person.isSharing && <ScreenIcon/>}
-            {muted ? <MicOffIcon/> : <MicIcon/>}
+            <span className="row-mic">{muted ? <MicOffIcon/> : <MicIcon/>}</span>
             <PersonMenu person={person}/>
         </li>
     );
