@@ -53,7 +53,7 @@ export function combinationOf(press: KeyPress, mac: boolean): string {
 
 /** Would type something into a text: such a combination rests while the person writes. */
 export function types(combination: string): boolean {
-    return !/^(Mod|Ctrl|Meta)\+/.test(combination);
+    return !/^(Mod|Ctrl|Meta)\+|F\d+$/.test(combination);
 }
 
 /** A letter, digit or sign alone acts by accident, and with speech input by a word. */
