@@ -3,7 +3,7 @@ import {memo, useLayoutEffect, useRef, useState, type CSSProperties, type ReactN
 import {useApp} from '../../state/app';
 import {sameParticipant, type Participant} from '../../state/roster';
 import {tileSize, wantedHeight, type TileSize} from '../../state/tiles';
-import {say} from '../../words/words';
+import {currentLanguage, say} from '../../words/words';
 import {Avatar} from '../Avatar';
 import {HandIcon, MicIcon, MicOffIcon, ScreenIcon, WeakIcon} from '../icons';
 import {PersonMenu} from './PersonMenu';
@@ -19,12 +19,13 @@ export function Participants(): ReactNode {
             ref={list} className="participants" tabIndex={0} aria-label={say('call_people_label', {count: people.length})} data-testid="participants"
             data-count={people.length} data-form={size?.form ?? 'tall'} style={styleOf(size, room ? wantedHeight(people.length, room.width) : 0)}
         >
-            {people.map((person) => <Tile key={person.userId} person={person}/>)}
+            {people.map((person) => <Tile key={person.userId} person={person} language={currentLanguage()}/>)}
         </ul>
     );
 }
 
-const Tile = memo(({person}: {person: Participant}): ReactNode => {
+/** Drawn anew when something about the person, or the language, is another. */
+const Tile = memo(({person}: {person: Participant; language: string}): ReactNode => {
     const shown = useShown(person);
     const reaction = useApp((state) => state.active?.reactions.findLast(({userId}) => userId === person.userId));
     const {name, muted, speaking, quality, qualityText} = shown;
@@ -48,7 +49,7 @@ const Tile = memo(({person}: {person: Participant}): ReactNode => {
             <PersonMenu person={person}/>
         </li>
     );
-}, (before, after) => sameParticipant(before.person, after.person));
+}, (before, after) => before.language === after.language && sameParticipant(before.person, after.person));
 
 interface Room { width: number; height: number }
 

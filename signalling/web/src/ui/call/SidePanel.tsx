@@ -6,7 +6,7 @@ import {useApp} from '../../state/app';
 import type {Panel} from '../../state/active';
 import {displayName} from '../../state/chat';
 import {found, mayHost, sameParticipant, type Participant} from '../../state/roster';
-import {say} from '../../words/words';
+import {currentLanguage, say} from '../../words/words';
 import {Avatar} from '../Avatar';
 import {CloseIcon, HandIcon, MicIcon, MicOffIcon, PeopleIcon, ScreenIcon} from '../icons';
 import {clock} from '../time';
@@ -55,7 +55,7 @@ function People(): ReactNode {
                 onChange={(event) => setWanted(event.target.value)}
             />
             <ol className="people-list" data-testid="people-list" data-count={shown.length}>
-                {shown.map((person) => <Row key={person.userId} person={person}/>)}
+                {shown.map((person) => <Row key={person.userId} person={person} language={currentLanguage()}/>)}
             </ol>
             {shown.length === 0 && <p className="muted" role="status">{say('call_search_nobody')}</p>}
             {hosts && people.length > 1 && (
@@ -65,7 +65,8 @@ function People(): ReactNode {
     );
 }
 
-const Row = memo(({person}: {person: Participant}): ReactNode => {
+/** Drawn anew when something about the person, or the language, is another. */
+const Row = memo(({person}: {person: Participant; language: string}): ReactNode => {
     const shown = useShown(person);
     const {name, muted, speaking, qualityText} = shown;
     const below = [roleWords(shown, person), qualityText].filter((part) => part !== '').join(' · ');
@@ -82,7 +83,7 @@ const Row = memo(({person}: {person: Participant}): ReactNode => {
             <PersonMenu person={person}/>
         </li>
     );
-}, (before, after) => sameParticipant(before.person, after.person));
+}, (before, after) => before.language === after.language && sameParticipant(before.person, after.person));
 
 /** The captions so far, oldest first; stays at the end while the person is there. */
 function Said(): ReactNode {
