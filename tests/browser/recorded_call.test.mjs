@@ -11,7 +11,7 @@ import { conversation, pause } from './harness/speech.mjs'
 import { CaptionWatch } from './harness/captions.mjs'
 import { SocketWatch } from './harness/socket_watch.mjs'
 import { CHANNEL, story } from './harness/story.mjs'
-import { until } from './harness/until.mjs'
+import { Miss, until } from './harness/until.mjs'
 import { wordErrorRate, words } from './harness/wer.mjs'
 
 const [ANNA, BEN] = [0, 1]
@@ -53,6 +53,19 @@ story('recorded_call', 'a recorded call has captions, and its thread the recordi
     if (speaker === anna) assert.deepEqual([...captions.names], [await nameOf(anna)], 'captions name the speaker and nobody else')
     spoken.push({ ...speech[index], speaker, from: (said - startAt) / 1000, to: (silentFrom - startAt) / 1000 })
   }
+
+  // Captions can be larger, and what was said can be read again.
+  const size = () => ben.at('captions').evaluate((part) => parseFloat(getComputedStyle(part).fontSize))
+  const before = await size()
+  await ben.at('captions-larger').click()
+  assert.ok(await size() > before * 1.2, 'the captions are larger')
+  await ben.at('captions-smaller').click()
+  await ben.at('captions-history').click()
+  await until("anna's words are in the history", async () => {
+    const lines = await ben.page.locator('[data-testid="caption-line"]').allTextContents()
+    return lines.some((line) => line.includes('Anna') && line.length > 40) ? true : new Miss(lines)
+  })
+  await ben.at('close-captions').click()
 
   await anna.shareScreen(COLOURS)
   await seesColours(ben.page, '[data-testid="screen-video"]', COLOURS, { who: 'ben' })

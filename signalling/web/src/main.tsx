@@ -5,17 +5,20 @@ import {openChannel} from './app/channels';
 import {unload} from './app/call';
 import {placeOf} from './app/location';
 import {begin} from './app/session';
+import {loadSettings} from './app/settings';
 import {store} from './state/app';
 import {App} from './ui/App';
 import './styles/base.css';
 import './styles/layout.css';
 import './styles/messages.css';
 import './styles/call.css';
+import './styles/people.css';
 
 const root = document.getElementById('root');
 if (!root) {
     throw new Error('the page has no element `root`');
 }
+loadSettings();
 createRoot(root).render(<StrictMode><App/></StrictMode>);
 
 window.addEventListener('pagehide', unload);

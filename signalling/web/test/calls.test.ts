@@ -111,8 +111,8 @@ describe('the roster', () => {
         expect(people[0]).toMatchObject({sessionIds: ['s1', 's3'], muted: false, isHost: true});
     });
 
-    it('puts raised hands first, the longest waiting before the others', () => {
+    it('puts raised hands after the host, the longest waiting before the others', () => {
         const people = roster(only(state([session('s1', 'u1'), session('s2', 'u2', {raised_hand: 20}), session('s3', 'u3', {raised_hand: 10})])));
-        expect(people.map(({userId}) => userId)).toEqual(['u3', 'u2', 'u1']);
+        expect(people.map(({userId}) => userId)).toEqual(['u1', 'u3', 'u2']);
     });
 });

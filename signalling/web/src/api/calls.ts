@@ -46,6 +46,16 @@ export function stopRecording(channelId: string): Promise<unknown> {
     return api.calls(`/calls/${encodeURIComponent(channelId)}/recording/stop`, {});
 }
 
+/** What a host asks of the server; `who` names the session or person it happens to, where one does. */
+export type HostRequest =
+    | {control: 'mute' | 'lower-hand' | 'screen-off' | 'remove'; who: {session_id: string}}
+    | {control: 'make'; who: {new_host_id: string}}
+    | {control: 'mute-others' | 'end'; who: Record<string, never>};
+
+export function askAsHost(channelId: string, {control, who}: HostRequest): Promise<unknown> {
+    return api.calls(`/calls/${encodeURIComponent(channelId)}/host/${control}`, who);
+}
+
 function parseVersions(value: unknown): ServerVersions {
     const fields = isRecord(value) ? value : {};
     return {

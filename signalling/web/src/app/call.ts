@@ -10,12 +10,16 @@ import {CallsClient, type CallListener} from '../peer/client';
 import {CallError, problem, type Problem} from '../peer/problems';
 import type {ServerEvent} from '../peer/socket';
 import {supportsLock} from '../peer/version';
-import {emojiOf, newActiveCall, withCaption, withoutOldCaptions, withScreen, type ActiveCall} from '../state/active';
+import {newActiveCall, withScreen, type ActiveCall, type CallDialog, type Panel} from '../state/active';
 import {announce, patch, store, updateActive} from '../state/app';
 import {isRunning, isStarting} from '../state/calls';
-import {displayName} from '../state/chat';
+import {settings, volumeOf} from '../state/settings';
+import {say} from '../words/words';
+import {checkSpeaker, fellBack, microphoneWish, setTalkingMuted, watchDevices, watchMicrophone} from './devices';
 import {takeCallsEvent} from './events';
 import {forgetCall, recallCall, rememberCall} from './location';
+import {noteEvent} from './notes';
+import {announceMove, showCaption, showReaction} from './passing';
 import {RemoteMedia} from './sound';
 
 declare global {
@@ -25,8 +29,6 @@ declare global {
     }
 }
 
-const CAPTION_MS = 5000;
-const REACTION_MS = 4000;
 /** Joins by itself after the media was lost, in a row; a connection that held for a while starts a new row. */
 const MAX_REJOINS = 3;
 const HELD_MS = 20_000;
@@ -34,12 +36,14 @@ const HELD_MS = 20_000;
 let client: CallsClient | null = null;
 let rejoins = 0;
 let connectedAt = 0;
-let nextReaction = 1;
 
 const media = new RemoteMedia({
     onScreen: (stream) => updateActive((active) => withScreen(active, stream)),
     onBlocked: (blocked) => updateActive((active) => ({...active, soundBlocked: blocked})),
 });
+
+watchDevices(() => void checkSpeaker());
+settings.watch(applySettings);
 
 /** Joins the call of the channel, starting one when none runs. */
 export async function joinCall(channelId: string): Promise<void> {
@@ -85,6 +89,15 @@ export async function toggleMute(): Promise<void> {
     await client.setMuted(!active.muted);
 }
 
+/** Push to talk: heard while the key is held. */
+export function holdToTalk(held: boolean): void {
+    const {active} = store.get();
+    if (active && client && active.connection !== 'joining' && client.muted === held) {
+        updateActive((now) => ({...now, unmuting: held, problem: null}));
+        void client.setMuted(!held);
+    }
+}
+
 export function toggleHand(): void {
     const {active, calls} = store.get();
     const session = active ? calls[active.channelId]?.sessions[active.sessionId] : undefined;
@@ -95,7 +108,7 @@ export function toggleHand(): void {
         takeCallsEvent(raised ? 'user_raise_hand' : 'user_unraise_hand', active.channelId, {
             session_id: active.sessionId, raised_hand: raised ? Date.now() : 0,
         });
-        announce(raised ? 'Your hand is raised' : 'Your hand is lowered');
+        announce(say(raised ? 'call_told_own_hand' : 'call_told_own_hand_down'));
     }
 }
 
@@ -151,6 +164,14 @@ export function toggleCaptions(): void {
     updateActive((active) => ({...active, showCaptions: !active.showCaptions}));
 }
 
+export function togglePanel(panel: Panel): void {
+    updateActive((active) => ({...active, panel: active.panel === panel ? null : panel}));
+}
+
+export function showDialog(dialog: CallDialog | null): void {
+    updateActive((active) => ({...active, dialog}));
+}
+
 export function toggleWide(): void {
     updateActive((active) => ({...active, wide: !active.wide, wideForScreen: false}));
 }
@@ -190,6 +211,7 @@ async function connect(active: ActiveCall): Promise<void> {
         useLock: supportsLock(config.versions),
         signalOverChannel: config.enableDcSignaling,
         simulcast: config.enableSimulcast,
+        microphone: microphoneWish,
     }, listenerFor(() => client === mine, active));
     client = mine;
     window.callsClient = mine;
@@ -223,9 +245,13 @@ function listenerFor(isCurrent: () => boolean, begun: ActiveCall): CallListener 
         onOwnScreen: (ownScreen) => ifCurrent(() => updateActive((active) => ({...active, ownScreen}))),
         onMuted: (muted) => ifCurrent(() => {
             updateActive((active) => ({...active, muted, unmuting: false}));
-            announce(muted ? 'You are muted' : 'You are unmuted');
+            setTalkingMuted(false);
+            announce(say(muted ? 'call_told_own_muted' : 'call_told_own_unmuted'));
             remember();
         }),
+        onMicrophone: watchMicrophone,
+        onFellBack: (label) => ifCurrent(() => fellBack(label)),
+        onQuality: (quality) => ifCurrent(() => updateActive((active) => ({...active, quality: Object.fromEntries(quality)}))),
         onProblem: (trouble) => ifCurrent(() => showProblem(trouble)),
         onWeak: (weak) => ifCurrent(() => updateActive((active) => (active.weak === weak ? active : {...active, weak}))),
         onClosed: (reason) => ifCurrent(() => closed(reason)),
@@ -237,7 +263,9 @@ function callEvent({name, data, channelId}: ServerEvent): void {
     if (!active) {
         return;
     }
+    const hostBefore = store.get().calls[channelId]?.hostId ?? '';
     takeCallsEvent(name, channelId, data);
+    noteEvent(name, data, hostBefore);
     watchRecording(channelId);
     switch (name) {
     case 'caption':
@@ -246,20 +274,26 @@ function callEvent({name, data, channelId}: ServerEvent): void {
     case 'user_reacted':
         showReaction(data);
         break;
+    case 'user_voice_on':
+    case 'user_voice_off':
+        updateActive((now) => ({...now, spoke: {...now.spoke, [String(data['session_id'] ?? '')]: Date.now()}}));
+        break;
     case 'user_screen_off':
         media.dropScreen();
         break;
     case 'user_left':
         media.dropSender(String(data['session_id'] ?? ''));
-        announceMove(data, 'left the call');
+        announceMove(data, 'call_told_left');
         if (data['session_id'] === active.sessionId) {
             lostSession();
         }
         break;
     case 'user_joined':
-        announceMove(data, 'joined the call');
+        applySettings();
+        announceMove(data, 'call_told_joined');
         break;
     case 'call_state':
+        applySettings();
         checkStillIn();
         break;
     default:
@@ -305,6 +339,7 @@ function closed(reason: Problem | null): void {
         const again: ActiveCall = {
             ...newActiveCall(active.channelId), connection: 'rejoining', unmuting: !active.muted,
             noticeSeen: active.noticeSeen, showCaptions: active.showCaptions, wide: active.wide,
+            captionLog: active.captionLog, panel: active.panel, dialog: active.dialog, notes: active.notes,
         };
         void connect(again).then(() => updateActive((now) => ({...now, connection: 'rejoining'})));
         return;
@@ -313,7 +348,7 @@ function closed(reason: Problem | null): void {
     forgetOwnSession(active);
     const canRejoin = reason !== null && ['media-lost', 'media-unreachable', 'unreachable', 'join-refused'].includes(reason.code);
     patch({active: null, ending: reason ? {channelId: active.channelId, problem: reason, canRejoin} : null});
-    announce(reason ? reason.title : 'You left the call');
+    announce(reason ? reason.title : say('call_told_own_left'));
 }
 
 /** Without waiting for the server: a person who left is not in the list. */
@@ -321,41 +356,15 @@ function forgetOwnSession({channelId, sessionId}: ActiveCall): void {
     takeCallsEvent('user_left', channelId, {session_id: sessionId});
 }
 
-function showCaption(data: Record<string, unknown>): void {
-    const text = data['text'];
-    if (typeof text !== 'string' || text.trim() === '') {
-        return;
-    }
-    const at = Date.now();
-    updateActive((active) => withCaption(active, {
-        sessionId: String(data['session_id'] ?? ''), userId: String(data['user_id'] ?? ''), text: text.trim(), at,
-    }));
-    setTimeout(() => updateActive((active) => withoutOldCaptions(active, Date.now(), CAPTION_MS)), CAPTION_MS + 20);
+/** Loudness and speaker as chosen, also for those who just came. */
+function applySettings(): void {
+    const {active, calls} = store.get();
+    const sessions = calls[active?.channelId ?? '']?.sessions ?? {};
+    media.setVolumes((sessionId) => volumeOf(settings.get(), sessions[sessionId]?.userId ?? ''));
+    void media.setSpeaker(settings.get().speaker.id);
 }
 
-function showReaction(data: Record<string, unknown>): void {
-    const emoji = emojiOf(data['emoji']);
-    if (emoji === '') {
-        return;
-    }
-    const id = nextReaction++;
-    const userId = String(data['user_id'] ?? '');
-    updateActive((active) => ({...active, reactions: [...active.reactions.slice(-19), {id, userId, emoji}]}));
-    announce(`${nameOf(userId)} reacted ${emoji}`);
-    setTimeout(() => updateActive((active) => ({...active, reactions: active.reactions.filter((reaction) => reaction.id !== id)})), REACTION_MS);
-}
-
-function announceMove(data: Record<string, unknown>, what: string): void {
-    if (data['session_id'] !== client?.sessionId) {
-        announce(`${nameOf(String(data['user_id'] ?? ''))} ${what}`);
-    }
-}
-
-function nameOf(userId: string): string {
-    return displayName(store.get().chat.users[userId]);
-}
-
-function showProblem(trouble: Problem): void {
+export function showProblem(trouble: Problem): void {
     updateActive((active) => ({...active, problem: trouble}));
 }
 
@@ -364,4 +373,9 @@ function remember(alone = false): void {
     if (active) {
         rememberCall({channelId: active.channelId, muted: active.muted && !active.unmuting, noticeSeen: active.noticeSeen, alone});
     }
+}
+
+/** Another microphone was chosen, or another treatment of its sound. */
+export function microphoneChanged(): void {
+    void client?.changeMicrophone();
 }

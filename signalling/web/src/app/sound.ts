@@ -22,7 +22,23 @@ export class RemoteMedia {
     private screenTrack: MediaStreamTrack | null = null;
     private screenSender = '';
 
+    private volumeOf: (sessionId: string) => number = () => 1;
+    private speakerId = '';
+
     constructor(private readonly listener: MediaListener) {}
+
+    /** How loud each person is, 0 to 1, from now on. */
+    setVolumes(volumeOf: (sessionId: string) => number): void {
+        this.volumeOf = volumeOf;
+        this.sounds.forEach((sound) => this.adjust(sound));
+    }
+
+    /** Plays on this speaker from now on; empty for the browser's own choice. Resolves to whether it is there. */
+    async setSpeaker(speakerId: string): Promise<boolean> {
+        this.speakerId = speakerId;
+        const taken = await Promise.all(this.sounds.map(({element}) => playOn(element, speakerId)));
+        return taken.every((ok) => ok);
+    }
 
     add(remote: RemoteTrack): void {
         switch (remote.kind) {
@@ -82,8 +98,16 @@ export class RemoteMedia {
         document.body.append(element);
         const sound: Sound = {element, senderId: remote.senderId, ofScreen: remote.kind === 'screen-audio'};
         this.sounds.push(sound);
+        this.adjust(sound);
+        if (this.speakerId !== '') {
+            void playOn(element, this.speakerId);
+        }
         remote.onEnded(() => this.remove([sound]));
         this.start(element);
+    }
+
+    private adjust({element, senderId, ofScreen}: Sound): void {
+        element.volume = ofScreen ? 1 : this.volumeOf(senderId);
     }
 
     private start(element: HTMLAudioElement): void {
@@ -101,4 +125,25 @@ export class RemoteMedia {
             element.remove();
         });
     }
+}
+
+/** Resolves to false when the browser cannot, or the speaker is gone: the sound stays where it was. */
+export async function playOn(element: HTMLAudioElement, speakerId: string): Promise<boolean> {
+    if (!canChooseSpeaker()) {
+        return speakerId === '';
+    }
+    try {
+        await element.setSinkId(speakerId);
+        return true;
+    } catch {
+        if (speakerId !== '') {
+            await element.setSinkId('').catch(() => undefined);
+        }
+        return false;
+    }
+}
+
+/** Not in Safari and older Firefox. */
+export function canChooseSpeaker(): boolean {
+    return 'setSinkId' in HTMLMediaElement.prototype;
 }

@@ -7,11 +7,12 @@
  */
 import {isRecord, packDescription, parseDescription, type Description} from './codec';
 import {MediaConnection, type ConnectionOptions, type LinkState} from './connection';
-import {captureMicrophone, captureScreen, screenEncodings, stopStream} from './media';
+import {captureScreen, screenEncodings, stopStream, type MicrophoneWish} from './media';
 import {CallError, joinRefused, problem, type Problem} from './problems';
-import {QualityMeter, WEAK_SCORE, opinionScore} from './quality';
+import {QualityMeter, ReceiverMeter, WEAK_SCORE, opinionScore, type SoundQuality} from './quality';
 import {CallsSocket, type ServerEvent} from './socket';
 import type {RemoteTrack} from './tracks';
+import {Voice, type VoiceListener} from './voice';
 
 const MEASURE_EVERY_MS = 4000;
 
@@ -20,18 +21,20 @@ export interface CallOptions extends ConnectionOptions {
     channelId: string;
     threadId: string;
     simulcast: boolean;
+    /** Asked whenever the microphone is opened. */
+    microphone: () => MicrophoneWish;
 }
 
 export type ConnectionState = 'joining' | 'connected' | 'reconnecting' | 'media-interrupted' | 'closed';
 
-export interface CallListener {
+export interface CallListener extends VoiceListener {
     onState(state: ConnectionState): void;
     onEvent(event: ServerEvent): void;
     onTrack(track: RemoteTrack): void;
     /** The own screen, or null when it is no longer shared. */
     onOwnScreen(stream: MediaStream | null): void;
-    onMuted(muted: boolean): void;
-    onProblem(problem: Problem): void;
+    /** How the sound of each session arrives; silent ones are missing. */
+    onQuality(bySession: ReadonlyMap<string, SoundQuality>): void;
     onWeak(weak: boolean): void;
     /** `null`: the person left. */
     onClosed(reason: Problem | null): void;
@@ -40,18 +43,16 @@ export interface CallListener {
 export class CallsClient {
     private readonly socket: CallsSocket;
     private media: MediaConnection | null = null;
-    private microphone: MediaStream | null = null;
-    private voice: RTCRtpSender | null = null;
+    private readonly voice: Voice;
     private screen: MediaStream | null = null;
     private screenSenders: RTCRtpSender[] = [];
-    private wantsVoice = false;
-    private voiceChange: Promise<void> = Promise.resolve();
     private link: LinkState = 'connecting';
     private socketUp = true;
     private everConnected = false;
     private closed = false;
     private measureTimer: ReturnType<typeof setInterval> | null = null;
     private readonly meter = new QualityMeter();
+    private readonly receivers = new Map<MediaStreamTrack, {sessionId: string; meter: ReceiverMeter}>();
 
     constructor(private readonly options: CallOptions, private readonly listener: CallListener) {
         this.socket = new CallsSocket(options.socketUrl, options.channelId, {
@@ -67,6 +68,11 @@ export class CallsClient {
             },
             onGone: () => this.shut(problem('unreachable')),
         });
+        this.voice = new Voice({
+            connection: () => this.media,
+            wish: options.microphone,
+            send: (action) => this.socket.send(action),
+        }, listener);
     }
 
     /** Media flows (or did, and is being restored). Read by programs that drive a page. */
@@ -79,7 +85,7 @@ export class CallsClient {
     }
 
     get muted(): boolean {
-        return !this.wantsVoice;
+        return this.voice.muted;
     }
 
     start(): void {
@@ -106,9 +112,12 @@ export class CallsClient {
     }
 
     setMuted(muted: boolean): Promise<void> {
-        this.wantsVoice = !muted;
-        this.voiceChange = this.voiceChange.then(() => (this.wantsVoice ? this.unmute() : this.mute()));
-        return this.voiceChange;
+        return this.voice.setMuted(muted);
+    }
+
+    /** The wish for a microphone is another one. */
+    changeMicrophone(): Promise<void> {
+        return this.voice.exchange();
     }
 
     raiseHand(raised: boolean): void {
@@ -227,7 +236,7 @@ export class CallsClient {
             onDescription: (description) => this.sendDescription(description),
             onCandidate: (candidate) => this.socket.send('ice', {data: JSON.stringify(candidate)}),
             onState: (state) => this.linkChanged(state),
-            onTrack: (track) => this.listener.onTrack(track),
+            onTrack: (track) => this.tracked(track),
         });
         this.media = media;
         media.start().catch((error: unknown) => {
@@ -286,57 +295,12 @@ export class CallsClient {
         }
     }
 
-    private async unmute(): Promise<void> {
-        try {
-            this.microphone ??= await captureMicrophone();
-            const track = this.microphone.getAudioTracks()[0];
-            if (!track || !this.media || this.closed) {
-                throw new CallError(problem('microphone-missing'));
-            }
-            track.onended = () => this.microphoneLost();
-            track.enabled = true;
-            if (this.voice) {
-                await this.voice.replaceTrack(track);
-            } else {
-                this.voice = await this.media.publish(track, this.microphone);
-            }
-            if (this.wantsVoice) {
-                this.socket.send('unmute');
-                this.listener.onMuted(false);
-            }
-        } catch (error) {
-            this.wantsVoice = false;
-            if (this.closed) {
-                this.releaseMicrophone();
-                return;
-            }
-            console.warn('parley: unmuting did not succeed', error);
-            this.listener.onMuted(true);
-            this.listener.onProblem(error instanceof CallError ? error.problem : problem('negotiation'));
+    private tracked(remote: RemoteTrack): void {
+        if (remote.kind === 'voice' && remote.senderId !== '') {
+            this.receivers.set(remote.track, {sessionId: remote.senderId, meter: new ReceiverMeter()});
+            remote.onEnded(() => this.receivers.delete(remote.track));
         }
-    }
-
-    private async mute(): Promise<void> {
-        this.microphone?.getAudioTracks().forEach((track) => {
-            track.enabled = false;
-        });
-        this.socket.send('mute');
-        this.listener.onMuted(true);
-        await this.voice?.replaceTrack(null).catch(() => undefined);
-    }
-
-    /** Unplugged, or permission taken away, in the middle of a call. */
-    private microphoneLost(): void {
-        if (!this.closed) {
-            this.microphone = null;
-            void this.setMuted(true);
-            this.listener.onProblem(problem('microphone-missing'));
-        }
-    }
-
-    private releaseMicrophone(): void {
-        stopStream(this.microphone);
-        this.microphone = null;
+        this.listener.onTrack(remote);
     }
 
     private async measure(): Promise<void> {
@@ -348,10 +312,25 @@ export class CallsClient {
         const entries: [string, unknown][] = [];
         report.forEach((value: unknown, key: string) => entries.push([key, value]));
         const quality = this.meter.measure(entries);
+        this.listener.onQuality(await this.measureReceivers(media));
         if (quality && !this.closed) {
             media.sendQuality(quality);
             this.listener.onWeak(opinionScore(quality) < WEAK_SCORE);
         }
+    }
+
+    private async measureReceivers(media: MediaConnection): Promise<ReadonlyMap<string, SoundQuality>> {
+        const found = new Map<string, SoundQuality>();
+        for (const [track, {sessionId, meter}] of this.receivers) {
+            const report = await media.stats(track).catch(() => null);
+            const entries: [string, unknown][] = [];
+            report?.forEach((value: unknown, key: string) => entries.push([key, value]));
+            const quality = meter.measure(entries);
+            if (quality) {
+                found.set(sessionId, quality);
+            }
+        }
+        return found;
     }
 
     private shut(reason: Problem | null, leave = true): void {
@@ -362,7 +341,7 @@ export class CallsClient {
         if (this.measureTimer) {
             clearInterval(this.measureTimer);
         }
-        this.releaseMicrophone();
+        this.voice.close();
         stopStream(this.screen);
         this.screen = null;
         this.media?.close();

@@ -128,8 +128,9 @@ export class MediaConnection {
         });
     }
 
-    stats(): Promise<RTCStatsReport> {
-        return this.peer.getStats();
+    /** Of everything, or of what one track needs. */
+    stats(track: MediaStreamTrack | null = null): Promise<RTCStatsReport> {
+        return this.peer.getStats(track);
     }
 
     sendQuality(quality: Quality): void {

@@ -12,15 +12,38 @@ const SCREEN_LAYERS: RTCRtpEncodingParameters[] = [
 ];
 const SCREEN_SINGLE: RTCRtpEncodingParameters[] = [{maxBitrate: 1_000_000, maxFramerate: 10}];
 
-export async function captureMicrophone(): Promise<MediaStream> {
+export interface MicrophoneWish {
+    /** Empty for what the browser takes by itself. */
+    deviceId: string;
+    noiseSuppression: boolean;
+}
+
+export interface Microphone {
+    stream: MediaStream;
+    /** The wished device was not there; another one was taken. */
+    fellBack: boolean;
+}
+
+export async function captureMicrophone({deviceId, noiseSuppression}: MicrophoneWish): Promise<Microphone> {
     const devices = mediaDevices();
     if (!devices) {
         throw new CallError(problem('insecure-page'));
     }
+    const capture = (chosen: MediaTrackConstraints): Promise<MediaStream> => devices.getUserMedia({
+        audio: {autoGainControl: true, echoCancellation: true, noiseSuppression, ...chosen},
+    });
     try {
-        return await devices.getUserMedia({
-            audio: {autoGainControl: true, echoCancellation: true, noiseSuppression: true},
-        });
+        if (deviceId === '') {
+            return {stream: await capture({}), fellBack: false};
+        }
+        try {
+            return {stream: await capture({deviceId: {exact: deviceId}}), fellBack: false};
+        } catch (error) {
+            if (!['NotFoundError', 'OverconstrainedError', 'NotReadableError'].includes(errorName(error))) {
+                throw error;
+            }
+            return {stream: await capture({}), fellBack: true};
+        }
     } catch (error) {
         switch (errorName(error)) {
         case 'NotAllowedError':

@@ -17,6 +17,52 @@ export interface Quality {
 /** Below this people notice; the client then says so. */
 export const WEAK_SCORE = 3.5;
 
+/** How one person's sound arrives here, whichever of the ways on its path is to blame. */
+export type SoundQuality = 'good' | 'gaps' | 'poor';
+
+/** A share of lost or invented sound that attentive people notice, and one that costs words. */
+const GAPS_FROM = 0.03;
+const POOR_FROM = 0.12;
+/** Half a second of speech: with less there is nothing to judge. */
+const MIN_PACKETS = 25;
+
+interface ReceiverCounters {
+    received: number;
+    lost: number;
+    samples: number;
+    /** Invented by the browser to bridge a hole; silence does not count. */
+    invented: number;
+}
+
+/** Judges one receiver between two reports. */
+export class ReceiverMeter {
+    private before: ReceiverCounters | null = null;
+
+    /** Null while nothing arrives: of a muted person there is nothing to say. */
+    measure(report: Iterable<[string, unknown]>): SoundQuality | null {
+        const now: ReceiverCounters = {received: 0, lost: 0, samples: 0, invented: 0};
+        for (const [, value] of report) {
+            const entry = asStats(value);
+            if (entry.type === 'inbound-rtp' && entry.kind === 'audio') {
+                now.received += entry.packetsReceived ?? 0;
+                now.lost += entry.packetsLost ?? 0;
+                now.samples += entry.totalSamplesReceived ?? 0;
+                now.invented += Math.max(0, (entry.concealedSamples ?? 0) - (entry.silentConcealedSamples ?? 0));
+            }
+        }
+        const before = this.before;
+        this.before = now;
+        const received = now.received - (before?.received ?? 0);
+        if (!before || received < MIN_PACKETS) {
+            return null;
+        }
+        const lost = Math.max(0, now.lost - before.lost);
+        const samples = Math.max(1, now.samples - before.samples);
+        const share = Math.max(lost / (lost + received), Math.max(0, now.invented - before.invented) / samples);
+        return share >= POOR_FROM ? 'poor' : share >= GAPS_FROM ? 'gaps' : 'good';
+    }
+}
+
 interface AudioCounters {
     packetsReceived: number;
     packetsLost: number;
@@ -74,6 +120,9 @@ interface AudioStats {
     roundTripTime?: number;
     currentRoundTripTime?: number;
     nominated?: boolean;
+    totalSamplesReceived?: number;
+    concealedSamples?: number;
+    silentConcealedSamples?: number;
 }
 
 function asStats(value: unknown): AudioStats {

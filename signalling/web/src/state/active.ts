@@ -6,6 +6,8 @@
 import type {ConnectionState} from '../peer/client';
 import {isRecord} from '../peer/codec';
 import type {Problem} from '../peer/problems';
+import type {SoundQuality} from '../peer/quality';
+import type {CaptionLine} from './captionlog';
 
 export interface Caption {
     sessionId: string;
@@ -20,6 +22,16 @@ export interface Reaction {
     userId: string;
     emoji: string;
 }
+
+/** What happened to the person or the call, in words, until it is dismissed. */
+export interface Note {
+    id: number;
+    kind: 'muted' | 'hand-lowered' | 'screen-stopped' | 'host-changed' | 'device';
+    text: string;
+}
+
+export type Panel = 'people' | 'captions';
+export type CallDialog = 'devices' | 'shortcuts';
 
 export interface ActiveCall {
     channelId: string;
@@ -48,12 +60,23 @@ export interface ActiveCall {
     wide: boolean;
     /** It does so because of a shared screen, and goes back with it. */
     wideForScreen: boolean;
+    notes: readonly Note[];
+    /** Session to epoch ms of its last voice, as heard here. */
+    spoke: Readonly<Record<string, number>>;
+    /** How the sound of each session arrives here; who is silent is missing. */
+    quality: Readonly<Record<string, SoundQuality>>;
+    /** The microphone hears the person, and nobody else does. */
+    talkingMuted: boolean;
+    captionLog: readonly CaptionLine[];
+    panel: Panel | null;
+    dialog: CallDialog | null;
 }
 
 export function newActiveCall(channelId: string): ActiveCall {
     return {
         channelId, sessionId: '', connection: 'joining', muted: true, unmuting: false, ownScreen: null, remoteScreen: null, sharingBusy: false,
         weak: false, problem: null, captions: [], showCaptions: true, reactions: [], noticeSeen: 0, sawRecording: 0, outcomeSeen: 0, soundBlocked: false, wide: false, wideForScreen: false,
+        notes: [], spoke: {}, quality: {}, talkingMuted: false, captionLog: [], panel: null, dialog: null,
     };
 }
 
@@ -72,6 +95,17 @@ export function withCaption(active: ActiveCall, caption: Caption): ActiveCall {
         ? active.captions.map((old) => (old.sessionId === caption.sessionId ? caption : old))
         : [...active.captions, caption];
     return {...active, captions};
+}
+
+const MAX_NOTES = 4;
+
+/** A note of the same kind replaces the one before. */
+export function withNote(active: ActiveCall, note: Note): ActiveCall {
+    return {...active, notes: [...active.notes.filter(({kind}) => kind !== note.kind), note].slice(-MAX_NOTES)};
+}
+
+export function withoutNote(active: ActiveCall, id: number): ActiveCall {
+    return {...active, notes: active.notes.filter((note) => note.id !== id)};
 }
 
 /** Removes captions older than `maxAgeMs`. */

@@ -1,4 +1,10 @@
-/** The people of a call for the screen: one entry per person, however many devices they joined with. */
+/**
+ * The people of a call for the screen: one entry per person, however many devices they joined with.
+ *
+ * The order is the same for everybody but for oneself, who comes first: host, sharer, raised hands
+ * (the longest waiting first), who spoke lately, the others; within these as they joined.
+ * Invariant: pure, and the sessions of a call are in the order of joining.
+ */
 import type {Call} from './calls';
 
 export interface Participant {
@@ -10,14 +16,28 @@ export interface Participant {
     raisedHand: number;
     isHost: boolean;
     isSharing: boolean;
+    /** The session that shares; empty when none does. */
+    sharingSessionId: string;
 }
 
-/** Raised hands first, the longest waiting before the others; then in order of joining. */
-export function roster(call: Call): Participant[] {
+/** Who looks, when, and who was heard (session to epoch ms of the last voice). */
+export interface Onlooker {
+    meId: string;
+    now: number;
+    spoke: Readonly<Record<string, number>>;
+}
+
+/** Long enough not to jump in a talk of two, short enough that a late joiner soon sees the same. */
+export const RECENT_MS = 30_000;
+
+const NOBODY: Onlooker = {meId: '', now: 0, spoke: {}};
+
+export function roster(call: Call, onlooker: Onlooker = NOBODY): Participant[] {
     const people = new Map<string, Participant>();
     for (const session of Object.values(call.sessions)) {
         const known = people.get(session.userId);
         const hands = [known?.raisedHand ?? 0, session.raisedHand].filter((at) => at > 0);
+        const shares = session.sessionId === call.screenSessionId;
         people.set(session.userId, {
             userId: session.userId,
             sessionIds: [...(known?.sessionIds ?? []), session.sessionId],
@@ -25,9 +45,54 @@ export function roster(call: Call): Participant[] {
             speaking: (known?.speaking ?? false) || (session.speaking && session.unmuted),
             raisedHand: hands.length > 0 ? Math.min(...hands) : 0,
             isHost: session.userId === call.hostId,
-            isSharing: (known?.isSharing ?? false) || session.sessionId === call.screenSessionId,
+            isSharing: (known?.isSharing ?? false) || shares,
+            sharingSessionId: shares ? session.sessionId : known?.sharingSessionId ?? '',
         });
     }
-    const waiting = ({raisedHand}: Participant): number => (raisedHand > 0 ? raisedHand : Number.MAX_SAFE_INTEGER);
-    return [...people.values()].sort((a, b) => waiting(a) - waiting(b));
+    const ranked = [...people.values()].map((person) => ({person, rank: rankOf(person, onlooker)}));
+    ranked.sort((a, b) => a.rank - b.rank || (a.rank === Rank.Hand ? a.person.raisedHand - b.person.raisedHand : 0));
+    return ranked.map(({person}) => person);
+}
+
+/** Nothing about the person differs: with many people most events leave most of them as they were. */
+export function sameParticipant(a: Participant, b: Participant): boolean {
+    return a.userId === b.userId && a.muted === b.muted && a.speaking === b.speaking && a.raisedHand === b.raisedHand && a.isHost === b.isHost
+        && a.sharingSessionId === b.sharingSessionId && a.sessionIds.join() === b.sessionIds.join();
+}
+
+/** Host controls are for the host and for administrators of the system; the server refuses others. */
+export function mayHost(call: Call | undefined, me: {id: string; roles?: string} | null): boolean {
+    return call !== undefined && me !== null && (call.hostId === me.id || (me.roles ?? '').split(' ').includes('system_admin'));
+}
+
+/** Those whose name contains every word of `wanted`, whatever the case and the accents. */
+export function found<T>(people: readonly T[], wanted: string, nameOf: (person: T) => string): readonly T[] {
+    const words = plain(wanted).split(/\s+/).filter((word) => word !== '');
+    return words.length === 0 ? people : people.filter((person) => {
+        const name = plain(nameOf(person));
+        return words.every((word) => name.includes(word));
+    });
+}
+
+enum Rank { Self, Host, Sharer, Hand, Speaker, Other }
+
+function rankOf(person: Participant, {meId, now, spoke}: Onlooker): Rank {
+    if (person.userId === meId) {
+        return Rank.Self;
+    }
+    if (person.isHost) {
+        return Rank.Host;
+    }
+    if (person.isSharing) {
+        return Rank.Sharer;
+    }
+    if (person.raisedHand > 0) {
+        return Rank.Hand;
+    }
+    const spokeLately = person.sessionIds.some((id) => now - (spoke[id] ?? -Infinity) < RECENT_MS);
+    return person.speaking || spokeLately ? Rank.Speaker : Rank.Other;
+}
+
+function plain(text: string): string {
+    return text.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase();
 }

@@ -3,6 +3,7 @@ import {useEffect, useState, type ReactNode} from 'react';
 import {begin, createTeam, signOut} from '../app/session';
 import {patch, useApp} from '../state/app';
 import {CallBar} from './call/CallBar';
+import {CallDialogs} from './call/CallDialogs';
 import {ChannelView} from './ChannelView';
 import {Sidebar} from './Sidebar';
 import {Field, Refusal, SignIn, useSubmit} from './SignIn';
@@ -40,6 +41,7 @@ function Workspace(): ReactNode {
             <ChannelView/>
             {threadId !== '' && <ThreadPanel rootId={threadId}/>}
             <CallBar/>
+            <CallDialogs/>
             <Announcer/>
         </div>
     );

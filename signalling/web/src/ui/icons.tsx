@@ -29,3 +29,7 @@ export const SendIcon = icon(<path d="M4 12 20 4l-5 16-3.5-6.5z"/>);
 export const ThreadIcon = icon(<path d="M4 5h16v11H10l-4 4v-4H4z"/>);
 export const DownloadIcon = icon(<path d="M12 4v11m-4-4 4 4 4-4M5 20h14"/>);
 export const SignOutIcon = icon(<path d="M14 4H6a1 1 0 0 0-1 1v14a1 1 0 0 0 1 1h8M11 12h9m-3-3 3 3-3 3"/>);
+export const MoreIcon = icon(<path d="M5 12h.01M12 12h.01M19 12h.01" strokeWidth="3"/>);
+export const PeopleIcon = icon(<><circle cx="9" cy="8" r="3.5"/><path d="M2.5 20a6.5 6.5 0 0 1 13 0M16 4.8a3.5 3.5 0 0 1 0 6.4M18 14.2a6.5 6.5 0 0 1 3.5 5.8"/></>);
+export const WeakIcon = icon(<path d="M4 20v-3M9.5 20v-7M15 20h.01M20 20h.01M15 5l5 6M20 5l-5 6"/>);
+export const SettingsIcon = icon(<path d="M4 7h9M19 7h1M4 17h1M11 17h9M16 4.5v5M8 14.5v5"/>);

@@ -1,17 +1,20 @@
 /** The own call inside its channel: status, notices, screen, people, captions, controls. */
-import {useEffect, useRef, type ReactNode} from 'react';
+import {useEffect, useLayoutEffect, useRef, type ReactNode} from 'react';
 import {toggleWide} from '../../app/call';
 import {openThread} from '../../app/channels';
 import {useApp} from '../../state/app';
 import {isRunning, isStarting} from '../../state/calls';
 import {NarrowIcon, ThreadIcon, WideIcon} from '../icons';
+import {say} from '../../words/words';
 import {elapsed, useNow} from '../time';
 import {Captions} from './Captions';
 import {Controls} from './Controls';
 import {Participants} from './Participants';
+import {ReactionLines} from './Reactions';
 import {ScreenView} from './ScreenView';
 import {StageNotices} from './StageNotices';
 import {useShortcuts} from './shortcuts';
+import {PeopleButton, SidePanel} from './SidePanel';
 
 export function CallStage(): ReactNode {
     const active = useApp((state) => state.active);
@@ -24,20 +27,34 @@ export function CallStage(): ReactNode {
             stage.current?.querySelector<HTMLElement>('[data-testid="mute"]')?.focus({preventScroll: true});
         }
     }, []);
+    useLayoutEffect(() => {
+        const element = stage.current;
+        return () => {
+            // The control that ended it goes with the stage: go on from where a call is begun.
+            if (element?.contains(document.activeElement)) {
+                requestAnimationFrame(() => {
+                    if (document.activeElement === document.body) {
+                        document.querySelector<HTMLElement>('[data-testid="start-call"], [data-testid="join-call"]')?.focus({preventScroll: true});
+                    }
+                });
+            }
+        };
+    }, []);
     if (!active) {
         return null;
     }
     const threadId = call?.threadId || call?.postId || '';
     return (
-        <section className="stage" ref={stage} aria-label="Call" data-testid="call-stage">
+        <section className="stage" ref={stage} aria-label={say('call_stage')} data-testid="call-stage" data-panel={active.panel ?? 'none'}>
             <div className="stage-head">
                 <ConnectionStatus/>
                 {call && <Elapsed since={call.startAt}/>}
                 {call && <RecordingMark/>}
                 <span className="grow"/>
+                <PeopleButton/>
                 <WideButton/>
                 {threadId !== '' && (
-                    <button type="button" className="icon-button" aria-label="Open the call's thread" title="Call thread" data-testid="call-thread" onClick={() => void openThread(threadId)}>
+                    <button type="button" className="icon-button" aria-label={say('call_thread_open')} title={say('call_thread')} data-testid="call-thread" onClick={() => void openThread(threadId)}>
                         <ThreadIcon/>
                     </button>
                 )}
@@ -45,6 +62,8 @@ export function CallStage(): ReactNode {
             <StageNotices/>
             <ScreenView/>
             <Participants/>
+            <SidePanel/>
+            <ReactionLines/>
             <Captions/>
             <Controls/>
         </section>
@@ -73,7 +92,7 @@ export function ConnectionStatus(): ReactNode {
 
 function WideButton(): ReactNode {
     const wide = useApp((state) => state.active?.wide ?? false);
-    const label = wide ? 'Show the messages' : 'Enlarge the call';
+    const label = wide ? say('call_narrow') : say('call_wide');
     return (
         <button type="button" className="icon-button" aria-label={label} title={label} data-testid="toggle-wide" onClick={toggleWide}>
             {wide ? <NarrowIcon/> : <WideIcon/>}
@@ -83,7 +102,7 @@ function WideButton(): ReactNode {
 
 function Elapsed({since}: {since: number}): ReactNode {
     const now = useNow(1000);
-    return <span className="muted tabular" role="timer" aria-label="Duration of the call">{elapsed(now - since)}</span>;
+    return <span className="muted tabular" role="timer" aria-label={say('call_duration')}>{elapsed(now - since)}</span>;
 }
 
 function RecordingMark(): ReactNode {

@@ -1,8 +1,12 @@
-/** Live captions: the latest words of each speaker, gone 5 s after they came. */
+/** Live captions: the latest words of each speaker, gone 5 s after they came; what came before is in the history. */
 import type {ReactNode} from 'react';
+import {togglePanel} from '../../app/call';
+import {changeSettings} from '../../app/settings';
 import {useApp} from '../../state/app';
 import {isRunning} from '../../state/calls';
 import {displayName} from '../../state/chat';
+import {CAPTION_SIZES, useSettings} from '../../state/settings';
+import {say} from '../../words/words';
 
 /** More than this many speakers at once nobody can read. */
 const MAX_LINES = 3;
@@ -11,19 +15,39 @@ export function Captions(): ReactNode {
     const captions = useApp((state) => state.active?.captions);
     const shown = useApp((state) => state.active?.showCaptions ?? false);
     const users = useApp((state) => state.chat.users);
+    const size = useSettings((settings) => settings.captionSize);
     const running = useApp((state) => isRunning(state.active ? state.calls[state.active.channelId]?.captions ?? null : null));
     if (!shown || !captions || (captions.length === 0 && !running)) {
         return null;
     }
     return (
         // Not announced: a screen reader's user hears the speaker.
-        <div className="captions" aria-live="off" role="region" aria-label="Live captions" data-testid="captions" data-count={captions.length}>
-            {captions.length === 0 && <p className="muted">Captions appear here when somebody speaks.</p>}
-            {captions.slice(-MAX_LINES).map(({sessionId, userId, text}) => (
-                <p key={sessionId} data-testid="caption" data-session={sessionId}>
-                    <strong>{displayName(users[userId])}</strong> <span>{text}</span>
-                </p>
-            ))}
+        <div className="captions" aria-live="off" role="region" aria-label={say('call_captions_live')} data-testid="captions" data-count={captions.length} data-size={size}>
+            <div className="caption-lines">
+                {captions.length === 0 && <p className="muted">{say('call_captions_waiting')}</p>}
+                {captions.slice(-MAX_LINES).map(({sessionId, userId, text}) => (
+                    <p key={sessionId} data-testid="caption" data-session={sessionId}>
+                        <strong dir="auto">{displayName(users[userId])}</strong> <span dir="auto">{text}</span>
+                    </p>
+                ))}
+            </div>
+            <div className="caption-tools">
+                <SizeButton by={-1} text="A−" label={say('call_captions_smaller')} testId="captions-smaller"/>
+                <SizeButton by={1} text="A+" label={say('call_captions_larger')} testId="captions-larger"/>
+                <button type="button" data-testid="captions-history" onClick={() => togglePanel('captions')}>{say('call_said_short')}</button>
+            </div>
         </div>
+    );
+}
+
+function SizeButton({by, text, label, testId}: {by: 1 | -1; text: string; label: string; testId: string}): ReactNode {
+    const size = useSettings((settings) => settings.captionSize);
+    const next = CAPTION_SIZES[CAPTION_SIZES.indexOf(size) + by];
+    return (
+        <button type="button" aria-label={label} title={label} data-testid={testId} aria-disabled={next === undefined} onClick={() => {
+            if (next) {
+                changeSettings({captionSize: next});
+            }
+        }}>{text}</button>
     );
 }

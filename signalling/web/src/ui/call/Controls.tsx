@@ -5,36 +5,33 @@
  * action instead ("Unmute").
  */
 import {useState, type ReactNode} from 'react';
-import {leaveCall, react, setRecording, toggleCaptions, toggleHand, toggleMute, toggleScreen} from '../../app/call';
+import {leaveCall, setRecording, showDialog, toggleCaptions, toggleHand, toggleMute, togglePanel, toggleScreen} from '../../app/call';
+import {endForEveryone} from '../../app/host';
 import {useApp} from '../../state/app';
 import {isRunning, isStarting} from '../../state/calls';
+import {mayHost} from '../../state/roster';
+import {useSettings} from '../../state/settings';
+import {ariaKeys, labelOf, type Action} from '../../state/shortcuts';
+import {say} from '../../words/words';
 import {
-    CaptionsIcon, HandIcon, LeaveIcon, MicIcon, MicOffIcon, RecordIcon, ScreenIcon, ScreenStopIcon, SmileIcon, StopIcon,
+    CaptionsIcon, HandIcon, LeaveIcon, MicIcon, MicOffIcon, MoreIcon, RecordIcon, ScreenIcon, ScreenStopIcon, StopIcon,
 } from '../icons';
-
-const REACTIONS = [
-    {name: '+1', unified: '1f44d', literal: '👍', label: 'Thumbs up'},
-    {name: 'clap', unified: '1f44f', literal: '👏', label: 'Applause'},
-    {name: 'heart', unified: '2764-fe0f', literal: '❤️', label: 'Heart'},
-    {name: 'joy', unified: '1f602', literal: '😂', label: 'Laughing'},
-    {name: 'tada', unified: '1f389', literal: '🎉', label: 'Celebration'},
-    {name: 'open_mouth', unified: '1f62e', literal: '😮', label: 'Surprised'},
-] as const;
+import {MenuButton} from './PersonMenu';
+import {Popover, type Trigger} from './Popover';
+import {ReactButton} from './Reactions';
+import {onMac} from './shortcuts';
 
 export function Controls(): ReactNode {
-    const [reacting, setReacting] = useState(false);
     return (
-        <div className="controls" role="group" aria-label="Call controls">
+        <div className="controls" role="group" aria-label={say('call_controls')}>
             <MuteButton/>
             <HandButton/>
-            <div className="popover-anchor">
-                <ControlButton label="React" testId="react" icon={<SmileIcon/>} expanded={reacting} onClick={() => setReacting(!reacting)}/>
-                {reacting && <Reactions onDone={() => setReacting(false)}/>}
-            </div>
+            <ReactButton/>
             <ScreenButton/>
             <RecordButton/>
             <CaptionsButton/>
-            <ControlButton label="Leave" testId="leave-call" icon={<LeaveIcon/>} kind="danger" onClick={leaveCall}/>
+            <MoreButton/>
+            <LeaveButton/>
         </div>
     );
 }
@@ -43,23 +40,26 @@ interface ButtonProps {
     label: string;
     testId: string;
     icon: ReactNode;
-    onClick: () => void;
+    onClick?: () => void;
     pressed?: boolean;
-    expanded?: boolean;
     disabled?: boolean;
     kind?: 'danger' | 'alert' | 'on' | 'plain';
-    shortcut?: string;
+    /** Its key is shown and told. */
+    action?: Action;
     hint?: string;
     /** Written on the button instead of its name. */
     caption?: string;
+    /** It opens a popover. */
+    trigger?: Trigger;
 }
 
-export function ControlButton({label, testId, icon, onClick, pressed, expanded, disabled, kind = 'plain', shortcut, hint, caption}: ButtonProps): ReactNode {
+export function ControlButton({label, testId, icon, onClick, pressed, disabled, kind = 'plain', action, hint, caption, trigger}: ButtonProps): ReactNode {
+    const key = useSettings((settings) => (action && settings.shortcutsOn ? settings.keys[action] : ''));
     return (
         <button
-            type="button" className="control" data-kind={kind} data-testid={testId} onClick={onClick} disabled={disabled}
-            aria-label={label} aria-pressed={pressed} aria-expanded={expanded} aria-keyshortcuts={shortcut}
-            title={`${hint ?? label}${shortcut ? ` (${shortcut})` : ''}`}
+            {...trigger} type="button" className="control" data-kind={kind} data-testid={testId} onClick={onClick} disabled={disabled}
+            aria-label={label} aria-pressed={pressed} aria-keyshortcuts={key === '' ? undefined : ariaKeys(key, onMac())}
+            title={key === '' ? hint ?? label : say('call_hint_with_key', {hint: hint ?? label, key: labelOf(key, onMac())})}
         >
             {icon}<span className="control-label">{caption ?? label}</span>
         </button>
@@ -70,11 +70,12 @@ export function MuteButton(): ReactNode {
     const muted = useApp((state) => state.active?.muted ?? true);
     const unmuting = useApp((state) => state.active?.unmuting ?? false);
     const ready = useApp((state) => state.active?.connection !== 'joining' && state.active?.connection !== 'rejoining');
+    const toTalk = useSettings((settings) => settings.pushToTalk && settings.shortcutsOn);
+    const hint = unmuting ? say('call_mute_starting') : toTalk ? say('call_mute_hold') : muted ? say('call_mute_off_hint') : say('call_mute');
     return (
         <ControlButton
-            label="Mute" caption={muted ? 'Unmute' : 'Mute'} testId="mute" icon={muted ? <MicOffIcon/> : <MicIcon/>} pressed={muted} kind={muted ? 'alert' : 'on'}
-            disabled={!ready || unmuting} shortcut="M" hint={unmuting ? 'Starting the microphone…' : muted ? 'You are muted. Unmute' : 'Mute'}
-            onClick={() => void toggleMute()}
+            label={say('call_mute')} caption={muted ? say('call_unmute') : say('call_mute')} testId="mute" icon={muted ? <MicOffIcon/> : <MicIcon/>}
+            pressed={muted} kind={muted ? 'alert' : 'on'} disabled={!ready || unmuting} action="mute" hint={hint} onClick={() => void toggleMute()}
         />
     );
 }
@@ -86,8 +87,8 @@ function HandButton(): ReactNode {
     });
     return (
         <ControlButton
-            label="Raise hand" testId="raise-hand" icon={<HandIcon/>} pressed={raised} kind={raised ? 'on' : 'plain'} shortcut="H"
-            hint={raised ? 'Lower your hand' : 'Raise your hand'} onClick={toggleHand}
+            label={say('call_hand')} testId="raise-hand" icon={<HandIcon/>} pressed={raised} kind={raised ? 'on' : 'plain'} action="hand"
+            hint={raised ? say('call_hand_lower') : say('call_hand_raise')} onClick={toggleHand}
         />
     );
 }
@@ -108,13 +109,13 @@ function ScreenButton(): ReactNode {
     }
     if (sharing) {
         return (
-            <ControlButton label="Stop sharing" testId="stop-share" icon={<ScreenStopIcon/>} kind="on" pressed shortcut="S" disabled={busy}
+            <ControlButton label={say('call_share_stop')} testId="stop-share" icon={<ScreenStopIcon/>} kind="on" pressed action="share" disabled={busy}
                 onClick={() => void toggleScreen()}/>
         );
     }
     return (
-        <ControlButton label="Share screen" testId="share-screen" icon={<ScreenIcon/>} shortcut="S" disabled={busy || taken || !connected}
-            hint={taken ? 'Somebody else is sharing' : 'Share your screen'} onClick={() => void toggleScreen()}/>
+        <ControlButton label={say('call_share')} testId="share-screen" icon={<ScreenIcon/>} action="share" disabled={busy || taken || !connected}
+            hint={taken ? say('call_share_taken') : say('call_share_hint')} onClick={() => void toggleScreen()}/>
     );
 }
 
@@ -134,9 +135,9 @@ function RecordButton(): ReactNode {
         void setRecording(on).finally(() => setBusy(false));
     };
     if (running || starting) {
-        return <ControlButton label={running ? 'Stop recording' : 'Starting…'} testId="record-stop" icon={<StopIcon/>} kind="alert" disabled={busy || starting} onClick={() => set(false)}/>;
+        return <ControlButton label={running ? say('call_record_stop') : say('call_record_starting')} testId="record-stop" icon={<StopIcon/>} kind="alert" disabled={busy || starting} onClick={() => set(false)}/>;
     }
-    return <ControlButton label="Record" testId="record-start" icon={<RecordIcon/>} disabled={busy} hint="Record this call" onClick={() => set(true)}/>;
+    return <ControlButton label={say('call_record')} testId="record-start" icon={<RecordIcon/>} disabled={busy} hint={say('call_record_hint')} onClick={() => set(true)}/>;
 }
 
 function CaptionsButton(): ReactNode {
@@ -149,29 +150,60 @@ function CaptionsButton(): ReactNode {
         return null;
     }
     return (
-        <ControlButton label="Captions" testId="toggle-captions" icon={<CaptionsIcon/>} pressed={shown} kind={shown ? 'on' : 'plain'} shortcut="C"
-            hint={shown ? 'Hide captions' : 'Show captions'} onClick={toggleCaptions}/>
+        <ControlButton label={say('call_captions')} testId="toggle-captions" icon={<CaptionsIcon/>} pressed={shown} kind={shown ? 'on' : 'plain'} action="captions"
+            hint={shown ? say('call_captions_hide') : say('call_captions_show')} onClick={toggleCaptions}/>
     );
 }
 
-function Reactions({onDone}: {onDone: () => void}): ReactNode {
+/** What is needed seldom. */
+function MoreButton(): ReactNode {
+    const hasSaid = useApp((state) => (state.active?.captionLog.length ?? 0) > 0);
     return (
-        <div className="popover" role="group" aria-label="Reactions" onKeyDown={(event) => {
-            if (event.key === 'Escape') {
-                onDone();
-            }
-        }}>
-            {REACTIONS.map(({name, unified, literal, label}, index) => (
-                <button
-                    key={name} type="button" className="emoji" aria-label={label} title={label} data-testid={`react-${name}`} autoFocus={index === 0}
-                    onClick={() => {
-                        react(name, unified, literal);
-                        onDone();
-                    }}
+        <Popover
+            label={say('call_more')} testId="more-menu" className="person-actions"
+            button={(trigger) => <ControlButton label={say('call_more')} testId="call-more" icon={<MoreIcon/>} trigger={trigger}/>}
+        >
+            {(close) => {
+                const go = (act: () => void): void => {
+                    close();
+                    act();
+                };
+                return (
+                    <>
+                        <MenuButton testId="open-devices" text={say('call_devices')} onClick={() => go(() => showDialog('devices'))}/>
+                        <MenuButton testId="open-shortcuts" text={say('call_keys')} onClick={() => go(() => showDialog('shortcuts'))}/>
+                        <MenuButton testId="open-people" text={say('call_people')} onClick={() => go(() => togglePanel('people'))}/>
+                        {hasSaid && <MenuButton testId="open-captions" text={say('call_said')} onClick={() => go(() => togglePanel('captions'))}/>}
+                    </>
+                );
+            }}
+        </Popover>
+    );
+}
+
+/** For hosts it has a second part: the end for everybody, after a question. */
+export function LeaveButton(): ReactNode {
+    const hosts = useApp((state) => mayHost(state.active ? state.calls[state.active.channelId] : undefined, state.chat.me));
+    return (
+        <>
+            <ControlButton label={say('call_leave')} testId="leave-call" icon={<LeaveIcon/>} kind="danger" action="leave" onClick={leaveCall}/>
+            {hosts && (
+                <Popover
+                    label={say('call_end')} testId="end-question" className="person-actions"
+                    button={(trigger) => <ControlButton label={say('call_end')} caption={say('call_end_short')} testId="end-call" icon={<StopIcon/>} trigger={trigger}/>}
                 >
-                    {literal}
-                </button>
-            ))}
-        </div>
+                    {(close) => (
+                        <>
+                            <p className="menu-title">{say('call_end_question')}</p>
+                            <MenuButton testId="end-confirm" text={say('call_end')} danger onClick={() => {
+                                close();
+                                void endForEveryone();
+                            }}/>
+                            <MenuButton testId="end-cancel" text={say('call_cancel')} onClick={close}/>
+                        </>
+                    )}
+                </Popover>
+            )}
+        </>
     );
 }

@@ -1,42 +1,38 @@
-/** Who is in the call: name, microphone, speaking, hand, host, reactions. */
-import type {ReactNode} from 'react';
+/** Who is in the call, as tiles that fill the room: name, microphone, speaking, hand, host, reactions. */
+import {memo, useLayoutEffect, useRef, useState, type CSSProperties, type ReactNode} from 'react';
 import {useApp} from '../../state/app';
-import {roster, type Participant} from '../../state/roster';
-import {displayName} from '../../state/chat';
+import {sameParticipant, type Participant} from '../../state/roster';
+import {tileSize, wantedHeight, type TileSize} from '../../state/tiles';
+import {currentLanguage, say} from '../../words/words';
 import {Avatar} from '../Avatar';
-import {HandIcon, MicIcon, MicOffIcon, ScreenIcon} from '../icons';
+import {HandIcon, MicIcon, MicOffIcon, ScreenIcon, WeakIcon} from '../icons';
+import {PersonMenu} from './PersonMenu';
+import {roleWords, useRoster, useShown} from './person';
 
 export function Participants(): ReactNode {
-    const call = useApp((state) => (state.active ? state.calls[state.active.channelId] : undefined));
-    const people = call ? roster(call) : [];
+    const people = useRoster();
+    const list = useRef<HTMLUListElement>(null);
+    const room = useRoom(list);
+    const size = room && people.length > 0 ? tileSize(people.length, room.width, room.height) : null;
     return (
-        <ul className="participants" tabIndex={0} aria-label={`People in the call: ${people.length}`} data-testid="participants" data-count={people.length}>
-            {people.map((person) => <Tile key={person.userId} person={person}/>)}
+        <ul
+            ref={list} className="participants" tabIndex={0} aria-label={say('call_people_label', {count: people.length})} data-testid="participants"
+            data-count={people.length} data-form={size?.form ?? 'tall'} style={styleOf(size, room ? wantedHeight(people.length, room.width) : 0)}
+        >
+            {people.map((person) => <Tile key={person.userId} person={person} language={currentLanguage()}/>)}
         </ul>
     );
 }
 
-function Tile({person}: {person: Participant}): ReactNode {
-    const user = useApp((state) => state.chat.users[person.userId]);
-    const own = useApp((state) => person.userId === state.chat.me?.id);
-    const ownMuted = useApp((state) => state.active?.muted ?? true);
+/** Drawn anew when something about the person, or the language, is another. */
+const Tile = memo(({person}: {person: Participant; language: string}): ReactNode => {
+    const shown = useShown(person);
     const reaction = useApp((state) => state.active?.reactions.findLast(({userId}) => userId === person.userId));
-    // The own state is shown at once, also while several own devices are in the call.
-    const muted = own && person.sessionIds.length === 1 ? ownMuted : person.muted;
-    const speaking = person.speaking && !muted;
-    const name = displayName(user);
-    const label = [
-        own ? `${name} (you)` : name,
-        person.isHost ? 'host' : '',
-        muted ? 'muted' : 'microphone on',
-        speaking ? 'speaking' : '',
-        person.raisedHand > 0 ? 'hand raised' : '',
-        person.isSharing ? 'sharing the screen' : '',
-    ].filter((part) => part !== '').join(', ');
+    const {name, muted, speaking, quality, qualityText} = shown;
     return (
         <li
-            className="tile" aria-label={label} data-testid={`participant-${user?.username ?? person.userId}`}
-            data-speaking={speaking} data-muted={muted} data-hand={person.raisedHand > 0} data-host={person.isHost}
+            className="tile" aria-label={shown.label} data-testid={`participant-${shown.key}`} title={name}
+            data-speaking={speaking} data-muted={muted} data-hand={person.raisedHand > 0} data-host={person.isHost} data-quality={quality ?? 'unknown'}
         >
             <span className="face">
                 <Avatar name={name} id={person.userId} size="large"/>
@@ -45,10 +41,46 @@ function Tile({person}: {person: Participant}): ReactNode {
             </span>
             <span className="tile-name">
                 {muted ? <MicOffIcon/> : <MicIcon/>}
-                <span className="ellipsis">{name}</span>
+                <span className="tile-words" dir="auto">{name}</span>
                 {person.isSharing && <ScreenIcon/>}
+                {quality !== 'good' && qualityText !== '' && <span className="weak" title={qualityText}><WeakIcon/></span>}
             </span>
-            <span className="tile-role">{[own ? 'You' : '', person.isHost ? 'Host' : ''].filter((part) => part !== '').join(' · ')}</span>
+            <span className="tile-role">{roleWords(shown, person)}</span>
+            <PersonMenu person={person}/>
         </li>
     );
+}, (before, after) => before.language === after.language && sameParticipant(before.person, after.person));
+
+interface Room { width: number; height: number }
+
+/** The room inside the list, measured again whenever it changes. */
+function useRoom(list: React.RefObject<HTMLUListElement | null>): Room | null {
+    const [room, setRoom] = useState<Room | null>(null);
+    useLayoutEffect(() => {
+        const element = list.current;
+        if (!element) {
+            return;
+        }
+        const measure = (): void => {
+            const style = getComputedStyle(element);
+            const width = element.clientWidth - parseFloat(style.paddingInlineStart) - parseFloat(style.paddingInlineEnd);
+            const height = element.clientHeight - parseFloat(style.paddingBlockStart) - parseFloat(style.paddingBlockEnd);
+            setRoom((before) => (before && Math.abs(before.width - width) < 1 && Math.abs(before.height - height) < 1 ? before : {width, height}));
+        };
+        measure();
+        const observer = new ResizeObserver(measure);
+        observer.observe(element);
+        return () => observer.disconnect();
+    }, [list]);
+    return room;
+}
+
+function styleOf(size: TileSize | null, wanted: number): CSSProperties {
+    const lengths: Record<string, string> = {'--wanted': `${wanted}px`};
+    if (size) {
+        lengths['--tile-width'] = `${size.width}px`;
+        lengths['--tile-height'] = `${size.height}px`;
+        lengths['--face'] = `${size.face}px`;
+    }
+    return lengths;
 }

@@ -1,5 +1,6 @@
 /** What everybody in the call must know: that it is recorded, and what does not work. */
 import type {ReactNode} from 'react';
+import {Notes, TalkingMuted} from './Notes';
 import {acknowledgeRecording, allowSound, dismissOutcome, dismissProblem, leaveCall} from '../../app/call';
 import {useApp} from '../../state/app';
 import {isRunning, type Job} from '../../state/calls';
@@ -10,6 +11,8 @@ export function StageNotices(): ReactNode {
     const soundBlocked = useApp((state) => state.active?.soundBlocked ?? false);
     return (
         <div className="notices">
+            <TalkingMuted/>
+            <Notes/>
             <RecordingNotice/>
             <RecordingOutcome/>
             {soundBlocked && (

@@ -1,0 +1,45 @@
+/** What passes by in a call: captions, reactions, people who come and go. */
+import {emojiOf, withCaption, withoutOldCaptions, type Caption} from '../state/active';
+import {announce, store, updateActive} from '../state/app';
+import {withLine} from '../state/captionlog';
+import {displayName} from '../state/chat';
+import {say} from '../words/words';
+
+const CAPTION_MS = 5000;
+const REACTION_MS = 4000;
+
+let nextReaction = 1;
+
+export function showCaption(data: Record<string, unknown>): void {
+    const text = data['text'];
+    if (typeof text !== 'string' || text.trim() === '') {
+        return;
+    }
+    const caption: Caption = {
+        sessionId: String(data['session_id'] ?? ''), userId: String(data['user_id'] ?? ''), text: text.trim(), at: Date.now(),
+    };
+    updateActive((active) => ({...withCaption(active, caption), captionLog: withLine(active.captionLog, caption)}));
+    setTimeout(() => updateActive((active) => withoutOldCaptions(active, Date.now(), CAPTION_MS)), CAPTION_MS + 20);
+}
+
+export function showReaction(data: Record<string, unknown>): void {
+    const emoji = emojiOf(data['emoji']);
+    if (emoji === '') {
+        return;
+    }
+    const id = nextReaction++;
+    const userId = String(data['user_id'] ?? '');
+    updateActive((active) => ({...active, reactions: [...active.reactions.slice(-19), {id, userId, emoji}]}));
+    announce(say('call_told_reaction', {name: nameOf(userId), emoji}));
+    setTimeout(() => updateActive((active) => ({...active, reactions: active.reactions.filter((reaction) => reaction.id !== id)})), REACTION_MS);
+}
+
+export function announceMove(data: Record<string, unknown>, what: 'call_told_joined' | 'call_told_left'): void {
+    if (data['session_id'] !== store.get().active?.sessionId) {
+        announce(say(what, {name: nameOf(String(data['user_id'] ?? ''))}));
+    }
+}
+
+function nameOf(userId: string): string {
+    return displayName(store.get().chat.users[userId]);
+}

@@ -1,0 +1,51 @@
+/**
+ * What was said in the call, as its captions told it: the history beside the lines that pass by.
+ *
+ * In: captions, each of which replaces its speaker's one before. Out: lines to read again.
+ * Not here: the transcript, which comes after the call and is more exact.
+ * Invariant: pure; while a speaker goes on, the line grows instead of being written twice.
+ */
+import type {Caption} from './active';
+
+export interface CaptionLine {
+    id: number;
+    sessionId: string;
+    userId: string;
+    text: string;
+    /** Epoch ms of its first and its last words. */
+    from: number;
+    to: number;
+}
+
+/** More than this nobody reads again during a call; the transcript has it all. */
+const MAX_LINES = 300;
+/** A speaker who paused for longer begins a new line. */
+const SAME_WITHIN_MS = 5000;
+/** Share of the words before that the next text still has, when it is the same speech going on. */
+const SAME_SHARE = 0.5;
+
+export function withLine(log: readonly CaptionLine[], caption: Caption): readonly CaptionLine[] {
+    const at = log.findLastIndex(({sessionId}) => sessionId === caption.sessionId);
+    const last = log[at];
+    if (last && caption.at - last.to < SAME_WITHIN_MS && goesOn(last.text, caption.text)) {
+        // A shorter version that begins elsewhere has scrolled its beginning away: the longer one holds more.
+        const sameBeginning = wordsOf(caption.text)[0] === wordsOf(last.text)[0];
+        const text = sameBeginning || caption.text.length >= last.text.length ? caption.text : last.text;
+        return [...log.slice(0, at), {...last, text, to: caption.at}, ...log.slice(at + 1)];
+    }
+    const id = (log.at(-1)?.id ?? 0) + 1;
+    const line = {id, sessionId: caption.sessionId, userId: caption.userId, text: caption.text, from: caption.at, to: caption.at};
+    return [...log, line].slice(-MAX_LINES);
+}
+
+/** Most words of `before` are in `next`, in whichever spelling of case and signs. */
+function goesOn(before: string, next: string): boolean {
+    const old = wordsOf(before);
+    const now = new Set(wordsOf(next));
+    const kept = old.filter((word) => now.has(word)).length;
+    return old.length > 0 && kept / old.length >= SAME_SHARE;
+}
+
+function wordsOf(text: string): string[] {
+    return text.toLowerCase().split(/[^\p{L}\p{N}\p{M}]+/u).filter((word) => word !== '');
+}

@@ -1,0 +1,135 @@
+/** Microphone and speaker: which, whether they work, and how the microphone's sound is treated. */
+import {useEffect, useState, type ReactNode} from 'react';
+import {microphoneChanged} from '../../app/call';
+import {listDevices, microphoneWish, playTestSound, watchDevices, type Devices} from '../../app/devices';
+import {changeSettings} from '../../app/settings';
+import {LevelMeter, meterShare} from '../../peer/level';
+import {captureMicrophone, stopStream} from '../../peer/media';
+import {CallError} from '../../peer/problems';
+import {NO_DEVICE, useSettings, type Device} from '../../state/settings';
+import {labelOf} from '../../state/shortcuts';
+import {say} from '../../words/words';
+import {onMac} from './shortcuts';
+
+export function DevicePicker(): ReactNode {
+    const [devices, setDevices] = useState<Devices>({microphones: [], speakers: []});
+    const microphone = useSettings((settings) => settings.microphone);
+    const speaker = useSettings((settings) => settings.speaker);
+    const noiseSuppression = useSettings((settings) => settings.noiseSuppression);
+    const pushToTalk = useSettings((settings) => settings.pushToTalk);
+    const talkKey = useSettings((settings) => settings.keys.mute);
+    useEffect(() => {
+        const look = (): void => void listDevices().then(setDevices);
+        look();
+        return watchDevices(look);
+    }, []);
+    return (
+        <div className="devices">
+            <Choice
+                label={say('call_microphone')} testId="microphone" devices={devices.microphones} chosen={microphone} onChoose={(device) => {
+                    changeSettings({microphone: device});
+                    microphoneChanged();
+                }}
+            />
+            <Meter key={`${microphone.id}-${noiseSuppression}`} onOpen={() => void listDevices().then(setDevices)}/>
+            <Switch testId="noise-suppression" on={noiseSuppression} label={say('call_noise')} hint={say('call_noise_hint')} onChange={(on) => {
+                changeSettings({noiseSuppression: on});
+                microphoneChanged();
+            }}/>
+            <Switch testId="push-to-talk" on={pushToTalk} label={say('call_talk')} onChange={(on) => changeSettings({pushToTalk: on})}
+                hint={talkKey === '' ? say('call_talk_no_key') : say('call_talk_hint', {key: labelOf(talkKey, onMac())})}/>
+            {devices.speakers.length > 0
+                ? <Choice label={say('call_speaker')} testId="speaker" devices={devices.speakers} chosen={speaker} onChoose={(device) => changeSettings({speaker: device})}/>
+                : <p className="hint">{say('call_speaker_fixed')}</p>}
+            <TestSound/>
+        </div>
+    );
+}
+
+interface ChoiceProps {
+    label: string;
+    testId: string;
+    devices: readonly Device[];
+    chosen: Device;
+    onChoose: (device: Device) => void;
+}
+
+function Choice({label, testId, devices, chosen, onChoose}: ChoiceProps): ReactNode {
+    const missing = chosen.id !== '' && !devices.some(({id}) => id === chosen.id);
+    return (
+        <label className="field">
+            <span>{label}</span>
+            <select
+                value={chosen.id} data-testid={testId}
+                onChange={(event) => onChoose(devices.find(({id}) => id === event.target.value) ?? NO_DEVICE)}
+            >
+                <option value="">{say('call_device_default')}</option>
+                {devices.map(({id, label: name}, at) => <option key={id} value={id}>{name || say('call_device_unnamed', {number: at + 1})}</option>)}
+                {missing && <option value={chosen.id}>{say('call_device_missing', {name: chosen.label})}</option>}
+            </select>
+        </label>
+    );
+}
+
+function Switch({testId, on, label, hint, onChange}: {testId: string; on: boolean; label: string; hint: string; onChange: (on: boolean) => void}): ReactNode {
+    return (
+        <div className="switch">
+            <label className="check">
+                <input type="checkbox" checked={on} data-testid={testId} aria-describedby={`${testId}-hint`} onChange={(event) => onChange(event.target.checked)}/>
+                <span>{label}</span>
+            </label>
+            <p className="hint" id={`${testId}-hint`}>{hint}</p>
+        </div>
+    );
+}
+
+/** Opens the microphone by itself: the person came here to see whether it works. Nobody hears it. */
+function Meter({onOpen}: {onOpen: () => void}): ReactNode {
+    const [share, setShare] = useState(0);
+    const [trouble, setTrouble] = useState('');
+    useEffect(() => {
+        let over = false;
+        let meter: LevelMeter | null = null;
+        let stream: MediaStream | null = null;
+        captureMicrophone(microphoneWish()).then((microphone) => {
+            stream = microphone.stream;
+            if (over) {
+                stopStream(stream);
+                return;
+            }
+            onOpen();
+            meter = new LevelMeter(stream, (level) => setShare(meterShare(level)));
+        }).catch((error: unknown) => {
+            if (!over) {
+                setTrouble(error instanceof CallError ? `${error.problem.title} ${error.problem.advice}` : String(error));
+            }
+        });
+        return () => {
+            over = true;
+            meter?.stop();
+            stopStream(stream);
+        };
+        // Opened once for each microphone: the key of this component is the choice.
+    }, []);
+    if (trouble !== '') {
+        return <p className="refusal" role="alert">{trouble}</p>;
+    }
+    const percent = Math.round(share * 100);
+    return (
+        <div className="level">
+            <span className="hint">{say('call_level')}</span>
+            <div className="level-bar" role="meter" aria-label={say('call_level')} aria-valuemin={0} aria-valuemax={100} aria-valuenow={percent} data-testid="level" data-level={percent}>
+                <span style={{inlineSize: `${percent}%`}}/>
+            </div>
+        </div>
+    );
+}
+
+function TestSound(): ReactNode {
+    const [playing, setPlaying] = useState(false);
+    const play = (): void => {
+        setPlaying(true);
+        void playTestSound().catch(() => undefined).finally(() => setPlaying(false));
+    };
+    return <button type="button" data-testid="test-sound" data-playing={playing} disabled={playing} onClick={play}>{playing ? say('call_test_playing') : say('call_test')}</button>;
+}

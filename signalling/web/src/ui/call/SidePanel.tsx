@@ -1,0 +1,144 @@
+/** What stands beside the tiles when asked for: everybody in a list, or what was said. */
+import {memo, useEffect, useRef, useState, type ReactNode} from 'react';
+import {togglePanel} from '../../app/call';
+import {muteOthers} from '../../app/host';
+import {useApp} from '../../state/app';
+import type {Panel} from '../../state/active';
+import {displayName} from '../../state/chat';
+import {found, mayHost, sameParticipant, type Participant} from '../../state/roster';
+import {currentLanguage, say} from '../../words/words';
+import {Avatar} from '../Avatar';
+import {CloseIcon, HandIcon, MicIcon, MicOffIcon, PeopleIcon, ScreenIcon} from '../icons';
+import {clock} from '../time';
+import {PersonMenu} from './PersonMenu';
+import {roleWords, useRoster, useShown} from './person';
+
+export function SidePanel(): ReactNode {
+    const panel = useApp((state) => state.active?.panel ?? null);
+    switch (panel) {
+    case 'people':
+        return <People/>;
+    case 'captions':
+        return <Said/>;
+    case null:
+        return null;
+    }
+}
+
+/** Opens the list, and says how many there are. */
+export function PeopleButton(): ReactNode {
+    const people = useApp((state) => {
+        const call = state.active ? state.calls[state.active.channelId] : undefined;
+        return new Set(Object.values(call?.sessions ?? {}).map(({userId}) => userId)).size;
+    });
+    const open = useApp((state) => state.active?.panel === 'people');
+    return (
+        <button
+            type="button" className="icon-button people-button" aria-expanded={open} aria-label={say('call_people_label', {count: people})}
+            title={say('call_people')} data-testid="people-toggle" onClick={() => togglePanel('people')}
+        >
+            <PeopleIcon/><span className="tabular" aria-hidden="true">{people}</span>
+        </button>
+    );
+}
+
+function People(): ReactNode {
+    const people = useRoster();
+    const users = useApp((state) => state.chat.users);
+    const hosts = useApp((state) => mayHost(state.active ? state.calls[state.active.channelId] : undefined, state.chat.me));
+    const [wanted, setWanted] = useState('');
+    const shown = found(people, wanted, ({userId}) => `${displayName(users[userId])} ${users[userId]?.username ?? ''}`);
+    return (
+        <PanelFrame panel="people" title={say('call_people_label', {count: people.length})}>
+            <input
+                type="search" aria-label={say('call_search')} placeholder={say('call_search')} value={wanted} data-testid="people-search"
+                onChange={(event) => setWanted(event.target.value)}
+            />
+            <ol className="people-list" data-testid="people-list" data-count={shown.length}>
+                {shown.map((person) => <Row key={person.userId} person={person} language={currentLanguage()}/>)}
+            </ol>
+            {shown.length === 0 && <p className="muted" role="status">{say('call_search_nobody')}</p>}
+            {hosts && people.length > 1 && (
+                <button type="button" data-testid="mute-others" onClick={() => void muteOthers()}>{say('call_host_mute_others')}</button>
+            )}
+        </PanelFrame>
+    );
+}
+
+/** Drawn anew when something about the person, or the language, is another. */
+const Row = memo(({person}: {person: Participant; language: string}): ReactNode => {
+    const shown = useShown(person);
+    const {name, muted, speaking, qualityText} = shown;
+    const below = [roleWords(shown, person), qualityText].filter((part) => part !== '').join(' · ');
+    return (
+        <li aria-label={shown.label} data-testid={`person-row-${shown.key}`} data-speaking={speaking} data-muted={muted}>
+            <Avatar name={name} id={person.userId}/>
+            <span className="grow">
+                <span className="row-name" dir="auto">{name}</span>
+                {below !== '' && <span className="row-below muted">{below}</span>}
+            </span>
+            {person.raisedHand > 0 && <span className="row-hand"><HandIcon/></span>}
+            {person.isSharing && <ScreenIcon/>}
+            <span className="row-mic">{muted ? <MicOffIcon/> : <MicIcon/>}</span>
+            <PersonMenu person={person}/>
+        </li>
+    );
+}, (before, after) => before.language === after.language && sameParticipant(before.person, after.person));
+
+/** The captions so far, oldest first; stays at the end while the person is there. */
+function Said(): ReactNode {
+    const log = useApp((state) => state.active?.captionLog) ?? [];
+    const users = useApp((state) => state.chat.users);
+    const list = useRef<HTMLOListElement>(null);
+    const atEnd = useRef(true);
+    useEffect(() => {
+        if (atEnd.current && list.current) {
+            list.current.scrollTop = list.current.scrollHeight;
+        }
+    }, [log]);
+    return (
+        <PanelFrame panel="captions" title={say('call_said')}>
+            {log.length === 0 && <p className="muted">{say('call_said_nothing')}</p>}
+            <ol
+                className="said" ref={list} tabIndex={0} aria-label={say('call_said')} data-testid="caption-history" data-count={log.length}
+                onScroll={({currentTarget: at}) => {
+                    atEnd.current = at.scrollHeight - at.scrollTop - at.clientHeight < 24;
+                }}
+            >
+                {log.map(({id, userId, text, from}) => (
+                    <li key={id} data-testid="caption-line">
+                        <span className="muted"><bdi>{displayName(users[userId])}</bdi> · <time dateTime={new Date(from).toISOString()}>{clock(from)}</time></span>
+                        <span dir="auto">{text}</span>
+                    </li>
+                ))}
+            </ol>
+        </PanelFrame>
+    );
+}
+
+function PanelFrame({panel, title, children}: {panel: Panel; title: string; children: ReactNode}): ReactNode {
+    const frame = useRef<HTMLElement>(null);
+    useEffect(() => {
+        frame.current?.querySelector<HTMLElement>('input, .panel-head button')?.focus({preventScroll: true});
+    }, []);
+    const close = (): void => {
+        togglePanel(panel);
+        document.querySelector<HTMLElement>('[data-testid="people-toggle"]')?.focus({preventScroll: true});
+    };
+    return (
+        <aside
+            ref={frame} className="side-panel" aria-label={title} data-testid={`${panel}-panel`}
+            onKeyDown={(event) => {
+                if (event.key === 'Escape' && !event.defaultPrevented && !document.querySelector('.floating:popover-open')) {
+                    close();
+                }
+            }}
+        >
+            <div className="panel-head">
+                <h2 className="grow">{title}</h2>
+                <button type="button" className="icon-button" aria-label={say('call_close')} data-testid={`close-${panel}`} onClick={close}><CloseIcon/></button>
+            </div>
+            {children}
+        </aside>
+    );
+}

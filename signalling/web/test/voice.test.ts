@@ -1,0 +1,123 @@
+/** The own microphone: opened by the first unmute, exchanged, and replaced when it goes away. */
+import {afterEach, describe, expect, it, vi} from 'vitest';
+import type {MediaConnection} from '../src/peer/connection';
+import {Voice, type VoiceListener} from '../src/peer/voice';
+
+afterEach(() => vi.unstubAllGlobals());
+
+class FakeTrack {
+    enabled = true;
+    stopped = false;
+    onended: (() => void) | null = null;
+
+    constructor(readonly label: string) {}
+
+    stop(): void {
+        this.stopped = true;
+    }
+}
+
+interface Bench {
+    voice: Voice;
+    said: string[];
+    tracks: FakeTrack[];
+    sending: () => unknown;
+    /** Devices that are plugged in, the usual one first. */
+    plugged: string[];
+    wish: {deviceId: string; noiseSuppression: boolean};
+}
+
+function bench(): Bench {
+    const said: string[] = [];
+    const tracks: FakeTrack[] = [];
+    const plugged = ['desk', 'headset'];
+    const wish = {deviceId: '', noiseSuppression: true};
+    let sending: unknown = null;
+    vi.stubGlobal('navigator', {mediaDevices: {
+        getUserMedia: ({audio}: {audio: {deviceId?: {exact: string}}}) => {
+            const wanted = audio.deviceId?.exact ?? plugged[0];
+            if (wanted === undefined || !plugged.includes(wanted)) {
+                return Promise.reject(Object.assign(new Error('none'), {name: 'NotFoundError'}));
+            }
+            const track = new FakeTrack(wanted);
+            tracks.push(track);
+            return Promise.resolve({getAudioTracks: () => [track], getTracks: () => [track]});
+        },
+    }});
+    const sender = {replaceTrack: (track: unknown) => {
+        sending = track;
+        return Promise.resolve();
+    }};
+    const connection = {publish: (track: unknown) => {
+        sending = track;
+        return Promise.resolve(sender);
+    }} as unknown as MediaConnection;
+    const listener: VoiceListener = {
+        onMuted: (muted) => said.push(muted ? 'muted' : 'unmuted'),
+        onMicrophone: (stream) => said.push(stream ? 'open' : 'closed'),
+        onFellBack: (label) => said.push(`fell back to ${label || 'nothing yet'}`),
+        onProblem: ({code}) => said.push(code),
+    };
+    const voice = new Voice({connection: () => connection, wish: () => wish, send: (action) => said.push(`>${action}`)}, listener);
+    return {voice, said, tracks, sending: () => sending, plugged, wish};
+}
+
+describe('the own voice', () => {
+    it('opens the microphone with the first word and keeps it silent while muted', async () => {
+        const {voice, said, tracks, sending} = bench();
+        await voice.setMuted(false);
+        expect(said).toEqual(['open', '>unmute', 'unmuted']);
+        await voice.setMuted(true);
+        expect(said.slice(3)).toEqual(['>mute', 'muted']);
+        expect([tracks.length, tracks[0]?.enabled, sending()]).toEqual([1, false, null]);
+    });
+
+    it('takes another microphone at once when the person is heard', async () => {
+        const {voice, tracks, sending, wish} = bench();
+        await voice.setMuted(false);
+        wish.deviceId = 'headset';
+        await voice.exchange();
+        expect(tracks.map(({label, stopped}) => [label, stopped])).toEqual([['desk', true], ['headset', false]]);
+        expect(sending()).toBe(tracks[1]);
+    });
+
+    it('takes it with the next word when the person is muted', async () => {
+        const {voice, said, tracks, wish} = bench();
+        await voice.setMuted(false);
+        await voice.setMuted(true);
+        wish.deviceId = 'headset';
+        await voice.exchange();
+        expect([tracks.length, tracks[0]?.stopped, said.at(-1)]).toEqual([1, true, 'closed']);
+        await voice.setMuted(false);
+        expect(tracks.at(-1)?.label).toBe('headset');
+    });
+
+    it('goes on with another one when the microphone goes away', async () => {
+        const {voice, said, tracks, plugged, sending, wish} = bench();
+        wish.deviceId = 'headset';
+        await voice.setMuted(false);
+        plugged.pop();
+        tracks[0]?.onended?.();
+        await voice.setMuted(false);
+        expect(said.filter((word) => word.startsWith('fell back'))).toEqual(['fell back to desk']);
+        expect(voice.muted).toBe(false);
+        expect(sending()).toBe(tracks[1]);
+    });
+
+    it('is muted, with a reason, when no microphone is left', async () => {
+        const {voice, said, tracks, plugged} = bench();
+        await voice.setMuted(false);
+        plugged.length = 0;
+        tracks[0]?.onended?.();
+        await vi.waitFor(() => expect(said).toContain('microphone-missing'));
+        expect(voice.muted).toBe(true);
+        expect(said.filter((word) => word.startsWith('fell back'))).toEqual([]);
+    });
+
+    it('releases the microphone at the end', async () => {
+        const {voice, said, tracks} = bench();
+        await voice.setMuted(false);
+        voice.close();
+        expect([tracks[0]?.stopped, said.at(-1)]).toEqual([true, 'closed']);
+    });
+});
