@@ -173,10 +173,13 @@ impl Conversation {
     /// The call as `viewer` may see it: no bots, only the viewer's own dismissal.
     pub(crate) fn view(&self, viewer: &UserId) -> CallView {
         let job = |job: &Option<crate::jobs::Job>| job.as_ref().map(crate::jobs::Job::view);
+        // In the order of joining, so that who joins late shows people in the same order as the others.
+        let mut people: Vec<&Session> = self.people().collect();
+        people.sort_by_key(|session| session.join_at_ms);
         CallView {
             id: self.id.clone(),
             start_at_ms: self.start_at_ms,
-            sessions: self.people().map(Session::view).collect(),
+            sessions: people.into_iter().map(Session::view).collect(),
             post: self.post.clone(),
             thread: self.thread.clone(),
             presenter: self.presenter.clone(),

@@ -33,6 +33,23 @@ fn a_client_may_stay_away_for_ten_seconds_and_not_for_longer() {
 }
 
 #[test]
+fn people_are_told_of_in_the_order_of_joining() {
+    let mut world = World::new();
+    for name in ["ines", "anna", "ben"] {
+        world.join(name);
+        world.pass(Duration::from_secs(1));
+    }
+    let order = |world: &World| -> Vec<String> {
+        let sessions = world.state().sessions.into_iter();
+        sessions.map(|view| view.session.to_string()).collect()
+    };
+    assert_eq!(order(&world), ["ines", "anna", "ben"]);
+    let stored = world.stored();
+    world.restore(stored);
+    assert_eq!(order(&world), ["ines", "anna", "ben"]);
+}
+
+#[test]
 fn a_bot_that_does_not_come_in_a_minute_has_failed_in_words() {
     let mut world = World::new();
     world.join("anna");
