@@ -11,6 +11,8 @@ export default defineConfig({
         cssCodeSplit: false,
         assetsInlineLimit: 8192,
         chunkSizeWarningLimit: 600,
+        // `light-dark()` is written out as it is.
+        cssTarget: ['chrome123', 'firefox120', 'safari17.5'],
     },
     server: {
         proxy: {
