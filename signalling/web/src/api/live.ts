@@ -4,8 +4,11 @@
  *
  * Not here: the socket of the own call (`peer/socket`), which has its own rules for reconnecting.
  */
-import WebSocketClient from '@mattermost/client/lib/websocket';
+import imported from '@mattermost/client/lib/websocket';
 import {isRecord} from '../peer/codec';
+
+// A CommonJS module: what it exports as default is a field of what a bundler takes for its default.
+const WebSocketClient = (imported as typeof imported & {default?: typeof imported}).default ?? imported;
 
 export interface LiveListener {
     onEvent(name: string, data: Record<string, unknown>, channelId: string): void;

@@ -100,7 +100,15 @@ async function loadServerConfig(): Promise<void> {
 async function enter(me: UserProfile): Promise<void> {
     patch({fault: ''});
     updateChat(() => ({...emptyChat, me, users: {[me.id]: me}}));
-    await loadEverything();
+    try {
+        await loadEverything();
+    } catch (error) {
+        if (store.get().phase !== 'ready') {
+            throw error;
+        }
+        // The page stands already; nobody else would say what is missing in it.
+        patch({fault: describe(error)});
+    }
 }
 
 async function loadEverything(): Promise<void> {

@@ -42,10 +42,10 @@ export function emojiNamed(name: string): string | undefined {
     return byName.get(name.toLowerCase());
 }
 
-/** Those whose name has `term` in it, the ones that begin with it first. */
+/** Those whose name has `term` in it, the ones that begin with it first, the short before the long. */
 export function emojiMatching(term: string, limit: number): {name: string; emoji: string}[] {
     const wanted = term.toLowerCase();
     const found = [...byName].filter(([name]) => name.includes(wanted));
-    found.sort(([a], [b]) => Number(b.startsWith(wanted)) - Number(a.startsWith(wanted)));
+    found.sort(([a], [b]) => Number(b.startsWith(wanted)) - Number(a.startsWith(wanted)) || a.length - b.length);
     return found.slice(0, limit).map(([name, emoji]) => ({name, emoji}));
 }

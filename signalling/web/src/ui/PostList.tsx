@@ -95,26 +95,28 @@ export function PostList({posts, replies, label, testId, startAt, onEarlier, rea
     return (
         <div className="posts-frame">
             <div className="posts" ref={list} role="log" aria-label={label} data-testid={testId} tabIndex={0} onScroll={onScroll} onKeyDown={walk}>
-                <div className="spacer"/>
-                {canGoBack && posts.length > 0 && (
-                    <button type="button" className="link" data-testid="earlier-messages" onClick={() => void showEarlier()}>{say('chat_earlier')}</button>
-                )}
-                {posts.length === 0 && replies && <p className="muted center">{say('chat_no_messages')}</p>}
-                {shown.map((post, index) => {
-                    const before = posts[from + index - 1];
-                    const newDay = !before || new Date(before.create_at).toDateString() !== new Date(post.create_at).toDateString();
-                    const isFirstUnread = post.id === unreadId;
-                    const grouped = !newDay && !isFirstUnread && before?.user_id === post.user_id && before.type === '' && post.type === ''
-                        && post.create_at - before.create_at < GROUP_MS;
-                    return (
-                        <div key={post.id} className="post-frame">
-                            {newDay && <p className="day"><span>{day(post.create_at, now)}</span></p>}
-                            {isFirstUnread && <p className="day unread-line" data-testid="unread-line"><span>{say('chat_new_messages')}</span></p>}
-                            <PostItem post={post} grouped={grouped} replies={replies?.get(post.id) ?? 0} inThread={replies === null}/>
-                        </div>
-                    );
-                })}
-                {part.after > 0 && <button type="button" className="link" data-testid="later-messages" onClick={() => setPart(later(part))}>{say('chat_later')}</button>}
+                <div className="posts-inner">
+                    <div className="spacer"/>
+                    {canGoBack && posts.length > 0 && (
+                        <button type="button" className="link" data-testid="earlier-messages" onClick={() => void showEarlier()}>{say('chat_earlier')}</button>
+                    )}
+                    {posts.length === 0 && replies && <p className="muted center">{say('chat_no_messages')}</p>}
+                    {shown.map((post, index) => {
+                        const before = posts[from + index - 1];
+                        const newDay = !before || new Date(before.create_at).toDateString() !== new Date(post.create_at).toDateString();
+                        const isFirstUnread = post.id === unreadId;
+                        const grouped = !newDay && !isFirstUnread && before?.user_id === post.user_id && before.type === '' && post.type === ''
+                            && post.create_at - before.create_at < GROUP_MS;
+                        return (
+                            <div key={post.id} className="post-frame">
+                                {newDay && <p className="day"><span>{day(post.create_at, now)}</span></p>}
+                                {isFirstUnread && <p className="day unread-line" data-testid="unread-line"><span>{say('chat_new_messages')}</span></p>}
+                                <PostItem post={post} grouped={grouped} replies={replies?.get(post.id) ?? 0} inThread={replies === null}/>
+                            </div>
+                        );
+                    })}
+                    {part.after > 0 && <button type="button" className="link" data-testid="later-messages" onClick={() => setPart(later(part))}>{say('chat_later')}</button>}
+                </div>
             </div>
             {(away || part.after > 0) && startAt === 'end' && (
                 <button type="button" className="to-newest" data-testid="to-newest" onClick={toNewest}><DownIcon/>{say('chat_to_newest')}</button>
@@ -188,9 +190,12 @@ function usePlace(list: React.RefObject<HTMLDivElement | null>, beginAtEnd: bool
                 anchor.current = topmost(element);
             }
         }
-        // Also when a player or a stage changes the room there is.
+        // Also when a stage changes the room there is, or a picture comes in.
         const observer = new ResizeObserver(keep);
         observer.observe(element);
+        if (element.firstElementChild) {
+            observer.observe(element.firstElementChild);
+        }
         return () => observer.disconnect();
     }, changes);
     return {atEnd, away, scrolled};
