@@ -8,6 +8,7 @@ import {api} from '../api/rest';
 import type {Live} from '../api/live';
 import {store, updatePresence} from '../state/app';
 import {teammateId} from '../state/chat';
+import {needPeople} from './people';
 import {TYPING_MS, typingPlace, withoutOldTypists, withStatuses, withTypist, type Status} from '../state/presence';
 
 const ASK_MS = 30_000;
@@ -54,6 +55,7 @@ export function heardTyping(channelId: string, rootId: string, userId: string): 
     if (userId === '' || userId === store.get().chat.me?.id) {
         return;
     }
+    needPeople([userId]);
     updatePresence((presence) => withTypist(presence, typingPlace(channelId, rootId), userId, Date.now()));
     setTimeout(() => updatePresence((presence) => withoutOldTypists(presence, Date.now())), TYPING_MS + 50);
 }

@@ -16,7 +16,7 @@ export function ChannelView(): ReactNode {
     const channel = chat.channels[chat.channelId];
     const staged = useApp((state) => state.active !== null && state.active.channelId === state.chat.channelId);
     const wide = useApp((state) => state.active?.wide ?? false);
-    const [about, setAbout] = useState(false);
+    const [about, setAbout] = useState('');
     const roots = useMemo(() => rootsOf(chat, chat.channelId), [chat.posts, chat.postIds, chat.channelId]);
     const replies = useMemo(() => replyCounts(chat, chat.channelId), [chat.posts, chat.postIds, chat.channelId]);
     if (!channel) {
@@ -31,7 +31,7 @@ export function ChannelView(): ReactNode {
                     <h1 className="ellipsis" dir="auto">{title}</h1>
                     {channel.header !== '' && <p className="ellipsis muted topic" dir="auto" title={channel.header} data-testid="topic">{channel.header}</p>}
                 </div>
-                <button type="button" className="icon-button" aria-label={say('people_about', {name: title})} title={say('people_about_short')} data-testid="channel-info" onClick={() => setAbout(true)}>
+                <button type="button" className="icon-button" aria-label={say('people_about', {name: title})} title={say('people_about_short')} data-testid="channel-info" onClick={() => setAbout(channel.id)}>
                     <PeopleIcon/>
                 </button>
                 <CallButton channelId={channel.id}/>
@@ -46,7 +46,7 @@ export function ChannelView(): ReactNode {
                     onEarlier={chat.complete[channel.id] ? null : () => loadEarlier(channel.id)} readUntil={chat.readUntil[channel.id] ?? 0}
                 />
             </div>
-            {about && <ChannelDialog channel={channel} onClose={() => setAbout(false)}/>}
+            {about === channel.id && <ChannelDialog channel={channel} onClose={() => setAbout('')}/>}
         </main>
     );
 }
