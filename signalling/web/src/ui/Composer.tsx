@@ -99,7 +99,7 @@ function PlacedComposer({place, channelId, rootId, label, testId}: Props & {plac
                     area.current?.focus();
                 }}/>
                 <textarea
-                    ref={area} dir="auto" rows={1} value={text} placeholder={label} aria-label={label} data-testid={testId} maxLength={16_000}
+                    ref={area} dir={text === '' ? undefined : 'auto'} rows={1} value={text} placeholder={label} aria-label={label} data-testid={testId} maxLength={16_000}
                     aria-autocomplete="list" aria-controls={suggesting.open ? suggesting.id : undefined} aria-activedescendant={suggesting.active}
                     onChange={(event) => {
                         setText(event.target.value);

@@ -38,9 +38,10 @@ export function Sidebar(): ReactNode {
                 </Section>
             </div>
             <footer>
-                <button type="button" className="entry grow" aria-label={say('people_profile_of', {name: displayName(chat.me ?? undefined)})} title={say('people_profile')} data-testid="profile" onClick={() => setOpen('profile')}>
+                <button type="button" className="entry grow" title={say('people_profile')} data-testid="profile" onClick={() => setOpen('profile')}>
                     <Face id={chat.me?.id ?? ''}/>
                     <span className="grow ellipsis" dir="auto">{displayName(chat.me ?? undefined)}</span>
+                    <span className="visually-hidden">{say('people_profile')}</span>
                 </button>
                 {isAdministrator(chat.me) && (
                     <button type="button" className="icon-button" aria-label={say('admin_title')} title={say('admin_title')} data-testid="administration" onClick={() => setOpen('admin')}>
