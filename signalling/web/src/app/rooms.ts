@@ -34,11 +34,12 @@ export async function searchPeople(term: string): Promise<UserProfile[]> {
     return living(known(found));
 }
 
-/** For completing `@…`: people of the channel first. */
+/** For completing `@…`: by username before by other names, people of the channel before others. */
 export async function completePeople(channelId: string, term: string): Promise<UserProfile[]> {
     const {teamId} = store.get().chat;
     const {users, out_of_channel: others = []} = await api.autocompleteUsers(term, teamId, channelId, 8);
-    return living(known([...users, ...others])).slice(0, 8);
+    const begins = (user: UserProfile): number => Number(user.username.startsWith(term.toLowerCase()));
+    return living(known([...users, ...others])).sort((a, b) => begins(b) - begins(a)).slice(0, 8);
 }
 
 export async function addMember(channel: Channel, user: UserProfile): Promise<void> {
