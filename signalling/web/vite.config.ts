@@ -7,7 +7,8 @@ export default defineConfig({
     base: '/',
     build: {
         target: 'es2022',
-        // One script and one style sheet: nothing is fetched later, so a call survives a server restart.
+        // One script for all that a call needs, and one style sheet: it survives a server restart. A
+        // language and the dialogs come in files of their own, once at the start (`words`, `ui/Later`).
         cssCodeSplit: false,
         assetsInlineLimit: 8192,
         chunkSizeWarningLimit: 600,

@@ -9,6 +9,7 @@ import {ChannelView} from './ChannelView';
 import {Sidebar} from './Sidebar';
 import {Field, Refusal, SignIn, useSubmit} from './SignIn';
 import {keepFocus} from './focus';
+import {fetchDialogsSoon} from './Later';
 import {ThreadPanel} from './ThreadPanel';
 
 export function App(): ReactNode {
@@ -32,6 +33,7 @@ function Workspace(): ReactNode {
     const teams = useApp((state) => state.chat.teams.length);
     useTitle();
     useEffect(keepFocus, []);
+    useEffect(fetchDialogsSoon, []);
     if (teams === 0) {
         return <NoTeam/>;
     }

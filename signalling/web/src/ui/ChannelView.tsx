@@ -6,9 +6,9 @@ import {patch, useApp} from '../state/app';
 import {channelTitle, replyCounts, rootsOf} from '../state/chat';
 import {say} from '../words/words';
 import {CallStage} from './call/CallStage';
-import {ChannelDialog} from './ChannelDialog';
 import {Composer} from './Composer';
 import {BackIcon, CloseIcon, PeopleIcon, PhoneIcon} from './icons';
+import {Later} from './Later';
 import {PostList} from './PostList';
 
 export function ChannelView(): ReactNode {
@@ -46,7 +46,7 @@ export function ChannelView(): ReactNode {
                     onEarlier={chat.complete[channel.id] ? null : () => loadEarlier(channel.id)} readUntil={chat.readUntil[channel.id] ?? 0}
                 />
             </div>
-            {about === channel.id && <ChannelDialog channel={channel} onClose={() => setAbout('')}/>}
+            {about === channel.id && <Later onFail={() => setAbout('')}>{({ChannelDialog}) => <ChannelDialog channel={channel} onClose={() => setAbout('')}/>}</Later>}
         </main>
     );
 }

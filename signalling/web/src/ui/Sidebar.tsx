@@ -7,11 +7,10 @@ import {useApp} from '../state/app';
 import {channelKey, channelTitle, displayName, teammateId} from '../state/chat';
 import {isAdministrator} from '../state/rights';
 import {currentLocale, say} from '../words/words';
-import {AddDialog, type AddKind} from './AddDialog';
-import {AdminDialog} from './admin/AdminDialog';
+import type {AddKind} from './AddDialog';
 import {Face, statusWord} from './Face';
 import {HashIcon, LockIcon, PeopleIcon, PhoneIcon, PlusIcon, ShieldIcon, SignOutIcon} from './icons';
-import {ProfileDialog} from './ProfileDialog';
+import {Later} from './Later';
 import {BrandMark} from './SignIn';
 
 export function Sidebar(): ReactNode {
@@ -52,9 +51,12 @@ export function Sidebar(): ReactNode {
                     <SignOutIcon/>
                 </button>
             </footer>
-            {adding && <AddDialog kind={adding} onClose={() => setAdding(null)}/>}
-            {open === 'profile' && <ProfileDialog onClose={() => setOpen(null)}/>}
-            {open === 'admin' && <AdminDialog onClose={() => setOpen(null)}/>}
+            {adding && <Later onFail={() => setAdding(null)}>{({AddDialog}) => <AddDialog kind={adding} onClose={() => setAdding(null)}/>}</Later>}
+            {open && (
+                <Later onFail={() => setOpen(null)}>
+                    {({AdminDialog, ProfileDialog}) => (open === 'admin' ? <AdminDialog onClose={() => setOpen(null)}/> : <ProfileDialog onClose={() => setOpen(null)}/>)}
+                </Later>
+            )}
         </nav>
     );
 }
