@@ -3,6 +3,9 @@ import {defineConfig} from 'vitest/config';
 // The server that `npm run dev` passes API calls to; the built client talks to its own origin only.
 const devServer = 'http://127.0.0.1:8065';
 
+/** What the first screen does without. */
+const LATER = /\/src\/(words\/(ar|de|es|fr|pt-BR)\.json|ui\/(dialogs|admin\/\w+|AddDialog|ChannelDialog|ProfileDialog|PeoplePicker|Tabs)\.tsx?)/;
+
 export default defineConfig({
     base: '/',
     build: {
@@ -10,6 +13,7 @@ export default defineConfig({
         // One script for all that a call needs, and one style sheet: it survives a server restart. A
         // language and the dialogs come in files of their own, once at the start (`words`, `ui/Later`).
         cssCodeSplit: false,
+        rolldownOptions: {output: {advancedChunks: {groups: [{name: 'page', test: (id) => !LATER.test(id)}]}}},
         assetsInlineLimit: 8192,
         chunkSizeWarningLimit: 600,
         // `light-dark()` is written out as it is.
