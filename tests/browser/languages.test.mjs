@@ -72,7 +72,7 @@ story('languages', 'the page speaks the language of the browser or the one that 
   await anna.at('person-ben').click()
   const entry = anna.page.locator('[data-testid="channel-ben"] .ellipsis')
   await entry.waitFor()
-  assert.equal(await entry.evaluate((name) => getComputedStyle(name).direction), 'rtl')
+  assert.deepEqual(await entry.evaluate((name) => [getComputedStyle(name).direction, getComputedStyle(name).textAlign]), ['rtl', 'left'])
   await shoot(anna, 'languages-rtl-name')
   assert.deepEqual(await faultsOf(anna), [])
   assert.deepEqual(anna.troubles, [])
