@@ -1,9 +1,10 @@
 /** Starts the page. */
 import {StrictMode} from 'react';
 import {createRoot} from 'react-dom/client';
-import {openChannel} from './app/channels';
+import {lookAgain, openChannel} from './app/channels';
 import {unload} from './app/call';
 import {placeOf} from './app/location';
+import {beginLook} from './app/look';
 import {begin} from './app/session';
 import {loadSettings} from './app/settings';
 import {store} from './state/app';
@@ -19,6 +20,7 @@ if (!root) {
     throw new Error('the page has no element `root`');
 }
 loadSettings();
+await beginLook();
 createRoot(root).render(<StrictMode><App/></StrictMode>);
 
 window.addEventListener('pagehide', unload);
@@ -35,4 +37,6 @@ window.addEventListener('popstate', () => {
         void openChannel(channel);
     }
 });
+window.addEventListener('focus', lookAgain);
+document.addEventListener('visibilitychange', lookAgain);
 void begin();

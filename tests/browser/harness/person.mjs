@@ -41,7 +41,7 @@ export class Person {
    *
    * @param {string} url address of the product
    * @param {{username: string, password: string}} account
-   * @param {{microphone?: string, hz?: number, firefox?: boolean, viewport?: {width: number, height: number}, colourScheme?: 'light'|'dark'}} [with_]
+   * @param {{microphone?: string, hz?: number, firefox?: boolean, viewport?: {width: number, height: number}, colourScheme?: 'light'|'dark', locale?: string}} [with_]
    *   `microphone` is a 48 kHz WAV file; without it the person is silent. With `firefox` the
    *   microphone is the tone `hz` instead.
    */
@@ -56,13 +56,14 @@ export class Person {
     return person
   }
 
-  async #start(url, { microphone, hz, firefox = false, viewport, colourScheme }) {
+  async #start(url, { microphone, hz, firefox = false, viewport, colourScheme, locale }) {
     this.home = fs.mkdtempSync(path.join(os.tmpdir(), `person-${this.username}-`))
     this.browser = firefox ? await launchFirefox({ hz, home: this.home }) : await launchChromium(microphone ?? writeSilence(this.home))
     this.context = await this.browser.newContext({
       permissions: firefox ? [] : ['microphone', 'camera'], // Firefox grants them by its preferences
       viewport: viewport ?? { width: 1280, height: 720 },
       colorScheme: colourScheme ?? 'light',
+      ...(locale ? { locale } : {}),
     })
     await equip(this.context)
     if (firefox) await giveScreen(this.context)

@@ -1,10 +1,14 @@
 /**
- * The live connection for messages and channel news, on the official WebSocket client.
+ * The live connection for messages and channel news, on the official WebSocket client (its module alone: the
+ * whole package is larger than this page).
  *
  * Not here: the socket of the own call (`peer/socket`), which has its own rules for reconnecting.
  */
-import {WebSocketClient} from '@mattermost/client';
+import imported from '@mattermost/client/lib/websocket';
 import {isRecord} from '../peer/codec';
+
+// A CommonJS module: what it exports as default is a field of what a bundler takes for its default.
+const WebSocketClient = (imported as typeof imported & {default?: typeof imported}).default ?? imported;
 
 export interface LiveListener {
     onEvent(name: string, data: Record<string, unknown>, channelId: string): void;
@@ -43,6 +47,15 @@ export class Live {
 
     open(address: string): void {
         this.client.initialize(address);
+    }
+
+    /** Lost while the connection is: nothing depends on it. */
+    tellTyping(channelId: string, rootId: string): void {
+        this.client.userTyping(channelId, rootId);
+    }
+
+    tellActive(active: boolean): void {
+        this.client.userUpdateActiveStatus(active, false);
     }
 
     close(): void {

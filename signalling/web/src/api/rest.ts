@@ -1,31 +1,92 @@
 /**
- * The messaging API and the Calls REST routes of the server this page came from.
+ * The messaging API (Mattermost's REST API v4) and the Calls REST routes of the server this page came
+ * from: each route that the page uses, under the name it has in Mattermost's own client.
  *
- * Sign-in is kept in the server's cookies; this page holds no token of its own beyond its life.
+ * Sign-in is kept in the server's cookies; this page holds no token of its own.
  */
-import {Client4, ClientError} from '@mattermost/client';
+import type {Channel, ChannelMembership, ChannelStats, ServerChannel} from '@mattermost/types/channels';
+import type {ClientConfig} from '@mattermost/types/config';
+import type {PaginatedPostList, Post, PostList} from '@mattermost/types/posts';
+import type {Session} from '@mattermost/types/sessions';
+import type {Team} from '@mattermost/types/teams';
+import type {UserProfile, UserStatus} from '@mattermost/types/users';
+import {say, type Key} from '../words/words';
+import {request, ServerRefusal, withQuery} from './http';
 
+const V4 = '/api/v4';
 const CALLS = '/plugins/com.mattermost.calls';
+const PER_PAGE = 60;
 
-class Api extends Client4 {
+const get = <T>(path: string): Promise<T> => request<T>('GET', V4 + path);
+const post = <T>(path: string, body?: unknown): Promise<T> => request<T>('POST', V4 + path, body);
+const put = <T>(path: string, body: unknown): Promise<T> => request<T>('PUT', V4 + path, body);
+const remove = (path: string): Promise<unknown> => request('DELETE', V4 + path);
+const part = encodeURIComponent;
+
+export const api = {
     /** A Calls route; `body` makes it a POST. */
-    calls(path: string, body?: Record<string, unknown>): Promise<unknown> {
-        return this.doFetch<unknown>(`${this.getUrl()}${CALLS}${path}`, body
-            ? {method: 'post', body: JSON.stringify(body)}
-            : {method: 'get'});
-    }
-
+    calls: (path: string, body?: Record<string, unknown>): Promise<unknown> => request(body ? 'POST' : 'GET', CALLS + path, body),
     /** The text of a file. */
-    async fileText(fileId: string): Promise<string> {
-        const response = await fetch(fileUrl(fileId), {credentials: 'include'});
-        if (!response.ok) {
-            throw new Error(`the server answered ${response.status}`);
+    fileText: async (fileId: string): Promise<string> => {
+        const answer = await fetch(fileUrl(fileId), {credentials: 'include'});
+        if (!answer.ok) {
+            throw new ServerRefusal(answer.status, '', `the server answered ${answer.status}`);
         }
-        return response.text();
-    }
-}
+        return answer.text();
+    },
+    getFilesRoute: (): string => `${V4}/files`,
 
-export const api = new Api();
+    getClientConfig: () => get<Partial<ClientConfig>>('/config/client?format=old'),
+    login: (login_id: string, password: string) => post<UserProfile>('/users/login', {login_id, password}),
+    logout: () => post('/users/logout'),
+    getMe: () => get<UserProfile>('/users/me'),
+    createUser: (user: Partial<UserProfile>) => post<UserProfile>('/users', user),
+    patchMe: (names: Partial<UserProfile>) => put<UserProfile>('/users/me/patch', names),
+    updateUserPassword: (id: string, current_password: string, new_password: string) => put(`/users/${part(id)}/password`, {current_password, new_password}),
+    updateUserRoles: (id: string, roles: string) => put(`/users/${part(id)}/roles`, {roles}),
+    updateUserActive: (id: string, active: boolean) => put(`/users/${part(id)}/active`, {active}),
+    getSessions: (id: string) => get<Session[]>(`/users/${part(id)}/sessions`),
+    revokeSession: (id: string, session_id: string) => post(`/users/${part(id)}/sessions/revoke`, {session_id}),
+    revokeAllSessionsForUser: (id: string) => post(`/users/${part(id)}/sessions/revoke/all`),
+
+    getUser: (id: string) => get<UserProfile>(`/users/${part(id)}`),
+    getUserByUsername: (name: string) => get<UserProfile>(`/users/username/${part(name)}`),
+    getProfiles: (page: number, per_page: number) => get<UserProfile[]>(withQuery('/users', {page, per_page})),
+    getProfilesInChannel: (in_channel: string, page: number, per_page: number) => get<UserProfile[]>(withQuery('/users', {in_channel, page, per_page})),
+    getProfilesByIds: (ids: readonly string[]) => post<UserProfile[]>('/users/ids', ids),
+    getProfilesByUsernames: (names: readonly string[]) => post<UserProfile[]>('/users/usernames', names),
+    searchUsers: (term: string, filter: {team_id?: string; in_channel_id?: string; not_in_channel_id?: string; limit: number}) => post<UserProfile[]>('/users/search', {term, ...filter}),
+    autocompleteUsers: (name: string, in_team: string, in_channel: string, limit: number) => get<{users: UserProfile[]; out_of_channel?: UserProfile[]}>(withQuery('/users/autocomplete', {in_team, in_channel, name, limit})),
+    getTotalUsersStats: () => get<{total_users_count: number}>('/users/stats'),
+    getStatusesByIds: (ids: readonly string[]) => post<UserStatus[]>('/users/status/ids', ids),
+    updateStatus: (status: {user_id: string; status: string}) => put<UserStatus>(`/users/${part(status.user_id)}/status`, status),
+
+    getMyTeams: () => get<Team[]>('/users/me/teams'),
+    createTeam: (team: Partial<Team>) => post<Team>('/teams', team),
+
+    getMyChannels: (teamId: string) => get<ServerChannel[]>(`/users/me/teams/${part(teamId)}/channels`),
+    getMyChannelMembers: (teamId: string) => get<ChannelMembership[]>(`/users/me/teams/${part(teamId)}/channels/members`),
+    getMyChannelMember: (id: string) => get<ChannelMembership>(`/channels/${part(id)}/members/me`),
+    getChannels: (teamId: string, page: number, per_page: number) => get<Channel[]>(withQuery(`/teams/${part(teamId)}/channels`, {page, per_page})),
+    getChannel: (id: string) => get<ServerChannel>(`/channels/${part(id)}`),
+    getChannelStats: (id: string) => get<ChannelStats>(`/channels/${part(id)}/stats`),
+    createChannel: (channel: Partial<Channel>) => post<ServerChannel>('/channels', channel),
+    createDirectChannel: (ids: readonly string[]) => post<ServerChannel>('/channels/direct', ids),
+    createGroupChannel: (ids: readonly string[]) => post<ServerChannel>('/channels/group', ids),
+    patchChannel: (id: string, texts: Partial<Channel>) => put<ServerChannel>(`/channels/${part(id)}/patch`, texts),
+    deleteChannel: (id: string) => remove(`/channels/${part(id)}`),
+    viewMyChannel: (channel_id: string) => post('/channels/members/me/view', {channel_id}),
+    addToChannel: (user_id: string, id: string) => post<ChannelMembership>(`/channels/${part(id)}/members`, {user_id}),
+    removeFromChannel: (userId: string, id: string) => remove(`/channels/${part(id)}/members/${part(userId)}`),
+
+    getPosts: (channelId: string, page = 0, per_page = PER_PAGE) => get<PostList>(withQuery(`/channels/${part(channelId)}/posts`, {page, per_page})),
+    getPostsBefore: (channelId: string, before: string, page = 0, per_page = PER_PAGE) => get<PostList>(withQuery(`/channels/${part(channelId)}/posts`, {before, page, per_page})),
+    getPaginatedPostThread: (id: string, options: {perPage: number; fromPost?: string; fromCreateAt?: number}) => get<PaginatedPostList>(withQuery(`/posts/${part(id)}/thread`, {direction: 'down', ...options})),
+    createPost: (written: Partial<Post>) => post<Post>('/posts', written),
+    patchPost: ({id, message}: {id: string; message: string}) => put<Post>(`/posts/${part(id)}/patch`, {id, message}),
+    deletePost: (id: string) => remove(`/posts/${part(id)}`),
+    executeCommand: (command: string, place: {channel_id: string; root_id: string; team_id: string}) => post('/commands/execute', {command, ...place}),
+};
 
 export function fileUrl(fileId: string, download = false): string {
     return `/api/v4/files/${encodeURIComponent(fileId)}${download ? '?download=1' : ''}`;
@@ -38,20 +99,74 @@ export function websocketAddress(configured: string): string {
 }
 
 export function isSignedOut(error: unknown): boolean {
-    return error instanceof ClientError && error.status_code === 401;
+    return error instanceof ServerRefusal && error.status === 401;
+}
+
+export function isForbidden(error: unknown): boolean {
+    return error instanceof ServerRefusal && error.status === 403;
 }
 
 export function isUnreachable(error: unknown): boolean {
-    return error instanceof TypeError || (error instanceof ClientError && error.status_code === undefined);
+    return error instanceof TypeError;
 }
+
+/** What the server refuses, in our words: its own are for programs, and in English only. */
+const REFUSALS: Readonly<Record<string, Key>> = {
+    'api.user.login.invalid_credentials_email_username': 'sign_wrong',
+    'api.context.session_expired.app_error': 'sign_expired',
+    'api.context.rate_limit.app_error': 'chat_why_fast',
+    'api.upload.busy.app_error': 'chat_why_fast',
+    'api.context.permissions.app_error': 'chat_why_forbidden',
+    'store.not_found.app_error': 'chat_why_gone',
+    'store.sql_user.save.username_exists.app_error': 'sign_why_taken',
+    'model.user.is_valid.pwd_min_length.app_error': 'sign_why_password_short',
+    'model.user.is_valid.pwd_max_length.app_error': 'sign_why_password_long',
+    'model.user.is_valid.pwd.app_error': 'sign_why_password_common',
+    'model.user.is_valid.username.app_error': 'sign_why_username',
+    'model.user.is_valid.email.app_error': 'sign_why_email',
+    'model.user.is_valid.name.app_error': 'people_why_name',
+    'store.sql_channel.save_channel.exists.app_error': 'people_why_channel_exists',
+    'model.channel.is_valid.display_name.app_error': 'people_why_channel_name',
+    'model.channel.is_valid.1_or_more.app_error': 'people_why_channel_name',
+    'model.channel.is_valid.header.app_error': 'people_why_topic',
+    'api.channel.add_user.not_in_team.app_error': 'people_why_not_in_team',
+    'api.channel.create_group.bad_size.app_error': 'people_why_group_size',
+    'api.channel.remove.default.app_error': 'people_why_default',
+    'api.channel.delete_channel.cannot.app_error': 'people_why_default',
+    'app.user.last_admin.app_error': 'admin_why_last',
+    'model.post.is_valid.message_length.app_error': 'chat_why_long',
+    'model.post.is_valid.file_ids.app_error': 'chat_why_many_files',
+    'api.file.upload_file.too_many.app_error': 'chat_why_many_files',
+    'api.file.too_large.app_error': 'chat_why_large_file',
+    'api.file.no_room.app_error': 'chat_why_no_room',
+    'api.file.name.app_error': 'chat_why_file_name',
+};
 
 /** An error in words for the person: what was refused, or that nobody answered. */
 export function describe(error: unknown): string {
     if (isUnreachable(error)) {
-        return 'The server does not answer. Check your connection and try again.';
+        return say('chat_why_offline');
     }
-    if (error instanceof ClientError && error.status_code === 429) {
-        return 'That was too quick for the server. Wait a few seconds and try again.';
+    if (!(error instanceof ServerRefusal)) {
+        return say('chat_why_unknown');
     }
-    return error instanceof Error && error.message ? error.message : 'Something went wrong. Try again.';
+    const known = REFUSALS[error.id];
+    if (known) {
+        return say(known);
+    }
+    switch (error.status) {
+    case 401:
+        return say('sign_expired');
+    case 403:
+        return say('chat_why_forbidden');
+    case 404:
+        return say('chat_why_gone');
+    case 413:
+        return say('chat_why_large_file');
+    case 429:
+        return say('chat_why_fast');
+    default:
+        console.warn('parley: the server refused', error.id, error.message);
+        return say(error.status >= 500 ? 'chat_why_broken' : 'chat_why_unknown');
+    }
 }

@@ -4,18 +4,23 @@ import type {PaginatedPostList, Post, PostList} from '@mattermost/types/posts';
 import type {UserProfile} from '@mattermost/types/users';
 import {api, describe} from '../api/rest';
 import {patch, store, updateChat} from '../state/app';
-import {opened, teammateId, withChannels, withPosts, withUsers} from '../state/chat';
+import {opened, teammateId, withChannels, withMemberships, withPosts, withRead, withUsers} from '../state/chat';
+import {namesIn} from '../state/markdown';
+import {say} from '../words/words';
 import {showPlace} from './location';
-import {needPeople} from './people';
+import {needPeople, needUsernames} from './people';
+
+export {sendMessage} from './posts';
 
 const PAGE = 60;
 const THREAD_PAGE = 200;
 
 export async function loadChannels(teamId: string): Promise<void> {
-    const channels = (await api.getMyChannels(teamId)).filter((channel) => channel.delete_at === 0);
+    const [all, memberships] = await Promise.all([api.getMyChannels(teamId), api.getMyChannelMembers(teamId).catch(() => [])]);
+    const channels = all.filter((channel) => channel.delete_at === 0);
     const myId = store.get().chat.me?.id ?? '';
     needPeople(channels.filter(({type}) => type === 'D').map((channel) => teammateId(channel, myId)));
-    updateChat((chat) => withChannels({...chat, teamId}, channels));
+    updateChat((chat) => withMemberships(withChannels({...chat, teamId}, channels), memberships));
 }
 
 /** Shows a channel; `id` must be one of the loaded channels. */
@@ -24,6 +29,23 @@ export async function openChannel(id: string): Promise<void> {
     patch({view: 'channel', fault: ''});
     showPlace(id);
     await loadPosts(id);
+    markRead(id);
+}
+
+/** Tells the server, and by it the other windows, that the channel was read. */
+export function markRead(channelId: string): void {
+    updateChat((chat) => withRead(chat, channelId));
+    if (!document.hidden && store.get().chat.channels[channelId]) {
+        api.viewMyChannel(channelId).catch(() => undefined); // it is told again with the next message
+    }
+}
+
+/** The person looks at the page again: what came to the open channel meanwhile is read. */
+export function lookAgain(): void {
+    const {chat, view} = store.get();
+    if (!document.hidden && view === 'channel' && (chat.unread[chat.channelId] ?? 0) > 0) {
+        markRead(chat.channelId);
+    }
 }
 
 export async function loadPosts(channelId: string): Promise<void> {
@@ -34,7 +56,7 @@ export async function loadPosts(channelId: string): Promise<void> {
             updateChat((chat) => ({...chat, complete: {...chat.complete, [channelId]: true}}));
         }
     } catch (error) {
-        patch({fault: `The messages could not be loaded. ${describe(error)}`});
+        patch({fault: say('chat_not_loaded', {why: describe(error)})});
     }
 }
 
@@ -50,7 +72,7 @@ export async function loadEarlier(channelId: string): Promise<void> {
             updateChat((chat) => ({...chat, complete: {...chat.complete, [channelId]: true}}));
         }
     } catch (error) {
-        patch({fault: `Earlier messages could not be loaded. ${describe(error)}`});
+        patch({fault: say('chat_not_loaded', {why: describe(error)})});
     }
 }
 
@@ -69,25 +91,12 @@ export async function openThread(rootId: string): Promise<void> {
             takePosts(list);
         }
     } catch (error) {
-        patch({fault: `The thread could not be loaded. ${describe(error)}`});
+        patch({fault: say('chat_thread_not_loaded', {why: describe(error)})});
     }
 }
 
 export function closeThread(): void {
     updateChat((chat) => ({...chat, threadId: ''}));
-}
-
-/** Resolves to false when the message was not taken; the reason is shown. */
-export async function sendMessage(channelId: string, rootId: string, message: string): Promise<boolean> {
-    try {
-        const post = await api.createPost({channel_id: channelId, root_id: rootId, message});
-        updateChat((chat) => withPosts(chat, [post]));
-        patch({fault: ''});
-        return true;
-    } catch (error) {
-        patch({fault: `Your message was not sent. ${describe(error)}`});
-        return false;
-    }
 }
 
 export async function openDirect(user: UserProfile): Promise<void> {
@@ -98,13 +107,6 @@ export async function openDirect(user: UserProfile): Promise<void> {
     const channel = await api.createDirectChannel([me.id, user.id]);
     updateChat((chat) => withChannels(withUsers(chat, [user]), [channel]));
     void openChannel(channel.id);
-}
-
-/** People to start a direct message with. */
-export async function findPeople(): Promise<UserProfile[]> {
-    const users = await api.getProfiles(0, 200);
-    updateChat((chat) => withUsers(chat, users));
-    return users.filter((user) => !user.is_bot && user.delete_at === 0);
 }
 
 export async function createChannel(displayName: string, isPrivate: boolean): Promise<void> {
@@ -144,5 +146,6 @@ export async function joinChannel(channel: Channel): Promise<void> {
 export function takePosts(list: PostList): void {
     const posts: Post[] = Object.values(list.posts).filter((post) => post.delete_at === 0);
     needPeople(posts.map((post) => post.user_id));
+    needUsernames(posts.flatMap((post) => (post.message.includes('@') ? namesIn(post.message) : [])));
     updateChat((chat) => withPosts(chat, posts));
 }

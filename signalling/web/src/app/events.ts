@@ -1,14 +1,18 @@
 /** Applies what the live connection announces: messages, channels, people, calls elsewhere. */
 import type {Post} from '@mattermost/types/posts';
+import type {UserProfile} from '@mattermost/types/users';
 import {fetchCall, fetchCalls, fetchCallsConfig} from '../api/calls';
 import type {LiveListener} from '../api/live';
 import {api} from '../api/rest';
-import {ACTION_PREFIX} from '../peer/codec';
-import {patch, store, updateChat} from '../state/app';
+import {ACTION_PREFIX, isRecord} from '../peer/codec';
+import {patch, store, updateChat, updatePresence} from '../state/app';
 import {applyCallsEvent, type Calls} from '../state/calls';
-import {withArrival, withChannels, withoutChannel, withoutPost, withPosts} from '../state/chat';
-import {loadChannels, loadPosts, openThread} from './channels';
-import {needPeople} from './people';
+import {withArrival, withChannels, withoutChannel, withoutPost, withPosts, withRead, withUsers} from '../state/chat';
+import {namesIn} from '../state/markdown';
+import {typingPlace, withoutTypist, withStatuses} from '../state/presence';
+import {loadChannels, loadPosts, markRead, openThread} from './channels';
+import {needPeople, needUsernames} from './people';
+import {heardTyping} from './presence';
 
 export const listener: LiveListener = {
     onOnline: (online) => patch({online}),
@@ -90,7 +94,19 @@ function chatEvent(name: string, data: Record<string, unknown>, channelId: strin
     switch (name) {
     case 'posted':
     case 'ephemeral_message':
-        arrived(postIn(data));
+        arrived(postIn(data), String(data['mentions'] ?? '').includes(store.get().chat.me?.id ?? ' '));
+        break;
+    case 'typing':
+        heardTyping(channelId, String(data['parent_id'] ?? ''), String(data['user_id'] ?? ''));
+        break;
+    case 'status_change':
+        updatePresence((presence) => withStatuses(presence, [{userId: String(data['user_id'] ?? ''), status: String(data['status'] ?? '')}]));
+        break;
+    case 'multiple_channels_viewed':
+        Object.keys(isRecord(data['channel_times']) ? data['channel_times'] : {}).forEach((id) => updateChat((chat) => withRead(chat, id)));
+        break;
+    case 'user_updated':
+        changedPerson(data['user']);
         break;
     case 'post_edited': {
         const post = postIn(data);
@@ -126,14 +142,20 @@ function chatEvent(name: string, data: Record<string, unknown>, channelId: strin
     }
 }
 
-function arrived(post: Post | null): void {
+function arrived(post: Post | null, namesMe: boolean): void {
     if (!post) {
         return;
     }
     needPeople([post.user_id]);
+    needUsernames(post.message.includes('@') ? namesIn(post.message) : []);
+    updatePresence((presence) => withoutTypist(presence, typingPlace(post.channel_id, post.root_id), post.user_id));
     const {chat, view} = store.get();
-    const seen = chat.channelId === post.channel_id && document.hasFocus() && view === 'channel';
-    updateChat((before) => withArrival(before, post, seen || before.channelId === post.channel_id));
+    const open = chat.channelId === post.channel_id && view === 'channel';
+    const seen = open && !document.hidden && document.hasFocus();
+    updateChat((before) => withArrival(before, post, seen, namesMe));
+    if (seen && post.user_id !== chat.me?.id) {
+        markRead(post.channel_id);
+    }
     if (!chat.channels[post.channel_id]) {
         void addChannel(post.channel_id, null);
     }
@@ -160,6 +182,19 @@ function removedFrom(channelId: string, userId: unknown): void {
     const myId = store.get().chat.me?.id;
     if (userId === myId || userId === undefined) {
         updateChat((chat) => withoutChannel(chat, channelId));
+    }
+}
+
+/** The event tells only what others may see: what is known of oneself beyond that stays. */
+function changedPerson(user: unknown): void {
+    if (isRecord(user) && typeof user['id'] === 'string') {
+        const {id} = user;
+        updateChat((chat) => {
+            const before = chat.users[id];
+            const after = {...before, ...user} as UserProfile;
+            const next = before ? withUsers(chat, [after]) : chat;
+            return chat.me?.id === id ? {...next, me: {...chat.me, ...user, email: chat.me.email} as UserProfile} : next;
+        });
     }
 }
 

@@ -31,3 +31,17 @@ async function fetchWanted(): Promise<void> {
         console.warn('parley: people could not be looked up', error);
     }
 }
+
+const askedNames = new Set<string>();
+
+/** Looks up whom messages name, so that names of people can be told from other words with an `@`. */
+export function needUsernames(names: Iterable<string>): void {
+    const known = new Set(Object.values(store.get().chat.users).map(({username}) => username));
+    const fresh = [...new Set(names)].filter((name) => !known.has(name) && !askedNames.has(name)).slice(0, 100);
+    if (fresh.length > 0) {
+        fresh.forEach((name) => askedNames.add(name));
+        api.getProfilesByUsernames(fresh)
+            .then((users) => updateChat((chat) => withUsers(chat, users)))
+            .catch(() => fresh.forEach((name) => askedNames.delete(name)));
+    }
+}

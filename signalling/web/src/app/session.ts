@@ -14,6 +14,8 @@ import {joinCall, leaveCall, rejoinAfterReload} from './call';
 import {channelName, loadChannels, openChannel} from './channels';
 import {listener, refreshCalls} from './events';
 import {placeOf} from './location';
+import {say} from '../words/words';
+import {beginPresence, cameOnline, endPresence} from './presence';
 
 let live: Live | null = null;
 
@@ -43,7 +45,7 @@ export interface NewAccount {
 /** Creates an account and signs in with it. Rejects with the server's refusal. */
 export async function signUp(account: NewAccount): Promise<void> {
     const profile: Partial<UserProfile> = account;
-    await api.createUser(profile as UserProfile, '', '');
+    await api.createUser(profile);
     await signIn(account.username, account.password);
 }
 
@@ -51,10 +53,10 @@ export async function signOut(): Promise<void> {
     leaveCall();
     live?.close();
     live = null;
+    endPresence();
     await api.logout().catch(() => undefined);
-    api.setToken('');
-    const {siteName, websocketUrl, signUpAllowed, minPassword} = store.get();
-    store.update(() => ({...initialState, siteName, websocketUrl, signUpAllowed, minPassword, phase: 'signed-out'}));
+    const {siteName, websocketUrl, signUpAllowed, minPassword, maxFileSize, language, theme} = store.get();
+    store.update(() => ({...initialState, siteName, websocketUrl, signUpAllowed, minPassword, maxFileSize, language, theme, phase: 'signed-out'}));
     history.replaceState(null, '', '/');
 }
 
@@ -65,7 +67,7 @@ async function checkSignedIn(): Promise<void> {
     } catch (error) {
         if (isSignedOut(error)) {
             await signOut();
-            patch({fault: 'Your sign-in has run out. Sign in again.'});
+            patch({fault: say('sign_expired')});
         }
     }
 }
@@ -73,7 +75,7 @@ async function checkSignedIn(): Promise<void> {
 /** The first team of a fresh server. */
 export async function createTeam(displayName: string): Promise<void> {
     const team: Partial<Team> = {display_name: displayName.trim(), name: channelName(displayName), type: 'O'};
-    await api.createTeam(team as Team);
+    await api.createTeam(team);
     await loadEverything();
 }
 
@@ -83,14 +85,13 @@ async function loadServerConfig(): Promise<void> {
         return null;
     });
     if (config) {
-        const siteName: string | undefined = config.SiteName;
-        const websocketUrl: string | undefined = config.WebsocketURL;
         patch({
-            siteName: siteName || 'Parley',
-            websocketUrl: websocketUrl || '',
+            siteName: config.SiteName || 'Parley',
+            websocketUrl: config.WebsocketURL || '',
             noAccounts: config.NoAccounts === 'true',
             firstAccountNeedsToken: (config as Partial<Record<string, string>>)['FirstAccountNeedsToken'] === 'true',
             minPassword: Number(config.PasswordMinimumLength) || 0,
+            maxFileSize: Number(config.MaxFileSize) || 0,
             signUpAllowed: config.NoAccounts === 'true' || (config.EnableSignUpWithEmail === 'true' && config.EnableOpenServer === 'true'),
         });
     }
@@ -99,7 +100,15 @@ async function loadServerConfig(): Promise<void> {
 async function enter(me: UserProfile): Promise<void> {
     patch({fault: ''});
     updateChat(() => ({...emptyChat, me, users: {[me.id]: me}}));
-    await loadEverything();
+    try {
+        await loadEverything();
+    } catch (error) {
+        if (store.get().phase !== 'ready') {
+            throw error;
+        }
+        // The page stands already; nobody else would say what is missing in it.
+        patch({fault: describe(error)});
+    }
 }
 
 async function loadEverything(): Promise<void> {
@@ -114,10 +123,13 @@ async function loadEverything(): Promise<void> {
     live?.close();
     live = new Live({...listener, onOnline: (online) => {
         listener.onOnline(online);
-        if (!online) {
+        if (online) {
+            cameOnline();
+        } else {
             void checkSignedIn();
         }
     }});
+    beginPresence(live);
     live.open(websocketAddress(store.get().websocketUrl));
     if (chosen.id !== '') {
         await openFirst(chosen.id, chosen.named);

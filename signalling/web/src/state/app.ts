@@ -4,7 +4,11 @@ import type {ServerVersions} from '../peer/version';
 import type {ActiveCall} from './active';
 import {emptyChat, type Chat} from './chat';
 import type {Calls} from './calls';
+import {emptyPresence, type Presence} from './presence';
 import {Store, useStore} from './store';
+
+/** Colours; `system` follows the device. */
+export type Theme = 'system' | 'light' | 'dark';
 
 export type Phase = 'loading' | 'signed-out' | 'ready' | 'unreachable';
 
@@ -28,6 +32,9 @@ export interface Ending {
 
 export interface AppState {
     phase: Phase;
+    /** BCP 47 tag of the words on the screen. */
+    language: string;
+    theme: Theme;
     siteName: string;
     websocketUrl: string;
     noAccounts: boolean;
@@ -36,14 +43,19 @@ export interface AppState {
     signUpAllowed: boolean;
     /** Characters; 0 when the server does not say. */
     minPassword: number;
+    /** Bytes; 0 when the server does not say. */
+    maxFileSize: number;
     online: boolean;
     /** On narrow screens one of the two is shown. */
     view: 'list' | 'channel';
     chat: Chat;
+    presence: Presence;
     calls: Calls;
     callsConfig: CallsConfig | null;
     active: ActiveCall | null;
     ending: Ending | null;
+    /** The message that is being edited, by `editKey`; empty when none is. */
+    editing: string;
     /** A refusal or fault outside of calls, in words. */
     fault: string;
     /** What a screen reader should hear now. */
@@ -51,8 +63,8 @@ export interface AppState {
 }
 
 export const initialState: AppState = {
-    phase: 'loading', siteName: 'Parley', websocketUrl: '', noAccounts: false, firstAccountNeedsToken: false, signUpAllowed: false, minPassword: 0, online: true, view: 'list',
-    chat: emptyChat, calls: {}, callsConfig: null, active: null, ending: null, fault: '', announcement: '',
+    phase: 'loading', language: 'en', theme: 'system', siteName: 'Parley', websocketUrl: '', noAccounts: false, firstAccountNeedsToken: false, signUpAllowed: false, minPassword: 0, maxFileSize: 0, online: true, view: 'list',
+    chat: emptyChat, presence: emptyPresence, calls: {}, callsConfig: null, active: null, ending: null, editing: '', fault: '', announcement: '',
 };
 
 export const store = new Store<AppState>(initialState);
@@ -72,6 +84,13 @@ export function updateChat(next: (chat: Chat) => Chat): void {
     });
 }
 
+export function updatePresence(next: (presence: Presence) => Presence): void {
+    store.update((state) => {
+        const presence = next(state.presence);
+        return presence === state.presence ? state : {...state, presence};
+    });
+}
+
 /** Without effect when this page is in no call. */
 export function updateActive(next: (active: ActiveCall) => ActiveCall): void {
     store.update((state) => {
@@ -82,4 +101,9 @@ export function updateActive(next: (active: ActiveCall) => ActiveCall): void {
 
 export function announce(announcement: string): void {
     patch({announcement});
+}
+
+/** Names a message where it stands: the first one of a thread is seen in the channel, too. */
+export function editKey(postId: string, inThread: boolean): string {
+    return `${inThread ? 'thread' : 'channel'}/${postId}`;
 }

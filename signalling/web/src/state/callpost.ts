@@ -1,5 +1,6 @@
 /** What the posts of a call say: the call post itself, its recordings and transcripts. */
 import type {Post} from '@mattermost/types/posts';
+import {say} from '../words/words';
 import {isRecord} from '../peer/codec';
 
 export interface CallPost {
@@ -56,11 +57,11 @@ export function readCaptions(post: Post): CaptionsFile[] {
 }
 
 /** The post's files; their names where the server gave them. */
-export function filesOf(post: Post): {id: string; name: string; size: number}[] {
+export function filesOf(post: Post): {id: string; name: string; size: number; type: string}[] {
     const infos = post.metadata?.files ?? [];
     return (post.file_ids ?? []).map((id) => {
         const info = infos.find((file) => file.id === id);
-        return {id, name: info?.name ?? 'File', size: info?.size ?? 0};
+        return {id, name: info?.name ?? say('chat_file'), size: info?.size ?? 0, type: info?.mime_type ?? ''};
     });
 }
 

@@ -4,10 +4,11 @@
  * In: what the messaging API returned or announced. Out: the next state. Pure.
  * Invariant: `postIds` of a channel are in order of creation and name only posts that are known.
  */
-import type {Channel} from '@mattermost/types/channels';
+import type {Channel, ChannelMembership, ServerChannel} from '@mattermost/types/channels';
 import type {Post} from '@mattermost/types/posts';
 import type {Team} from '@mattermost/types/teams';
 import type {UserProfile} from '@mattermost/types/users';
+import {say} from '../words/words';
 
 export interface Chat {
     me: UserProfile | null;
@@ -21,12 +22,18 @@ export interface Chat {
     /** Channels whose earliest message is loaded. */
     complete: Readonly<Record<string, boolean>>;
     unread: Readonly<Record<string, number>>;
+    /** Unread messages that name this person. */
+    mentions: Readonly<Record<string, number>>;
+    /** Until when this person had read a channel before it was opened: where the line stands. */
+    readUntil: Readonly<Record<string, number>>;
+    /** The own membership: rights, and what was read. */
+    memberships: Readonly<Record<string, ChannelMembership>>;
     /** Root post of the open thread; empty when none is open. */
     threadId: string;
 }
 
 export const emptyChat: Chat = {
-    me: null, users: {}, teams: [], teamId: '', channels: {}, channelId: '', posts: {}, postIds: {}, complete: {}, unread: {}, threadId: '',
+    me: null, users: {}, teams: [], teamId: '', channels: {}, channelId: '', posts: {}, postIds: {}, complete: {}, unread: {}, mentions: {}, readUntil: {}, memberships: {}, threadId: '',
 };
 
 export function withUsers(chat: Chat, users: readonly UserProfile[]): Chat {
@@ -51,7 +58,7 @@ export function withChannels(chat: Chat, channels: readonly Channel[]): Chat {
 export function withoutChannel(chat: Chat, channelId: string): Chat {
     const channels = {...chat.channels};
     delete channels[channelId];
-    return {...chat, channels};
+    return {...chat, channels, channelId: chat.channelId === channelId ? '' : chat.channelId};
 }
 
 export function withPosts(chat: Chat, added: readonly Post[]): Chat {
@@ -91,17 +98,49 @@ export function withoutPost(chat: Chat, postId: string): Chat {
 }
 
 /** A message came in: known from now on, and counted unless the person sees or wrote it. */
-export function withArrival(chat: Chat, post: Post, seen: boolean): Chat {
+export function withArrival(chat: Chat, post: Post, seen: boolean, namesMe = false): Chat {
     const fresh = chat.posts[post.id] === undefined;
     const next = withPosts(chat, [post]);
     if (!fresh || seen || post.user_id === chat.me?.id) {
         return next;
     }
-    return {...next, unread: {...next.unread, [post.channel_id]: (next.unread[post.channel_id] ?? 0) + 1}};
+    const oneMore = (counts: Chat['unread']): Chat['unread'] => ({...counts, [post.channel_id]: (counts[post.channel_id] ?? 0) + 1});
+    // The line stands before the first message that nobody looked at.
+    const readUntil = (chat.unread[post.channel_id] ?? 0) === 0
+        ? {...next.readUntil, [post.channel_id]: post.create_at - 1} : next.readUntil;
+    return {...next, readUntil, unread: oneMore(next.unread), ...(namesMe ? {mentions: oneMore(next.mentions)} : {})};
+}
+
+/** What the server counts as unread, for channels that are not open here. */
+export function withMemberships(chat: Chat, memberships: readonly ChannelMembership[]): Chat {
+    const next = {memberships: {...chat.memberships}, unread: {...chat.unread}, mentions: {...chat.mentions}, readUntil: {...chat.readUntil}};
+    for (const member of memberships) {
+        const id = member.channel_id;
+        next.memberships[id] = member;
+        const channel = chat.channels[id];
+        if (channel && id !== chat.channelId) {
+            next.unread[id] = Math.max(0, messagesIn(channel) - member.msg_count);
+            next.mentions[id] = member.mention_count;
+            next.readUntil[id] = member.last_viewed_at;
+        }
+    }
+    return {...chat, ...next};
+}
+
+/** The channel was read, here or in another window. */
+export function withRead(chat: Chat, channelId: string): Chat {
+    const isRead = (chat.unread[channelId] ?? 0) === 0 && (chat.mentions[channelId] ?? 0) === 0;
+    return isRead ? chat : {...chat, unread: {...chat.unread, [channelId]: 0}, mentions: {...chat.mentions, [channelId]: 0}};
+}
+
+/** Where what is new begins, of messages in order; undefined when all was read. */
+export function firstUnread(posts: readonly Post[], readUntil: number, myId: string): string | undefined {
+    return readUntil === 0 ? undefined : posts.find((post) => post.create_at > readUntil && post.user_id !== myId)?.id;
 }
 
 export function opened(chat: Chat, channelId: string): Chat {
-    return {...chat, channelId, threadId: '', unread: {...chat.unread, [channelId]: 0}};
+    const readUntil = (chat.unread[channelId] ?? 0) > 0 ? chat.readUntil : {...chat.readUntil, [channelId]: 0};
+    return {...withRead(chat, channelId), readUntil, channelId, threadId: ''};
 }
 
 /** Root messages of a channel, oldest first. */
@@ -128,7 +167,7 @@ export function replyCounts(chat: Chat, channelId: string): Map<string, number> 
 
 export function displayName(user: UserProfile | undefined): string {
     if (!user) {
-        return 'Somebody';
+        return say('people_somebody');
     }
     return user.nickname || `${user.first_name} ${user.last_name}`.trim() || user.username;
 }
@@ -142,7 +181,7 @@ export function teammateId(channel: Channel, myId: string): string {
 export function channelTitle(chat: Chat, channel: Channel): string {
     if (channel.type === 'D') {
         const name = displayName(chat.users[teammateId(channel, chat.me?.id ?? '')]);
-        return teammateId(channel, chat.me?.id ?? '') === chat.me?.id ? `${name} (you)` : name;
+        return teammateId(channel, chat.me?.id ?? '') === chat.me?.id ? say('people_you', {name}) : name;
     }
     return channel.display_name || channel.name;
 }
@@ -157,4 +196,9 @@ export function channelKey(chat: Chat, channel: Channel): string {
 
 function known(chat: Chat, channelId: string): Post[] {
     return (chat.postIds[channelId] ?? []).map((id) => chat.posts[id]).filter((post) => post !== undefined);
+}
+
+/** Messages of a channel ever, as the server counts. */
+export function messagesIn(channel: Channel): number {
+    return (channel as Partial<ServerChannel>).total_msg_count ?? 0;
 }

@@ -1,109 +1,108 @@
-/** Starting a direct message; joining or creating a channel. */
+/** Writing to somebody or to a few; joining or creating a channel. */
 import type {Channel} from '@mattermost/types/channels';
 import type {UserProfile} from '@mattermost/types/users';
-import {useEffect, useRef, useState, type ReactNode} from 'react';
+import {useEffect, useState, type ReactNode} from 'react';
 import {describe} from '../api/rest';
-import {createChannel, findChannels, findPeople, joinChannel, openDirect} from '../app/channels';
+import {createChannel, findChannels, joinChannel, openDirect} from '../app/channels';
+import {openGroup, searchPeople} from '../app/rooms';
 import {displayName} from '../state/chat';
-import {Avatar} from './Avatar';
-import {CloseIcon, HashIcon} from './icons';
+import {say} from '../words/words';
+import {Dialog} from './Dialog';
+import {CloseIcon, HashIcon, PlusIcon} from './icons';
+import {PeoplePicker} from './PeoplePicker';
 import {Field, Refusal, useSubmit} from './SignIn';
 
 export type AddKind = 'channel' | 'direct';
 
+/** People of a group beside oneself. */
+const GROUP_MOST = 7;
+
 export function AddDialog({kind, onClose}: {kind: AddKind; onClose: () => void}): ReactNode {
-    const dialog = useRef<HTMLDialogElement>(null);
-    useEffect(() => {
-        dialog.current?.showModal();
-    }, []);
-    const done = (): void => {
-        dialog.current?.close();
-        // Where the person goes on: writing.
-        document.querySelector<HTMLElement>('[data-testid="composer"]')?.focus();
-    };
-    const title = kind === 'direct' ? 'Write to somebody' : 'Add a channel';
     return (
-        <dialog ref={dialog} className="card" aria-label={title} onClose={onClose} onClick={(event) => {
-            if (event.target === dialog.current) {
-                dialog.current?.close();
-            }
-        }}>
-            <div className="dialog-head">
-                <h2>{title}</h2>
-                <button type="button" className="icon-button" aria-label="Close" onClick={() => dialog.current?.close()}><CloseIcon/></button>
-            </div>
-            {kind === 'direct' ? <People onDone={done}/> : <Rooms onDone={done}/>}
-        </dialog>
+        <Dialog title={say(kind === 'direct' ? 'people_write_to' : 'people_add_channel')} testId={`${kind}-dialog`} onClose={onClose}>
+            {(close) => {
+                const done = (): void => {
+                    close();
+                    // Where the person goes on: writing.
+                    requestAnimationFrame(() => document.querySelector<HTMLElement>('[data-testid="composer"]')?.focus());
+                };
+                return kind === 'direct' ? <People onDone={done}/> : <Rooms onDone={done}/>;
+            }}
+        </Dialog>
     );
 }
 
 function People({onDone}: {onDone: () => void}): ReactNode {
-    const {items, refusal, setRefusal} = useLoaded<UserProfile>(findPeople);
-    const [filter, setFilter] = useState('');
-    const wanted = filter.trim().toLowerCase();
-    const shown = (items ?? []).filter((user) => `${user.username} ${displayName(user)}`.toLowerCase().includes(wanted));
+    const [group, setGroup] = useState<readonly UserProfile[]>([]);
+    const [refusal, setRefusal] = useState('');
+    const open = (opening: Promise<void>): void => {
+        opening.then(onDone).catch((error: unknown) => setRefusal(describe(error)));
+    };
+    const gather = (user: UserProfile): void => setGroup((before) => (before.length < GROUP_MOST ? [...before, user] : before));
     return (
         <>
-            <Field label="Name" testId="find-person" value={filter} onChange={setFilter} autoFocus/>
+            {group.length > 0 && (
+                <ul className="chips" aria-label={say('people_group')}>
+                    {group.map((user) => (
+                        <li key={user.id}>
+                            <button type="button" className="chip" aria-label={say('people_take_out', {name: displayName(user)})} onClick={() => setGroup(group.filter(({id}) => id !== user.id))}>
+                                <bdi>{displayName(user)}</bdi><CloseIcon/>
+                            </button>
+                        </li>
+                    ))}
+                </ul>
+            )}
+            <PeoplePicker
+                label={say('people_name')} testId="find-person" search={searchPeople} hidden={group.map(({id}) => id)} autoFocus
+                onPick={(user) => (group.length > 0 ? gather(user) : open(openDirect(user)))}
+                action={(user) => (
+                    <button type="button" className="icon-button" aria-label={say('people_to_group', {name: displayName(user)})} title={say('people_group')} data-testid={`gather-${user.username}`} onClick={() => gather(user)}>
+                        <PlusIcon/>
+                    </button>
+                )}
+            />
             <Refusal text={refusal}/>
-            <ul className="choices">
-                {shown.map((user) => (
-                    <li key={user.id}>
-                        <button type="button" className="entry" data-testid={`person-${user.username}`} onClick={() => {
-                            openDirect(user).then(onDone).catch((error: unknown) => setRefusal(describe(error)));
-                        }}>
-                            <Avatar name={displayName(user)} id={user.id}/>
-                            <span className="grow ellipsis">{displayName(user)}</span>
-                            <span className="muted">@{user.username}</span>
-                        </button>
-                    </li>
-                ))}
-            </ul>
-            {items && shown.length === 0 && <p className="muted">Nobody of that name.</p>}
+            {group.length > 0 && (
+                <div className="dialog-actions">
+                    {group.length < 2 && <span className="hint">{say('people_group_hint')}</span>}
+                    <button type="button" className="primary" disabled={group.length < 2} data-testid="open-group" onClick={() => open(openGroup(group))}>{say('people_open_group')}</button>
+                </div>
+            )}
         </>
     );
 }
 
 function Rooms({onDone}: {onDone: () => void}): ReactNode {
-    const {items, refusal, setRefusal} = useLoaded<Channel>(findChannels);
+    const [items, setItems] = useState<readonly Channel[]>([]);
+    const [refusal, setRefusal] = useState('');
     const [name, setName] = useState('');
     const [isPrivate, setPrivate] = useState(false);
     const creating = useSubmit(() => createChannel(name, isPrivate).then(onDone));
+    useEffect(() => {
+        findChannels().then(setItems).catch((error: unknown) => setRefusal(describe(error)));
+    }, []);
     return (
         <>
-            <form onSubmit={creating.submit} aria-label="Create a channel">
-                <Field label="Name of a new channel" testId="new-channel-name" value={name} onChange={setName} autoFocus/>
+            <form onSubmit={creating.submit} aria-label={say('people_create_channel')}>
+                <Field label={say('people_new_channel')} testId="new-channel-name" value={name} onChange={setName} autoFocus/>
                 <label className="check">
-                    <input type="checkbox" checked={isPrivate} onChange={(event) => setPrivate(event.target.checked)}/> Private: only people who are added see it
+                    <input type="checkbox" checked={isPrivate} data-testid="new-channel-private" onChange={(event) => setPrivate(event.target.checked)}/> {say('people_private')}
                 </label>
                 <Refusal text={creating.refusal || refusal}/>
-                <button type="submit" className="primary" disabled={creating.busy || name.trim() === ''} data-testid="create-channel">Create channel</button>
+                <button type="submit" className="primary" disabled={creating.busy || name.trim() === ''} data-testid="create-channel">{say('people_create_channel')}</button>
             </form>
-            {(items ?? []).length > 0 && <h3>Or join one</h3>}
+            {items.length > 0 && <h3>{say('people_or_join')}</h3>}
             <ul className="choices">
-                {(items ?? []).map((channel) => (
+                {items.map((channel) => (
                     <li key={channel.id}>
                         <button type="button" className="entry" data-testid={`join-channel-${channel.name}`} onClick={() => {
                             joinChannel(channel).then(onDone).catch((error: unknown) => setRefusal(describe(error)));
                         }}>
-                            <HashIcon/><span className="grow ellipsis">{channel.display_name}</span>
+                            <HashIcon/><span className="grow ellipsis" dir="auto">{channel.display_name}</span>
                         </button>
                     </li>
                 ))}
             </ul>
         </>
     );
-}
-
-function useLoaded<T>(load: () => Promise<T[]>): {items: T[] | null; refusal: string; setRefusal: (text: string) => void} {
-    const [items, setItems] = useState<T[] | null>(null);
-    const [refusal, setRefusal] = useState('');
-    useEffect(() => {
-        let shown = true;
-        load().then((found) => shown && setItems(found)).catch((error: unknown) => shown && setRefusal(describe(error)));
-        return () => {
-            shown = false;
-        };
-    }, [load]);
-    return {items, refusal, setRefusal};
 }

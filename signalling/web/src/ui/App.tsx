@@ -2,18 +2,22 @@
 import {useEffect, useState, type ReactNode} from 'react';
 import {begin, createTeam, signOut} from '../app/session';
 import {patch, useApp} from '../state/app';
+import {say} from '../words/words';
 import {CallBar} from './call/CallBar';
 import {CallDialogs} from './call/CallDialogs';
 import {ChannelView} from './ChannelView';
 import {Sidebar} from './Sidebar';
 import {Field, Refusal, SignIn, useSubmit} from './SignIn';
+import {keepFocus} from './focus';
+import {fetchDialogsSoon} from './Later';
 import {ThreadPanel} from './ThreadPanel';
 
 export function App(): ReactNode {
     const phase = useApp((state) => state.phase);
+    useApp((state) => state.language); // everything below is said anew in another language
     switch (phase) {
     case 'loading':
-        return <main className="sign-in"><p role="status">Loading…</p></main>;
+        return <main className="sign-in"><p role="status">{say('chat_loading')}</p></main>;
     case 'unreachable':
         return <Unreachable/>;
     case 'signed-out':
@@ -28,6 +32,8 @@ function Workspace(): ReactNode {
     const threadId = useApp((state) => state.chat.threadId);
     const teams = useApp((state) => state.chat.teams.length);
     useTitle();
+    useEffect(keepFocus, []);
+    useEffect(fetchDialogsSoon, []);
     if (teams === 0) {
         return <NoTeam/>;
     }
@@ -36,7 +42,7 @@ function Workspace(): ReactNode {
             <a className="skip" href="#channel" onClick={(event) => {
                 event.preventDefault();
                 document.getElementById('channel')?.focus();
-            }}>Skip to the channel</a>
+            }}>{say('chat_skip')}</a>
             <Sidebar/>
             <ChannelView/>
             {threadId !== '' && <ThreadPanel rootId={threadId}/>}
@@ -62,9 +68,9 @@ function Unreachable(): ReactNode {
     return (
         <main className="sign-in">
             <div className="card">
-                <h1>The server cannot be reached</h1>
+                <h1>{say('chat_unreachable')}</h1>
                 <p role="alert">{fault}</p>
-                <button type="button" className="primary" onClick={retry}>Try again</button>
+                <button type="button" className="primary" onClick={retry}>{say('chat_try_again')}</button>
             </div>
         </main>
     );
@@ -76,14 +82,14 @@ function NoTeam(): ReactNode {
     return (
         <main className="sign-in">
             <div className="card">
-                <form onSubmit={submit} aria-label="Create a team">
-                    <h1>You are in no team yet</h1>
-                    <p className="hint">Ask an administrator to add you to one, or create one if you may.</p>
-                    <Field label="Name of the team" testId="team-name" value={name} onChange={setName} autoFocus/>
+                <form onSubmit={submit} aria-label={say('people_create_team')}>
+                    <h1>{say('people_no_team')}</h1>
+                    <p className="hint">{say('people_no_team_hint')}</p>
+                    <Field label={say('people_team_name')} testId="team-name" value={name} onChange={setName} autoFocus/>
                     <Refusal text={refusal}/>
-                    <button type="submit" className="primary" disabled={busy} data-testid="create-team">Create team</button>
+                    <button type="submit" className="primary" disabled={busy} data-testid="create-team">{say('people_create_team')}</button>
                 </form>
-                <button type="button" className="link" onClick={() => void signOut()}>Sign out</button>
+                <button type="button" className="link" onClick={() => void signOut()}>{say('sign_out')}</button>
             </div>
         </main>
     );
@@ -93,7 +99,8 @@ function useTitle(): void {
     const siteName = useApp((state) => state.siteName);
     const unread = useApp((state) => Object.values(state.chat.unread).reduce((sum, count) => sum + count, 0));
     const inCall = useApp((state) => state.active !== null);
+    const language = useApp((state) => state.language);
     useEffect(() => {
-        document.title = `${unread > 0 ? `(${unread}) ` : ''}${siteName}${inCall ? ' · in a call' : ''}`;
-    }, [siteName, unread, inCall]);
+        document.title = `${unread > 0 ? `(${unread}) ` : ''}${inCall ? say('chat_title_in_call', {site: siteName}) : siteName}`;
+    }, [siteName, unread, inCall, language]);
 }

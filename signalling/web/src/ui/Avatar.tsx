@@ -16,7 +16,7 @@ export function Avatar({name, id, size = 'small'}: Props): ReactNode {
 }
 
 export function initials(name: string): string {
-    const words = name.replace(/\(you\)$/, '').split(/[\s._-]+/).filter((word) => word !== '');
+    const words = name.replace(/\([^)]*\)$/, '').split(/[\s._-]+/).filter((word) => word !== '');
     const first = words[0] ?? '?';
     const last = words.length > 1 ? words.at(-1) ?? '' : '';
     return (Array.from(first)[0] ?? '?').toUpperCase() + (Array.from(last)[0] ?? '').toUpperCase();

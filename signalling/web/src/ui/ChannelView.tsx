@@ -1,12 +1,14 @@
 /** One channel: its header with the call button, notices, the call's stage, messages. */
-import {useMemo, type ReactNode} from 'react';
+import {useMemo, useState, type ReactNode} from 'react';
 import {joinCall} from '../app/call';
 import {loadEarlier} from '../app/channels';
 import {patch, useApp} from '../state/app';
 import {channelTitle, replyCounts, rootsOf} from '../state/chat';
+import {say} from '../words/words';
 import {CallStage} from './call/CallStage';
 import {Composer} from './Composer';
-import {BackIcon, CloseIcon, PhoneIcon} from './icons';
+import {BackIcon, CloseIcon, PeopleIcon, PhoneIcon} from './icons';
+import {Later} from './Later';
 import {PostList} from './PostList';
 
 export function ChannelView(): ReactNode {
@@ -14,28 +16,37 @@ export function ChannelView(): ReactNode {
     const channel = chat.channels[chat.channelId];
     const staged = useApp((state) => state.active !== null && state.active.channelId === state.chat.channelId);
     const wide = useApp((state) => state.active?.wide ?? false);
-    const roots = useMemo(() => rootsOf(chat, chat.channelId), [chat]);
-    const replies = useMemo(() => replyCounts(chat, chat.channelId), [chat]);
+    const [about, setAbout] = useState('');
+    const roots = useMemo(() => rootsOf(chat, chat.channelId), [chat.posts, chat.postIds, chat.channelId]);
+    const replies = useMemo(() => replyCounts(chat, chat.channelId), [chat.posts, chat.postIds, chat.channelId]);
     if (!channel) {
-        return <main className="channel empty"><p>Choose a channel.</p></main>;
+        return <main className="channel empty"><p>{say('chat_choose_channel')}</p></main>;
     }
     const title = channelTitle(chat, channel);
     return (
         <main className="channel" id="channel" tabIndex={-1} aria-label={title} data-wide={staged && wide}>
             <header className="channel-head">
-                <button type="button" className="icon-button back" aria-label="All channels" onClick={() => patch({view: 'list'})}><BackIcon/></button>
-                <h1 className="grow ellipsis">{title}</h1>
+                <button type="button" className="icon-button back" aria-label={say('chat_all_channels')} data-testid="all-channels" onClick={() => patch({view: 'list'})}><BackIcon/></button>
+                <div className="grow channel-title">
+                    <h1 className="ellipsis" dir="auto">{title}</h1>
+                    {channel.header !== '' && <p className="ellipsis muted topic" dir="auto" title={channel.header} data-testid="topic">{channel.header}</p>}
+                </div>
+                <button type="button" className="icon-button" aria-label={say('people_about', {name: title})} title={say('people_about_short')} data-testid="channel-info" onClick={() => setAbout(channel.id)}>
+                    <PeopleIcon/>
+                </button>
                 <CallButton channelId={channel.id}/>
             </header>
             <Notices channelId={channel.id}/>
             {staged && <CallStage/>}
+            {/* The field stands below the messages and comes before them for the keyboard. */}
             <div className="conversation">
+                <Composer channelId={channel.id} rootId="" label={say('chat_write_to', {name: title})} testId="composer"/>
                 <PostList
-                    key={channel.id} posts={roots} replies={replies} label={`Messages in ${title}`} testId="post-list" startAt="end"
-                    onEarlier={chat.complete[channel.id] ? null : () => void loadEarlier(channel.id)}
+                    key={channel.id} posts={roots} replies={replies} label={say('chat_messages_in', {name: title})} testId="post-list" startAt="end"
+                    onEarlier={chat.complete[channel.id] ? null : () => loadEarlier(channel.id)} readUntil={chat.readUntil[channel.id] ?? 0}
                 />
-                <Composer channelId={channel.id} rootId="" label={`Write to ${title}`} testId="composer"/>
             </div>
+            {about === channel.id && <Later onFail={() => setAbout('')}>{({ChannelDialog}) => <ChannelDialog channel={channel} onClose={() => setAbout('')}/>}</Later>}
         </main>
     );
 }
@@ -51,8 +62,8 @@ function CallButton({channelId}: {channelId: string}): ReactNode {
     return (
         <button type="button" className="primary call-button" data-testid={call ? 'join-call' : 'start-call'} onClick={() => void joinCall(channelId)}>
             <PhoneIcon/>
-            <span>{call ? 'Join call' : 'Start call'}</span>
-            {people > 0 && <span className="count" aria-label={`${people} in the call`}>{people}</span>}
+            <span>{say(call ? 'chat_join_call' : 'chat_start_call')}</span>
+            {people > 0 && <span className="count" aria-label={say('chat_in_call', {count: people})}>{people}</span>}
         </button>
     );
 }
@@ -63,20 +74,20 @@ function Notices({channelId}: {channelId: string}): ReactNode {
     const ending = useApp((state) => state.ending);
     return (
         <div className="notices">
-            {!online && <p className="notice" role="status" data-testid="offline">The connection to the server is interrupted. Trying again…</p>}
+            {!online && <p className="notice" role="status" data-testid="offline">{say('chat_offline')}</p>}
             {fault !== '' && (
                 <div className="notice" role="alert">
                     <p className="grow">{fault}</p>
-                    <button type="button" className="icon-button" aria-label="Dismiss" onClick={() => patch({fault: ''})}><CloseIcon/></button>
+                    <button type="button" className="icon-button" aria-label={say('chat_dismiss')} onClick={() => patch({fault: ''})}><CloseIcon/></button>
                 </div>
             )}
             {ending && ending.channelId === channelId && (
                 <div className="notice danger" role="alert" data-testid="call-ending" data-code={ending.problem.code}>
                     <p className="grow"><strong>{ending.problem.title}</strong> {ending.problem.advice}</p>
                     {ending.canRejoin && (
-                        <button type="button" data-testid="rejoin-call" onClick={() => void joinCall(channelId)}>Join again</button>
+                        <button type="button" data-testid="rejoin-call" onClick={() => void joinCall(channelId)}>{say('chat_join_again')}</button>
                     )}
-                    <button type="button" className="icon-button" aria-label="Dismiss" onClick={() => patch({ending: null})}><CloseIcon/></button>
+                    <button type="button" className="icon-button" aria-label={say('chat_dismiss')} onClick={() => patch({ending: null})}><CloseIcon/></button>
                 </div>
             )}
         </div>

@@ -1,16 +1,23 @@
 /** One message: who, when, what; calls, recordings and transcripts as what they are. */
 import type {Post} from '@mattermost/types/posts';
-import type {ReactNode} from 'react';
-import {fileUrl} from '../api/rest';
+import {memo, useState, type ReactNode} from 'react';
 import {openThread} from '../app/channels';
-import {useApp} from '../state/app';
-import {filesOf, isCallPost, isRecordingPost, isTranscriptPost} from '../state/callpost';
+import {deleteMessage} from '../app/posts';
+import {announce, editKey, patch, useApp} from '../state/app';
+import {isCallPost, isRecordingPost, isTranscriptPost} from '../state/callpost';
 import {displayName} from '../state/chat';
+import {mayDelete, mayEdit} from '../state/rights';
+import {say} from '../words/words';
+import {Attachments} from './Attachments';
 import {Avatar} from './Avatar';
 import {CallCard} from './CallCard';
-import {DownloadIcon, ThreadIcon} from './icons';
+import {Dialog} from './Dialog';
+import {MoreIcon, ThreadIcon} from './icons';
+import {Markdown} from './Markdown';
+import {Menu, MenuItem} from './Menu';
+import {PostEditor} from './PostEditor';
 import {Recording} from './Recording';
-import {clock} from './time';
+import {clock, moment} from './time';
 import {Transcript} from './Transcript';
 
 interface Props {
@@ -20,33 +27,84 @@ interface Props {
     inThread: boolean;
 }
 
-export function PostItem({post, grouped, replies, inThread}: Props): ReactNode {
+export const PostItem = memo(function PostItem({post, grouped, replies, inThread}: Props): ReactNode {
     const name = useApp((state) => displayName(state.chat.users[post.user_id]));
+    const editing = useApp((state) => state.editing === editKey(post.id, inThread));
+    useApp((state) => state.language);
     const count = Math.max(replies, inThread ? 0 : post.reply_count || 0);
     const canOpen = !inThread && post.root_id === '';
     return (
-        <article className="post" data-grouped={grouped} data-testid="post" data-post-type={post.type}>
+        <article
+            className="post" data-grouped={grouped} data-testid="post" data-post-type={post.type} data-post-id={post.id} tabIndex={-1}
+            aria-label={say('chat_post_of', {name, time: clock(post.create_at)})}
+        >
             {grouped ? <span className="gutter"/> : <Avatar name={name} id={post.user_id}/>}
             <div className="grow">
                 {!grouped && (
                     <p className="byline">
-                        <strong>{name}</strong> <time dateTime={new Date(post.create_at).toISOString()}>{clock(post.create_at)}</time>
+                        <strong><bdi>{name}</bdi></strong> <time dateTime={new Date(post.create_at).toISOString()} title={moment(post.create_at)}>{clock(post.create_at)}</time>
                     </p>
                 )}
-                <Body post={post} inThread={inThread}/>
+                {editing ? <PostEditor post={post}/> : <Body post={post} inThread={inThread}/>}
                 {canOpen && count > 0 && (
                     <button type="button" className="link replies" data-testid="open-thread" onClick={() => void openThread(post.id)}>
-                        <ThreadIcon/>{count === 1 ? '1 reply' : `${count} replies`}
+                        <ThreadIcon/>{say('chat_replies', {count})}
                     </button>
                 )}
             </div>
-            {canOpen && count === 0 && (
-                <button type="button" className="icon-button reply" aria-label={`Reply to ${name}`} title="Reply in a thread" data-testid="reply" onClick={() => void openThread(post.id)}>
+            {!editing && <Actions post={post} name={name} inThread={inThread} canReply={canOpen && count === 0}/>}
+        </article>
+    );
+});
+
+function Actions({post, name, inThread, canReply}: {post: Post; name: string; inThread: boolean; canReply: boolean}): ReactNode {
+    const canEdit = useApp((state) => mayEdit(state.chat, post));
+    const canDelete = useApp((state) => mayDelete(state.chat, post));
+    const [deleting, setDeleting] = useState(false);
+    return (
+        <div className="post-actions">
+            {canReply && (
+                <button type="button" className="icon-button reply" aria-label={say('chat_reply_to', {name})} title={say('chat_reply')} data-testid="reply" onClick={() => void openThread(post.id)}>
                     <ThreadIcon/>
                 </button>
             )}
-        </article>
+            {(post.message !== '' || canDelete) && (
+                <Menu label={say('chat_more')} testId="post-menu" icon={<MoreIcon/>}>
+                    {post.message !== '' && <MenuItem testId="copy-text" onSelect={() => void copy(post.message)}>{say('chat_copy')}</MenuItem>}
+                    {canEdit && <MenuItem testId="edit-post" onSelect={() => patch({editing: editKey(post.id, inThread)})}>{say('chat_edit')}</MenuItem>}
+                    {canDelete && <MenuItem testId="delete-post" danger onSelect={() => setDeleting(true)}>{say('chat_delete')}</MenuItem>}
+                </Menu>
+            )}
+            {deleting && <DeleteDialog post={post} onClose={() => setDeleting(false)}/>}
+        </div>
     );
+}
+
+function DeleteDialog({post, onClose}: {post: Post; onClose: () => void}): ReactNode {
+    return (
+        <Dialog title={say('chat_delete_title')} testId="delete-dialog" onClose={onClose}>
+            {(close) => <>
+                <p>{say('chat_delete_hint')}</p>
+                <p className="muted excerpt" dir="auto">{post.message}</p>
+                <div className="dialog-actions">
+                    <button type="button" onClick={close}>{say('chat_cancel')}</button>
+                    <button type="button" className="danger" data-testid="confirm-delete" onClick={() => {
+                        close();
+                        void deleteMessage(post);
+                    }}>{say('chat_delete')}</button>
+                </div>
+            </>}
+        </Dialog>
+    );
+}
+
+async function copy(text: string): Promise<void> {
+    try {
+        await navigator.clipboard.writeText(text);
+        announce(say('chat_copied'));
+    } catch {
+        patch({fault: say('chat_not_copied')});
+    }
 }
 
 function Body({post, inThread}: {post: Post; inThread: boolean}): ReactNode {
@@ -62,18 +120,9 @@ function Body({post, inThread}: {post: Post; inThread: boolean}): ReactNode {
     const system = post.type.startsWith('system_');
     return (
         <>
-            {post.message !== '' && <p className={system ? 'text muted' : 'text'}><Linked text={post.message}/></p>}
-            {filesOf(post).map((file) => (
-                <a key={file.id} className="file" href={fileUrl(file.id, true)} download={file.name}><DownloadIcon/>{file.name}</a>
-            ))}
+            {post.message !== '' && <div className={system ? 'text muted' : 'text'}><Markdown text={post.message}/></div>}
+            {post.edit_at > 0 && <span className="edited muted" data-testid="edited" title={moment(post.edit_at)}>{say('chat_edited')}</span>}
+            <Attachments post={post}/>
         </>
     );
-}
-
-/** Text with its web addresses clickable. */
-export function Linked({text}: {text: string}): ReactNode {
-    const parts = text.split(/(https?:\/\/[^\s<>"']+[^\s<>"'.,;:!?)\]])/);
-    return parts.map((part, index) => (
-        index % 2 === 1 ? <a key={index} href={part} target="_blank" rel="noopener noreferrer">{part}</a> : part
-    ));
 }

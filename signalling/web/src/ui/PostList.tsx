@@ -1,13 +1,26 @@
-/** Messages in order, with days between them; stays at the newest while the person is there. */
+/**
+ * Messages in order, with days and the line of what is new between them.
+ *
+ * Stays at the newest while the person is there; else what is read keeps its place, whatever comes
+ * before or after it. Only a part of a long list stands on the screen (`state/window`).
+ */
 import type {Post} from '@mattermost/types/posts';
-import {useLayoutEffect, useRef, type ReactNode} from 'react';
+import {useLayoutEffect, useRef, useState, type KeyboardEvent, type ReactNode} from 'react';
 import {useApp} from '../state/app';
+import {firstUnread} from '../state/chat';
+import {earlier, grown, hasEarlier, later, newest, rangeOf, type Window} from '../state/window';
+import {say} from '../words/words';
+import {DownIcon} from './icons';
 import {PostItem} from './PostItem';
 import {day, useNow} from './time';
 
 /** Messages of one author within this time stand under one name. */
 const GROUP_MS = 5 * 60_000;
 const NEAR_END_PX = 120;
+/** This near to an edge the next part comes by itself. */
+const NEAR_EDGE_PX = 200;
+/** A thread is shown from its first message on. */
+const WHOLE: Window = {after: 0, size: 1000};
 
 interface Props {
     posts: readonly Post[];
@@ -17,58 +30,185 @@ interface Props {
     testId: string;
     /** Where to look first. */
     startAt: 'start' | 'end';
-    onEarlier: (() => void) | null;
+    onEarlier: (() => Promise<void> | void) | null;
+    /** Until when the person had read; 0 without a line. */
+    readUntil?: number;
 }
 
-export function PostList({posts, replies, label, testId, startAt, onEarlier}: Props): ReactNode {
+export function PostList({posts, replies, label, testId, startAt, onEarlier, readUntil = 0}: Props): ReactNode {
     const now = useNow(60_000);
     const list = useRef<HTMLDivElement>(null);
-    const atEnd = useRef(startAt === 'end');
-    const shown = useRef(posts.length);
-    const myId = useApp((state) => state.chat.me?.id);
+    const myId = useApp((state) => state.chat.me?.id ?? '');
+    const [part, setPart] = useState<Window>(startAt === 'end' ? newest : WHOLE);
+    const unreadId = firstUnread(posts, readUntil, myId);
+    const length = useRef(posts.length);
+    const lastId = useRef(posts.at(-1)?.id);
+    const {atEnd, away, scrolled} = usePlace(list, startAt === 'end', part.after === 0, unreadId, [posts, part]);
+
+    // New at the end: who reads older ones keeps them, who just wrote goes to the own message.
+    const added = lastId.current === undefined ? 0 : posts.length - 1 - posts.findLastIndex(({id}) => id === lastId.current);
+    if (added > 0 && lastId.current !== posts.at(-1)?.id) {
+        if (posts.at(-1)?.user_id === myId) {
+            atEnd.current = true;
+            setPart(startAt === 'end' ? newest : WHOLE);
+        } else if (part.after > 0) {
+            setPart(grown(part, added));
+        }
+    }
+    lastId.current = posts.at(-1)?.id;
+    length.current = posts.length;
+
+    const [from, to] = rangeOf(part, posts.length);
+    const shown = posts.slice(from, to);
+    const busy = useRef(false);
+    const showEarlier = async (): Promise<void> => {
+        if (busy.current) {
+            return;
+        }
+        busy.current = true;
+        if (!hasEarlier(part, length.current)) {
+            await onEarlier?.();
+        }
+        setPart((before) => earlier(before));
+        setTimeout(() => {
+            busy.current = false;
+        }, 150);
+    };
+    const canGoBack = from > 0 || onEarlier !== null;
+    const onScroll = (): void => {
+        const element = list.current;
+        if (!element) {
+            return;
+        }
+        scrolled();
+        const toEnd = element.scrollHeight - element.scrollTop - element.clientHeight;
+        if (element.scrollTop < NEAR_EDGE_PX && canGoBack && !atEnd.current) {
+            void showEarlier();
+        } else if (toEnd < NEAR_EDGE_PX && part.after > 0) {
+            setPart(later(part));
+        }
+    };
+    const toNewest = (): void => {
+        atEnd.current = true;
+        setPart({...newest});
+    };
+    return (
+        <div className="posts-frame">
+            <div className="posts" ref={list} role="log" aria-label={label} data-testid={testId} tabIndex={0} onScroll={onScroll} onKeyDown={walk}>
+                <div className="posts-inner">
+                    <div className="spacer"/>
+                    {canGoBack && posts.length > 0 && (
+                        <button type="button" className="link" data-testid="earlier-messages" onClick={() => void showEarlier()}>{say('chat_earlier')}</button>
+                    )}
+                    {posts.length === 0 && replies && <p className="muted center">{say('chat_no_messages')}</p>}
+                    {shown.map((post, index) => {
+                        const before = posts[from + index - 1];
+                        const newDay = !before || new Date(before.create_at).toDateString() !== new Date(post.create_at).toDateString();
+                        const isFirstUnread = post.id === unreadId;
+                        const grouped = !newDay && !isFirstUnread && before?.user_id === post.user_id && before.type === '' && post.type === ''
+                            && post.create_at - before.create_at < GROUP_MS;
+                        return (
+                            <div key={post.id} className="post-frame">
+                                {newDay && <p className="day"><span>{day(post.create_at, now)}</span></p>}
+                                {isFirstUnread && <p className="day unread-line" data-testid="unread-line"><span>{say('chat_new_messages')}</span></p>}
+                                <PostItem post={post} grouped={grouped} replies={replies?.get(post.id) ?? 0} inThread={replies === null}/>
+                            </div>
+                        );
+                    })}
+                    {part.after > 0 && <button type="button" className="link" data-testid="later-messages" onClick={() => setPart(later(part))}>{say('chat_later')}</button>}
+                </div>
+            </div>
+            {(away || part.after > 0) && startAt === 'end' && (
+                <button type="button" className="to-newest" data-testid="to-newest" onClick={toNewest}><DownIcon/>{say('chat_to_newest')}</button>
+            )}
+        </div>
+    );
+
+    /** Arrows go from message to message; Enter and Tab go on into one. */
+    function walk(event: KeyboardEvent): void {
+        const step = event.key === 'ArrowDown' ? 1 : event.key === 'ArrowUp' ? -1 : 0;
+        const target = event.target as HTMLElement;
+        const isPost = target.matches('.post');
+        if (step === 0 || !(isPost || target === list.current)) {
+            return;
+        }
+        const all = [...list.current?.querySelectorAll<HTMLElement>('.post') ?? []];
+        const next = isPost ? all[all.indexOf(target) + step] : all.at(-1);
+        if (next) {
+            event.preventDefault();
+            next.focus({preventScroll: true});
+            next.scrollIntoView({block: 'nearest'});
+        }
+    }
+}
+
+/**
+ * Keeps the place of the person in a list whose content changes: at the end, or where the topmost
+ * message stood. `changes` are the values after which the list may have another height.
+ */
+function usePlace(list: React.RefObject<HTMLDivElement | null>, beginAtEnd: boolean, endsAtEnd: boolean, unreadId: string | undefined, changes: readonly unknown[]): {
+    atEnd: React.RefObject<boolean>; away: boolean; scrolled: () => void;
+} {
+    const atEnd = useRef(beginAtEnd);
+    const anchor = useRef<{id: string; top: number} | null>(null);
+    const begun = useRef(false);
+    const [away, setAway] = useState(false);
+    const scrolled = (): void => {
+        const element = list.current;
+        if (element && element.clientHeight > 0) {
+            const toEnd = element.scrollHeight - element.scrollTop - element.clientHeight;
+            atEnd.current = endsAtEnd && toEnd < NEAR_END_PX;
+            anchor.current = topmost(element);
+            setAway(toEnd > element.clientHeight);
+        }
+    };
     useLayoutEffect(() => {
         const element = list.current;
         if (!element) {
             return undefined;
         }
-        if (posts.length > shown.current && posts.at(-1)?.user_id === myId) {
-            atEnd.current = true; // the person just wrote
-        }
-        shown.current = posts.length;
-        const toEnd = (): void => {
+        const keep = (): void => {
+            if (element.clientHeight === 0) {
+                return; // hidden behind the list of channels
+            }
             if (atEnd.current) {
                 element.scrollTop = element.scrollHeight;
+            } else if (anchor.current) {
+                const post = element.querySelector(`[data-post-id="${anchor.current.id}"]`);
+                if (post) {
+                    element.scrollTop += post.getBoundingClientRect().top - element.getBoundingClientRect().top - anchor.current.top;
+                }
             }
         };
-        toEnd();
-        // Also when a player or a stage changes the room there is.
-        const observer = new ResizeObserver(toEnd);
-        observer.observe(element);
-        return () => observer.disconnect();
-    }, [posts, myId]);
-    const scrolled = (): void => {
-        const element = list.current;
-        if (element) {
-            atEnd.current = element.scrollHeight - element.scrollTop - element.clientHeight < NEAR_END_PX;
+        keep();
+        if (!begun.current && beginAtEnd && element.querySelector('.post') && element.clientHeight > 0) {
+            begun.current = true;
+            const line = unreadId && element.querySelector('.unread-line');
+            if (line && line.getBoundingClientRect().top < element.getBoundingClientRect().top) {
+                atEnd.current = false;
+                line.scrollIntoView({block: 'start'});
+                anchor.current = topmost(element);
+            }
         }
-    };
-    return (
-        <div className="posts" ref={list} role="log" aria-label={label} data-testid={testId} tabIndex={0} onScroll={scrolled}>
-            <div className="spacer"/>
-            {onEarlier && posts.length > 0 && <button type="button" className="link" onClick={onEarlier}>Earlier messages</button>}
-            {posts.length === 0 && replies && <p className="muted center">No messages yet. Write the first one, or start a call.</p>}
-            {posts.map((post, index) => {
-                const before = posts[index - 1];
-                const newDay = !before || new Date(before.create_at).toDateString() !== new Date(post.create_at).toDateString();
-                const grouped = !newDay && before?.user_id === post.user_id && before.type === '' && post.type === ''
-                    && post.create_at - before.create_at < GROUP_MS;
-                return (
-                    <div key={post.id}>
-                        {newDay && <p className="day"><span>{day(post.create_at, now)}</span></p>}
-                        <PostItem post={post} grouped={grouped} replies={replies?.get(post.id) ?? 0} inThread={replies === null}/>
-                    </div>
-                );
-            })}
-        </div>
-    );
+        // Also when a stage changes the room there is, or a picture comes in.
+        const observer = new ResizeObserver(keep);
+        observer.observe(element);
+        if (element.firstElementChild) {
+            observer.observe(element.firstElementChild);
+        }
+        return () => observer.disconnect();
+    }, changes);
+    return {atEnd, away, scrolled};
+}
+
+/** The first message in sight, and how far below the edge it begins. */
+function topmost(list: HTMLElement): {id: string; top: number} | null {
+    const edge = list.getBoundingClientRect().top;
+    for (const post of list.querySelectorAll<HTMLElement>('[data-post-id]')) {
+        const box = post.getBoundingClientRect();
+        if (box.bottom > edge) {
+            return {id: post.dataset['postId'] ?? '', top: box.top - edge};
+        }
+    }
+    return null;
 }

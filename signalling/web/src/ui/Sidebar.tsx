@@ -5,41 +5,58 @@ import {openChannel} from '../app/channels';
 import {signOut} from '../app/session';
 import {useApp} from '../state/app';
 import {channelKey, channelTitle, displayName, teammateId} from '../state/chat';
-import {AddDialog, type AddKind} from './AddDialog';
-import {Avatar} from './Avatar';
-import {HashIcon, LockIcon, PhoneIcon, PlusIcon, SignOutIcon} from './icons';
+import {isAdministrator} from '../state/rights';
+import {currentLocale, say} from '../words/words';
+import type {AddKind} from './AddDialog';
+import {Face, statusWord} from './Face';
+import {HashIcon, LockIcon, PeopleIcon, PhoneIcon, PlusIcon, ShieldIcon, SignOutIcon} from './icons';
+import {Later} from './Later';
 import {BrandMark} from './SignIn';
 
 export function Sidebar(): ReactNode {
     const siteName = useApp((state) => state.siteName);
     const chat = useApp((state) => state.chat);
     const [adding, setAdding] = useState<AddKind | null>(null);
+    const [open, setOpen] = useState<'profile' | 'admin' | null>(null);
     const all = Object.values(chat.channels);
-    const byTitle = (a: Channel, b: Channel): number => channelTitle(chat, a).localeCompare(channelTitle(chat, b));
+    const byTitle = (a: Channel, b: Channel): number => channelTitle(chat, a).localeCompare(channelTitle(chat, b), currentLocale());
     const rooms = all.filter(({type}) => type === 'O' || type === 'P').sort(byTitle);
     const directs = all.filter(({type}) => type === 'D' || type === 'G').sort(byTitle);
     const team = chat.teams.find(({id}) => id === chat.teamId);
     return (
-        <nav className="sidebar" aria-label="Channels">
+        <nav className="sidebar" aria-label={say('chat_channels')}>
             <header>
-                <h1 className="brand"><BrandMark/><span className="ellipsis">{team?.display_name || siteName}</span></h1>
+                <h1 className="brand"><BrandMark/><span className="ellipsis" dir="auto">{team?.display_name || siteName}</span></h1>
             </header>
             <div className="lists">
-                <Section title="Channels" action="Add a channel" testId="add-channel" onAdd={() => setAdding('channel')}>
+                <Section title={say('chat_channels')} action={say('people_add_channel')} testId="add-channel" onAdd={() => setAdding('channel')}>
                     {rooms.map((channel) => <Entry key={channel.id} channel={channel}/>)}
                 </Section>
-                <Section title="Direct messages" action="Write to somebody" testId="new-direct" onAdd={() => setAdding('direct')}>
+                <Section title={say('chat_directs')} action={say('people_write_to')} testId="new-direct" onAdd={() => setAdding('direct')}>
                     {directs.map((channel) => <Entry key={channel.id} channel={channel}/>)}
                 </Section>
             </div>
             <footer>
-                <Avatar name={displayName(chat.me ?? undefined)} id={chat.me?.id ?? ''}/>
-                <span className="grow ellipsis">{displayName(chat.me ?? undefined)}</span>
-                <button type="button" className="icon-button" aria-label="Sign out" title="Sign out" data-testid="sign-out" onClick={() => void signOut()}>
+                <button type="button" className="entry grow" title={say('people_profile')} data-testid="profile" onClick={() => setOpen('profile')}>
+                    <Face id={chat.me?.id ?? ''}/>
+                    <span className="grow ellipsis" dir="auto">{displayName(chat.me ?? undefined)}</span>
+                    <span className="visually-hidden">{say('people_profile')}</span>
+                </button>
+                {isAdministrator(chat.me) && (
+                    <button type="button" className="icon-button" aria-label={say('admin_title')} title={say('admin_title')} data-testid="administration" onClick={() => setOpen('admin')}>
+                        <ShieldIcon/>
+                    </button>
+                )}
+                <button type="button" className="icon-button" aria-label={say('sign_out')} title={say('sign_out')} data-testid="sign-out" onClick={() => void signOut()}>
                     <SignOutIcon/>
                 </button>
             </footer>
-            {adding && <AddDialog kind={adding} onClose={() => setAdding(null)}/>}
+            {adding && <Later onFail={() => setAdding(null)}>{({AddDialog}) => <AddDialog kind={adding} onClose={() => setAdding(null)}/>}</Later>}
+            {open && (
+                <Later onFail={() => setOpen(null)}>
+                    {({AdminDialog, ProfileDialog}) => (open === 'admin' ? <AdminDialog onClose={() => setOpen(null)}/> : <ProfileDialog onClose={() => setOpen(null)}/>)}
+                </Later>
+            )}
         </nav>
     );
 }
@@ -69,8 +86,10 @@ function Entry({channel}: {channel: Channel}): ReactNode {
     const call = useApp((state) => state.calls[channel.id]);
     const unread = chat.unread[channel.id] ?? 0;
     const current = chat.channelId === channel.id;
+    const mentions = chat.mentions[channel.id] ?? 0;
     const title = channelTitle(chat, channel);
-    const label = [title, call ? 'call in progress' : '', unread > 0 ? `${unread} unread` : ''].filter((part) => part !== '').join(', ');
+    const status = useApp((state) => (channel.type === 'D' ? state.presence.statuses[teammateId(channel, state.chat.me?.id ?? '')] : undefined));
+    const label = [title, status ? statusWord(status) : '', call ? say('chat_call_running') : '', unread > 0 ? say('chat_unread', {count: unread}) : '', mentions > 0 ? say('chat_mentions', {count: mentions}) : ''].filter((part) => part !== '').join(', ');
     return (
         <li>
             <button
@@ -78,9 +97,9 @@ function Entry({channel}: {channel: Channel}): ReactNode {
                 data-testid={`channel-${channelKey(chat, channel)}`} onClick={() => void openChannel(channel.id)}
             >
                 <Mark channel={channel}/>
-                <span className="grow ellipsis">{title}</span>
-                {call && <span className="live" title="Call in progress"><PhoneIcon/></span>}
-                {unread > 0 && <span className="badge">{unread > 99 ? '99+' : unread}</span>}
+                <span className="grow ellipsis" dir="auto">{title}</span>
+                {call && <span className="live" title={say('chat_call_running')}><PhoneIcon/></span>}
+                {unread > 0 && <span className="badge" data-mention={mentions > 0}>{unread > 99 ? '99+' : unread}</span>}
             </button>
         </li>
     );
@@ -90,7 +109,10 @@ function Mark({channel}: {channel: Channel}): ReactNode {
     const chat = useApp((state) => state.chat);
     if (channel.type === 'D') {
         const id = teammateId(channel, chat.me?.id ?? '');
-        return <Avatar name={displayName(chat.users[id])} id={id}/>;
+        return <Face id={id}/>;
+    }
+    if (channel.type === 'G') {
+        return <PeopleIcon/>;
     }
     return channel.type === 'P' ? <LockIcon/> : <HashIcon/>;
 }

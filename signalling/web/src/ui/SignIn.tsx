@@ -1,8 +1,10 @@
 /** Signing in, and the first account of a fresh server. */
 import {useId, useState, type FormEvent, type ReactNode} from 'react';
-import {describe} from '../api/rest';
+import {describe, isForbidden} from '../api/rest';
 import {signIn, signUp} from '../app/session';
 import {useApp} from '../state/app';
+import {say} from '../words/words';
+import {LanguageField} from './LanguageField';
 
 export function SignIn(): ReactNode {
     const noAccounts = useApp((state) => state.noAccounts);
@@ -18,9 +20,10 @@ export function SignIn(): ReactNode {
                 {creating ? <CreateAccount first={noAccounts}/> : <SignInForm/>}
                 {signUpAllowed && (
                     <button type="button" className="link" onClick={() => setCreating(!creating)} data-testid="switch-sign-up">
-                        {creating ? 'I have an account' : 'Create an account'}
+                        {creating ? say('sign_have_account') : say('sign_create')}
                     </button>
                 )}
+                <LanguageField/>
             </div>
         </main>
     );
@@ -40,12 +43,12 @@ function SignInForm(): ReactNode {
     const [password, setPassword] = useState('');
     const {busy, refusal, submit} = useSubmit(() => signIn(loginId.trim(), password));
     return (
-        <form onSubmit={submit} aria-label="Sign in">
-            <h1>Sign in</h1>
-            <Field label="Username or email" testId="login-id" value={loginId} onChange={setLoginId} autoComplete="username" autoFocus/>
-            <Field label="Password" testId="password" type="password" value={password} onChange={setPassword} autoComplete="current-password"/>
+        <form onSubmit={submit} aria-label={say('sign_in')}>
+            <h1>{say('sign_in')}</h1>
+            <Field label={say('sign_login')} testId="login-id" value={loginId} onChange={setLoginId} autoComplete="username" autoFocus/>
+            <Field label={say('sign_password')} testId="password" type="password" value={password} onChange={setPassword} autoComplete="current-password"/>
             <Refusal text={refusal}/>
-            <button type="submit" className="primary" disabled={busy} data-testid="sign-in">{busy ? 'Signing in…' : 'Sign in'}</button>
+            <button type="submit" className="primary" disabled={busy} data-testid="sign-in">{busy ? say('sign_in_busy') : say('sign_in')}</button>
         </form>
     );
 }
@@ -59,21 +62,21 @@ function CreateAccount({first}: {first: boolean}): ReactNode {
     const needsToken = useApp((state) => state.firstAccountNeedsToken) && first;
     const {busy, refusal, submit} = useSubmit(() => signUp({
         username: username.trim().toLowerCase(), email: email.trim(), password, first_account_token: token.trim(),
-    }));
+    }), (error) => (needsToken && isForbidden(error) ? say('sign_why_token') : describe(error)));
     return (
-        <form onSubmit={submit} aria-label="Create an account">
-            <h1>{first ? 'Create the first account' : 'Create an account'}</h1>
-            {first && <p className="hint">This server is new. The first account becomes its administrator.</p>}
+        <form onSubmit={submit} aria-label={say('sign_create')}>
+            <h1>{first ? say('sign_create_first') : say('sign_create')}</h1>
+            {first && <p className="hint">{say('sign_first_hint')}</p>}
             {needsToken && <>
-                <Field label="One-time token" testId="first-account-token" value={token} onChange={setToken} autoFocus/>
-                <p className="hint">The server printed it when it started: whoever started it can read it there.</p>
+                <Field label={say('sign_token')} testId="first-account-token" value={token} onChange={setToken} autoFocus/>
+                <p className="hint">{say('sign_token_hint')}</p>
             </>}
-            <Field label="Username" testId="new-username" value={username} onChange={setUsername} autoComplete="username" autoFocus={!needsToken}/>
-            <Field label="Email" testId="new-email" type="email" value={email} onChange={setEmail} autoComplete="email"/>
-            <Field label="Password" testId="new-password" type="password" value={password} onChange={setPassword} autoComplete="new-password"/>
-            {minPassword > 0 && <p className="hint">At least {minPassword} characters.</p>}
+            <Field label={say('sign_username')} testId="new-username" value={username} onChange={setUsername} autoComplete="username" autoFocus={!needsToken}/>
+            <Field label={say('sign_email')} testId="new-email" type="email" value={email} onChange={setEmail} autoComplete="email"/>
+            <Field label={say('sign_password')} testId="new-password" type="password" value={password} onChange={setPassword} autoComplete="new-password"/>
+            {minPassword > 0 && <p className="hint">{say('sign_password_hint', {count: minPassword})}</p>}
             <Refusal text={refusal}/>
-            <button type="submit" className="primary" disabled={busy} data-testid="sign-up">{busy ? 'Creating…' : 'Create account'}</button>
+            <button type="submit" className="primary" disabled={busy} data-testid="sign-up">{busy ? say('sign_create_busy') : say('sign_create_do')}</button>
         </form>
     );
 }
@@ -86,15 +89,16 @@ interface FieldProps {
     type?: string;
     autoComplete?: string;
     autoFocus?: boolean;
+    required?: boolean;
 }
 
-export function Field({label, testId, value, onChange, type = 'text', autoComplete = 'off', autoFocus = false}: FieldProps): ReactNode {
+export function Field({label, testId, value, onChange, type = 'text', autoComplete = 'off', autoFocus = false, required = true}: FieldProps): ReactNode {
     const id = useId();
     return (
         <div className="field">
             <label htmlFor={id}>{label}</label>
             <input
-                id={id} type={type} value={value} required autoComplete={autoComplete} autoFocus={autoFocus} data-testid={testId}
+                id={id} dir={value === '' ? undefined : 'auto'} type={type} value={value} required={required} autoComplete={autoComplete} autoFocus={autoFocus} data-testid={testId}
                 autoCapitalize="none" spellCheck={false} onChange={(event) => onChange(event.target.value)}
             />
         </div>
@@ -106,14 +110,14 @@ export function Refusal({text}: {text: string}): ReactNode {
 }
 
 /** A form's submit with its busy state and the refusal in words. */
-export function useSubmit(act: () => Promise<void>): {busy: boolean; refusal: string; submit: (event: FormEvent) => void} {
+export function useSubmit(act: () => Promise<void>, explain: (error: unknown) => string = describe): {busy: boolean; refusal: string; submit: (event: FormEvent) => void} {
     const [busy, setBusy] = useState(false);
     const [refusal, setRefusal] = useState('');
     const submit = (event: FormEvent): void => {
         event.preventDefault();
         setBusy(true);
         setRefusal('');
-        act().catch((error: unknown) => setRefusal(describe(error))).finally(() => setBusy(false));
+        act().catch((error: unknown) => setRefusal(explain(error))).finally(() => setBusy(false));
     };
     return {busy, refusal, submit};
 }

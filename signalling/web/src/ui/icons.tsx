@@ -33,3 +33,8 @@ export const MoreIcon = icon(<path d="M5 12h.01M12 12h.01M19 12h.01" strokeWidth
 export const PeopleIcon = icon(<><circle cx="9" cy="8" r="3.5"/><path d="M2.5 20a6.5 6.5 0 0 1 13 0M16 4.8a3.5 3.5 0 0 1 0 6.4M18 14.2a6.5 6.5 0 0 1 3.5 5.8"/></>);
 export const WeakIcon = icon(<path d="M4 20v-3M9.5 20v-7M15 20h.01M20 20h.01M15 5l5 6M20 5l-5 6"/>);
 export const SettingsIcon = icon(<path d="M4 7h9M19 7h1M4 17h1M11 17h9M16 4.5v5M8 14.5v5"/>);
+export const AttachIcon = icon(<path d="M8 12.5 14.5 6a3 3 0 0 1 4.2 4.2l-8 8a5 5 0 0 1-7-7L11.5 3"/>);
+export const GearIcon = icon(<><circle cx="12" cy="12" r="3"/><path d="M12 3v3m0 12v3M3 12h3m12 0h3M5.6 5.6l2.2 2.2m8.4 8.4 2.2 2.2m0-12.8-2.2 2.2m-8.4 8.4-2.2 2.2"/></>);
+export const ShieldIcon = icon(<path d="M12 3 5 6v5c0 5 3 8 7 10 4-2 7-5 7-10V6z"/>);
+export const DownIcon = icon(<path d="M12 5v14m-6-6 6 6 6-6"/>);
+export const CheckIcon = icon(<path d="m5 12.5 4.5 4.5L19 7.5"/>);

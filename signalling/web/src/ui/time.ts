@@ -1,5 +1,6 @@
-/** Times and durations as people read them, in the browser's language. */
+/** Times, dates, durations and sizes as people read them, in the language of the page. */
 import {useEffect, useState} from 'react';
+import {currentLocale, say} from '../words/words';
 
 /** Epoch ms now, renewed every `everyMs` while the component is shown. */
 export function useNow(everyMs: number): number {
@@ -12,17 +13,25 @@ export function useNow(everyMs: number): number {
 }
 
 export function clock(ms: number): string {
-    return new Date(ms).toLocaleTimeString([], {hour: '2-digit', minute: '2-digit'});
+    return format({hour: '2-digit', minute: '2-digit'}, ms);
 }
 
 export function day(ms: number, now: number): string {
     const date = new Date(ms);
     const today = new Date(now);
     if (date.toDateString() === today.toDateString()) {
-        return 'Today';
+        return say('time_today');
+    }
+    if (date.toDateString() === new Date(today.getFullYear(), today.getMonth(), today.getDate() - 1).toDateString()) {
+        return say('time_yesterday');
     }
     const sameYear = date.getFullYear() === today.getFullYear();
-    return date.toLocaleDateString([], {weekday: 'long', day: 'numeric', month: 'long', ...(sameYear ? {} : {year: 'numeric'})});
+    return format({weekday: 'long', day: 'numeric', month: 'long', ...(sameYear ? {} : {year: 'numeric'})}, ms);
+}
+
+/** Day and time, for what is not from today. */
+export function moment(ms: number): string {
+    return format({dateStyle: 'medium', timeStyle: 'short'}, ms);
 }
 
 /** `4:05`, `1:02:03`. */
@@ -33,12 +42,31 @@ export function elapsed(ms: number): string {
     return hours > 0 ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
 }
 
-/** `less than a minute`, `4 min`, `1 h 2 min`. */
+/** `45 s`, `4 min`, `1 h 2 min`, in the words of the language. */
 export function duration(ms: number): string {
-    const minutes = Math.round(ms / 60_000);
     if (ms < 60_000) {
-        const seconds = Math.max(1, Math.round(ms / 1000));
-        return `${seconds} s`;
+        return say('time_seconds', {count: Math.max(1, Math.round(ms / 1000))});
     }
-    return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+    const minutes = Math.round(ms / 60_000);
+    return minutes < 60 ? say('time_minutes', {count: minutes}) : say('time_hours', {hours: Math.floor(minutes / 60), minutes: minutes % 60});
+}
+
+/** `120 kB`, `3.4 MB`. */
+export function size(bytes: number): string {
+    const [unit, value] = bytes < 1000 ? ['byte', bytes] as const
+        : bytes < 1_000_000 ? ['kilobyte', bytes / 1000] as const
+            : bytes < 1_000_000_000 ? ['megabyte', bytes / 1_000_000] as const : ['gigabyte', bytes / 1_000_000_000] as const;
+    return new Intl.NumberFormat(currentLocale(), {style: 'unit', unit, unitDisplay: 'short', maximumFractionDigits: value < 10 ? 1 : 0}).format(value);
+}
+
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+function format(options: Intl.DateTimeFormatOptions, ms: number): string {
+    const key = currentLocale() + JSON.stringify(options);
+    let known = formats.get(key);
+    if (!known) {
+        known = new Intl.DateTimeFormat(currentLocale(), options);
+        formats.set(key, known);
+    }
+    return known.format(ms);
 }

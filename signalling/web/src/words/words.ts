@@ -11,10 +11,13 @@ type Plain = keyof typeof en;
 type Plural<K> = K extends `${infer Base}_other` ? Base : never;
 export type Key = Plain | Plural<Plain>;
 export type Messages = Readonly<Record<string, string>>;
+export type Direction = 'ltr' | 'rtl';
 
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/;
+const RIGHT_TO_LEFT_LANGUAGES = ['ar', 'fa', 'he', 'ur'];
 
 let language = 'en';
+let locale = 'en';
 let messages: Messages = en;
 let plurals = new Intl.PluralRules(language);
 let numbers = new Intl.NumberFormat(language);
@@ -24,12 +27,22 @@ export function currentLanguage(): string {
     return language;
 }
 
+/** How dates, times and numbers are written: the language with the region of the person. */
+export function currentLocale(): string {
+    return locale;
+}
+
+export function directionOf(tag: string): Direction {
+    return RIGHT_TO_LEFT_LANGUAGES.includes(tag.split('-')[0] ?? '') ? 'rtl' : 'ltr';
+}
+
 /** Speaks another language from now on; a key it lacks is said in English. */
-export function speak(tag: string, words: Messages): void {
+export function speak(tag: string, words: Messages, regional = tag): void {
     language = tag;
+    locale = regional;
     messages = words;
     plurals = new Intl.PluralRules(tag);
-    numbers = new Intl.NumberFormat(tag);
+    numbers = new Intl.NumberFormat(regional);
 }
 
 /** The message of `key`, with `{name}` replaced by `values.name`. */
@@ -47,5 +60,5 @@ function text(key: string, count: string | number | undefined): string {
 }
 
 function isolated(value: string): string {
-    return RIGHT_TO_LEFT.test(value) || RIGHT_TO_LEFT.test(Object.values(messages)[0] ?? '') ? `\u2068${value}\u2069` : value;
+    return RIGHT_TO_LEFT.test(value) || directionOf(language) === 'rtl' ? `\u2068${value}\u2069` : value;
 }

@@ -1,0 +1,107 @@
+/** What an administrator does about people, channels and calls. The server checks every right. */
+import type {Channel} from '@mattermost/types/channels';
+import type {UserProfile} from '@mattermost/types/users';
+import {api, describe} from '../api/rest';
+import {store, updateChat} from '../state/app';
+import {withUsers} from '../state/chat';
+import type {NewPerson} from '../state/csv';
+
+const PAGE = 100;
+
+export async function listAccounts(page: number): Promise<UserProfile[]> {
+    return shown(await api.getProfiles(page, PAGE));
+}
+
+/** Also somebody who was shut out, whom no list holds, by the whole username. */
+export async function searchAccounts(term: string): Promise<UserProfile[]> {
+    if (term === '') {
+        return listAccounts(0);
+    }
+    const [found, exact] = await Promise.all([api.searchUsers(term, {limit: PAGE}), api.getUserByUsername(term).catch(() => null)]);
+    return shown(exact && !found.some(({id}) => id === exact.id) ? [exact, ...found] : found);
+}
+
+export async function countAccounts(): Promise<number> {
+    return (await api.getTotalUsersStats()).total_users_count;
+}
+
+export async function createAccount(person: NewPerson): Promise<UserProfile> {
+    const profile: Partial<UserProfile> & {password: string} = {...person};
+    return api.createUser(profile);
+}
+
+export interface Created {
+    username: string;
+    /** Made up here, to be handed over; empty when it was given. */
+    password: string;
+    /** Empty when the account was made. */
+    refusal: string;
+}
+
+/** One after another; `onDone` hears of each. */
+export async function importAccounts(people: readonly NewPerson[], onDone: (created: Created) => void): Promise<void> {
+    for (const person of people) {
+        const password = person.password || madeUpPassword();
+        try {
+            await createAccount({...person, password});
+            onDone({username: person.username, password: person.password === '' ? password : '', refusal: ''});
+        } catch (error) {
+            onDone({username: person.username, password: '', refusal: describe(error)});
+        }
+    }
+}
+
+/** 20 letters and digits that are told apart: about 98 bits. */
+export function madeUpPassword(): string {
+    const letters = 'abcdefghijkmnpqrstuvwxyz23456789';
+    return [...crypto.getRandomValues(new Uint8Array(20))].map((byte) => letters[byte % letters.length]).join('');
+}
+
+export async function setAdministrator(user: UserProfile, isAdministrator: boolean): Promise<void> {
+    await api.updateUserRoles(user.id, isAdministrator ? 'system_user system_admin' : 'system_user');
+}
+
+/** Who is shut out loses sign-ins and calls at once; what the person wrote stays. */
+export async function setActive(user: UserProfile, active: boolean): Promise<void> {
+    await api.updateUserActive(user.id, active);
+}
+
+export async function resetPassword(user: UserProfile, password: string): Promise<void> {
+    await api.updateUserPassword(user.id, '', password);
+}
+
+export async function endSignIns(user: UserProfile): Promise<void> {
+    await api.revokeAllSessionsForUser(user.id);
+}
+
+export async function account(userId: string): Promise<UserProfile> {
+    return api.getUser(userId);
+}
+
+export async function listChannels(): Promise<Channel[]> {
+    const {teamId} = store.get().chat;
+    return api.getChannels(teamId, 0, 200);
+}
+
+export async function endCall(channelId: string): Promise<void> {
+    await api.calls(`/calls/${encodeURIComponent(channelId)}/end`, {});
+}
+
+export interface Health {
+    ready: boolean;
+    /** One a line, in the server's words. */
+    troubles: readonly string[];
+    version: string;
+}
+
+export async function readHealth(): Promise<Health> {
+    const [answer, config] = await Promise.all([fetch('/readyz'), api.getClientConfig()]);
+    const text = (await answer.text()).trim();
+    return {ready: answer.ok, troubles: answer.ok ? [] : text.split('\n'), version: config.BuildNumber ?? ''};
+}
+
+function shown(users: UserProfile[]): UserProfile[] {
+    const people = users.filter(({is_bot: isBot}) => !isBot);
+    updateChat((chat) => withUsers(chat, people));
+    return people;
+}

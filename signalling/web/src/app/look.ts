@@ -1,0 +1,69 @@
+/**
+ * Language and colours of the page: chosen by the person, remembered in this browser.
+ *
+ * Out: `lang`, `dir` and `data-theme` of the document, and the words the page says.
+ */
+import {patch, store, type Theme} from '../state/app';
+import {languageFor, LANGUAGES, localeFor, messagesOf} from '../words/languages';
+import {directionOf, speak} from '../words/words';
+
+const LANGUAGE_KEY = 'parley.language';
+const THEME_KEY = 'parley.theme';
+
+/** Before anything is shown: a page that changes its language while one reads it is no help. */
+export async function beginLook(): Promise<void> {
+    showTheme(themeOf(remembered(THEME_KEY)));
+    const chosen = remembered(LANGUAGE_KEY);
+    await speakNow(LANGUAGES.some(({tag}) => tag === chosen) ? chosen : languageFor(navigator.languages));
+}
+
+export async function chooseLanguage(tag: string): Promise<void> {
+    remember(LANGUAGE_KEY, tag);
+    await speakNow(tag);
+}
+
+export function chooseTheme(theme: Theme): void {
+    remember(THEME_KEY, theme);
+    showTheme(theme);
+}
+
+async function speakNow(tag: string): Promise<void> {
+    let spoken = tag;
+    try {
+        speak(tag, await messagesOf(tag), localeFor(tag, navigator.languages));
+    } catch (error) {
+        console.warn('parley: the words of the language could not be fetched', error);
+        spoken = 'en';
+        speak('en', await messagesOf('en'), localeFor('en', navigator.languages));
+    }
+    document.documentElement.lang = spoken;
+    document.documentElement.dir = directionOf(spoken);
+    if (store.get().language !== spoken) {
+        patch({language: spoken});
+    }
+}
+
+function showTheme(theme: Theme): void {
+    document.documentElement.dataset['theme'] = theme;
+    patch({theme});
+}
+
+function themeOf(value: string): Theme {
+    return value === 'light' || value === 'dark' ? value : 'system';
+}
+
+function remembered(key: string): string {
+    try {
+        return localStorage.getItem(key) ?? '';
+    } catch {
+        return ''; // storage may be switched off
+    }
+}
+
+function remember(key: string, value: string): void {
+    try {
+        localStorage.setItem(key, value);
+    } catch {
+        // then the choice holds for as long as the page lives
+    }
+}

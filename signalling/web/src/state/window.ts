@@ -1,0 +1,44 @@
+/**
+ * Which part of a long list stands on the screen: so that ten thousand messages cost what a few do.
+ *
+ * In: how many there are, where the person is. Out: the next part. Pure.
+ * Invariant: a part is never longer than `LIMIT`, and one that ends at the end follows the newest.
+ */
+
+/** Messages on the screen at once. */
+export const LIMIT = 240;
+/** How many come in at an edge. */
+export const STEP = 60;
+
+export interface Window {
+    /** Messages from the end that are left out after the part; 0 follows the newest. */
+    after: number;
+    size: number;
+}
+
+export const newest: Window = {after: 0, size: STEP * 2};
+
+export function rangeOf({after, size}: Window, length: number): [from: number, to: number] {
+    const to = Math.max(0, length - after);
+    return [Math.max(0, to - size), to];
+}
+
+/** Whether there are loaded messages before the part. */
+export function hasEarlier(window: Window, length: number): boolean {
+    return rangeOf(window, length)[0] > 0;
+}
+
+export function earlier({after, size}: Window): Window {
+    const grown = size + STEP;
+    return grown > LIMIT ? {after: after + grown - LIMIT, size: LIMIT} : {after, size: grown};
+}
+
+export function later({after, size}: Window): Window {
+    const step = Math.min(STEP, after);
+    return {after: after - step, size: Math.min(LIMIT, size + step)};
+}
+
+/** New messages came at the end: who reads older ones keeps them where they are. */
+export function grown(window: Window, added: number): Window {
+    return window.after > 0 ? {...window, after: Math.max(0, window.after + added)} : window;
+}

@@ -1,0 +1,129 @@
+/** The own account and how the page looks: names, status, language, colours, password, sign-ins. */
+import type {Session} from '@mattermost/types/sessions';
+import {useEffect, useId, useState, type ReactNode} from 'react';
+import {describe} from '../api/rest';
+import {chooseTheme} from '../app/look';
+import {chooseStatus} from '../app/presence';
+import {changeNames, changePassword, endSignIn, listSignIns} from '../app/profile';
+import {useApp, type Theme} from '../state/app';
+import type {Status} from '../state/presence';
+import {say} from '../words/words';
+import {Dialog} from './Dialog';
+import {statusWord} from './Face';
+import {LanguageField} from './LanguageField';
+import {Field, Refusal, useSubmit} from './SignIn';
+import {Tabs} from './Tabs';
+import {moment} from './time';
+
+const STATUSES: readonly Status[] = ['online', 'away', 'dnd', 'offline'];
+
+export function ProfileDialog({onClose}: {onClose: () => void}): ReactNode {
+    return (
+        <Dialog title={say('people_profile')} testId="profile-dialog" onClose={onClose}>
+            <Tabs label={say('people_profile')} tabs={[
+                {id: 'names', title: say('people_names'), content: <Names/>},
+                {id: 'look', title: say('people_look'), content: <Look/>},
+                {id: 'password', title: say('sign_password'), content: <Password/>},
+                {id: 'sign-ins', title: say('people_sign_ins'), content: <SignIns/>},
+            ]}/>
+        </Dialog>
+    );
+}
+
+function Names(): ReactNode {
+    const me = useApp((state) => state.chat.me);
+    const status = useApp((state) => state.presence.statuses[me?.id ?? ''] ?? 'online');
+    const [names, setNames] = useState({
+        nickname: me?.nickname ?? '', first_name: me?.first_name ?? '', last_name: me?.last_name ?? '', position: me?.position ?? '',
+    });
+    const [saved, setSaved] = useState(false);
+    const saving = useSubmit(() => changeNames(names).then(() => setSaved(true)));
+    const field = (key: keyof typeof names, label: string): ReactNode => (
+        <Field label={label} testId={`my-${key}`} value={names[key]} required={false} onChange={(value) => {
+            setSaved(false);
+            setNames({...names, [key]: value});
+        }}/>
+    );
+    const id = useId();
+    return (
+        <form onSubmit={saving.submit} aria-label={say('people_names')}>
+            <p className="muted"><bdi>@{me?.username}</bdi> · <bdi>{me?.email}</bdi></p>
+            <div className="field">
+                <label htmlFor={id}>{say('people_status')}</label>
+                <select id={id} value={status} data-testid="my-status" onChange={(event) => void chooseStatus(event.target.value as Status)}>
+                    {STATUSES.map((one) => <option key={one} value={one}>{statusWord(one)}</option>)}
+                </select>
+            </div>
+            {field('nickname', say('people_nickname'))}
+            {field('first_name', say('people_first_name'))}
+            {field('last_name', say('people_last_name'))}
+            {field('position', say('people_position'))}
+            <Refusal text={saving.refusal}/>
+            <p role="status" className="muted" data-testid="saved">{saved ? say('people_saved') : ''}</p>
+            <button type="submit" className="primary" disabled={saving.busy} data-testid="save-names">{say('chat_save')}</button>
+        </form>
+    );
+}
+
+function Look(): ReactNode {
+    const theme = useApp((state) => state.theme);
+    const id = useId();
+    const themes: readonly [Theme, string][] = [['system', say('people_theme_system')], ['light', say('people_theme_light')], ['dark', say('people_theme_dark')]];
+    return (
+        <div className="fields">
+            <LanguageField/>
+            <div className="field">
+                <label htmlFor={id}>{say('people_theme')}</label>
+                <select id={id} value={theme} data-testid="theme" onChange={(event) => chooseTheme(event.target.value as Theme)}>
+                    {themes.map(([value, name]) => <option key={value} value={value}>{name}</option>)}
+                </select>
+            </div>
+        </div>
+    );
+}
+
+function Password(): ReactNode {
+    const minimum = useApp((state) => state.minPassword);
+    const [current, setCurrent] = useState('');
+    const [next, setNext] = useState('');
+    const [saved, setSaved] = useState(false);
+    const saving = useSubmit(() => changePassword(current, next).then(() => {
+        setSaved(true);
+        setCurrent('');
+        setNext('');
+    }));
+    return (
+        <form onSubmit={saving.submit} aria-label={say('sign_password')}>
+            <Field label={say('people_password_now')} testId="current-password" type="password" value={current} onChange={setCurrent} autoComplete="current-password"/>
+            <Field label={say('people_password_next')} testId="next-password" type="password" value={next} onChange={setNext} autoComplete="new-password"/>
+            {minimum > 0 && <p className="hint">{say('sign_password_hint', {count: minimum})}</p>}
+            <p className="hint">{say('people_password_hint')}</p>
+            <Refusal text={saving.refusal}/>
+            <p role="status" className="muted">{saved ? say('people_saved') : ''}</p>
+            <button type="submit" className="primary" disabled={saving.busy} data-testid="save-password">{say('people_password_change')}</button>
+        </form>
+    );
+}
+
+function SignIns(): ReactNode {
+    const [sessions, setSessions] = useState<readonly Session[] | null>(null);
+    const [refusal, setRefusal] = useState('');
+    const load = (): void => {
+        listSignIns().then(setSessions).catch((error: unknown) => setRefusal(describe(error)));
+    };
+    useEffect(load, []);
+    return (
+        <>
+            <p className="hint">{say('people_sign_ins_hint')}</p>
+            <Refusal text={refusal}/>
+            <ul className="choices">
+                {(sessions ?? []).map((session) => (
+                    <li key={session.id} className="choice row" data-testid="my-sign-in">
+                        <span className="grow">{say('people_signed_in_at', {time: moment(session.create_at)})}</span>
+                        <button type="button" onClick={() => endSignIn(session).then(load).catch((error: unknown) => setRefusal(describe(error)))}>{say('people_end_sign_in')}</button>
+                    </li>
+                ))}
+            </ul>
+        </>
+    );
+}

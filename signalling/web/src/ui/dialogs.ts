@@ -1,0 +1,5 @@
+/** The dialogs that the first screen does not need: fetched once it stands (`Later`). */
+export {AddDialog} from './AddDialog';
+export {AdminDialog} from './admin/AdminDialog';
+export {ChannelDialog} from './ChannelDialog';
+export {ProfileDialog} from './ProfileDialog';

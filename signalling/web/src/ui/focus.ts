@@ -1,0 +1,61 @@
+/**
+ * The focus is never lost: when what had it goes away, it goes where the person most likely goes on.
+ *
+ * In: every change of the page's state. Out: the focus moved, only if nothing has it.
+ */
+import {store} from '../state/app';
+
+/** After one of these went, its counterpart comes first. */
+const SUCCESSORS: Readonly<Record<string, readonly string[]>> = {
+    'start-call': ['mute'],
+    'join-call': ['mute'],
+    'join-call-post': ['mute'],
+    'leave-call': ['start-call', 'join-call'],
+    'all-channels': ['channel-current'],
+};
+
+/** Watches until the returned function is called. */
+export function keepFocus(): () => void {
+    let last = '';
+    let waiting = 0;
+    const focused = (): void => {
+        const element = document.activeElement;
+        if (element instanceof HTMLElement && element !== document.body) {
+            last = element.closest<HTMLElement>('[data-testid]')?.dataset['testid'] ?? '';
+        }
+    };
+    const check = (): void => {
+        cancelAnimationFrame(waiting);
+        waiting = requestAnimationFrame(() => {
+            if (isLost() && document.hasFocus()) {
+                successor(last)?.focus({preventScroll: true});
+            }
+        });
+    };
+    document.addEventListener('focusin', focused);
+    const unwatch = store.watch(check);
+    check();
+    return () => {
+        unwatch();
+        cancelAnimationFrame(waiting);
+        document.removeEventListener('focusin', focused);
+    };
+}
+
+function isLost(): boolean {
+    const element = document.activeElement;
+    return !element || element === document.body || !element.checkVisibility();
+}
+
+function successor(last: string): HTMLElement | undefined {
+    const find = (selector: string): HTMLElement | undefined => [...document.querySelectorAll<HTMLElement>(selector)].find((element) => element.checkVisibility());
+    for (const testId of SUCCESSORS[last] ?? []) {
+        const found = find(testId === 'channel-current' ? '.sidebar [aria-current="page"]' : `[data-testid="${testId}"]:not(:disabled)`);
+        if (found) {
+            return found;
+        }
+    }
+    // On a phone the field would bring up its keyboard: there the channel itself.
+    const field = matchMedia('(pointer: coarse)').matches ? undefined : find('[data-testid="composer"]');
+    return field ?? find('#channel') ?? find('.sidebar [aria-current="page"]') ?? find('.sidebar button');
+}

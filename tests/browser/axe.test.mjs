@@ -1,0 +1,70 @@
+// axe-core finds no serious fault (WCAG 2.2 AA) in the main states of the page.
+
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import { createRequire } from 'node:module'
+
+import { post } from './harness/chat.mjs'
+import { CHANNEL, story } from './harness/story.mjs'
+
+const [ANNA, BEN] = [0, 1]
+const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
+const MESSAGE = '# A heading\n**bold** @ben :tada: https://example.org\n- [x] done\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n> quote\n\n```\ncode\n```'
+
+story('axe', 'no state of the page has a serious fault for people who use assistive technology', async (stage) => {
+  await stage.serve()
+  await post(stage.server, stage.server.accounts[BEN], CHANNEL, MESSAGE)
+  const anna = await stage.stranger(ANNA)
+  await anna.sees('sign-in')
+  const found = []
+  const check = async (state, { except = [] } = {}) => {
+    await anna.page.waitForTimeout(250)
+    const { violations } = await anna.page.evaluate(() => globalThis.axe.run(document, {
+      runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+    }))
+    for (const { id, impact, nodes } of violations.filter(({ id, impact }) => ['serious', 'critical'].includes(impact) && !except.includes(id))) {
+      found.push(`${state}: ${id} (${impact}): ${nodes.slice(0, 3).map(({ html }) => html.slice(0, 160)).join(' | ')}`)
+    }
+  }
+  // Not as a script of the page: its policy allows only its own.
+  await anna.page.evaluate(fs.readFileSync(AXE, 'utf8'))
+  await check('sign-in')
+  await anna.signIn()
+  await anna.enter(CHANNEL)
+  await anna.page.locator('[data-testid="post"]').first().waitFor()
+  await check('channel')
+  await anna.at('composer').pressSequentially('@be')
+  await anna.sees('suggestion-ben')
+  await check('suggestions')
+  await anna.page.keyboard.press('Escape')
+  await anna.at('composer').fill('')
+  await anna.page.locator('[data-testid="post"]').first().hover()
+  await anna.at('post-menu').click()
+  await check('menu of a message')
+  await anna.page.keyboard.press('Escape')
+  await anna.at('reply').click()
+  await anna.sees('thread-panel')
+  await check('thread')
+  await anna.at('close-thread').click()
+  for (const [opener, tabs] of [
+    ['channel-info', ['tab-add-people', 'tab-about']], ['profile', ['tab-look', 'tab-password', 'tab-sign-ins']],
+    ['administration', ['tab-new-people', 'tab-channels', 'tab-calls', 'tab-health']], ['new-direct', []], ['add-channel', []],
+  ]) {
+    await anna.at(opener).click()
+    await check(opener)
+    for (const tab of tabs) {
+      await anna.at(tab).click()
+      await check(`${opener}, ${tab}`)
+    }
+    await anna.page.keyboard.press('Escape')
+  }
+  await anna.page.evaluate(() => { document.documentElement.dataset.theme = 'dark' })
+  await check('dark')
+  await anna.startCall()
+  // The button to be heard is named `Mute`, with its state apart, and shows the word for what it does.
+  const except = ['label-content-name-mismatch']
+  await check('call, dark', { except })
+  await anna.page.evaluate(() => { document.documentElement.dataset.theme = 'light' })
+  await check('call', { except })
+  assert.deepEqual(found, [])
+})
