@@ -1,9 +1,12 @@
 /** The whole state of the page, and the store that holds it. */
+import type {ScreenWish} from '../peer/media';
 import type {Problem} from '../peer/problems';
 import type {ServerVersions} from '../peer/version';
+import {allAlerts, type Alerts} from './alerts';
 import type {ActiveCall} from './active';
 import {emptyChat, type Chat} from './chat';
-import type {Calls} from './calls';
+import type {Calls, RecordingFault} from './calls';
+import type {Ring} from './ringing';
 import {Store, useStore} from './store';
 
 export type Phase = 'loading' | 'signed-out' | 'ready' | 'unreachable';
@@ -14,6 +17,9 @@ export interface CallsConfig {
     needsTurnCredentials: boolean;
     allowScreenSharing: boolean;
     enableRecordings: boolean;
+    enableTranscriptions: boolean;
+    enableLiveCaptions: boolean;
+    enableRinging: boolean;
     enableSimulcast: boolean;
     enableDcSignaling: boolean;
     versions: ServerVersions;
@@ -25,6 +31,9 @@ export interface Ending {
     problem: Problem;
     canRejoin: boolean;
 }
+
+/** What the person is asked before something happens to a call. */
+export type Question = {kind: 'second-call' | 'lobby'; channelId: string} | {kind: 'sign-out' | 'alerts'};
 
 export interface AppState {
     phase: Phase;
@@ -44,6 +53,17 @@ export interface AppState {
     callsConfig: CallsConfig | null;
     active: ActiveCall | null;
     ending: Ending | null;
+    /** Channels where calls are switched off. */
+    callsOff: Readonly<Record<string, boolean>>;
+    /** What failed of a recording, by the call's post, as far as this page heard it. */
+    recordFaults: Readonly<Record<string, readonly RecordingFault[]>>;
+    ring: Ring | null;
+    /** The own call rings at others, or did so in vain. */
+    calling: 'ringing' | 'unanswered' | null;
+    alerts: Alerts;
+    /** How this person shares a screen. */
+    share: ScreenWish;
+    question: Question | null;
     /** A refusal or fault outside of calls, in words. */
     fault: string;
     /** What a screen reader should hear now. */
@@ -52,7 +72,7 @@ export interface AppState {
 
 export const initialState: AppState = {
     phase: 'loading', siteName: 'Parley', websocketUrl: '', noAccounts: false, firstAccountNeedsToken: false, signUpAllowed: false, minPassword: 0, online: true, view: 'list',
-    chat: emptyChat, calls: {}, callsConfig: null, active: null, ending: null, fault: '', announcement: '',
+    chat: emptyChat, calls: {}, callsConfig: null, active: null, ending: null, callsOff: {}, recordFaults: {}, ring: null, calling: null, alerts: allAlerts, share: {sound: true, hint: 'detail'}, question: null, fault: '', announcement: '',
 };
 
 export const store = new Store<AppState>(initialState);

@@ -4,7 +4,12 @@ import {joinCall} from '../app/call';
 import {loadEarlier} from '../app/channels';
 import {patch, useApp} from '../state/app';
 import {channelTitle, replyCounts, rootsOf} from '../state/chat';
+import {isIn} from '../state/ringing';
+import {troubleOf} from '../state/trouble';
+import {say} from '../words/words';
 import {CallStage} from './call/CallStage';
+import {Elsewhere} from './call/Elsewhere';
+import {useCallPlace} from './call/place';
 import {Composer} from './Composer';
 import {BackIcon, CloseIcon, PhoneIcon} from './icons';
 import {PostList} from './PostList';
@@ -12,18 +17,18 @@ import {PostList} from './PostList';
 export function ChannelView(): ReactNode {
     const chat = useApp((state) => state.chat);
     const channel = chat.channels[chat.channelId];
-    const staged = useApp((state) => state.active !== null && state.active.channelId === state.chat.channelId);
+    const staged = useCallPlace() === 'stage';
     const wide = useApp((state) => state.active?.wide ?? false);
     const roots = useMemo(() => rootsOf(chat, chat.channelId), [chat]);
     const replies = useMemo(() => replyCounts(chat, chat.channelId), [chat]);
     if (!channel) {
-        return <main className="channel empty"><p>Choose a channel.</p></main>;
+        return <main className="channel empty"><p>{say('bar_choose')}</p></main>;
     }
     const title = channelTitle(chat, channel);
     return (
         <main className="channel" id="channel" tabIndex={-1} aria-label={title} data-wide={staged && wide}>
             <header className="channel-head">
-                <button type="button" className="icon-button back" aria-label="All channels" onClick={() => patch({view: 'list'})}><BackIcon/></button>
+                <button type="button" className="icon-button back" aria-label={say('bar_all_channels')} onClick={() => patch({view: 'list'})}><BackIcon/></button>
                 <h1 className="grow ellipsis">{title}</h1>
                 <CallButton channelId={channel.id}/>
             </header>
@@ -31,10 +36,10 @@ export function ChannelView(): ReactNode {
             {staged && <CallStage/>}
             <div className="conversation">
                 <PostList
-                    key={channel.id} posts={roots} replies={replies} label={`Messages in ${title}`} testId="post-list" startAt="end"
+                    key={channel.id} posts={roots} replies={replies} label={say('bar_messages', {channel: title})} testId="post-list" startAt="end"
                     onEarlier={chat.complete[channel.id] ? null : () => void loadEarlier(channel.id)}
                 />
-                <Composer channelId={channel.id} rootId="" label={`Write to ${title}`} testId="composer"/>
+                <Composer channelId={channel.id} rootId="" label={say('bar_write', {channel: title})} testId="composer"/>
             </div>
         </main>
     );
@@ -44,41 +49,55 @@ function CallButton({channelId}: {channelId: string}): ReactNode {
     const call = useApp((state) => state.calls[channelId]);
     const here = useApp((state) => state.active?.channelId === channelId);
     const available = useApp((state) => state.callsConfig !== null);
-    if (!available || here) {
+    const off = useApp((state) => state.callsOff[channelId] ?? false);
+    const elsewhere = useApp((state) => {
+        const running = state.calls[channelId];
+        return running !== undefined && isIn(running, state.chat.me?.id ?? '');
+    });
+    // In it already, with another tab or device: the notice below has the ways.
+    if (!available || here || elsewhere) {
         return null;
+    }
+    if (off && !call) {
+        return <span className="muted" data-testid="calls-off">{say('bar_calls_off')}</span>;
     }
     const people = call ? new Set(Object.values(call.sessions).map(({userId}) => userId)).size : 0;
     return (
         <button type="button" className="primary call-button" data-testid={call ? 'join-call' : 'start-call'} onClick={() => void joinCall(channelId)}>
             <PhoneIcon/>
-            <span>{call ? 'Join call' : 'Start call'}</span>
-            {people > 0 && <span className="count" aria-label={`${people} in the call`}>{people}</span>}
+            <span>{say(call ? 'bar_join' : 'bar_start')}</span>
+            {people > 0 && <span className="count" aria-label={say('bar_count', {count: people})}>{people}</span>}
         </button>
     );
 }
 
+/** One trouble at a time: what hangs together with the server being away is told once. */
 function Notices({channelId}: {channelId: string}): ReactNode {
     const online = useApp((state) => state.online);
     const fault = useApp((state) => state.fault);
-    const ending = useApp((state) => state.ending);
+    const ending = useApp((state) => (state.ending?.channelId === channelId ? state.ending : null));
+    const off = useApp((state) => (state.callsOff[channelId] ?? false) && state.calls[channelId] === undefined);
+    const joined = useApp((state) => state.active?.channelId === channelId);
+    const trouble = troubleOf(online, ending !== null, fault);
     return (
         <div className="notices">
-            {!online && <p className="notice" role="status" data-testid="offline">The connection to the server is interrupted. Trying again…</p>}
-            {fault !== '' && (
+            {trouble === 'offline' && <p className="notice" role="status" data-testid="offline">{say('bar_offline')}</p>}
+            {trouble === 'fault' && (
                 <div className="notice" role="alert">
                     <p className="grow">{fault}</p>
-                    <button type="button" className="icon-button" aria-label="Dismiss" onClick={() => patch({fault: ''})}><CloseIcon/></button>
+                    <button type="button" className="icon-button" aria-label={say('bar_dismiss')} onClick={() => patch({fault: ''})}><CloseIcon/></button>
                 </div>
             )}
-            {ending && ending.channelId === channelId && (
-                <div className="notice danger" role="alert" data-testid="call-ending" data-code={ending.problem.code}>
+            {trouble === 'ending' && ending && (
+                <div className={ending.problem.code === 'moved' ? 'notice calm' : 'notice danger'} role="alert" data-testid="call-ending" data-code={ending.problem.code}>
                     <p className="grow"><strong>{ending.problem.title}</strong> {ending.problem.advice}</p>
-                    {ending.canRejoin && (
-                        <button type="button" data-testid="rejoin-call" onClick={() => void joinCall(channelId)}>Join again</button>
+                    {ending.canRejoin && online && !off && (
+                        <button type="button" data-testid="rejoin-call" onClick={() => void joinCall(channelId)}>{say('bar_rejoin')}</button>
                     )}
-                    <button type="button" className="icon-button" aria-label="Dismiss" onClick={() => patch({ending: null})}><CloseIcon/></button>
+                    <button type="button" className="icon-button" aria-label={say('bar_dismiss')} onClick={() => patch({ending: null})}><CloseIcon/></button>
                 </div>
             )}
+            {!joined && <Elsewhere channelId={channelId}/>}
         </div>
     );
 }

@@ -2,12 +2,13 @@
 import type {Channel} from '@mattermost/types/channels';
 import {useState, type ReactNode} from 'react';
 import {openChannel} from '../app/channels';
-import {signOut} from '../app/session';
-import {useApp} from '../state/app';
+import {askToSignOut} from '../app/session';
+import {patch, useApp} from '../state/app';
 import {channelKey, channelTitle, displayName, teammateId} from '../state/chat';
 import {AddDialog, type AddKind} from './AddDialog';
 import {Avatar} from './Avatar';
-import {HashIcon, LockIcon, PhoneIcon, PlusIcon, SignOutIcon} from './icons';
+import {say} from '../words/words';
+import {BellIcon, HashIcon, LockIcon, PhoneIcon, PlusIcon, SignOutIcon} from './icons';
 import {BrandMark} from './SignIn';
 
 export function Sidebar(): ReactNode {
@@ -35,7 +36,10 @@ export function Sidebar(): ReactNode {
             <footer>
                 <Avatar name={displayName(chat.me ?? undefined)} id={chat.me?.id ?? ''}/>
                 <span className="grow ellipsis">{displayName(chat.me ?? undefined)}</span>
-                <button type="button" className="icon-button" aria-label="Sign out" title="Sign out" data-testid="sign-out" onClick={() => void signOut()}>
+                <button type="button" className="icon-button" aria-label={say('ring_alerts')} title={say('ring_alerts')} data-testid="sound-settings" onClick={() => patch({question: {kind: 'alerts'}})}>
+                    <BellIcon/>
+                </button>
+                <button type="button" className="icon-button" aria-label="Sign out" title="Sign out" data-testid="sign-out" onClick={askToSignOut}>
                     <SignOutIcon/>
                 </button>
             </footer>
