@@ -2,11 +2,14 @@
 // thread a recording that has their voices and a transcript that says who said what.
 
 import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import path from 'node:path'
 
 import { firstSound, seesColours } from './harness/listen.mjs'
 import { energy, frameAt, loudSpan, probe } from './harness/probe.mjs'
 import { publishedRecording, publishedTranscript, recordingState, transcriptBlocks, vttCues } from './harness/recordings.mjs'
 import { Rest } from './harness/rest.mjs'
+import { ROOT } from './harness/server.mjs'
 import { conversation, pause } from './harness/speech.mjs'
 import { CaptionWatch } from './harness/captions.mjs'
 import { SocketWatch } from './harness/socket_watch.mjs'
@@ -20,6 +23,8 @@ const COLOURS = ['red', 'lime', 'blue', 'yellow']
 const SCREEN_MS = 4_000
 /** A listener's RMS of speech between and within words. */
 const SPEECH_RMS = 0.005
+/** Long enough for a few lines of a transcript. */
+const SPOKEN_MS = 14_000
 
 story('recorded_call', 'a recorded call has captions, and its thread the recording and who said what', async (stage) => {
   const { url, pid } = await stage.serve()
@@ -87,6 +92,43 @@ story('recorded_call', 'a recorded call has captions, and its thread the recordi
   assert.deepEqual(far, [], 'nothing outside of this machine, and no foreign server on it, was asked')
   assert.deepEqual([...anna.troubles, ...ben.troubles], [])
 }, { ms: 240_000 })
+
+story('recording_is_read', 'a recording is announced as being prepared, and its transcript leads through the film', async (stage) => {
+  const { url } = await stage.serve()
+  const anna = await stage.person(ANNA, { microphone: `${conversation(stage.scratch)[0].file}%noloop` })
+  const ben = await stage.person(BEN)
+  await anna.startCall()
+  await ben.joinCall()
+  const rest = await Rest.signIn(url, stage.server.accounts[BEN])
+  const channel = await rest.channel(CHANNEL)
+  await anna.at('record-start').click()
+  await ben.sees('recording-notice', { ms: 60_000 })
+  assert.equal(await ben.at('recording-notice').getAttribute('data-transcribed'), 'true')
+  await anna.unmute()
+
+  // Elsewhere it is in sight that one is recorded, and the host can stop it.
+  await anna.at('add-channel').click()
+  await anna.at('new-channel-name').fill('Elsewhere')
+  await anna.at('create-channel').click()
+  await anna.sees('call-bar')
+  await anna.sees('recording-mark')
+  await pause(SPOKEN_MS)
+  await anna.at('record-stop').click()
+  await anna.sees('recording-mark', { shown: false })
+  await ben.leaveCall()
+  await anna.leaveCall()
+
+  await ben.sees('record-preparing', { ms: 10_000 })
+  stage.say(`told meanwhile: ${await ben.at('record-preparing').textContent()}`)
+  await publishedTranscript(rest, channel.id, { ms: 150_000 })
+  await publishedRecording(rest, channel.id, stage.scratch)
+  await ben.sees('record-preparing', { shown: false, ms: 30_000 })
+  assert.match(await ben.at('call-times').textContent(), /\d+ (sec|min)/)
+  assert.equal(await ben.at('call-faces').getAttribute('data-count'), '2')
+  await ben.openThread()
+  await judgeLines(ben)
+  assert.deepEqual([...anna.troubles, ...ben.troubles], [])
+}, { ms: 280_000 })
 
 /** Captions came while the person spoke, and most sentences could be read to their end. */
 function judgeCaptions(stage, captions, { sentences, said, silentFrom }) {
@@ -180,6 +222,46 @@ async function judgeThread(anna, ben) {
     const name = await nameOf(person)
     assert.ok(shown.toLowerCase().includes(name.toLowerCase()), `the transcript in the thread does not name ${name}`)
   }
+}
+
+/** A line leads to its words in the film, in the thread and beside the film; what is searched is found. */
+async function judgeLines(person) {
+  const playing = () => person.page.locator('[data-testid="recording-player"]').last().evaluate((video) => ({ at: video.currentTime, runs: !video.paused }))
+  const jumpsTo = async (line, within) => {
+    const seconds = seconds60(await line.textContent())
+    await line.click()
+    await until(`the film plays from ${seconds} s`, async () => {
+      const { at, runs } = await playing()
+      return (runs && at >= seconds && at < seconds + 8) || new Miss({ at, runs, seconds })
+    })
+    await person.page.locator(`[data-testid="${within}"] [data-heard="true"]`).waitFor()
+  }
+  await jumpsTo(person.page.locator('[data-testid="transcript-text"] [data-testid="transcript-jump"]').last(), 'transcript-text')
+
+  await person.at('open-beside').click()
+  await person.sees('recording-beside')
+  const [film, text] = await Promise.all([
+    person.page.locator('[data-testid="recording-beside"] video').boundingBox(), person.at('beside-text').boundingBox(),
+  ])
+  assert.ok(text.x >= film.x + film.width && film.width > 400, `side by side: ${JSON.stringify({ film, text })}`)
+  const lines = person.page.locator('[data-testid="beside-text"] p')
+  const word = (await lines.last().textContent()).trim().split(/\s+/).at(-1).replace(/[^\p{L}]/gu, '')
+  await person.at('beside-text-search').fill(word)
+  await person.page.locator('[data-testid="beside-text"] mark').first().waitFor()
+  assert.match(await person.at('beside-text-found').textContent(), /^[1-9]\d* lines?$/)
+  await jumpsTo(person.page.locator('[data-testid="beside-text"] [data-testid="transcript-jump"]').first(), 'beside-text')
+  const shots = path.join(ROOT, 'target', 'shots')
+  fs.mkdirSync(shots, { recursive: true })
+  await person.page.screenshot({ path: path.join(shots, 'recording-beside.png') })
+  const tracks = await person.page.locator('[data-testid="recording-beside"] video').evaluate((video) => [...video.textTracks].map(({ mode, cues }) => ({ mode, cues: cues?.length ?? 0 })))
+  assert.ok(tracks.length === 1 && tracks[0].cues > 0, `the player has the captions: ${JSON.stringify(tracks)}`)
+  await person.at('close-beside').click()
+  await person.page.screenshot({ path: path.join(shots, 'recording-thread.png') })
+}
+
+/** Seconds of `m:ss`, with the marks that keep it whole taken off. */
+function seconds60(text) {
+  return text.replace(/[^\d:]/g, '').split(':').map(Number).reduce((sum, part) => sum * 60 + part, 0)
 }
 
 /** The name that others see: from the profile, as the messaging API tells it. */

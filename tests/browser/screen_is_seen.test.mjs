@@ -1,10 +1,14 @@
 // A shared screen: the viewers decode frames and find the sharer's colours in them.
 
 import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import path from 'node:path'
 
 import { counters, seesColours, wear } from './harness/listen.mjs'
+import { ROOT } from './harness/server.mjs'
 import { story } from './harness/story.mjs'
 import { TONES } from './harness/tones.mjs'
+import { Miss, until } from './harness/until.mjs'
 
 const [ANNA, BEN, CARLA] = [0, 1, 2]
 const SCREEN = '[data-testid="screen-video"]'
@@ -14,7 +18,7 @@ const AFTER = ['yellow', 'blue', 'lime', 'red']
 story('screen_is_seen', 'a shared screen reaches a viewer and a late one, changes, and goes away', async (stage) => {
   await stage.serve()
   const anna = await stage.person(ANNA, { hz: TONES.first })
-  const ben = await stage.person(BEN)
+  const ben = await stage.person(BEN, { viewport: { width: 1280, height: 800 } })
   await anna.startCall()
   await ben.joinCall()
   await anna.seesParticipant(ben.username)
@@ -22,6 +26,9 @@ story('screen_is_seen', 'a shared screen reaches a viewer and a late one, change
   await anna.shareScreen(BEFORE)
   const first = await seesColours(ben.page, SCREEN, BEFORE, { who: 'ben' })
   stage.say(`ben decodes ${first.width}x${first.height}`)
+  await hasRoom(stage, ben, anna)
+  await comesCloser(ben)
+  await fillsTheScreen(ben)
 
   // Not a still picture: what changes on the shared screen changes at the viewer.
   await wear(anna.page, AFTER)
@@ -48,3 +55,77 @@ story('screen_is_seen', 'a shared screen reaches a viewer and a late one, change
 
   assert.deepEqual([anna, ben, carla].flatMap(({ troubles }) => troubles), [])
 })
+
+/** At least 80 % of the window's width is the sharer's screen; whose it is, and who speaks, stand beside it. */
+async function hasRoom(stage, viewer, sharer) {
+  const shown = await until('the screen has its room', async () => {
+    const found = await shownSize(viewer)
+    return found.width >= 0.8 * 1280 ? found : new Miss(found)
+  }, { ms: 5_000 })
+  stage.say(`of 1280x800 the screen has ${Math.round(shown.width)}x${Math.round(shown.height)}`)
+  assert.match(await viewer.page.locator('.screen figcaption').textContent(), /Anna Berg/)
+  const [people, screen] = await Promise.all([viewer.at('participants').boundingBox(), viewer.at('screen-frame').boundingBox()])
+  assert.ok(people.x >= screen.x + screen.width - 1 && people.height > 100, `the people stand beside it: ${JSON.stringify({ people, screen })}`)
+  for (const control of ['mute', 'leave-call', `participant-${sharer.username}`]) {
+    const box = await viewer.at(control).boundingBox()
+    assert.ok(box && box.x >= 0 && box.y >= 0 && box.x + box.width <= 1280 && box.y + box.height <= 800, `${control} is in sight: ${JSON.stringify(box)}`)
+  }
+  const shots = path.join(ROOT, 'target', 'shots')
+  fs.mkdirSync(shots, { recursive: true })
+  await viewer.page.screenshot({ path: path.join(shots, 'screen-1280x800.png') })
+}
+
+/** Enlarged by button, wheel and key, moved by dragging, and whole again. */
+async function comesCloser(viewer) {
+  const frame = viewer.at('screen-frame')
+  const scale = async () => Number(await frame.getAttribute('data-scale'))
+  await viewer.at('screen-zoom-in').click()
+  assert.equal(await scale(), 1.25)
+  await frame.focus()
+  await viewer.page.keyboard.press('+')
+  await until('the key enlarges', async () => (await scale()) > 1.5)
+  const box = await frame.boundingBox()
+  const middle = [box.x + box.width / 2, box.y + box.height / 2]
+  await viewer.page.mouse.move(...middle)
+  await viewer.page.keyboard.down('Control')
+  await viewer.page.mouse.wheel(0, -300)
+  await viewer.page.keyboard.up('Control')
+  await until('the wheel enlarges', async () => (await scale()) > 3)
+  const before = await viewer.at('screen-video').boundingBox()
+  await viewer.page.mouse.down()
+  await viewer.page.mouse.move(middle[0] + 120, middle[1] + 60, { steps: 4 })
+  await viewer.page.mouse.up()
+  const after = await viewer.at('screen-video').boundingBox()
+  assert.ok(Math.abs(after.x - before.x - 120) < 3 && Math.abs(after.y - before.y - 60) < 3, `dragging moves it: ${JSON.stringify({ before, after })}`)
+  await viewer.at('screen-fit').click()
+  assert.equal(await scale(), 1)
+}
+
+/** By button and by key, with the controls of the call. */
+async function fillsTheScreen(viewer) {
+  const full = () => viewer.page.evaluate(() => document.fullscreenElement?.className ?? '')
+  await viewer.at('screen-full').click()
+  await until('the stage fills the screen', async () => (await full()) === 'stage')
+  assert.ok(await viewer.at('mute').isVisible())
+  await viewer.page.keyboard.press('Alt+Enter')
+  await until('the key ends it', async () => (await full()) === '')
+  await viewer.page.keyboard.press('Alt+Enter')
+  await until('the key begins it', async () => (await full()) === 'stage')
+  await viewer.at('screen-full').click()
+  await until('the button ends it', async () => (await full()) === '')
+  if (await viewer.at('screen-popout').count()) {
+    await viewer.at('screen-popout').click()
+    await until('the screen has a window of its own', () => viewer.page.evaluate(() => document.pictureInPictureElement !== null))
+    await viewer.at('screen-popout').click()
+    await until('and no longer', () => viewer.page.evaluate(() => document.pictureInPictureElement === null))
+  }
+}
+
+/** Size of the picture itself, without the bars beside it. */
+async function shownSize(viewer) {
+  return viewer.at('screen-video').evaluate((video) => {
+    const box = video.getBoundingClientRect()
+    const scale = Math.min(box.width / video.videoWidth, box.height / video.videoHeight)
+    return { width: video.videoWidth * scale, height: video.videoHeight * scale, of: [video.videoWidth, video.videoHeight] }
+  })
+}

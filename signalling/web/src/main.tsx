@@ -4,23 +4,32 @@ import {createRoot} from 'react-dom/client';
 import {lookAgain, openChannel} from './app/channels';
 import {unload} from './app/call';
 import {placeOf} from './app/location';
+import {readAlerts} from './app/alerts';
+import {watchRinging} from './app/ringing';
 import {beginLook} from './app/look';
 import {begin} from './app/session';
 import {loadSettings} from './app/settings';
-import {store} from './state/app';
+import {answerTabs} from './app/tabs';
+import {patch, store} from './state/app';
 import {App} from './ui/App';
+import {watchViewport} from './ui/viewport';
 import './styles/base.css';
 import './styles/layout.css';
 import './styles/messages.css';
 import './styles/call.css';
 import './styles/people.css';
+import './styles/around.css';
 
 const root = document.getElementById('root');
 if (!root) {
     throw new Error('the page has no element `root`');
 }
-loadSettings();
 await beginLook();
+loadSettings();
+patch({alerts: readAlerts()});
+watchViewport();
+watchRinging();
+answerTabs();
 createRoot(root).render(<StrictMode><App/></StrictMode>);
 
 window.addEventListener('pagehide', unload);

@@ -55,7 +55,7 @@ describe('the post of a call', () => {
             start_at: 10, end_at: 20, participants: ['a', 7, 'b'],
             recordings: {j1: {file_id: 'f', post_id: 'p'}, j2: {tr_id: 'x'}, j3: {file_id: '', post_id: ''}}, transcriptions: {k: {file_id: 'f', post_id: 'p'}},
         }}));
-        expect(info).toEqual({title: '', startAt: 10, endAt: 20, participants: ['a', 'b'], recordings: 1, transcripts: 1});
+        expect(info).toEqual({title: '', startAt: 10, endAt: 20, participants: ['a', 'b'], recordings: 1, transcripts: 1, pending: {recordings: 2, transcripts: 0}});
     });
 
     it('reads captions that name a file', () => {
@@ -67,8 +67,8 @@ describe('the post of a call', () => {
 describe('a transcript', () => {
     it('is read as passages of speakers', () => {
         expect(readTranscript('00:00:01 -> 00:00:10\nAnna Berg\nGood morning.\n\n01:02:03 -> 01:02:04\nBen\nYes,\nhello.\n')).toEqual([
-            {from: '0:01', speaker: 'Anna Berg', text: 'Good morning.'},
-            {from: '1:02:03', speaker: 'Ben', text: 'Yes, hello.'},
+            {from: '0:01', at: 1, speaker: 'Anna Berg', text: 'Good morning.'},
+            {from: '1:02:03', at: 3723, speaker: 'Ben', text: 'Yes, hello.'},
         ]);
     });
 

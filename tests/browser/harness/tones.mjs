@@ -33,6 +33,16 @@ export function writeTone(directory, hz, { seconds = 2, level = 0.4 } = {}) {
   return writeWav(path.join(directory, `tone-${hz}.wav`), samples)
 }
 
+/** Writes a tone that comes and goes as syllables do: the server takes it for speech, a steady one for noise. */
+export function writeSyllables(directory, hz, seconds = 2) {
+  const samples = new Int16Array(SAMPLE_RATE * seconds)
+  for (let at = 0; at < samples.length; at += 1) {
+    const loud = Math.max(0, Math.sin((2 * Math.PI * 2 * at) / SAMPLE_RATE)) ** 2
+    samples[at] = Math.round(32_767 * 0.4 * loud * Math.sin((2 * Math.PI * hz * at) / SAMPLE_RATE))
+  }
+  return writeWav(path.join(directory, `syllables-${hz}.wav`), samples)
+}
+
 /** Writes a file of silence: the microphone of a person who only listens. */
 export function writeSilence(directory, seconds = 1) {
   return writeWav(path.join(directory, 'silence.wav'), new Int16Array(SAMPLE_RATE * seconds))

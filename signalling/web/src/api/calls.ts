@@ -14,18 +14,29 @@ export async function fetchCallsConfig(): Promise<CallsConfig> {
         needsTurnCredentials: flag('NeedsTURNCredentials'),
         allowScreenSharing: fields['AllowScreenSharing'] !== false,
         enableRecordings: flag('EnableRecordings'),
+        enableTranscriptions: flag('EnableTranscriptions'),
+        enableLiveCaptions: flag('EnableLiveCaptions'),
+        enableRinging: flag('EnableRinging'),
         enableSimulcast: flag('EnableSimulcast'),
         enableDcSignaling: flag('EnableDCSignaling'),
         versions: parseVersions(version),
     };
 }
 
-/** All calls running in channels this person may read. */
-export async function fetchCalls(): Promise<Call[]> {
-    const rows = await api.calls('/channels');
-    return (Array.isArray(rows) ? rows as unknown[] : [])
-        .map((row) => (isRecord(row) && typeof row['channel_id'] === 'string' ? parseCall(row['channel_id'], row['call']) : null))
-        .filter((call) => call !== null);
+export interface ChannelCalls {
+    /** All calls running in channels this person may read. */
+    calls: Call[];
+    /** Ids of channels where calls are switched off. */
+    off: string[];
+}
+
+export async function fetchCalls(): Promise<ChannelCalls> {
+    const answer = await api.calls('/channels');
+    const rows = (Array.isArray(answer) ? answer as unknown[] : []).filter(isRecord);
+    return {
+        calls: rows.map((row) => (typeof row['channel_id'] === 'string' ? parseCall(row['channel_id'], row['call']) : null)).filter((call) => call !== null),
+        off: rows.flatMap(({channel_id: id, enabled}) => (typeof id === 'string' && enabled === false ? [id] : [])),
+    };
 }
 
 /** Null when none is running. */
@@ -36,6 +47,11 @@ export async function fetchCall(channelId: string): Promise<Call | null> {
 
 export async function fetchTurnServers(): Promise<RTCIceServer[]> {
     return parseIceServers(await api.calls('/turn-credentials'));
+}
+
+/** The person's other devices stop ringing as well. */
+export function dismissRinging(channelId: string): Promise<unknown> {
+    return api.calls(`/calls/${encodeURIComponent(channelId)}/dismiss-notification`, {});
 }
 
 export function startRecording(channelId: string): Promise<unknown> {

@@ -7,17 +7,20 @@
 import {fetchCall, fetchTurnServers, startRecording, stopRecording} from '../api/calls';
 import {describe, websocketAddress} from '../api/rest';
 import {CallsClient, type CallListener} from '../peer/client';
+import type {ScreenHint} from '../peer/media';
 import {CallError, problem, type Problem} from '../peer/problems';
 import type {ServerEvent} from '../peer/socket';
 import {supportsLock} from '../peer/version';
 import {newActiveCall, withScreen, type ActiveCall, type CallDialog, type Panel} from '../state/active';
 import {announce, patch, store, updateActive} from '../state/app';
 import {isRunning, isStarting} from '../state/calls';
+import {isPersonal} from '../state/ringing';
 import {settings, volumeOf} from '../state/settings';
 import {say} from '../words/words';
 import {checkSpeaker, fellBack, microphoneWish, setTalkingMuted, watchDevices, watchMicrophone} from './devices';
 import {takeCallsEvent} from './events';
 import {forgetCall, recallCall, rememberCall} from './location';
+import {soundMove} from './moves';
 import {noteEvent} from './notes';
 import {announceMove, showCaption, showReaction} from './passing';
 import {RemoteMedia} from './sound';
@@ -45,17 +48,25 @@ const media = new RemoteMedia({
 watchDevices(() => void checkSpeaker());
 settings.watch(applySettings);
 
-/** Joins the call of the channel, starting one when none runs. */
-export async function joinCall(channelId: string): Promise<void> {
+/**
+ * Joins the call of the channel, starting one when none runs; asks before it ends another one.
+ * In direct and group messages with an open microphone, unless `unmuted` says otherwise.
+ */
+export async function joinCall(channelId: string, unmuted?: boolean): Promise<void> {
     if (client) {
-        if (store.get().active?.channelId === channelId) {
-            return;
+        if (store.get().active?.channelId !== channelId) {
+            patch({question: {kind: 'second-call', channelId}});
         }
-        leaveCall();
+        return;
     }
     rejoins = 0;
-    const isDirect = ['D', 'G'].includes(store.get().chat.channels[channelId]?.type ?? '');
-    await connect({...newActiveCall(channelId), unmuting: isDirect});
+    await connect({...newActiveCall(channelId), unmuting: unmuted ?? isPersonal(store.get().chat.channels[channelId])});
+}
+
+/** Leaves the call that runs for the one of another channel: the person was asked. */
+export async function switchCall(channelId: string): Promise<void> {
+    leaveCall();
+    await joinCall(channelId);
 }
 
 /** Back into the call this tab was in before it was reloaded. Resolves to whether there was one. */
@@ -131,12 +142,22 @@ export async function toggleScreen(): Promise<void> {
     }
     updateActive((now) => ({...now, sharingBusy: true, problem: null}));
     try {
-        await client.shareScreen();
+        await client.shareScreen(store.get().share);
     } catch (error) {
         showProblem(error instanceof CallError ? error.problem : problem('negotiation'));
     } finally {
         updateActive((now) => ({...now, sharingBusy: false}));
     }
+}
+
+export function setShareSound(sound: boolean): void {
+    patch({share: {...store.get().share, sound}});
+}
+
+/** For the next screen, and for the one that is shared now. */
+export function setScreenHint(hint: ScreenHint): void {
+    patch({share: {...store.get().share, hint}});
+    client?.setScreenHint(hint);
 }
 
 export async function setRecording(on: boolean): Promise<void> {
@@ -174,6 +195,11 @@ export function showDialog(dialog: CallDialog | null): void {
 
 export function toggleWide(): void {
     updateActive((active) => ({...active, wide: !active.wide, wideForScreen: false}));
+}
+
+/** The stage, where it is not on the screen for want of room. */
+export function showStage(): void {
+    updateActive((active) => ({...active, wide: true, wideForScreen: false}));
 }
 
 export function dismissProblem(): void {
@@ -284,6 +310,7 @@ function callEvent({name, data, channelId}: ServerEvent): void {
     case 'user_left':
         media.dropSender(String(data['session_id'] ?? ''));
         announceMove(data, 'call_told_left');
+        soundMove('leave', data['session_id']);
         if (data['session_id'] === active.sessionId) {
             lostSession();
         }
@@ -291,6 +318,7 @@ function callEvent({name, data, channelId}: ServerEvent): void {
     case 'user_joined':
         applySettings();
         announceMove(data, 'call_told_joined');
+        soundMove('join', data['session_id']);
         break;
     case 'call_state':
         applySettings();
@@ -346,7 +374,7 @@ function closed(reason: Problem | null): void {
     }
     forgetCall();
     forgetOwnSession(active);
-    const canRejoin = reason !== null && ['media-lost', 'media-unreachable', 'unreachable', 'join-refused'].includes(reason.code);
+    const canRejoin = reason !== null && !reason.lasting && ['media-lost', 'media-unreachable', 'unreachable', 'join-refused'].includes(reason.code);
     patch({active: null, ending: reason ? {channelId: active.channelId, problem: reason, canRejoin} : null});
     announce(reason ? reason.title : say('call_told_own_left'));
 }

@@ -6,7 +6,7 @@ import type {LiveListener} from '../api/live';
 import {api} from '../api/rest';
 import {ACTION_PREFIX, isRecord} from '../peer/codec';
 import {patch, store, updateChat, updatePresence} from '../state/app';
-import {applyCallsEvent, type Calls} from '../state/calls';
+import {applyCallsEvent, recordingFaults, type Call, type Calls} from '../state/calls';
 import {withArrival, withChannels, withoutChannel, withoutPost, withPosts, withRead, withUsers} from '../state/chat';
 import {namesIn} from '../state/markdown';
 import {typingPlace, withoutTypist, withStatuses} from '../state/presence';
@@ -15,7 +15,8 @@ import {needPeople, needUsernames} from './people';
 import {heardTyping} from './presence';
 
 export const listener: LiveListener = {
-    onOnline: (online) => patch({online}),
+    // What failed while the server was away is loaded again now.
+    onOnline: (online) => patch(online && !store.get().online ? {online, fault: ''} : {online}),
     onGap: () => void reloadShown(),
     onEvent: (name, data, channelId) => {
         if (name.startsWith(ACTION_PREFIX)) {
@@ -33,9 +34,11 @@ export async function refreshCalls(): Promise<void> {
             patch({callsConfig: await fetchCallsConfig()});
         }
         const calls: Record<string, Calls[string]> = {};
-        (await fetchCalls()).forEach((call) => {
+        const found = await fetchCalls();
+        found.calls.forEach((call) => {
             calls[call.channelId] = call;
         });
+        patch({callsOff: Object.fromEntries(found.off.map((id) => [id, true]))});
         const {active} = store.get();
         store.update((state) => {
             // The own call is known better from its own socket.
@@ -64,6 +67,17 @@ async function reloadShown(): Promise<void> {
 
 function callElsewhere(name: string, channelId: string, data: Record<string, unknown>): void {
     const {active, calls} = store.get();
+    switch (name) {
+    case 'user_dismissed_notification':
+        takeCallsEvent(name, channelId, data);
+        return;
+    case 'channel_enable_voice':
+    case 'channel_disable_voice':
+        patch({callsOff: {...store.get().callsOff, [channelId]: name === 'channel_disable_voice'}});
+        return;
+    default:
+        break;
+    }
     if (channelId === '' || active?.channelId === channelId) {
         return; // the own call's events come over its own socket
     }
@@ -87,6 +101,17 @@ export function takeCallsEvent(name: string, channelId: string, data: Record<str
     const call = store.get().calls[channelId];
     if (call) {
         needPeople([...Object.values(call.sessions).map(({userId}) => userId), call.hostId]);
+        if (name === 'call_job_state' || name === 'call_state') {
+            keepFaults(call);
+        }
+    }
+}
+
+/** The call's state goes with the call, and its post does not say why something is missing. */
+function keepFaults(call: Call): void {
+    const faults = recordingFaults(call);
+    if (faults.length > 0 && call.postId !== '') {
+        patch({recordFaults: {...store.get().recordFaults, [call.postId]: faults}});
     }
 }
 

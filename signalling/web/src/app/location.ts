@@ -34,6 +34,11 @@ export function placeOf(address: {hash: string; pathname: string; search: string
     };
 }
 
+/** The address that `placeOf` reads as a call to come into. */
+export function callLink(origin: string, team: string, channelId: string): string {
+    return `${origin}/${encodeURIComponent(team)}/channels/${encodeURIComponent(channelId)}?join_call=true`;
+}
+
 export function showPlace(channelId: string): void {
     const hash = `#/channels/${encodeURIComponent(channelId)}`;
     if (location.hash !== hash) {

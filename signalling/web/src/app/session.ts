@@ -10,7 +10,7 @@ import {Live} from '../api/live';
 import {api, describe, isSignedOut, websocketAddress} from '../api/rest';
 import {emptyChat} from '../state/chat';
 import {initialState, patch, store, updateChat} from '../state/app';
-import {joinCall, leaveCall, rejoinAfterReload} from './call';
+import {leaveCall, rejoinAfterReload} from './call';
 import {channelName, loadChannels, openChannel} from './channels';
 import {listener, refreshCalls} from './events';
 import {placeOf} from './location';
@@ -49,14 +49,23 @@ export async function signUp(account: NewAccount): Promise<void> {
     await signIn(account.username, account.password);
 }
 
+/** Asks first when that would end a call. */
+export function askToSignOut(): void {
+    if (store.get().active) {
+        patch({question: {kind: 'sign-out'}});
+    } else {
+        void signOut();
+    }
+}
+
 export async function signOut(): Promise<void> {
     leaveCall();
     live?.close();
     live = null;
     endPresence();
     await api.logout().catch(() => undefined);
-    const {siteName, websocketUrl, signUpAllowed, minPassword, maxFileSize, language, theme} = store.get();
-    store.update(() => ({...initialState, siteName, websocketUrl, signUpAllowed, minPassword, maxFileSize, language, theme, phase: 'signed-out'}));
+    const {siteName, websocketUrl, signUpAllowed, minPassword, maxFileSize, language, theme, alerts} = store.get();
+    store.update(() => ({...initialState, alerts, siteName, websocketUrl, signUpAllowed, minPassword, maxFileSize, language, theme, phase: 'signed-out'}));
     history.replaceState(null, '', '/');
 }
 
@@ -136,7 +145,7 @@ async function loadEverything(): Promise<void> {
     }
     const rejoined = await rejoinAfterReload();
     if (!rejoined && chosen.joinCall && chosen.id !== '') {
-        await joinCall(chosen.id);
+        patch({question: {kind: 'lobby', channelId: chosen.id}});
     }
 }
 

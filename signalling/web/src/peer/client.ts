@@ -7,7 +7,7 @@
  */
 import {isRecord, packDescription, parseDescription, type Description} from './codec';
 import {MediaConnection, type ConnectionOptions, type LinkState} from './connection';
-import {captureScreen, screenEncodings, stopStream, type MicrophoneWish} from './media';
+import {captureScreen, screenEncodings, stopStream, type MicrophoneWish, type ScreenHint, type ScreenWish} from './media';
 import {CallError, joinRefused, problem, type Problem} from './problems';
 import {QualityMeter, ReceiverMeter, WEAK_SCORE, opinionScore, type SoundQuality} from './quality';
 import {CallsSocket, type ServerEvent} from './socket';
@@ -128,19 +128,19 @@ export class CallsClient {
         this.socket.send('react', {data: JSON.stringify(emoji)});
     }
 
-    async shareScreen(): Promise<void> {
+    async shareScreen(wish: ScreenWish = {sound: true, hint: 'detail'}): Promise<void> {
         const media = this.media;
         if (!media || this.screen) {
             return;
         }
-        const stream = await captureScreen();
+        const stream = await captureScreen(wish.sound);
         const video = stream.getVideoTracks()[0];
         if (!video || this.closed) {
             stopStream(stream);
             return;
         }
         this.screen = stream;
-        video.contentHint = 'detail';
+        video.contentHint = wish.hint;
         video.onended = () => void this.stopScreen();
         this.listener.onOwnScreen(stream);
         // The server sorts the track by this id, so it must know it first.
@@ -156,6 +156,13 @@ export class CallsClient {
             await this.stopScreen();
             throw new CallError(problem('negotiation'));
         }
+    }
+
+    /** Also while it is shared. */
+    setScreenHint(hint: ScreenHint): void {
+        this.screen?.getVideoTracks().forEach((track) => {
+            track.contentHint = hint;
+        });
     }
 
     async stopScreen(): Promise<void> {

@@ -58,15 +58,23 @@ export async function captureMicrophone({deviceId, noiseSuppression}: Microphone
     }
 }
 
-export async function captureScreen(): Promise<MediaStream> {
+/** What of a screen matters most when the network does not carry all: sharp letters, or smooth movement. */
+export type ScreenHint = 'detail' | 'motion';
+
+export interface ScreenWish {
+    sound: boolean;
+    hint: ScreenHint;
+}
+
+export async function captureScreen(sound = true): Promise<MediaStream> {
     const devices = mediaDevices();
     if (!devices || typeof devices.getDisplayMedia !== 'function') {
         throw new CallError(problem('screen-unavailable'));
     }
     const options: DisplayMediaStreamOptions & {systemAudio?: string} = {
         video: {frameRate: 20, width: {max: 1920}, height: {max: 1200}},
-        audio: {autoGainControl: false, echoCancellation: false, noiseSuppression: false},
-        systemAudio: 'include',
+        audio: sound ? {autoGainControl: false, echoCancellation: false, noiseSuppression: false} : false,
+        systemAudio: sound ? 'include' : 'exclude',
     };
     try {
         return await devices.getDisplayMedia(options);

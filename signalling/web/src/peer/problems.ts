@@ -8,12 +8,14 @@ export type ProblemCode =
     | 'microphone-denied' | 'microphone-missing' | 'microphone-busy' | 'insecure-page'
     | 'screen-denied' | 'screen-unavailable' | 'screen-taken'
     | 'join-refused' | 'unreachable' | 'media-unreachable' | 'media-lost' | 'negotiation'
-    | 'removed' | 'call-ended' | 'request-refused' | 'no-webrtc';
+    | 'removed' | 'call-ended' | 'moved' | 'request-refused' | 'no-webrtc';
 
 export interface Problem {
     code: ProblemCode;
     title: string;
     advice: string;
+    /** Trying again would be refused again. */
+    lasting?: true;
 }
 
 export class CallError extends Error {
@@ -79,6 +81,10 @@ const TEXTS: Record<ProblemCode, Omit<Problem, 'code'>> = {
         title: 'The call was ended for everyone.',
         advice: 'Start a new one from the channel if you need to.',
     },
+    'moved': {
+        title: 'You went on with this call in another tab.',
+        advice: 'You can come back into it here.',
+    },
     'request-refused': {
         title: 'The server refused this.',
         advice: 'Try again in a moment.',
@@ -109,18 +115,22 @@ export function problem(code: ProblemCode, detail = ''): Problem {
 export function joinRefused(text: string): Problem {
     const known: Record<string, Omit<Problem, 'code'>> = {
         'forbidden': {
+            lasting: true,
             title: 'You may not join calls in this channel.',
             advice: 'Ask a channel administrator for permission to post here.',
         },
         'cannot join call in archived channel': {
+            lasting: true,
             title: 'This channel is archived.',
             advice: 'Start the call in another channel.',
         },
         'calls are disabled in the channel': {
+            lasting: true,
             title: 'Calls are switched off in this channel.',
             advice: 'A channel administrator can switch them on.',
         },
         'insufficient permissions': {
+            lasting: true,
             title: 'Only administrators may start calls here for now.',
             advice: 'Ask an administrator to start the call; you can join it then.',
         },

@@ -1,10 +1,13 @@
 /** The whole state of the page, and the store that holds it. */
+import type {ScreenWish} from '../peer/media';
 import type {Problem} from '../peer/problems';
 import type {ServerVersions} from '../peer/version';
+import {allAlerts, type Alerts} from './alerts';
 import type {ActiveCall} from './active';
 import {emptyChat, type Chat} from './chat';
-import type {Calls} from './calls';
+import type {Calls, RecordingFault} from './calls';
 import {emptyPresence, type Presence} from './presence';
+import type {Ring} from './ringing';
 import {Store, useStore} from './store';
 
 /** Colours; `system` follows the device. */
@@ -18,6 +21,9 @@ export interface CallsConfig {
     needsTurnCredentials: boolean;
     allowScreenSharing: boolean;
     enableRecordings: boolean;
+    enableTranscriptions: boolean;
+    enableLiveCaptions: boolean;
+    enableRinging: boolean;
     enableSimulcast: boolean;
     enableDcSignaling: boolean;
     versions: ServerVersions;
@@ -29,6 +35,9 @@ export interface Ending {
     problem: Problem;
     canRejoin: boolean;
 }
+
+/** What the person is asked before something happens to a call. */
+export type Question = {kind: 'second-call' | 'lobby'; channelId: string} | {kind: 'sign-out' | 'alerts'};
 
 export interface AppState {
     phase: Phase;
@@ -54,6 +63,17 @@ export interface AppState {
     callsConfig: CallsConfig | null;
     active: ActiveCall | null;
     ending: Ending | null;
+    /** Channels where calls are switched off. */
+    callsOff: Readonly<Record<string, boolean>>;
+    /** What failed of a recording, by the call's post, as far as this page heard it. */
+    recordFaults: Readonly<Record<string, readonly RecordingFault[]>>;
+    ring: Ring | null;
+    /** The own call rings at others, or did so in vain. */
+    calling: 'ringing' | 'unanswered' | null;
+    alerts: Alerts;
+    /** How this person shares a screen. */
+    share: ScreenWish;
+    question: Question | null;
     /** The message that is being edited, by `editKey`; empty when none is. */
     editing: string;
     /** A refusal or fault outside of calls, in words. */
@@ -64,7 +84,7 @@ export interface AppState {
 
 export const initialState: AppState = {
     phase: 'loading', language: 'en', theme: 'system', siteName: 'Parley', websocketUrl: '', noAccounts: false, firstAccountNeedsToken: false, signUpAllowed: false, minPassword: 0, maxFileSize: 0, online: true, view: 'list',
-    chat: emptyChat, presence: emptyPresence, calls: {}, callsConfig: null, active: null, ending: null, editing: '', fault: '', announcement: '',
+    chat: emptyChat, presence: emptyPresence, calls: {}, callsConfig: null, active: null, ending: null, callsOff: {}, recordFaults: {}, ring: null, calling: null, alerts: allAlerts, share: {sound: true, hint: 'detail'}, question: null, editing: '', fault: '', announcement: '',
 };
 
 export const store = new Store<AppState>(initialState);

@@ -11,7 +11,12 @@ export interface CallPost {
     participants: readonly string[];
     recordings: number;
     transcripts: number;
+    /** Recordings and transcripts that were wished for and are not there. */
+    pending: {recordings: number; transcripts: number};
 }
+
+/** What a call was for this person. */
+export type Outcome = 'ended' | 'missed' | 'unanswered';
 
 export interface CaptionsFile {
     title: string;
@@ -41,7 +46,39 @@ export function readCallPost(post: Post): CallPost {
         participants: participants.filter((id): id is string => typeof id === 'string'),
         recordings: countReady(props['recordings']),
         transcripts: countReady(props['transcriptions']),
+        pending: {
+            recordings: count(props['recordings']) - countReady(props['recordings']),
+            transcripts: count(props['transcriptions']) - countReady(props['transcriptions']),
+        },
     };
+}
+
+/** Only calls of direct and group messages are meant for somebody, so only they can be missed. */
+export function outcomeOf(info: CallPost, starterId: string, myId: string, personal: boolean): Outcome {
+    if (!personal || info.endAt === 0 || info.participants.length === 0) {
+        return 'ended';
+    }
+    if (starterId === myId) {
+        return info.participants.every((id) => id === myId) ? 'unanswered' : 'ended';
+    }
+    return info.participants.includes(myId) ? 'ended' : 'missed';
+}
+
+/** The posts that one recording of a call left: its film and its words, as far as they are there. */
+export function recordingWithWords(root: Post | undefined, posts: readonly Post[], recording: Post): {transcript: Post | undefined} {
+    const id = propsOf(recording)['recording_id'];
+    const entries = root ? propsOf(root)['recordings'] : undefined;
+    const entry = isRecord(entries) && typeof id === 'string' ? entries[id] : undefined;
+    const wanted = isRecord(entry) ? entry['tr_id'] : undefined;
+    const transcripts = posts.filter(isTranscriptPost);
+    const named = transcripts.find((post) => propsOf(post)['transcription_id'] === wanted && isFilled(wanted));
+    // Of a call recorded once there is no other it could be.
+    return {transcript: named ?? (posts.filter(isRecordingPost).length === 1 && transcripts.length === 1 ? transcripts[0] : undefined)};
+}
+
+/** The film that a transcript belongs to. */
+export function recordingOf(root: Post | undefined, posts: readonly Post[], transcript: Post): Post | undefined {
+    return posts.filter(isRecordingPost).find((post) => recordingWithWords(root, posts, post).transcript?.id === transcript.id);
 }
 
 export function readCaptions(post: Post): CaptionsFile[] {
@@ -63,6 +100,10 @@ export function filesOf(post: Post): {id: string; name: string; size: number; ty
         const info = infos.find((file) => file.id === id);
         return {id, name: info?.name ?? say('chat_file'), size: info?.size ?? 0, type: info?.mime_type ?? ''};
     });
+}
+
+function count(jobs: unknown): number {
+    return isRecord(jobs) ? Object.keys(jobs).length : 0;
 }
 
 /** Jobs that were published: both ids are there. */

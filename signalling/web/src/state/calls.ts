@@ -39,6 +39,8 @@ export interface Call {
     recording: Job | null;
     transcription: Job | null;
     captions: Job | null;
+    /** This person does not want it to ring, here or on another device. */
+    dismissed: boolean;
 }
 
 export type Calls = Readonly<Record<string, Call>>;
@@ -51,6 +53,8 @@ export function applyCallsEvent(calls: Calls, name: string, channelId: string, d
         return stated(calls, text(data['channel_id']) || channelId, data['call']);
     case 'call_end':
         return without(calls, channelId);
+    case 'user_dismissed_notification':
+        return dismissed(calls, text(data['callID']));
     default: {
         const call = calls[channelId];
         if (!call) {
@@ -96,6 +100,8 @@ export function parseCall(channelId: string, value: unknown): Call | null {
         recording: parseJob(value['recording']),
         transcription: parseJob(value['transcription']),
         captions: parseJob(value['live_captions']),
+        // The server tells everybody of their own dismissal only.
+        dismissed: isRecord(value['dismissed_notification']) && Object.values(value['dismissed_notification']).includes(true),
     };
 }
 
@@ -106,6 +112,24 @@ export function isRunning(job: Job | null): boolean {
 /** Asked for, and neither running nor over. */
 export function isStarting(job: Job | null): boolean {
     return job !== null && job.startAt === 0 && job.endAt === 0 && job.error === '';
+}
+
+/** A transcript is being made, and nothing is known against it. */
+export function willBeTranscribed(call: Call): boolean {
+    return call.transcription !== null && call.transcription.endAt === 0 && call.transcription.error === '';
+}
+
+/** A part of a recording that did not succeed, with the server's words. */
+export interface RecordingFault {
+    part: 'recording' | 'transcript' | 'captions';
+    reason: string;
+}
+
+export function recordingFaults(call: Call): RecordingFault[] {
+    const parts: readonly [RecordingFault['part'], Job | null][] = [
+        ['recording', call.recording], ['transcript', call.transcription], ['captions', call.captions],
+    ];
+    return parts.flatMap(([part, job]) => (job?.error ? [{part, reason: job.error}] : []));
 }
 
 function started(calls: Calls, channelId: string, data: Record<string, unknown>): Calls {
@@ -137,6 +161,12 @@ function stated(calls: Calls, channelId: string, value: unknown): Calls {
         sessions[id] = {...session, speaking: session.unmuted && (before[id]?.speaking ?? false)};
     }
     return {...calls, [channelId]: {...call, sessions}};
+}
+
+/** The event names the call and no channel: it goes to a person, not to a channel. */
+function dismissed(calls: Calls, callId: string): Calls {
+    const call = Object.values(calls).find(({id}) => id === callId);
+    return !call || call.dismissed ? calls : {...calls, [call.channelId]: {...call, dismissed: true}};
 }
 
 /** Null when the call is over. */

@@ -8,7 +8,7 @@
  */
 import {isRecord} from '../peer/codec';
 
-export const ACTIONS = ['mute', 'hand', 'share', 'react', 'captions', 'people', 'leave', 'help'] as const;
+export const ACTIONS = ['mute', 'hand', 'share', 'react', 'captions', 'people', 'fullscreen', 'leave', 'help'] as const;
 export type Action = typeof ACTIONS[number];
 /** Empty: no key. */
 export type Keys = Readonly<Record<Action, string>>;
@@ -21,6 +21,7 @@ export const DEFAULT_KEYS: Keys = {
     react: 'Mod+Shift+X',
     captions: 'Mod+Shift+E',
     people: 'Alt+P',
+    fullscreen: 'Alt+Enter',
     leave: 'Mod+Shift+L',
     help: '?',
 };

@@ -5,7 +5,10 @@ import {patch, useApp} from '../state/app';
 import {say} from '../words/words';
 import {CallBar} from './call/CallBar';
 import {CallDialogs} from './call/CallDialogs';
+import {useCallPlace} from './call/place';
 import {ChannelView} from './ChannelView';
+import {Questions} from './Questions';
+import {RingingCard} from './RingingCard';
 import {Sidebar} from './Sidebar';
 import {Field, Refusal, SignIn, useSubmit} from './SignIn';
 import {keepFocus} from './focus';
@@ -31,6 +34,7 @@ function Workspace(): ReactNode {
     const view = useApp((state) => state.view);
     const threadId = useApp((state) => state.chat.threadId);
     const teams = useApp((state) => state.chat.teams.length);
+    const screenShown = useScreenShown();
     useTitle();
     useEffect(keepFocus, []);
     useEffect(fetchDialogsSoon, []);
@@ -38,7 +42,7 @@ function Workspace(): ReactNode {
         return <NoTeam/>;
     }
     return (
-        <div className="app" data-view={view} data-thread={threadId !== ''}>
+        <div className="app" data-view={view} data-thread={threadId !== ''} data-screen={screenShown}>
             <a className="skip" href="#channel" onClick={(event) => {
                 event.preventDefault();
                 document.getElementById('channel')?.focus();
@@ -47,10 +51,18 @@ function Workspace(): ReactNode {
             <ChannelView/>
             {threadId !== '' && <ThreadPanel rootId={threadId}/>}
             <CallBar/>
+            <RingingCard/>
+            <Questions/>
             <CallDialogs/>
             <Announcer/>
         </div>
     );
+}
+
+/** A shared screen fills the stage: then it gets the room of the list as well. */
+function useScreenShown(): boolean {
+    const staged = useCallPlace() === 'stage';
+    return useApp(({active}) => staged && active !== null && active.wide && active.remoteScreen !== null);
 }
 
 /** Tells screen readers what happens in the call. */

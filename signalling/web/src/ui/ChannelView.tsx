@@ -4,8 +4,12 @@ import {joinCall} from '../app/call';
 import {loadEarlier} from '../app/channels';
 import {patch, useApp} from '../state/app';
 import {channelTitle, replyCounts, rootsOf} from '../state/chat';
+import {isIn} from '../state/ringing';
+import {troubleOf} from '../state/trouble';
 import {say} from '../words/words';
 import {CallStage} from './call/CallStage';
+import {Elsewhere} from './call/Elsewhere';
+import {useCallPlace} from './call/place';
 import {Composer} from './Composer';
 import {BackIcon, CloseIcon, PeopleIcon, PhoneIcon} from './icons';
 import {Later} from './Later';
@@ -14,7 +18,7 @@ import {PostList} from './PostList';
 export function ChannelView(): ReactNode {
     const chat = useApp((state) => state.chat);
     const channel = chat.channels[chat.channelId];
-    const staged = useApp((state) => state.active !== null && state.active.channelId === state.chat.channelId);
+    const staged = useCallPlace() === 'stage';
     const wide = useApp((state) => state.active?.wide ?? false);
     const [about, setAbout] = useState('');
     const roots = useMemo(() => rootsOf(chat, chat.channelId), [chat.posts, chat.postIds, chat.channelId]);
@@ -55,8 +59,17 @@ function CallButton({channelId}: {channelId: string}): ReactNode {
     const call = useApp((state) => state.calls[channelId]);
     const here = useApp((state) => state.active?.channelId === channelId);
     const available = useApp((state) => state.callsConfig !== null);
-    if (!available || here) {
+    const off = useApp((state) => state.callsOff[channelId] ?? false);
+    const elsewhere = useApp((state) => {
+        const running = state.calls[channelId];
+        return running !== undefined && isIn(running, state.chat.me?.id ?? '');
+    });
+    // In it already, with another tab or device: the notice below has the ways.
+    if (!available || here || elsewhere) {
         return null;
+    }
+    if (off && !call) {
+        return <span className="muted" data-testid="calls-off">{say('bar_calls_off')}</span>;
     }
     const people = call ? new Set(Object.values(call.sessions).map(({userId}) => userId)).size : 0;
     return (
@@ -68,28 +81,33 @@ function CallButton({channelId}: {channelId: string}): ReactNode {
     );
 }
 
+/** One trouble at a time: what hangs together with the server being away is told once. */
 function Notices({channelId}: {channelId: string}): ReactNode {
     const online = useApp((state) => state.online);
     const fault = useApp((state) => state.fault);
-    const ending = useApp((state) => state.ending);
+    const ending = useApp((state) => (state.ending?.channelId === channelId ? state.ending : null));
+    const off = useApp((state) => (state.callsOff[channelId] ?? false) && state.calls[channelId] === undefined);
+    const joined = useApp((state) => state.active?.channelId === channelId);
+    const trouble = troubleOf(online, ending !== null, fault);
     return (
         <div className="notices">
-            {!online && <p className="notice" role="status" data-testid="offline">{say('chat_offline')}</p>}
-            {fault !== '' && (
+            {trouble === 'offline' && <p className="notice" role="status" data-testid="offline">{say('chat_offline')}</p>}
+            {trouble === 'fault' && (
                 <div className="notice" role="alert">
                     <p className="grow">{fault}</p>
                     <button type="button" className="icon-button" aria-label={say('chat_dismiss')} onClick={() => patch({fault: ''})}><CloseIcon/></button>
                 </div>
             )}
-            {ending && ending.channelId === channelId && (
-                <div className="notice danger" role="alert" data-testid="call-ending" data-code={ending.problem.code}>
+            {trouble === 'ending' && ending && (
+                <div className={ending.problem.code === 'moved' ? 'notice calm' : 'notice danger'} role="alert" data-testid="call-ending" data-code={ending.problem.code}>
                     <p className="grow"><strong>{ending.problem.title}</strong> {ending.problem.advice}</p>
-                    {ending.canRejoin && (
+                    {ending.canRejoin && online && !off && (
                         <button type="button" data-testid="rejoin-call" onClick={() => void joinCall(channelId)}>{say('chat_join_again')}</button>
                     )}
                     <button type="button" className="icon-button" aria-label={say('chat_dismiss')} onClick={() => patch({ending: null})}><CloseIcon/></button>
                 </div>
             )}
+            {!joined && <Elsewhere channelId={channelId}/>}
         </div>
     );
 }

@@ -2,14 +2,14 @@
 import type {Channel} from '@mattermost/types/channels';
 import {useState, type ReactNode} from 'react';
 import {openChannel} from '../app/channels';
-import {signOut} from '../app/session';
-import {useApp} from '../state/app';
+import {askToSignOut} from '../app/session';
+import {patch, useApp} from '../state/app';
 import {channelKey, channelTitle, displayName, teammateId} from '../state/chat';
 import {isAdministrator} from '../state/rights';
 import {currentLocale, say} from '../words/words';
 import type {AddKind} from './AddDialog';
 import {Face, statusWord} from './Face';
-import {HashIcon, LockIcon, PeopleIcon, PhoneIcon, PlusIcon, ShieldIcon, SignOutIcon} from './icons';
+import {BellIcon, HashIcon, LockIcon, PeopleIcon, PhoneIcon, PlusIcon, ShieldIcon, SignOutIcon} from './icons';
 import {Later} from './Later';
 import {BrandMark} from './SignIn';
 
@@ -42,12 +42,15 @@ export function Sidebar(): ReactNode {
                     <span className="grow ellipsis" dir="auto">{displayName(chat.me ?? undefined)}</span>
                     <span className="visually-hidden">{say('people_profile')}</span>
                 </button>
+                <button type="button" className="icon-button" aria-label={say('ring_alerts')} title={say('ring_alerts')} data-testid="sound-settings" onClick={() => patch({question: {kind: 'alerts'}})}>
+                    <BellIcon/>
+                </button>
                 {isAdministrator(chat.me) && (
                     <button type="button" className="icon-button" aria-label={say('admin_title')} title={say('admin_title')} data-testid="administration" onClick={() => setOpen('admin')}>
                         <ShieldIcon/>
                     </button>
                 )}
-                <button type="button" className="icon-button" aria-label={say('sign_out')} title={say('sign_out')} data-testid="sign-out" onClick={() => void signOut()}>
+                <button type="button" className="icon-button" aria-label={say('sign_out')} title={say('sign_out')} data-testid="sign-out" onClick={askToSignOut}>
                     <SignOutIcon/>
                 </button>
             </footer>

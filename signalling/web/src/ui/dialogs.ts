@@ -2,4 +2,5 @@
 export {AddDialog} from './AddDialog';
 export {AdminDialog} from './admin/AdminDialog';
 export {ChannelDialog} from './ChannelDialog';
+export {Lobby} from './Lobby';
 export {ProfileDialog} from './ProfileDialog';

@@ -1,49 +1,104 @@
-/** The own call while another channel is on the screen: where it is, and the way back. */
+/**
+ * The own call wherever its stage is not on the screen: microphone, leaving, what runs, who speaks.
+ *
+ * One row of controls that fits 320 CSS px; what everybody must know stands above it.
+ */
 import type {ReactNode} from 'react';
-import {leaveCall} from '../../app/call';
-import {openChannel} from '../../app/channels';
-import {useApp} from '../../state/app';
-import {channelTitle} from '../../state/chat';
-import {LeaveIcon} from '../icons';
-import {ConnectionStatus} from './CallStage';
+import {leaveCall, setRecording, showStage, toggleScreen} from '../../app/call';
+import {closeThread, openChannel} from '../../app/channels';
+import {store, useApp} from '../../state/app';
+import {isRunning, isStarting} from '../../state/calls';
+import {channelTitle, displayName} from '../../state/chat';
+import {say} from '../../words/words';
+import {LeaveIcon, ScreenStopIcon, StopIcon} from '../icons';
+import {useViewport} from '../viewport';
 import {ControlButton, MuteButton} from './Controls';
+import {useCallPlace} from './place';
 import {useShortcuts} from './shortcuts';
 import {StageNotices} from './StageNotices';
+import {ConnectionStatus, RecordingMark} from './Status';
 
 export function CallBar(): ReactNode {
-    const elsewhere = useApp((state) => state.active !== null && (state.active.channelId !== state.chat.channelId || state.view === 'list'));
-    const narrowOnly = useApp((state) => state.active?.channelId === state.chat.channelId);
-    return elsewhere ? <Bar narrowOnly={narrowOnly}/> : null;
+    return useCallPlace() === 'bar' ? <Bar/> : null;
 }
 
-/** `narrowOnly`: the stage is on the screen too, except where the list covers it. */
-function Bar({narrowOnly}: {narrowOnly: boolean}): ReactNode {
-    const channelId = useApp((state) => state.active?.channelId ?? '');
-    const title = useApp((state) => {
-        const channel = state.chat.channels[channelId];
-        return channel ? channelTitle(state.chat, channel) : '';
-    });
+function Bar(): ReactNode {
+    useShortcuts();
     return (
-        <section className="call-bar" aria-label="Your call" data-testid="call-bar" data-narrow-only={narrowOnly}>
-            <button type="button" className="grow bar-title" data-testid="return-to-call" onClick={() => void openChannel(channelId)}>
-                <strong className="ellipsis">Call in {title}</strong>
-                <span className="muted">Back to the call</span>
-            </button>
-            {narrowOnly ? null : <BarParts/>}
+        <section className="call-bar" aria-label={say('bar_label')} data-testid="call-bar">
+            <StageNotices/>
+            <div className="bar-row">
+                <Return/>
+                <span className="bar-marks"><ConnectionStatus/><RecordingMark/></span>
+                <span className="bar-controls">
+                    <MuteButton/>
+                    <StopSharing/>
+                    <StopRecording/>
+                    <ControlButton label={say('bar_leave')} testId="leave-call" icon={<LeaveIcon/>} kind="danger" onClick={leaveCall}/>
+                </span>
+            </div>
         </section>
     );
 }
 
-/** Only where the stage is not there: names and shortcuts must stand for one thing each. */
-function BarParts(): ReactNode {
-    useShortcuts();
+function Return(): ReactNode {
+    const channelId = useApp((state) => state.active?.channelId ?? '');
+    const {narrow, short} = useViewport();
+    const title = useApp((state) => {
+        const channel = state.chat.channels[channelId];
+        return channel ? channelTitle(state.chat, channel) : '';
+    });
+    const back = (): void => {
+        if (narrow) {
+            closeThread();
+        }
+        if (short) {
+            showStage();
+        }
+        const {chat, view} = store.get();
+        if (chat.channelId !== channelId || view === 'list') {
+            void openChannel(channelId);
+        }
+    };
+    const name = say('bar_call_in', {channel: title});
     return (
-        <>
-            <ConnectionStatus/>
-            <span className="grow"/>
-            <MuteButton/>
-            <ControlButton label="Leave" testId="leave-call" icon={<LeaveIcon/>} kind="danger" onClick={leaveCall}/>
-            <StageNotices/>
-        </>
+        <button type="button" className="grow bar-title" data-testid="return-to-call" title={name} onClick={back}>
+            <strong className="ellipsis">{name}</strong>
+            <Speaking/>
+        </button>
     );
+}
+
+/** Who speaks now; the way back when nobody does. */
+function Speaking(): ReactNode {
+    const text = useApp((state) => {
+        const call = state.active ? state.calls[state.active.channelId] : undefined;
+        const others = Object.values(call?.sessions ?? {}).filter((session) => session.speaking && session.unmuted && session.sessionId !== state.active?.sessionId);
+        const names = [...new Set(others.map(({userId}) => displayName(state.chat.users[userId])))];
+        return names.length === 0 ? '' : say('bar_speaks', {count: names.length, name: names[0] ?? '', others: names.length - 1});
+    });
+    return (
+        <span className="ellipsis muted" data-testid="bar-speaking" data-speaking={text !== ''}>{text === '' ? say('bar_return') : text}</span>
+    );
+}
+
+function StopSharing(): ReactNode {
+    const sharing = useApp((state) => Boolean(state.active?.ownScreen));
+    const busy = useApp((state) => state.active?.sharingBusy ?? false);
+    return sharing
+        ? <ControlButton label={say('screen_stop')} testId="stop-share" icon={<ScreenStopIcon/>} kind="alert" disabled={busy} onClick={() => void toggleScreen()}/>
+        : null;
+}
+
+/** For the host, who alone may. */
+function StopRecording(): ReactNode {
+    const recording = useApp((state) => (state.active ? state.calls[state.active.channelId]?.recording ?? null : null));
+    const isHost = useApp((state) => {
+        const call = state.active ? state.calls[state.active.channelId] : undefined;
+        return call !== undefined && call.hostId === state.chat.me?.id;
+    });
+    if (!isHost || (!isRunning(recording) && !isStarting(recording))) {
+        return null;
+    }
+    return <ControlButton label={say('record_stop')} testId="record-stop" icon={<StopIcon/>} kind="alert" disabled={isStarting(recording)} onClick={() => void setRecording(false)}/>;
 }

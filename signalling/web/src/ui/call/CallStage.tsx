@@ -3,16 +3,17 @@ import {useEffect, useLayoutEffect, useRef, type ReactNode} from 'react';
 import {toggleWide} from '../../app/call';
 import {openThread} from '../../app/channels';
 import {useApp} from '../../state/app';
-import {isRunning, isStarting} from '../../state/calls';
 import {NarrowIcon, ThreadIcon, WideIcon} from '../icons';
 import {say} from '../../words/words';
 import {elapsed, useNow} from '../time';
 import {Captions} from './Captions';
 import {Controls} from './Controls';
+import {CopyLink} from './CopyLink';
 import {Participants} from './Participants';
 import {ReactionLines} from './Reactions';
 import {ScreenView} from './ScreenView';
 import {StageNotices} from './StageNotices';
+import {ConnectionStatus, RecordingMark} from './Status';
 import {useShortcuts} from './shortcuts';
 import {PeopleButton, SidePanel} from './SidePanel';
 
@@ -52,6 +53,7 @@ export function CallStage(): ReactNode {
                 {call && <RecordingMark/>}
                 <span className="grow"/>
                 <PeopleButton/>
+                <CopyLink channelId={active.channelId}/>
                 <WideButton/>
                 {threadId !== '' && (
                     <button type="button" className="icon-button" aria-label={say('call_thread_open')} title={say('call_thread')} data-testid="call-thread" onClick={() => void openThread(threadId)}>
@@ -70,26 +72,6 @@ export function CallStage(): ReactNode {
     );
 }
 
-const STATUS = {
-    'joining': 'Joining…',
-    'connected': 'Connected',
-    'reconnecting': 'Reconnecting to the server…',
-    'media-interrupted': 'Sound is interrupted. Trying to get it back…',
-    'rejoining': 'The connection was lost. Joining again…',
-    'closed': 'Left',
-} as const;
-
-export function ConnectionStatus(): ReactNode {
-    const connection = useApp((state) => state.active?.connection ?? 'closed');
-    const weak = useApp((state) => state.active?.weak ?? false);
-    const text = connection === 'connected' && weak ? 'Weak connection: others may hear you badly' : STATUS[connection];
-    return (
-        <span className="status" role="status" data-testid="connection-status" data-state={connection} data-weak={weak}>
-            <span className="dot"/><span className="status-text">{text}</span>
-        </span>
-    );
-}
-
 function WideButton(): ReactNode {
     const wide = useApp((state) => state.active?.wide ?? false);
     const label = wide ? say('call_narrow') : say('call_wide');
@@ -103,20 +85,4 @@ function WideButton(): ReactNode {
 function Elapsed({since}: {since: number}): ReactNode {
     const now = useNow(1000);
     return <span className="muted tabular" role="timer" aria-label={say('call_duration')}>{elapsed(now - since)}</span>;
-}
-
-function RecordingMark(): ReactNode {
-    const recording = useApp((state) => (state.active ? state.calls[state.active.channelId]?.recording ?? null : null));
-    const now = useNow(1000);
-    if (isStarting(recording)) {
-        return <span className="rec" data-testid="recording-mark" data-state="starting">Recording starts…</span>;
-    }
-    if (!recording || !isRunning(recording)) {
-        return null;
-    }
-    return (
-        <span className="rec" data-running="true" data-testid="recording-mark" data-state="running">
-            <span className="dot"/>Recording <span className="tabular">{elapsed(now - recording.startAt)}</span>
-        </span>
-    );
 }

@@ -19,6 +19,7 @@ import {
 import {MenuButton} from './PersonMenu';
 import {Popover, type Trigger} from './Popover';
 import {ReactButton} from './Reactions';
+import {ShareOptions} from './ShareOptions';
 import {onMac} from './shortcuts';
 
 export function Controls(): ReactNode {
@@ -114,8 +115,11 @@ function ScreenButton(): ReactNode {
         );
     }
     return (
-        <ControlButton label={say('call_share')} testId="share-screen" icon={<ScreenIcon/>} action="share" disabled={busy || taken || !connected}
-            hint={taken ? say('call_share_taken') : say('call_share_hint')} onClick={() => void toggleScreen()}/>
+        <div className="share-control">
+            <ControlButton label={say('call_share')} testId="share-screen" icon={<ScreenIcon/>} action="share" disabled={busy || taken || !connected}
+                hint={taken ? say('call_share_taken') : say('call_share_hint')} onClick={() => void toggleScreen()}/>
+            <ShareOptions/>
+        </div>
     );
 }
 

@@ -8,7 +8,7 @@ import {onMac} from './shortcuts';
 
 const NAMES: Readonly<Record<Action, Key>> = {
     mute: 'call_key_mute', hand: 'call_key_hand', share: 'call_key_share', react: 'call_key_react', captions: 'call_key_captions',
-    people: 'call_key_people', leave: 'call_key_leave', help: 'call_key_help',
+    people: 'call_key_people', fullscreen: 'call_key_fullscreen', leave: 'call_key_leave', help: 'call_key_help',
 };
 
 /** Needed to get around in the page and in this list. */

@@ -1,30 +1,37 @@
-/** What everybody in the call must know: that it is recorded, and what does not work. */
+/** What everybody in the call must know: that it is recorded, that it rings elsewhere, and what does not work. */
 import type {ReactNode} from 'react';
 import {Notes, TalkingMuted} from './Notes';
 import {acknowledgeRecording, allowSound, dismissOutcome, dismissProblem, leaveCall} from '../../app/call';
 import {useApp} from '../../state/app';
-import {isRunning, type Job} from '../../state/calls';
+import {isRunning, recordingFaults, willBeTranscribed} from '../../state/calls';
+import {channelTitle} from '../../state/chat';
+import {tellsNow} from '../../state/trouble';
+import {say} from '../../words/words';
 import {CloseIcon} from '../icons';
+import {Elsewhere} from './Elsewhere';
 
 export function StageNotices(): ReactNode {
-    const problem = useApp((state) => state.active?.problem ?? null);
+    // While the server is away that is told once, by the channel.
+    const problem = useApp((state) => (state.active?.problem && tellsNow(state.online, state.active.problem.code) ? state.active.problem : null));
     const soundBlocked = useApp((state) => state.active?.soundBlocked ?? false);
     return (
         <div className="notices">
-            <TalkingMuted/>
-            <Notes/>
             <RecordingNotice/>
+            <TalkingMuted/>
             <RecordingOutcome/>
+            <Notes/>
+            <Calling/>
+            <OwnOther/>
             {soundBlocked && (
                 <div className="notice" role="alert" data-testid="sound-blocked">
-                    <p className="grow">The browser waits for a click before it plays the others’ voices.</p>
-                    <button type="button" onClick={allowSound}>Play sound</button>
+                    <p className="grow">{say('bar_sound_blocked')}</p>
+                    <button type="button" onClick={allowSound}>{say('bar_play_sound')}</button>
                 </div>
             )}
             {problem && (
                 <div className="notice danger" role="alert" data-testid="call-problem" data-code={problem.code}>
                     <p className="grow"><strong>{problem.title}</strong> {problem.advice}</p>
-                    <button type="button" className="icon-button" aria-label="Dismiss" onClick={dismissProblem}><CloseIcon/></button>
+                    <button type="button" className="icon-button" aria-label={say('bar_dismiss')} onClick={dismissProblem}><CloseIcon/></button>
                 </div>
             )}
         </div>
@@ -36,22 +43,23 @@ function RecordingNotice(): ReactNode {
     const call = useApp((state) => (state.active ? state.calls[state.active.channelId] : undefined));
     const seen = useApp((state) => state.active?.noticeSeen ?? 0);
     const isHost = useApp((state) => call !== undefined && call.hostId === state.chat.me?.id);
+    const speech = useApp((state) => state.callsConfig?.enableTranscriptions ?? false);
     const recording = call?.recording ?? null;
-    if (!recording || !isRunning(recording) || seen === recording.startAt) {
+    if (!call || !recording || !isRunning(recording) || seen === recording.startAt) {
         return null;
     }
-    const transcribed = call?.transcription !== null && call?.transcription !== undefined && call.transcription.endAt === 0;
-    const what = transcribed ? 'recorded and transcribed' : 'recorded';
+    const transcribed = willBeTranscribed(call);
+    const told = isHost
+        ? {title: say('record_you_record'), text: say(transcribed ? 'record_told_both' : 'record_told')}
+        : {title: say(transcribed ? 'record_is_both' : 'record_is'), text: say('record_consent')};
     return (
-        <div className="notice consent" role="alertdialog" aria-label="Recording" aria-describedby="recording-text" data-testid="recording-notice" data-host={isHost}>
+        <div className="notice consent" role="alertdialog" aria-label={say('record_mark')} aria-describedby="recording-text" data-testid="recording-notice" data-host={isHost} data-transcribed={transcribed}>
             <p className="grow" id="recording-text">
-                {isHost
-                    ? <><strong>You are recording this call.</strong> Everybody has been told that it is {what}. The result appears in the call’s thread.</>
-                    : <><strong>This call is being {what}.</strong> By staying you agree. The result appears in the call’s thread, for everybody in this channel.</>}
+                <strong>{told.title}</strong> {told.text}{isHost && !speech && ` ${say('record_no_speech')}`}
             </p>
             <div className="notice-actions">
-                <button type="button" className="primary" data-testid="recording-understood" onClick={() => acknowledgeRecording(recording.startAt)}>Understood</button>
-                {!isHost && <button type="button" data-testid="recording-leave" onClick={leaveCall}>Leave call</button>}
+                <button type="button" className="primary" data-testid="recording-understood" onClick={() => acknowledgeRecording(recording.startAt)}>{say('record_understood')}</button>
+                {!isHost && <button type="button" data-testid="recording-leave" onClick={leaveCall}>{say('record_leave')}</button>}
             </div>
         </div>
     );
@@ -66,24 +74,39 @@ function RecordingOutcome(): ReactNode {
     if (!call || !recording || recording.initAt !== saw || dismissed === saw) {
         return null;
     }
-    const faults = [
-        fault('The recording failed.', recording),
-        fault('There will be no transcript.', call.transcription),
-        fault('There are no live captions.', call.captions),
-    ].filter((text) => text !== '');
+    const faults = recordingFaults(call);
     if (faults.length === 0 && recording.endAt === 0) {
         return null;
     }
     return (
         <div className={faults.length > 0 ? 'notice danger' : 'notice'} role="status" data-testid="recording-outcome">
             <p className="grow">
-                {faults.length > 0 ? faults.join(' ') : 'The recording has stopped. It appears in the call’s thread when it is ready.'}
+                {faults.length > 0 ? faults.map(({part, reason}) => say(`record_failed_${part}`, {reason})).join(' ') : say('record_stopped')}
             </p>
-            <button type="button" className="icon-button" aria-label="Dismiss" onClick={() => dismissOutcome(saw)}><CloseIcon/></button>
+            <button type="button" className="icon-button" aria-label={say('bar_dismiss')} onClick={() => dismissOutcome(saw)}><CloseIcon/></button>
         </div>
     );
 }
 
-function fault(what: string, job: Job | null): string {
-    return job?.error ? `${what} The server says: ${job.error}.` : '';
+/** To the caller: it rings at the others, or did for half a minute. */
+function Calling(): ReactNode {
+    const calling = useApp((state) => state.calling);
+    const name = useApp((state) => {
+        const channel = state.active ? state.chat.channels[state.active.channelId] : undefined;
+        return channel ? channelTitle(state.chat, channel) : '';
+    });
+    if (!calling) {
+        return null;
+    }
+    return (
+        <div className="notice calm" role="status" data-testid="calling" data-state={calling}>
+            <p className="grow">{say(calling === 'ringing' ? 'ring_calling' : 'ring_unanswered', {name})}</p>
+        </div>
+    );
+}
+
+/** The same person is in the call twice. */
+function OwnOther(): ReactNode {
+    const channelId = useApp((state) => state.active?.channelId ?? '');
+    return <Elsewhere channelId={channelId}/>;
 }

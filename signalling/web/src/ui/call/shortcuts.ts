@@ -11,6 +11,7 @@ const ACTS: Readonly<Record<Action, () => void>> = {
     react: () => document.querySelector<HTMLElement>('[data-testid="react"]')?.click(),
     captions: toggleCaptions,
     people: () => togglePanel('people'),
+    fullscreen: () => document.querySelector<HTMLElement>('[data-testid="screen-full"]')?.click(),
     leave: leaveCall,
     help: () => showDialog('shortcuts'),
 };

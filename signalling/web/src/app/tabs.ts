@@ -1,0 +1,112 @@
+/**
+ * The same person in the same call in another tab of this browser: the tabs talk and one takes over.
+ *
+ * Out: whether another tab is in the call, and the move of the call into this one.
+ * Not here: other devices. The server offers no way to move a call from one device to another.
+ */
+import {isRecord} from '../peer/codec';
+import {problem} from '../peer/problems';
+import {patch, store} from '../state/app';
+import {say} from '../words/words';
+import {joinCall, leaveCall} from './call';
+
+/** Tabs of one browser answer at once, unless they sleep. */
+const ANSWER_MS = 500;
+const CONNECT_MS = 15_000;
+
+type Word =
+    | {kind: 'who'; userId: string; channelId: string}
+    | {kind: 'here'; userId: string; channelId: string; muted: boolean}
+    | {kind: 'moved'; userId: string; channelId: string};
+
+const tabs = typeof BroadcastChannel === 'undefined' ? null : new BroadcastChannel('parley.call');
+
+/** From now on this tab answers the others; the page calls it once. */
+export function answerTabs(): void {
+    tabs?.addEventListener('message', (event: MessageEvent<unknown>) => {
+        const word = read(event.data);
+        const {active, chat} = store.get();
+        if (!word || !active || word.userId !== chat.me?.id || word.channelId !== active.channelId) {
+            return;
+        }
+        if (word.kind === 'who') {
+            tabs.postMessage({...word, kind: 'here', muted: active.muted && !active.unmuting} satisfies Word);
+        } else if (word.kind === 'moved') {
+            leaveCall();
+            const moved = {...problem('moved'), title: say('bar_moved_title'), advice: say('bar_moved_advice')};
+            patch({ending: {channelId: word.channelId, canRejoin: true, problem: moved}});
+        }
+    });
+}
+
+/** Null when no other tab is in the call. */
+export function askTabs(channelId: string): Promise<{muted: boolean} | null> {
+    const userId = store.get().chat.me?.id ?? '';
+    return new Promise((resolve) => {
+        if (!tabs) {
+            resolve(null);
+            return;
+        }
+        const heard = (event: MessageEvent<unknown>): void => {
+            const word = read(event.data);
+            if (word?.kind === 'here' && word.userId === userId && word.channelId === channelId) {
+                over({muted: word.muted});
+            }
+        };
+        const over = (answer: {muted: boolean} | null): void => {
+            clearTimeout(timer);
+            tabs.removeEventListener('message', heard);
+            resolve(answer);
+        };
+        const timer = setTimeout(() => over(null), ANSWER_MS);
+        tabs.addEventListener('message', heard);
+        tabs.postMessage({kind: 'who', userId, channelId} satisfies Word);
+    });
+}
+
+/** Into the call here first, then out of it there: so it does not end in between. */
+export async function switchHere(channelId: string): Promise<void> {
+    const there = await askTabs(channelId);
+    if (store.get().active?.channelId !== channelId) {
+        await joinCall(channelId, there ? !there.muted : undefined);
+        await connectedIn(channelId);
+    }
+    if (there && store.get().active?.channelId === channelId) {
+        tabs?.postMessage({kind: 'moved', userId: store.get().chat.me?.id ?? '', channelId} satisfies Word);
+    }
+}
+
+function connectedIn(channelId: string): Promise<void> {
+    return new Promise((resolve) => {
+        const look = (): void => {
+            const {active} = store.get();
+            if (active?.channelId !== channelId || active.connection === 'connected') {
+                over();
+            }
+        };
+        const over = (): void => {
+            clearTimeout(timer);
+            unwatch();
+            resolve();
+        };
+        const timer = setTimeout(() => over(), CONNECT_MS);
+        const unwatch = store.watch(look);
+        look();
+    });
+}
+
+function read(value: unknown): Word | null {
+    if (!isRecord(value) || typeof value['userId'] !== 'string' || typeof value['channelId'] !== 'string') {
+        return null;
+    }
+    const {userId, channelId} = value as {userId: string; channelId: string};
+    switch (value['kind']) {
+    case 'who':
+    case 'moved':
+        return {kind: value['kind'], userId, channelId};
+    case 'here':
+        return {kind: 'here', userId, channelId, muted: value['muted'] !== false};
+    default:
+        return null;
+    }
+}

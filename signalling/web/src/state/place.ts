@@ -1,0 +1,27 @@
+/** Where the own call is on the screen: its whole stage, or the bar with what one always needs. Pure. */
+
+export type CallPlace = 'none' | 'stage' | 'bar';
+
+export interface Circumstances {
+    /** The page is in a call. */
+    inCall: boolean;
+    /** The call's channel is the open one. */
+    inItsChannel: boolean;
+    /** The list is shown instead of the channel, on narrow screens. */
+    listShown: boolean;
+    threadShown: boolean;
+    /** One part at a time fits beside nothing else. */
+    narrow: boolean;
+    /** No room for stage and messages: a phone on its side, a keyboard, much enlarged text. */
+    short: boolean;
+    /** The person wants the call to fill the channel. */
+    wide: boolean;
+}
+
+export function callPlace({inCall, inItsChannel, listShown, threadShown, narrow, short, wide}: Circumstances): CallPlace {
+    if (!inCall) {
+        return 'none';
+    }
+    const covered = narrow && (listShown || threadShown);
+    return inItsChannel && !covered && (!short || wide) ? 'stage' : 'bar';
+}
