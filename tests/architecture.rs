@@ -313,6 +313,27 @@ fn no_room_grows_too_large() {
     }
 }
 
+/// `tests/run` runs what `cargo test` calls targets, examples in documentation are none.
+#[test]
+fn an_example_in_the_documentation_is_a_test_that_is_shown() {
+    let mut run_by_nobody = Vec::new();
+    for (path, text) in sources() {
+        let mut is_open = false;
+        for line in text.lines().map(str::trim_start) {
+            let doc = line.strip_prefix("///").or(line.strip_prefix("//!"));
+            let Some(fence) = doc.and_then(|doc| doc.trim().strip_prefix("```")) else {
+                continue;
+            };
+            let is_rust = ["", "rust", "no_run", "should_panic"].contains(&fence);
+            if !is_open && is_rust {
+                run_by_nobody.push(path.clone());
+            }
+            is_open = !is_open;
+        }
+    }
+    assert_eq!(run_by_nobody, [""; 0], "as in deploy/settings/src/lib.rs");
+}
+
 #[test]
 fn every_package_follows_the_workspace_lints() {
     for package in metadata().workspace_packages() {
