@@ -101,7 +101,8 @@ story('chat', 'messages are Markdown, are edited, deleted and read; files and me
 })
 
 story('chat_long', 'earlier messages keep their place, and a long channel costs what a short one does', async (stage) => {
-  await stage.serve()
+  // As many as no person writes in a minute.
+  await stage.serve({ env: { SIGNALLING_CHAT_WRITES_PER_MINUTE: '0' } })
   await writeMany(stage.server, stage.server.accounts[ANNA], CHANNEL, 420)
   const ben = await stage.person(BEN)
   await ben.page.locator('[data-testid="post"]').last().getByText('message 420').waitFor()
