@@ -166,6 +166,8 @@ impl Tables {
         signalling.overrule("http.listen", &own.listen.value.to_string());
         signalling.overrule("storage.data_dir", &below("signalling"));
         Addresses::not_started().tell(signalling);
+        // A direct call that nobody hears reaches nobody. The plugin leaves it to an administrator.
+        signalling.suggest("calls.ringing", "true");
         offloader.overrule("api.http.listen_address", "127.0.0.1:0");
         offloader.overrule("api.security.allow_self_registration", "true");
         offloader.overrule("store.data_source", &below("offloader"));

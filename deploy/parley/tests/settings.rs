@@ -292,3 +292,26 @@ fn the_binaries_check_and_print() {
         assert_eq!(sample.stdout, std::fs::read(deployed).unwrap(), "{name}");
     }
 }
+
+#[test]
+fn what_this_process_decides_otherwise_than_a_service_alone_is_a_default_too() {
+    let folder = tempfile::tempdir().unwrap();
+    for (file, printed) in [
+        (
+            "",
+            [
+                "ringing = true # default",
+                "max_concurrent_jobs = 8 # default",
+            ],
+        ),
+        (
+            "signalling.calls.ringing = false\noffloader.jobs.max_concurrent_jobs = 3\n",
+            ["ringing = false # file", "max_concurrent_jobs = 3 # file"],
+        ),
+    ] {
+        std::fs::write(folder.path().join("file.toml"), file).unwrap();
+        let (code, text) = ask(folder.path(), "parley", "print-config", &[]);
+        assert_eq!(code, Some(0), "{text}");
+        assert!(printed.iter().all(|part| text.contains(part)), "{text}");
+    }
+}
