@@ -112,7 +112,8 @@ pub fn sample() -> String {
     format!(
         "{}\n# Everything else is as in deploy/rtcd.toml, deploy/signalling.toml and \
          deploy/offloader.toml, below\n# the name of the service: [rtcd.rtc], [signalling.calls], \
-         [offloader.jobs].\n",
+         [offloader.jobs]. Other defaults here:\n# signalling.calls.ringing = true, \
+         offloader.jobs.max_concurrent_jobs = {JOB_SLOTS}.\n",
         settings::sample::<Own>()
     )
 }
