@@ -139,6 +139,7 @@ impl RawConfig {
             listen,
             site_url,
             trusted_proxies,
+            frame_ancestors: Vec::new(),
             key_file: resolve_key_file(&self.storage),
             metrics_listen,
             max_connections: self.http.max_connections,
