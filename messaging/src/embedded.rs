@@ -2,7 +2,7 @@
 //!
 //! In: HTTP under `/api/v4`, the verbs of `ChatBackend`, the CLI's `ensure_*`. Out: answers and
 //! news. Each concern is one file that adds methods to `Server`: `accounts`, `logins`, `teams`,
-//! `rooms`, `access`, `posts`, `uploads`, `presence`; `http` maps the wire to them; `store` holds SQL.
+//! `rooms`, `access`, `posts`, `reactions`, `search`, `invites`, `import`, `uploads`, `presence`; `http` maps the wire to them; `store` holds SQL.
 //! Not here: the clients' WebSocket (`gateway`), which hears of everything as news.
 //! Invariant: whatever is visible to a client has been committed before the event about it leaves.
 
@@ -14,15 +14,21 @@ mod clock;
 mod fault;
 mod first_account;
 mod http;
+mod import;
+mod invites;
 mod logins;
 mod passwords;
 mod people;
+mod picture;
 mod place;
 mod portrait;
 mod posts;
 mod presence;
 mod rates;
+mod reactions;
+mod reading;
 mod rooms;
+mod search;
 mod status;
 mod store;
 mod teams;
@@ -39,6 +45,8 @@ use clock::Clock;
 pub use clock::WallClock;
 use fault::Fault;
 use first_account::FirstAccount;
+pub use import::{Imported, Outcome};
+pub use invites::InviteTerms;
 use passwords::Passwords;
 pub use people::{Account, Session};
 pub use place::{NoNetwork, ProxyNet};
@@ -88,6 +96,9 @@ pub struct Config {
     pub blobs: Option<Arc<dyn BlobStore>>,
     /// Origins whose pages may use this server, beside our own (development servers); `*` for all.
     pub allowed_origins: Vec<String>,
+    /// Whether pages of other sites may show ours in a frame: over HTTPS, cookies then go along there
+    /// too, apart for each such site. What may be changed with a cookie needs its mark in any case.
+    pub framed: bool,
     /// Proxies that say in `X-Forwarded-For` who asks; of all others the header is not believed.
     pub trusted_proxies: Vec<ProxyNet>,
     /// Posts, edits and the like that one person may make in a minute for long, and a third of it
@@ -120,6 +131,7 @@ impl Config {
             files: FileLimits::default(),
             blobs: None,
             allowed_origins: Vec::new(),
+            framed: false,
             trusted_proxies: Vec::new(),
             writes_per_minute: 600,
             gateway: gateway::Limits::default(),
@@ -203,13 +215,16 @@ impl Server {
         Ok(server)
     }
 
-    /// Does what a server does by itself, as two of `tasks`, until it is closed: ends logins, notices
-    /// those that a tool beside it ended, follows the clock, clears files away. A tool that only opens
+    /// Does what a server does by itself, as some of `tasks`, until it is closed: ends logins, notices
+    /// those that a tool beside it ended, follows the clock, clears files away, indexes old posts. A tool that only opens
     /// the records needs none of it.
     pub fn keep_house(self: &Arc<Self>, tasks: &Tasks) {
         let weak = Arc::downgrade(self);
         let sweeping = move || sweep(weak.clone());
         tasks.until_done("sweep of logins", sweeping, Restarts::default());
+        let weak = Arc::downgrade(self);
+        let indexing = move || index(weak.clone());
+        tasks.until_done("index of words", indexing, Restarts::default());
         let weak = Arc::downgrade(self);
         let tidying = move || keep_tidy(weak.clone());
         tasks.until_done("sweep of files", tidying, Restarts::default());
@@ -313,5 +328,17 @@ async fn sweep(server: Weak<Server>) {
         if let Err(fault) = server.sweep().await {
             tracing::warn!(?fault, "ended logins could not be seen to; next try soon");
         }
+    }
+}
+
+async fn index(server: Weak<Server>) {
+    if let Some(server) = server.upgrade()
+        && let Err(fault) = server.index_posts().await
+        && !server.store.is_closed()
+    {
+        tracing::warn!(
+            ?fault,
+            "old posts are not all indexed; next try at the next start"
+        );
     }
 }

@@ -5,12 +5,13 @@
 //! ended logins twice a second (`messaging::embedded`) and cuts off their sockets and calls.
 
 use std::fmt::Write as _;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::ensure;
 use clap::{Args, Subcommand};
 use messaging::ChatError;
-use messaging::embedded::{Account, NewAccount, Server, Session};
+use messaging::embedded::{Account, Imported, InviteTerms, NewAccount, Outcome, Server, Session};
 use proto::redact::Secret;
 use signalling::Config;
 
@@ -32,6 +33,24 @@ pub(crate) enum PeopleCommand {
         #[arg(long)]
         admin: bool,
     },
+    /// Create the accounts of a list: a CSV file whose first line names its columns, of username,
+    /// email, first_name, last_name, nickname, password, role (person or administrator).
+    ///
+    /// With a mistake in any line nothing is done. Where the list has no password one is made up and
+    /// printed. Accounts that are there stay as they are.
+    Import {
+        /// `-` for standard input.
+        file: PathBuf,
+    },
+    /// Print a link by which people make their own accounts.
+    Invite {
+        /// For how many people it is good; 0 for any number.
+        #[arg(long, default_value_t = 1)]
+        uses: u32,
+        /// For how many days, 30 at most.
+        #[arg(long, default_value_t = 7)]
+        days: u64,
+    },
     /// Shut somebody out: no sign-in, and sessions and calls end within a second.
     Deactivate { username: String },
     /// Let somebody in again.
@@ -42,6 +61,8 @@ pub(crate) enum PeopleCommand {
     RemoveAdmin { username: String },
     /// Show where somebody is signed in.
     Sessions { username: String },
+    /// Sign somebody out everywhere; sessions and calls end within a second.
+    EndSessions { username: String },
     /// Give somebody a new password; sessions and calls end within a second.
     ResetPassword {
         username: String,
@@ -98,6 +119,18 @@ async fn act(chat: &Server, command: PeopleCommand) -> Result<String, ChatError>
             let role = role(person.is_system_admin);
             format!("`{}` is added, as {role}", person.username)
         }
+        PeopleCommand::Import { file } => imported(&chat.import_people(&text_of(&file)?).await?)?,
+        PeopleCommand::Invite { uses, days } => {
+            let terms = InviteTerms {
+                lifetime: Duration::from_secs(days.saturating_mul(24 * 3600)),
+                max_uses: uses,
+            };
+            chat.invite(terms).await?
+        }
+        PeopleCommand::EndSessions { username } => {
+            let ended = chat.end_sessions_of(&username).await?;
+            format!("`{username}` is signed in nowhere; sessions ended: {ended}")
+        }
         PeopleCommand::Deactivate { username } => {
             chat.set_account_active(&username, false).await?;
             format!("`{username}` is shut out")
@@ -122,6 +155,43 @@ async fn act(chat: &Server, command: PeopleCommand) -> Result<String, ChatError>
             format!("`{username}` has a new password, and is signed in nowhere")
         }
     };
+    Ok(text)
+}
+
+fn text_of(file: &Path) -> Result<String, ChatError> {
+    let text = if file == Path::new("-") {
+        std::io::read_to_string(std::io::stdin())
+    } else {
+        std::fs::read_to_string(file)
+    };
+    text.map_err(|error| ChatError::Refused(format!("read `{}`: {error}", file.display())))
+}
+
+/// What came of each line. An error when any account could not be made: the rest is done even so.
+fn imported(done: &[Imported]) -> Result<String, ChatError> {
+    let mut text = format!("{:<6} {:<24} {:<8} PASSWORD", "LINE", "NAME", "OUTCOME");
+    let mut has_failed = false;
+    for Imported {
+        line,
+        username,
+        outcome,
+    } in done
+    {
+        let (word, more) = match outcome {
+            Outcome::Added(Some(password)) => ("added", password.expose()),
+            Outcome::Added(None) => ("added", "as listed"),
+            Outcome::Exists => ("exists", "unchanged"),
+            Outcome::Failed(why) => {
+                has_failed = true;
+                ("failed", why.as_str())
+            }
+        };
+        // Writing to a String does not fail.
+        let _written = write!(text, "\n{line:<6} {username:<24} {word:<8} {more}");
+    }
+    if has_failed {
+        return Err(ChatError::Refused(text));
+    }
     Ok(text)
 }
 

@@ -62,11 +62,11 @@ impl Server {
         }
         if !access.allows(right) {
             return Err(Fault::forbidden(match right {
-                RoomRight::Read => "you may not read this room",
+                RoomRight::Read => "you may not read this channel",
                 RoomRight::CreatePost => {
-                    "you may not write in this room: join it first, unless it is archived"
+                    "you cannot write in this channel: join it first, unless it is archived"
                 }
-                RoomRight::Manage => "only an administrator of this room may do that",
+                RoomRight::Manage => "only an administrator of this channel may do that",
             }));
         }
         Ok(access)

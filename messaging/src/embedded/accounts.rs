@@ -4,17 +4,19 @@
 
 use std::time::Instant;
 
+use bytes::Bytes;
 use proto::id::UserId;
 use proto::redact::Secret;
 use serde_json::json;
 
 use super::fault::Fault;
+use super::invites::no_longer_good;
 pub(super) use super::logins::Caller;
 use super::passwords::{Key, Lane, check_rule};
 use super::place::Place;
-use super::store::{Duplicate as _, NewPerson, PersonRow};
+use super::store::{Duplicate as _, InviteRow, NewPerson, PersonRow, PortraitRow};
 use super::text::tidy_name;
-use super::{Server, wire};
+use super::{Server, picture, portrait, wire};
 use crate::ChatError;
 use crate::model::{Audience, Person};
 
@@ -22,6 +24,8 @@ use crate::model::{Audience, Person};
 const MAX_USERNAME_CHARS: usize = 64;
 /// Longest first, last or nickname, in characters.
 const MAX_NAME_CHARS: usize = 64;
+/// Longest tag of a language, in characters.
+const MAX_LOCALE_CHARS: usize = 20;
 
 /// An account to be made.
 #[derive(Debug, Clone, Default)]
@@ -36,6 +40,16 @@ pub struct NewAccount {
     pub nickname: String,
     /// The very first account is an administrator in any case.
     pub is_admin: bool,
+}
+
+/// By what somebody may make an account.
+#[derive(Debug)]
+pub(super) struct MayRegister<'a> {
+    pub(super) by: Option<&'a Caller>,
+    /// What a server without accounts printed when it started.
+    pub(super) first_account_token: &'a Secret,
+    /// The secret of an invite's link.
+    pub(super) invite: Option<&'a str>,
 }
 
 impl PersonRow {
@@ -82,7 +96,7 @@ impl Server {
     /// When the name or the address is taken, or name, password or address break a rule.
     pub async fn add_account(&self, account: NewAccount) -> Result<Person, ChatError> {
         let made = self
-            .create_account(account, Lane::Known, Place::Unknown)
+            .create_account(account, None, Lane::Known, Place::Unknown)
             .await?;
         Ok(made.to_person())
     }
@@ -108,24 +122,23 @@ impl Server {
     pub(super) async fn register(
         &self,
         mut account: NewAccount,
-        first_account_token: &Secret,
-        by: Option<&Caller>,
+        may: &MayRegister<'_>,
         place: Place,
     ) -> Result<PersonRow, Fault> {
         account.is_admin = false;
-        if by.is_some_and(|caller| caller.person.is_admin) {
-            return self.create_account(account, Lane::Known, place).await;
+        if may.by.is_some_and(|caller| caller.person.is_admin) {
+            return self.create_account(account, None, Lane::Known, place).await;
         }
         if !self.store.has_people().await? {
-            let claim = self.first_account.claim(first_account_token)?;
-            let made = self.create_account(account, Lane::Known, place).await?;
+            let claim = self.first_account.claim(may.first_account_token)?;
+            let made = self.create_account(account, None, Lane::Known, place);
+            let made = made.await?;
             claim.spend();
             return Ok(made);
         }
-        if !self.config.open_registration {
+        if !self.config.open_registration && may.invite.is_none() {
             return Err(Fault::forbidden(
-                "registration is closed: ask an administrator for an account, \
-                 or set `open_registration`",
+                "you need an invitation to this server: ask an administrator for one",
             ));
         }
         let attempt = [Key::Registration(place)];
@@ -133,7 +146,15 @@ impl Server {
         let counted = attempt.map_err(|wait| {
             Fault::too_many("too many new accounts from your network: try again later").after(wait)
         })?;
-        let made = self.create_account(account, Lane::Stranger, place).await;
+        let made = async {
+            let invite = match may.invite {
+                Some(token) => Some(self.good_invite(token).await?),
+                None => None,
+            };
+            self.create_account(account, invite, Lane::Stranger, place)
+                .await
+        };
+        let made = made.await;
         if made.is_err() {
             counted.give_back();
         }
@@ -143,31 +164,41 @@ impl Server {
     async fn create_account(
         &self,
         account: NewAccount,
+        invite: Option<InviteRow>,
         lane: Lane,
         place: Place,
     ) -> Result<PersonRow, Fault> {
         let mut person = checked(&account, self.config.min_password_chars)?;
         person.password_hash = self.passwords.hash(account.password, lane, place).await?;
         let team = self.default_team().await?;
+        let invited_to = invite.as_ref().map(|invite| &invite.team_id);
+        let invited_to = invited_to.filter(|invited_to| **invited_to != team);
+        let teams: Vec<_> = [&team].into_iter().chain(invited_to).collect();
         {
             let _first_come = self.registering.lock().await;
             let _change = self.membership.lock().await;
             person.is_admin = account.is_admin || !self.store.has_people().await?;
             let now = self.now_ms();
-            if let Err(error) = self.store.insert_person(&person, Some(&team), now).await {
-                return Err(taken_or(error.into_duplicate(), &person.username));
+            let invite = invite.as_ref().map(|invite| invite.id.as_str());
+            match self.store.insert_person(&person, &teams, invite, now).await {
+                Ok(true) => {}
+                Ok(false) => return Err(no_longer_good()),
+                Err(error) => return Err(taken_or(error.into_duplicate(), &person.username)),
             }
             self.first_account.is_made();
-            self.tell_joined_team(&team, &person.id).await?;
+            for team in teams {
+                self.tell_joined_team(team, &person.id).await?;
+            }
         }
         let data = json!({ "user_id": person.id.as_str() });
         self.emit("new_user", data, Audience::default());
         self.person_row(person.id.as_str()).await
     }
 
-    /// Writes the names of a person and tells everybody.
+    /// Writes the names and the language of a person and tells everybody.
     pub(super) async fn update_names(&self, row: PersonRow) -> Result<PersonRow, Fault> {
         check_username(&row.username)?;
+        check_locale(&row.locale)?;
         let mut row = row;
         for name in [
             &mut row.first_name,
@@ -184,6 +215,47 @@ impl Server {
         let data = json!({ "user": wire::user(&row, wire::Eyes::Others) });
         self.emit("user_updated", data, Audience::default());
         Ok(row)
+    }
+
+    /// The picture of a person, and its kind: her own, or the drawn one.
+    pub(super) async fn picture_of(&self, row: &PersonRow) -> Result<(Bytes, String), Fault> {
+        let own = match row.pictured_at {
+            0 => None,
+            _ => self.store.portrait_of(&row.id).await?,
+        };
+        Ok(match own {
+            Some(own) => (own.picture.into(), own.mime),
+            None => (
+                portrait::draw(&row.to_person()).into(),
+                portrait::MIME.to_owned(),
+            ),
+        })
+    }
+
+    /// Keeps a picture for a person, or (`None`) goes back to the drawn one, and tells everybody.
+    pub(super) async fn set_picture(
+        &self,
+        person: &UserId,
+        bytes: Option<&[u8]>,
+    ) -> Result<(), Fault> {
+        let portrait = match bytes {
+            Some(bytes) => {
+                let picture = picture::read(bytes)?;
+                Some(PortraitRow {
+                    mime: picture.mime.to_owned(),
+                    picture: picture.bytes,
+                })
+            }
+            None => None,
+        };
+        self.person_row(person.as_str()).await?;
+        self.store
+            .keep_portrait(person, portrait.as_ref(), self.now_ms())
+            .await?;
+        let row = self.person_row(person.as_str()).await?;
+        let data = json!({ "user": wire::user(&row, wire::Eyes::Others) });
+        self.emit("user_updated", data, Audience::default());
+        Ok(())
     }
 
     /// Makes sure that a bot exists, and gives it one more token that does not expire.
@@ -210,7 +282,7 @@ impl Server {
                 let mut person = without_password(&account)?;
                 person.is_bot = true;
                 let now = self.now_ms();
-                self.store.insert_person(&person, None, now).await?;
+                self.store.insert_person(&person, &[], None, now).await?;
                 self.person_row(person.id.as_str()).await?
             }
         };
@@ -226,6 +298,17 @@ fn taken_or(error: Result<(), Fault>, username: &str) -> Fault {
             format!("the username `{username}` or the e-mail address is taken"),
         )
     })
+}
+
+/// Checks names, address and, where there is one yet, password of an account to be made.
+pub(super) fn check_new_account(
+    account: &NewAccount,
+    min_password_chars: Option<usize>,
+) -> Result<(), Fault> {
+    match min_password_chars {
+        Some(least) => checked(account, least).map(drop),
+        None => without_password(account).map(drop),
+    }
 }
 
 fn checked(account: &NewAccount, min_password_chars: usize) -> Result<NewPerson, Fault> {
@@ -285,6 +368,25 @@ fn check_username(username: &str) -> Result<(), Fault> {
              underscores, begins with a letter or digit, and is not `all`, `channel`, `here`, \
              `me` or `system`"
         ),
+    ))
+}
+
+/// A tag such as `de` or `pt-BR`, or empty for the server's language.
+fn check_locale(locale: &str) -> Result<(), Fault> {
+    let mut parts = locale.split('-');
+    let is_language = parts
+        .next()
+        .is_some_and(|part| (2..=3).contains(&part.len()));
+    let is_part = |part: &str| {
+        (2..=8).contains(&part.len()) && part.chars().all(|c| c.is_ascii_alphanumeric())
+    };
+    let is_good = is_language && locale.len() <= MAX_LOCALE_CHARS && locale.split('-').all(is_part);
+    if locale.is_empty() || is_good {
+        return Ok(());
+    }
+    Err(Fault::invalid(
+        "model.user.is_valid.locale.app_error",
+        "a language is written as in `de` or `pt-BR`",
     ))
 }
 

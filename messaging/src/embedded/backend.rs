@@ -8,8 +8,8 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use proto::id::{ChannelId, FileId, PostId, UploadId, UserId};
 
+use super::Server;
 use super::fault::Fault;
-use super::{Server, portrait};
 use crate::model::{
     File, FileContents, Login, Membership, NewPost, Person, Post, Room, RoomRight, Status, Upload,
     UploadProgress,
@@ -52,8 +52,8 @@ impl People for Server {
     }
 
     async fn portrait(&self, id: &UserId) -> Result<(Bytes, String), ChatError> {
-        let person = self.person(id).await?;
-        Ok((portrait::draw(&person).into(), portrait::MIME.to_owned()))
+        let row = self.person_row(id.as_str()).await?;
+        Ok(self.picture_of(&row).await?)
     }
 
     async fn ensure_bot(

@@ -79,6 +79,11 @@ impl Fault {
         fault
     }
 
+    /// As `not_found`, in words of its own.
+    pub(crate) fn missing(id: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, id, message)
+    }
+
     pub(crate) fn no_route(path: &str) -> Self {
         Self::new(
             StatusCode::NOT_FOUND,
@@ -154,12 +159,23 @@ impl Fault {
         };
         json!({
             "id": self.id,
-            "message": message,
+            "message": sentence(message),
             "detailed_error": "",
             "request_id": request_id,
             "status_code": self.status.as_u16(),
         })
     }
+}
+
+/// A client shows a refusal to a person as it is: as a sentence.
+fn sentence(message: &str) -> String {
+    let mut rest = message.chars();
+    let first = rest.next().map(char::to_uppercase);
+    let mut text: String = first.into_iter().flatten().chain(rest).collect();
+    if !text.ends_with(['.', '!', '?']) {
+        text.push('.');
+    }
+    text
 }
 
 impl From<StoreError> for Fault {

@@ -6,9 +6,13 @@
 mod admission;
 mod channels;
 mod files;
+mod invites;
+mod overview;
 mod post_list;
 mod posts;
 mod preferences;
+mod reactions;
+mod search;
 mod sign_in;
 mod system;
 mod teams;
@@ -57,6 +61,10 @@ pub(super) fn router(server: Arc<Server>) -> Router {
         .merge(channels::routes())
         .merge(posts::routes())
         .merge(files::routes())
+        .merge(reactions::routes())
+        .merge(search::routes())
+        .merge(invites::routes())
+        .merge(overview::routes())
         .merge(system::routes())
         .fallback(no_route)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

@@ -36,6 +36,13 @@ const MAX_PASSWORD_BYTES: usize = 512;
 /// When somebody whom the queue has no room for should try again.
 const BUSY_PAUSE: Duration = Duration::from_secs(2);
 
+/// A password that nobody chose: 100 bits, in groups that can be read out.
+pub(super) fn made_up() -> Secret {
+    let id: Vec<char> = proto::id::new_id().chars().take(20).collect();
+    let groups: Vec<String> = id.chunks(5).map(|group| group.iter().collect()).collect();
+    Secret::new(groups.join("-"))
+}
+
 #[derive(Debug)]
 pub(super) struct Passwords {
     queue: Arc<queue::Queue>,

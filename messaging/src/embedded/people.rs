@@ -1,6 +1,6 @@
 //! What a tool on the server's own machine asks: who has an account, and who is signed in.
 //!
-//! Not here: changing any of it (`accounts`, `admission`, `logins`).
+//! Not here: making and shutting out accounts (`accounts`, `import`, `admission`).
 
 use super::Server;
 use super::fault::Fault;
@@ -52,6 +52,19 @@ impl Server {
     pub async fn sessions_of(&self, username: &str) -> Result<Vec<Session>, ChatError> {
         let row = self.person_named(username).await?;
         Ok(self.live_sessions(&row.id).await?)
+    }
+
+    /// Signs a person out everywhere; returns of how many sign-ins.
+    ///
+    /// # Errors
+    /// When there is no such person.
+    pub async fn end_sessions_of(&self, username: &str) -> Result<usize, ChatError> {
+        let row = self.person_named(username).await?;
+        let sessions = self.live_sessions(&row.id).await?;
+        for session in &sessions {
+            self.end_login(&session.id).await?;
+        }
+        Ok(sessions.len())
     }
 
     async fn live_sessions(&self, person: &proto::id::UserId) -> Result<Vec<Session>, Fault> {

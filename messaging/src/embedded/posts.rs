@@ -5,9 +5,9 @@ use serde_json::{Map, Value, json};
 
 use super::fault::Fault;
 use super::rooms::{to_room, to_user};
-use super::store::{FileRow, PersonRow, PostRow, RoomRow};
+use super::store::{FileRow, PersonRow, PostRow, ReactionRow, RoomRow};
 use super::{Server, wire};
-use crate::model::{NewPost, Post, RoomRight};
+use crate::model::{NewPost, Post, RoomRight, Status};
 
 /// Longest message, in characters.
 const MAX_MESSAGE_CHARS: usize = 16_383;
@@ -29,11 +29,18 @@ const RESERVED_PROPS: [&str; 5] = [
     "override_icon_url",
 ];
 
-/// A post with its attachments.
+/// Most members of a room whom `@channel` and its like reach; in a larger one they reach nobody.
+const MAX_WIDE_MENTION: i64 = 1000;
+/// Names that stand for everybody in a room, and for those of them who are there.
+const EVERYBODY: [&str; 2] = ["all", "channel"];
+const EVERYBODY_HERE: &str = "here";
+
+/// A post with what belongs to it.
 #[derive(Debug, Clone)]
 pub(super) struct PostView {
     pub(super) row: PostRow,
     pub(super) files: Vec<FileRow>,
+    pub(super) reactions: Vec<ReactionRow>,
 }
 
 impl PostView {
@@ -75,7 +82,7 @@ impl Server {
         if post.message.trim().is_empty() && post.files.is_empty() && post.kind.is_empty() {
             return Err(Fault::invalid(
                 "model.post.is_valid.msg.app_error",
-                "a post needs a message or a file",
+                "write a message or add a file first",
             ));
         }
         for key in RESERVED_PROPS {
@@ -90,7 +97,9 @@ impl Server {
             if !is_own {
                 return Err(Fault::invalid(
                     "api.post.create_post.attach_files.error",
-                    format!("file `{id}` is not a fresh upload of yours to this room"),
+                    format!(
+                        "the file `{id}` was not uploaded to this channel by you, or is in another message already"
+                    ),
                 ));
             }
         }
@@ -110,7 +119,7 @@ impl Server {
         if post.files.len() > MAX_FILES {
             return Err(Fault::invalid(
                 "model.post.is_valid.file_ids.app_error",
-                format!("a post has at most {MAX_FILES} files"),
+                format!("a message has at most {MAX_FILES} files"),
             ));
         }
         if let Some(root) = &post.root {
@@ -194,24 +203,31 @@ impl Server {
         ))
     }
 
-    /// Members whom a message is about: those named with `@`, and the other one of two.
+    /// Members whom a message is about: those named with `@`, everybody where it says so, and the
+    /// others of a direct or group room.
     async fn mentioned(
         &self,
         room: &RoomRow,
         author: &PersonRow,
         message: &str,
     ) -> Result<Vec<UserId>, Fault> {
+        let names = named_in(message);
+        let is_for_all = |name: &String| EVERYBODY.contains(&name.as_str());
+        let wide = room.is_personal() || names.iter().any(is_for_all);
         let mut ids: Vec<UserId> = Vec::new();
-        if room.kind == "D" {
-            ids.extend(
-                self.store
-                    .members(&room.id, 0, 2)
-                    .await?
-                    .into_iter()
-                    .map(|m| m.person_id),
-            );
-        } else {
-            let names = named_in(message);
+        if wide || names.iter().any(|name| name == EVERYBODY_HERE) {
+            let members = self
+                .store
+                .members(&room.id, 0, MAX_WIDE_MENTION + 1)
+                .await?;
+            let is_small = i64::try_from(members.len()).is_ok_and(|n| n <= MAX_WIDE_MENTION);
+            let reached = members.into_iter().filter(|member| {
+                let is_there = || self.statuses.of(&member.person_id).status != Status::Offline;
+                is_small && (wide || is_there())
+            });
+            ids.extend(reached.map(|member| member.person_id));
+        }
+        if !room.is_personal() {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             let persons = self.store.persons_by_username(&names).await?;
             let persons: Vec<&str> = persons.iter().map(|person| person.id.as_str()).collect();
@@ -219,6 +235,8 @@ impl Server {
             ids.extend(members.into_iter().map(|member| member.person_id));
         }
         ids.retain(|id| *id != author.id);
+        ids.sort_unstable();
+        ids.dedup();
         Ok(ids)
     }
 
@@ -243,7 +261,7 @@ impl Server {
         Ok(view)
     }
 
-    /// Adds attachments to posts; takes the contents out of deleted ones.
+    /// Adds attachments and reactions to posts; takes the contents out of deleted ones.
     pub(super) async fn post_views(&self, rows: Vec<PostRow>) -> Result<Vec<PostView>, Fault> {
         let ids: Vec<&str> = rows
             .iter()
@@ -251,6 +269,7 @@ impl Server {
             .map(|row| row.id.as_str())
             .collect();
         let files = self.store.files_of_posts(&ids).await?;
+        let reactions = self.store.reactions_to(&ids).await?;
         let views = rows.into_iter().map(|mut row| {
             if row.deleted_at != 0 {
                 row.message.clear();
@@ -259,8 +278,12 @@ impl Server {
             let files = files
                 .iter()
                 .filter(|file| file.post_id.as_ref() == Some(&row.id));
+            let reactions = reactions
+                .iter()
+                .filter(|reaction| reaction.post_id == row.id);
             PostView {
                 files: files.cloned().collect(),
+                reactions: reactions.cloned().collect(),
                 row,
             }
         });
@@ -277,10 +300,10 @@ impl Server {
     ) -> Result<PostView, Fault> {
         let view = self.post_for(id, editor).await?;
         if is_of_calls(&view.row.kind) {
-            return Err(Fault::forbidden("the post of a call is kept by the server"));
+            return Err(Fault::forbidden("the message of a call cannot be changed"));
         }
         if view.row.author_id != editor.id {
-            return Err(Fault::forbidden("only its author may change a post"));
+            return Err(Fault::forbidden("you can change only your own messages"));
         }
         self.room_for(view.row.room_id.as_str(), editor, RoomRight::CreatePost)
             .await?;
@@ -292,7 +315,7 @@ impl Server {
             if message.trim().is_empty() && view.files.is_empty() {
                 return Err(Fault::invalid(
                     "model.post.is_valid.msg.app_error",
-                    "a post needs a message or a file: delete it instead",
+                    "a message cannot be empty: delete it instead",
                 ));
             }
             row.message = message;
@@ -358,6 +381,7 @@ impl Server {
                 last_reply_at: 0,
             },
             files: Vec::new(),
+            reactions: Vec::new(),
         };
         let value = wire::post(&view, "");
         self.emit(
@@ -432,6 +456,12 @@ fn is_shallow(value: &Value, depth: usize) -> bool {
         Value::Object(fields) => fields.values().all(inner),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
     }
+}
+
+/// Whether a message names this person, or everybody.
+pub(super) fn names_person(message: &str, username: &str) -> bool {
+    let is_she = |name: &String| name == username || EVERYBODY.contains(&name.as_str());
+    named_in(message).iter().any(is_she)
 }
 
 /// The names that follow an `@`, in lower case, each once.

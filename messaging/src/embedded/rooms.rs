@@ -1,6 +1,6 @@
-//! Rooms: making them, joining and leaving, reading state, and the events about it.
+//! Rooms: making them, joining and leaving, roles in them, and the events about it.
 //!
-//! Not here: who may do it (`access`), teams (`teams`).
+//! Not here: who may do it (`access`), what of them is read (`reading`), teams (`teams`).
 
 use std::collections::HashSet;
 
@@ -149,7 +149,10 @@ impl Server {
             error.into_duplicate()?;
             return Err(Fault::invalid(
                 "store.sql_channel.save_channel.exists.app_error",
-                format!("there is a room `{}` already", room.name),
+                format!(
+                    "there is a channel `{}` already: choose another name",
+                    room.name
+                ),
             ));
         }
         for (person, _) in room.members {
@@ -347,7 +350,10 @@ impl Server {
             error.into_duplicate()?;
             return Err(Fault::invalid(
                 "store.sql_channel.save_channel.exists.app_error",
-                format!("there is a room `{}` already", room.name),
+                format!(
+                    "there is a channel `{}` already: choose another name",
+                    room.name
+                ),
             ));
         }
         let data = json!({ "channel": wire::channel(&room).to_string() });
@@ -355,13 +361,24 @@ impl Server {
         Ok(room)
     }
 
-    /// Notes that a person has seen a room; returns when.
-    pub(super) async fn view_room(&self, room: &ChannelId, person: &UserId) -> Result<i64, Fault> {
-        let now = self.now_ms();
-        self.store.mark_viewed(room, person, now).await?;
-        let data = json!({ "channel_times": { room.as_str(): now } });
-        self.emit("multiple_channels_viewed", data, to_user(person));
-        Ok(now)
+    /// Makes a member one who manages the room, or an ordinary one.
+    pub(super) async fn set_room_role(
+        &self,
+        room: &RoomRow,
+        person: &UserId,
+        is_admin: bool,
+    ) -> Result<(), Fault> {
+        if !self
+            .store
+            .set_room_admin(&room.id, person, is_admin)
+            .await?
+        {
+            return Err(Fault::not_found("member", person.as_str()));
+        }
+        let member = self.unread(&room.id, person).await?.member;
+        let data = json!({ "channelMember": wire::channel_member(&member).to_string() });
+        self.emit("channel_member_updated", data, to_user(person));
+        Ok(())
     }
 
     /// Where a person belongs.
@@ -413,16 +430,16 @@ pub(super) fn check_names(name: &str, display_name: &str) -> Result<String, Faul
         return Err(Fault::invalid(
             "model.channel.is_valid.1_or_more.app_error",
             format!(
-                "`name` has 1 to {MAX_NAME_CHARS} small letters, digits, dashes or single \
-                 underscores"
+                "the name in the address has 1 to {MAX_NAME_CHARS} small letters, digits, dashes \
+                 or single underscores"
             ),
         ));
     }
     let refuse = |why| Fault::invalid("model.channel.is_valid.display_name.app_error", why);
     let display_name = tidy_name(display_name)
-        .map_err(|unseen| refuse(format!("`display_name` cannot be kept: {unseen}")))?;
+        .map_err(|unseen| refuse(format!("this name cannot be used: {unseen}")))?;
     if !fits(&display_name) {
-        let why = format!("`display_name` has 1 to {MAX_NAME_CHARS} characters");
+        let why = format!("the name must have 1 to {MAX_NAME_CHARS} characters");
         return Err(refuse(why));
     }
     Ok(display_name)
@@ -432,14 +449,14 @@ fn check_texts(header: &str, purpose: &str) -> Result<(), Fault> {
     if header.chars().count() > MAX_TEXT_CHARS || purpose.chars().count() > MAX_TEXT_CHARS {
         return Err(Fault::invalid(
             "model.channel.is_valid.header.app_error",
-            format!("`header` and `purpose` have at most {MAX_TEXT_CHARS} characters"),
+            format!("the topic and the purpose have at most {MAX_TEXT_CHARS} characters each"),
         ));
     }
     for text in [header, purpose] {
         check_lines(text).map_err(|unseen| {
             Fault::invalid(
                 "model.channel.is_valid.header.app_error",
-                format!("`header` or `purpose` cannot be kept: {unseen}"),
+                format!("the topic or the purpose cannot be used: {unseen}"),
             )
         })?;
     }

@@ -9,24 +9,34 @@ mod accounts;
 mod adoption;
 mod clock;
 mod files;
+mod invites;
 mod logins;
+mod names;
 mod pages;
+mod portraits;
 mod posts;
+mod reactions;
+mod reckoning;
 mod rooms;
 mod rows;
 mod schema;
+mod search;
 mod teams;
+mod words;
 
 use storage::{Database, Domain, Durability, Location, SqlError, Transaction};
 
-pub(crate) use accounts::{NewPerson, PersonFilter};
+pub(crate) use accounts::{NewPerson, PersonFilter, Standing};
+pub(crate) use invites::NewInvite;
 pub(crate) use logins::{Change, NewLogin};
 pub(crate) use pages::{Allowance, PostPage, ThreadPage};
+pub(crate) use reactions::Reacted;
 pub(crate) use rooms::NewRoom;
 pub(crate) use rows::{
-    FileRow, LoginRow, MemberRow, PersonRow, PostRow, PreferenceRow, RoomRow, TeamMemberRow,
-    TeamRow, UploadRow,
+    FileRow, InviteRow, LoginRow, MemberRow, PersonRow, PortraitRow, PostRow, PreferenceRow,
+    ReactionRow, RoomRow, TeamMemberRow, TeamRow, UploadRow,
 };
+pub(crate) use search::PostSearch;
 pub(crate) use teams::NewTeam;
 
 use super::fault::Fault;
@@ -68,7 +78,9 @@ impl Store {
     /// Opens the database, creates it when missing, and brings its tables up to date.
     pub(crate) async fn open(location: &Location) -> Result<Self, StoreError> {
         let db = Database::open(location, &CHAT).await?;
-        Ok(Self { db })
+        let store = Self { db };
+        store.index_names().await?;
+        Ok(store)
     }
 
     /// Closes all connections; statements after this fail.
@@ -92,8 +104,13 @@ impl Store {
 
 /// Turns what a person typed into a prefix pattern for `LIKE ... ESCAPE '!'`.
 fn prefix_pattern(term: &str) -> String {
-    let mut pattern = String::with_capacity(term.len() + 1);
-    for c in term.trim_start_matches('@').to_lowercase().chars() {
+    begins_with("", term.trim_start_matches('@'))
+}
+
+/// A pattern for what begins with `before` (which holds no wildcard but those meant) and `term`.
+fn begins_with(before: &str, term: &str) -> String {
+    let mut pattern = before.to_owned();
+    for c in term.to_lowercase().chars() {
         if matches!(c, '%' | '_' | '!') {
             pattern.push('!');
         }

@@ -3,15 +3,20 @@
 use serde_json::{Map, Value, json};
 
 use super::posts::PostView;
+use super::reading::Unread;
 use super::status::Presence;
 use super::store::{
-    FileRow, LoginRow, MemberRow, PersonRow, PreferenceRow, RoomRow, TeamMemberRow, TeamRow,
+    FileRow, InviteRow, LoginRow, MemberRow, PersonRow, PostRow, PreferenceRow, ReactionRow,
+    RoomRow, TeamMemberRow, TeamRow,
 };
 use crate::model::Upload;
 use proto::id::{FileId, PostId, TeamId, UserId};
 
 /// The version of the v4 API that we say we are; clients switch features by it.
 pub(super) const API_VERSION: &str = "10.11.0";
+
+/// The language of who has chosen none.
+pub(super) const DEFAULT_LOCALE: &str = "en";
 
 /// As `hello` and `X-Version-Id` carry it: version, build, configuration, whether licensed.
 pub(super) fn server_version() -> String {
@@ -64,11 +69,11 @@ pub(super) fn user(row: &PersonRow, eyes: Eyes) -> Value {
         "position": row.position,
         "roles": roles(row),
         "props": {},
-        "locale": "en",
+        "locale": if row.locale.is_empty() { DEFAULT_LOCALE } else { row.locale.as_str() },
         "timezone": {
             "useAutomaticTimezone": "true", "manualTimezone": "", "automaticTimezone": "",
         },
-        "last_picture_update": 0,
+        "last_picture_update": row.pictured_at,
         "is_bot": row.is_bot,
     });
     if row.is_bot {
@@ -180,6 +185,38 @@ pub(super) fn channel_member(row: &MemberRow) -> Value {
     })
 }
 
+/// What is unread in a room, as a number.
+pub(super) fn unread(unread: &Unread) -> Value {
+    let (posts, roots) = unread.counts();
+    let member = channel_member(&unread.member);
+    json!({
+        "team_id": unread.room.team_id.as_ref().map_or("", TeamId::as_str),
+        "channel_id": unread.room.id,
+        "msg_count": posts,
+        "msg_count_root": roots,
+        "mention_count": unread.member.mentions,
+        "mention_count_root": unread.member.mentions,
+        "urgent_mention_count": 0,
+        "notify_props": member.get("notify_props"),
+    })
+}
+
+/// Up to where a room has been seen, after that was set back.
+pub(super) fn unread_at(unread: &Unread) -> Value {
+    let member = &unread.member;
+    json!({
+        "team_id": unread.room.team_id.as_ref().map_or("", TeamId::as_str),
+        "user_id": member.person_id,
+        "channel_id": unread.room.id,
+        "msg_count": member.viewed_posts,
+        "msg_count_root": member.viewed_root_posts,
+        "mention_count": member.mentions,
+        "mention_count_root": member.mentions,
+        "urgent_mention_count": 0,
+        "last_viewed_at": member.viewed_at,
+    })
+}
+
 /// A post; `pending_id` is the sender's own mark, which only the answer and the event carry.
 pub(super) fn post(view: &PostView, pending_id: &str) -> Value {
     let row = &view.row;
@@ -189,6 +226,12 @@ pub(super) fn post(view: &PostView, pending_id: &str) -> Value {
     let mut metadata = json!({});
     if !files.is_empty() {
         set(&mut metadata, "files", files);
+    }
+    let of_this = |row| reaction(row, &view.row);
+    let reactions: Vec<Value> = view.reactions.iter().map(of_this).collect();
+    let has_reactions = !reactions.is_empty();
+    if has_reactions {
+        set(&mut metadata, "reactions", reactions);
     }
     let mut value = json!({
         "id": row.id,
@@ -214,7 +257,40 @@ pub(super) fn post(view: &PostView, pending_id: &str) -> Value {
     if !file_ids.is_empty() {
         set(&mut value, "file_ids", file_ids);
     }
+    if has_reactions {
+        set(&mut value, "has_reactions", true);
+    }
     value
+}
+
+/// A reaction to a post.
+pub(super) fn reaction(row: &ReactionRow, post: &PostRow) -> Value {
+    json!({
+        "user_id": row.person_id,
+        "post_id": row.post_id,
+        "emoji_name": row.emoji,
+        "create_at": row.created_at,
+        "update_at": row.created_at,
+        "delete_at": 0,
+        "remote_id": "",
+        "channel_id": post.room_id,
+    })
+}
+
+/// A way into a team, as those see it who manage the team. Its secret is told once, when it is made.
+pub(super) fn invite(row: &InviteRow, now: i64) -> Value {
+    let is_used_up = row.max_uses != 0 && row.uses >= row.max_uses;
+    json!({
+        "id": row.id,
+        "team_id": row.team_id,
+        "creator_id": row.creator_id,
+        "create_at": row.created_at,
+        "expires_at": row.expires_at,
+        "max_uses": row.max_uses,
+        "uses": row.uses,
+        "delete_at": row.ended_at,
+        "is_good": row.ended_at == 0 && row.expires_at > now && !is_used_up,
+    })
 }
 
 pub(super) fn file_info(row: &FileRow) -> Value {

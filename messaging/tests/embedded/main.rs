@@ -9,6 +9,7 @@
 mod accounts;
 mod admission;
 mod backend;
+mod bringing_in;
 mod clock;
 mod desk;
 mod durability;
@@ -17,10 +18,14 @@ mod file_life;
 mod files;
 mod first_start;
 mod guessing;
+mod invites;
 mod large;
 mod posts;
+mod reactions;
 mod requests;
+mod rights;
 mod rooms;
+mod search;
 mod socket;
 #[path = "../common/socket.rs"]
 mod socket_client;

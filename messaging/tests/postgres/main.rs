@@ -12,6 +12,8 @@
 mod accounts;
 #[path = "../embedded/backend.rs"]
 mod backend;
+#[path = "../embedded/bringing_in.rs"]
+mod bringing_in;
 #[path = "../embedded/clock.rs"]
 mod clock;
 #[path = "../embedded/desk.rs"]
@@ -21,12 +23,20 @@ mod engine;
 mod file_life;
 #[path = "../embedded/files.rs"]
 mod files;
+#[path = "../embedded/invites.rs"]
+mod invites;
 #[path = "../embedded/posts.rs"]
 mod posts;
+#[path = "../embedded/reactions.rs"]
+mod reactions;
 #[path = "../embedded/requests.rs"]
 mod requests;
+#[path = "../embedded/rights.rs"]
+mod rights;
 #[path = "../embedded/rooms.rs"]
 mod rooms;
+#[path = "../embedded/search.rs"]
+mod search;
 #[path = "../embedded/socket.rs"]
 mod socket;
 #[path = "../common/socket.rs"]

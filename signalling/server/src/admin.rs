@@ -71,5 +71,6 @@ pub(crate) fn chat_config(config: &Config) -> anyhow::Result<embedded::Config> {
     chat.allowed_origins
         .clone_from(&config.chat.allowed_origins);
     chat.trusted_proxies.clone_from(&config.trusted_proxies);
+    chat.framed = !config.frame_ancestors.is_empty();
     Ok(chat)
 }

@@ -35,6 +35,8 @@ pub struct Config {
     pub max_connections_per_address: usize,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<ProxyNet>,
+    /// Origins whose pages may show the client in a frame; none: nobody's.
+    pub frame_ancestors: Vec<String>,
     /// Where the databases and files are.
     pub data_dir: PathBuf,
     /// The server of the databases; `None`: SQLite files in `data_dir`.

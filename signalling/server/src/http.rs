@@ -9,6 +9,7 @@ mod answer;
 mod bot;
 mod channels;
 mod host;
+mod overview;
 mod person;
 mod recording;
 
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::handler::Handler;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
@@ -27,7 +29,7 @@ use service::{Health, Tasks};
 
 use crate::engine::{Engine, read_gauges};
 use crate::metrics::NAMESPACE;
-use crate::web;
+use crate::web::{self, Embedding};
 pub(crate) use answer::Refused;
 use person::Administrator;
 pub(crate) use person::Limits;
@@ -51,8 +53,13 @@ pub(crate) struct App {
     pub(crate) limits: Arc<Limits>,
 }
 
-/// Puts everything together; `chat` answers below `/api/v4`.
-pub(crate) fn router(engine: Arc<Engine>, watched: Watched, chat: Router) -> Router {
+/// Puts everything together; `chat` answers below `/api/v4`, the client in whose page it may.
+pub(crate) fn router(
+    engine: Arc<Engine>,
+    watched: Watched,
+    chat: Router,
+    embedding: Embedding,
+) -> Router {
     let app = App {
         engine,
         watched,
@@ -75,12 +82,13 @@ pub(crate) fn router(engine: Arc<Engine>, watched: Watched, chat: Router) -> Rou
     );
     let all = Router::new()
         .nest(ROUTE_PREFIX, calls)
+        .merge(overview::routes())
         .route("/metrics", get(metrics_for_administrators))
         .route("/healthz", get(alive))
         .route("/readyz", get(readiness))
         .with_state(app)
         .merge(chat)
-        .fallback(web::serve);
+        .fallback_service(Handler::with_state(web::serve, Arc::new(embedding)));
     guarded(all, origins)
 }
 

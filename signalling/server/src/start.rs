@@ -27,6 +27,7 @@ use crate::http::{self, Watched};
 use crate::jobs::JobService;
 use crate::metrics::Metrics;
 use crate::store::Store;
+use crate::web::Embedding;
 
 /// How long clients have to come back after a restart of ours; they try for thirty seconds.
 const RESTART_GRACE: Duration = Duration::from_secs(30);
@@ -253,7 +254,9 @@ pub async fn start_beside(config: Config, beside: Vec<Health>) -> anyhow::Result
     }
     let clients = Arc::new(Clients::new(engine.clone()));
     let chat_routes = chat.router().merge(gateway.router(clients));
-    let router = http::router(engine.clone(), watched, chat_routes);
+    let embedding = Embedding::by(&engine.config.frame_ancestors)
+        .context("say who may show the client (http.frame_ancestors)")?;
+    let router = http::router(engine.clone(), watched, chat_routes, embedding);
     let serving = listen::serve(listener, None, router, admission, stopped);
     ports.must_live("http", serving);
     tracing::info!(%http_addr, version = env!("CARGO_PKG_VERSION"), "signalling serves");

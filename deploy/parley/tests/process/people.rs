@@ -94,3 +94,41 @@ async fn a_running_server_hears_of_what_was_decided() {
     let token = signed_in.unwrap();
     assert_eq!(house.get("/api/v4/users/me", &token).await.0, 401);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_and_a_link_bring_people_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let list = folder.path().join("people.csv");
+    let import = format!("import {}", list.display());
+    std::fs::write(&list, "username,role\nanna,administrator\nben,chief\n").unwrap();
+    add(&data, "root");
+    let refused = people(&data, &import);
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.last_line().contains("line 3"), "{refused:?}");
+    assert_eq!(row(&done(&data, "list"), "anna"), [""; 0]);
+
+    let text = format!("username,password,role\nanna,{PASSWORD},administrator\nben,,\n");
+    std::fs::write(&list, text).unwrap();
+    let told = done(&data, &import);
+    let of_ben = told.lines().find(|line| line.contains("ben")).unwrap();
+    let made_up = of_ben.split_whitespace().last().unwrap().to_owned();
+    assert_eq!(made_up.len(), 23, "{told}");
+    assert!(!told.contains(PASSWORD), "{told}");
+
+    let house = House::start(&data);
+    let ben = house.sign_in("ben", &made_up).await.unwrap();
+    assert!(house.sign_in("anna", PASSWORD).await.is_ok());
+    done(&data, "end-sessions ben");
+    assert_eq!(house.get("/api/v4/users/me", &ben).await.0, 401);
+    let link = done(&data, "invite --uses 2 --days 1");
+    let (_, secret) = link
+        .trim()
+        .split_once("/signup_user_complete/?id=")
+        .unwrap();
+    let opened = house
+        .get(&format!("/api/v4/teams/invite/{secret}"), "")
+        .await;
+    assert_eq!(opened.0, 200, "{opened:?}");
+    assert_eq!(people(&data, "invite --days 31").code, Some(1));
+}

@@ -27,7 +27,7 @@ impl Auth {
         self.named(id)
     }
 
-    fn check_admin(&self) -> Result<(), Fault> {
+    pub(super) fn check_admin(&self) -> Result<(), Fault> {
         if self.0.person.is_admin {
             return Ok(());
         }

@@ -32,6 +32,13 @@ pub(super) fn routes() -> Router<Arc<Server>> {
             "/channels/{id}/members/{user}",
             get(member).delete(remove_member),
         )
+        .route("/channels/{id}/members/{user}/roles", put(set_roles))
+        .route(
+            "/channels/{id}/members/{user}/schemeRoles",
+            put(set_scheme_roles),
+        )
+        .route("/users/{user}/channels/{id}/unread", get(unread))
+        .route("/users/{user}/posts/{id}/set_unread", post(set_unread))
         .route("/users/{id}/channels", get(of_user))
         .route("/users/{id}/channel_members", get(memberships))
         .route("/users/{id}/teams/{team}/channels", get(of_user_in_team))
@@ -103,14 +110,14 @@ async fn direct(
     let [a, b] = ids.as_slice() else {
         return Err(Fault::invalid(
             "api.context.invalid_body_param.app_error",
-            "a direct room is for two people: send their ids",
+            "a direct message is between two people",
         ));
     };
     let me = &auth.0.person.id;
     let other = if a == me { b } else { a };
     if a != me && b != me {
         return Err(Fault::forbidden(
-            "you must be one of the two people of a direct room",
+            "you must be one of the two people of a direct message",
         ));
     }
     Ok(created(wire::channel(&state.direct_room(me, other).await?)))
@@ -158,7 +165,7 @@ async fn patch(
     if room.is_default && patch.name.as_ref().is_some_and(|name| *name != room.name) {
         return Err(Fault::invalid(
             "api.channel.update_channel.tried.app_error",
-            "a default room keeps its name",
+            "this channel is everybody's and keeps its name",
         ));
     }
     change(&mut room.name, patch.name);
@@ -177,7 +184,7 @@ async fn archive(state: State, auth: Auth, Path(id): Path<String>) -> Answer {
     if room.is_default {
         return Err(Fault::invalid(
             "api.channel.delete_channel.cannot.app_error",
-            "a default room cannot be archived",
+            "this channel is everybody's and cannot be archived",
         ));
     }
     state.archive_room(room, true).await?;
@@ -276,10 +283,10 @@ async fn add_member(
         let user = auth.named(id)?;
         let joins_itself = user == auth.0.person.id && access.room.kind == "O";
         if access.room.is_personal() || access.room.deleted_at != 0 {
-            return Err(Fault::forbidden("nobody can be added to this room"));
+            return Err(Fault::forbidden("nobody can be added to this channel"));
         }
         if !joins_itself && access.member.is_none() && !access.allows(RoomRight::Manage) {
-            return Err(Fault::forbidden("only members add people to a room"));
+            return Err(Fault::forbidden("only members add people to a channel"));
         }
         state.person_row(user.as_str()).await?;
         if let Some(team) = &access.room.team_id
@@ -287,7 +294,7 @@ async fn add_member(
         {
             return Err(Fault::invalid(
                 "api.channel.add_user.not_in_team.app_error",
-                format!("`{user}` is not in the team of this room"),
+                "this person is not in the team of this channel",
             ));
         }
         state.join_room(&access.room, &user, false).await?;
@@ -321,12 +328,12 @@ async fn remove_member(
     let user = auth.named(&user)?;
     let is_self = user == auth.0.person.id;
     if access.room.is_personal() {
-        return Err(Fault::forbidden("nobody leaves a direct or group room"));
+        return Err(Fault::forbidden("nobody leaves a direct or group message"));
     }
     if access.room.is_default {
         return Err(Fault::invalid(
             "api.channel.remove.default.app_error",
-            "nobody leaves a default room of the team",
+            "this channel is everybody's: nobody leaves it",
         ));
     }
     // in a private room every member may remove others, in a public one those who manage it
@@ -335,7 +342,7 @@ async fn remove_member(
         || (access.room.kind == "P" && access.member.is_some());
     if !may {
         return Err(Fault::forbidden(
-            "only an administrator of this room removes people",
+            "only an administrator of this channel removes people",
         ));
     }
     state
@@ -418,4 +425,77 @@ async fn view(
     Ok(Json(
         json!({ "status": "OK", "last_viewed_at_times": times }),
     ))
+}
+
+async fn unread(state: State, auth: Auth, Path((user, id)): Path<(String, String)>) -> Answer {
+    let person = auth.own(&user)?;
+    let room = state
+        .room_for(&id, &auth.0.person, RoomRight::Read)
+        .await?
+        .room;
+    Ok(Json(wire::unread(&state.unread(&room.id, &person).await?)))
+}
+
+async fn set_unread(state: State, auth: Auth, Path((user, id)): Path<(String, String)>) -> Answer {
+    auth.check_rate(&state)?;
+    if auth.named(&user)? != auth.0.person.id {
+        return Err(Fault::forbidden("nobody reads for somebody else"));
+    }
+    let post = state.post_for(&id, &auth.0.person).await?.row;
+    state.unread(&post.room_id, &auth.0.person.id).await?;
+    let unread = state.mark_unread(&auth.0.person, &post).await?;
+    Ok(Json(wire::unread_at(&unread)))
+}
+
+#[derive(Deserialize)]
+struct Roles {
+    roles: String,
+}
+
+async fn set_roles(
+    state: State,
+    auth: Auth,
+    Path((id, user)): Path<(String, String)>,
+    Body(body): Body<Roles>,
+) -> Answer {
+    let mut names: Vec<&str> = body.roles.split_whitespace().collect();
+    names.sort_unstable();
+    names.dedup();
+    let is_admin = match names.as_slice() {
+        ["channel_user"] => false,
+        ["channel_admin", "channel_user"] => true,
+        _ => {
+            return Err(Fault::invalid(
+                "api.context.invalid_body_param.app_error",
+                "`roles` must be `channel_user` or `channel_user channel_admin`",
+            ));
+        }
+    };
+    set_role(&state, &auth, (&id, &user), is_admin).await
+}
+
+#[derive(Deserialize)]
+struct SchemeRoles {
+    scheme_admin: bool,
+}
+
+async fn set_scheme_roles(
+    state: State,
+    auth: Auth,
+    Path((id, user)): Path<(String, String)>,
+    Body(body): Body<SchemeRoles>,
+) -> Answer {
+    set_role(&state, &auth, (&id, &user), body.scheme_admin).await
+}
+
+async fn set_role(state: &Server, auth: &Auth, (id, user): (&str, &str), is_admin: bool) -> Answer {
+    auth.check_rate(state)?;
+    let room = state
+        .room_for(id, &auth.0.person, RoomRight::Manage)
+        .await?
+        .room;
+    state
+        .set_room_role(&room, &auth.named(user)?, is_admin)
+        .await?;
+    Ok(ok())
 }

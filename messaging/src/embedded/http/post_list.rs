@@ -34,6 +34,8 @@ pub(super) struct Neighbours {
     pub(super) prev: String,
     /// Only pages of threads say it.
     pub(super) has_next: Option<bool>,
+    /// Only what was searched for says it: which words matched is for the client to see.
+    pub(super) has_matches: bool,
 }
 
 /// What may be read for an answer that already holds `used` bytes.
@@ -98,9 +100,14 @@ impl PostList {
         let has_next = neighbours.has_next.map_or(String::new(), |has_next| {
             format!(",\"has_next\":{has_next}")
         });
+        let matches = if neighbours.has_matches {
+            ",\"matches\":null"
+        } else {
+            ""
+        };
         let body = format!(
             "{{\"order\":{order},\"posts\":{{{}}},\"next_post_id\":{},\"prev_post_id\":{},\
-             \"first_inaccessible_post_time\":0{has_next}}}",
+             \"first_inaccessible_post_time\":0{has_next}{matches}}}",
             self.entries.join(","),
             json!(neighbours.next),
             json!(neighbours.prev),

@@ -314,7 +314,7 @@ async fn unread(
     Ok(list.into_answer(&Neighbours {
         next: text_of(next),
         prev: text_of(prev),
-        has_next: None,
+        ..Neighbours::default()
     }))
 }
 

@@ -11,11 +11,11 @@ use proto::redact::Secret;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, Auth, Body, MaybeAuth, State, created, ok};
+use super::{Answer, Auth, Body, MaybeAuth, Params, State, created, ok};
 use crate::credentials::{
     CSRF_COOKIE, DEVICE_COOKIE, TOKEN_COOKIE, USER_COOKIE, cookie, csrf_token,
 };
-use crate::embedded::accounts::NewAccount;
+use crate::embedded::accounts::{MayRegister, NewAccount};
 use crate::embedded::fault::Fault;
 use crate::embedded::logins::{LoginName, Visit};
 use crate::embedded::place::Place;
@@ -64,14 +64,10 @@ async fn login(
     };
     let signed_in = state.sign_in(name, body.password, &visit).await?;
     let (row, token) = (&signed_in.person, &signed_in.token);
-    let is_https = state.config.site_url.starts_with("https:")
-        || headers
-            .get("x-forwarded-proto")
-            .is_some_and(|proto| proto == "https");
-    let secure = if is_https { "; Secure" } else { "" };
+    let rules = cookie_rules(&state, &headers);
     let age = state.config.login_lifetime.as_secs();
     let cookie = |name: &str, value: &str, rest: &str| {
-        let text = format!("{name}={value}; SameSite=Lax{secure}{rest}");
+        let text = format!("{name}={value}; {rules}{rest}");
         HeaderValue::from_str(&text).map_err(|e| Fault::internal("write cookie", e))
     };
     let everywhere = format!("; Path=/; Max-Age={age}");
@@ -90,15 +86,33 @@ async fn login(
     ))
 }
 
+/// With which requests a cookie is sent.
+fn cookie_rules(server: &Server, headers: &HeaderMap) -> &'static str {
+    let is_https = server.config.site_url.starts_with("https:")
+        || headers
+            .get("x-forwarded-proto")
+            .is_some_and(|proto| proto == "https");
+    match (is_https, server.config.framed) {
+        (true, true) => "SameSite=None; Secure; Partitioned",
+        (true, false) => "SameSite=Lax; Secure",
+        (false, _) => "SameSite=Lax",
+    }
+}
+
 /// Also without a session: the cookies must go in any case.
-async fn logout(state: State, MaybeAuth(caller): MaybeAuth) -> Result<impl IntoResponse, Fault> {
+async fn logout(
+    state: State,
+    MaybeAuth(caller): MaybeAuth,
+    headers: HeaderMap,
+) -> Result<impl IntoResponse, Fault> {
+    let rules = cookie_rules(&state, &headers);
     if let Some(caller) = caller {
         state.end_login(&caller.login_id).await?;
     }
     let gone = [TOKEN_COOKIE, USER_COOKIE, CSRF_COOKIE].map(|name| {
         (
             header::SET_COOKIE,
-            format!("{name}=; Path=/; Max-Age=0; SameSite=Lax"),
+            format!("{name}=; Path=/; Max-Age=0; {rules}"),
         )
     });
     Ok((AppendHeaders(gone), ok()))
@@ -121,6 +135,7 @@ async fn create(
     state: State,
     place: Place,
     MaybeAuth(caller): MaybeAuth,
+    params: Params,
     Body(user): Body<NewUser>,
 ) -> Result<impl IntoResponse, Fault> {
     let account = NewAccount {
@@ -132,10 +147,12 @@ async fn create(
         nickname: user.nickname,
         is_admin: false,
     };
-    let token = &user.first_account_token;
-    let row = state
-        .register(account, token, caller.as_ref(), place)
-        .await?;
+    let may = MayRegister {
+        by: caller.as_ref(),
+        first_account_token: &user.first_account_token,
+        invite: params.text("iid"),
+    };
+    let row = state.register(account, &may, place).await?;
     Ok(created(wire::user(&row, wire::Eyes::Own)))
 }
 

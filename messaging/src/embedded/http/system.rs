@@ -7,7 +7,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-use super::State;
+use super::{MaybeAuth, Params, State};
 use crate::embedded::fault::Fault;
 use crate::embedded::{Server, wire};
 
@@ -19,8 +19,25 @@ pub(super) fn routes() -> Router<Arc<Server>> {
         .route("/plugins/webapp", get(plugins))
 }
 
-async fn ping() -> Json<Value> {
-    Json(json!({ "status": "OK", "AndroidLatestVersion": "", "IosLatestVersion": "" }))
+/// With `get_server_status`, administrators hear how the records and the files are.
+async fn ping(state: State, MaybeAuth(caller): MaybeAuth, params: Params) -> Json<Value> {
+    let mut answer = json!({
+        "status": "OK", "AndroidLatestVersion": "", "IosLatestVersion": "",
+    });
+    let is_admin = caller.is_some_and(|caller| caller.person.is_admin);
+    if is_admin
+        && params.flag("get_server_status")
+        && let Some(fields) = answer.as_object_mut()
+    {
+        let word = |is_good| if is_good { "OK" } else { "UNHEALTHY" };
+        let (records, files) = (state.check().await, state.check_files().await);
+        fields.insert("database_status".to_owned(), word(records.is_ok()).into());
+        fields.insert("filestore_status".to_owned(), word(files.is_ok()).into());
+        if records.is_err() || files.is_err() {
+            fields.insert("status".to_owned(), word(false).into());
+        }
+    }
+    Json(answer)
 }
 
 /// The settings that clients act upon; all values are text.
@@ -42,7 +59,7 @@ async fn config(state: State) -> Result<Json<HashMap<&'static str, String>>, Fau
         ("DiagnosticId", String::new()),
         ("TelemetryId", String::new()),
         ("DiagnosticsEnabled", yes_or_no(false)),
-        ("DefaultClientLocale", "en".to_owned()),
+        ("DefaultClientLocale", wire::DEFAULT_LOCALE.to_owned()),
         ("AvailableLocales", String::new()),
         ("TeammateNameDisplay", "full_name".to_owned()),
         ("EnableSignUpWithEmail", yes_or_no(config.open_registration)),

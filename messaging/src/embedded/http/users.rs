@@ -4,8 +4,9 @@
 
 use axum::Json;
 use axum::Router;
-use axum::extract::Path;
-use axum::http::{StatusCode, header};
+use axum::extract::multipart::MultipartRejection;
+use axum::extract::{Multipart, Path};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::{get, post, put};
 use proto::id::{ChannelId, TeamId, UserId};
@@ -13,9 +14,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-use super::{Answer, Auth, Body, Params, State, check_lookups};
+use super::{Answer, Auth, Body, Params, State, check_lookups, ok};
 use crate::embedded::fault::Fault;
-use crate::embedded::store::{PersonFilter, PersonRow};
+use crate::embedded::store::{PersonFilter, PersonRow, Standing};
 use crate::embedded::{Server, portrait, wire};
 use crate::model::{RoomRight, Status};
 
@@ -32,8 +33,11 @@ pub(super) fn routes() -> Router<Arc<Server>> {
         .route("/users/email/{name}", get(by_name))
         .route("/users/{id}", get(one))
         .route("/users/{id}/patch", put(patch))
-        .route("/users/{id}/image", get(image))
-        .route("/users/{id}/image/default", get(image))
+        .route(
+            "/users/{id}/image",
+            get(image).post(set_image).delete(remove_image),
+        )
+        .route("/users/{id}/image/default", get(default_image))
         .route("/users/{id}/status", get(status).put(set_status))
         .route("/users/{id}/typing", post(typing))
 }
@@ -58,7 +62,7 @@ impl IntoJson for Vec<Value> {
 impl Server {
     /// Checks that the caller may see the team and the rooms that restrict a list of people.
     async fn check_filter(&self, auth: &Auth, filter: &PersonFilter<'_>) -> Result<(), Fault> {
-        if let Some(team) = filter.in_team {
+        for team in [filter.in_team, filter.not_in_team].into_iter().flatten() {
             self.team_for(team.as_str(), &auth.0.person).await?;
         }
         for room in [filter.in_room, filter.not_in_room].into_iter().flatten() {
@@ -79,13 +83,30 @@ fn room_id(text: Option<&str>) -> Result<Option<ChannelId>, Fault> {
         .transpose()
 }
 
+/// Which people are listed. Only administrators see who is shut out.
+fn standing(auth: &Auth, shut_out: bool, either: bool) -> Result<Standing, Fault> {
+    if !shut_out && !either {
+        return Ok(Standing::Active);
+    }
+    auth.check_admin()?;
+    Ok(if shut_out {
+        Standing::ShutOut
+    } else {
+        Standing::Either
+    })
+}
+
 async fn list(state: State, auth: Auth, params: Params) -> Answer {
     let (offset, limit) = params.page()?;
     let team = team_id(params.text("in_team"))?;
     let room = room_id(params.text("in_channel"))?;
     let not_room = room_id(params.text("not_in_channel"))?;
+    let not_team = team_id(params.text("not_in_team"))?;
     let filter = PersonFilter {
+        standing: standing(&auth, params.flag("inactive"), false)?,
+        only_admins: params.text("role") == Some("system_admin"),
         in_team: team.as_ref(),
+        not_in_team: not_team.as_ref(),
         in_room: room.as_ref(),
         not_in_room: not_room.as_ref(),
         term: None,
@@ -128,6 +149,9 @@ struct Search {
     team_id: String,
     in_channel_id: String,
     not_in_channel_id: String,
+    not_in_team_id: String,
+    allow_inactive: bool,
+    role: String,
     limit: Option<i64>,
 }
 
@@ -136,8 +160,12 @@ async fn search(state: State, auth: Auth, Body(body): Body<Search>) -> Answer {
     let team = team_id(some(&body.team_id).as_deref())?;
     let room = room_id(some(&body.in_channel_id).as_deref())?;
     let not_room = room_id(some(&body.not_in_channel_id).as_deref())?;
+    let not_team = team_id(some(&body.not_in_team_id).as_deref())?;
     let filter = PersonFilter {
+        standing: standing(&auth, false, body.allow_inactive)?,
+        only_admins: body.role == "system_admin",
         in_team: team.as_ref(),
+        not_in_team: not_team.as_ref(),
         in_room: room.as_ref(),
         not_in_room: not_room.as_ref(),
         term: Some(&body.term),
@@ -195,6 +223,7 @@ struct UserPatch {
     last_name: Option<String>,
     nickname: Option<String>,
     position: Option<String>,
+    locale: Option<String>,
 }
 
 async fn patch(
@@ -218,6 +247,7 @@ async fn patch(
     change(&mut row.last_name, patch.last_name);
     change(&mut row.nickname, patch.nickname);
     change(&mut row.position, patch.position);
+    change(&mut row.locale, patch.locale);
     let row = state.update_names(row).await?;
     Ok(Json(wire::user(&row, wire::Eyes::Own)))
 }
@@ -228,13 +258,66 @@ async fn image(
     Path(id): Path<String>,
 ) -> Result<impl IntoResponse, Fault> {
     let row = state.person_row(auth.named(&id)?.as_str()).await?;
-    let headers = [
-        (header::CONTENT_TYPE, portrait::MIME),
-        (header::CACHE_CONTROL, "private, max-age=3600"),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ];
-    Ok((headers, portrait::draw(&row.to_person())))
+    let (picture, mime) = state.picture_of(&row).await?;
+    Ok((picture_headers(&mime)?, picture))
+}
+
+/// The drawn picture, whether the person has another one or not.
+async fn default_image(
+    state: State,
+    auth: Auth,
+    Path(id): Path<String>,
+) -> Result<impl IntoResponse, Fault> {
+    let row = state.person_row(auth.named(&id)?.as_str()).await?;
+    let picture = portrait::draw(&row.to_person());
+    Ok((picture_headers(portrait::MIME)?, picture))
+}
+
+/// A picture does nothing but be shown.
+fn picture_headers(mime: &str) -> Result<[(HeaderName, HeaderValue); 4], Fault> {
+    let mime = HeaderValue::from_str(mime).map_err(|e| Fault::internal("name a picture", e))?;
+    let fixed = HeaderValue::from_static;
+    Ok([
+        (header::CONTENT_TYPE, mime),
+        (header::CACHE_CONTROL, fixed("private, max-age=3600")),
+        (header::CONTENT_SECURITY_POLICY, fixed("default-src 'none'")),
+        (header::X_CONTENT_TYPE_OPTIONS, fixed("nosniff")),
+    ])
+}
+
+/// A form with the picture as `image`.
+async fn set_image(
+    state: State,
+    auth: Auth,
+    Path(id): Path<String>,
+    form: Result<Multipart, MultipartRejection>,
+) -> Answer {
+    auth.check_rate(&state)?;
+    let person = auth.own(&id)?;
+    let broken = |why| Fault::invalid("api.user.upload_profile_user.parse.app_error", why);
+    let mut form = form.map_err(|rejection| broken(rejection.body_text()))?;
+    while let Some(field) = form
+        .next_field()
+        .await
+        .map_err(|error| broken(error.body_text()))?
+    {
+        if field.name() == Some("image") {
+            let bytes = field.bytes().await;
+            let bytes = bytes.map_err(|error| broken(error.body_text()))?;
+            state.set_picture(&person, Some(&bytes)).await?;
+            return Ok(ok());
+        }
+    }
+    Err(Fault::invalid(
+        "api.user.upload_profile_user.no_file.app_error",
+        "there is no picture in the form: send it as `image`",
+    ))
+}
+
+async fn remove_image(state: State, auth: Auth, Path(id): Path<String>) -> Answer {
+    auth.check_rate(&state)?;
+    state.set_picture(&auth.own(&id)?, None).await?;
+    Ok(ok())
 }
 
 async fn statuses(state: State, _: Auth, Body(ids): Body<Vec<String>>) -> Answer {

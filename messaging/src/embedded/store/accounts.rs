@@ -6,8 +6,13 @@ use proto::id::{ChannelId, TeamId, UserId};
 
 use storage::sql::{Builder, flag};
 
+use super::invites::spend_invite;
+use super::names::search_names;
 use super::teams::join_team;
-use super::{PersonRow, PreferenceRow, Store, StoreError, prefix_pattern};
+use super::{PersonRow, PreferenceRow, Store, StoreError, begins_with};
+
+/// Words of what is typed that are looked for.
+const MAX_SEARCH_WORDS: usize = 5;
 
 /// A person to be inserted.
 #[derive(Debug)]
@@ -24,13 +29,26 @@ pub(crate) struct NewPerson {
     pub(crate) is_admin: bool,
 }
 
+/// Whether people may sign in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Standing {
+    #[default]
+    Active,
+    ShutOut,
+    Either,
+}
+
 /// Which people to list; `None` does not restrict.
 #[derive(Debug, Default)]
 pub(crate) struct PersonFilter<'a> {
+    pub(crate) standing: Standing,
+    /// Only administrators of the server.
+    pub(crate) only_admins: bool,
     pub(crate) in_team: Option<&'a TeamId>,
     pub(crate) in_room: Option<&'a ChannelId>,
     pub(crate) not_in_room: Option<&'a ChannelId>,
-    /// Beginning of username, first name, last name or nickname.
+    pub(crate) not_in_team: Option<&'a TeamId>,
+    /// Beginnings of words of username, first name, last name or nickname, in any order.
     pub(crate) term: Option<&'a str>,
     pub(crate) offset: i64,
     pub(crate) limit: i64,
@@ -38,17 +56,27 @@ pub(crate) struct PersonFilter<'a> {
 
 impl Store {
     /// Inserts a person together with the membership in the team that everybody joins.
+    ///
+    /// With an invite (its id), `false` and nothing done when that is no longer good.
     pub(crate) async fn insert_person(
         &self,
         person: &NewPerson,
-        team: Option<&TeamId>,
+        teams: &[&TeamId],
+        invite: Option<&str>,
         now: i64,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let mut tx = self.begin("begin inserting person").await?;
+        if let Some(invite) = invite
+            && !spend_invite(&mut tx, invite, now).await?
+        {
+            tx.rollback().await?;
+            return Ok(false);
+        }
+        let names = [&person.first_name, &person.last_name, &person.nickname];
         let insert = sqlx::query(
             "INSERT INTO people (id, username, email, first_name, last_name, nickname, position,
-                password_hash, is_bot, is_admin, created_at, updated_at, deleted_at)
-             VALUES ($1, $2, $3, $4, $5, $6, '', $7, $8, $9, $10, $10, 0)",
+                password_hash, is_bot, is_admin, created_at, updated_at, deleted_at, search_names)
+             VALUES ($1, $2, $3, $4, $5, $6, '', $7, $8, $9, $10, $10, 0, $11)",
         )
         .bind(person.id.as_str())
         .bind(&person.username)
@@ -59,12 +87,14 @@ impl Store {
         .bind(&person.password_hash)
         .bind(flag(person.is_bot))
         .bind(flag(person.is_admin))
-        .bind(now);
+        .bind(now)
+        .bind(search_names(&person.username, &names));
         tx.execute("insert person", insert).await?;
-        if let Some(team) = team {
+        for team in teams {
             join_team(&mut tx, team, &person.id, person.is_admin, now).await?;
         }
-        tx.commit().await
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// Whether the server has ever had a person, whether she is let in or not.
@@ -142,7 +172,15 @@ impl Store {
         &self,
         filter: &PersonFilter<'_>,
     ) -> Result<Vec<PersonRow>, StoreError> {
-        let mut query = Builder::new("SELECT * FROM people WHERE deleted_at = 0");
+        let mut query = Builder::new("SELECT * FROM people WHERE ");
+        query.push(match filter.standing {
+            Standing::Active => "deleted_at = 0",
+            Standing::ShutOut => "deleted_at <> 0",
+            Standing::Either => "1 = 1",
+        });
+        if filter.only_admins {
+            query.push(" AND is_admin = 1");
+        }
         if let Some(team) = filter.in_team {
             query.push(" AND id IN (SELECT person_id FROM team_members WHERE team_id = ");
             query.push_bind(team.as_str()).push(")");
@@ -155,25 +193,15 @@ impl Store {
             query.push(" AND id NOT IN (SELECT person_id FROM room_members WHERE room_id = ");
             query.push_bind(room.as_str()).push(")");
         }
-        if let Some(term) = filter.term {
-            let pattern = prefix_pattern(term);
-            query.push(" AND (");
-            for (index, column) in [
-                "username",
-                "LOWER(first_name)",
-                "LOWER(last_name)",
-                "LOWER(nickname)",
-            ]
-            .into_iter()
-            .enumerate()
-            {
-                query
-                    .push(if index == 0 { "" } else { " OR " })
-                    .push(column)
-                    .push(" LIKE ");
-                query.push_bind(pattern.clone()).push(" ESCAPE '!'");
-            }
-            query.push(")");
+        if let Some(team) = filter.not_in_team {
+            query.push(" AND id NOT IN (SELECT person_id FROM team_members WHERE team_id = ");
+            query.push_bind(team.as_str()).push(")");
+        }
+        let words = filter.term.unwrap_or_default().split_whitespace();
+        for word in words.take(MAX_SEARCH_WORDS) {
+            let pattern = begins_with("% ", word.trim_start_matches('@'));
+            query.push(" AND search_names LIKE ").push_bind(pattern);
+            query.push(" ESCAPE '!'");
         }
         query
             .push(" ORDER BY username LIMIT ")
@@ -182,18 +210,20 @@ impl Store {
         self.db.fetch_all("list people", query.select()).await
     }
 
-    /// Writes the names of a person.
+    /// Writes the names and the language of a person.
     pub(crate) async fn update_person(
         &self,
         person: &PersonRow,
         now: i64,
     ) -> Result<(), StoreError> {
+        let names = [&person.first_name, &person.last_name, &person.nickname];
         self.db
             .execute(
                 "update person",
                 sqlx::query(
                     "UPDATE people SET username = $2, email = $3, first_name = $4, last_name = $5,
-                nickname = $6, position = $7, updated_at = $8 WHERE id = $1",
+                nickname = $6, position = $7, updated_at = $8, locale = $9, search_names = $10
+             WHERE id = $1",
                 )
                 .bind(person.id.as_str())
                 .bind(&person.username)
@@ -202,7 +232,9 @@ impl Store {
                 .bind(&person.last_name)
                 .bind(&person.nickname)
                 .bind(&person.position)
-                .bind(now),
+                .bind(now)
+                .bind(&person.locale)
+                .bind(search_names(&person.username, &names)),
             )
             .await?;
         Ok(())

@@ -7,8 +7,12 @@ use proto::id::{FileId, PostId, UserId};
 use storage::Transaction;
 use storage::sql::{Builder, flag};
 
+use super::reactions::REACTION_BYTES;
+use super::words::index_words;
 use super::{FileRow, PostRow, Store, StoreError};
 
+/// People whose mentions are counted in one statement.
+const MENTIONS_AT_ONCE: usize = 500;
 /// What a post takes on the wire beside its texts, in bytes.
 const ENVELOPE_BYTES: usize = 600;
 
@@ -91,39 +95,37 @@ impl Store {
             .bind(post.id.as_str()),
         )
         .await?;
-        for person in mentioned {
-            tx.execute(
-                "count mention",
-                sqlx::query(
-                    "UPDATE room_members SET mentions = mentions + 1
-                 WHERE room_id = $1 AND person_id = $2",
-                )
-                .bind(post.room_id.as_str())
-                .bind(person.as_str()),
-            )
-            .await?;
+        for people in mentioned.chunks(MENTIONS_AT_ONCE) {
+            let mut count =
+                Builder::new("UPDATE room_members SET mentions = mentions + 1 WHERE room_id = ");
+            count.push_bind(post.room_id.as_str());
+            count.push(" AND person_id IN (");
+            count.push_list(people.iter().map(UserId::as_str)).push(")");
+            tx.execute("count mentions", count.build()).await?;
         }
+        index_words(&mut tx, post.id.as_str(), &post.message).await?;
         tx.commit().await
     }
 
     /// Writes message, props and times of a post.
     pub(crate) async fn update_post(&self, post: &PostRow) -> Result<(), StoreError> {
-        self.db
-            .execute(
-                "update post",
-                sqlx::query(
-                    "UPDATE posts SET message = $2, props = $3, updated_at = $4, edited_at = $5,
-                size_bytes = $6 WHERE id = $1 AND deleted_at = 0",
-                )
-                .bind(post.id.as_str())
-                .bind(&post.message)
-                .bind(&post.props)
-                .bind(post.updated_at)
-                .bind(post.edited_at)
-                .bind(size_on_the_wire(&post.message, &post.props)),
-            )
-            .await?;
-        Ok(())
+        let mut tx = self.begin("begin updating post").await?;
+        let update = sqlx::query(
+            "UPDATE posts SET message = $2, props = $3, updated_at = $4, edited_at = $5,
+                size_bytes = $6 + $7 * (SELECT COUNT(*) FROM reactions WHERE post_id = $1)
+             WHERE id = $1 AND deleted_at = 0",
+        )
+        .bind(post.id.as_str())
+        .bind(&post.message)
+        .bind(&post.props)
+        .bind(post.updated_at)
+        .bind(post.edited_at)
+        .bind(size_on_the_wire(&post.message, &post.props))
+        .bind(REACTION_BYTES);
+        if tx.execute("update post", update).await? > 0 {
+            index_words(&mut tx, post.id.as_str(), &post.message).await?;
+        }
+        tx.commit().await
     }
 
     /// The attachments of these posts, in the order of each post.

@@ -320,4 +320,67 @@ impl Store {
             .await?;
         Ok(())
     }
+
+    /// Sets back what a person has seen of a room to the posts before one; `mentions` is how many
+    /// of the later ones are about her.
+    pub(crate) async fn mark_unread(
+        &self,
+        room: &ChannelId,
+        person: &UserId,
+        seq: i64,
+        mentions: i64,
+    ) -> Result<(), StoreError> {
+        let update = sqlx::query(
+            "UPDATE room_members SET mentions = $4, viewed_seq = $3 - 1,
+                viewed_at = (SELECT created_at - 1 FROM posts WHERE seq = $3),
+                viewed_posts = (SELECT post_count FROM rooms WHERE id = $1)
+                    - (SELECT COUNT(*) FROM posts WHERE room_id = $1 AND seq >= $3),
+                viewed_root_posts = (SELECT root_post_count FROM rooms WHERE id = $1)
+                    - (SELECT COUNT(*) FROM posts
+                       WHERE room_id = $1 AND seq >= $3 AND root_id = '')
+             WHERE room_id = $1 AND person_id = $2",
+        )
+        .bind(room.as_str())
+        .bind(person.as_str())
+        .bind(seq)
+        .bind(mentions);
+        self.db.execute("mark room as unread", update).await?;
+        Ok(())
+    }
+
+    /// Makes a member one who manages the room, or an ordinary one; whether she is in it.
+    pub(crate) async fn set_room_admin(
+        &self,
+        room: &ChannelId,
+        person: &UserId,
+        is_admin: bool,
+    ) -> Result<bool, StoreError> {
+        let update = sqlx::query(
+            "UPDATE room_members SET is_admin = $3 WHERE room_id = $1 AND person_id = $2",
+        )
+        .bind(room.as_str())
+        .bind(person.as_str())
+        .bind(flag(is_admin));
+        Ok(self.db.execute("set role in room", update).await? > 0)
+    }
+
+    /// Messages that others wrote in a room from this place on, the newest first.
+    pub(crate) async fn messages_from(
+        &self,
+        room: &ChannelId,
+        seq: i64,
+        not_by: &UserId,
+        limit: i64,
+    ) -> Result<Vec<String>, StoreError> {
+        let select = sqlx::query_as::<_, (String,)>(
+            "SELECT message FROM posts WHERE room_id = $1 AND seq >= $2 AND author_id <> $3
+               AND deleted_at = 0 ORDER BY seq DESC LIMIT $4",
+        )
+        .bind(room.as_str())
+        .bind(seq)
+        .bind(not_by.as_str())
+        .bind(limit);
+        let rows = self.db.fetch_all("list unread messages", select).await?;
+        Ok(rows.into_iter().map(|(message,)| message).collect())
+    }
 }

@@ -19,7 +19,7 @@ macro_rules! plain_columns {
         }
     )* };
 }
-plain_columns! { String i64 }
+plain_columns! { String i64 Vec<u8> }
 
 /// A yes or no is kept as 0 or 1.
 impl Column for bool {
@@ -80,6 +80,31 @@ rows! {
         created_at: i64,
         updated_at: i64,
         deleted_at: i64,
+        /// Empty for the server's language.
+        locale: String,
+        /// 0 for the drawn picture.
+        pictured_at: i64,
+    }
+    PortraitRow {
+        mime: String,
+        picture: Vec<u8>,
+    }
+    /// A way into a team, without its token.
+    InviteRow {
+        id: String,
+        team_id: TeamId,
+        creator_id: UserId,
+        created_at: i64,
+        expires_at: i64,
+        max_uses: i64,
+        uses: i64,
+        ended_at: i64,
+    }
+    ReactionRow {
+        post_id: PostId,
+        person_id: UserId,
+        emoji: String,
+        created_at: i64,
     }
     /// A login session, without its token.
     LoginRow {

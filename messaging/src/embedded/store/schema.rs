@@ -21,4 +21,10 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         include_str!("migrations/0003_ended_logins.sql"),
     ),
     Migration::new(5, "files", include_str!("migrations/0005_files.sql")),
+    Migration::per_engine(
+        6,
+        "people",
+        include_str!("migrations/0006_people.sqlite.sql"),
+        include_str!("migrations/0006_people.postgres.sql"),
+    ),
 ];

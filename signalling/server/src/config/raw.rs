@@ -56,6 +56,10 @@ settings::settings! {
             /// behind any proxy, also one on this machine: ["127.0.0.1", "::1"]. The proxy must add
             /// the address it heard from.
             trusted_proxies: Vec<String> = &[];
+            /// Origins whose pages may show the client in a frame, such as
+            /// "https://teams.example.com" or "https://*.office.example"; none: nobody's. Sign-ins
+            /// then also count in those frames, over HTTPS only.
+            frame_ancestors: Vec<String> = &[];
         }
         "storage" storage: RawStorage {
             /// Databases and files. Back it up as a whole.

@@ -14,6 +14,7 @@ use super::{
     RtcdConfig, ServiceUrl, TranscribingConfig,
 };
 use super::{files, gateway_limits};
+use crate::web::Embedding;
 
 type Checks<'a> = Check<'a, RawConfig>;
 
@@ -43,6 +44,7 @@ impl Config {
             listen: listen("http.listen", &raw.http.listen, &mut check),
             site_url: site_url(raw, &mut check),
             trusted_proxies: proxies(raw, &mut check),
+            frame_ancestors: frame_ancestors(raw, &mut check),
             key_file: key_file(storage),
             metrics_listen: Some(raw.http.metrics_listen.as_str())
                 .filter(|text| !text.is_empty())
@@ -195,6 +197,12 @@ fn proxies(raw: &RawConfig, check: &mut Checks<'_>) -> Vec<ProxyNet> {
         check.accept("http.trusted_proxies", net)
     });
     parsed.collect()
+}
+
+fn frame_ancestors(raw: &RawConfig, check: &mut Checks<'_>) -> Vec<String> {
+    let origins = &raw.http.frame_ancestors;
+    check.accept("http.frame_ancestors", Embedding::by(origins));
+    origins.clone()
 }
 
 /// An address that is told to people must be one that somebody can have.

@@ -89,6 +89,11 @@ impl Registry {
         state.owners.values().map(|o| o.queue.clone()).collect()
     }
 
+    /// The channels that have an owner: those with a call, and perhaps some that had one.
+    pub(crate) fn channels(&self) -> Vec<ChannelId> {
+        self.state().owners.keys().cloned().collect()
+    }
+
     pub(crate) fn has_owner(&self, channel: &ChannelId) -> bool {
         self.state().owners.contains_key(channel)
     }

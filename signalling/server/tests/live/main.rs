@@ -20,6 +20,7 @@ mod files_on_s3;
 mod hosting;
 mod joining;
 mod outages;
+mod overview;
 mod people;
 mod recording;
 mod rest;

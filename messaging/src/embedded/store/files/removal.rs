@@ -124,6 +124,21 @@ impl Store {
         )
         .bind(post.as_str());
         tx.execute("take files from purged posts", untie).await?;
+        for (operation, statement) in [
+            (
+                "take reactions from purged posts",
+                "DELETE FROM reactions WHERE post_id IN
+                    (SELECT id FROM posts WHERE id = $1 OR root_id = $1)",
+            ),
+            (
+                "forget words of purged posts",
+                "DELETE FROM post_words WHERE seq IN
+                    (SELECT seq FROM posts WHERE id = $1 OR root_id = $1)",
+            ),
+        ] {
+            let forget = sqlx::query(statement).bind(post.as_str());
+            tx.execute(operation, forget).await?;
+        }
         for (key, file) in files {
             doom_if_untied(&mut tx, file, key, now).await?;
         }
