@@ -31,7 +31,7 @@ mod uploads;
 mod wire;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 pub use accounts::NewAccount;
@@ -53,6 +53,7 @@ pub use uploads::FileLimits;
 use uploads::{Vault, keep_tidy};
 
 use crate::ChatError;
+use crate::commands::CommandHandler;
 use crate::gateway;
 use crate::model::ChatNews;
 use crate::news::Newsroom;
@@ -148,6 +149,8 @@ pub struct Server {
     registering: tokio::sync::Mutex<()>,
     clock: Clock,
     rates: Rates,
+    /// Whoever carries out commands.
+    commands: OnceLock<Arc<dyn CommandHandler>>,
     /// The number of the last login of which it was told that it ended.
     ended_logins_seen: tokio::sync::Mutex<i64>,
 }
@@ -196,6 +199,7 @@ impl Server {
             registering: tokio::sync::Mutex::default(),
             clock,
             rates: Rates::new(config.writes_per_minute),
+            commands: OnceLock::new(),
             ended_logins_seen,
             config,
         });

@@ -5,6 +5,7 @@
 
 mod admission;
 mod channels;
+mod commands;
 mod files;
 mod post_list;
 mod posts;
@@ -56,6 +57,7 @@ pub(super) fn router(server: Arc<Server>) -> Router {
         .merge(teams::routes())
         .merge(channels::routes())
         .merge(posts::routes())
+        .merge(commands::routes())
         .merge(files::routes())
         .merge(system::routes())
         .fallback(no_route)

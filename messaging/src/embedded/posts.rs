@@ -78,6 +78,9 @@ impl Server {
                 "a post needs a message or a file",
             ));
         }
+        if post.message.starts_with('/') {
+            return Err(Fault::is_a_command());
+        }
         for key in RESERVED_PROPS {
             post.props.remove(key);
         }
@@ -294,6 +297,9 @@ impl Server {
                     "model.post.is_valid.msg.app_error",
                     "a post needs a message or a file: delete it instead",
                 ));
+            }
+            if message.starts_with('/') {
+                return Err(Fault::is_a_command());
             }
             row.message = message;
         }
