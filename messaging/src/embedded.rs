@@ -37,7 +37,7 @@ mod uploads;
 mod wire;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 pub use accounts::NewAccount;
@@ -61,6 +61,7 @@ pub use uploads::FileLimits;
 use uploads::{Vault, keep_tidy};
 
 use crate::ChatError;
+use crate::commands::CommandHandler;
 use crate::gateway;
 use crate::model::ChatNews;
 use crate::news::Newsroom;
@@ -160,6 +161,8 @@ pub struct Server {
     registering: tokio::sync::Mutex<()>,
     clock: Clock,
     rates: Rates,
+    /// Whoever carries out commands.
+    commands: OnceLock<Arc<dyn CommandHandler>>,
     /// The number of the last login of which it was told that it ended.
     ended_logins_seen: tokio::sync::Mutex<i64>,
 }
@@ -208,6 +211,7 @@ impl Server {
             registering: tokio::sync::Mutex::default(),
             clock,
             rates: Rates::new(config.writes_per_minute),
+            commands: OnceLock::new(),
             ended_logins_seen,
             config,
         });

@@ -6,6 +6,7 @@
 //! of every backend. Used by `signalling/server` and `deploy/parley` only.
 //! Not here: calls. What clients say about calls leaves through `gateway::ClientHandler`.
 
+pub mod commands;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod credentials;
@@ -90,6 +91,8 @@ pub trait Rooms: Send + Sync {
     ) -> Result<bool, ChatError>;
     /// Rooms the person may read.
     async fn rooms_of(&self, user: &UserId) -> Result<Vec<Room>, ChatError>;
+    /// The room of two people; made if there is none.
+    async fn direct_room(&self, a: &UserId, b: &UserId) -> Result<Room, ChatError>;
     /// Rooms and teams the person is a member of: decides which events reach her clients.
     async fn membership(&self, user: &UserId) -> Result<Membership, ChatError>;
 }
@@ -101,6 +104,8 @@ pub trait Posts: Send + Sync {
     async fn post(&self, id: &PostId) -> Result<Post, ChatError>;
     /// Replaces message and props of a post; clients see `post_edited`.
     async fn update_post(&self, post: Post) -> Result<Post, ChatError>;
+    /// Shows a post to one person only; nothing is kept of it.
+    async fn show_to(&self, person: &UserId, post: NewPost) -> Result<(), ChatError>;
 }
 
 /// What people attached.

@@ -111,6 +111,10 @@ impl Rooms for Server {
             .collect())
     }
 
+    async fn direct_room(&self, a: &UserId, b: &UserId) -> Result<Room, ChatError> {
+        self.ensure_direct_room(a, b).await
+    }
+
     async fn membership(&self, user: &UserId) -> Result<Membership, ChatError> {
         Ok(self.load_membership(user).await?)
     }
@@ -128,6 +132,12 @@ impl Posts for Server {
 
     async fn update_post(&self, post: Post) -> Result<Post, ChatError> {
         Ok(self.replace_post(post).await?.to_post())
+    }
+
+    async fn show_to(&self, person: &UserId, post: NewPost) -> Result<(), ChatError> {
+        let author = post.author.clone();
+        self.whisper(person, &author, post);
+        Ok(())
     }
 }
 

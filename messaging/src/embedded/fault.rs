@@ -84,6 +84,26 @@ impl Fault {
         Self::new(StatusCode::NOT_FOUND, id, message)
     }
 
+    pub(crate) fn unknown_command(name: &str) -> Self {
+        let message = format!(
+            "there is no command `/{name}`: to write it as a message, put a space before it"
+        );
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "api.command.execute_command.not_found.app_error",
+            message,
+        )
+    }
+
+    /// Commands are carried out, not published.
+    pub(crate) fn is_a_command() -> Self {
+        Self::invalid(
+            "api.post.create_post.command.app_error",
+            "what begins with `/` is a command: send it to `/commands/execute`, or put a space \
+             before it",
+        )
+    }
+
     pub(crate) fn no_route(path: &str) -> Self {
         Self::new(
             StatusCode::NOT_FOUND,

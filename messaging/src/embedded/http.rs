@@ -5,6 +5,7 @@
 
 mod admission;
 mod channels;
+mod commands;
 mod files;
 mod invites;
 mod overview;
@@ -60,6 +61,7 @@ pub(super) fn router(server: Arc<Server>) -> Router {
         .merge(teams::routes())
         .merge(channels::routes())
         .merge(posts::routes())
+        .merge(commands::routes())
         .merge(files::routes())
         .merge(reactions::routes())
         .merge(search::routes())

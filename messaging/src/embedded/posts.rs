@@ -85,6 +85,9 @@ impl Server {
                 "write a message or add a file first",
             ));
         }
+        if post.message.starts_with('/') {
+            return Err(Fault::is_a_command());
+        }
         for key in RESERVED_PROPS {
             post.props.remove(key);
         }
@@ -317,6 +320,9 @@ impl Server {
                     "model.post.is_valid.msg.app_error",
                     "a message cannot be empty: delete it instead",
                 ));
+            }
+            if message.starts_with('/') {
+                return Err(Fault::is_a_command());
             }
             row.message = message;
         }

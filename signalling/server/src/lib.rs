@@ -7,6 +7,7 @@
 //! harming a call.
 
 mod admin;
+mod commands;
 pub mod config;
 mod door;
 mod engine;

@@ -20,6 +20,7 @@ use storage::{Location, Sealer};
 use tokio::sync::{Mutex, mpsc, watch};
 
 use crate::admin::chat_config;
+use crate::commands::Commands;
 use crate::config::{Config, ServiceUrl};
 use crate::door::rtcd::{HostConfig, KnownSession, MediaHosts, MediaNews};
 use crate::engine::{self, Bot, Clients, Engine, Parts, writer};
@@ -223,6 +224,7 @@ pub async fn start_beside(config: Config, beside: Vec<Health>) -> anyhow::Result
         switches,
     };
     let engine = Engine::new(parts);
+    chat.answer_commands(Arc::new(Commands(Arc::downgrade(&engine))));
     // Before anybody's news is heard: it may be about the sessions of restored calls.
     take_over(&engine, restored).await;
     watch_tasks(&engine, chat_news, heard, batches);

@@ -227,6 +227,15 @@ impl Rooms for Memory {
         Ok(of_user.map(|(room, _)| room.clone()).collect())
     }
 
+    async fn direct_room(&self, a: &UserId, b: &UserId) -> Result<Room, ChatError> {
+        let state = self.state();
+        let two = HashSet::from([a.clone(), b.clone()]);
+        let mut rooms = state.rooms.values();
+        let found = rooms.find(|(room, members)| room.kind == RoomKind::Direct && *members == two);
+        let found = found.map(|(room, _)| room.clone());
+        found.ok_or_else(|| missing("room", a.as_str()))
+    }
+
     async fn membership(&self, user: &UserId) -> Result<Membership, ChatError> {
         let rooms = self.rooms_of(user).await?;
         Ok(Membership {
@@ -285,6 +294,10 @@ impl Posts for Memory {
         };
         self.emit("post_edited", &updated);
         Ok(updated)
+    }
+
+    async fn show_to(&self, person: &UserId, _: NewPost) -> Result<(), ChatError> {
+        self.person(person).await.map(drop)
     }
 }
 

@@ -7,7 +7,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use proto::calls::action::{Action, Join, Reconnect};
 use proto::calls::frame::EventFrame;
 use proto::calls::{NAME_PREFIX, ServerFrame};
-use proto::id::{ChannelId, ConnId, JobId};
+use proto::id::{ChannelId, ConnId, JobId, PostId};
 use proto::rtcd::{SdpKind, SessionDescription};
 use serde_json::Value;
 use tokio_tungstenite::tungstenite::Message;
@@ -73,6 +73,19 @@ impl Client {
             title: String::new(),
             thread: None,
             job: job.map(|job| JobId::parse(job).unwrap()),
+            av1_support: false,
+            dc_signalling: true,
+        };
+        self.act(&Action::Join(join)).await;
+    }
+
+    /// Asks to start a call in a thread.
+    pub async fn ask_to_join_in_thread(&mut self, channel: &ChannelId, title: &str, root: &str) {
+        let join = Join {
+            channel: channel.clone(),
+            title: title.to_owned(),
+            thread: Some(PostId::parse(root).unwrap()),
+            job: None,
             av1_support: false,
             dc_signalling: true,
         };

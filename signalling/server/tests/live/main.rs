@@ -13,6 +13,8 @@
 mod bad_input;
 mod bot_routes;
 mod client;
+mod commands;
+mod direct;
 mod fake_jobs;
 mod fake_rtcd;
 mod faults;

@@ -201,6 +201,29 @@ impl World {
         read(request.send().await.unwrap()).await
     }
 
+    /// Asks the chat's API.
+    pub async fn chat_get(&self, person: &Person, path: &str) -> (u16, Value) {
+        let request = self.http.get(self.chat_url(path));
+        let request = request.bearer_auth(&person.token);
+        read(request.send().await.unwrap()).await
+    }
+
+    pub async fn chat_post(&self, person: &Person, path: &str, body: Value) -> (u16, Value) {
+        let request = self.http.post(self.chat_url(path)).json(&body);
+        let request = request.bearer_auth(&person.token);
+        read(request.send().await.unwrap()).await
+    }
+
+    fn chat_url(&self, path: &str) -> String {
+        format!("http://{}/api/v4{path}", self.addr())
+    }
+
+    /// The room of two people.
+    pub async fn direct(&self, a: &Person, b: &Person) -> ChannelId {
+        let room = self.running.chat().ensure_direct_room(&a.id, &b.id);
+        room.await.unwrap().id
+    }
+
     pub async fn metrics(&self) -> String {
         let port = self.running.metrics_addr().unwrap();
         let request = self.http.get(format!("http://{port}/metrics"));

@@ -103,6 +103,10 @@ impl Rooms for TestChat {
         not_here()
     }
 
+    async fn direct_room(&self, _: &UserId, _: &UserId) -> Result<Room, ChatError> {
+        not_here()
+    }
+
     async fn membership(&self, _: &UserId) -> Result<Membership, ChatError> {
         not_here()
     }
@@ -148,6 +152,10 @@ impl Posts for TestChat {
             *known = post.clone();
         }
         Ok(post)
+    }
+
+    async fn show_to(&self, _: &UserId, _: NewPost) -> Result<(), ChatError> {
+        not_here()
     }
 }
 
