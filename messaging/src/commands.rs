@@ -40,7 +40,7 @@ pub struct Offer {
     /// What comes behind it.
     pub hint: &'static str,
     pub description: &'static str,
-    pub next: Vec<Offer>,
+    pub next: Vec<Self>,
 }
 
 impl Offer {
