@@ -121,7 +121,7 @@ fn read(list: &str, most: usize, min_password_chars: usize) -> Result<Vec<Entry>
         let record = match record {
             Ok(record) => record,
             Err(error) => {
-                mistakes.push(error.to_string());
+                mistakes.push(unreadable(&error));
                 continue;
             }
         };
@@ -152,6 +152,18 @@ fn read(list: &str, most: usize, min_password_chars: usize) -> Result<Vec<Entry>
         return Err(refused(&["the list has no people".to_owned()]));
     }
     Ok(entries)
+}
+
+/// Why a line is none of the list, in our words: the library counts records, people count lines.
+fn unreadable(error: &csv::Error) -> String {
+    let line = error.position().map_or(0, csv::Position::line);
+    if let csv::ErrorKind::UnequalLengths {
+        expected_len, len, ..
+    } = error.kind()
+    {
+        return format!("line {line}: it has {len} fields, the first line has {expected_len}");
+    }
+    format!("line {line}: {error}")
 }
 
 fn check_columns(columns: &csv::StringRecord) -> Result<(), Fault> {
@@ -260,7 +272,10 @@ mod tests {
             ("name\nx\n", "there is no column `name`"),
             ("username\n", "no people"),
             ("username\na\nb\nc\n", "at most 2 people"),
-            ("username,email\na\n", "line 2"),
+            (
+                "username,email\na\n",
+                "line 2: it has 1 fields, the first line has 2",
+            ),
         ] {
             let told = read(list, 2, 12).unwrap_err().message;
             assert!(told.contains(why), "{told}");

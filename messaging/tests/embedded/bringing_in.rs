@@ -261,7 +261,7 @@ async fn a_list_brings_everybody_in_or_nobody() {
     let (status, refusal) = admin.post("/users/import", json!({ "csv": bad })).await;
     assert_eq!(status, 400);
     let why = text(&refusal["message"]);
-    assert!(why.contains("line 3") && why.contains("line 4"), "{why}");
+    assert!(why.contains("Line 3:") && why.contains("line 4"), "{why}");
     assert_eq!(admin.get("/users/username/zoe").await.0, 404);
 
     let list = format!(
