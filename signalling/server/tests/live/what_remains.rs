@@ -156,17 +156,22 @@ async fn of_a_recorded_call_its_posts_its_files_and_its_finished_records_remain(
             ("doomed_blobs", 0),
             ("ended_logins", 0),
             ("files", 3),
+            ("invites", 0),
             ("logins", 5),
             ("people", 4),
+            ("portraits", 0),
             ("post_files", 3),
+            ("post_words", 12), // what the three posts are found by
             ("posts", 3),
             ("preferences", 0),
+            ("reactions", 0),
             ("room_members", 15),
             ("rooms", 5),
             ("server_marks", 1),
             ("storage_health", 0),
             ("team_members", 6),
             ("teams", 2),
+            ("unindexed", 1), // how far the words are known
             ("uploads", 0),
         ]
     );

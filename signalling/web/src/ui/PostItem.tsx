@@ -13,12 +13,11 @@ import {Avatar} from './Avatar';
 import {CallCard} from './CallCard';
 import {Dialog} from './Dialog';
 import {MoreIcon, ThreadIcon} from './icons';
+import {Later} from './Later';
 import {Markdown} from './Markdown';
 import {Menu, MenuItem} from './Menu';
 import {PostEditor} from './PostEditor';
-import {Recording} from './Recording';
 import {clock, moment} from './time';
-import {Transcript} from './Transcript';
 
 interface Props {
     post: Post;
@@ -112,10 +111,10 @@ function Body({post, inThread}: {post: Post; inThread: boolean}): ReactNode {
         return <CallCard post={post} inThread={inThread}/>;
     }
     if (isRecordingPost(post)) {
-        return <Recording post={post}/>;
+        return <Later onFail={() => undefined}>{({Recording}) => <Recording post={post}/>}</Later>;
     }
     if (isTranscriptPost(post)) {
-        return <Transcript post={post}/>;
+        return <Later onFail={() => undefined}>{({Transcript}) => <Transcript post={post}/>}</Later>;
     }
     const system = post.type.startsWith('system_');
     return (
