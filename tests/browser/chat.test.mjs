@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
 
-import { post } from './harness/chat.mjs'
+import { post, writeMany } from './harness/chat.mjs'
 import { CHANNEL, story } from './harness/story.mjs'
 import { Miss, until } from './harness/until.mjs'
 
@@ -98,6 +98,61 @@ story('chat', 'messages are Markdown, are edited, deleted and read; files and me
 
   // The server has no commands yet: its refusal is a note of the browser's.
   assert.deepEqual([anna, ben].flatMap(({ troubles }) => troubles).filter((text) => !/status of 404/.test(text)), [])
+})
+
+story('chat_long', 'earlier messages keep their place, and a long channel costs what a short one does', async (stage) => {
+  // As many as no person writes in a minute.
+  await stage.serve({ env: { SIGNALLING_CHAT_WRITES_PER_MINUTE: '0' } })
+  await writeMany(stage.server, stage.server.accounts[ANNA], CHANNEL, 420)
+  const ben = await stage.person(BEN)
+  await ben.page.locator('[data-testid="post"]').last().getByText('message 420').waitFor()
+  const list = ben.at('post-list')
+  const sight = () => list.evaluate((element) => {
+    const edge = element.getBoundingClientRect().top
+    const first = [...element.querySelectorAll('[data-testid="post"]')].find((one) => one.getBoundingClientRect().bottom > edge + 40)
+    return { text: first.querySelector('.text').textContent, top: Math.round(first.getBoundingClientRect().top - edge), posts: element.querySelectorAll('[data-testid="post"]').length }
+  })
+
+  // By the button: what was in sight stays where it was.
+  await list.evaluate((element) => { element.scrollTop = 0 })
+  await until('earlier messages come by themselves at the edge', async () => (await sight()).posts > 60)
+  await ben.page.waitForTimeout(400)
+  await list.evaluate((element) => { element.scrollTop = 260 })
+  await ben.page.waitForTimeout(300)
+  const before = await sight()
+  await ben.at('earlier-messages').evaluate((button) => button.click())
+  await until('more messages are there', async () => (await sight()).posts > before.posts)
+  const after = await sight()
+  assert.equal(after.text, before.text)
+  assert.ok(Math.abs(after.top - before.top) <= 3, `what was in sight moved from ${before.top} to ${after.top} px`)
+
+  // To the very first: never more than a bounded number stands in the page.
+  let most = 0
+  await until('the first message is in sight', async () => {
+    most = Math.max(most, (await sight()).posts)
+    await list.evaluate((element) => { element.scrollTop = 0 })
+    const text = (await sight()).text
+    return text.startsWith('message 1 ') ? true : new Miss(text)
+  }, { ms: 30_000 })
+  stage.say(`at most ${most} of 420 messages in the page`)
+  assert.ok(most <= 240, `${most} messages in the page`)
+
+  // A message that comes now does not tear the reader away; the button leads to it.
+  const reading = await sight()
+  await post(stage.server, stage.server.accounts[ANNA], CHANNEL, 'message 421')
+  await ben.page.waitForTimeout(700)
+  assert.equal((await sight()).text, reading.text)
+  await ben.at('to-newest').click()
+  await until('the newest message is in sight', async () => ben.page.locator('[data-testid="post"]').last().getByText('message 421').isVisible())
+
+  // The field comes before the messages for the keyboard; arrows go from message to message.
+  await ben.at('composer').focus()
+  await ben.page.keyboard.press('Tab')
+  await until('the list has the focus', () => ben.page.evaluate(() => document.activeElement.dataset.testid === 'post-list'))
+  await ben.page.keyboard.press('ArrowUp')
+  await ben.page.keyboard.press('ArrowUp')
+  assert.ok((await ben.page.evaluate(() => document.activeElement.textContent)).includes('message 420'))
+  assert.deepEqual(ben.troubles, [])
 })
 
 story('people_in', 'channels are made private, filled, described and left; an administrator lets people in and out', async (stage) => {

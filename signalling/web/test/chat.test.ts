@@ -101,7 +101,7 @@ describe('the part of a list that is shown', () => {
         let steps = 0;
         while (hasEarlier(part, 10_000)) {
             const [from] = rangeOf(part, 10_000);
-            part = earlier(part);
+            part = earlier(part, 10_000);
             const [next, to] = rangeOf(part, 10_000);
             expect(to - next).toBeLessThanOrEqual(LIMIT);
             expect(to).toBeGreaterThanOrEqual(from); // what was in sight is still there
@@ -113,6 +113,22 @@ describe('the part of a list that is shown', () => {
             part = later(part);
         }
         expect(rangeOf(part, 10_000)[1]).toBe(10_000);
+    });
+
+    test('shows no less for what is not loaded yet', () => {
+        let part = newest;
+        let shown = 0;
+        for (let length = 60; length <= 600; length += 60) {
+            part = earlier(part, length);
+            const [from, to] = rangeOf(part, length);
+            expect(from).toBe(0);
+            expect(to - from).toBe(Math.min(length, LIMIT));
+            expect(to - from).toBeGreaterThanOrEqual(shown);
+            shown = to - from;
+        }
+        // Nothing more came: nothing moves, and a message at the end is still seen in a short list.
+        expect(rangeOf(earlier(part, 600), 600)).toEqual(rangeOf(part, 600));
+        expect(rangeOf(earlier({after: 0, size: 60}, 10), 11)).toEqual([0, 11]);
     });
 
     test('follows the newest at the end and stays where one reads', () => {

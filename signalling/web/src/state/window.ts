@@ -28,9 +28,12 @@ export function hasEarlier(window: Window, length: number): boolean {
     return rangeOf(window, length)[0] > 0;
 }
 
-export function earlier({after, size}: Window): Window {
-    const grown = size + STEP;
-    return grown > LIMIT ? {after: after + grown - LIMIT, size: LIMIT} : {after, size: grown};
+/** The part with what stands before it, as far as that is loaded. What leaves at the end makes room for it. */
+export function earlier(window: Window, length: number): Window {
+    const [from, to] = rangeOf(window, length);
+    const first = Math.max(0, from - STEP);
+    const last = Math.min(to, first + LIMIT);
+    return {after: length - last, size: Math.max(Math.min(window.size, LIMIT), last - first)};
 }
 
 export function later({after, size}: Window): Window {

@@ -69,9 +69,11 @@ export function PostList({posts, replies, label, testId, startAt, onEarlier, rea
         if (!hasEarlier(part, length.current)) {
             await onEarlier?.();
         }
-        setPart((before) => earlier(before));
+        setPart((before) => earlier(before, length.current));
+        // Who came to the edge in the meantime causes no further event that would bring the next part.
         setTimeout(() => {
             busy.current = false;
+            lookAgain.current();
         }, 150);
     };
     const canGoBack = from > 0 || onEarlier !== null;
@@ -88,6 +90,8 @@ export function PostList({posts, replies, label, testId, startAt, onEarlier, rea
             setPart(later(part));
         }
     };
+    const lookAgain = useRef(onScroll);
+    lookAgain.current = onScroll;
     const toNewest = (): void => {
         atEnd.current = true;
         setPart({...newest});
