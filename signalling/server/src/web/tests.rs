@@ -11,7 +11,7 @@ use flate2::write::GzEncoder;
 use super::*;
 
 /// What a first visit may take over the wire, in bytes.
-const FIRST_LOAD: usize = 150 * 1024;
+const FIRST_LOAD: usize = 150_000;
 
 #[test]
 fn only_the_clients_own_addresses_are_the_page() {

@@ -7,12 +7,11 @@ import {CallBar} from './call/CallBar';
 import {CallDialogs} from './call/CallDialogs';
 import {useCallPlace} from './call/place';
 import {ChannelView} from './ChannelView';
-import {Questions} from './Questions';
 import {RingingCard} from './RingingCard';
 import {Sidebar} from './Sidebar';
 import {Field, Refusal, SignIn, useSubmit} from './SignIn';
 import {keepFocus} from './focus';
-import {fetchDialogsSoon} from './Later';
+import {fetchDialogsSoon, Later} from './Later';
 import {ThreadPanel} from './ThreadPanel';
 
 export function App(): ReactNode {
@@ -34,6 +33,7 @@ function Workspace(): ReactNode {
     const view = useApp((state) => state.view);
     const threadId = useApp((state) => state.chat.threadId);
     const teams = useApp((state) => state.chat.teams.length);
+    const asked = useApp((state) => state.question !== null);
     const screenShown = useScreenShown();
     useTitle();
     useEffect(keepFocus, []);
@@ -52,7 +52,7 @@ function Workspace(): ReactNode {
             {threadId !== '' && <ThreadPanel rootId={threadId}/>}
             <CallBar/>
             <RingingCard/>
-            <Questions/>
+            {asked && <Later onFail={() => patch({question: null})}>{({Questions}) => <Questions/>}</Later>}
             <CallDialogs/>
             <Announcer/>
         </div>

@@ -16,7 +16,6 @@ import {MoreIcon, ThreadIcon} from './icons';
 import {Later} from './Later';
 import {Markdown} from './Markdown';
 import {Menu, MenuItem} from './Menu';
-import {PostEditor} from './PostEditor';
 import {clock, moment} from './time';
 
 interface Props {
@@ -44,7 +43,7 @@ export const PostItem = memo(function PostItem({post, grouped, replies, inThread
                         <strong><bdi>{name}</bdi></strong> <time dateTime={new Date(post.create_at).toISOString()} title={moment(post.create_at)}>{clock(post.create_at)}</time>
                     </p>
                 )}
-                {editing ? <PostEditor post={post}/> : <Body post={post} inThread={inThread}/>}
+                {editing ? <Later onFail={() => patch({editing: ''})}>{({PostEditor}) => <PostEditor post={post}/>}</Later> : <Body post={post} inThread={inThread}/>}
                 {canOpen && count > 0 && (
                     <button type="button" className="link replies" data-testid="open-thread" onClick={() => void openThread(post.id)}>
                         <ThreadIcon/>{say('chat_replies', {count})}

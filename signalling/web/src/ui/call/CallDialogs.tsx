@@ -1,21 +1,19 @@
 /** The call's settings: sound and devices, keys. Open above everything, wherever the call is shown. */
-import {lazy, Suspense, useEffect, useRef, type ReactNode} from 'react';
+import {useEffect, useRef, type ReactNode} from 'react';
 import {showDialog} from '../../app/call';
 import {useApp} from '../../state/app';
 import {say} from '../../words/words';
 import {CloseIcon} from '../icons';
-
-/** Needed seldom, so not part of the first load. */
-const DevicePicker = lazy(() => import('./DevicePicker').then(({DevicePicker: component}) => ({default: component})));
-const KeyList = lazy(() => import('./KeyList').then(({KeyList: component}) => ({default: component})));
+import {Later} from '../Later';
 
 export function CallDialogs(): ReactNode {
     const dialog = useApp((state) => state.active?.dialog ?? null);
+    const close = (): void => showDialog(null);
     switch (dialog) {
     case 'devices':
-        return <Dialog title={say('call_devices')} testId="devices-dialog"><DevicePicker/></Dialog>;
+        return <Dialog title={say('call_devices')} testId="devices-dialog"><Later onFail={close}>{({DevicePicker}) => <DevicePicker/>}</Later></Dialog>;
     case 'shortcuts':
-        return <Dialog title={say('call_keys')} testId="shortcuts-dialog"><KeyList/></Dialog>;
+        return <Dialog title={say('call_keys')} testId="shortcuts-dialog"><Later onFail={close}>{({KeyList}) => <KeyList/>}</Later></Dialog>;
     case null:
         return null;
     }
@@ -46,7 +44,7 @@ function Dialog({title, testId, children}: {title: string; testId: string; child
                 <h2>{title}</h2>
                 <button type="button" className="icon-button" aria-label={say('call_close')} data-testid="close-dialog" onClick={() => dialog.current?.close()}><CloseIcon/></button>
             </div>
-            <Suspense fallback={<p role="status">{say('call_loading')}</p>}>{children}</Suspense>
+            {children}
         </dialog>
     );
 }

@@ -1,21 +1,22 @@
 /** The own call inside its channel: status, notices, screen, people, captions, controls. */
 import {useEffect, useLayoutEffect, useRef, type ReactNode} from 'react';
-import {toggleWide} from '../../app/call';
+import {togglePanel, toggleWide} from '../../app/call';
 import {openThread} from '../../app/channels';
 import {useApp} from '../../state/app';
 import {NarrowIcon, ThreadIcon, WideIcon} from '../icons';
 import {say} from '../../words/words';
+import {Later} from '../Later';
 import {elapsed, useNow} from '../time';
 import {Captions} from './Captions';
 import {Controls} from './Controls';
 import {CopyLink} from './CopyLink';
+import {PeopleButton} from './PeopleButton';
 import {Participants} from './Participants';
 import {ReactionLines} from './Reactions';
 import {ScreenView} from './ScreenView';
 import {StageNotices} from './StageNotices';
 import {ConnectionStatus, RecordingMark} from './Status';
 import {useShortcuts} from './shortcuts';
-import {PeopleButton, SidePanel} from './SidePanel';
 
 export function CallStage(): ReactNode {
     const active = useApp((state) => state.active);
@@ -44,6 +45,7 @@ export function CallStage(): ReactNode {
     if (!active) {
         return null;
     }
+    const {panel} = active;
     const threadId = call?.threadId || call?.postId || '';
     return (
         <section className="stage" ref={stage} aria-label={say('call_stage')} data-testid="call-stage" data-panel={active.panel ?? 'none'}>
@@ -64,7 +66,7 @@ export function CallStage(): ReactNode {
             <StageNotices/>
             <ScreenView/>
             <Participants/>
-            <SidePanel/>
+            {panel && <Later onFail={() => togglePanel(panel)}>{({SidePanel}) => <SidePanel/>}</Later>}
             <ReactionLines/>
             <Captions/>
             <Controls/>

@@ -8,7 +8,7 @@ import {displayName} from '../../state/chat';
 import {found, mayHost, sameParticipant, type Participant} from '../../state/roster';
 import {currentLanguage, say} from '../../words/words';
 import {Avatar} from '../Avatar';
-import {CloseIcon, HandIcon, MicIcon, MicOffIcon, PeopleIcon, ScreenIcon} from '../icons';
+import {CloseIcon, HandIcon, MicIcon, MicOffIcon, ScreenIcon} from '../icons';
 import {clock} from '../time';
 import {PersonMenu} from './PersonMenu';
 import {roleWords, useRoster, useShown} from './person';
@@ -23,23 +23,6 @@ export function SidePanel(): ReactNode {
     case null:
         return null;
     }
-}
-
-/** Opens the list, and says how many there are. */
-export function PeopleButton(): ReactNode {
-    const people = useApp((state) => {
-        const call = state.active ? state.calls[state.active.channelId] : undefined;
-        return new Set(Object.values(call?.sessions ?? {}).map(({userId}) => userId)).size;
-    });
-    const open = useApp((state) => state.active?.panel === 'people');
-    return (
-        <button
-            type="button" className="icon-button people-button" aria-expanded={open} aria-label={say('call_people_label', {count: people})}
-            title={say('call_people')} data-testid="people-toggle" onClick={() => togglePanel('people')}
-        >
-            <PeopleIcon/><span className="tabular" aria-hidden="true">{people}</span>
-        </button>
-    );
 }
 
 function People(): ReactNode {
