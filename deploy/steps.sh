@@ -3,7 +3,7 @@
 
 # Debian packages by purpose. One list, so that the README, quickstart and tests cannot disagree.
 PACKAGES_BUILD="build-essential cmake clang libclang-dev pkg-config ca-certificates
-    libavcodec-dev libavformat-dev libavutil-dev libswresample-dev libswscale-dev"
+    libavcodec-dev libavformat-dev libavutil-dev libswresample-dev libswscale-dev libopus-dev"
 PACKAGES_PYTHON="python3-venv"
 PACKAGES_BROWSER="chromium"
 PACKAGES_STORIES="firefox-esr"

@@ -1,16 +1,15 @@
-//! FFmpeg behind a small door: decode Opus and VP8, scale pictures, write MP4 and Matroska.
+//! FFmpeg behind a small door: decode VP8, scale pictures, write MP4 and Matroska.
 //!
 //! In: packets, samples, luma planes. Out: samples, pictures, files.
-//! Not here: what is in the pictures and when (`finish`). Nothing outside this folder names FFmpeg;
-//! the only unsafe code of the crate is in this file.
+//! Not here: what is in the pictures and when (`finish`), Opus to samples (`opus`). Nothing outside
+//! this folder names FFmpeg; unsafe code is in this file and in `opus` only.
 //! Samples are pairs of f32 at 48 kHz everywhere; pictures are planar YUV 4:2:0.
 
 use std::path::Path;
 
 use ff::codec::packet::Flags as PacketFlags;
-use ff::format::sample::Type as SampleType;
-use ff::format::{Pixel, Sample};
-use ff::util::frame::{Audio, Video};
+use ff::format::Pixel;
+use ff::util::frame::Video;
 use ff::{Dictionary, Packet, Rational, codec, encoder, format};
 use ffmpeg_next as ff;
 
@@ -20,8 +19,8 @@ mod movie;
 pub use fitter::Fitter;
 pub use movie::{Movie, MovieOptions};
 
-/// Samples per second of everything.
-pub const RATE: u32 = 48_000;
+use crate::opus::RATE;
+
 /// Clock of pictures.
 const PICTURE_CLOCK: i32 = 90_000;
 
@@ -50,81 +49,6 @@ pub fn init() {
     // Since FFmpeg 4 there is nothing that can fail here.
     let _ = ff::init();
     ff::log::set_level(ff::log::Level::Fatal);
-}
-
-/// One sample of both sides.
-pub type Stereo = (f32, f32);
-
-/// Decodes the Opus packets of one track.
-pub struct OpusDecoder {
-    decoder: codec::decoder::Audio,
-}
-
-impl std::fmt::Debug for OpusDecoder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("OpusDecoder")
-    }
-}
-
-impl OpusDecoder {
-    /// Makes a decoder.
-    ///
-    /// # Errors
-    /// When FFmpeg has no Opus.
-    pub fn new() -> Result<Self, MediaError> {
-        let codec = codec::decoder::find_by_name("libopus")
-            .or_else(|| codec::decoder::find(codec::Id::OPUS))
-            .ok_or(MediaError::Missing {
-                what: "decoder",
-                name: "opus",
-            })?;
-        let decoder = codec::Context::new_with_codec(codec)
-            .decoder()
-            .open()
-            .and_then(codec::decoder::Opened::audio)
-            .map_err(refused("open the Opus decoder"))?;
-        Ok(Self { decoder })
-    }
-
-    /// Decodes one packet; a damaged one gives no samples.
-    pub fn decode(&mut self, packet: &[u8]) -> Vec<Stereo> {
-        let mut out = Vec::new();
-        if packet.is_empty() || self.decoder.send_packet(&Packet::copy(packet)).is_err() {
-            return out;
-        }
-        let mut frame = Audio::empty();
-        while self.decoder.receive_frame(&mut frame).is_ok() {
-            append_samples(&frame, &mut out);
-        }
-        out
-    }
-}
-
-fn append_samples(frame: &Audio, out: &mut Vec<Stereo>) {
-    match (frame.format(), frame.channels()) {
-        (Sample::F32(SampleType::Planar), 2) => {
-            let (left, right) = (frame.plane::<f32>(0), frame.plane::<f32>(1));
-            out.extend(left.iter().copied().zip(right.iter().copied()));
-        }
-        (Sample::F32(SampleType::Packed), 2) => out.extend(frame.plane::<(f32, f32)>(0)),
-        (Sample::I16(SampleType::Packed), 2) => {
-            let scale = |sample: i16| f32::from(sample) / 32_768.0;
-            let pairs = frame.plane::<(i16, i16)>(0).iter();
-            out.extend(pairs.map(|&(left, right)| (scale(left), scale(right))));
-        }
-        (Sample::F32(_), 1) => out.extend(frame.plane::<f32>(0).iter().map(|&s| (s, s))),
-        (Sample::I16(_), 1) => out.extend(frame.plane::<i16>(0).iter().map(|&s| {
-            let scaled = f32::from(s) / 32_768.0;
-            (scaled, scaled)
-        })),
-        (other, channels) => {
-            tracing::warn!(
-                ?other,
-                channels,
-                "the Opus decoder gave samples of unknown shape"
-            );
-        }
-    }
 }
 
 /// A decoded or composed picture.
@@ -322,7 +246,6 @@ mod tests {
     #[test]
     fn damaged_packets_are_no_reason_to_panic() {
         init();
-        let mut opus = OpusDecoder::new().unwrap();
         let mut vp8 = Vp8Decoder::new().unwrap();
         for packet in [
             &[][..],
@@ -331,7 +254,6 @@ mod tests {
             &[3, 0xff, 0xff],
             &[0x9d, 1, 0x2a, 0, 0],
         ] {
-            let _ = opus.decode(packet);
             assert!(vp8.decode(packet).is_none());
         }
     }

@@ -12,7 +12,8 @@ use proto::offload::RecordingInput;
 use proto::rtcd::TrackType;
 
 use crate::capture::jitter::Ordered;
-use crate::ffmpeg::{self, Frame, MediaError, Movie, MovieOptions, OpusFile, RATE};
+use crate::ffmpeg::{self, Frame, MediaError, Movie, MovieOptions, OpusFile};
+use crate::opus::RATE;
 
 pub mod card;
 pub mod font;

@@ -308,7 +308,11 @@ async fn create_job(
     let request: JobRequest = body(&bytes)?;
     match api.jobs.create(request, &caller).await {
         Ok(job) => Ok(Json(job).into_response()),
-        Err(error @ (CreateError::Capacity { .. } | CreateError::Internal { .. })) => Err(Refusal(
+        Err(
+            error @ (CreateError::Capacity { .. }
+            | CreateError::NoRoom { .. }
+            | CreateError::Internal { .. }),
+        ) => Err(Refusal(
             StatusCode::INTERNAL_SERVER_ERROR,
             error.to_string(),
         )),

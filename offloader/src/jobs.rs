@@ -17,10 +17,12 @@ use serde_json::{Map, Value};
 use service::Tasks;
 use service::supervise::End;
 use storage::Sealer;
+use storage::space::NoRoom;
 use tokio::sync::watch;
 
 use crate::auth::{Caller, unix_ms};
 use crate::config::Config;
+use crate::disk;
 use crate::metrics::Metrics;
 use crate::runner::check_runner;
 use crate::store::{JobRow, Phase, Store};
@@ -41,6 +43,12 @@ pub enum CreateError {
     Invalid { field: &'static str, rule: String },
     #[error("failed to create {kind} job: max concurrent jobs reached")]
     Capacity { kind: JobType },
+    #[error("failed to create {kind} job: {reason}")]
+    NoRoom {
+        kind: JobType,
+        #[source]
+        reason: NoRoom,
+    },
     #[error("failed to create {kind} job: {reason}")]
     Internal { kind: JobType, reason: String },
 }
@@ -135,6 +143,11 @@ impl Jobs {
             .inspect_err(|_| self.refused("invalid"))?;
         let id = proto::id::new_id();
         let config = &self.inner.config;
+        disk::ensure_room_for(&request, kind, &config.data_dir).map_err(|reason| {
+            self.refused("disk");
+            tracing::error!(%kind, "no room for a job: {reason}");
+            CreateError::NoRoom { kind, reason }
+        })?;
         let share = match config.max_concurrent_jobs_per_client {
             0 => usize::MAX,
             share => share,
@@ -234,10 +247,15 @@ impl Jobs {
         self.inner.draining.load(Ordering::Relaxed)
     }
 
-    /// Asks every worker to end its capture and waits until all are gone or `patience` is over.
-    /// Workers that need longer go on by themselves; the next start finds them.
-    pub async fn drain(&self, patience: Duration) {
+    /// Takes no more jobs. Those that run go on.
+    pub fn close(&self) {
         self.inner.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes no more jobs, asks every worker to end its capture and waits until all are gone or
+    /// `patience` is over. Workers that need longer go on by themselves; the next start finds them.
+    pub async fn drain(&self, patience: Duration) {
+        self.close();
         for job in self.running().values() {
             job.stop.send_replace(true);
         }

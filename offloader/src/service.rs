@@ -131,7 +131,7 @@ fn key_file(config: &Config) -> PathBuf {
     config.key_file.clone().unwrap_or_else(own)
 }
 
-/// Serves until `shutdown` is over.
+/// Serves until `shutdown` is over. Workers go on: the next start takes their jobs up.
 ///
 /// # Errors
 /// As [`start`], and when a task that must live was over, of a bug.
@@ -144,7 +144,7 @@ pub async fn serve(
         () = shutdown => None,
         over = running.failed() => Some(over),
     };
-    running.stop().await;
+    running.leave().await;
     over.map_or(Ok(()), |over| Err(over.into()))
 }
 
@@ -167,11 +167,18 @@ impl Running {
         &self.tasks
     }
 
-    /// Takes no more jobs, lets workers end their captures, and stops. Workers that need longer to
-    /// finish go on by themselves; the next start finds their jobs.
+    /// Stops together with the calls: workers end their captures. Those that need longer to finish go
+    /// on by themselves; the next start finds their jobs.
     pub async fn stop(self) {
         self.tasks.begin_stop();
         self.jobs.drain(DRAIN_TIME).await;
+        self.leave().await;
+    }
+
+    /// Stops, and lets workers go on with their calls; the next start finds their jobs.
+    pub async fn leave(self) {
+        self.tasks.begin_stop();
+        self.jobs.close();
         self.stop.send_replace(true);
         if !self.ports.finish(PORT_WITHIN).await {
             tracing::warn!("requests were cut off");

@@ -26,17 +26,35 @@ pub enum NoRoom {
     },
 }
 
-/// Bytes free for us on the disk of `folder`.
+/// How large a disk is and how much of it is free for us, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Disk {
+    pub free: u64,
+    pub total: u64,
+}
+
+/// The disk of `folder`.
 ///
 /// # Errors
 /// When the folder does not exist or its file system does not say.
-pub fn free_bytes(folder: &Path) -> Result<u64, NoRoom> {
+pub fn disk(folder: &Path) -> Result<Disk, NoRoom> {
     let unknown = |source: rustix::io::Errno| NoRoom::Unknown {
         folder: folder.to_owned(),
         source: source.into(),
     };
     let disk = rustix::fs::statvfs(folder).map_err(unknown)?;
-    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    Ok(Disk {
+        free: disk.f_bavail.saturating_mul(disk.f_frsize),
+        total: disk.f_blocks.saturating_mul(disk.f_frsize),
+    })
+}
+
+/// Bytes free for us on the disk of `folder`.
+///
+/// # Errors
+/// As [`disk`].
+pub fn free_bytes(folder: &Path) -> Result<u64, NoRoom> {
+    Ok(disk(folder)?.free)
 }
 
 /// Whether `wanted` bytes fit and `floor` bytes stay free.

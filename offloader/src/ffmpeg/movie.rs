@@ -5,7 +5,8 @@
 
 use std::path::Path;
 
-use super::{Frame, MediaError, PICTURE_CLOCK, RATE, Stereo, refused};
+use super::{Frame, MediaError, PICTURE_CLOCK, refused};
+use crate::opus::{RATE, Stereo};
 use ff::format::sample::Type as SampleType;
 use ff::format::{Pixel, Sample};
 use ff::util::frame::Audio;

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::f32::consts::PI;
 
-use crate::ffmpeg::Stereo;
+use crate::opus::Stereo;
 
 const TAPS: i16 = 63;
 /// Cut-off as a share of the input rate.

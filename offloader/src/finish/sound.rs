@@ -1,7 +1,8 @@
 //! The sound of a recording: each track decoded and placed, all of them mixed.
 //!
 //! In: packet logs. Out: pieces of sound with their place; blocks of the mix.
-//! A gap in a track (silence that was not sent, mute, loss) stays a gap of the same length.
+//! A gap in a track (silence that was not sent, mute) stays a gap of the same length; lost packets
+//! are hidden (`opus`).
 //! Invariant: a track's pieces do not overlap and rise in place; the mix never exceeds `CEILING`.
 
 use std::collections::VecDeque;
@@ -13,13 +14,13 @@ use std::time::Duration;
 use crate::capture::jitter::{JitterBuffer, Ordered};
 use crate::capture::log::{LogReader, LoggedPacket};
 use crate::capture::timeline::Timeline;
-use crate::ffmpeg::{MediaError, OpusDecoder, RATE, Stereo};
+use crate::opus::{Decoder, OpusError, RATE, Stereo};
 
 /// How long a packet may be late: there is no hurry, so as long as senders ever repeat.
 const HOLD: Duration = Duration::from_secs(2);
 /// A piece this close to the end of the one before follows it without a seam, in samples.
 const SEAM: i64 = 1_920;
-/// Losses in a row that are bridged by counting; longer ones are placed anew.
+/// Losses in a row above this are a pause.
 const MOST_LOST: u64 = 50;
 /// Loudest sample of the mix: 1 dB below full scale.
 const CEILING: f32 = 0.891;
@@ -115,9 +116,13 @@ impl Piece {
 #[derive(Debug)]
 pub struct TrackSound {
     packets: PlacedPackets,
-    decoder: OpusDecoder,
+    decoder: Decoder,
+    /// Where the last piece ended.
     cursor: Option<i64>,
-    last_len: i64,
+    /// The sender's clock at that place, in samples.
+    heard_until: u64,
+    /// Packets that are missing since.
+    lost: u64,
 }
 
 /// A track's sound cannot be had.
@@ -126,7 +131,7 @@ pub enum SoundError {
     #[error("open the log of a track")]
     Log(#[source] io::Error),
     #[error("decode a track")]
-    Media(#[source] MediaError),
+    Opus(#[source] OpusError),
 }
 
 impl TrackSound {
@@ -137,14 +142,27 @@ impl TrackSound {
     pub fn open(path: &Path) -> Result<Self, SoundError> {
         Ok(Self {
             packets: PlacedPackets::open(path, RATE).map_err(SoundError::Log)?,
-            decoder: OpusDecoder::new().map_err(SoundError::Media)?,
+            decoder: Decoder::new().map_err(SoundError::Opus)?,
             cursor: None,
-            last_len: 960,
+            heard_until: 0,
+            lost: 0,
         })
     }
 
-    fn place(&mut self, at_us: i64) -> i64 {
-        let wanted = at_us * i64::from(RATE / 1000) / 1000;
+    /// What the packets lost before `packet` probably said: as long as its time allows.
+    fn hidden(&mut self, packet: &LoggedPacket) -> Vec<Stereo> {
+        let lost = std::mem::take(&mut self.lost);
+        if self.cursor.is_none() || lost == 0 || lost > MOST_LOST {
+            return Vec::new();
+        }
+        let counted = usize::try_from(lost).unwrap_or(0) * self.decoder.usual_len();
+        let timed = packet.time.saturating_sub(self.heard_until);
+        let missing = usize::try_from(timed).unwrap_or(0).min(counted);
+        self.decoder.lost(missing, &packet.payload)
+    }
+
+    /// The place of a piece that is wanted at a time: without a seam where it nearly fits.
+    fn place(&self, wanted: i64) -> i64 {
         match self.cursor {
             Some(cursor) if wanted < cursor + SEAM => cursor,
             Some(_) | None => wanted,
@@ -158,21 +176,22 @@ impl Iterator for TrackSound {
     fn next(&mut self) -> Option<Piece> {
         loop {
             match self.packets.next()? {
-                Ordered::Lost(count) if count <= MOST_LOST => {
-                    let lost = i64::try_from(count).unwrap_or(0) * self.last_len;
-                    self.cursor = self.cursor.map(|cursor| cursor + lost);
-                }
-                Ordered::Lost(_) => {}
+                Ordered::Lost(count) => self.lost += count,
                 Ordered::Packet((at_us, packet)) => {
-                    let samples = self.decoder.decode(&packet.payload);
-                    if samples.is_empty() {
+                    let lost = self.lost;
+                    let mut samples = self.hidden(&packet);
+                    let hidden = i64::try_from(samples.len()).unwrap_or(0);
+                    let heard = self.decoder.decode(&packet.payload);
+                    if heard.is_empty() {
+                        // Damaged: as good as lost.
+                        self.lost = lost + 1;
                         continue;
                     }
-                    let piece = Piece {
-                        start: self.place(at_us),
-                        samples,
-                    };
-                    self.last_len = i64::try_from(piece.samples.len()).unwrap_or(960);
+                    self.heard_until = packet.time + u64::try_from(heard.len()).unwrap_or(0);
+                    samples.extend(heard);
+                    let wanted = at_us * i64::from(RATE / 1000) / 1000 - hidden;
+                    let start = self.place(wanted);
+                    let piece = Piece { start, samples };
                     self.cursor = Some(piece.end());
                     return Some(piece);
                 }

@@ -26,6 +26,9 @@ use crate::auth::unix_ms;
 use crate::order::{Ending, FolderLock, Outcome, STOP_LINE, Task, WorkerOrder};
 use crate::store::{JobRow, Phase};
 
+/// What people in the call are told.
+const WORKER_DIED: &str =
+    "the recorder stopped unexpectedly: what was recorded until now will be posted";
 /// Finishing runs of one job before it counts as failed.
 const MAX_FINISHES: i64 = 5;
 /// Pause before the first repeated finishing run; doubled each time.
@@ -69,6 +72,10 @@ pub(super) async fn follow(
             return end(jobs, &mut row, outcome).await;
         }
         if died {
+            if order.task == Task::Capture {
+                // People would see an ordinary stop. An earlier service's worker may have said so.
+                crate::worker::tell_failure(&order, WORKER_DIED).await;
+            }
             row.phase = Phase::Finishing;
             order.task = Task::Finish;
             if row.attempts > MAX_FINISHES {
@@ -209,6 +216,8 @@ async fn start_worker(jobs: &Jobs, order: &WorkerOrder) -> anyhow::Result<(Child
         .context("open the worker's log")?;
     let mut child = Command::new(&program)
         .args(arguments)
+        // A terminal's Ctrl-C is for the service: it says whether workers go on.
+        .process_group(0)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(if jobs.inner.config.output_logs {

@@ -14,8 +14,8 @@ use tokio::task::JoinHandle;
 
 use crate::capture::jitter::{JitterBuffer, Ordered};
 use crate::client::{CallCommand, MediaPacket, TrackKey};
-use crate::ffmpeg::{self, OpusDecoder};
 use crate::finish::resample::ToSpeech;
+use crate::opus::Decoder;
 use crate::order::SpeechOrder;
 use crate::speech::{CaptionOptions, CaptionStream, CaptionUpdates, SpeechClient};
 
@@ -93,8 +93,7 @@ impl Captions {
 
 /// Turns the packets of one voice into PCM for recognition.
 async fn hear(mut packets: mpsc::Receiver<MediaPacket>, stream: CaptionStream) {
-    ffmpeg::init();
-    let mut decoder = match OpusDecoder::new() {
+    let mut decoder = match Decoder::new() {
         Ok(decoder) => decoder,
         Err(error) => {
             tracing::warn!(%error, "a voice gets no captions");
@@ -105,18 +104,27 @@ async fn hear(mut packets: mpsc::Receiver<MediaPacket>, stream: CaptionStream) {
     let mut buffer = JitterBuffer::new(HOLD);
     let mut filter = ToSpeech::new();
     let mut last_time: Option<u64> = None;
+    let mut lost = 0;
     while let Some(packet) = packets.recv().await {
         let now = packet.arrived.saturating_duration_since(start);
         buffer.push(now, packet.seq_no, packet);
         while let Some(item) = buffer.pop(now) {
-            let Ordered::Packet(packet) = item else {
-                continue;
+            let packet = match item {
+                Ordered::Lost(count) => {
+                    lost += usize::try_from(count).unwrap_or(0);
+                    continue;
+                }
+                Ordered::Packet(packet) => packet,
             };
-            let samples = decoder.decode(&packet.payload);
-            let silence = pause(last_time, packet.time);
-            if silence > 0 {
-                stream.push(&filter.push(&vec![(0.0, 0.0); silence]));
+            let gap = pause(last_time, packet.time);
+            let hidden = (std::mem::take(&mut lost) * decoder.usual_len()).min(gap);
+            if gap > hidden {
+                stream.push(&filter.push(&vec![(0.0, 0.0); gap - hidden]));
             }
+            if hidden > 0 {
+                stream.push(&filter.push(&decoder.lost(hidden, &packet.payload)));
+            }
+            let samples = decoder.decode(&packet.payload);
             let len = u64::try_from(samples.len()).unwrap_or(0);
             last_time = Some(packet.time.saturating_add(len));
             stream.push(&filter.push(&samples));

@@ -21,7 +21,8 @@ use super::{Details, Job};
 use crate::auth::unix_ms;
 use crate::capture::Capture;
 use crate::client::bot::BotApi;
-use crate::client::{self, CallCommand, CallEvent, CallHandle};
+use crate::client::{self, CallCommand, CallEvent, CallHandle, CloseReason};
+use crate::disk;
 
 /// A recording that has not begun by then will not.
 const RECORDING_START: Duration = Duration::from_secs(25);
@@ -36,6 +37,8 @@ const REPORT_TRIES: u32 = 3;
 const REPORT_PAUSE: Duration = Duration::from_secs(2);
 /// A start further back than this was told by a clock that differs from ours.
 const LARGEST_CLOCK_GAP: Duration = Duration::from_secs(60);
+/// How long the call is told why the capture ends.
+const TELL_WITHIN: Duration = Duration::from_secs(3);
 /// Tries and pause of looking up a name.
 const NAME_TRIES: u32 = 5;
 const NAME_PAUSE: Duration = Duration::from_secs(1);
@@ -44,6 +47,30 @@ const NAME_PAUSE: Duration = Duration::from_secs(1);
 pub(super) enum Captured {
     Something,
     Nothing { why: String },
+}
+
+/// Why a capture ends.
+#[derive(Debug)]
+struct End {
+    why: String,
+    /// Nobody in the call wanted it: they are told.
+    is_trouble: bool,
+}
+
+impl End {
+    fn asked(why: impl Into<String>) -> Self {
+        Self {
+            why: why.into(),
+            is_trouble: false,
+        }
+    }
+
+    fn trouble(why: impl Into<String>) -> Self {
+        Self {
+            why: why.into(),
+            is_trouble: true,
+        }
+    }
 }
 
 /// A name that was looked up.
@@ -97,32 +124,32 @@ pub(super) async fn capture(job: &mut Job) -> anyhow::Result<Captured> {
         ticked: Instant::now(),
     };
     let mut timer = tokio::time::interval(TICK);
-    let reason = loop {
+    let end = loop {
         let ended = tokio::select! {
             event = events.recv() => match event {
                 Some(event) => live.take(event),
-                None => Some("the client ended".to_owned()),
+                None => Some(End::trouble("the client ended")),
             },
             Some(name) = names.recv() => {
                 live.capture.name(name.session.as_str(), &name.user, &name.name, Instant::now());
                 None
             }
             changed = stop.changed() => {
-                (changed.is_err() || *stop.borrow()).then(|| "the service stops".to_owned())
+                (changed.is_err() || *stop.borrow()).then(|| End::trouble("the recording server is stopped"))
             }
             _ = timer.tick() => live.tick().await,
         };
-        if let Some(reason) = ended {
-            break reason;
+        if let Some(end) = ended {
+            break end;
         }
     };
-    tracing::info!(reason, "the capture ends");
-    live.end(events, reason).await
+    tracing::info!(why = end.why, "the capture ends");
+    live.end(events, end).await
 }
 
 impl Live<'_> {
     /// Takes an event; the reason when it ends the capture.
-    fn take(&mut self, event: CallEvent) -> Option<String> {
+    fn take(&mut self, event: CallEvent) -> Option<End> {
         let now = Instant::now();
         self.capture.take(&event, now);
         match event {
@@ -153,9 +180,12 @@ impl Live<'_> {
             } => {
                 return self.take_job_state(kind, start_at, end_at, &err);
             }
-            CallEvent::Stop => return Some("the host stopped it".to_owned()),
-            CallEvent::CallEnded => return Some("the call ended".to_owned()),
-            CallEvent::Closed { reason } => return Some(reason.to_string()),
+            CallEvent::Stop => return Some(End::asked("the host stopped it")),
+            CallEvent::CallEnded => return Some(End::asked("the call ended")),
+            CallEvent::Closed {
+                reason: reason @ CloseReason::Left,
+            } => return Some(End::asked(reason.to_string())),
+            CallEvent::Closed { reason } => return Some(End::trouble(reason.to_string())),
             CallEvent::Joined { .. }
             | CallEvent::UserLeft { .. }
             | CallEvent::Muted { .. }
@@ -171,26 +201,22 @@ impl Live<'_> {
         start_at: i64,
         end_at: i64,
         err: &str,
-    ) -> Option<String> {
+    ) -> Option<End> {
         // An earlier recording of the same call has an end.
         if kind == JobKind::Recording && start_at > 0 && end_at == 0 {
             self.recording_zero.get_or_insert_with(|| zero_of(start_at));
         }
         // Said as well by `job_stop`, which may have been lost with a connection.
         let ended = kind == self.job.kind() && end_at > 0 && self.connected;
-        ended.then(|| {
-            if err.is_empty() {
-                "it was ended".to_owned()
-            } else {
-                err.to_owned()
-            }
-        })
+        ended.then(|| End::asked(if err.is_empty() { "it was ended" } else { err }))
     }
 
-    async fn tick(&mut self) -> Option<String> {
+    async fn tick(&mut self) -> Option<End> {
         let now = Instant::now();
         if self.capture.is_broken() {
-            return Some("the disk refuses to be written".to_owned());
+            return Some(End::trouble(
+                "the recording server's disk refuses to be written",
+            ));
         }
         if !self.capture.has_begun() {
             return self.start(now).await;
@@ -198,6 +224,9 @@ impl Live<'_> {
         if now.saturating_duration_since(self.ticked) >= JOURNAL_TICK {
             self.ticked = now;
             self.capture.tick(now);
+            if let Some(full) = disk::must_end(&self.job.order.folder) {
+                return Some(End::trouble(full));
+            }
         }
         for track in self.capture.keyframes_wanted(now) {
             // A full queue: the wish is repeated in a second.
@@ -206,11 +235,11 @@ impl Live<'_> {
                 .try_send(CallCommand::RequestKeyframe { track });
         }
         let limit = self.job.order.max_duration_sec.saturating_mul(1000);
-        (self.capture.t_ms(now) >= limit).then(|| "it reached its longest duration".to_owned())
+        (self.capture.t_ms(now) >= limit).then(|| End::asked("it reached its longest duration"))
     }
 
     /// Reports `started` as soon as it is true, then lets time begin.
-    async fn start(&mut self, now: Instant) -> Option<String> {
+    async fn start(&mut self, now: Instant) -> Option<End> {
         if let Some(report) = self.report.take_if(|report| report.is_finished()) {
             return match report.await {
                 Ok(Ok(())) => {
@@ -219,8 +248,8 @@ impl Live<'_> {
                     tracing::info!("capturing");
                     None
                 }
-                Ok(Err(why)) => Some(why),
-                Err(error) => Some(error.to_string()),
+                Ok(Err(why)) => Some(End::trouble(why)),
+                Err(error) => Some(End::trouble(error.to_string())),
             };
         }
         let limit = match self.job.details {
@@ -233,7 +262,8 @@ impl Live<'_> {
             } else {
                 "the call"
             };
-            return Some(format!("waited {} s for {what}", limit.as_secs()));
+            let waited = format!("waited {} s for {what}", limit.as_secs());
+            return Some(End::trouble(waited));
         }
         let ready = match self.job.details {
             Details::Recording(_) => self.connected,
@@ -279,9 +309,17 @@ impl Live<'_> {
     async fn end(
         self,
         mut events: mpsc::Receiver<CallEvent>,
-        reason: String,
+        end: End,
     ) -> anyhow::Result<Captured> {
         let now = Instant::now();
+        let begun = self.capture.has_begun();
+        // While the job is still open: afterwards its end looks like anybody's. A job that has not
+        // begun is reported by `worker`.
+        if begun && end.is_trouble {
+            let report = super::report_failure(self.job, end.why.clone());
+            // Whoever does not answer will see that the bot has left.
+            let _ = tokio::time::timeout(TELL_WITHIN, report).await;
+        }
         // The client may have ended by itself.
         let _ = self.commands.send(CallCommand::Leave).await;
         let leaving = async { while events.recv().await.is_some() {} };
@@ -289,16 +327,15 @@ impl Live<'_> {
         if let Some(captions) = self.captions {
             captions.end().await;
         }
-        let begun = self.capture.has_begun();
         let capture = self.capture;
-        let why = reason.clone();
+        let why = end.why.clone();
         tokio::task::spawn_blocking(move || capture.end(&why, now))
             .await?
             .context("write the last of the capture")?;
         Ok(if begun {
             Captured::Something
         } else {
-            Captured::Nothing { why: reason }
+            Captured::Nothing { why: end.why }
         })
     }
 }

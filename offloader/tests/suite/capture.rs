@@ -215,6 +215,34 @@ fn each_voice_is_kept_as_it_was_sent_and_given_to_recognition_in_time() {
     assert!(energy(500, 2500) > 0.15 && energy(3200, 5800) < 0.005 && energy(6500, 8500) > 0.15);
 }
 
+/// Every tenth packet is lost, one in ten times three in a row: 60 ms, as in bursts of a radio link.
+#[test]
+fn lost_packets_are_no_holes_and_a_long_loss_is_silence_of_its_length() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut call = Call::begin(folder.path());
+    let tone = tone_packets(400.0, 500);
+    let is_lost = |n: u64| n % 10 == 5 || matches!(n % 100, 56 | 57) || (300..340).contains(&n);
+    for n in (0..500).filter(|n| !is_lost(*n)) {
+        call.packet(0, 1000 + n * 20, n, n * 960, &tone[n as usize]);
+    }
+    let end = call.at(11_500);
+    call.capture.end("the test is over", end).unwrap();
+    let plan = Plan::read(folder.path()).unwrap();
+    let anna = voices(&plan).next().unwrap();
+    let sections: Vec<_> = Sections::open(anna).unwrap().collect();
+    let pcm = &sections[0].pcm;
+    assert!((pcm.len() / 16).abs_diff(10_000) < 60, "{}", pcm.len());
+    // Two periods of the tone at a time.
+    let level = |ms: usize| {
+        let piece = &pcm[ms * 16..(ms + 5) * 16];
+        (piece.iter().map(|s| s * s).sum::<f32>() / 80.0).sqrt()
+    };
+    let silent = |range: std::ops::Range<usize>| range.filter(|ms| level(*ms) < 0.1).count();
+    assert_eq!(silent(100..5_990), 0, "holes where packets were lost");
+    assert_eq!(silent(6_820..9_900), 0);
+    assert!(silent(6_150..6_750) == 600, "800 ms were continued");
+}
+
 #[test]
 fn after_a_sudden_end_everything_that_reached_the_disk_is_in_the_file() {
     let folder = tempfile::tempdir().unwrap();
