@@ -379,6 +379,10 @@ const UNWATCHED: [(&str, &str); 18] = [
         "one message into a queue that is read until the stop",
     ),
     (
+        "deploy/service/src/telemetry/file.rs",
+        "compresses one file and ends; the log waits for it before the next",
+    ),
+    (
         "offloader/src/worker.rs",
         "the process of one job, followed by the service",
     ),
