@@ -17,6 +17,7 @@ use crate::opus::RATE;
 
 pub mod card;
 pub mod font;
+mod loudness;
 pub mod pictures;
 pub mod plan;
 pub mod resample;
@@ -144,11 +145,16 @@ impl<'a> Projector<'a> {
     }
 }
 
+/// The sound tracks of a plan, all of them about as loud.
 fn open_sounds(plan: &Plan) -> Result<Vec<Box<dyn Iterator<Item = Piece>>>, FinishError> {
     plan.tracks
         .iter()
         .filter(|track| track.kind.is_audio())
-        .map(|track| Ok(Box::new(open_sound(track)?) as Box<dyn Iterator<Item = Piece>>))
+        .map(|track| {
+            let gain = loudness::gain(open_sound(track)?);
+            let sound = open_sound(track)?.map(move |piece| piece.louder(gain));
+            Ok(Box::new(sound) as Box<dyn Iterator<Item = Piece>>)
+        })
         .collect()
 }
 

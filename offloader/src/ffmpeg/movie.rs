@@ -200,12 +200,15 @@ fn open_h264(options: &MovieOptions) -> Result<encoder::video::Encoder, MediaErr
     video.set_gop(options.frame_rate.saturating_mul(10));
     // Without pictures that refer forwards every picture can be written as soon as it is made.
     video.set_max_b_frames(0);
+    // The same quality throughout: slides that stand still cost next to nothing, and what moves no
+    // more than the preset's rate.
     let bits = usize::try_from(options.video_kbps).unwrap_or(1500) * 1000;
-    video.set_bit_rate(bits);
-    video.set_max_bit_rate(bits * 2);
+    video.set_bit_rate(0);
+    video.set_max_bit_rate(bits);
     let mut private = Dictionary::new();
+    private.set("crf", "25");
     private.set("preset", options.preset);
-    private.set("bufsize", &(bits * 4).to_string());
+    private.set("bufsize", &(bits * 2).to_string());
     private.set("forced-idr", "1");
     // Few look-ahead pictures: at one picture a second forty of them are forty seconds.
     private.set("rc-lookahead", "10");

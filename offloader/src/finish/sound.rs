@@ -105,6 +105,16 @@ pub struct Piece {
 }
 
 impl Piece {
+    /// The same sound with every sample multiplied.
+    #[must_use]
+    pub fn louder(mut self, gain: f32) -> Self {
+        for (left, right) in &mut self.samples {
+            *left *= gain;
+            *right *= gain;
+        }
+        self
+    }
+
     /// Where it ends.
     #[must_use]
     pub fn end(&self) -> i64 {

@@ -9,6 +9,10 @@ use ff::util::frame::Audio;
 use ff::{ChannelLayout, Packet, codec, encoder, media};
 use ffmpeg_next as ff;
 
+/// A tone that is heard throughout has at least this amplitude in a finished film: its loudness is
+/// -23 LUFS there, which for a tone on both sides is about 0.071.
+pub(crate) const HEARD: f32 = 0.055;
+
 /// `count` packets of 20 ms of a tone.
 pub(crate) fn tone_packets(hertz: f32, count: usize) -> Vec<Vec<u8>> {
     ff::init().unwrap();
