@@ -9,6 +9,7 @@ use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, S
 use service::command_line;
 use settings::{Ask, Flags};
 
+use crate::admin::AdminCommand;
 use crate::own::Own;
 use crate::people::PeopleCommand;
 
@@ -44,6 +45,11 @@ pub(crate) enum Verb {
     People {
         #[command(subcommand)]
         command: PeopleCommand,
+    },
+    /// People, channels, calls that run, storage and health of the server on this machine.
+    Admin {
+        #[command(subcommand)]
+        command: AdminCommand,
     },
     /// Get, list or verify speech models.
     Models {
@@ -111,6 +117,13 @@ impl Arguments {
             Some(Verb::AddAccount(_) | Verb::People { .. }) => {
                 vec!["config", "data_dir", "database", "database_password_file"]
             }
+            Some(Verb::Admin { .. }) => vec![
+                "config",
+                "data_dir",
+                "database",
+                "database_password_file",
+                "listen",
+            ],
             Some(Verb::Models { .. }) => vec!["data_dir", "models_dir"],
             Some(Verb::Speech(_)) => vec!["models_dir"],
             Some(Verb::Worker | Verb::Ask(Ask::SampleConfig)) => Vec::new(),

@@ -5,6 +5,7 @@
 //!
 //! Exit codes: 0 asked to stop, 1 failed while running, 2 configuration or arguments of no use.
 
+mod admin;
 mod arguments;
 pub mod config;
 mod own;
@@ -64,6 +65,13 @@ pub fn main() -> ExitCode {
             })),
             Err(error) => complain(2, &format!("{error:#}")),
         },
+        Some(Verb::Admin { command }) => match config::for_accounts(&run) {
+            Ok(config) => finish(block_on(|| async move {
+                say(&admin::carry_out(&config, command).await?);
+                Ok(())
+            })),
+            Err(error) => complain(2, &format!("{error:#}")),
+        },
         Some(Verb::AddAccount(account)) => match config::for_accounts(&run) {
             Ok(config) => finish(block_on(|| add_account(config, account))),
             Err(error) => complain(2, &format!("{error:#}")),
@@ -91,7 +99,7 @@ fn finish(outcome: anyhow::Result<()>) -> ExitCode {
 
 #[expect(clippy::print_stdout, reason = "verbs that print are asked to print")]
 fn say(text: &str) {
-    print!("{text}");
+    println!("{}", text.trim_end());
 }
 
 #[expect(

@@ -87,14 +87,21 @@ impl From<Password> for Secret {
 
 /// Carries out the verb; returns what is to be printed.
 pub(crate) async fn carry_out(config: &Config, command: PeopleCommand) -> anyhow::Result<String> {
-    let is_first = matches!(command, PeopleCommand::Add { .. });
+    if !matches!(command, PeopleCommand::Add { .. }) {
+        ensure_records(config)?;
+    }
+    let done = signalling::with_chat(config, async |chat| act(chat, command).await);
+    done.await
+}
+
+/// A wrong folder is named, not made.
+pub(crate) fn ensure_records(config: &Config) -> anyhow::Result<()> {
     ensure!(
-        is_first || config.database.is_some() || config.data_dir.exists(),
+        config.database.is_some() || config.data_dir.exists(),
         "there are no records in `{}`: is `--data-dir` the one of the server?",
         config.data_dir.display()
     );
-    let done = signalling::with_chat(config, async |chat| act(chat, command).await);
-    done.await
+    Ok(())
 }
 
 async fn act(chat: &Server, command: PeopleCommand) -> Result<String, ChatError> {

@@ -2,6 +2,10 @@
 //!
 //! Not here: making and shutting out accounts (`accounts`, `import`, `admission`).
 
+use std::time::Duration;
+
+use proto::redact::Secret;
+
 use super::Server;
 use super::fault::Fault;
 use crate::ChatError;
@@ -65,6 +69,25 @@ impl Server {
             self.end_login(&session.id).await?;
         }
         Ok(sessions.len())
+    }
+
+    /// A session of an administrator for a tool beside the server, which has the records in its hands
+    /// anyway; the tool signs out again.
+    ///
+    /// # Errors
+    /// When nobody who may sign in is an administrator.
+    pub async fn tool_session(&self, lifetime: Duration) -> Result<Secret, ChatError> {
+        let accounts = self.accounts().await?;
+        let administrator = accounts.iter().find(|account| {
+            account.is_active && account.person.is_system_admin && !account.person.is_bot
+        });
+        let Some(administrator) = administrator else {
+            let why =
+                "nobody is an administrator: make somebody one with `parley people make-admin`";
+            return Err(ChatError::Refused(why.to_owned()));
+        };
+        let token = self.start_login(&administrator.person.id, Some(lifetime));
+        Ok(Secret::new(token.await?))
     }
 
     async fn live_sessions(&self, person: &proto::id::UserId) -> Result<Vec<Session>, Fault> {

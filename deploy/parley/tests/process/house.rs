@@ -165,6 +165,13 @@ impl House {
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
 
+    pub(crate) async fn post(&self, path: &str, token: &str, body: Value) -> Value {
+        let request = self.http.post(format!("{}{path}", self.url)).json(&body);
+        let answer = request.bearer_auth(token).send().await.unwrap();
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        answer.json().await.unwrap()
+    }
+
     /// The token, or the status of the refusal.
     pub(crate) async fn sign_in(&self, name: &str, password: &str) -> Result<String, u16> {
         let request = self.http.post(format!("{}/api/v4/users/login", self.url));

@@ -5,6 +5,7 @@
     reason = "in a test, the helpers too may fail by panic"
 )]
 
+mod admin;
 mod command_line;
 mod ends;
 mod house;
