@@ -4,7 +4,7 @@ import {defineConfig} from 'vitest/config';
 const devServer = 'http://127.0.0.1:8065';
 
 /** What the first screen does without: the dialogs, and what only they use. */
-const LATER = /\/src\/(words\/(ar|de|es|fr|pt-BR)\.json|app\/(admin|player|profile)\.ts|state\/(csv|transcript)\.ts|ui\/(dialogs|admin\/\w+|AddDialog|ChannelDialog|ProfileDialog|PeoplePicker|Questions|Tabs|Lobby|PostEditor|Recording|Transcript|call\/(DevicePicker|KeyList|SidePanel))\.tsx?)/;
+const LATER = /\/src\/(words\/(en-later|ar|de|es|fr|pt-BR)\.json|app\/(admin|player|profile)\.ts|state\/(csv|transcript)\.ts|ui\/(dialogs|admin\/\w+|AddDialog|ChannelDialog|ProfileDialog|PeoplePicker|Questions|Tabs|Lobby|PostEditor|Recording|Transcript|call\/(DevicePicker|KeyList|SidePanel))\.tsx?)/;
 
 export default defineConfig({
     base: '/',

@@ -4,7 +4,6 @@ import type {UserProfile} from '@mattermost/types/users';
 import {describe, expect, it} from 'vitest';
 import {placeOf} from '../src/app/location';
 import {opinionScore, QualityMeter} from '../src/peer/quality';
-import {joinRefused} from '../src/peer/problems';
 import {emojiOf, newActiveCall, withCaption, withoutOldCaptions, withScreen} from '../src/state/active';
 import {readCallPost, readCaptions} from '../src/state/callpost';
 import {readTranscript} from '../src/state/transcript';
@@ -132,10 +131,4 @@ describe('the quality', () => {
         expect(opinionScore({lossRate: 0, roundTripTime: 0.02, jitter: 0})).toBeGreaterThan(4.3);
         expect(opinionScore({lossRate: 0.2, roundTripTime: 0.4, jitter: 0.1})).toBeLessThan(2.5);
     });
-});
-
-it('tells a refused join in words, also one it does not know', () => {
-    expect(joinRefused('forbidden').title).toContain('may not join');
-    expect(joinRefused('failed to get rtcd host: none').title).toContain('No media server');
-    expect(joinRefused('moon in the wrong house').title).toContain('moon in the wrong house');
 });

@@ -2,6 +2,7 @@
 import {useMemo, useState, type ReactNode} from 'react';
 import {joinCall} from '../app/call';
 import {loadEarlier} from '../app/channels';
+import {adviceOf, titleOf} from '../state/advice';
 import {patch, useApp} from '../state/app';
 import {channelTitle, replyCounts, rootsOf} from '../state/chat';
 import {isIn} from '../state/ringing';
@@ -100,7 +101,7 @@ function Notices({channelId}: {channelId: string}): ReactNode {
             )}
             {trouble === 'ending' && ending && (
                 <div className={ending.problem.code === 'moved' ? 'notice calm' : 'notice danger'} role="alert" data-testid="call-ending" data-code={ending.problem.code}>
-                    <p className="grow"><strong>{ending.problem.title}</strong> {ending.problem.advice}</p>
+                    <p className="grow"><strong>{titleOf(ending.problem)}</strong> {adviceOf(ending.problem)}</p>
                     {ending.canRejoin && online && !off && (
                         <button type="button" data-testid="rejoin-call" onClick={() => void joinCall(channelId)}>{say('chat_join_again')}</button>
                     )}

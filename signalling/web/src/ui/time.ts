@@ -42,15 +42,6 @@ export function elapsed(ms: number): string {
     return hours > 0 ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
 }
 
-/** `45 s`, `4 min`, `1 h 2 min`, in the words of the language. */
-export function duration(ms: number): string {
-    if (ms < 60_000) {
-        return say('time_seconds', {count: Math.max(1, Math.round(ms / 1000))});
-    }
-    const minutes = Math.round(ms / 60_000);
-    return minutes < 60 ? say('time_minutes', {count: minutes}) : say('time_hours', {hours: Math.floor(minutes / 60), minutes: minutes % 60});
-}
-
 /** `120 kB`, `3.4 MB`. */
 export function size(bytes: number): string {
     const [unit, value] = bytes < 1000 ? ['byte', bytes] as const
