@@ -1,6 +1,7 @@
 /** What a person is told when something goes wrong around a call: what happened, and what to do. */
 import type {Problem, ProblemCode} from '../peer/problems';
 import {say, type Key} from '../words/words';
+import type {RecordingFault} from './calls';
 
 const WORDS: Readonly<Record<ProblemCode, readonly [happened: Key, advice: Key]>> = {
     'microphone-denied': ['trouble_microphone_denied', 'trouble_microphone_denied_do'],
@@ -30,6 +31,10 @@ const WORDS: Readonly<Record<ProblemCode, readonly [happened: Key, advice: Key]>
     'no-webrtc': ['trouble_no_webrtc', 'trouble_no_webrtc_do'],
 };
 
+const FAULTS: Readonly<Record<RecordingFault['part'], Key>> = {
+    recording: 'record_failed_recording', transcript: 'record_failed_transcript', captions: 'record_failed_captions',
+};
+
 /** Firefox skips the address of the machine itself, so no firewall is to blame there. */
 const LOOPBACK_SETTING = 'PARLEY_LISTEN=0.0.0.0:8065';
 
@@ -41,6 +46,11 @@ export function titleOf({code, reason}: Problem): string {
 
 export function adviceOf({code}: Problem): string {
     return code === 'media-unreachable' && isOnLoopback() ? say('trouble_loopback_do', {setting: LOOPBACK_SETTING}) : say(WORDS[code][1]);
+}
+
+/** What a recording lacks, with the server's reason. */
+export function faultOf({part, reason}: RecordingFault): string {
+    return say(FAULTS[part], {reason});
 }
 
 function isOnLoopback(): boolean {

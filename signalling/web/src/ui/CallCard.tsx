@@ -4,6 +4,7 @@ import {useEffect, type ReactNode} from 'react';
 import {joinCall} from '../app/call';
 import {openThread} from '../app/channels';
 import {needPeople} from '../app/people';
+import {faultOf} from '../state/advice';
 import {useApp} from '../state/app';
 import {outcomeOf, readCallPost, type CallPost} from '../state/callpost';
 import {isRunning, isStarting, type RecordingFault} from '../state/calls';
@@ -19,6 +20,7 @@ import {clock, useNow} from './time';
 const FACES = 5;
 /** After this time, or three times the call, what is prepared should be there. */
 const LATE_MS = 30 * 60_000;
+const PREPARING = {both: 'record_preparing_both', film: 'record_preparing_film', words: 'record_preparing_words'} as const;
 
 export function CallCard({post, inThread}: {post: Post; inThread: boolean}): ReactNode {
     const info = readCallPost(post);
@@ -96,8 +98,8 @@ function Left({post, info, inThread}: {post: Post; info: CallPost; inThread: boo
                 <button type="button" className="link" data-testid="open-recording" onClick={() => void openThread(post.id)}>{say(ready)}</button>
             )}
             {!open && <Preparing info={info} faults={faults ?? []}/>}
-            {(faults ?? []).map(({part, reason}) => (
-                <p key={part} className="refusal" data-testid="record-fault" data-part={part}>{say(`record_failed_${part}`, {reason})}</p>
+            {(faults ?? []).map((fault) => (
+                <p key={fault.part} className="refusal" data-testid="record-fault" data-part={fault.part}>{faultOf(fault)}</p>
             ))}
         </>
     );
@@ -118,7 +120,7 @@ function Preparing({info, faults}: {info: CallPost; faults: readonly RecordingFa
     return (
         <p className="muted preparing" role="status" data-testid="record-preparing" data-what={what} data-late={late}>
             {!late && <span className="dot" aria-hidden="true"/>}
-            {say(`record_preparing_${what}`)} {late ? say('record_late', {time: lasted(since)}) : since > 60_000 && say('record_preparing_since', {time: lasted(since)})}
+            {say(PREPARING[what])} {late ? say('record_late', {time: lasted(since)}) : since > 60_000 && say('record_preparing_since', {time: lasted(since)})}
         </p>
     );
 }
