@@ -2,11 +2,15 @@ import {describe, expect, test} from 'vitest';
 import later from '../src/words/en-later.json';
 import en from '../src/words/en.json';
 import {languageFor, LANGUAGES, localeFor, messagesOf} from '../src/words/languages';
-import {currentLocale, directionOf, say, speak} from '../src/words/words';
+import {lasted} from '../src/state/lasting';
+import {elapsed, percent, size} from '../src/ui/time';
+import {currentLocale, directionOf, listed, say, speak} from '../src/words/words';
 
 /** French, Spanish and Portuguese have a form for millions, of which there are none here. */
 const RARE = 'many';
 const MILLIONS = ['es', 'fr', 'pt-BR'];
+/** Values that are numbers. */
+const NUMBERS = ['count', 'others'];
 
 const english: Readonly<Record<string, string>> = {...en, ...later};
 const plurals = Object.keys(english).filter((key) => key.endsWith('_other') && `${key.slice(0, -6)}_one` in english).map((key) => key.slice(0, -6));
@@ -29,7 +33,7 @@ describe.each(LANGUAGES.filter(({tag}) => tag !== 'en'))('$tag', ({tag}) => {
             const base = plurals.find((one) => forms.some((form) => key === `${one}_${form}`));
             const model = holes(english[key] ?? english[`${base ?? ''}_other`] ?? '');
             // A form for exactly one, two or none may say so in a word instead of a number.
-            const rest = /_(zero|one|two)$/.test(key) ? model.filter((name) => name !== 'count' || holes(text).includes('count')) : model;
+            const rest = /_(zero|one|two)$/.test(key) ? model.filter((name) => !NUMBERS.includes(name) || holes(text).includes(name)) : model;
             expect(holes(text), `${tag} ${key}`).toEqual(rest);
             expect(text.trim(), `${tag} ${key}`).not.toBe('');
         }
@@ -58,5 +62,19 @@ test('Arabic has six plurals and goes from right to left', async () => {
     speak('de', await messagesOf('de'), 'de-AT');
     expect(currentLocale()).toBe('de-AT');
     expect(say('people', {count: 1200})).toBe('1.200 Personen'.replace('.', new Intl.NumberFormat('de-AT').format(1200).charAt(1)));
+    speak('en', en);
+});
+
+test.each([
+    ['en', '1 min 40 sec', '1:02:03', '3.4 MB', 'Ada, Ben'],
+    ['de', '1 Min., 40 Sek.', '1:02:03', '3,4 MB', 'Ada, Ben'],
+    ['fr', '1 min 40 s', '1:02:03', '3,4 Mo', 'Ada, Ben'],
+    ['ar-EG', '١ د و٤٠ ث', '١:٠٢:٠٣', '٣٫٤ م.ب', 'Ada، Ben'],
+])('times, sizes and lists are written as in %s', async (locale, time, clock, bytes, names) => {
+    const tag = languageFor([locale]);
+    speak(tag, await messagesOf(tag), locale);
+    const plain = (text: string): string => text.replace(/[\u2068\u2069\u200e\u200f\u061c]/g, '').replace(/[\u00a0\u202f]/g, ' ');
+    expect([lasted(100_000), elapsed(3_723_000), size(3_400_000), listed(['Ada', '', 'Ben'])].map(plain)).toEqual([time, clock, bytes, names]);
+    expect(percent(0.5)).toBe(new Intl.NumberFormat(locale, {style: 'percent'}).format(0.5));
     speak('en', en);
 });

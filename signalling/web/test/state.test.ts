@@ -66,8 +66,8 @@ describe('the post of a call', () => {
 describe('a transcript', () => {
     it('is read as passages of speakers', () => {
         expect(readTranscript('00:00:01 -> 00:00:10\nAnna Berg\nGood morning.\n\n01:02:03 -> 01:02:04\nBen\nYes,\nhello.\n')).toEqual([
-            {from: '0:01', at: 1, speaker: 'Anna Berg', text: 'Good morning.'},
-            {from: '1:02:03', at: 3723, speaker: 'Ben', text: 'Yes, hello.'},
+            {at: 1, speaker: 'Anna Berg', text: 'Good morning.'},
+            {at: 3723, speaker: 'Ben', text: 'Yes, hello.'},
         ]);
     });
 

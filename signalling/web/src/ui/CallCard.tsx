@@ -11,7 +11,7 @@ import {isRunning, isStarting, type RecordingFault} from '../state/calls';
 import {displayName} from '../state/chat';
 import {isolated, lasted} from '../state/lasting';
 import {isIn, isPersonal} from '../state/ringing';
-import {say} from '../words/words';
+import {listed, say} from '../words/words';
 import {Avatar} from './Avatar';
 import {PhoneIcon} from './icons';
 import {clock, useNow} from './time';
@@ -79,7 +79,7 @@ function Faces({ids}: {ids: readonly string[]}): ReactNode {
             {shown.map((id) => (
                 <span key={id} className="face-of" role="img" aria-label={name(id)} title={name(id)}><Avatar name={name(id)} id={id}/></span>
             ))}
-            {rest.length > 0 && <span className="muted" title={rest.slice(0, 40).map(name).join(', ')}>{say('ring_others', {count: rest.length})}</span>}
+            {rest.length > 0 && <span className="muted" title={listed(rest.slice(0, 40).map(name))}>{say('ring_others', {count: rest.length})}</span>}
         </span>
     );
 }

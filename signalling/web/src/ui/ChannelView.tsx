@@ -7,7 +7,7 @@ import {patch, useApp} from '../state/app';
 import {channelTitle, replyCounts, rootsOf} from '../state/chat';
 import {isIn} from '../state/ringing';
 import {troubleOf} from '../state/trouble';
-import {say} from '../words/words';
+import {number, say} from '../words/words';
 import {CallStage} from './call/CallStage';
 import {Elsewhere} from './call/Elsewhere';
 import {useCallPlace} from './call/place';
@@ -77,7 +77,7 @@ function CallButton({channelId}: {channelId: string}): ReactNode {
         <button type="button" className="primary call-button" data-testid={call ? 'join-call' : 'start-call'} onClick={() => void joinCall(channelId)}>
             <PhoneIcon/>
             <span>{say(call ? 'chat_join_call' : 'chat_start_call')}</span>
-            {people > 0 && <span className="count" aria-label={say('chat_in_call', {count: people})}>{people}</span>}
+            {people > 0 && <span className="count" aria-label={say('chat_in_call', {count: people})}>{number(people)}</span>}
         </button>
     );
 }

@@ -1,6 +1,6 @@
 /** Times, dates, durations and sizes as people read them, in the language of the page. */
 import {useEffect, useState} from 'react';
-import {currentLocale, say} from '../words/words';
+import {currentLocale, number, say} from '../words/words';
 
 /** Epoch ms now, renewed every `everyMs` while the component is shown. */
 export function useNow(everyMs: number): number {
@@ -34,12 +34,12 @@ export function moment(ms: number): string {
     return format({dateStyle: 'medium', timeStyle: 'short'}, ms);
 }
 
-/** `4:05`, `1:02:03`. */
+/** `4:05`, `1:02:03`, in the digits of the person's region. */
 export function elapsed(ms: number): string {
     const seconds = Math.max(0, Math.floor(ms / 1000));
     const [hours, minutes, rest] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
-    const two = (value: number): string => String(value).padStart(2, '0');
-    return hours > 0 ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
+    const two = (value: number): string => (value < 10 ? number(0) : '') + number(value);
+    return hours > 0 ? `${number(hours)}:${two(minutes)}:${two(rest)}` : `${number(minutes)}:${two(rest)}`;
 }
 
 /** `120 kB`, `3.4 MB`. */
@@ -48,6 +48,11 @@ export function size(bytes: number): string {
         : bytes < 1_000_000 ? ['kilobyte', bytes / 1000] as const
             : bytes < 1_000_000_000 ? ['megabyte', bytes / 1_000_000] as const : ['gigabyte', bytes / 1_000_000_000] as const;
     return new Intl.NumberFormat(currentLocale(), {style: 'unit', unit, unitDisplay: 'short', maximumFractionDigits: value < 10 ? 1 : 0}).format(value);
+}
+
+/** `50 %`; `share` is of 1. */
+export function percent(share: number): string {
+    return new Intl.NumberFormat(currentLocale(), {style: 'percent'}).format(share);
 }
 
 const formats = new Map<string, Intl.DateTimeFormat>();

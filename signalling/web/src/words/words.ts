@@ -61,6 +61,16 @@ export function say(key: Key, values: Readonly<Record<string, string | number>> 
     });
 }
 
+/** In the digits of the person's region. */
+export function number(value: number): string {
+    return numbers.format(value);
+}
+
+/** One after the other, each kept apart from its neighbours; what is empty is left out. */
+export function listed(parts: readonly string[]): string {
+    return parts.filter((part) => part !== '').map(isolated).join(say('chat_list_comma'));
+}
+
 function text(key: string, count: string | number | undefined): string {
     const form = typeof count === 'number' ? `${key}_${plurals.select(count)}` : key;
     return messages[form] ?? messages[key] ?? messages[`${key}_other`] ?? english[form] ?? english[`${key}_other`] ?? english[key] ?? key;
