@@ -39,7 +39,7 @@ async function speakNow(tag: string): Promise<void> {
     document.documentElement.lang = spoken;
     document.documentElement.dir = directionOf(spoken);
     if (store.get().language !== spoken) {
-        patch({language: spoken});
+        patch({language: spoken, announcement: ''}); // what was announced was in the language before
     }
 }
 
