@@ -14,7 +14,7 @@ import {isIn, isPersonal} from '../state/ringing';
 import {listed, say} from '../words/words';
 import {Avatar} from './Avatar';
 import {PhoneIcon} from './icons';
-import {clock, useNow} from './time';
+import {clock, clocks, useNow} from './time';
 
 /** Faces on a card; the others are counted. */
 const FACES = 5;
@@ -44,7 +44,7 @@ export function CallCard({post, inThread}: {post: Post; inThread: boolean}): Rea
                     {info.title !== '' && outcome !== 'ended' && <span>{words}</span>}
                     <span className="muted" data-testid="call-times">
                         {running && <>{say('ring_since', {time: isolated(clock(info.startAt))})} · <Running since={info.startAt}/></>}
-                        {over && <>{isolated(`${clock(info.startAt)} – ${clock(info.endAt)}`)} · {lasted(info.endAt - info.startAt)}</>}
+                        {over && <>{isolated(clocks(info.startAt, info.endAt))} · {lasted(info.endAt - info.startAt)}</>}
                         {!running && !over && say('ring_started_at', {time: isolated(clock(info.startAt))})}
                     </span>
                     <Faces ids={people}/>

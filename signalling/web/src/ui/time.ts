@@ -12,8 +12,15 @@ export function useNow(everyMs: number): number {
     return now;
 }
 
+const CLOCK = {hour: '2-digit', minute: '2-digit'} as const;
+
 export function clock(ms: number): string {
-    return format({hour: '2-digit', minute: '2-digit'}, ms);
+    return format(CLOCK).format(ms);
+}
+
+/** `14:02 – 14:30`; one time when it is over within its minute. */
+export function clocks(from: number, to: number): string {
+    return format(CLOCK).formatRange(from, Math.max(from, to));
 }
 
 export function day(ms: number, now: number): string {
@@ -26,12 +33,12 @@ export function day(ms: number, now: number): string {
         return say('time_yesterday');
     }
     const sameYear = date.getFullYear() === today.getFullYear();
-    return format({weekday: 'long', day: 'numeric', month: 'long', ...(sameYear ? {} : {year: 'numeric'})}, ms);
+    return format({weekday: 'long', day: 'numeric', month: 'long', ...(sameYear ? {} : {year: 'numeric'})}).format(ms);
 }
 
 /** Day and time, for what is not from today. */
 export function moment(ms: number): string {
-    return format({dateStyle: 'medium', timeStyle: 'short'}, ms);
+    return format({dateStyle: 'medium', timeStyle: 'short'}).format(ms);
 }
 
 /** `4:05`, `1:02:03`, in the digits of the person's region. */
@@ -57,12 +64,12 @@ export function percent(share: number): string {
 
 const formats = new Map<string, Intl.DateTimeFormat>();
 
-function format(options: Intl.DateTimeFormatOptions, ms: number): string {
+function format(options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
     const key = currentLocale() + JSON.stringify(options);
     let known = formats.get(key);
     if (!known) {
         known = new Intl.DateTimeFormat(currentLocale(), options);
         formats.set(key, known);
     }
-    return known.format(ms);
+    return known;
 }
