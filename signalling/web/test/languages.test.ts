@@ -1,10 +1,10 @@
 import {describe, expect, test} from 'vitest';
 import later from '../src/words/en-later.json';
 import en from '../src/words/en.json';
-import {languageFor, LANGUAGES, localeFor, messagesOf} from '../src/words/languages';
+import {languageFor, LANGUAGES, laterMessagesOf, localeFor, messagesOf} from '../src/words/languages';
 import {lasted} from '../src/state/lasting';
 import {elapsed, percent, size} from '../src/ui/time';
-import {currentLocale, directionOf, listed, say, speak} from '../src/words/words';
+import {currentLocale, directionOf, listed, say, speak, type Messages} from '../src/words/words';
 
 /** French, Spanish and Portuguese have a form for millions, of which there are none here. */
 const RARE = 'many';
@@ -17,18 +17,26 @@ const plurals = Object.keys(english).filter((key) => key.endsWith('_other') && `
 const isPlural = (key: string): boolean => plurals.some((base) => key === `${base}_one` || key === `${base}_other`);
 const holes = (text: string): string[] => [...new Set([...text.matchAll(/\{(\w+)\}/g)].map(([, name]) => name ?? ''))].sort();
 
+const wordsOf = async (tag: string): Promise<Messages> => ({...await messagesOf(tag), ...await laterMessagesOf(tag)});
+
 describe.each(LANGUAGES.filter(({tag}) => tag !== 'en'))('$tag', ({tag}) => {
     const forms = new Intl.PluralRules(tag).resolvedOptions().pluralCategories.filter((form) => !(MILLIONS.includes(tag) && form === RARE));
     const wanted = [...Object.keys(english).filter((key) => !isPlural(key)), ...plurals.flatMap((base) => forms.map((form) => `${base}_${form}`))];
 
     test('says what English says, and nothing else', async () => {
-        const words = await messagesOf(tag);
+        const words = await wordsOf(tag);
         expect(wanted.filter((key) => !(key in words))).toEqual([]);
         expect(Object.keys(words).filter((key) => !wanted.includes(key))).toEqual([]);
     });
 
+    test('comes in two parts, as English does', async () => {
+        const firstKeys = wanted.filter((key) => key in en || key.replace(/_(zero|one|two|few|many)$/, '_other') in en);
+        expect(Object.keys(await messagesOf(tag)).sort()).toEqual(firstKeys.sort());
+        expect(Object.keys(later).filter((key) => key in en)).toEqual([]);
+    });
+
     test('has the same values in every message', async () => {
-        const words = await messagesOf(tag);
+        const words = await wordsOf(tag);
         for (const [key, text] of Object.entries(words)) {
             const base = plurals.find((one) => forms.some((form) => key === `${one}_${form}`));
             const model = holes(english[key] ?? english[`${base ?? ''}_other`] ?? '');

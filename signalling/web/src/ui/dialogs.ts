@@ -1,4 +1,4 @@
-/** What the first screen does not need, with its words: fetched once it stands (`Later`). */
+/** What the first screen does not need, with its English: fetched once it stands (`Later`). */
 import later from '../words/en-later.json';
 import {learn} from '../words/words';
 

@@ -48,9 +48,13 @@ export function speak(tag: string, words: Messages, regional = tag): void {
     numbers = new Intl.NumberFormat(regional);
 }
 
-/** English for what comes after the first screen. */
-export function learn(more: Messages): void {
-    english = {...english, ...more};
+/** What comes after the first screen; of a language that is not spoken any more it is not kept. */
+export function learn(more: Messages, tag = 'en'): void {
+    if (tag === 'en') {
+        english = {...english, ...more};
+    } else if (tag === language) {
+        messages = {...messages, ...more};
+    }
 }
 
 /** The message of `key`, with `{name}` replaced by `values.name`. */
