@@ -121,3 +121,25 @@ test('the first screen has the words for all that it says', () => {
     expect(firstScreen().length).toBeGreaterThan(50);
     expect(firstScreen().flatMap((one) => saidIn(one).filter((key) => later.includes(key)).map((key) => `${one.name} says \`${key}\`: move it to en.json`))).toEqual([]);
 });
+
+/** Declarations that keep left and right when the line goes the other way. */
+function sided(css) {
+    const found = [];
+    for (const [declaration, property, value] of css.replace(/\/\*[^]*?\*\//g, '').matchAll(/([a-z-]+)\s*:\s*([^;{}]+)/g)) {
+        const [, end, , start] = value.replace(/\((?:[^()]|\([^()]*\))*\)/g, '()').trim().split(/\s+/);
+        const four = /^(inset|margin|padding|border-(width|color|style))$/.test(property) && start !== undefined && start !== end;
+        if (four || /(^|-)(left|right)$/.test(property) || (/^(text-align|float|clear)$/.test(property) && /left|right/.test(value))) {
+            found.push(declaration.trim());
+        }
+    }
+    return found;
+}
+
+test('what has a side follows the line of reading', () => {
+    expect(sided('a { inset: 0 1px auto 2px; margin-left: 1px; padding: 0 1px 2px 1px; text-align: right; left: 3px; color: red }'))
+        .toEqual(['inset: 0 1px auto 2px', 'margin-left: 1px', 'text-align: right', 'left: 3px']);
+    const styles = readdirSync(join(SRC, 'styles'));
+    expect(styles.length).toBeGreaterThan(3);
+    const found = styles.flatMap((name) => sided(readFileSync(join(SRC, 'styles', name), 'utf8')));
+    expect(found, found.join('\n')).toEqual([]);
+});
