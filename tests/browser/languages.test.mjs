@@ -6,8 +6,9 @@ import { ask } from './harness/chat.mjs'
 import { faultsOf, shoot } from './harness/layout.mjs'
 import { CHANNEL, story } from './harness/story.mjs'
 import { until } from './harness/until.mjs'
+import { englishIn, OTHERS } from './harness/words.mjs'
 
-const [ANNA, BEN] = [0, 1]
+const [ANNA, BEN, CARLA] = [0, 1, 2]
 
 story('languages', 'the page speaks the language of the browser or the one that was chosen, from right to left as well', async (stage) => {
   await stage.serve()
@@ -77,6 +78,66 @@ story('languages', 'the page speaks the language of the browser or the one that 
   assert.deepEqual(await faultsOf(anna), [])
   assert.deepEqual(anna.troubles, [])
 })
+
+story('languages_call', 'in every language a call, its recording and what a host may do are said in that language', async (stage) => {
+  await stage.serve()
+  const ben = await stage.person(BEN, { viewport: { width: 1280, height: 800 } })
+  await ben.startCall()
+  const carla = await stage.person(CARLA, { viewport: { width: 390, height: 844 } })
+  await carla.joinCall()
+  const anna = await stage.person(ANNA)
+  await anna.joinCall()
+  await anna.raiseHand()
+  assert.ok((await englishIn(ben, 'de')).includes('Leave'), 'English is found where it is')
+  await ben.at('record-start').click()
+  for (const person of [ben, carla]) await person.sees('recording-notice', { ms: 60_000 })
+
+  for (const tag of OTHERS) {
+    const inLanguage = async (person, name, { laidOut = true } = {}) => {
+      await person.page.waitForTimeout(300)
+      await shoot(person, `languages-${tag}-${name}`)
+      assert.deepEqual(await englishIn(person, tag), [], `${tag} ${name}: English`)
+      if (laidOut) assert.deepEqual(await faultsOf(person), [], `${tag} ${name}: layout`)
+    }
+    // What opens above the page may cover it.
+    const above = { laidOut: false }
+    await speak(ben, tag)
+    await inLanguage(ben, 'call')
+    await ben.at(`person-menu-${anna.username}`).click()
+    await ben.sees('host-remove')
+    await inLanguage(ben, 'host-menu', above)
+    await ben.at('host-remove').click()
+    await inLanguage(ben, 'remove', above)
+    await ben.page.keyboard.press('Escape')
+    await ben.at('end-call').click()
+    await inLanguage(ben, 'end', above)
+    await ben.page.keyboard.press('Escape')
+    for (const [open, close] of [['open-people', 'close-people'], ['open-devices', 'close-dialog'], ['open-shortcuts', 'close-dialog']]) {
+      await ben.at('call-more').click()
+      await ben.at(open).click()
+      await inLanguage(ben, open)
+      await ben.at(close).click()
+    }
+
+    await carla.page.evaluate((language) => localStorage.setItem('parley.language', language), tag)
+    await carla.page.reload()
+    await carla.page.locator('[data-testid="connection-status"][data-state="connected"]').waitFor()
+    await carla.sees('recording-notice')
+    await inLanguage(carla, 'phone')
+    await carla.at('people-toggle').click()
+    await inLanguage(carla, 'phone-people')
+    await carla.at('close-people').click()
+  }
+  assert.deepEqual([...anna.troubles, ...ben.troubles, ...carla.troubles], [])
+})
+
+async function speak(person, tag) {
+  await person.at('profile').click()
+  await person.at('tab-look').click()
+  await person.at('language').selectOption(tag)
+  await until(`the page is ${tag}`, () => person.page.evaluate((language) => document.documentElement.lang === language, tag))
+  await person.page.keyboard.press('Escape')
+}
 
 story('reflow', 'at 400 % everything is there and nothing is beside the page', async (stage) => {
   await stage.serve()

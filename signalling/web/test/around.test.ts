@@ -2,7 +2,6 @@ import type {Channel} from '@mattermost/types/channels';
 import type {Post} from '@mattermost/types/posts';
 import {describe, expect, it} from 'vitest';
 import {callLink, placeOf} from '../src/app/location';
-import {joinRefused} from '../src/peer/problems';
 import {newActiveCall} from '../src/state/active';
 import {outcomeOf, readCallPost, recordingOf, recordingWithWords} from '../src/state/callpost';
 import {applyCallsEvent, parseCall, recordingFaults, willBeTranscribed, type Call} from '../src/state/calls';
@@ -109,13 +108,6 @@ describe('the own call on the screen', () => {
         expect(troubleOf(true, false, 'not loaded')).toBe('fault');
         expect(troubleOf(false, true, 'not loaded')).toBe('ending');
         expect([tellsNow(true, 'negotiation'), tellsNow(false, 'negotiation'), tellsNow(false, 'microphone-denied')]).toEqual([true, false, true]);
-    });
-
-    it('is not offered again where it would be refused again', () => {
-        expect(joinRefused('calls are disabled in the channel').lasting).toBe(true);
-        expect(joinRefused('cannot join call in archived channel').lasting).toBe(true);
-        expect(joinRefused('user cannot join because of limits').lasting).toBeUndefined();
-        expect(joinRefused('call has ended').lasting).toBeUndefined();
     });
 
     it('has a link that leads into it', () => {

@@ -1,14 +1,15 @@
-/** What a person is told depends on where the page is. */
+/** What a person is told when a call does not work. */
 
-import {afterEach, expect, test, vi} from 'vitest';
+import {afterEach, describe, expect, test, vi} from 'vitest';
 
-import {problem} from '../src/peer/problems';
+import {isPassing, joinRefused, problem} from '../src/peer/problems';
+import {adviceOf, titleOf} from '../src/state/advice';
 
 afterEach(() => vi.unstubAllGlobals());
 
 function adviceAt(hostname: string): string {
     vi.stubGlobal('location', {hostname});
-    return problem('media-unreachable').advice;
+    return adviceOf(problem('media-unreachable'));
 }
 
 test('a server on the same machine is not behind a firewall', () => {
@@ -16,4 +17,18 @@ test('a server on the same machine is not behind a firewall', () => {
         expect(adviceAt(hostname)).toContain('PARLEY_LISTEN=0.0.0.0:8065');
     }
     expect(adviceAt('calls.example.org')).toContain('firewall');
+});
+
+describe('a refused join', () => {
+    test('is told in words, also one that is not known', () => {
+        expect(titleOf(joinRefused('forbidden'))).toContain('may not join');
+        expect(titleOf(joinRefused('failed to get rtcd host: none'))).toContain('No media server');
+        expect(titleOf(joinRefused('moon in the wrong house'))).toBe('The call could not be joined. (moon in the wrong house)');
+    });
+
+    test('is not offered again where it would be refused again', () => {
+        const again = (text: string): boolean => isPassing(joinRefused(text));
+        expect(['calls are disabled in the channel', 'cannot join call in archived channel', 'insufficient permissions', 'forbidden'].filter(again)).toEqual([]);
+        expect(['user cannot join because of limits', 'call has ended', 'moon in the wrong house'].filter((text) => !again(text))).toEqual([]);
+    });
 });

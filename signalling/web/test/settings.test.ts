@@ -66,6 +66,7 @@ describe('keys', () => {
     it('are told as people and machines know them', () => {
         expect(labelOf('Mod+Shift+Y', false)).toBe('Ctrl+Shift+Y');
         expect(labelOf('Mod+Shift+Y', true)).toBe('⌘ ⇧ Y');
+        expect([labelOf('Mod+Shift+Space', false), labelOf('Alt+ArrowUp', true)]).toEqual(['Ctrl+Shift+Space', '⌥ ↑']);
         expect(ariaKeys('Mod+Shift+Y', false)).toBe('Control+Shift+Y');
     });
 });

@@ -8,10 +8,11 @@ import {fetchCall, fetchTurnServers, startRecording, stopRecording} from '../api
 import {describe, websocketAddress} from '../api/rest';
 import {CallsClient, type CallListener} from '../peer/client';
 import type {ScreenHint} from '../peer/media';
-import {CallError, problem, type Problem} from '../peer/problems';
+import {CallError, isPassing, problem, type Problem} from '../peer/problems';
 import type {ServerEvent} from '../peer/socket';
 import {supportsLock} from '../peer/version';
 import {newActiveCall, withScreen, type ActiveCall, type CallDialog, type Panel} from '../state/active';
+import {titleOf} from '../state/advice';
 import {announce, patch, store, updateActive} from '../state/app';
 import {isRunning, isStarting} from '../state/calls';
 import {isPersonal} from '../state/ringing';
@@ -224,7 +225,7 @@ export function unload(): void {
 async function connect(active: ActiveCall): Promise<void> {
     const config = store.get().callsConfig;
     if (!config) {
-        patch({ending: {channelId: active.channelId, canRejoin: true, problem: problem('join-refused', 'calls are not available on this server')}});
+        patch({ending: {channelId: active.channelId, canRejoin: true, problem: problem('calls-unavailable')}});
         return;
     }
     patch({active, ending: null});
@@ -374,9 +375,8 @@ function closed(reason: Problem | null): void {
     }
     forgetCall();
     forgetOwnSession(active);
-    const canRejoin = reason !== null && !reason.lasting && ['media-lost', 'media-unreachable', 'unreachable', 'join-refused'].includes(reason.code);
-    patch({active: null, ending: reason ? {channelId: active.channelId, problem: reason, canRejoin} : null});
-    announce(reason ? reason.title : say('call_told_own_left'));
+    patch({active: null, ending: reason ? {channelId: active.channelId, problem: reason, canRejoin: isPassing(reason)} : null});
+    announce(reason ? titleOf(reason) : say('call_told_own_left'));
 }
 
 /** Without waiting for the server: a person who left is not in the list. */

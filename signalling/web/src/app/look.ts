@@ -4,11 +4,14 @@
  * Out: `lang`, `dir` and `data-theme` of the document, and the words the page says.
  */
 import {patch, store, type Theme} from '../state/app';
-import {languageFor, LANGUAGES, localeFor, messagesOf} from '../words/languages';
-import {directionOf, speak} from '../words/words';
+import {languageFor, LANGUAGES, laterMessagesOf, localeFor, messagesOf} from '../words/languages';
+import {currentLanguage, directionOf, learn, speak, type Messages} from '../words/words';
 
 const LANGUAGE_KEY = 'parley.language';
 const THEME_KEY = 'parley.theme';
+
+/** The dialogs are there: from then on a language is spoken whole. */
+let whole = false;
 
 /** Before anything is shown: a page that changes its language while one reads it is no help. */
 export async function beginLook(): Promise<void> {
@@ -22,6 +25,13 @@ export async function chooseLanguage(tag: string): Promise<void> {
     await speakNow(tag);
 }
 
+/** The words of the dialogs; rejects when they cannot be fetched. */
+export async function learnTheRest(): Promise<void> {
+    whole = true;
+    const tag = currentLanguage();
+    learn(await laterMessagesOf(tag), tag);
+}
+
 export function chooseTheme(theme: Theme): void {
     remember(THEME_KEY, theme);
     showTheme(theme);
@@ -30,7 +40,8 @@ export function chooseTheme(theme: Theme): void {
 async function speakNow(tag: string): Promise<void> {
     let spoken = tag;
     try {
-        speak(tag, await messagesOf(tag), localeFor(tag, navigator.languages));
+        const words = await Promise.all([messagesOf(tag), whole ? laterMessagesOf(tag) : {}]);
+        speak(tag, Object.assign({}, ...words) as Messages, localeFor(tag, navigator.languages));
     } catch (error) {
         console.warn('parley: the words of the language could not be fetched', error);
         spoken = 'en';
@@ -39,7 +50,7 @@ async function speakNow(tag: string): Promise<void> {
     document.documentElement.lang = spoken;
     document.documentElement.dir = directionOf(spoken);
     if (store.get().language !== spoken) {
-        patch({language: spoken});
+        patch({language: spoken, announcement: ''}); // what was announced was in the language before
     }
 }
 

@@ -7,7 +7,6 @@
 import {isRecord} from '../peer/codec';
 import {problem} from '../peer/problems';
 import {patch, store} from '../state/app';
-import {say} from '../words/words';
 import {joinCall, leaveCall} from './call';
 
 /** Tabs of one browser answer at once, unless they sleep. */
@@ -33,8 +32,7 @@ export function answerTabs(): void {
             tabs.postMessage({...word, kind: 'here', muted: active.muted && !active.unmuting} satisfies Word);
         } else if (word.kind === 'moved') {
             leaveCall();
-            const moved = {...problem('moved'), title: say('bar_moved_title'), advice: say('bar_moved_advice')};
-            patch({ending: {channelId: word.channelId, canRejoin: true, problem: moved}});
+            patch({ending: {channelId: word.channelId, canRejoin: true, problem: problem('moved')}});
         }
     });
 }

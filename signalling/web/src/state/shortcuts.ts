@@ -7,6 +7,7 @@
  * list and goes off with the others. See: WCAG 2.1.4.
  */
 import {isRecord} from '../peer/codec';
+import {say} from '../words/words';
 
 export const ACTIONS = ['mute', 'hand', 'share', 'react', 'captions', 'people', 'fullscreen', 'leave', 'help'] as const;
 export type Action = typeof ACTIONS[number];
@@ -77,11 +78,12 @@ export function withKey(keys: Keys, action: Action, combination: string): Keys {
     return next;
 }
 
-/** As keyboards are labelled. */
+/** As keyboards of the page's language are labelled. */
 export function labelOf(combination: string, mac: boolean): string {
-    const names: Record<string, string> = mac
-        ? {Mod: '⌘', Ctrl: '⌃', Alt: '⌥', Shift: '⇧'}
-        : {Mod: 'Ctrl', Meta: 'Win'};
+    const names: Record<string, string> = {
+        Space: say('key_space'), Enter: say('key_enter'), ArrowUp: '↑', ArrowDown: '↓', ArrowLeft: '←', ArrowRight: '→',
+        ...(mac ? {Mod: '⌘', Ctrl: '⌃', Alt: '⌥', Shift: '⇧'} : {Mod: say('key_ctrl'), Shift: say('key_shift'), Meta: 'Win'}),
+    };
     const parts = combination.split('+').map((part) => names[part] ?? part);
     return parts.join(mac ? ' ' : '+');
 }

@@ -1,8 +1,6 @@
 /** Reads the text form of a transcript: blocks of times, speaker, words. */
 
 export interface Passage {
-    /** `h:mm:ss` without leading zeros. */
-    from: string;
     /** Seconds after the recording began. */
     at: number;
     speaker: string;
@@ -20,7 +18,6 @@ export function readTranscript(text: string): Passage[] | null {
         }
         const [, hours = '0', minutes = '00', seconds = '00', rest = ''] = from;
         passages.push({
-            from: Number(hours) > 0 ? `${Number(hours)}:${minutes}:${seconds}` : `${Number(minutes)}:${seconds}`,
             at: Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds) + Number(`0${rest.replace(',', '.')}`),
             speaker,
             text: words.join(' '),
@@ -31,8 +28,8 @@ export function readTranscript(text: string): Passage[] | null {
 
 /** Indexes of the passages that hold `wanted`, whoever said it. Empty for an empty search. */
 export function findWords(passages: readonly Passage[], wanted: string): number[] {
-    const needle = wanted.trim().toLocaleLowerCase();
-    return needle === '' ? [] : passages.flatMap(({speaker, text}, index) => (`${speaker} ${text}`.toLocaleLowerCase().includes(needle) ? [index] : []));
+    const needle = wanted.trim().toLowerCase();
+    return needle === '' ? [] : passages.flatMap(({speaker, text}, index) => (`${speaker} ${text}`.toLowerCase().includes(needle) ? [index] : []));
 }
 
 /** The passage that is heard at `seconds`; -1 before the first. */

@@ -2,7 +2,7 @@
 import {useEffect, useState, type ReactNode} from 'react';
 import {begin, createTeam, signOut} from '../app/session';
 import {patch, useApp} from '../state/app';
-import {say} from '../words/words';
+import {number, say} from '../words/words';
 import {CallBar} from './call/CallBar';
 import {CallDialogs} from './call/CallDialogs';
 import {useCallPlace} from './call/place';
@@ -113,6 +113,6 @@ function useTitle(): void {
     const inCall = useApp((state) => state.active !== null);
     const language = useApp((state) => state.language);
     useEffect(() => {
-        document.title = `${unread > 0 ? `(${unread}) ` : ''}${inCall ? say('chat_title_in_call', {site: siteName}) : siteName}`;
+        document.title = `${unread > 0 ? `(${number(unread)}) ` : ''}${inCall ? say('chat_title_in_call', {site: siteName}) : siteName}`;
     }, [siteName, unread, inCall, language]);
 }

@@ -4,21 +4,23 @@ import {useEffect, type ReactNode} from 'react';
 import {joinCall} from '../app/call';
 import {openThread} from '../app/channels';
 import {needPeople} from '../app/people';
+import {faultOf} from '../state/advice';
 import {useApp} from '../state/app';
 import {outcomeOf, readCallPost, type CallPost} from '../state/callpost';
 import {isRunning, isStarting, type RecordingFault} from '../state/calls';
 import {displayName} from '../state/chat';
 import {isolated, lasted} from '../state/lasting';
 import {isIn, isPersonal} from '../state/ringing';
-import {say} from '../words/words';
+import {listed, say} from '../words/words';
 import {Avatar} from './Avatar';
 import {PhoneIcon} from './icons';
-import {clock, useNow} from './time';
+import {clock, clocks, useNow} from './time';
 
 /** Faces on a card; the others are counted. */
 const FACES = 5;
 /** After this time, or three times the call, what is prepared should be there. */
 const LATE_MS = 30 * 60_000;
+const PREPARING = {both: 'record_preparing_both', film: 'record_preparing_film', words: 'record_preparing_words'} as const;
 
 export function CallCard({post, inThread}: {post: Post; inThread: boolean}): ReactNode {
     const info = readCallPost(post);
@@ -42,7 +44,7 @@ export function CallCard({post, inThread}: {post: Post; inThread: boolean}): Rea
                     {info.title !== '' && outcome !== 'ended' && <span>{words}</span>}
                     <span className="muted" data-testid="call-times">
                         {running && <>{say('ring_since', {time: isolated(clock(info.startAt))})} · <Running since={info.startAt}/></>}
-                        {over && <>{isolated(`${clock(info.startAt)} – ${clock(info.endAt)}`)} · {lasted(info.endAt - info.startAt)}</>}
+                        {over && <>{isolated(clocks(info.startAt, info.endAt))} · {lasted(info.endAt - info.startAt)}</>}
                         {!running && !over && say('ring_started_at', {time: isolated(clock(info.startAt))})}
                     </span>
                     <Faces ids={people}/>
@@ -77,7 +79,7 @@ function Faces({ids}: {ids: readonly string[]}): ReactNode {
             {shown.map((id) => (
                 <span key={id} className="face-of" role="img" aria-label={name(id)} title={name(id)}><Avatar name={name(id)} id={id}/></span>
             ))}
-            {rest.length > 0 && <span className="muted" title={rest.slice(0, 40).map(name).join(', ')}>{say('ring_others', {count: rest.length})}</span>}
+            {rest.length > 0 && <span className="muted" title={listed(rest.slice(0, 40).map(name))}>{say('ring_others', {count: rest.length})}</span>}
         </span>
     );
 }
@@ -96,8 +98,8 @@ function Left({post, info, inThread}: {post: Post; info: CallPost; inThread: boo
                 <button type="button" className="link" data-testid="open-recording" onClick={() => void openThread(post.id)}>{say(ready)}</button>
             )}
             {!open && <Preparing info={info} faults={faults ?? []}/>}
-            {(faults ?? []).map(({part, reason}) => (
-                <p key={part} className="refusal" data-testid="record-fault" data-part={part}>{say(`record_failed_${part}`, {reason})}</p>
+            {(faults ?? []).map((fault) => (
+                <p key={fault.part} className="refusal" data-testid="record-fault" data-part={fault.part}>{faultOf(fault)}</p>
             ))}
         </>
     );
@@ -118,7 +120,7 @@ function Preparing({info, faults}: {info: CallPost; faults: readonly RecordingFa
     return (
         <p className="muted preparing" role="status" data-testid="record-preparing" data-what={what} data-late={late}>
             {!late && <span className="dot" aria-hidden="true"/>}
-            {say(`record_preparing_${what}`)} {late ? say('record_late', {time: lasted(since)}) : since > 60_000 && say('record_preparing_since', {time: lasted(since)})}
+            {say(PREPARING[what])} {late ? say('record_late', {time: lasted(since)}) : since > 60_000 && say('record_preparing_since', {time: lasted(since)})}
         </p>
     );
 }

@@ -2,11 +2,12 @@
 import {useMemo, useState, type ReactNode} from 'react';
 import {joinCall} from '../app/call';
 import {loadEarlier} from '../app/channels';
+import {adviceOf, titleOf} from '../state/advice';
 import {patch, useApp} from '../state/app';
 import {channelTitle, replyCounts, rootsOf} from '../state/chat';
 import {isIn} from '../state/ringing';
 import {troubleOf} from '../state/trouble';
-import {say} from '../words/words';
+import {number, say} from '../words/words';
 import {CallStage} from './call/CallStage';
 import {Elsewhere} from './call/Elsewhere';
 import {useCallPlace} from './call/place';
@@ -76,7 +77,7 @@ function CallButton({channelId}: {channelId: string}): ReactNode {
         <button type="button" className="primary call-button" data-testid={call ? 'join-call' : 'start-call'} onClick={() => void joinCall(channelId)}>
             <PhoneIcon/>
             <span>{say(call ? 'chat_join_call' : 'chat_start_call')}</span>
-            {people > 0 && <span className="count" aria-label={say('chat_in_call', {count: people})}>{people}</span>}
+            {people > 0 && <span className="count" aria-label={say('chat_in_call', {count: people})}>{number(people)}</span>}
         </button>
     );
 }
@@ -100,7 +101,7 @@ function Notices({channelId}: {channelId: string}): ReactNode {
             )}
             {trouble === 'ending' && ending && (
                 <div className={ending.problem.code === 'moved' ? 'notice calm' : 'notice danger'} role="alert" data-testid="call-ending" data-code={ending.problem.code}>
-                    <p className="grow"><strong>{ending.problem.title}</strong> {ending.problem.advice}</p>
+                    <p className="grow"><strong>{titleOf(ending.problem)}</strong> {adviceOf(ending.problem)}</p>
                     {ending.canRejoin && online && !off && (
                         <button type="button" data-testid="rejoin-call" onClick={() => void joinCall(channelId)}>{say('chat_join_again')}</button>
                     )}

@@ -1,8 +1,9 @@
 /**
- * A dialog whose script is fetched after the first screen: the page is light, and by the time somebody
+ * A dialog whose script and words are fetched after the first screen: the page is light, and by the time somebody
  * opens one it is there, also when the server is away then.
  */
 import {useEffect, useState, type ReactNode} from 'react';
+import {learnTheRest} from '../app/look';
 import {patch} from '../state/app';
 import {say} from '../words/words';
 
@@ -11,7 +12,10 @@ type Dialogs = typeof import('./dialogs');
 let fetched: Dialogs | null = null;
 
 async function fetchDialogs(): Promise<Dialogs> {
-    fetched ??= await import('./dialogs');
+    if (!fetched) {
+        const [dialogs] = await Promise.all([import('./dialogs'), learnTheRest()]);
+        fetched = dialogs;
+    }
     return fetched;
 }
 

@@ -3,7 +3,7 @@ import {useState, type ReactNode} from 'react';
 import {useApp} from '../state/app';
 import {displayName} from '../state/chat';
 import {isPersonal} from '../state/ringing';
-import {say} from '../words/words';
+import {listed, say} from '../words/words';
 import {DevicePicker} from './call/DevicePicker';
 import {MicIcon, PhoneIcon} from './icons';
 
@@ -35,7 +35,7 @@ export function Lobby({channelId, onJoin, onNo}: Props): ReactNode {
 function WhoIsIn({channelId}: {channelId: string}): ReactNode {
     const text = useApp((state) => {
         const ids = [...new Set(Object.values(state.calls[channelId]?.sessions ?? {}).map(({userId}) => userId))];
-        const names = ids.slice(0, 3).map((id) => displayName(state.chat.users[id])).join(', ');
+        const names = listed(ids.slice(0, 3).map((id) => displayName(state.chat.users[id])));
         const more = ids.length - 3;
         return ids.length === 0 ? say('bar_lobby_empty') : more > 0 ? say('bar_lobby_more', {names, count: more}) : say('bar_lobby_with', {names});
     });

@@ -20,7 +20,9 @@ export function Menu({label, testId, icon, className = '', children}: Props): Re
         if (from && box) {
             const below = from.bottom + box.offsetHeight + 8 < innerHeight;
             box.style.top = `${below ? from.bottom + 4 : Math.max(8, from.top - box.offsetHeight - 4)}px`;
-            box.style.left = `${Math.max(8, Math.min(from.right - box.offsetWidth, innerWidth - box.offsetWidth - 8))}px`;
+            // Its end is at the end of the button.
+            const left = getComputedStyle(box).direction === 'rtl' ? from.left : from.right - box.offsetWidth;
+            box.style.left = `${Math.max(8, Math.min(left, innerWidth - box.offsetWidth - 8))}px`;
         }
     };
     const keyDown = (event: KeyboardEvent): void => {

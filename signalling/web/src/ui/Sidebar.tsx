@@ -6,7 +6,7 @@ import {askToSignOut} from '../app/session';
 import {patch, useApp} from '../state/app';
 import {channelKey, channelTitle, displayName, teammateId} from '../state/chat';
 import {isAdministrator} from '../state/rights';
-import {currentLocale, say} from '../words/words';
+import {currentLocale, listed, number, say} from '../words/words';
 import type {AddKind} from './AddDialog';
 import {Face, statusWord} from './Face';
 import {BellIcon, HashIcon, LockIcon, PeopleIcon, PhoneIcon, PlusIcon, ShieldIcon, SignOutIcon} from './icons';
@@ -92,7 +92,7 @@ function Entry({channel}: {channel: Channel}): ReactNode {
     const mentions = chat.mentions[channel.id] ?? 0;
     const title = channelTitle(chat, channel);
     const status = useApp((state) => (channel.type === 'D' ? state.presence.statuses[teammateId(channel, state.chat.me?.id ?? '')] : undefined));
-    const label = [title, status ? statusWord(status) : '', call ? say('chat_call_running') : '', unread > 0 ? say('chat_unread', {count: unread}) : '', mentions > 0 ? say('chat_mentions', {count: mentions}) : ''].filter((part) => part !== '').join(', ');
+    const label = listed([title, status ? statusWord(status) : '', call ? say('chat_call_running') : '', unread > 0 ? say('chat_unread', {count: unread}) : '', mentions > 0 ? say('chat_mentions', {count: mentions}) : '']);
     return (
         <li>
             <button
@@ -102,7 +102,7 @@ function Entry({channel}: {channel: Channel}): ReactNode {
                 <Mark channel={channel}/>
                 <span className="grow ellipsis" dir="auto">{title}</span>
                 {call && <span className="live" title={say('chat_call_running')}><PhoneIcon/></span>}
-                {unread > 0 && <span className="badge" data-mention={mentions > 0}>{unread > 99 ? '99+' : unread}</span>}
+                {unread > 0 && <span className="badge" data-mention={mentions > 0}>{unread > 99 ? `${number(99)}+` : number(unread)}</span>}
             </button>
         </li>
     );

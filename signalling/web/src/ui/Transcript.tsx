@@ -6,10 +6,10 @@ import {playFrom, positionOf} from '../app/player';
 import {useApp} from '../state/app';
 import {filesOf, recordingOf} from '../state/callpost';
 import {threadOf} from '../state/chat';
-import {isolated} from '../state/lasting';
 import {findWords, passageAt, readTranscript, type Passage} from '../state/transcript';
 import {say} from '../words/words';
 import {DownloadIcon} from './icons';
+import {elapsed} from './time';
 
 const FOLLOW_MS = 300;
 
@@ -95,10 +95,10 @@ function Passages({passages, recordingId, testId}: {passages: readonly Passage[]
                     <p key={index} data-passage={index} data-found={found.includes(index)} data-current={index === shown} data-heard={index === heard}>
                         <bdi><strong>{passage.speaker}</strong></bdi>{' '}
                         {recordingId === ''
-                            ? <span className="muted tabular">{isolated(passage.from)}</span>
+                            ? <span className="muted tabular">{elapsed(passage.at * 1000)}</span>
                             : (
                                 <button type="button" className="link tabular jump" data-testid="transcript-jump" title={say('record_jump')}
-                                    aria-label={say('record_jump_to', {time: passage.from})} onClick={() => playFrom(recordingId, passage.at)}>{isolated(passage.from)}</button>
+                                    aria-label={say('record_jump_to', {time: elapsed(passage.at * 1000)})} onClick={() => playFrom(recordingId, passage.at)}>{elapsed(passage.at * 1000)}</button>
                             )}{' '}
                         <span
                             className={recordingId === '' ? undefined : 'spoken'} dir="auto"
@@ -128,8 +128,8 @@ function useHeard(passages: readonly Passage[], recordingId: string): number {
 }
 
 function Marked({text, wanted}: {text: string; wanted: string}): ReactNode {
-    const needle = wanted.trim().toLocaleLowerCase();
-    const at = needle === '' ? -1 : text.toLocaleLowerCase().indexOf(needle);
+    const needle = wanted.trim().toLowerCase();
+    const at = needle === '' ? -1 : text.toLowerCase().indexOf(needle);
     return at < 0 ? text : <>{text.slice(0, at)}<mark>{text.slice(at, at + needle.length)}</mark>{text.slice(at + needle.length)}</>;
 }
 

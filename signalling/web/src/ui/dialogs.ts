@@ -1,4 +1,7 @@
-/** What the first screen does not need: fetched once it stands (`Later`). */
+/** What the first screen does not need, with its English: fetched once it stands (`Later`). */
+import later from '../words/en-later.json';
+import {learn} from '../words/words';
+
 export {AddDialog} from './AddDialog';
 export {AdminDialog} from './admin/AdminDialog';
 export {ChannelDialog} from './ChannelDialog';
@@ -11,3 +14,5 @@ export {Questions} from './Questions';
 export {Recording} from './Recording';
 export {SidePanel} from './call/SidePanel';
 export {Transcript} from './Transcript';
+
+learn(later);

@@ -1,9 +1,10 @@
 /** Line icons, drawn here so that nothing is fetched. Decorative: the control next to them has a name. */
 import type {ReactNode} from 'react';
 
-function icon(paths: ReactNode): () => ReactNode {
+/** `directed`: points along the line of reading, to the other side where that goes from right to left. */
+function icon(paths: ReactNode, directed = false): () => ReactNode {
     return () => (
-        <svg className="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false">{paths}</svg>
+        <svg className={directed ? 'icon directed' : 'icon'} viewBox="0 0 24 24" aria-hidden="true" focusable="false">{paths}</svg>
     );
 }
 
@@ -22,13 +23,13 @@ export const WideIcon = icon(<path d="M14 4h6v6M10 20H4v-6M20 4l-7 7M4 20l7-7"/>
 export const NarrowIcon = icon(<path d="M20 10h-6V4M4 14h6v6M14 10l6-6M10 14l-6 6"/>);
 export const PlusIcon = icon(<path d="M12 5v14M5 12h14"/>);
 export const CloseIcon = icon(<path d="m6 6 12 12M18 6 6 18"/>);
-export const BackIcon = icon(<path d="M15 5l-7 7 7 7"/>);
+export const BackIcon = icon(<path d="M15 5l-7 7 7 7"/>, true);
 export const HashIcon = icon(<path d="M5 9h15M4 15h15M10 4 8 20M16 4l-2 16"/>);
 export const LockIcon = icon(<><rect x="5" y="11" width="14" height="9" rx="2"/><path d="M8 11V8a4 4 0 0 1 8 0v3"/></>);
-export const SendIcon = icon(<path d="M4 12 20 4l-5 16-3.5-6.5z"/>);
+export const SendIcon = icon(<path d="M4 12 20 4l-5 16-3.5-6.5z"/>, true);
 export const ThreadIcon = icon(<path d="M4 5h16v11H10l-4 4v-4H4z"/>);
 export const DownloadIcon = icon(<path d="M12 4v11m-4-4 4 4 4-4M5 20h14"/>);
-export const SignOutIcon = icon(<path d="M14 4H6a1 1 0 0 0-1 1v14a1 1 0 0 0 1 1h8M11 12h9m-3-3 3 3-3 3"/>);
+export const SignOutIcon = icon(<path d="M14 4H6a1 1 0 0 0-1 1v14a1 1 0 0 0 1 1h8M11 12h9m-3-3 3 3-3 3"/>, true);
 export const ZoomInIcon = icon(<><circle cx="11" cy="11" r="6"/><path d="m20 20-4.5-4.5M11 8.5v5M8.5 11h5"/></>);
 export const ZoomOutIcon = icon(<><circle cx="11" cy="11" r="6"/><path d="m20 20-4.5-4.5M8.5 11h5"/></>);
 export const FitIcon = icon(<><rect x="4" y="6" width="16" height="12" rx="1.5"/><path d="M8 10v4m8-4v4"/></>);

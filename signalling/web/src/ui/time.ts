@@ -1,6 +1,6 @@
 /** Times, dates, durations and sizes as people read them, in the language of the page. */
 import {useEffect, useState} from 'react';
-import {currentLocale, say} from '../words/words';
+import {currentLocale, number, say} from '../words/words';
 
 /** Epoch ms now, renewed every `everyMs` while the component is shown. */
 export function useNow(everyMs: number): number {
@@ -12,8 +12,15 @@ export function useNow(everyMs: number): number {
     return now;
 }
 
+const CLOCK = {hour: '2-digit', minute: '2-digit'} as const;
+
 export function clock(ms: number): string {
-    return format({hour: '2-digit', minute: '2-digit'}, ms);
+    return format(CLOCK).format(ms);
+}
+
+/** `14:02 – 14:30`; one time when it is over within its minute. */
+export function clocks(from: number, to: number): string {
+    return format(CLOCK).formatRange(from, Math.max(from, to));
 }
 
 export function day(ms: number, now: number): string {
@@ -26,29 +33,20 @@ export function day(ms: number, now: number): string {
         return say('time_yesterday');
     }
     const sameYear = date.getFullYear() === today.getFullYear();
-    return format({weekday: 'long', day: 'numeric', month: 'long', ...(sameYear ? {} : {year: 'numeric'})}, ms);
+    return format({weekday: 'long', day: 'numeric', month: 'long', ...(sameYear ? {} : {year: 'numeric'})}).format(ms);
 }
 
 /** Day and time, for what is not from today. */
 export function moment(ms: number): string {
-    return format({dateStyle: 'medium', timeStyle: 'short'}, ms);
+    return format({dateStyle: 'medium', timeStyle: 'short'}).format(ms);
 }
 
-/** `4:05`, `1:02:03`. */
+/** `4:05`, `1:02:03`, in the digits of the person's region. */
 export function elapsed(ms: number): string {
     const seconds = Math.max(0, Math.floor(ms / 1000));
     const [hours, minutes, rest] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
-    const two = (value: number): string => String(value).padStart(2, '0');
-    return hours > 0 ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
-}
-
-/** `45 s`, `4 min`, `1 h 2 min`, in the words of the language. */
-export function duration(ms: number): string {
-    if (ms < 60_000) {
-        return say('time_seconds', {count: Math.max(1, Math.round(ms / 1000))});
-    }
-    const minutes = Math.round(ms / 60_000);
-    return minutes < 60 ? say('time_minutes', {count: minutes}) : say('time_hours', {hours: Math.floor(minutes / 60), minutes: minutes % 60});
+    const two = (value: number): string => (value < 10 ? number(0) : '') + number(value);
+    return hours > 0 ? `${number(hours)}:${two(minutes)}:${two(rest)}` : `${number(minutes)}:${two(rest)}`;
 }
 
 /** `120 kB`, `3.4 MB`. */
@@ -59,14 +57,19 @@ export function size(bytes: number): string {
     return new Intl.NumberFormat(currentLocale(), {style: 'unit', unit, unitDisplay: 'short', maximumFractionDigits: value < 10 ? 1 : 0}).format(value);
 }
 
+/** `50 %`; `share` is of 1. */
+export function percent(share: number): string {
+    return new Intl.NumberFormat(currentLocale(), {style: 'percent'}).format(share);
+}
+
 const formats = new Map<string, Intl.DateTimeFormat>();
 
-function format(options: Intl.DateTimeFormatOptions, ms: number): string {
+function format(options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
     const key = currentLocale() + JSON.stringify(options);
     let known = formats.get(key);
     if (!known) {
         known = new Intl.DateTimeFormat(currentLocale(), options);
         formats.set(key, known);
     }
-    return known.format(ms);
+    return known;
 }

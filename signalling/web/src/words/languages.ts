@@ -1,8 +1,9 @@
 /**
  * The languages of the page, and which one a person gets: the one chosen before, else the browser's.
  *
- * In: the browser's wishes, the remembered choice. Out: a tag with a message file. The file of the
- * language is fetched once, at the start or when it is chosen; English is part of the page.
+ * In: the browser's wishes, the remembered choice. Out: a tag with a message file. The file is fetched
+ * in two parts, as English is cut (`vite.config.ts`): at the start, and with the dialogs. English is
+ * part of the page.
  */
 import en from './en.json';
 import type {Messages} from './words';
@@ -22,13 +23,8 @@ export const LANGUAGES: readonly Language[] = [
     {tag: 'pt-BR', name: 'Português (Brasil)'},
 ];
 
-const files: Readonly<Record<string, () => Promise<{default: Messages}>>> = {
-    ar: () => import('./ar.json'),
-    de: () => import('./de.json'),
-    es: () => import('./es.json'),
-    fr: () => import('./fr.json'),
-    'pt-BR': () => import('./pt-BR.json'),
-};
+const firstParts = import.meta.glob<Messages>(['./*.json', '!./en*.json'], {query: '?first', import: 'default'});
+const laterParts = import.meta.glob<Messages>(['./*.json', '!./en*.json'], {query: '?later', import: 'default'});
 
 /** The first wish there is a language for, English when there is none. */
 export function languageFor(wishes: readonly string[]): string {
@@ -49,10 +45,14 @@ export function localeFor(tag: string, wishes: readonly string[]): string {
     return tag.includes('-') ? tag : regional ?? tag;
 }
 
-/** Rejects when the file cannot be fetched. */
+/** What the first screen says; rejects when the file cannot be fetched. */
 export async function messagesOf(tag: string): Promise<Messages> {
-    const load = files[tag];
-    return load ? (await load()).default : en;
+    return await firstParts[`./${tag}.json`]?.() ?? en;
+}
+
+/** The rest, empty for English, whose rest comes with the dialogs; rejects when the file cannot be fetched. */
+export async function laterMessagesOf(tag: string): Promise<Messages> {
+    return await laterParts[`./${tag}.json`]?.() ?? {};
 }
 
 function base(tag: string): string {

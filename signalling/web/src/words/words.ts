@@ -1,13 +1,15 @@
 /**
- * What the page says, by key: one message file per language, each with the keys of `en.json`.
+ * What the page says, by key: one message file per language, English in two. `en.json` is part of the
+ * page; `en-later.json` has what only the dialogs say, and comes with their script.
  *
  * A message with a number has one form per plural of its language (`people_one`, `people_other`, as
  * `Intl.PluralRules` names them), chosen by the value `count`. Names inside a message are isolated,
  * so that a name of the other direction does not scramble it.
  */
+import type later from './en-later.json';
 import en from './en.json';
 
-type Plain = keyof typeof en;
+type Plain = keyof typeof en | keyof typeof later;
 type Plural<K> = K extends `${infer Base}_other` ? Base : never;
 export type Key = Plain | Plural<Plain>;
 export type Messages = Readonly<Record<string, string>>;
@@ -18,6 +20,7 @@ const RIGHT_TO_LEFT_LANGUAGES = ['ar', 'fa', 'he', 'ur'];
 
 let language = 'en';
 let locale = 'en';
+let english: Messages = en;
 let messages: Messages = en;
 let plurals = new Intl.PluralRules(language);
 let numbers = new Intl.NumberFormat(language);
@@ -45,6 +48,15 @@ export function speak(tag: string, words: Messages, regional = tag): void {
     numbers = new Intl.NumberFormat(regional);
 }
 
+/** What comes after the first screen; of a language that is not spoken any more it is not kept. */
+export function learn(more: Messages, tag = 'en'): void {
+    if (tag === 'en') {
+        english = {...english, ...more};
+    } else if (tag === language) {
+        messages = {...messages, ...more};
+    }
+}
+
 /** The message of `key`, with `{name}` replaced by `values.name`. */
 export function say(key: Key, values: Readonly<Record<string, string | number>> = {}): string {
     return text(key, values.count).replace(/\{(\w+)\}/g, (whole, name: string) => {
@@ -53,9 +65,18 @@ export function say(key: Key, values: Readonly<Record<string, string | number>> 
     });
 }
 
+/** In the digits of the person's region. */
+export function number(value: number): string {
+    return numbers.format(value);
+}
+
+/** One after the other, each kept apart from its neighbours; what is empty is left out. */
+export function listed(parts: readonly string[]): string {
+    return parts.filter((part) => part !== '').map(isolated).join(say('chat_list_comma'));
+}
+
 function text(key: string, count: string | number | undefined): string {
     const form = typeof count === 'number' ? `${key}_${plurals.select(count)}` : key;
-    const english: Messages = en;
     return messages[form] ?? messages[key] ?? messages[`${key}_other`] ?? english[form] ?? english[`${key}_other`] ?? english[key] ?? key;
 }
 

@@ -3,7 +3,7 @@ import {useState, type ReactNode} from 'react';
 import {createAccount, importAccounts, madeUpPassword, type Created} from '../../app/admin';
 import {useApp} from '../../state/app';
 import {readPeople} from '../../state/csv';
-import {say} from '../../words/words';
+import {listed, number, say} from '../../words/words';
 import {Field, Refusal, useSubmit} from '../SignIn';
 
 const empty = {username: '', email: '', first_name: '', last_name: '', password: ''};
@@ -48,7 +48,7 @@ export function NewAccounts(): ReactNode {
                 }}/>
                 <p className="hint">{say('admin_import_hint')} <code dir="ltr">username,email,first_name,last_name,password</code></p>
             </div>
-            {broken.length > 0 && <p className="refusal" role="alert">{say('admin_import_broken', {lines: broken.join(', ')})}</p>}
+            {broken.length > 0 && <p className="refusal" role="alert">{say('admin_import_broken', {lines: listed(broken.map(number))})}</p>}
             {made.length > 0 && (
                 <>
                     <h3>{say('admin_made')}</h3>

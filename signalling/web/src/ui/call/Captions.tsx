@@ -44,7 +44,7 @@ function SizeButton({by, text, label, testId}: {by: 1 | -1; text: string; label:
     const size = useSettings((settings) => settings.captionSize);
     const next = CAPTION_SIZES[CAPTION_SIZES.indexOf(size) + by];
     return (
-        <button type="button" aria-label={label} title={label} data-testid={testId} aria-disabled={next === undefined} onClick={() => {
+        <button type="button" dir="ltr" aria-label={label} title={label} data-testid={testId} aria-disabled={next === undefined} onClick={() => {
             if (next) {
                 changeSettings({captionSize: next});
             }

@@ -5,7 +5,8 @@ import {listDevices, microphoneWish, playTestSound, watchDevices, type Devices} 
 import {changeSettings} from '../../app/settings';
 import {LevelMeter, meterShare} from '../../peer/level';
 import {captureMicrophone, stopStream} from '../../peer/media';
-import {CallError} from '../../peer/problems';
+import {CallError, problem} from '../../peer/problems';
+import {adviceOf, titleOf} from '../../state/advice';
 import {NO_DEVICE, useSettings, type Device} from '../../state/settings';
 import {labelOf} from '../../state/shortcuts';
 import {say} from '../../words/words';
@@ -101,7 +102,8 @@ function Meter({onOpen}: {onOpen: () => void}): ReactNode {
             meter = new LevelMeter(stream, (level) => setShare(meterShare(level)));
         }).catch((error: unknown) => {
             if (!over) {
-                setTrouble(error instanceof CallError ? `${error.problem.title} ${error.problem.advice}` : String(error));
+                const trouble = error instanceof CallError ? error.problem : problem('microphone-busy');
+                setTrouble(`${titleOf(trouble)} ${adviceOf(trouble)}`);
             }
         });
         return () => {

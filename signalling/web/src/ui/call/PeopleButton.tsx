@@ -2,7 +2,7 @@
 import type {ReactNode} from 'react';
 import {togglePanel} from '../../app/call';
 import {useApp} from '../../state/app';
-import {say} from '../../words/words';
+import {number, say} from '../../words/words';
 import {PeopleIcon} from '../icons';
 
 export function PeopleButton(): ReactNode {
@@ -16,7 +16,7 @@ export function PeopleButton(): ReactNode {
             type="button" className="icon-button people-button" aria-expanded={open} aria-label={say('call_people_label', {count: people})}
             title={say('call_people')} data-testid="people-toggle" onClick={() => togglePanel('people')}
         >
-            <PeopleIcon/><span className="tabular" aria-hidden="true">{people}</span>
+            <PeopleIcon/><span className="tabular" aria-hidden="true">{number(people)}</span>
         </button>
     );
 }

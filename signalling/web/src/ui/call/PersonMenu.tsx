@@ -10,6 +10,7 @@ import {displayName} from '../../state/chat';
 import {mayHost, type Participant} from '../../state/roster';
 import {useSettings, volumeOf} from '../../state/settings';
 import {say} from '../../words/words';
+import {percent} from '../time';
 import {MoreIcon} from '../icons';
 import {Popover} from './Popover';
 
@@ -93,7 +94,7 @@ function Loudness({userId, name}: {userId: string; name: string}): ReactNode {
                 type="range" min="0" max="100" step="5" value={Math.round(volume * 100)} data-testid="volume" data-first
                 aria-label={say('call_volume_of', {name})} onChange={(event) => setVolume(userId, Number(event.target.value) / 100)}
             />
-            <span className="tabular" aria-hidden="true">{say('call_percent', {share: Math.round(volume * 100)})}</span>
+            <span className="tabular" aria-hidden="true">{percent(volume)}</span>
         </label>
     );
 }

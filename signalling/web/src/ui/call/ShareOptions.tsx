@@ -6,6 +6,8 @@ import {say} from '../../words/words';
 import {OptionsIcon} from '../icons';
 import {Popover} from './Popover';
 
+const HINTS = [['detail', 'screen_detail'], ['motion', 'screen_motion']] as const;
+
 export function ShareOptions(): ReactNode {
     const share = useApp((state) => state.share);
     return (
@@ -18,10 +20,10 @@ export function ShareOptions(): ReactNode {
                         <input type="checkbox" checked={share.sound} data-testid="share-sound" onChange={(event) => setShareSound(event.target.checked)}/>
                         {say('screen_sound')}
                     </label>
-                    {(['detail', 'motion'] as const).map((hint) => (
+                    {HINTS.map(([hint, words]) => (
                         <label className="check" key={hint}>
                             <input type="radio" name="share-hint" checked={share.hint === hint} data-testid={`share-${hint}`} onChange={() => setScreenHint(hint)}/>
-                            {say(`screen_${hint}`)}
+                            {say(words)}
                         </label>
                     ))}
                 </>

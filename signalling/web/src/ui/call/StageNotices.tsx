@@ -2,6 +2,7 @@
 import type {ReactNode} from 'react';
 import {Notes, TalkingMuted} from './Notes';
 import {acknowledgeRecording, allowSound, dismissOutcome, dismissProblem, leaveCall} from '../../app/call';
+import {adviceOf, faultOf, titleOf} from '../../state/advice';
 import {useApp} from '../../state/app';
 import {isRunning, recordingFaults, willBeTranscribed} from '../../state/calls';
 import {channelTitle} from '../../state/chat';
@@ -30,7 +31,7 @@ export function StageNotices(): ReactNode {
             )}
             {problem && (
                 <div className="notice danger" role="alert" data-testid="call-problem" data-code={problem.code}>
-                    <p className="grow"><strong>{problem.title}</strong> {problem.advice}</p>
+                    <p className="grow"><strong>{titleOf(problem)}</strong> {adviceOf(problem)}</p>
                     <button type="button" className="icon-button" aria-label={say('bar_dismiss')} onClick={dismissProblem}><CloseIcon/></button>
                 </div>
             )}
@@ -81,7 +82,7 @@ function RecordingOutcome(): ReactNode {
     return (
         <div className={faults.length > 0 ? 'notice danger' : 'notice'} role="status" data-testid="recording-outcome">
             <p className="grow">
-                {faults.length > 0 ? faults.map(({part, reason}) => say(`record_failed_${part}`, {reason})).join(' ') : say('record_stopped')}
+                {faults.length > 0 ? faults.map(faultOf).join(' ') : say('record_stopped')}
             </p>
             <button type="button" className="icon-button" aria-label={say('bar_dismiss')} onClick={() => dismissOutcome(saw)}><CloseIcon/></button>
         </div>

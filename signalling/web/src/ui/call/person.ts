@@ -2,7 +2,7 @@
 import {useApp} from '../../state/app';
 import {displayName} from '../../state/chat';
 import {roster, type Participant} from '../../state/roster';
-import {say} from '../../words/words';
+import {listed, say} from '../../words/words';
 import {useNow} from '../time';
 import type {SoundQuality} from '../../peer/quality';
 
@@ -41,7 +41,7 @@ export function useShown(person: Participant): Shown {
     const name = displayName(user);
     const quality = own || muted ? null : worst(person.sessionIds.map((id) => heard?.[id]));
     const qualityText = own ? (weak ? say('call_quality_own_weak') : '') : quality ? qualityWords(quality) : '';
-    const label = [
+    const label = listed([
         own ? say('call_person_you', {name}) : name,
         person.isHost ? say('call_person_host') : '',
         muted ? say('call_person_muted') : say('call_person_unmuted'),
@@ -49,7 +49,7 @@ export function useShown(person: Participant): Shown {
         person.raisedHand > 0 ? say('call_person_hand') : '',
         person.isSharing ? say('call_person_sharing') : '',
         quality === 'good' ? '' : qualityText,
-    ].filter((part) => part !== '').join(', ');
+    ]);
     return {key: user?.username ?? person.userId, name, own, muted, speaking, quality, qualityText, label};
 }
 
