@@ -4,7 +4,7 @@ import type {UserProfile} from '@mattermost/types/users';
 import {fetchCall, fetchCalls, fetchCallsConfig} from '../api/calls';
 import type {LiveListener} from '../api/live';
 import {api} from '../api/rest';
-import {ACTION_PREFIX, isRecord} from '../peer/codec';
+import {ACTION_PREFIX, isRecord} from '../peer/record';
 import {patch, store, updateChat, updatePresence} from '../state/app';
 import {applyCallsEvent, recordingFaults, type Call, type Calls} from '../state/calls';
 import {withArrival, withChannels, withoutChannel, withoutPost, withPosts, withRead, withUsers} from '../state/chat';

@@ -1,9 +1,9 @@
 /** The page: which of its states is shown, and how the parts stand together. */
 import {useEffect, useState, type ReactNode} from 'react';
+import {leaveCall} from '../app/call';
 import {begin, createTeam, signOut} from '../app/session';
 import {patch, useApp} from '../state/app';
 import {say} from '../words/words';
-import {CallBar} from './call/CallBar';
 import {CallDialogs} from './call/CallDialogs';
 import {useCallPlace} from './call/place';
 import {ChannelView} from './ChannelView';
@@ -35,6 +35,7 @@ function Workspace(): ReactNode {
     const teams = useApp((state) => state.chat.teams.length);
     const asked = useApp((state) => state.question !== null);
     const screenShown = useScreenShown();
+    const place = useCallPlace();
     useTitle();
     useEffect(keepFocus, []);
     useEffect(fetchDialogsSoon, []);
@@ -50,7 +51,7 @@ function Workspace(): ReactNode {
             <Sidebar/>
             <ChannelView/>
             {threadId !== '' && <ThreadPanel rootId={threadId}/>}
-            <CallBar/>
+            {place === 'bar' && <Later onFail={leaveCall}>{({CallBar}) => <CallBar/>}</Later>}
             <RingingCard/>
             {asked && <Later onFail={() => patch({question: null})}>{({Questions}) => <Questions/>}</Later>}
             <CallDialogs/>

@@ -1,13 +1,12 @@
 /** One channel: its header with the call button, notices, the call's stage, messages. */
 import {useMemo, useState, type ReactNode} from 'react';
-import {joinCall} from '../app/call';
+import {joinCall, leaveCall} from '../app/call';
 import {loadEarlier} from '../app/channels';
 import {patch, useApp} from '../state/app';
 import {channelTitle, replyCounts, rootsOf} from '../state/chat';
 import {isIn} from '../state/ringing';
 import {troubleOf} from '../state/trouble';
 import {say} from '../words/words';
-import {CallStage} from './call/CallStage';
 import {Elsewhere} from './call/Elsewhere';
 import {useCallPlace} from './call/place';
 import {Composer} from './Composer';
@@ -41,7 +40,7 @@ export function ChannelView(): ReactNode {
                 <CallButton channelId={channel.id}/>
             </header>
             <Notices channelId={channel.id}/>
-            {staged && <CallStage/>}
+            {staged && <Later onFail={leaveCall}>{({CallStage}) => <CallStage/>}</Later>}
             {/* The field stands below the messages and comes before them for the keyboard. */}
             <div className="conversation">
                 <Composer channelId={channel.id} rootId="" label={say('chat_write_to', {name: title})} testId="composer"/>

@@ -1,6 +1,8 @@
 /** What the first screen does not need: fetched once it stands (`Later`). */
 export {AddDialog} from './AddDialog';
 export {AdminDialog} from './admin/AdminDialog';
+export {CallBar} from './call/CallBar';
+export {CallStage} from './call/CallStage';
 export {ChannelDialog} from './ChannelDialog';
 export {DevicePicker} from './call/DevicePicker';
 export {KeyList} from './call/KeyList';
