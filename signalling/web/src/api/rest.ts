@@ -85,8 +85,19 @@ export const api = {
     createPost: (written: Partial<Post>) => post<Post>('/posts', written),
     patchPost: ({id, message}: {id: string; message: string}) => put<Post>(`/posts/${part(id)}/patch`, {id, message}),
     deletePost: (id: string) => remove(`/posts/${part(id)}`),
+    getCommandAutocompleteSuggestionsList: (userInput: string, teamId: string, place: {channel_id: string; root_id: string}) => get<CommandOffer[]>(withQuery(`/teams/${part(teamId)}/commands/autocomplete_suggestions`, {user_input: userInput, ...place})),
     executeCommand: (command: string, place: {channel_id: string; root_id: string; team_id: string}) => post('/commands/execute', {command, ...place}),
 };
+
+/** A command, or what may follow one, that fits what was typed. */
+export interface CommandOffer {
+    /** The whole line, without its `/`. */
+    Complete: string;
+    Suggestion: string;
+    Hint: string;
+    /** In English. */
+    Description: string;
+}
 
 export function fileUrl(fileId: string, download = false): string {
     return `/api/v4/files/${encodeURIComponent(fileId)}${download ? '?download=1' : ''}`;

@@ -37,7 +37,7 @@ export interface Ending {
 }
 
 /** What the person is asked before something happens to a call. */
-export type Question = {kind: 'second-call' | 'lobby'; channelId: string} | {kind: 'sign-out' | 'alerts'};
+export type Question = {kind: 'second-call' | 'lobby' | 'end-call'; channelId: string} | {kind: 'sign-out' | 'alerts'};
 
 export interface AppState {
     phase: Phase;

@@ -127,6 +127,11 @@ export function withMemberships(chat: Chat, memberships: readonly ChannelMembers
     return {...chat, ...next};
 }
 
+/** An answer that only this person is shown, and that nobody finds again. */
+export function isWhispered(post: Post): boolean {
+    return post.type === 'system_ephemeral';
+}
+
 /** The channel was read, here or in another window. */
 export function withRead(chat: Chat, channelId: string): Chat {
     const isRead = (chat.unread[channelId] ?? 0) === 0 && (chat.mentions[channelId] ?? 0) === 0;
