@@ -7,6 +7,7 @@
 import type {Channel, ChannelMembership, ChannelStats, ServerChannel} from '@mattermost/types/channels';
 import type {ClientConfig} from '@mattermost/types/config';
 import type {PaginatedPostList, Post, PostList} from '@mattermost/types/posts';
+import type {Reaction} from '@mattermost/types/reactions';
 import type {Session} from '@mattermost/types/sessions';
 import type {Team} from '@mattermost/types/teams';
 import type {UserProfile, UserStatus} from '@mattermost/types/users';
@@ -81,10 +82,15 @@ export const api = {
 
     getPosts: (channelId: string, page = 0, per_page = PER_PAGE) => get<PostList>(withQuery(`/channels/${part(channelId)}/posts`, {page, per_page})),
     getPostsBefore: (channelId: string, before: string, page = 0, per_page = PER_PAGE) => get<PostList>(withQuery(`/channels/${part(channelId)}/posts`, {before, page, per_page})),
+    getPostsAfter: (channelId: string, after: string, page = 0, per_page = PER_PAGE) => get<PostList>(withQuery(`/channels/${part(channelId)}/posts`, {after, page, per_page})),
+    getPost: (id: string) => get<Post>(`/posts/${part(id)}`),
+    searchPosts: (teamId: string, terms: string, per_page: number, time_zone_offset: number) => post<PostList>(`/teams/${part(teamId)}/posts/search`, {terms, is_or_search: false, page: 0, per_page, time_zone_offset}),
     getPaginatedPostThread: (id: string, options: {perPage: number; fromPost?: string; fromCreateAt?: number}) => get<PaginatedPostList>(withQuery(`/posts/${part(id)}/thread`, {direction: 'down', ...options})),
     createPost: (written: Partial<Post>) => post<Post>('/posts', written),
     patchPost: ({id, message}: {id: string; message: string}) => put<Post>(`/posts/${part(id)}/patch`, {id, message}),
     deletePost: (id: string) => remove(`/posts/${part(id)}`),
+    addReaction: (reaction: Pick<Reaction, 'user_id' | 'post_id' | 'emoji_name'>) => post<Reaction>('/reactions', reaction),
+    removeReaction: (userId: string, postId: string, name: string) => remove(`/users/${part(userId)}/posts/${part(postId)}/reactions/${part(name)}`),
     getCommandAutocompleteSuggestionsList: (userInput: string, teamId: string, place: {channel_id: string; root_id: string}) => get<CommandOffer[]>(withQuery(`/teams/${part(teamId)}/commands/autocomplete_suggestions`, {user_input: userInput, ...place})),
     executeCommand: (command: string, place: {channel_id: string; root_id: string; team_id: string}) => post('/commands/execute', {command, ...place}),
 };

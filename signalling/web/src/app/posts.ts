@@ -6,6 +6,7 @@ import {api, describe} from '../api/rest';
 import {announce, patch, store, updateChat} from '../state/app';
 import {withoutPost, withPosts} from '../state/chat';
 import {say} from '../words/words';
+import {goToNewest} from './channels';
 
 /** Resolves to false when the message was not taken; the reason is shown. */
 export async function sendMessage(channelId: string, rootId: string, message: string, fileIds: readonly string[] = []): Promise<boolean> {
@@ -16,6 +17,9 @@ export async function sendMessage(channelId: string, rootId: string, message: st
         const post = await api.createPost({channel_id: channelId, root_id: rootId, message, ...(fileIds.length > 0 ? {file_ids: [...fileIds]} : {})});
         updateChat((chat) => withPosts(chat, [post]));
         patch({fault: ''});
+        if (rootId === '' && store.get().chat.reach[channelId]?.to) {
+            await goToNewest(channelId); // where the own message is
+        }
         return true;
     } catch (error) {
         patch({fault: say('chat_not_sent', {why: describe(error)})});

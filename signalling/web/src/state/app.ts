@@ -74,6 +74,8 @@ export interface AppState {
     /** How this person shares a screen. */
     share: ScreenWish;
     question: Question | null;
+    /** The search is open. */
+    searching: boolean;
     /** The message that is being edited, by `editKey`; empty when none is. */
     editing: string;
     /** A refusal or fault outside of calls, in words. */
@@ -84,7 +86,7 @@ export interface AppState {
 
 export const initialState: AppState = {
     phase: 'loading', language: 'en', theme: 'system', siteName: 'Parley', websocketUrl: '', noAccounts: false, firstAccountNeedsToken: false, signUpAllowed: false, minPassword: 0, maxFileSize: 0, online: true, view: 'list',
-    chat: emptyChat, presence: emptyPresence, calls: {}, callsConfig: null, active: null, ending: null, callsOff: {}, recordFaults: {}, ring: null, calling: null, alerts: allAlerts, share: {sound: true, hint: 'detail'}, question: null, editing: '', fault: '', announcement: '',
+    chat: emptyChat, presence: emptyPresence, calls: {}, callsConfig: null, active: null, ending: null, callsOff: {}, recordFaults: {}, ring: null, calling: null, alerts: allAlerts, share: {sound: true, hint: 'detail'}, question: null, searching: false, editing: '', fault: '', announcement: '',
 };
 
 export const store = new Store<AppState>(initialState);

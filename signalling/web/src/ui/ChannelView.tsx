@@ -1,7 +1,7 @@
 /** One channel: its header with the call button, notices, the call's stage, messages. */
 import {useMemo, useState, type ReactNode} from 'react';
 import {joinCall, leaveCall} from '../app/call';
-import {loadEarlier} from '../app/channels';
+import {goToNewest, loadEarlier, loadLater} from '../app/channels';
 import {patch, useApp} from '../state/app';
 import {channelTitle, replyCounts, rootsOf} from '../state/chat';
 import {isIn} from '../state/ringing';
@@ -20,12 +20,15 @@ export function ChannelView(): ReactNode {
     const staged = useCallPlace() === 'stage';
     const wide = useApp((state) => state.active?.wide ?? false);
     const [about, setAbout] = useState('');
-    const roots = useMemo(() => rootsOf(chat, chat.channelId), [chat.posts, chat.postIds, chat.channelId]);
+    const roots = useMemo(() => rootsOf(chat, chat.channelId), [chat.posts, chat.postIds, chat.reach, chat.channelId]);
     const replies = useMemo(() => replyCounts(chat, chat.channelId), [chat.posts, chat.postIds, chat.channelId]);
     if (!channel) {
         return <main className="channel empty"><p>{say('chat_choose_channel')}</p></main>;
     }
     const title = channelTitle(chat, channel);
+    const apart = Boolean(chat.reach[channel.id]?.to);
+    // A reply is found in its thread; its first message marks the place here.
+    const inChannel = chat.posts[chat.found]?.root_id || chat.found;
     return (
         <main className="channel" id="channel" tabIndex={-1} aria-label={title} data-wide={staged && wide}>
             <header className="channel-head">
@@ -45,7 +48,7 @@ export function ChannelView(): ReactNode {
             <div className="conversation">
                 <Composer channelId={channel.id} rootId="" label={say('chat_write_to', {name: title})} testId="composer"/>
                 <PostList
-                    key={channel.id} posts={roots} replies={replies} label={say('chat_messages_in', {name: title})} testId="post-list" startAt="end"
+                    key={`${channel.id}/${inChannel}`} foundId={inChannel} onLater={apart ? () => loadLater(channel.id) : null} onNewest={() => void goToNewest(channel.id)} posts={roots} replies={replies} label={say('chat_messages_in', {name: title})} testId="post-list" startAt="end"
                     onEarlier={chat.complete[channel.id] ? null : () => loadEarlier(channel.id)} readUntil={chat.readUntil[channel.id] ?? 0}
                 />
             </div>

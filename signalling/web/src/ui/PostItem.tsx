@@ -16,6 +16,7 @@ import {MoreIcon, ThreadIcon} from './icons';
 import {Later} from './Later';
 import {Markdown} from './Markdown';
 import {Menu, MenuItem} from './Menu';
+import {AddReaction, PostReactions} from './PostReactions';
 import {clock, moment} from './time';
 
 interface Props {
@@ -46,6 +47,7 @@ export const PostItem = memo(function PostItem({post, grouped, replies, inThread
                     </p>
                 )}
                 {editing ? <Later onFail={() => patch({editing: ''})}>{({PostEditor}) => <PostEditor post={post}/>}</Later> : <Body post={post} inThread={inThread}/>}
+                <PostReactions post={post}/>
                 {canOpen && count > 0 && (
                     <button type="button" className="link replies" data-testid="open-thread" onClick={() => void openThread(post.id)}>
                         <ThreadIcon/>{say('chat_replies', {count})}
@@ -63,6 +65,7 @@ function Actions({post, name, inThread, canReply}: {post: Post; name: string; in
     const [deleting, setDeleting] = useState(false);
     return (
         <div className="post-actions">
+            {!isWhispered(post) && <AddReaction post={post}/>}
             {canReply && (
                 <button type="button" className="icon-button reply" aria-label={say('chat_reply_to', {name})} title={say('chat_reply')} data-testid="reply" onClick={() => void openThread(post.id)}>
                     <ThreadIcon/>

@@ -9,9 +9,11 @@ import {isAdministrator} from '../state/rights';
 import {currentLocale, say} from '../words/words';
 import type {AddKind} from './AddDialog';
 import {Face, statusWord} from './Face';
-import {BellIcon, HashIcon, LockIcon, PeopleIcon, PhoneIcon, PlusIcon, ShieldIcon, SignOutIcon} from './icons';
+import {BellIcon, HashIcon, LockIcon, PeopleIcon, PhoneIcon, PlusIcon, SearchIcon, ShieldIcon, SignOutIcon} from './icons';
 import {Later} from './Later';
 import {BrandMark} from './SignIn';
+
+const SEARCH_KEY = /Mac|iP(?:hone|ad)/.test(navigator.userAgent) ? '⌘K' : 'Ctrl+K';
 
 export function Sidebar(): ReactNode {
     const siteName = useApp((state) => state.siteName);
@@ -26,7 +28,10 @@ export function Sidebar(): ReactNode {
     return (
         <nav className="sidebar" aria-label={say('chat_channels')}>
             <header>
-                <h1 className="brand"><BrandMark/><span className="ellipsis" dir="auto">{team?.display_name || siteName}</span></h1>
+                <h1 className="brand grow"><BrandMark/><span className="ellipsis" dir="auto">{team?.display_name || siteName}</span></h1>
+                <button type="button" className="icon-button" aria-label={say('chat_search')} aria-keyshortcuts="Control+K" title={`${say('chat_search')} (${SEARCH_KEY})`} data-testid="search" onClick={() => patch({searching: true})}>
+                    <SearchIcon/>
+                </button>
             </header>
             <div className="lists">
                 <Section title={say('chat_channels')} action={say('people_add_channel')} testId="add-channel" onAdd={() => setAdding('channel')}>

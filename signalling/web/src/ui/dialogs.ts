@@ -10,6 +10,8 @@ export {Lobby} from './Lobby';
 export {PostEditor} from './PostEditor';
 export {ProfileDialog} from './ProfileDialog';
 export {Questions} from './Questions';
+export {ReactionPicker} from './ReactionPicker';
 export {Recording} from './Recording';
+export {SearchDialog} from './SearchDialog';
 export {SidePanel} from './call/SidePanel';
 export {Transcript} from './Transcript';
