@@ -44,7 +44,7 @@ export function SearchDialog(): ReactNode {
                         results.current?.querySelector('button')?.focus();
                     }}>
                         <input
-                            type="search" autoFocus value={terms} dir={terms === '' ? undefined : 'auto'} placeholder={say('chat_search_hint')} aria-label={say('chat_search')} data-testid="search-terms"
+                            type="search" data-first value={terms} dir={terms === '' ? undefined : 'auto'} placeholder={say('chat_search_hint')} aria-label={say('chat_search')} data-testid="search-terms"
                             autoComplete="off" maxLength={512} onChange={(event) => setTerms(event.target.value)}
                         />
                     </form>

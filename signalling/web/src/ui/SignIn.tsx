@@ -98,7 +98,7 @@ export function Field({label, testId, value, onChange, type = 'text', autoComple
         <div className="field">
             <label htmlFor={id}>{label}</label>
             <input
-                id={id} dir={value === '' ? undefined : 'auto'} type={type} value={value} required={required} autoComplete={autoComplete} autoFocus={autoFocus} data-testid={testId}
+                id={id} dir={value === '' ? undefined : 'auto'} type={type} value={value} required={required} autoComplete={autoComplete} autoFocus={autoFocus} data-first={autoFocus || undefined} data-testid={testId}
                 autoCapitalize="none" spellCheck={false} onChange={(event) => onChange(event.target.value)}
             />
         </div>
