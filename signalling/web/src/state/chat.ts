@@ -16,6 +16,8 @@ export interface Chat {
     users: Readonly<Record<string, UserProfile>>;
     teams: readonly Team[];
     teamId: string;
+    /** Teams that this person manages. */
+    managed: readonly string[];
     channels: Readonly<Record<string, Channel>>;
     channelId: string;
     posts: Readonly<Record<string, Post>>;
@@ -38,7 +40,7 @@ export interface Chat {
 }
 
 export const emptyChat: Chat = {
-    me: null, users: {}, teams: [], teamId: '', channels: {}, channelId: '', posts: {}, postIds: {}, reach: {}, complete: {}, unread: {}, mentions: {}, readUntil: {}, memberships: {}, threadId: '', found: '',
+    me: null, users: {}, teams: [], teamId: '', managed: [], channels: {}, channelId: '', posts: {}, postIds: {}, reach: {}, complete: {}, unread: {}, mentions: {}, readUntil: {}, memberships: {}, threadId: '', found: '',
 };
 
 export function withUsers(chat: Chat, users: readonly UserProfile[]): Chat {

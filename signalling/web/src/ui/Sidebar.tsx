@@ -5,7 +5,7 @@ import {openChannel} from '../app/channels';
 import {askToSignOut} from '../app/session';
 import {patch, useApp} from '../state/app';
 import {channelKey, channelTitle, displayName, teammateId} from '../state/chat';
-import {isAdministrator} from '../state/rights';
+import {isAdministrator, mayInvite} from '../state/rights';
 import {currentLocale, say} from '../words/words';
 import type {AddKind} from './AddDialog';
 import {Face, statusWord} from './Face';
@@ -19,7 +19,7 @@ export function Sidebar(): ReactNode {
     const siteName = useApp((state) => state.siteName);
     const chat = useApp((state) => state.chat);
     const [adding, setAdding] = useState<AddKind | null>(null);
-    const [open, setOpen] = useState<'profile' | 'admin' | null>(null);
+    const [open, setOpen] = useState<'profile' | 'admin' | 'invite' | null>(null);
     const all = Object.values(chat.channels);
     const byTitle = (a: Channel, b: Channel): number => channelTitle(chat, a).localeCompare(channelTitle(chat, b), currentLocale());
     const rooms = all.filter(({type}) => type === 'O' || type === 'P').sort(byTitle);
@@ -40,6 +40,9 @@ export function Sidebar(): ReactNode {
                 <Section title={say('chat_directs')} action={say('people_write_to')} testId="new-direct" onAdd={() => setAdding('direct')}>
                     {directs.map((channel) => <Entry key={channel.id} channel={channel}/>)}
                 </Section>
+                {mayInvite(chat) && (
+                    <button type="button" className="entry invite" data-testid="invite" onClick={() => setOpen('invite')}><PlusIcon/><span className="grow">{say('people_invite')}</span></button>
+                )}
             </div>
             <footer>
                 <button type="button" className="entry grow" title={say('people_profile')} data-testid="profile" onClick={() => setOpen('profile')}>
@@ -62,7 +65,10 @@ export function Sidebar(): ReactNode {
             {adding && <Later onFail={() => setAdding(null)}>{({AddDialog}) => <AddDialog kind={adding} onClose={() => setAdding(null)}/>}</Later>}
             {open && (
                 <Later onFail={() => setOpen(null)}>
-                    {({AdminDialog, ProfileDialog}) => (open === 'admin' ? <AdminDialog onClose={() => setOpen(null)}/> : <ProfileDialog onClose={() => setOpen(null)}/>)}
+                    {({AdminDialog, InviteDialog, ProfileDialog}) => {
+                        const Opened = open === 'admin' ? AdminDialog : open === 'invite' ? InviteDialog : ProfileDialog;
+                        return <Opened onClose={() => setOpen(null)}/>;
+                    }}
                 </Later>
             )}
         </nav>

@@ -11,14 +11,16 @@ export function SignIn(): ReactNode {
     const signUpAllowed = useApp((state) => state.signUpAllowed);
     const siteName = useApp((state) => state.siteName);
     const fault = useApp((state) => state.fault);
-    const [creating, setCreating] = useState(noAccounts);
+    const invitation = useApp((state) => state.invitation);
+    const [creating, setCreating] = useState(noAccounts || invitation !== null);
     return (
         <main className="sign-in">
             <div className="card">
                 <p className="brand"><BrandMark/>{siteName}</p>
+                {invitation && <p className="invited" data-testid="invited">{say('sign_invited', {team: invitation.team})}</p>}
                 {fault !== '' && <p className="notice" role="alert">{fault}</p>}
                 {creating ? <CreateAccount first={noAccounts}/> : <SignInForm/>}
-                {signUpAllowed && (
+                {(signUpAllowed || invitation) && (
                     <button type="button" className="link" onClick={() => setCreating(!creating)} data-testid="switch-sign-up">
                         {creating ? say('sign_have_account') : say('sign_create')}
                     </button>

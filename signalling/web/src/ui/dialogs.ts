@@ -6,6 +6,7 @@ export {CallStage} from './call/CallStage';
 export {ChannelDialog} from './ChannelDialog';
 export {DevicePicker} from './call/DevicePicker';
 export {KeyList} from './call/KeyList';
+export {InviteDialog} from './InviteDialog';
 export {Lobby} from './Lobby';
 export {PostEditor} from './PostEditor';
 export {ProfileDialog} from './ProfileDialog';
