@@ -6,11 +6,15 @@ import {parseSync, Visitor} from 'vite';
 import {expect, test} from 'vitest';
 
 const SRC = fileURLToPath(new URL('../src', import.meta.url));
+/** Comes together with `en-later.json`. */
+const DIALOGS = join(SRC, 'ui/dialogs');
 
 /** Attributes, properties and setters whose text is read or heard. */
 const SPOKEN = /^(aria-(label|description|valuetext|roledescription)|title|placeholder|alt|label|caption|hint|text|body|fault|refusal|announce|setRefusal|setTrouble)$/;
-/** No words of a language: a file's columns, signs for the size of letters, the name of the product, a value for the browser. */
-const NO_WORDS = ['username,email,first_name,last_name,password', 'A−', 'A+', 'Parley', 'detail'];
+/** No words of a language: signs for the size of letters, the name of the product, a value for the browser. */
+const NO_WORDS = ['A−', 'A+', 'Parley', 'detail'];
+/** Elements whose text is typed as it stands: a file's columns, the filters of a search. */
+const AS_TYPED = ['code', 'kbd'];
 
 const read = (path) => JSON.parse(readFileSync(join(SRC, 'words', path), 'utf8'));
 const later = Object.keys(read('en-later.json'));
@@ -54,7 +58,7 @@ function unsaid({name, source, program}) {
         .filter((text) => /\p{L}/u.test(text) && !NO_WORDS.includes(text.trim()) && !keys.includes(text))
         .forEach((text) => found.push(`${name}:${source.slice(0, node.start).split('\n').length}: ${text.trim()}`)));
     new Visitor({
-        JSXElement: ({children}) => check(...children),
+        JSXElement: ({openingElement: {name}, children}) => !AS_TYPED.includes(name.name) && check(...children),
         JSXFragment: ({children}) => check(...children),
         JSXAttribute: (node) => SPOKEN.test(node.name.name) && check(node.value),
         Property: (node) => SPOKEN.test(node.key.name) && check(node.value),
@@ -72,16 +76,18 @@ function saidIn({program}) {
     return keys.filter((key) => texts.has(key) || texts.has(key.replace(/_(one|other)$/, '')));
 }
 
-/** What the browser has before anything opens: what `main.tsx` imports, and so on. */
+/** What may speak before the dialogs are there: what `main.tsx` imports, now or later, and so on. */
 function firstScreen() {
     const reached = new Set([join(SRC, 'main.tsx')]);
     for (const path of reached) {
-        const {module} = sources.find((one) => one.path === path);
-        for (const {moduleRequest, entries} of module.staticImports) {
-            const onlyTypes = entries.length > 0 && entries.every(({isType}) => isType);
-            const target = join(dirname(path), moduleRequest.value);
+        const {module, source} = sources.find((one) => one.path === path);
+        const targets = [
+            ...module.staticImports.filter(({entries}) => !(entries.length > 0 && entries.every(({isType}) => isType))).map(({moduleRequest}) => moduleRequest.value),
+            ...module.dynamicImports.map(({moduleRequest: {start, end}}) => source.slice(start + 1, end - 1)),
+        ];
+        for (const target of targets.map((name) => join(dirname(path), name)).filter((name) => name !== DIALOGS)) {
             const found = sources.find((one) => [`${target}.ts`, `${target}.tsx`].includes(one.path));
-            if (found && !onlyTypes) {
+            if (found) {
                 reached.add(found.path);
             }
         }
@@ -91,7 +97,7 @@ function firstScreen() {
 
 test('the check sees what it is for', () => {
     const source = `document.title = 'Hi'; patch({fault: why ?? 'Oh'});
-        const a = <p title="One" className="no" aria-label={x ? 'Two' : say('key')}>Three {y && 'Four'} {\`\${n} Five\`}<b>{say('key')}</b> · 6</p>;`;
+        const a = <p title="One" className="no" aria-label={x ? 'Two' : say('key')}><code>typed</code>Three {y && 'Four'} {\`\${n} Five\`}<b>{say('key')}</b> · 6</p>;`;
     const found = unsaid({name: 'a', source, ...parseSync('a.tsx', source)});
     expect(found.sort()).toEqual(['a:1: Hi', 'a:1: Oh', 'a:2: Five', 'a:2: Four', 'a:2: One', 'a:2: Three', 'a:2: Two']);
 });
