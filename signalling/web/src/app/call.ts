@@ -250,7 +250,7 @@ export function unload(): void {
 async function connect(active: ActiveCall, title = ''): Promise<void> {
     const config = store.get().callsConfig;
     if (!config) {
-        patch({ending: {channelId: active.channelId, canRejoin: true, problem: problem('join-refused', 'calls are not available on this server')}});
+        patch({ending: {channelId: active.channelId, canRejoin: false, problem: problem('join-refused', 'calls are not available on this server')}});
         return;
     }
     attempt += 1;
