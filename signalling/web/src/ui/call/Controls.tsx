@@ -196,7 +196,7 @@ export function LeaveButton(): ReactNode {
             {hosts && (
                 <Popover
                     label={say('call_end')} testId="end-question" className="person-actions"
-                    button={(trigger) => <ControlButton label={say('call_end')} caption={say('call_end_short')} testId="end-call" icon={<StopIcon/>} trigger={trigger}/>}
+                    button={(trigger) => <ControlButton label={say('call_end_short')} hint={say('call_end')} testId="end-call" icon={<StopIcon/>} trigger={trigger}/>}
                 >
                     {(close) => (
                         <>
