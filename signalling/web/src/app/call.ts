@@ -251,7 +251,7 @@ export function unload(): void {
 async function connect(active: ActiveCall, title = ''): Promise<void> {
     const config = store.get().callsConfig;
     if (!config) {
-        patch({ending: {channelId: active.channelId, canRejoin: true, problem: problem('calls-unavailable')}});
+        patch({ending: {channelId: active.channelId, canRejoin: false, problem: problem('calls-unavailable')}});
         return;
     }
     attempt += 1;

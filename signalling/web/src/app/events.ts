@@ -31,11 +31,10 @@ export const listener: LiveListener = {
 /** Asks what the server allows, unless known, and which calls run. */
 export async function refreshCalls(): Promise<void> {
     try {
-        if (!store.get().callsConfig) {
-            patch({callsConfig: await fetchCallsConfig()});
-        }
+        const known = store.get().callsConfig;
         const calls: Record<string, Calls[string]> = {};
-        const found = await fetchCalls();
+        const [callsConfig, found] = await Promise.all([known ?? fetchCallsConfig(), fetchCalls()]);
+        patch({callsConfig});
         found.calls.forEach((call) => {
             calls[call.channelId] = call;
         });

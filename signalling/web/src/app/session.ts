@@ -9,6 +9,7 @@ import type {UserProfile} from '@mattermost/types/users';
 import {Live} from '../api/live';
 import {api, describe, isSignedOut, websocketAddress} from '../api/rest';
 import {emptyChat} from '../state/chat';
+import {fetchReader} from '../state/markdown';
 import {initialState, patch, store, updateChat} from '../state/app';
 import {leaveCall, rejoinAfterReload} from './call';
 import {channelName, loadChannels, openChannel} from './channels';
@@ -22,9 +23,12 @@ let live: Live | null = null;
 /** Loads the page: signed in when the cookies say so, else the sign-in form. */
 export async function begin(): Promise<void> {
     try {
-        await loadServerConfig();
-        await readInvitation();
-        await enter(await api.getMe());
+        // At once, for each round trip is time before the person can begin.
+        const [me] = await Promise.all([api.getMe().catch((error: unknown) => error), loadServerConfig(), readInvitation()]);
+        if (me instanceof Error) {
+            throw me;
+        }
+        await enter(me as UserProfile);
     } catch (error) {
         patch(isSignedOut(error) ? {phase: 'signed-out'} : {phase: 'unreachable', fault: describe(error)});
     }
@@ -146,13 +150,16 @@ async function enter(me: UserProfile): Promise<void> {
 }
 
 async function loadEverything(): Promise<void> {
-    const [teams, memberships] = await Promise.all([api.getMyTeams(), api.getMyTeamMembers().catch(() => []), refreshCalls()]);
+    const calls = refreshCalls();
+    const reading = fetchReader().catch(() => undefined);
+    const [teams, memberships] = await Promise.all([api.getMyTeams(), api.getMyTeamMembers().catch(() => [])]);
     updateChat((chat) => ({...chat, teams, managed: memberships.filter((member) => member.scheme_admin).map((member) => member.team_id)}));
     const team = teams.find(({id}) => id === store.get().invitation?.teamId) ?? teams[0];
     patch({invitation: null});
     if (team) {
         await loadChannels(team.id);
     }
+    await reading;
     const chosen = chooseChannel();
     patch({phase: 'ready', view: chosen.named ? 'channel' : 'list'});
     live?.close();
@@ -169,6 +176,7 @@ async function loadEverything(): Promise<void> {
     if (chosen.id !== '') {
         await openFirst(chosen.id, chosen.named);
     }
+    await calls;
     const rejoined = await rejoinAfterReload();
     if (!rejoined && chosen.joinCall && chosen.id !== '') {
         patch({question: {kind: 'lobby', channelId: chosen.id}});

@@ -8,6 +8,8 @@ export interface Piece {
 /** Characters shown before the first match, and in all. */
 const BEFORE = 60;
 const MOST = 240;
+/** What of Markdown says nothing without its look. */
+const MARKS = /\*\*|__|~~|`+|^#{1,6} /gm;
 
 /** What is looked for in texts: not who wrote it, where, when, nor what must be missing. */
 export function wordsIn(terms: string): string[] {
@@ -15,7 +17,8 @@ export function wordsIn(terms: string): string[] {
     return [...plain.matchAll(/[\p{L}\p{N}\p{M}]+/gu)].map(([word]) => word);
 }
 
-export function excerptOf(message: string, terms: string): Piece[] {
+export function excerptOf(marked: string, terms: string): Piece[] {
+    const message = marked.replace(MARKS, '');
     const words = wordsIn(terms);
     const pattern = words.length > 0 ? new RegExp(`(?<![\\p{L}\\p{N}])(?:${words.sort((a, b) => b.length - a.length).join('|')})`, 'giu') : null;
     const first = pattern ? message.search(pattern) : -1;

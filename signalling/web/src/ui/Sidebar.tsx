@@ -45,9 +45,9 @@ export function Sidebar(): ReactNode {
                 )}
             </div>
             <footer>
-                <button type="button" className="entry grow" title={say('people_profile')} data-testid="profile" onClick={() => setOpen('profile')}>
+                <button type="button" className="entry grow" title={`${displayName(chat.me ?? undefined)} · ${say('people_profile')}`} data-testid="profile" onClick={() => setOpen('profile')}>
                     <Face id={chat.me?.id ?? ''}/>
-                    <span className="grow ellipsis" dir="auto">{displayName(chat.me ?? undefined)}</span>
+                    <span className="grow own-name" dir="auto">{displayName(chat.me ?? undefined)}</span>
                     <span className="visually-hidden">{say('people_profile')}</span>
                 </button>
                 <button type="button" className="icon-button" aria-label={say('ring_alerts')} title={say('ring_alerts')} data-testid="sound-settings" onClick={() => patch({question: {kind: 'alerts'}})}>
