@@ -5,8 +5,8 @@ import late from './src/words/en-later.json';
 // The server that `npm run dev` passes API calls to; the built client talks to its own origin only.
 const devServer = 'http://127.0.0.1:8065';
 
-/** What the first screen does without: the dialogs, and what only they use. */
-const LATER = /\/src\/(words\/(en-later|ar|de|es|fr|pt-BR)\.json|app\/(admin|player|profile)\.ts|state\/(csv|transcript)\.ts|ui\/(dialogs|admin\/\w+|AddDialog|ChannelDialog|ProfileDialog|PeoplePicker|Questions|Tabs|Lobby|PostEditor|Recording|Transcript|call\/(DevicePicker|KeyList|SidePanel))\.tsx?)/;
+/** What the first screen does without: the own call, the dialogs, and what only they use. */
+const LATER = /node_modules\/(fflate|marked|@msgpack)\/|\/src\/(words\/(en-later|ar|de|es|fr|pt-BR)\.json|app\/(admin|commands|invites|player|profile|search)\.ts|peer\/(client|codec|connection|lock|media|quality|socket|tracks|voice)\.ts|state\/(csv|transcript)\.ts|ui\/(dialogs|admin\/\w+|AddDialog|ChannelDialog|InviteDialog|ProfileDialog|ReactionPicker|SearchDialog|PeoplePicker|Questions|Tabs|Lobby|PostEditor|Recording|Transcript|call\/(CallBar|CallStage|Captions|Controls|CopyLink|DevicePicker|KeyList|Notes|Participants|PeopleButton|PersonMenu|Reactions|ScreenView|ShareOptions|SidePanel|StageNotices|Status|fullscreen|person|shortcuts|zooming))\.tsx?)/;
 
 /** A language in the two parts that English has: `?first` with the page, `?later` with the dialogs. */
 const languageParts: Plugin = {
@@ -28,8 +28,9 @@ export default defineConfig({
     plugins: [languageParts],
     build: {
         target: 'es2022',
-        // One script for all that a call needs, and one style sheet: it survives a server restart. A
-        // language and the dialogs come in files of their own, once at the start (`words`, `ui/Later`).
+        // One script for what the first screen needs, and one style sheet. A language, the connection of
+        // calls and the dialogs come in files of their own, once at the start (`words`, `app/call`,
+        // `ui/Later`): by the time they are needed they are there, also when the server is away then.
         cssCodeSplit: false,
         rolldownOptions: {output: {advancedChunks: {groups: [{name: 'page', test: (id) => !LATER.test(id)}]}}},
         assetsInlineLimit: 8192,

@@ -1,15 +1,17 @@
 import type {Channel, ChannelMembership} from '@mattermost/types/channels';
 import type {Post} from '@mattermost/types/posts';
 import type {UserProfile} from '@mattermost/types/users';
-import {describe, expect, test} from 'vitest';
+import {beforeAll, describe, expect, test} from 'vitest';
 import {emptyChat, firstUnread, opened, withArrival, withChannels, withMemberships, withRead, type Chat} from '../src/state/chat';
 import {queryAt, withChoice} from '../src/state/complete';
 import {readPeople} from '../src/state/csv';
 import {emojiMatching, emojiNamed} from '../src/state/emoji';
-import {isJumbo, namesIn, parse, piecesOf, safeAddress, type Tokens} from '../src/state/markdown';
+import {fetchReader, isJumbo, namesIn, parse, piecesOf, safeAddress, type Tokens} from '../src/state/markdown';
 import {emptyPresence, typingPlace, withoutOldTypists, withoutTypist, withStatuses, withTypist} from '../src/state/presence';
 import {mayDelete, mayEdit, mayManage, mayRemove} from '../src/state/rights';
 import {earlier, grown, hasEarlier, later, LIMIT, newest, rangeOf} from '../src/state/window';
+
+beforeAll(fetchReader);
 
 const post = (fields: Partial<Omit<Post, 'type'>> & {type?: string}): Post => ({id: 'p', channel_id: 'c', user_id: 'ben', root_id: '', type: '', create_at: 1, update_at: 1, message: '', ...fields} as Post);
 const channel = (fields: Partial<Channel> & {total_msg_count?: number}): Channel => ({id: 'c', type: 'O', name: 'talk', display_name: 'Talk', ...fields} as Channel);

@@ -85,6 +85,12 @@ describe('the history of captions', () => {
         expect(write([said('a', 'good morning everybody', 0), said('a', 'let us begin', 1500)])).toEqual(['a: good morning everybody', 'a: let us begin']);
     });
 
+    it('begins a new line for fewer words after a silence, and takes a last word back without one', () => {
+        expect(write([said('a', 'I think', 0), said('a', 'I', 2000), said('a', 'I will', 2600)])).toEqual(['a: I think', 'a: I will']);
+        expect(write([said('a', 'no no no', 0), said('a', 'no', 2000)])).toEqual(['a: no no no', 'a: no']);
+        expect(write([said('a', 'I think sew', 0), said('a', 'I think', 600), said('a', 'I think so', 1300)])).toEqual(['a: I think so']);
+    });
+
     it('keeps speakers apart who speak at once', () => {
         expect(write([said('a', 'one', 0), said('b', 'yes', 100), said('a', 'one two', 1000), said('b', 'yes indeed', 1100)])).toEqual(['a: one two', 'b: yes indeed']);
     });

@@ -130,7 +130,7 @@ export class Person {
 
   /** True when the own microphone is shown as muted. */
   async isMuted() {
-    return (await this.at('mute').getAttribute('aria-pressed')) === 'true'
+    return (await this.at('mute').getAttribute('data-muted')) === 'true'
   }
 
   async mute() {

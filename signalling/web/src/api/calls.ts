@@ -1,5 +1,5 @@
 /** The Calls REST routes this client uses, with their answers checked. */
-import {isRecord} from '../peer/codec';
+import {isRecord} from '../peer/record';
 import type {ServerVersions} from '../peer/version';
 import type {CallsConfig} from '../state/app';
 import {parseCall, type Call} from '../state/calls';
@@ -60,6 +60,11 @@ export function startRecording(channelId: string): Promise<unknown> {
 
 export function stopRecording(channelId: string): Promise<unknown> {
     return api.calls(`/calls/${encodeURIComponent(channelId)}/recording/stop`, {});
+}
+
+/** What this page noted of its calls, for whoever looks into a fault. */
+export function uploadLogs(logs: string, channelId: string, teamId: string): Promise<unknown> {
+    return api.calls('/logs/upload', {logs, channel_id: channelId, team_id: teamId});
 }
 
 /** What a host asks of the server; `who` names the session or person it happens to, where one does. */

@@ -5,7 +5,7 @@
  * Not here: the socket of the own call (`peer/socket`), which has its own rules for reconnecting.
  */
 import imported from '@mattermost/client/lib/websocket';
-import {isRecord} from '../peer/codec';
+import {isRecord} from '../peer/record';
 
 // A CommonJS module: what it exports as default is a field of what a bundler takes for its default.
 const WebSocketClient = (imported as typeof imported & {default?: typeof imported}).default ?? imported;

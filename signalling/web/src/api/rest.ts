@@ -7,8 +7,9 @@
 import type {Channel, ChannelMembership, ChannelStats, ServerChannel} from '@mattermost/types/channels';
 import type {ClientConfig} from '@mattermost/types/config';
 import type {PaginatedPostList, Post, PostList} from '@mattermost/types/posts';
+import type {Reaction} from '@mattermost/types/reactions';
 import type {Session} from '@mattermost/types/sessions';
-import type {Team} from '@mattermost/types/teams';
+import type {Team, TeamMembership} from '@mattermost/types/teams';
 import type {UserProfile, UserStatus} from '@mattermost/types/users';
 import {say, type Key} from '../words/words';
 import {request, ServerRefusal, withQuery} from './http';
@@ -40,8 +41,10 @@ export const api = {
     login: (login_id: string, password: string) => post<UserProfile>('/users/login', {login_id, password}),
     logout: () => post('/users/logout'),
     getMe: () => get<UserProfile>('/users/me'),
-    createUser: (user: Partial<UserProfile>) => post<UserProfile>('/users', user),
+    /** `iid` is the secret of an invitation; empty without one. */
+    createUser: (user: Partial<UserProfile>, iid = '') => post<UserProfile>(iid === '' ? '/users' : withQuery('/users', {iid}), user),
     patchMe: (names: Partial<UserProfile>) => put<UserProfile>('/users/me/patch', names),
+    removePicture: (id: string) => remove(`/users/${part(id)}/image`),
     updateUserPassword: (id: string, current_password: string, new_password: string) => put(`/users/${part(id)}/password`, {current_password, new_password}),
     updateUserRoles: (id: string, roles: string) => put(`/users/${part(id)}/roles`, {roles}),
     updateUserActive: (id: string, active: boolean) => put(`/users/${part(id)}/active`, {active}),
@@ -62,6 +65,13 @@ export const api = {
     updateStatus: (status: {user_id: string; status: string}) => put<UserStatus>(`/users/${part(status.user_id)}/status`, status),
 
     getMyTeams: () => get<Team[]>('/users/me/teams'),
+    getMyTeamMembers: () => get<TeamMembership[]>('/users/me/teams/members'),
+    makeInvite: (teamId: string, terms: {expires_in_seconds: number; max_uses: number}) => post<Invite>(`/teams/${part(teamId)}/invites`, terms),
+    getInvites: (teamId: string) => get<Invite[]>(`/teams/${part(teamId)}/invites`),
+    withdrawInvite: (teamId: string, id: string) => remove(`/teams/${part(teamId)}/invites/${part(id)}`),
+    /** Where an invitation leads, for whoever holds it. */
+    getInvitedTeam: (secret: string) => get<Pick<Team, 'id' | 'name' | 'display_name'>>(`/teams/invite/${part(secret)}`),
+    joinByInvite: (invite_id: string) => post<TeamMembership>(withQuery('/teams/members/invite', {invite_id})),
     createTeam: (team: Partial<Team>) => post<Team>('/teams', team),
 
     getMyChannels: (teamId: string) => get<ServerChannel[]>(`/users/me/teams/${part(teamId)}/channels`),
@@ -81,15 +91,49 @@ export const api = {
 
     getPosts: (channelId: string, page = 0, per_page = PER_PAGE) => get<PostList>(withQuery(`/channels/${part(channelId)}/posts`, {page, per_page})),
     getPostsBefore: (channelId: string, before: string, page = 0, per_page = PER_PAGE) => get<PostList>(withQuery(`/channels/${part(channelId)}/posts`, {before, page, per_page})),
+    getPostsAfter: (channelId: string, after: string, page = 0, per_page = PER_PAGE) => get<PostList>(withQuery(`/channels/${part(channelId)}/posts`, {after, page, per_page})),
+    getPost: (id: string) => get<Post>(`/posts/${part(id)}`),
+    searchPosts: (teamId: string, terms: string, per_page: number, time_zone_offset: number) => post<PostList>(`/teams/${part(teamId)}/posts/search`, {terms, is_or_search: false, page: 0, per_page, time_zone_offset}),
     getPaginatedPostThread: (id: string, options: {perPage: number; fromPost?: string; fromCreateAt?: number}) => get<PaginatedPostList>(withQuery(`/posts/${part(id)}/thread`, {direction: 'down', ...options})),
     createPost: (written: Partial<Post>) => post<Post>('/posts', written),
     patchPost: ({id, message}: {id: string; message: string}) => put<Post>(`/posts/${part(id)}/patch`, {id, message}),
     deletePost: (id: string) => remove(`/posts/${part(id)}`),
+    addReaction: (reaction: Pick<Reaction, 'user_id' | 'post_id' | 'emoji_name'>) => post<Reaction>('/reactions', reaction),
+    removeReaction: (userId: string, postId: string, name: string) => remove(`/users/${part(userId)}/posts/${part(postId)}/reactions/${part(name)}`),
+    getCommandAutocompleteSuggestionsList: (userInput: string, teamId: string, place: {channel_id: string; root_id: string}) => get<CommandOffer[]>(withQuery(`/teams/${part(teamId)}/commands/autocomplete_suggestions`, {user_input: userInput, ...place})),
     executeCommand: (command: string, place: {channel_id: string; root_id: string; team_id: string}) => post('/commands/execute', {command, ...place}),
 };
 
+/** A way into a team; `url` is told only to who makes it. */
+export interface Invite {
+    id: string;
+    team_id: string;
+    create_at: number;
+    expires_at: number;
+    /** 0 for any number. */
+    max_uses: number;
+    uses: number;
+    is_good: boolean;
+    url?: string;
+}
+
+/** A command, or what may follow one, that fits what was typed. */
+export interface CommandOffer {
+    /** The whole line, without its `/`. */
+    Complete: string;
+    Suggestion: string;
+    Hint: string;
+    /** In English. */
+    Description: string;
+}
+
 export function fileUrl(fileId: string, download = false): string {
     return `/api/v4/files/${encodeURIComponent(fileId)}${download ? '?download=1' : ''}`;
+}
+
+/** `changedAt` makes a new picture a new address. */
+export function pictureUrl(userId: string, changedAt: number): string {
+    return `${V4}/users/${part(userId)}/image?_=${changedAt}`;
 }
 
 /** Where both WebSockets connect; `configured` replaces scheme and host when the server names one. */
@@ -113,6 +157,7 @@ export function isUnreachable(error: unknown): boolean {
 /** What the server refuses, in our words: its own are for programs, and in English only. */
 const REFUSALS: Readonly<Record<string, Key>> = {
     'api.user.login.invalid_credentials_email_username': 'sign_wrong',
+    'api.team.invite.not_good.app_error': 'sign_invite_over',
     'api.context.session_expired.app_error': 'sign_expired',
     'api.context.rate_limit.app_error': 'chat_why_fast',
     'api.upload.busy.app_error': 'chat_why_fast',

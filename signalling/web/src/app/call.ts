@@ -6,7 +6,7 @@
  */
 import {fetchCall, fetchTurnServers, startRecording, stopRecording} from '../api/calls';
 import {describe, websocketAddress} from '../api/rest';
-import {CallsClient, type CallListener} from '../peer/client';
+import type {CallListener, CallsClient} from '../peer/client';
 import type {ScreenHint} from '../peer/media';
 import {CallError, isPassing, problem, type Problem} from '../peer/problems';
 import type {ServerEvent} from '../peer/socket';
@@ -18,6 +18,7 @@ import {isRunning, isStarting} from '../state/calls';
 import {isPersonal} from '../state/ringing';
 import {settings, volumeOf} from '../state/settings';
 import {say} from '../words/words';
+import {logCall} from './calllog';
 import {checkSpeaker, fellBack, microphoneWish, setTalkingMuted, watchDevices, watchMicrophone} from './devices';
 import {takeCallsEvent} from './events';
 import {forgetCall, recallCall, rememberCall} from './location';
@@ -36,8 +37,13 @@ declare global {
 /** Joins by itself after the media was lost, in a row; a connection that held for a while starts a new row. */
 const MAX_REJOINS = 3;
 const HELD_MS = 20_000;
+/** Events that would leave no room in the log for others. */
+const MANY: readonly string[] = ['user_voice_on', 'user_voice_off', 'caption', 'signal'];
 
 let client: CallsClient | null = null;
+/** Counts connections begun: one that was given up while it was prepared is not made. */
+let attempt = 0;
+let peer: Promise<typeof import('../peer/client')> | null = null;
 let rejoins = 0;
 let connectedAt = 0;
 
@@ -53,15 +59,16 @@ settings.watch(applySettings);
  * Joins the call of the channel, starting one when none runs; asks before it ends another one.
  * In direct and group messages with an open microphone, unless `unmuted` says otherwise.
  */
-export async function joinCall(channelId: string, unmuted?: boolean): Promise<void> {
-    if (client) {
-        if (store.get().active?.channelId !== channelId) {
+export async function joinCall(channelId: string, unmuted?: boolean, title = ''): Promise<void> {
+    const {active} = store.get();
+    if (active) {
+        if (active.channelId !== channelId) {
             patch({question: {kind: 'second-call', channelId}});
         }
         return;
     }
     rejoins = 0;
-    await connect({...newActiveCall(channelId), unmuting: unmuted ?? isPersonal(store.get().chat.channels[channelId])});
+    await connect({...newActiveCall(channelId), unmuting: unmuted ?? isPersonal(store.get().chat.channels[channelId])}, title);
 }
 
 /** Leaves the call that runs for the one of another channel: the person was asked. */
@@ -89,7 +96,26 @@ export async function rejoinAfterReload(): Promise<boolean> {
 }
 
 export function leaveCall(): void {
-    client?.leave();
+    if (client) {
+        client.leave();
+    } else if (store.get().active) {
+        closed(null);
+    }
+}
+
+/** What makes connections comes after the first screen, and stays. */
+export function fetchPeer(): Promise<typeof import('../peer/client')> {
+    peer ??= import('../peer/client').catch((error: unknown) => {
+        peer = null; // the next one tries again
+        throw error;
+    });
+    return peer;
+}
+
+/** What the connection measures now, as the browser reports it; empty without a call. */
+export async function callStats(): Promise<Record<string, unknown>> {
+    const {active} = store.get();
+    return client && active ? {channel: active.channelId, session: active.sessionId, state: active.connection, ...await client.statistics()} : {};
 }
 
 export async function toggleMute(): Promise<void> {
@@ -222,17 +248,27 @@ export function unload(): void {
     }
 }
 
-async function connect(active: ActiveCall): Promise<void> {
+async function connect(active: ActiveCall, title = ''): Promise<void> {
     const config = store.get().callsConfig;
     if (!config) {
-        patch({ending: {channelId: active.channelId, canRejoin: true, problem: problem('calls-unavailable')}});
+        patch({ending: {channelId: active.channelId, canRejoin: false, problem: problem('calls-unavailable')}});
         return;
     }
+    attempt += 1;
+    const thisOne = attempt;
     patch({active, ending: null});
-    const turn = config.needsTurnCredentials ? await fetchTurnServers().catch(() => []) : [];
-    const mine: CallsClient = new CallsClient({
+    const [turn, made] = await Promise.all([config.needsTurnCredentials ? fetchTurnServers().catch(() => []) : [], fetchPeer().catch(() => null)]);
+    if (thisOne !== attempt) {
+        return;
+    }
+    if (!made) {
+        closed(problem('unreachable'));
+        return;
+    }
+    const mine: CallsClient = new made.CallsClient({
         socketUrl: websocketAddress(store.get().websocketUrl),
         channelId: active.channelId,
+        title,
         threadId: '',
         iceServers: [...config.iceServers, ...turn],
         useLock: supportsLock(config.versions),
@@ -254,6 +290,7 @@ function listenerFor(isCurrent: () => boolean, begun: ActiveCall): CallListener 
     };
     return {
         onState: (connection) => ifCurrent(() => {
+            logCall('state', {connection});
             if (connection === 'closed') {
                 return;
             }
@@ -279,7 +316,10 @@ function listenerFor(isCurrent: () => boolean, begun: ActiveCall): CallListener 
         onMicrophone: watchMicrophone,
         onFellBack: (label) => ifCurrent(() => fellBack(label)),
         onQuality: (quality) => ifCurrent(() => updateActive((active) => ({...active, quality: Object.fromEntries(quality)}))),
-        onProblem: (trouble) => ifCurrent(() => showProblem(trouble)),
+        onProblem: (trouble) => ifCurrent(() => {
+            logCall('problem', {code: trouble.code});
+            showProblem(trouble);
+        }),
         onWeak: (weak) => ifCurrent(() => updateActive((active) => (active.weak === weak ? active : {...active, weak}))),
         onClosed: (reason) => ifCurrent(() => closed(reason)),
     };
@@ -289,6 +329,9 @@ function callEvent({name, data, channelId}: ServerEvent): void {
     const {active} = store.get();
     if (!active) {
         return;
+    }
+    if (!MANY.includes(name)) {
+        logCall(`event ${name}`, {channel: channelId, session: String(data['session_id'] ?? '')});
     }
     const hostBefore = store.get().calls[channelId]?.hostId ?? '';
     takeCallsEvent(name, channelId, data);
@@ -353,6 +396,8 @@ function lostSession(): void {
 
 function closed(reason: Problem | null): void {
     const {active} = store.get();
+    logCall('closed', {reason: reason?.code ?? 'left'});
+    attempt += 1;
     client = null;
     window.callsClient = undefined;
     media.clear();

@@ -6,6 +6,8 @@ import {api, describe} from '../api/rest';
 import {patch, store, updateChat} from '../state/app';
 import {opened, teammateId, withChannels, withMemberships, withPosts, withRead, withUsers} from '../state/chat';
 import {namesIn} from '../state/markdown';
+import {withNewest, type Reach} from '../state/reach';
+import {reactionsOf} from '../state/reactions';
 import {say} from '../words/words';
 import {showPlace} from './location';
 import {needPeople, needUsernames} from './people';
@@ -49,31 +51,62 @@ export function lookAgain(): void {
 }
 
 export async function loadPosts(channelId: string): Promise<void> {
-    try {
+    await loading(async () => {
         const list = await api.getPosts(channelId, 0, PAGE);
+        const {reach, posts} = store.get().chat;
+        const next = withNewest(reach[channelId], list, posts);
         takePosts(list);
-        if (!list.prev_post_id) {
-            updateChat((chat) => ({...chat, complete: {...chat.complete, [channelId]: true}}));
-        }
+        spread(channelId, next, next === reach[channelId] ? undefined : !list.prev_post_id);
+    });
+}
+
+export async function loadEarlier(channelId: string): Promise<void> {
+    const before = store.get().chat.reach[channelId];
+    if (!before?.from) {
+        return;
+    }
+    await loading(async () => {
+        const list = await api.getPostsBefore(channelId, before.from, 0, PAGE);
+        takePosts(list);
+        spread(channelId, {...before, from: list.order.at(-1) ?? before.from}, !list.prev_post_id);
+    });
+}
+
+/** What was written after an older place that was gone to. */
+export async function loadLater(channelId: string): Promise<void> {
+    const before = store.get().chat.reach[channelId];
+    if (!before?.to) {
+        return;
+    }
+    await loading(async () => {
+        const list = await api.getPostsAfter(channelId, before.to, 0, PAGE);
+        takePosts(list);
+        spread(channelId, {...before, to: list.next_post_id ? list.order[0] ?? '' : ''});
+    });
+}
+
+/** Back from an older place to what is written now. */
+export async function goToNewest(channelId: string): Promise<void> {
+    if (store.get().chat.reach[channelId]?.to) {
+        await loadPosts(channelId);
+    }
+    updateChat((chat) => ({...chat, found: ''}));
+    markRead(channelId);
+}
+
+async function loading(load: () => Promise<void>): Promise<void> {
+    try {
+        await load();
     } catch (error) {
         patch({fault: say('chat_not_loaded', {why: describe(error)})});
     }
 }
 
-export async function loadEarlier(channelId: string): Promise<void> {
-    const oldest = store.get().chat.postIds[channelId]?.[0];
-    if (!oldest) {
-        return;
-    }
-    try {
-        const list = await api.getPostsBefore(channelId, oldest, 0, PAGE);
-        takePosts(list);
-        if (!list.prev_post_id) {
-            updateChat((chat) => ({...chat, complete: {...chat.complete, [channelId]: true}}));
-        }
-    } catch (error) {
-        patch({fault: say('chat_not_loaded', {why: describe(error)})});
-    }
+function spread(channelId: string, reach: Reach, complete?: boolean): void {
+    updateChat((chat) => ({
+        ...chat, reach: {...chat.reach, [channelId]: reach},
+        complete: complete === undefined ? chat.complete : {...chat.complete, [channelId]: complete},
+    }));
 }
 
 export async function openThread(rootId: string): Promise<void> {
@@ -145,7 +178,7 @@ export async function joinChannel(channel: Channel): Promise<void> {
 
 export function takePosts(list: PostList): void {
     const posts: Post[] = Object.values(list.posts).filter((post) => post.delete_at === 0);
-    needPeople(posts.map((post) => post.user_id));
+    needPeople(posts.flatMap((post) => [post.user_id, ...reactionsOf(post).flatMap(({userIds}) => userIds)]));
     needUsernames(posts.flatMap((post) => (post.message.includes('@') ? namesIn(post.message) : [])));
     updateChat((chat) => withPosts(chat, posts));
 }

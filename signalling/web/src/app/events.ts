@@ -4,12 +4,13 @@ import type {UserProfile} from '@mattermost/types/users';
 import {fetchCall, fetchCalls, fetchCallsConfig} from '../api/calls';
 import type {LiveListener} from '../api/live';
 import {api} from '../api/rest';
-import {ACTION_PREFIX, isRecord} from '../peer/codec';
+import {ACTION_PREFIX, isRecord} from '../peer/record';
 import {patch, store, updateChat, updatePresence} from '../state/app';
 import {applyCallsEvent, recordingFaults, type Call, type Calls} from '../state/calls';
 import {withArrival, withChannels, withoutChannel, withoutPost, withPosts, withRead, withUsers} from '../state/chat';
 import {namesIn} from '../state/markdown';
 import {typingPlace, withoutTypist, withStatuses} from '../state/presence';
+import {reactionIn, withoutReaction, withReaction} from '../state/reactions';
 import {loadChannels, loadPosts, markRead, openThread} from './channels';
 import {needPeople, needUsernames} from './people';
 import {heardTyping} from './presence';
@@ -30,11 +31,10 @@ export const listener: LiveListener = {
 /** Asks what the server allows, unless known, and which calls run. */
 export async function refreshCalls(): Promise<void> {
     try {
-        if (!store.get().callsConfig) {
-            patch({callsConfig: await fetchCallsConfig()});
-        }
+        const known = store.get().callsConfig;
         const calls: Record<string, Calls[string]> = {};
-        const found = await fetchCalls();
+        const [callsConfig, found] = await Promise.all([known ?? fetchCallsConfig(), fetchCalls()]);
+        patch({callsConfig});
         found.calls.forEach((call) => {
             calls[call.channelId] = call;
         });
@@ -137,6 +137,15 @@ function chatEvent(name: string, data: Record<string, unknown>, channelId: strin
         const post = postIn(data);
         if (post) {
             updateChat((chat) => withPosts(chat, [post]));
+        }
+        break;
+    }
+    case 'reaction_added':
+    case 'reaction_removed': {
+        const reaction = reactionIn(data);
+        if (reaction) {
+            needPeople([reaction.user_id]);
+            updateChat((chat) => (name === 'reaction_added' ? withReaction : withoutReaction)(chat, reaction));
         }
         break;
     }

@@ -34,6 +34,11 @@ export function placeOf(address: {hash: string; pathname: string; search: string
     };
 }
 
+/** The secret of the invitation that somebody came by; empty without one. */
+export function inviteIn(address: {pathname: string; search: string}): string {
+    return /^\/signup_user_complete\/?$/.test(address.pathname) ? new URLSearchParams(address.search).get('id') ?? '' : '';
+}
+
 /** The address that `placeOf` reads as a call to come into. */
 export function callLink(origin: string, team: string, channelId: string): string {
     return `${origin}/${encodeURIComponent(team)}/channels/${encodeURIComponent(channelId)}?join_call=true`;

@@ -1,11 +1,12 @@
 /** What a person does to messages: editing, deleting, saying that one writes, sending files along. */
 import type {FileInfo} from '@mattermost/types/files';
 import type {Post} from '@mattermost/types/posts';
-import {headersFor, parsed, refusalIn, ServerRefusal} from '../api/http';
+import {headersFor, parsed, refusalIn} from '../api/http';
 import {api, describe} from '../api/rest';
 import {announce, patch, store, updateChat} from '../state/app';
 import {withoutPost, withPosts} from '../state/chat';
 import {say} from '../words/words';
+import {goToNewest} from './channels';
 
 /** Resolves to false when the message was not taken; the reason is shown. */
 export async function sendMessage(channelId: string, rootId: string, message: string, fileIds: readonly string[] = []): Promise<boolean> {
@@ -16,6 +17,9 @@ export async function sendMessage(channelId: string, rootId: string, message: st
         const post = await api.createPost({channel_id: channelId, root_id: rootId, message, ...(fileIds.length > 0 ? {file_ids: [...fileIds]} : {})});
         updateChat((chat) => withPosts(chat, [post]));
         patch({fault: ''});
+        if (rootId === '' && store.get().chat.reach[channelId]?.to) {
+            await goToNewest(channelId); // where the own message is
+        }
         return true;
     } catch (error) {
         patch({fault: say('chat_not_sent', {why: describe(error)})});
@@ -23,18 +27,12 @@ export async function sendMessage(channelId: string, rootId: string, message: st
     }
 }
 
-/** What begins with `/` is for the server, never for the others. */
+/** What begins with `/` is never for the others. */
 async function execute(channelId: string, rootId: string, command: string): Promise<boolean> {
-    const {teamId} = store.get().chat;
-    try {
-        await api.executeCommand(command, {channel_id: channelId, root_id: rootId, team_id: teamId});
-        patch({fault: ''});
-        return true;
-    } catch (error) {
-        const missing = error instanceof ServerRefusal && [404, 501].includes(error.status);
-        patch({fault: missing ? say('chat_no_command', {command: command.split(/\s/)[0] ?? command}) : say('chat_not_sent', {why: describe(error)})});
-        return false;
-    }
+    const carried = import('./commands').then(({carryOut}) => carryOut(command, {channelId, rootId}));
+    const fault = await carried.catch((error: unknown) => say('chat_not_done', {why: describe(error)}));
+    patch({fault});
+    return fault === '';
 }
 
 export async function editMessage(post: Post, message: string): Promise<boolean> {

@@ -1,7 +1,7 @@
 /** Who is in a channel, and what it is called: members, joining others, leaving, names, archiving. */
 import type {Channel} from '@mattermost/types/channels';
 import type {UserProfile} from '@mattermost/types/users';
-import {api} from '../api/rest';
+import {api, type CommandOffer} from '../api/rest';
 import {announce, store, updateChat} from '../state/app';
 import {displayName, withChannels, withoutChannel, withUsers} from '../state/chat';
 import {say} from '../words/words';
@@ -40,6 +40,11 @@ export async function completePeople(channelId: string, term: string): Promise<U
     const {users, out_of_channel: others = []} = await api.autocompleteUsers(term, teamId, channelId, 8);
     const begins = (user: UserProfile): number => Number(user.username.startsWith(term.toLowerCase()));
     return living(known([...users, ...others])).sort((a, b) => begins(b) - begins(a)).slice(0, 8);
+}
+
+/** What may follow what was typed of a command, with its `/`. */
+export async function completeCommand(channelId: string, typed: string): Promise<CommandOffer[]> {
+    return api.getCommandAutocompleteSuggestionsList(typed, store.get().chat.teamId, {channel_id: channelId, root_id: ''});
 }
 
 export async function addMember(channel: Channel, user: UserProfile): Promise<void> {

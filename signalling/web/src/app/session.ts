@@ -9,11 +9,12 @@ import type {UserProfile} from '@mattermost/types/users';
 import {Live} from '../api/live';
 import {api, describe, isSignedOut, websocketAddress} from '../api/rest';
 import {emptyChat} from '../state/chat';
+import {fetchReader} from '../state/markdown';
 import {initialState, patch, store, updateChat} from '../state/app';
 import {leaveCall, rejoinAfterReload} from './call';
 import {channelName, loadChannels, openChannel} from './channels';
 import {listener, refreshCalls} from './events';
-import {placeOf} from './location';
+import {inviteIn, placeOf} from './location';
 import {say} from '../words/words';
 import {beginPresence, cameOnline, endPresence} from './presence';
 
@@ -22,10 +23,14 @@ let live: Live | null = null;
 /** Loads the page: signed in when the cookies say so, else the sign-in form. */
 export async function begin(): Promise<void> {
     try {
-        await loadServerConfig();
-        await enter(await api.getMe());
+        // At once, for each round trip is time before the person can begin.
+        const [me] = await Promise.all([api.getMe().catch((error: unknown) => error), loadServerConfig(), readInvitation()]);
+        if (me instanceof Error) {
+            throw me;
+        }
+        await enter(me as UserProfile);
     } catch (error) {
-        patch({phase: isSignedOut(error) ? 'signed-out' : 'unreachable', fault: isSignedOut(error) ? '' : describe(error)});
+        patch(isSignedOut(error) ? {phase: 'signed-out'} : {phase: 'unreachable', fault: describe(error)});
     }
 }
 
@@ -45,7 +50,9 @@ export interface NewAccount {
 /** Creates an account and signs in with it. Rejects with the server's refusal. */
 export async function signUp(account: NewAccount): Promise<void> {
     const profile: Partial<UserProfile> = account;
-    await api.createUser(profile);
+    const {invitation} = store.get();
+    await api.createUser(profile, invitation?.secret);
+    patch({invitation: invitation && {...invitation, secret: ''}});
     await signIn(account.username, account.password);
 }
 
@@ -67,6 +74,26 @@ export async function signOut(): Promise<void> {
     const {siteName, websocketUrl, signUpAllowed, minPassword, maxFileSize, language, theme, alerts} = store.get();
     store.update(() => ({...initialState, alerts, siteName, websocketUrl, signUpAllowed, minPassword, maxFileSize, language, theme, phase: 'signed-out'}));
     history.replaceState(null, '', '/');
+}
+
+/** Somebody came by a link: where it leads, or that it does not any more. */
+async function readInvitation(): Promise<void> {
+    const secret = inviteIn(location);
+    if (secret === '') {
+        return;
+    }
+    try {
+        const team = await api.getInvitedTeam(secret);
+        patch({invitation: {secret, teamId: team.id, team: team.display_name}});
+    } catch (error) {
+        patch({fault: describe(error)});
+    }
+}
+
+/** Into the team of the link, for somebody who has an account. Resolves to what hindered it. */
+async function takeInvitation(): Promise<string> {
+    const {invitation, fault} = store.get();
+    return invitation?.secret ? api.joinByInvite(invitation.secret).then(() => '', describe) : fault;
 }
 
 /** A connection may be refused because the sign-in ran out: then ask for it anew. */
@@ -107,10 +134,12 @@ async function loadServerConfig(): Promise<void> {
 }
 
 async function enter(me: UserProfile): Promise<void> {
+    const hindered = inviteIn(location) === '' ? '' : await takeInvitation();
     patch({fault: ''});
     updateChat(() => ({...emptyChat, me, users: {[me.id]: me}}));
     try {
         await loadEverything();
+        patch({fault: hindered});
     } catch (error) {
         if (store.get().phase !== 'ready') {
             throw error;
@@ -121,12 +150,16 @@ async function enter(me: UserProfile): Promise<void> {
 }
 
 async function loadEverything(): Promise<void> {
-    const [teams] = await Promise.all([api.getMyTeams(), refreshCalls()]);
-    updateChat((chat) => ({...chat, teams}));
-    const team = teams[0];
+    const calls = refreshCalls();
+    const reading = fetchReader().catch(() => undefined);
+    const [teams, memberships] = await Promise.all([api.getMyTeams(), api.getMyTeamMembers().catch(() => [])]);
+    updateChat((chat) => ({...chat, teams, managed: memberships.filter((member) => member.scheme_admin).map((member) => member.team_id)}));
+    const team = teams.find(({id}) => id === store.get().invitation?.teamId) ?? teams[0];
+    patch({invitation: null});
     if (team) {
         await loadChannels(team.id);
     }
+    await reading;
     const chosen = chooseChannel();
     patch({phase: 'ready', view: chosen.named ? 'channel' : 'list'});
     live?.close();
@@ -143,6 +176,7 @@ async function loadEverything(): Promise<void> {
     if (chosen.id !== '') {
         await openFirst(chosen.id, chosen.named);
     }
+    await calls;
     const rejoined = await rejoinAfterReload();
     if (!rejoined && chosen.joinCall && chosen.id !== '') {
         patch({question: {kind: 'lobby', channelId: chosen.id}});

@@ -4,7 +4,7 @@
  * Out: whether another tab is in the call, and the move of the call into this one.
  * Not here: other devices. The server offers no way to move a call from one device to another.
  */
-import {isRecord} from '../peer/codec';
+import {isRecord} from '../peer/record';
 import {problem} from '../peer/problems';
 import {patch, store} from '../state/app';
 import {joinCall, leaveCall} from './call';

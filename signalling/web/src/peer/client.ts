@@ -5,20 +5,25 @@
  * Not here: who is in the call (`state/calls`), what is drawn (`ui`).
  * Invariant: after `onClosed` nothing more is reported and everything captured is released.
  */
-import {isRecord, packDescription, parseDescription, type Description} from './codec';
+import {packDescription, parseDescription, type Description} from './codec';
 import {MediaConnection, type ConnectionOptions, type LinkState} from './connection';
 import {captureScreen, screenEncodings, stopStream, type MicrophoneWish, type ScreenHint, type ScreenWish} from './media';
 import {CallError, joinRefused, problem, type Problem} from './problems';
 import {QualityMeter, ReceiverMeter, WEAK_SCORE, opinionScore, type SoundQuality} from './quality';
+import {isRecord} from './record';
 import {CallsSocket, type ServerEvent} from './socket';
 import type {RemoteTrack} from './tracks';
 import {Voice, type VoiceListener} from './voice';
 
 const MEASURE_EVERY_MS = 4000;
+/** Of the kinds of statistics those that tell how a call is heard and seen, and by which way. */
+const TOLD_STATISTICS: readonly string[] = ['inbound-rtp', 'outbound-rtp', 'remote-inbound-rtp', 'remote-outbound-rtp', 'candidate-pair', 'transport'];
 
 export interface CallOptions extends ConnectionOptions {
     socketUrl: string;
     channelId: string;
+    /** Of a call that begins with this; may be empty. */
+    title: string;
     threadId: string;
     simulcast: boolean;
     /** Asked whenever the microphone is opened. */
@@ -186,7 +191,7 @@ export class CallsClient {
     private join(): void {
         this.socket.send('join', {
             channelID: this.options.channelId,
-            title: '',
+            title: this.options.title,
             threadID: this.options.threadId,
             av1Support: false,
             dcSignaling: this.options.signalOverChannel,
@@ -308,6 +313,17 @@ export class CallsClient {
             remote.onEnded(() => this.receivers.delete(remote.track));
         }
         this.listener.onTrack(remote);
+    }
+
+    /** The browser's statistics of the connection that say something about sound and picture, by their ids. */
+    async statistics(): Promise<Record<string, unknown>> {
+        const found: Record<string, unknown> = {};
+        (await this.media?.stats())?.forEach((value: unknown, id: string) => {
+            if (isRecord(value) && TOLD_STATISTICS.includes(String(value['type']))) {
+                found[id] = value;
+            }
+        });
+        return found;
     }
 
     private async measure(): Promise<void> {

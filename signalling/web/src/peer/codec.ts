@@ -8,8 +8,7 @@
  */
 import {decodeMulti, encode} from '@msgpack/msgpack';
 import {strFromU8, strToU8, unzlibSync, zlibSync} from 'fflate';
-
-export const ACTION_PREFIX = 'custom_com.mattermost.calls_';
+import {ACTION_PREFIX, isRecord} from './record';
 
 /** Compressed session descriptions above this are not opened. */
 const MAX_COMPRESSED_BYTES = 64 * 1024;
@@ -109,10 +108,6 @@ export function parseDescription(value: unknown): Description | null {
         return {type, sdp};
     }
     return null;
-}
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-    return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function decodeSdp(payload: unknown): ChannelMessage {

@@ -6,7 +6,8 @@
  * Invariant: actions sent while the socket is down are delivered in order once it is back,
  * after the `reconnect` action that re-attaches the session.
  */
-import {ACTION_PREFIX, encodeBinaryAction, isRecord} from './codec';
+import {encodeBinaryAction} from './codec';
+import {ACTION_PREFIX, isRecord} from './record';
 
 const PING_EVERY_MS = 5000;
 const FIRST_RETRY_MS = 1000;

@@ -4,7 +4,7 @@
  * Not here: who else is in it (`calls`).
  */
 import type {ConnectionState} from '../peer/client';
-import {isRecord} from '../peer/codec';
+import {isRecord} from '../peer/record';
 import type {Problem} from '../peer/problems';
 import type {SoundQuality} from '../peer/quality';
 import type {CaptionLine} from './captionlog';

@@ -37,7 +37,15 @@ export interface Ending {
 }
 
 /** What the person is asked before something happens to a call. */
-export type Question = {kind: 'second-call' | 'lobby'; channelId: string} | {kind: 'sign-out' | 'alerts'};
+export type Question = {kind: 'second-call' | 'lobby' | 'end-call'; channelId: string} | {kind: 'sign-out' | 'alerts'};
+
+/** What somebody came by before signing in. */
+export interface Invitation {
+    /** Empty when it was used. */
+    secret: string;
+    teamId: string;
+    team: string;
+}
 
 export interface AppState {
     phase: Phase;
@@ -50,6 +58,8 @@ export interface AppState {
     /** The first account is made with the one-time token that the server printed. */
     firstAccountNeedsToken: boolean;
     signUpAllowed: boolean;
+    /** Good when the page was opened; the server judges again. */
+    invitation: Invitation | null;
     /** Characters; 0 when the server does not say. */
     minPassword: number;
     /** Bytes; 0 when the server does not say. */
@@ -74,6 +84,8 @@ export interface AppState {
     /** How this person shares a screen. */
     share: ScreenWish;
     question: Question | null;
+    /** The search is open. */
+    searching: boolean;
     /** The message that is being edited, by `editKey`; empty when none is. */
     editing: string;
     /** A refusal or fault outside of calls, in words. */
@@ -83,8 +95,8 @@ export interface AppState {
 }
 
 export const initialState: AppState = {
-    phase: 'loading', language: 'en', theme: 'system', siteName: 'Parley', websocketUrl: '', noAccounts: false, firstAccountNeedsToken: false, signUpAllowed: false, minPassword: 0, maxFileSize: 0, online: true, view: 'list',
-    chat: emptyChat, presence: emptyPresence, calls: {}, callsConfig: null, active: null, ending: null, callsOff: {}, recordFaults: {}, ring: null, calling: null, alerts: allAlerts, share: {sound: true, hint: 'detail'}, question: null, editing: '', fault: '', announcement: '',
+    phase: 'loading', language: 'en', theme: 'system', siteName: 'Parley', websocketUrl: '', noAccounts: false, firstAccountNeedsToken: false, signUpAllowed: false, invitation: null, minPassword: 0, maxFileSize: 0, online: true, view: 'list',
+    chat: emptyChat, presence: emptyPresence, calls: {}, callsConfig: null, active: null, ending: null, callsOff: {}, recordFaults: {}, ring: null, calling: null, alerts: allAlerts, share: {sound: true, hint: 'detail'}, question: null, searching: false, editing: '', fault: '', announcement: '',
 };
 
 export const store = new Store<AppState>(initialState);

@@ -1,7 +1,7 @@
 /** What the posts of a call say: the call post itself, its recordings and transcripts. */
 import type {Post} from '@mattermost/types/posts';
 import {say} from '../words/words';
-import {isRecord} from '../peer/codec';
+import {isRecord} from '../peer/record';
 
 export interface CallPost {
     title: string;

@@ -6,7 +6,7 @@
  * Invariants: pure; applying an event twice changes nothing the second time; an event about a call
  * that is not known is ignored until `call_state` or `call_start` describes it.
  */
-import {isRecord} from '../peer/codec';
+import {isRecord} from '../peer/record';
 
 export interface Session {
     sessionId: string;

@@ -21,13 +21,15 @@ export interface CaptionLine {
 const MAX_LINES = 300;
 /** A speaker who paused for longer begins a new line. */
 const SAME_WITHIN_MS = 5000;
+/** A text that lost words after such a silence is no correction: other speech begins with the same words. */
+const CORRECTED_WITHIN_MS = 1200;
 /** Share of the words before that the next text still has, when it is the same speech going on. */
 const SAME_SHARE = 0.5;
 
 export function withLine(log: readonly CaptionLine[], caption: Caption): readonly CaptionLine[] {
     const at = log.findLastIndex(({sessionId}) => sessionId === caption.sessionId);
     const last = log[at];
-    if (last && caption.at - last.to < SAME_WITHIN_MS && goesOn(last.text, caption.text)) {
+    if (last && caption.at - last.to < SAME_WITHIN_MS && goesOn(last.text, caption.text) && !beginsAnew(last, caption)) {
         // A shorter version that begins elsewhere has scrolled its beginning away: the longer one holds more.
         const sameBeginning = wordsOf(caption.text)[0] === wordsOf(last.text)[0];
         const text = sameBeginning || caption.text.length >= last.text.length ? caption.text : last.text;
@@ -36,6 +38,11 @@ export function withLine(log: readonly CaptionLine[], caption: Caption): readonl
     const id = (log.at(-1)?.id ?? 0) + 1;
     const line = {id, sessionId: caption.sessionId, userId: caption.userId, text: caption.text, from: caption.at, to: caption.at};
     return [...log, line].slice(-MAX_LINES);
+}
+
+/** Within one utterance the text grows, but for a last word or two that are heard better a moment later. */
+function beginsAnew(last: CaptionLine, caption: Caption): boolean {
+    return caption.at - last.to > CORRECTED_WITHIN_MS && wordsOf(caption.text).length < wordsOf(last.text).length;
 }
 
 /** Most words of `before` are in `next`, in whichever spelling of case and signs. */

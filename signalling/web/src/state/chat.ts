@@ -9,16 +9,21 @@ import type {Post} from '@mattermost/types/posts';
 import type {Team} from '@mattermost/types/teams';
 import type {UserProfile} from '@mattermost/types/users';
 import {say} from '../words/words';
+import {within, type Reach} from './reach';
 
 export interface Chat {
     me: UserProfile | null;
     users: Readonly<Record<string, UserProfile>>;
     teams: readonly Team[];
     teamId: string;
+    /** Teams that this person manages. */
+    managed: readonly string[];
     channels: Readonly<Record<string, Channel>>;
     channelId: string;
     posts: Readonly<Record<string, Post>>;
     postIds: Readonly<Record<string, readonly string[]>>;
+    /** Which part of each channel's messages is loaded without holes. */
+    reach: Readonly<Record<string, Reach>>;
     /** Channels whose earliest message is loaded. */
     complete: Readonly<Record<string, boolean>>;
     unread: Readonly<Record<string, number>>;
@@ -30,10 +35,12 @@ export interface Chat {
     memberships: Readonly<Record<string, ChannelMembership>>;
     /** Root post of the open thread; empty when none is open. */
     threadId: string;
+    /** A message that was searched for: it is gone to, and marked. */
+    found: string;
 }
 
 export const emptyChat: Chat = {
-    me: null, users: {}, teams: [], teamId: '', channels: {}, channelId: '', posts: {}, postIds: {}, complete: {}, unread: {}, mentions: {}, readUntil: {}, memberships: {}, threadId: '',
+    me: null, users: {}, teams: [], teamId: '', managed: [], channels: {}, channelId: '', posts: {}, postIds: {}, reach: {}, complete: {}, unread: {}, mentions: {}, readUntil: {}, memberships: {}, threadId: '', found: '',
 };
 
 export function withUsers(chat: Chat, users: readonly UserProfile[]): Chat {
@@ -94,7 +101,20 @@ export function withoutPost(chat: Chat, postId: string): Chat {
     const posts = {...chat.posts};
     delete posts[postId];
     const ids = (chat.postIds[post.channel_id] ?? []).filter((id) => id !== postId);
-    return {...chat, posts, postIds: {...chat.postIds, [post.channel_id]: ids}};
+    return {...chat, posts, postIds: {...chat.postIds, [post.channel_id]: ids}, reach: withoutEdge(chat, post)};
+}
+
+/** What begins or ends with a message that goes begins or ends with its neighbour. */
+function withoutEdge(chat: Chat, {id, channel_id: channelId}: Post): Chat['reach'] {
+    const reach = chat.reach[channelId];
+    if (reach?.from !== id && reach?.to !== id) {
+        return chat.reach;
+    }
+    const ids = chat.postIds[channelId] ?? [];
+    const at = ids.indexOf(id);
+    const from = reach.from === id ? ids[at + 1] ?? '' : reach.from;
+    const to = reach.to === id ? ids[at - 1] ?? '' : reach.to;
+    return {...chat.reach, [channelId]: {from, to}};
 }
 
 /** A message came in: known from now on, and counted unless the person sees or wrote it. */
@@ -127,6 +147,11 @@ export function withMemberships(chat: Chat, memberships: readonly ChannelMembers
     return {...chat, ...next};
 }
 
+/** An answer that only this person is shown, and that nobody finds again. */
+export function isWhispered(post: Post): boolean {
+    return post.type === 'system_ephemeral';
+}
+
 /** The channel was read, here or in another window. */
 export function withRead(chat: Chat, channelId: string): Chat {
     const isRead = (chat.unread[channelId] ?? 0) === 0 && (chat.mentions[channelId] ?? 0) === 0;
@@ -140,12 +165,13 @@ export function firstUnread(posts: readonly Post[], readUntil: number, myId: str
 
 export function opened(chat: Chat, channelId: string): Chat {
     const readUntil = (chat.unread[channelId] ?? 0) > 0 ? chat.readUntil : {...chat.readUntil, [channelId]: 0};
-    return {...withRead(chat, channelId), readUntil, channelId, threadId: ''};
+    return {...withRead(chat, channelId), readUntil, channelId, threadId: '', found: ''};
 }
 
-/** Root messages of a channel, oldest first. */
+/** Root messages of a channel, oldest first, of the part that has no holes. */
 export function rootsOf(chat: Chat, channelId: string): Post[] {
-    return known(chat, channelId).filter((post) => post.root_id === '');
+    const reach = chat.reach[channelId];
+    return known(chat, channelId).filter((post) => post.root_id === '' && within(post, reach, chat.posts));
 }
 
 /** The root and its replies, oldest first. */

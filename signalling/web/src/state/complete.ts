@@ -1,12 +1,14 @@
 /**
- * What is completed while somebody writes: `@anna`, `:smile:`.
+ * What is completed while somebody writes: `@anna`, `:smile:`, `/call join`.
  *
  * In: the text and the cursor. Out: what is asked for, and the text with the choice in it. Pure.
  */
 
+import {commandAt} from './command';
+
 export interface Query {
-    kind: 'person' | 'emoji';
-    /** What was written after the sign. */
+    kind: 'person' | 'emoji' | 'command';
+    /** What was written after the sign; a command with it. */
     term: string;
     /** Where the sign stands. */
     from: number;
@@ -22,6 +24,10 @@ export function queryAt(text: string, cursor: number): Query | null {
     if (person) {
         const term = person[1] ?? '';
         return {kind: 'person', term, from: cursor - term.length - 1};
+    }
+    const command = commandAt(text, cursor);
+    if (command !== null) {
+        return {kind: 'command', term: command, from: 0};
     }
     const emoji = /(?:^|[\s(>*_~"'])[:]([\w+-]*)$/.exec(before);
     const term = emoji?.[1] ?? '';

@@ -3,8 +3,9 @@
  *
  * In: text that anybody wrote. Out: a tree of plain values; HTML in it stays text, an address that a
  * browser would run is no link. Nothing here makes HTML: the screen is built from the tree.
+ * Invariant: before `fetchReader` has resolved, and where it could not, texts are shown as they are.
  */
-import {Lexer, type Token, type Tokens} from 'marked';
+import type {Lexer, Token, Tokens} from 'marked';
 import {emojiNamed} from './emoji';
 
 export type {Token, Tokens};
@@ -25,11 +26,18 @@ const MAX_CHARS = 20_000;
 /** Everybody in the channel. */
 const GROUPS = new Set(['all', 'channel', 'here']);
 
+let reader: typeof Lexer | null = null;
+
+/** Who signs in needs no Markdown: what reads it comes with the first messages. */
+export async function fetchReader(): Promise<void> {
+    reader ??= (await import('marked')).Lexer;
+}
+
 export function parse(text: string): Token[] {
-    if (text.length > MAX_CHARS) {
+    if (text.length > MAX_CHARS || !reader) {
         return [{type: 'text', raw: text, text} satisfies Tokens.Text];
     }
-    return new Lexer({gfm: true, breaks: true}).lex(text);
+    return new reader({gfm: true, breaks: true}).lex(text);
 }
 
 /** Splits text where it names somebody, a channel or an emoji. */

@@ -8,6 +8,11 @@ export function isAdministrator(user: UserProfile | null | undefined): boolean {
     return (user?.roles ?? '').split(' ').includes('system_admin');
 }
 
+/** Bring people into the team. */
+export function mayInvite(chat: Chat): boolean {
+    return isAdministrator(chat.me) || chat.managed.includes(chat.teamId);
+}
+
 /** Rename, archive, delete what others wrote. */
 export function mayManage(chat: Chat, channelId: string): boolean {
     const channel = chat.channels[channelId];

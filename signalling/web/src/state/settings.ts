@@ -4,7 +4,7 @@
  * In: what was stored, whatever it is. Out: settings that are whole. Pure, but for `settings`, the
  * store that the page shares.
  */
-import {isRecord} from '../peer/codec';
+import {isRecord} from '../peer/record';
 import {DEFAULT_KEYS, type Keys, readKeys} from './shortcuts';
 import {Store, useStore} from './store';
 

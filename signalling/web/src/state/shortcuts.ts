@@ -6,7 +6,7 @@
  * Invariant: by default no letter, digit or sign acts without a modifier, except `?`, which shows the
  * list and goes off with the others. See: WCAG 2.1.4.
  */
-import {isRecord} from '../peer/codec';
+import {isRecord} from '../peer/record';
 import {say} from '../words/words';
 
 export const ACTIONS = ['mute', 'hand', 'share', 'react', 'captions', 'people', 'fullscreen', 'leave', 'help'] as const;

@@ -18,6 +18,11 @@ export interface Window {
 
 export const newest: Window = {after: 0, size: STEP * 2};
 
+/** The part with the message of this place in its middle; the newest when there is none (-1). */
+export function around(length: number, index: number): Window {
+    return index < 0 ? newest : {after: Math.max(0, length - index - STEP), size: STEP * 2};
+}
+
 export function rangeOf({after, size}: Window, length: number): [from: number, to: number] {
     const to = Math.max(0, length - after);
     return [Math.max(0, to - size), to];

@@ -1,9 +1,9 @@
 /** The page: which of its states is shown, and how the parts stand together. */
 import {useEffect, useState, type ReactNode} from 'react';
+import {leaveCall} from '../app/call';
 import {begin, createTeam, signOut} from '../app/session';
 import {patch, useApp} from '../state/app';
 import {number, say} from '../words/words';
-import {CallBar} from './call/CallBar';
 import {CallDialogs} from './call/CallDialogs';
 import {useCallPlace} from './call/place';
 import {ChannelView} from './ChannelView';
@@ -34,9 +34,12 @@ function Workspace(): ReactNode {
     const threadId = useApp((state) => state.chat.threadId);
     const teams = useApp((state) => state.chat.teams.length);
     const asked = useApp((state) => state.question !== null);
+    const searching = useApp((state) => state.searching);
     const screenShown = useScreenShown();
+    const place = useCallPlace();
     useTitle();
     useEffect(keepFocus, []);
+    useSearchKey();
     useEffect(fetchDialogsSoon, []);
     if (teams === 0) {
         return <NoTeam/>;
@@ -50,9 +53,10 @@ function Workspace(): ReactNode {
             <Sidebar/>
             <ChannelView/>
             {threadId !== '' && <ThreadPanel rootId={threadId}/>}
-            <CallBar/>
+            {place === 'bar' && <Later onFail={leaveCall}>{({CallBar}) => <CallBar/>}</Later>}
             <RingingCard/>
             {asked && <Later onFail={() => patch({question: null})}>{({Questions}) => <Questions/>}</Later>}
+            {searching && <Later onFail={() => patch({searching: false})}>{({SearchDialog}) => <SearchDialog/>}</Later>}
             <CallDialogs/>
             <Announcer/>
         </div>
@@ -63,6 +67,20 @@ function Workspace(): ReactNode {
 function useScreenShown(): boolean {
     const staged = useCallPlace() === 'stage';
     return useApp(({active}) => staged && active !== null && active.wide && active.remoteScreen !== null);
+}
+
+/** Ctrl+K, on a Mac Command+K. */
+function useSearchKey(): void {
+    useEffect(() => {
+        const pressed = (event: KeyboardEvent): void => {
+            if ((event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey && event.key.toLowerCase() === 'k' && !document.querySelector('dialog[open]')) {
+                event.preventDefault();
+                patch({searching: true});
+            }
+        };
+        addEventListener('keydown', pressed);
+        return () => removeEventListener('keydown', pressed);
+    }, []);
 }
 
 /** Tells screen readers what happens in the call. */

@@ -1,5 +1,7 @@
-/** A person's initials on a colour of their own. */
+/** A person's picture; the initials on a colour of their own where there is none. */
 import type {ReactNode} from 'react';
+import {pictureUrl} from '../api/rest';
+import {useApp} from '../state/app';
 
 interface Props {
     name: string;
@@ -8,6 +10,10 @@ interface Props {
 }
 
 export function Avatar({name, id, size = 'small'}: Props): ReactNode {
+    const pictured = useApp(({chat}) => chat.users[id]?.last_picture_update ?? 0);
+    if (pictured > 0) {
+        return <img className={`avatar ${size}`} src={pictureUrl(id, pictured)} alt="" loading="lazy"/>;
+    }
     return (
         <span className={`avatar ${size}`} style={{'--hue': hue(id)} as React.CSSProperties} aria-hidden="true">
             {initials(name)}

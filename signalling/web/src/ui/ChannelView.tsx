@@ -1,14 +1,13 @@
 /** One channel: its header with the call button, notices, the call's stage, messages. */
 import {useMemo, useState, type ReactNode} from 'react';
-import {joinCall} from '../app/call';
-import {loadEarlier} from '../app/channels';
+import {joinCall, leaveCall} from '../app/call';
+import {goToNewest, loadEarlier, loadLater} from '../app/channels';
 import {adviceOf, titleOf} from '../state/advice';
 import {patch, useApp} from '../state/app';
 import {channelTitle, replyCounts, rootsOf} from '../state/chat';
 import {isIn} from '../state/ringing';
 import {troubleOf} from '../state/trouble';
 import {number, say} from '../words/words';
-import {CallStage} from './call/CallStage';
 import {Elsewhere} from './call/Elsewhere';
 import {useCallPlace} from './call/place';
 import {Composer} from './Composer';
@@ -22,12 +21,15 @@ export function ChannelView(): ReactNode {
     const staged = useCallPlace() === 'stage';
     const wide = useApp((state) => state.active?.wide ?? false);
     const [about, setAbout] = useState('');
-    const roots = useMemo(() => rootsOf(chat, chat.channelId), [chat.posts, chat.postIds, chat.channelId]);
+    const roots = useMemo(() => rootsOf(chat, chat.channelId), [chat.posts, chat.postIds, chat.reach, chat.channelId]);
     const replies = useMemo(() => replyCounts(chat, chat.channelId), [chat.posts, chat.postIds, chat.channelId]);
     if (!channel) {
         return <main className="channel empty"><p>{say('chat_choose_channel')}</p></main>;
     }
     const title = channelTitle(chat, channel);
+    const apart = Boolean(chat.reach[channel.id]?.to);
+    // A reply is found in its thread; its first message marks the place here.
+    const inChannel = chat.posts[chat.found]?.root_id || chat.found;
     return (
         <main className="channel" id="channel" tabIndex={-1} aria-label={title} data-wide={staged && wide}>
             <header className="channel-head">
@@ -42,12 +44,12 @@ export function ChannelView(): ReactNode {
                 <CallButton channelId={channel.id}/>
             </header>
             <Notices channelId={channel.id}/>
-            {staged && <CallStage/>}
+            {staged && <Later onFail={leaveCall}>{({CallStage}) => <CallStage/>}</Later>}
             {/* The field stands below the messages and comes before them for the keyboard. */}
             <div className="conversation">
                 <Composer channelId={channel.id} rootId="" label={say('chat_write_to', {name: title})} testId="composer"/>
                 <PostList
-                    key={channel.id} posts={roots} replies={replies} label={say('chat_messages_in', {name: title})} testId="post-list" startAt="end"
+                    key={`${channel.id}/${inChannel}`} foundId={inChannel} onLater={apart ? () => loadLater(channel.id) : null} onNewest={() => void goToNewest(channel.id)} posts={roots} replies={replies} label={say('chat_messages_in', {name: title})} testId="post-list" startAt="end"
                     onEarlier={chat.complete[channel.id] ? null : () => loadEarlier(channel.id)} readUntil={chat.readUntil[channel.id] ?? 0}
                 />
             </div>

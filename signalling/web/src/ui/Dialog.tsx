@@ -15,6 +15,8 @@ export function Dialog({title, testId, onClose, wide = false, children}: Props):
     const dialog = useRef<HTMLDialogElement>(null);
     useEffect(() => {
         dialog.current?.showModal();
+        // What shall have the focus could not take it while the dialog was closed.
+        dialog.current?.querySelector<HTMLElement>('[data-first]')?.focus();
     }, []);
     const close = (): void => dialog.current?.close();
     return (

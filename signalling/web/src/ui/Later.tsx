@@ -3,6 +3,7 @@
  * opens one it is there, also when the server is away then.
  */
 import {useEffect, useState, type ReactNode} from 'react';
+import {fetchPeer} from '../app/call';
 import {learnTheRest} from '../app/look';
 import {patch} from '../state/app';
 import {say} from '../words/words';
@@ -19,9 +20,13 @@ async function fetchDialogs(): Promise<Dialogs> {
     return fetched;
 }
 
-/** Fetches them when the browser has nothing else to do. */
+/** Fetches them, and what connects calls, when the browser has nothing else to do. */
 export function fetchDialogsSoon(): void {
-    setTimeout(() => void fetchDialogs().catch(() => undefined), 1500); // else they are fetched when one opens
+    setTimeout(() => {
+        // What is not there is fetched when it is needed.
+        void fetchPeer().catch(() => undefined);
+        void fetchDialogs().catch(() => undefined);
+    }, 1500);
 }
 
 export function Later({onFail, children}: {onFail: () => void; children: (dialogs: Dialogs) => ReactNode}): ReactNode {

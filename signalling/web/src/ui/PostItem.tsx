@@ -3,9 +3,9 @@ import type {Post} from '@mattermost/types/posts';
 import {memo, useState, type ReactNode} from 'react';
 import {openThread} from '../app/channels';
 import {deleteMessage} from '../app/posts';
-import {announce, editKey, patch, useApp} from '../state/app';
+import {announce, editKey, patch, updateChat, useApp} from '../state/app';
 import {isCallPost, isRecordingPost, isTranscriptPost} from '../state/callpost';
-import {displayName} from '../state/chat';
+import {displayName, isWhispered, withoutPost} from '../state/chat';
 import {mayDelete, mayEdit} from '../state/rights';
 import {say} from '../words/words';
 import {Attachments} from './Attachments';
@@ -16,6 +16,7 @@ import {MoreIcon, ThreadIcon} from './icons';
 import {Later} from './Later';
 import {Markdown} from './Markdown';
 import {Menu, MenuItem} from './Menu';
+import {AddReaction, PostReactions} from './PostReactions';
 import {clock, moment} from './time';
 
 interface Props {
@@ -26,11 +27,12 @@ interface Props {
 }
 
 export const PostItem = memo(function PostItem({post, grouped, replies, inThread}: Props): ReactNode {
-    const name = useApp((state) => displayName(state.chat.users[post.user_id]));
+    const whispered = isWhispered(post);
+    const name = useApp((state) => (whispered ? state.siteName : displayName(state.chat.users[post.user_id])));
     const editing = useApp((state) => state.editing === editKey(post.id, inThread));
     useApp((state) => state.language);
     const count = Math.max(replies, inThread ? 0 : post.reply_count || 0);
-    const canOpen = !inThread && post.root_id === '';
+    const canOpen = !inThread && post.root_id === '' && !whispered;
     return (
         <article
             className="post" data-grouped={grouped} data-testid="post" data-post-type={post.type} data-post-id={post.id} tabIndex={-1}
@@ -41,9 +43,11 @@ export const PostItem = memo(function PostItem({post, grouped, replies, inThread
                 {!grouped && (
                     <p className="byline">
                         <strong><bdi>{name}</bdi></strong> <time dateTime={new Date(post.create_at).toISOString()} title={moment(post.create_at)}>{clock(post.create_at)}</time>
+                        {whispered && <span className="whispered muted" data-testid="only-you">{say('chat_only_you')}</span>}
                     </p>
                 )}
                 {editing ? <Later onFail={() => patch({editing: ''})}>{({PostEditor}) => <PostEditor post={post}/>}</Later> : <Body post={post} inThread={inThread}/>}
+                <PostReactions post={post}/>
                 {canOpen && count > 0 && (
                     <button type="button" className="link replies" data-testid="open-thread" onClick={() => void openThread(post.id)}>
                         <ThreadIcon/>{say('chat_replies', {count})}
@@ -57,10 +61,11 @@ export const PostItem = memo(function PostItem({post, grouped, replies, inThread
 
 function Actions({post, name, inThread, canReply}: {post: Post; name: string; inThread: boolean; canReply: boolean}): ReactNode {
     const canEdit = useApp((state) => mayEdit(state.chat, post));
-    const canDelete = useApp((state) => mayDelete(state.chat, post));
+    const canDelete = useApp((state) => mayDelete(state.chat, post) && !isWhispered(post));
     const [deleting, setDeleting] = useState(false);
     return (
         <div className="post-actions">
+            {!isWhispered(post) && <AddReaction post={post}/>}
             {canReply && (
                 <button type="button" className="icon-button reply" aria-label={say('chat_reply_to', {name})} title={say('chat_reply')} data-testid="reply" onClick={() => void openThread(post.id)}>
                     <ThreadIcon/>
@@ -69,6 +74,7 @@ function Actions({post, name, inThread, canReply}: {post: Post; name: string; in
             {(post.message !== '' || canDelete) && (
                 <Menu label={say('chat_more')} testId="post-menu" icon={<MoreIcon/>}>
                     {post.message !== '' && <MenuItem testId="copy-text" onSelect={() => void copy(post.message)}>{say('chat_copy')}</MenuItem>}
+                    {isWhispered(post) && <MenuItem testId="dismiss-post" onSelect={() => updateChat((chat) => withoutPost(chat, post.id))}>{say('chat_dismiss')}</MenuItem>}
                     {canEdit && <MenuItem testId="edit-post" onSelect={() => patch({editing: editKey(post.id, inThread)})}>{say('chat_edit')}</MenuItem>}
                     {canDelete && <MenuItem testId="delete-post" danger onSelect={() => setDeleting(true)}>{say('chat_delete')}</MenuItem>}
                 </Menu>
@@ -115,7 +121,7 @@ function Body({post, inThread}: {post: Post; inThread: boolean}): ReactNode {
     if (isTranscriptPost(post)) {
         return <Later onFail={() => undefined}>{({Transcript}) => <Transcript post={post}/>}</Later>;
     }
-    const system = post.type.startsWith('system_');
+    const system = post.type.startsWith('system_') && !isWhispered(post);
     return (
         <>
             {post.message !== '' && <div className={system ? 'text muted' : 'text'}><Markdown text={post.message}/></div>}

@@ -8,7 +8,7 @@ import type {Post} from '@mattermost/types/posts';
 import {useLayoutEffect, useRef, useState, type KeyboardEvent, type ReactNode} from 'react';
 import {useApp} from '../state/app';
 import {firstUnread} from '../state/chat';
-import {earlier, grown, hasEarlier, later, newest, rangeOf, type Window} from '../state/window';
+import {around, earlier, grown, hasEarlier, later, newest, rangeOf, type Window} from '../state/window';
 import {say} from '../words/words';
 import {DownIcon} from './icons';
 import {PostItem} from './PostItem';
@@ -31,24 +31,32 @@ interface Props {
     /** Where to look first. */
     startAt: 'start' | 'end';
     onEarlier: (() => Promise<void> | void) | null;
+    /** Set while what follows is not loaded: it is loaded, and the way to the newest. */
+    onLater?: (() => Promise<void>) | null;
+    onNewest?: () => void;
+    /** The message to begin at, which is marked. */
+    foundId?: string;
     /** Until when the person had read; 0 without a line. */
     readUntil?: number;
 }
 
-export function PostList({posts, replies, label, testId, startAt, onEarlier, readUntil = 0}: Props): ReactNode {
+export function PostList({posts, replies, label, testId, startAt, onEarlier, onLater = null, onNewest, foundId = '', readUntil = 0}: Props): ReactNode {
     const now = useNow(60_000);
     const list = useRef<HTMLDivElement>(null);
     const myId = useApp((state) => state.chat.me?.id ?? '');
-    const [part, setPart] = useState<Window>(startAt === 'end' ? newest : WHOLE);
+    const [part, setPart] = useState<Window>(() => (startAt === 'end' ? around(posts.length, posts.findIndex(({id}) => id === foundId)) : WHOLE));
     const unreadId = firstUnread(posts, readUntil, myId);
     const length = useRef(posts.length);
     const lastId = useRef(posts.at(-1)?.id);
-    const {atEnd, away, scrolled} = usePlace(list, startAt === 'end', part.after === 0, unreadId, [posts, part]);
+    const hadLater = useRef(onLater !== null);
+    const {atEnd, away, scrolled} = usePlace(list, startAt === 'end' && foundId === '', part.after === 0 && !onLater, foundId, unreadId, [posts, part]);
 
     // New at the end: who reads older ones keeps them, who just wrote goes to the own message.
     const added = lastId.current === undefined ? 0 : posts.length - 1 - posts.findLastIndex(({id}) => id === lastId.current);
     if (added > 0 && lastId.current !== posts.at(-1)?.id) {
-        if (posts.at(-1)?.user_id === myId) {
+        if (hadLater.current) {
+            setPart({...part, after: part.after + added}); // they are shown as the person goes on
+        } else if (posts.at(-1)?.user_id === myId) {
             atEnd.current = true;
             setPart(startAt === 'end' ? newest : WHOLE);
         } else if (part.after > 0) {
@@ -56,6 +64,7 @@ export function PostList({posts, replies, label, testId, startAt, onEarlier, rea
         }
     }
     lastId.current = posts.at(-1)?.id;
+    hadLater.current = onLater !== null;
     length.current = posts.length;
 
     const [from, to] = rangeOf(part, posts.length);
@@ -70,7 +79,19 @@ export function PostList({posts, replies, label, testId, startAt, onEarlier, rea
             await onEarlier?.();
         }
         setPart((before) => earlier(before, length.current));
-        // Who came to the edge in the meantime causes no further event that would bring the next part.
+        rest();
+    };
+    const showLater = async (): Promise<void> => {
+        if (part.after > 0) {
+            setPart(later(part));
+        } else if (onLater && !busy.current) {
+            busy.current = true;
+            await onLater();
+            rest();
+        }
+    };
+    /** Who came to the edge in the meantime causes no further event that would bring the next part. */
+    const rest = (): void => {
         setTimeout(() => {
             busy.current = false;
             lookAgain.current();
@@ -86,13 +107,17 @@ export function PostList({posts, replies, label, testId, startAt, onEarlier, rea
         const toEnd = element.scrollHeight - element.scrollTop - element.clientHeight;
         if (element.scrollTop < NEAR_EDGE_PX && canGoBack && !atEnd.current) {
             void showEarlier();
-        } else if (toEnd < NEAR_EDGE_PX && part.after > 0) {
-            setPart(later(part));
+        } else if (toEnd < NEAR_EDGE_PX) {
+            void showLater();
         }
     };
     const lookAgain = useRef(onScroll);
     lookAgain.current = onScroll;
     const toNewest = (): void => {
+        if (onLater) {
+            onNewest?.();
+            return;
+        }
         atEnd.current = true;
         setPart({...newest});
     };
@@ -112,17 +137,17 @@ export function PostList({posts, replies, label, testId, startAt, onEarlier, rea
                         const grouped = !newDay && !isFirstUnread && before?.user_id === post.user_id && before.type === '' && post.type === ''
                             && post.create_at - before.create_at < GROUP_MS;
                         return (
-                            <div key={post.id} className="post-frame">
+                            <div key={post.id} className="post-frame" data-found={post.id === foundId}>
                                 {newDay && <p className="day"><span>{day(post.create_at, now)}</span></p>}
                                 {isFirstUnread && <p className="day unread-line" data-testid="unread-line"><span>{say('chat_new_messages')}</span></p>}
                                 <PostItem post={post} grouped={grouped} replies={replies?.get(post.id) ?? 0} inThread={replies === null}/>
                             </div>
                         );
                     })}
-                    {part.after > 0 && <button type="button" className="link" data-testid="later-messages" onClick={() => setPart(later(part))}>{say('chat_later')}</button>}
+                    {(part.after > 0 || onLater) && <button type="button" className="link" data-testid="later-messages" onClick={() => void showLater()}>{say('chat_later')}</button>}
                 </div>
             </div>
-            {(away || part.after > 0) && startAt === 'end' && (
+            {(away || part.after > 0 || onLater) && startAt === 'end' && (
                 <button type="button" className="to-newest" data-testid="to-newest" onClick={toNewest}><DownIcon/>{say('chat_to_newest')}</button>
             )}
         </div>
@@ -150,7 +175,7 @@ export function PostList({posts, replies, label, testId, startAt, onEarlier, rea
  * Keeps the place of the person in a list whose content changes: at the end, or where the topmost
  * message stood. `changes` are the values after which the list may have another height.
  */
-function usePlace(list: React.RefObject<HTMLDivElement | null>, beginAtEnd: boolean, endsAtEnd: boolean, unreadId: string | undefined, changes: readonly unknown[]): {
+function usePlace(list: React.RefObject<HTMLDivElement | null>, beginAtEnd: boolean, endsAtEnd: boolean, foundId: string, unreadId: string | undefined, changes: readonly unknown[]): {
     atEnd: React.RefObject<boolean>; away: boolean; scrolled: () => void;
 } {
     const atEnd = useRef(beginAtEnd);
@@ -185,7 +210,13 @@ function usePlace(list: React.RefObject<HTMLDivElement | null>, beginAtEnd: bool
             }
         };
         keep();
-        if (!begun.current && beginAtEnd && element.querySelector('.post') && element.clientHeight > 0) {
+        const sought = foundId !== '' && !begun.current && element.clientHeight > 0 ? element.querySelector<HTMLElement>(`[data-post-id="${CSS.escape(foundId)}"]`) : null;
+        if (sought) {
+            begun.current = true;
+            sought.scrollIntoView({block: 'center'});
+            sought.focus({preventScroll: true});
+            anchor.current = topmost(element);
+        } else if (!begun.current && beginAtEnd && element.querySelector('.post') && element.clientHeight > 0) {
             begun.current = true;
             const line = unreadId && element.querySelector('.unread-line');
             if (line && line.getBoundingClientRect().top < element.getBoundingClientRect().top) {

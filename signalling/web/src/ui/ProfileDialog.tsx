@@ -1,13 +1,15 @@
 /** The own account and how the page looks: names, status, language, colours, password, sign-ins. */
 import type {Session} from '@mattermost/types/sessions';
-import {useEffect, useId, useState, type ReactNode} from 'react';
+import {useEffect, useId, useRef, useState, type ReactNode} from 'react';
 import {describe} from '../api/rest';
 import {chooseTheme} from '../app/look';
 import {chooseStatus} from '../app/presence';
-import {changeNames, changePassword, endSignIn, listSignIns} from '../app/profile';
+import {changeNames, changePassword, changePicture, removePicture, endSignIn, listSignIns} from '../app/profile';
 import {useApp, type Theme} from '../state/app';
+import {displayName} from '../state/chat';
 import type {Status} from '../state/presence';
 import {say} from '../words/words';
+import {Avatar} from './Avatar';
 import {Dialog} from './Dialog';
 import {statusWord} from './Face';
 import {LanguageField} from './LanguageField';
@@ -47,6 +49,7 @@ function Names(): ReactNode {
     const id = useId();
     return (
         <form onSubmit={saving.submit} aria-label={say('people_names')}>
+            <Picture/>
             <p className="muted"><bdi>@{me?.username}</bdi> · <bdi>{me?.email}</bdi></p>
             <div className="field">
                 <label htmlFor={id}>{say('people_status')}</label>
@@ -62,6 +65,31 @@ function Names(): ReactNode {
             <p role="status" className="muted" data-testid="saved">{saved ? say('people_saved') : ''}</p>
             <button type="submit" className="primary" disabled={saving.busy} data-testid="save-names">{say('chat_save')}</button>
         </form>
+    );
+}
+
+function Picture(): ReactNode {
+    const me = useApp((state) => state.chat.me);
+    const [refusal, setRefusal] = useState('');
+    const picker = useRef<HTMLInputElement>(null);
+    const change = (changing: Promise<void>): void => {
+        setRefusal('');
+        changing.catch((error: unknown) => setRefusal(error instanceof DOMException ? say('people_picture_unread') : describe(error)));
+    };
+    return (
+        <div className="row my-picture">
+            <Avatar name={displayName(me ?? undefined)} id={me?.id ?? ''} size="large"/>
+            <input ref={picker} type="file" accept="image/*" hidden data-testid="my-picture" onChange={(event) => {
+                const file = event.target.files?.[0];
+                event.target.value = '';
+                if (file) {
+                    change(changePicture(file));
+                }
+            }}/>
+            <button type="button" data-testid="choose-picture" onClick={() => picker.current?.click()}>{say('people_picture')}</button>
+            {(me?.last_picture_update ?? 0) > 0 && <button type="button" data-testid="remove-picture" onClick={() => change(removePicture())}>{say('people_picture_remove')}</button>}
+            <Refusal text={refusal}/>
+        </div>
     );
 }
 

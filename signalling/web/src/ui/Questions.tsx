@@ -2,6 +2,7 @@
 import {useEffect, useRef, useState, type ReactNode} from 'react';
 import {noticePermission} from '../app/alerts';
 import {joinCall, switchCall} from '../app/call';
+import {endCallOf} from '../app/commands';
 import {askForNotices, setAlerts} from '../app/ringing';
 import {signOut} from '../app/session';
 import {patch, useApp, type Question} from '../state/app';
@@ -62,6 +63,8 @@ function Content({question, onDone}: {question: Question; onDone: () => void}): 
                 {({Lobby}) => <Lobby channelId={question.channelId} onJoin={(unmuted) => after(() => void joinCall(question.channelId, unmuted))} onNo={onDone}/>}
             </Later>
         );
+    case 'end-call':
+        return <Choice text={say('call_end_question')} yes={say('call_end')} no={say('call_cancel')} onYes={() => after(() => void endCallOf(question.channelId))} onNo={onDone}/>;
     case 'alerts':
         return <AlertChoices/>;
     }
@@ -126,6 +129,7 @@ function useTitle(question: Question): string {
     case 'sign-out':
         return say('bar_out_title');
     case 'lobby':
+    case 'end-call':
         return say('bar_call_in', {channel});
     case 'alerts':
         return say('ring_alerts');

@@ -5,19 +5,21 @@ import {openChannel} from '../app/channels';
 import {askToSignOut} from '../app/session';
 import {patch, useApp} from '../state/app';
 import {channelKey, channelTitle, displayName, teammateId} from '../state/chat';
-import {isAdministrator} from '../state/rights';
+import {isAdministrator, mayInvite} from '../state/rights';
 import {currentLocale, listed, number, say} from '../words/words';
 import type {AddKind} from './AddDialog';
 import {Face, statusWord} from './Face';
-import {BellIcon, HashIcon, LockIcon, PeopleIcon, PhoneIcon, PlusIcon, ShieldIcon, SignOutIcon} from './icons';
+import {BellIcon, HashIcon, LockIcon, PeopleIcon, PhoneIcon, PlusIcon, SearchIcon, ShieldIcon, SignOutIcon} from './icons';
 import {Later} from './Later';
 import {BrandMark} from './SignIn';
+
+const SEARCH_KEY = /Mac|iP(?:hone|ad)/.test(navigator.userAgent) ? '⌘K' : 'Ctrl+K';
 
 export function Sidebar(): ReactNode {
     const siteName = useApp((state) => state.siteName);
     const chat = useApp((state) => state.chat);
     const [adding, setAdding] = useState<AddKind | null>(null);
-    const [open, setOpen] = useState<'profile' | 'admin' | null>(null);
+    const [open, setOpen] = useState<'profile' | 'admin' | 'invite' | null>(null);
     const all = Object.values(chat.channels);
     const byTitle = (a: Channel, b: Channel): number => channelTitle(chat, a).localeCompare(channelTitle(chat, b), currentLocale());
     const rooms = all.filter(({type}) => type === 'O' || type === 'P').sort(byTitle);
@@ -26,7 +28,10 @@ export function Sidebar(): ReactNode {
     return (
         <nav className="sidebar" aria-label={say('chat_channels')}>
             <header>
-                <h1 className="brand"><BrandMark/><span className="ellipsis" dir="auto">{team?.display_name || siteName}</span></h1>
+                <h1 className="brand grow"><BrandMark/><span className="ellipsis" dir="auto">{team?.display_name || siteName}</span></h1>
+                <button type="button" className="icon-button" aria-label={say('chat_search')} aria-keyshortcuts="Control+K" title={`${say('chat_search')} (${SEARCH_KEY})`} data-testid="search" onClick={() => patch({searching: true})}>
+                    <SearchIcon/>
+                </button>
             </header>
             <div className="lists">
                 <Section title={say('chat_channels')} action={say('people_add_channel')} testId="add-channel" onAdd={() => setAdding('channel')}>
@@ -35,11 +40,14 @@ export function Sidebar(): ReactNode {
                 <Section title={say('chat_directs')} action={say('people_write_to')} testId="new-direct" onAdd={() => setAdding('direct')}>
                     {directs.map((channel) => <Entry key={channel.id} channel={channel}/>)}
                 </Section>
+                {mayInvite(chat) && (
+                    <button type="button" className="entry invite" data-testid="invite" onClick={() => setOpen('invite')}><PlusIcon/><span className="grow">{say('people_invite')}</span></button>
+                )}
             </div>
             <footer>
-                <button type="button" className="entry grow" title={say('people_profile')} data-testid="profile" onClick={() => setOpen('profile')}>
+                <button type="button" className="entry grow" title={`${displayName(chat.me ?? undefined)} · ${say('people_profile')}`} data-testid="profile" onClick={() => setOpen('profile')}>
                     <Face id={chat.me?.id ?? ''}/>
-                    <span className="grow ellipsis" dir="auto">{displayName(chat.me ?? undefined)}</span>
+                    <span className="grow own-name" dir="auto">{displayName(chat.me ?? undefined)}</span>
                     <span className="visually-hidden">{say('people_profile')}</span>
                 </button>
                 <button type="button" className="icon-button" aria-label={say('ring_alerts')} title={say('ring_alerts')} data-testid="sound-settings" onClick={() => patch({question: {kind: 'alerts'}})}>
@@ -57,7 +65,10 @@ export function Sidebar(): ReactNode {
             {adding && <Later onFail={() => setAdding(null)}>{({AddDialog}) => <AddDialog kind={adding} onClose={() => setAdding(null)}/>}</Later>}
             {open && (
                 <Later onFail={() => setOpen(null)}>
-                    {({AdminDialog, ProfileDialog}) => (open === 'admin' ? <AdminDialog onClose={() => setOpen(null)}/> : <ProfileDialog onClose={() => setOpen(null)}/>)}
+                    {({AdminDialog, InviteDialog, ProfileDialog}) => {
+                        const Opened = open === 'admin' ? AdminDialog : open === 'invite' ? InviteDialog : ProfileDialog;
+                        return <Opened onClose={() => setOpen(null)}/>;
+                    }}
                 </Later>
             )}
         </nav>

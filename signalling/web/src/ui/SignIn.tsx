@@ -11,14 +11,16 @@ export function SignIn(): ReactNode {
     const signUpAllowed = useApp((state) => state.signUpAllowed);
     const siteName = useApp((state) => state.siteName);
     const fault = useApp((state) => state.fault);
-    const [creating, setCreating] = useState(noAccounts);
+    const invitation = useApp((state) => state.invitation);
+    const [creating, setCreating] = useState(noAccounts || invitation !== null);
     return (
         <main className="sign-in">
             <div className="card">
                 <p className="brand"><BrandMark/>{siteName}</p>
+                {invitation && <p className="invited" data-testid="invited">{say('sign_invited', {team: invitation.team})}</p>}
                 {fault !== '' && <p className="notice" role="alert">{fault}</p>}
                 {creating ? <CreateAccount first={noAccounts}/> : <SignInForm/>}
-                {signUpAllowed && (
+                {(signUpAllowed || invitation) && (
                     <button type="button" className="link" onClick={() => setCreating(!creating)} data-testid="switch-sign-up">
                         {creating ? say('sign_have_account') : say('sign_create')}
                     </button>
@@ -98,7 +100,7 @@ export function Field({label, testId, value, onChange, type = 'text', autoComple
         <div className="field">
             <label htmlFor={id}>{label}</label>
             <input
-                id={id} dir={value === '' ? undefined : 'auto'} type={type} value={value} required={required} autoComplete={autoComplete} autoFocus={autoFocus} data-testid={testId}
+                id={id} dir={value === '' ? undefined : 'auto'} type={type} value={value} required={required} autoComplete={autoComplete} autoFocus={autoFocus} data-first={autoFocus || undefined} data-testid={testId}
                 autoCapitalize="none" spellCheck={false} onChange={(event) => onChange(event.target.value)}
             />
         </div>

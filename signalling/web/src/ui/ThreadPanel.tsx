@@ -13,6 +13,7 @@ export function ThreadPanel({rootId}: {rootId: string}): ReactNode {
     const chat = useApp((state) => state.chat);
     const posts = useMemo(() => threadOf(chat, rootId), [chat, rootId]);
     const root = chat.posts[rootId];
+    const inThread = useApp((state) => (state.chat.posts[state.chat.found]?.root_id === rootId ? state.chat.found : ''));
     const close = useRef<HTMLButtonElement>(null);
     const from = useRef<Element | null>(null);
     useEffect(() => {
@@ -39,7 +40,7 @@ export function ThreadPanel({rootId}: {rootId: string}): ReactNode {
                 <h2 className="grow">{title}</h2>
                 <button ref={close} type="button" className="icon-button" aria-label={say('bar_close_thread')} data-testid="close-thread" onClick={closeThread}><CloseIcon/></button>
             </header>
-            <PostList key={rootId} posts={posts} replies={null} label={say('bar_thread_messages')} testId="thread-posts" startAt="start" onEarlier={null}/>
+            <PostList key={`${rootId}/${inThread}`} foundId={inThread} posts={posts} replies={null} label={say('bar_thread_messages')} testId="thread-posts" startAt="start" onEarlier={null}/>
             {root && <Composer channelId={root.channel_id} rootId={rootId} label={say('bar_reply')} testId="thread-composer"/>}
         </aside>
     );

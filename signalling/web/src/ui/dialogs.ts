@@ -4,14 +4,19 @@ import {learn} from '../words/words';
 
 export {AddDialog} from './AddDialog';
 export {AdminDialog} from './admin/AdminDialog';
+export {CallBar} from './call/CallBar';
+export {CallStage} from './call/CallStage';
 export {ChannelDialog} from './ChannelDialog';
 export {DevicePicker} from './call/DevicePicker';
 export {KeyList} from './call/KeyList';
+export {InviteDialog} from './InviteDialog';
 export {Lobby} from './Lobby';
 export {PostEditor} from './PostEditor';
 export {ProfileDialog} from './ProfileDialog';
 export {Questions} from './Questions';
+export {ReactionPicker} from './ReactionPicker';
 export {Recording} from './Recording';
+export {SearchDialog} from './SearchDialog';
 export {SidePanel} from './call/SidePanel';
 export {Transcript} from './Transcript';
 

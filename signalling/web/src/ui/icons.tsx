@@ -36,6 +36,7 @@ export const FitIcon = icon(<><rect x="4" y="6" width="16" height="12" rx="1.5"/
 export const FullIcon = icon(<path d="M4 9V4h5m6 0h5v5m0 6v5h-5m-6 0H4v-5"/>);
 export const PopOutIcon = icon(<><path d="M20 11V5H4v13h7"/><rect className="filled" x="13" y="14" width="8" height="6" rx="1"/></>);
 export const LinkIcon = icon(<path d="M10 14a4 4 0 0 0 6 0l3-3a4 4 0 0 0-6-6l-1 1m2 4a4 4 0 0 0-6 0l-3 3a4 4 0 0 0 6 6l1-1"/>);
+export const SearchIcon = icon(<><circle cx="11" cy="11" r="6"/><path d="m20 20-4.5-4.5"/></>);
 export const BellIcon = icon(<path d="M6 16V11a6 6 0 0 1 12 0v5l1.5 2h-15zM10 21h4"/>);
 export const OptionsIcon = icon(<path d="m6 15 6-6 6 6"/>);
 export const MoreIcon = icon(<path d="M5 12h.01M12 12h.01M19 12h.01" strokeWidth="3"/>);

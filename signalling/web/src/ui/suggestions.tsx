@@ -1,11 +1,11 @@
-/** People and emoji offered while one writes `@` or `:`; the field keeps the focus. */
+/** People, emoji and commands offered while one writes `@`, `:` or `/`; the field keeps the focus. */
 import {useEffect, useId, useState, type KeyboardEvent, type ReactNode} from 'react';
-import {completePeople} from '../app/rooms';
+import {completeCommand, completePeople} from '../app/rooms';
 import {announce} from '../state/app';
 import {queryAt, withChoice} from '../state/complete';
 import {displayName} from '../state/chat';
 import {emojiMatching} from '../state/emoji';
-import {say} from '../words/words';
+import {say, type Key} from '../words/words';
 import {Avatar} from './Avatar';
 
 interface Choice {
@@ -27,6 +27,22 @@ export interface Suggesting {
 
 const DELAY_MS = 120;
 const MOST = 8;
+/** All that may follow `/call` are seen at once. */
+const MOST_COMMANDS = 12;
+const DESCRIBED: Readonly<Record<string, Key>> = {
+    'call': 'chat_command_call',
+    'call start': 'chat_command_start',
+    'call join': 'chat_command_join',
+    'call leave': 'chat_command_leave',
+    'call end': 'chat_command_end',
+    'call link': 'chat_command_link',
+    'call stats': 'chat_command_stats',
+    'call logs': 'chat_command_logs',
+    'call recording': 'chat_command_recording',
+    'call recording start': 'call_record_hint',
+    'call recording stop': 'call_record_stop',
+    'call host': 'chat_command_host',
+};
 
 export function useSuggestions(channelId: string, text: string, cursor: number, onChoose: (text: string, cursor: number) => void): Suggesting {
     const id = useId();
@@ -52,7 +68,9 @@ export function useSuggestions(channelId: string, text: string, cursor: number, 
             }
         };
         const timer = setTimeout(() => {
-            if (kind === 'emoji') {
+            if (kind === 'command') {
+                void commandsFor(channelId, term).then(show);
+            } else if (kind === 'emoji') {
                 show(emojiMatching(term, MOST).map(({name, emoji}) => ({text: `:${name}:`, testId: `suggestion-${name}`, label: <><span>{emoji}</span><span>:{name}:</span></>})));
             } else {
                 void peopleFor(channelId, term).then(show);
@@ -63,7 +81,9 @@ export function useSuggestions(channelId: string, text: string, cursor: number, 
             clearTimeout(timer);
         };
     }, [channelId, kind, term, key]);
-    const choices = query && closed !== key && found.key.split('/')[0] === kind ? found.choices : [];
+    // Offers of fewer letters stay until there are better ones; a command may be whole by now, and is sent then.
+    const fits = kind === 'command' ? found.key === key : found.key.split('/')[0] === kind;
+    const choices = query && closed !== key && fits ? found.choices : [];
     const open = choices.length > 0;
     const choose = (choice: Choice | undefined): void => {
         if (query && choice) {
@@ -110,6 +130,24 @@ export function useSuggestions(channelId: string, text: string, cursor: number, 
         </ul>
     );
     return {open, id, active: open ? `${id}-${at}` : undefined, list, keyDown, close: () => setClosed(key)};
+}
+
+async function commandsFor(channelId: string, typed: string): Promise<Choice[]> {
+    try {
+        const offers = await completeCommand(channelId, typed);
+        return offers.filter(({Complete}) => `/${Complete}` !== typed.trimEnd()).slice(0, MOST_COMMANDS).map((offer) => ({
+            text: `/${offer.Complete}`, testId: `suggestion-${offer.Suggestion}`,
+            label: <><strong dir="ltr">/{offer.Complete} {offer.Hint}</strong><span className="muted ellipsis">{describedOffer(offer.Complete) ?? offer.Description}</span></>,
+        }));
+    } catch {
+        return []; // writing goes on without
+    }
+}
+
+/** What we have words for; other commands bring the server's own. */
+function describedOffer(line: string): string | undefined {
+    const key = DESCRIBED[line];
+    return key && say(key);
 }
 
 async function peopleFor(channelId: string, term: string): Promise<Choice[]> {

@@ -13,16 +13,11 @@ import {say} from '../../words/words';
 import {LeaveIcon, ScreenStopIcon, StopIcon} from '../icons';
 import {useViewport} from '../viewport';
 import {ControlButton, MuteButton} from './Controls';
-import {useCallPlace} from './place';
 import {useShortcuts} from './shortcuts';
 import {StageNotices} from './StageNotices';
 import {ConnectionStatus, RecordingMark} from './Status';
 
 export function CallBar(): ReactNode {
-    return useCallPlace() === 'bar' ? <Bar/> : null;
-}
-
-function Bar(): ReactNode {
     useShortcuts();
     return (
         <section className="call-bar" aria-label={say('bar_label')} data-testid="call-bar">

@@ -1,8 +1,8 @@
 /**
  * The buttons of the call. Each has a name, a state, and where it makes sense a key.
  *
- * A switch keeps its name and tells its state by `aria-pressed`; what is written on it may be the
- * action instead ("Unmute").
+ * A switch keeps its name and tells its state by `aria-pressed`; the microphone's is named after what
+ * it does ("Unmute"), and what is written on a button is in its name.
  */
 import {useState, type ReactNode} from 'react';
 import {leaveCall, setRecording, showDialog, toggleCaptions, toggleHand, toggleMute, togglePanel, toggleScreen} from '../../app/call';
@@ -43,6 +43,8 @@ interface ButtonProps {
     icon: ReactNode;
     onClick?: () => void;
     pressed?: boolean;
+    /** Of the microphone's button. */
+    muted?: boolean;
     disabled?: boolean;
     kind?: 'danger' | 'alert' | 'on' | 'plain';
     /** Its key is shown and told. */
@@ -54,11 +56,11 @@ interface ButtonProps {
     trigger?: Trigger;
 }
 
-export function ControlButton({label, testId, icon, onClick, pressed, disabled, kind = 'plain', action, hint, caption, trigger}: ButtonProps): ReactNode {
+export function ControlButton({label, testId, icon, onClick, pressed, muted, disabled, kind = 'plain', action, hint, caption, trigger}: ButtonProps): ReactNode {
     const key = useSettings((settings) => (action && settings.shortcutsOn ? settings.keys[action] : ''));
     return (
         <button
-            {...trigger} type="button" className="control" data-kind={kind} data-testid={testId} onClick={onClick} disabled={disabled}
+            {...trigger} type="button" className="control" data-kind={kind} data-testid={testId} data-muted={muted} onClick={onClick} disabled={disabled}
             aria-label={label} aria-pressed={pressed} aria-keyshortcuts={key === '' ? undefined : ariaKeys(key, onMac())}
             title={key === '' ? hint ?? label : say('call_hint_with_key', {hint: hint ?? label, key: labelOf(key, onMac())})}
         >
@@ -75,8 +77,8 @@ export function MuteButton(): ReactNode {
     const hint = unmuting ? say('call_mute_starting') : toTalk ? say('call_mute_hold') : muted ? say('call_mute_off_hint') : say('call_mute');
     return (
         <ControlButton
-            label={say('call_mute')} caption={muted ? say('call_unmute') : say('call_mute')} testId="mute" icon={muted ? <MicOffIcon/> : <MicIcon/>}
-            pressed={muted} kind={muted ? 'alert' : 'on'} disabled={!ready || unmuting} action="mute" hint={hint} onClick={() => void toggleMute()}
+            label={muted ? say('call_unmute') : say('call_mute')} testId="mute" icon={muted ? <MicOffIcon/> : <MicIcon/>}
+            muted={muted} kind={muted ? 'alert' : 'on'} disabled={!ready || unmuting} action="mute" hint={hint} onClick={() => void toggleMute()}
         />
     );
 }
@@ -194,7 +196,7 @@ export function LeaveButton(): ReactNode {
             {hosts && (
                 <Popover
                     label={say('call_end')} testId="end-question" className="person-actions"
-                    button={(trigger) => <ControlButton label={say('call_end')} caption={say('call_end_short')} testId="end-call" icon={<StopIcon/>} trigger={trigger}/>}
+                    button={(trigger) => <ControlButton label={say('call_end_short')} hint={say('call_end')} testId="end-call" icon={<StopIcon/>} trigger={trigger}/>}
                 >
                     {(close) => (
                         <>
