@@ -71,15 +71,16 @@ export class Crowd {
           else {
             const session = somebody()
             const [name, literal] = EMOJI[turn % EMOJI.length]
-            this.#tell('user_reacted', { session_id: session, user_id: session.replace('session', 'user').replace(/0+/, (zeros) => `${zeros}000`).slice(0, 26), emoji: { name, literal, unified: '' }, timestamp: Date.now() })
+            this.#tell('user_reacted', { session_id: session, user_id: id('user', Number(/\d+$/.exec(session)[0])), emoji: { name, literal, unified: '' }, timestamp: Date.now() })
           }
         }
       }
     }, stepMs)
   }
 
-  #call() {
-    const sessions = Array.from({ length: this.people }, (_, number) => ({ session_id: id('session', number), user_id: id('user', number), unmuted: true, raised_hand: 0 }))
+  /** Its people are numbered from 0, who is the one at the page and joins last. */
+  #call(first) {
+    const sessions = Array.from({ length: this.people - first }, (_, index) => index + first).map((number) => ({ session_id: id('session', number), user_id: id('user', number), unmuted: true, raised_hand: 0 }))
     return { id: id('call', 1), start_at: Date.now() - 60_000, sessions, owner_id: id('user', 1), host_id: id('user', 1), thread_id: '', post_id: '', screen_sharing_session_id: '' }
   }
 
@@ -119,8 +120,8 @@ export class Crowd {
       case `/users/me/teams/${TEAM}/channels/members`: return [{ channel_id: CHANNEL, user_id: ME, roles: 'channel_user', msg_count: this.posts, mention_count: 0, last_viewed_at: 0 }]
       case '/users/ids': return body.map((one) => person(Number(/\d+$/.exec(one)[0])))
       case '/users/status/ids': return body.map((one) => ({ user_id: one, status: 'online' }))
-      case '/channels': return this.people > 0 ? [{ channel_id: CHANNEL, call: this.#call(), enabled: true }] : []
-      case `/${CHANNEL}`: return { channel_id: CHANNEL, call: this.#call() }
+      case '/channels': return this.people > 0 ? [{ channel_id: CHANNEL, call: this.#call(1), enabled: true }] : []
+      case `/${CHANNEL}`: return { channel_id: CHANNEL, call: this.#call(1) }
       case '/config': return { ICEServersConfigs: [], AllowScreenSharing: true }
       case '/version': return { version: '1.12.2' }
       case `/channels/${CHANNEL}/posts`: return this.#page(searchParams)
@@ -162,7 +163,7 @@ export class Crowd {
     if (action !== `${EVENT}join`) return
     socket.inCall = true
     this.#send(socket, `${EVENT}join`, { connID: connection }, {})
-    this.#send(socket, `${EVENT}call_state`, { channel_id: CHANNEL, call: JSON.stringify(this.#call()) }, { channel_id: CHANNEL })
+    this.#send(socket, `${EVENT}call_state`, { channel_id: CHANNEL, call: JSON.stringify(this.#call(0)) }, { channel_id: CHANNEL })
   }
 
   #tell(name, data) {

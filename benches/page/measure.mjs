@@ -50,6 +50,18 @@ async function visit(options, run) {
 
 const at = (page, testId) => page.locator(`[data-testid="${testId}"]`).first()
 
+/** kB until somebody who is signed in can write, all answers with their heads. */
+async function signedInWeight(coding) {
+  return visit({ posts: 60, encodings: [coding] }, async ({ page, cdp, crowd }) => {
+    let bytes = 0
+    await cdp.send('Network.enable')
+    cdp.on('Network.loadingFinished', ({ encodedDataLength }) => { bytes += encodedDataLength })
+    await page.goto(crowd.url)
+    await at(page, 'composer').waitFor()
+    return bytes / 1000
+  })
+}
+
 async function weight(coding) {
   await visit({ signedIn: false, encodings: [coding] }, async ({ page, cdp, crowd }) => {
     let bytes = 0
@@ -58,7 +70,7 @@ async function weight(coding) {
     await page.goto(crowd.url)
     await at(page, 'login-id').waitFor()
     await page.waitForTimeout(500)
-    row(`first visit, ${coding}`, bytes / 1000, 'kB', 150, 130, 'all answers with their heads, until one can sign in')
+    row(`first visit, ${coding}`, bytes / 1000, 'kB', 150, 130, `until one can sign in; ${(await signedInWeight(coding)).toFixed(1)} kB for somebody who is signed in, with 60 messages as the server writes them`)
   })
 }
 

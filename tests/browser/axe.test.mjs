@@ -85,4 +85,4 @@ story('axe', 'no state of the page has a serious fault for people who use assist
   await anna.page.evaluate(() => { document.documentElement.dataset.theme = 'light' })
   await check('call')
   assert.deepEqual(found, [])
-})
+}, { ms: 300_000 })

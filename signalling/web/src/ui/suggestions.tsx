@@ -118,7 +118,7 @@ export function useSuggestions(channelId: string, text: string, cursor: number, 
         <ul className="suggestions" role="listbox" id={id} aria-label={say('chat_suggestions_title')} data-testid="suggestions">
             {choices.map((choice, index) => (
                 <li
-                    key={choice.text} id={`${id}-${index}`} role="option" aria-selected={index === at} data-testid={choice.testId}
+                    key={choice.text} ref={index === at ? inSight : undefined} id={`${id}-${index}`} role="option" aria-selected={index === at} data-testid={choice.testId}
                     onMouseDown={(event) => {
                         event.preventDefault(); // the field keeps the focus
                         choose(choice);
@@ -130,6 +130,10 @@ export function useSuggestions(channelId: string, text: string, cursor: number, 
         </ul>
     );
     return {open, id, active: open ? `${id}-${at}` : undefined, list, keyDown, close: () => setClosed(key)};
+}
+
+function inSight(option: HTMLElement | null): void {
+    option?.scrollIntoView({block: 'nearest'});
 }
 
 async function commandsFor(channelId: string, typed: string): Promise<Choice[]> {

@@ -9,6 +9,9 @@ import {HandIcon, MicIcon, MicOffIcon, ScreenIcon, WeakIcon} from '../icons';
 import {PersonMenu} from './PersonMenu';
 import {roleWords, useRoster, useShown} from './person';
 
+/** Above this some tiles are out of sight, and cost nothing there. */
+const MANY = 49;
+
 export function Participants(): ReactNode {
     const people = useRoster();
     const list = useRef<HTMLUListElement>(null);
@@ -17,7 +20,7 @@ export function Participants(): ReactNode {
     return (
         <ul
             ref={list} className="participants" tabIndex={0} aria-label={say('call_people_label', {count: people.length})} data-testid="participants"
-            data-count={people.length} data-form={size?.form ?? 'tall'} style={styleOf(size, room ? wantedHeight(people.length, room.width) : 0)}
+            data-count={people.length} data-many={people.length > MANY} data-form={size?.form ?? 'tall'} style={styleOf(size, room ? wantedHeight(people.length, room.width) : 0)}
         >
             {people.map((person) => <Tile key={person.userId} person={person} language={currentLanguage()}/>)}
         </ul>
