@@ -7,7 +7,9 @@
 )]
 
 use proptest::prelude::*;
-use proto::calls::action::{Action, Caption, Emoji, Join, Metric, MetricName, Reconnect, Utterance};
+use proto::calls::action::{
+    Action, Caption, Emoji, Join, Metric, MetricName, Reconnect, Utterance,
+};
 use proto::calls::bot::{RecordingReport, StatusReport, TranscriptionReport};
 use proto::calls::event::{
     CallStart, CaptionShown, Dismissal, Hand, HostChange, HostRequest, JobNews, JobStop, Joined,

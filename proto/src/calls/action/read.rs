@@ -9,7 +9,9 @@ use super::{
 };
 use crate::calls::frame::{Field, Fields};
 use crate::calls::sdp::{self, Description};
-use crate::calls::{MAX_CAPTION_BYTES, MAX_SMALL_JSON_BYTES, MAX_TITLE_BYTES, MAX_UTTERANCE_ID_BYTES};
+use crate::calls::{
+    MAX_CAPTION_BYTES, MAX_SMALL_JSON_BYTES, MAX_TITLE_BYTES, MAX_UTTERANCE_ID_BYTES,
+};
 use crate::id::{ChannelId, ConnId, InvalidId, JobId, PostId, SessionId};
 
 pub(super) fn join(data: &Fields) -> Result<Join, DecodeActionError> {

@@ -109,6 +109,14 @@ pub(crate) fn leave(error: LeaveError) -> &'static str {
     }
 }
 
+/// The message of the post that keeps the log of a client.
+pub(crate) const LOGS: &str = "Here are the logs of your call";
+
+/// What is shown to whoever sent a log, in the channel where they did.
+pub(crate) fn logs_kept(link: &str) -> String {
+    format!("Call logs: {link}")
+}
+
 /// The message of the post that announces a call.
 pub(crate) fn call_started(name: &str) -> String {
     format!("{name} started a call")
