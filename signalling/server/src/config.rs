@@ -8,6 +8,7 @@ mod gateway_limits;
 mod raw;
 mod resolve;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,6 +25,8 @@ pub use raw::RawConfig;
 /// Everything signalling needs to run.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// The settings that the environment decides, by their paths.
+    pub from_environment: BTreeSet<&'static str>,
     /// Where HTTP is served; port 0 takes any free port.
     pub listen: SocketAddr,
     /// The address people open, without a trailing slash; empty: the address that is served.

@@ -11,6 +11,7 @@ mod chores;
 mod clients;
 mod effects;
 mod lanes;
+mod late;
 mod lookup;
 mod mirror;
 mod news;

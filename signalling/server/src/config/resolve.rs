@@ -1,12 +1,13 @@
 //! What values mean together and what follows from them: all problems at once.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use messaging::embedded::ProxyNet;
 use proto::redact::Secret;
-use settings::{Check, Problems, Read};
+use settings::{Check, Origin, Problems, Read, Settings as _};
 
 use super::raw::{RawConfig, RawStorage};
 use super::{
@@ -41,6 +42,7 @@ impl Config {
         let database =
             storage::Location::server(&storage.database, &storage.database_password_file);
         let config = Self {
+            from_environment: from_environment(read),
             listen: listen("http.listen", &raw.http.listen, &mut check),
             site_url: site_url(raw, &mut check),
             trusted_proxies: proxies(raw, &mut check),
@@ -71,6 +73,13 @@ impl Config {
         };
         check.done(config)
     }
+}
+
+fn from_environment(read: &Read<RawConfig>) -> BTreeSet<&'static str> {
+    let paths = RawConfig::keys().iter().map(|key| key.path);
+    paths
+        .filter(|path| matches!(read.origin(path), Origin::Environment(_)))
+        .collect()
 }
 
 fn key_file(raw: &RawStorage) -> PathBuf {

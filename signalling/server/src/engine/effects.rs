@@ -81,7 +81,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn publish(&self, channel: &ChannelId, envelope: Envelope) {
+    pub(crate) fn publish(&self, channel: &ChannelId, envelope: Envelope) {
         let broadcast = door::calls::broadcast(channel, &self.bot.id, envelope);
         self.send_out(broadcast);
     }
@@ -145,10 +145,10 @@ impl Engine {
         self.deliver(&channel, Turn::input(input)).await;
     }
 
-    fn edit_post(self: &Arc<Self>, post: &PostId, edit: PostEdit) {
+    pub(crate) fn edit_post(self: &Arc<Self>, post: &PostId, edit: PostEdit) {
         let (engine, id) = (self.clone(), post.clone());
         let edited = self.lanes.run(post, CHAT_LIMIT, async move {
-            if let Err(error) = posts::edit(&*engine.chat, &id, edit).await {
+            if let Err(error) = posts::edit(&*engine.chat, &engine.bot.id, &id, edit).await {
                 tracing::warn!(%error, post = %id, "call post not edited");
             }
         });

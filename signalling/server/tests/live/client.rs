@@ -138,22 +138,31 @@ impl Client {
 
     /// The names of the events of calls up to and with `last`.
     pub async fn names_until(&mut self, last: &str) -> Vec<String> {
-        let mut names = Vec::new();
+        let events = self.events_until(last).await;
+        let names = events.iter().filter_map(|event| {
+            let name = short(event);
+            let is_of_calls = event.event.starts_with(NAME_PREFIX);
+            (is_of_calls || name == "posted" || name == "post_edited").then_some(name)
+        });
+        names.collect()
+    }
+
+    /// All events not waited for yet, up to and with `last`.
+    pub async fn events_until(&mut self, last: &str) -> Vec<EventFrame> {
+        let mut events: Vec<EventFrame> = Vec::new();
         let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
-        while names.last().is_none_or(|name| name != last) {
+        while events.last().is_none_or(|event| short(event) != last) {
             let event = if self.events.is_empty() {
                 let next = tokio::time::timeout_at(deadline, self.next_event()).await;
-                next.unwrap_or_else(|_| panic!("`{last}` did not come, but {names:?}"))
+                let seen: Vec<_> = events.iter().map(short).collect();
+                next.unwrap_or_else(|_| panic!("`{last}` did not come, but {seen:?}"))
                     .unwrap()
             } else {
                 self.events.remove(0)
             };
-            let name = short(&event);
-            if event.event.starts_with(NAME_PREFIX) || name == "posted" || name == "post_edited" {
-                names.push(name);
-            }
+            events.push(event);
         }
-        names
+        events
     }
 
     /// Whether no event of that name comes before the answer to a `call_state` asked now.
@@ -191,7 +200,7 @@ impl Client {
     }
 }
 
-fn short(event: &EventFrame) -> String {
+pub fn short(event: &EventFrame) -> String {
     event
         .event
         .strip_prefix(NAME_PREFIX)

@@ -10,6 +10,7 @@
     reason = "helpers of tests fail by panicking, and their modules see each other"
 )]
 
+mod administration;
 mod bad_input;
 mod bot_routes;
 mod client;
@@ -23,10 +24,12 @@ mod hosting;
 mod joining;
 mod outages;
 mod overview;
+mod own_sessions;
 mod people;
 mod recording;
 mod rest;
 mod restart;
+mod transcripts;
 mod watched;
 mod what_remains;
 mod world;
