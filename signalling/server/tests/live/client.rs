@@ -62,9 +62,9 @@ impl Client {
         self.socket.send(message).await.unwrap();
     }
 
-    /// Sends whatever bytes.
-    pub async fn send_raw(&mut self, message: Message) {
-        let _ = self.socket.send(message).await;
+    /// Sends whatever bytes; false when the server has closed the connection.
+    pub async fn send_raw(&mut self, message: Message) -> bool {
+        self.socket.send(message).await.is_ok()
     }
 
     pub async fn ask_to_join(&mut self, channel: &ChannelId, job: Option<&str>) {
@@ -200,6 +200,7 @@ impl Client {
     }
 }
 
+/// The name without the prefix of calls.
 pub fn short(event: &EventFrame) -> String {
     event
         .event
