@@ -17,6 +17,7 @@ use messaging::embedded::{FileLimits, ProxyNet};
 use messaging::gateway;
 use proto::calls::IceServer;
 use proto::redact::Secret;
+use settings::Link;
 use storage::Location;
 use storage::blob::S3Config;
 
@@ -57,6 +58,8 @@ pub struct Config {
     pub recording: RecordingConfig,
     pub transcribing: TranscribingConfig,
     pub ice: IceConfig,
+    /// Where sleeping phones are woken; `None`: they are not.
+    pub push_relay: Option<Link>,
 }
 
 /// The embedded messaging server.

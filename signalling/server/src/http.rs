@@ -77,7 +77,6 @@ pub(crate) fn router(
         .merge(administration::routes())
         .merge(logs::routes())
         .merge(standalone::routes())
-        .route("/turn-credentials", get(channels::turn_credentials))
         .merge(bot::routes())
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_method);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use messaging::embedded::ProxyNet;
 use proto::redact::Secret;
-use settings::{Check, Origin, Problems, Read, Settings as _};
+use settings::{Check, Link, Origin, Problems, Read, Settings as _};
 
 use super::raw::{RawConfig, RawStorage};
 use super::{
@@ -63,6 +63,7 @@ impl Config {
             offloader,
             calls: calls(raw),
             recording,
+            push_relay: push_relay(raw, &mut check),
             ice: IceConfig {
                 servers: raw.ice.servers.0.clone(),
                 turn_secret: raw.ice.turn_secret.clone(),
@@ -235,6 +236,21 @@ fn site_url(raw: &RawConfig, check: &mut Checks<'_>) -> String {
         );
     }
     text
+}
+
+fn push_relay(raw: &RawConfig, check: &mut Checks<'_>) -> Option<Link> {
+    let relay = &raw.push.relay;
+    if relay.is_empty() {
+        return None;
+    }
+    let parsed = reqwest::Url::parse(relay).ok();
+    if !parsed.is_some_and(|url| ["http", "https"].contains(&url.scheme()) && url.has_host()) {
+        check.refuse(
+            "push.relay",
+            "it must be an address that begins with `https://` or `http://`",
+        );
+    }
+    Some(relay.clone())
 }
 
 fn url(key: &str, text: &str, check: &mut Checks<'_>) -> Option<ServiceUrl> {

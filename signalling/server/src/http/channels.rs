@@ -24,6 +24,7 @@ pub(super) fn routes() -> Router<App> {
         .route("/version", get(version))
         .route("/config", get(config))
         .route("/channels", get(channels))
+        .route("/turn-credentials", get(turn_credentials))
         .route("/{channel}", get(channel).post(set_channel))
         .route("/calls/{channel}/active", get(active))
         .route("/calls/{channel}/dismiss-notification", post(dismiss))
@@ -186,10 +187,7 @@ async fn dismiss(
     Ok(answer::success())
 }
 
-pub(super) async fn turn_credentials(
-    State(app): State<App>,
-    SignedIn(person): SignedIn,
-) -> Response {
+async fn turn_credentials(State(app): State<App>, SignedIn(person): SignedIn) -> Response {
     let made = turn::credentials(&app.engine.config.ice, &person.username, moment().unix_ms);
     match made {
         Ok(made) => Json(made).into_response(),

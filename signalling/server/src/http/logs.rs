@@ -26,8 +26,8 @@ use crate::filename;
 const MAX_LOGS_BYTES: usize = 2 << 20;
 
 pub(super) fn routes() -> Router<App> {
-    let upload = post(upload).layer(DefaultBodyLimit::max(MAX_LOGS_BYTES));
-    Router::new().route("/logs/upload", upload)
+    let limit = DefaultBodyLimit::max(MAX_LOGS_BYTES);
+    Router::new().route("/logs/upload", post(upload).layer(limit))
 }
 
 /// Where links to posts lead, in the form that is the same for every team.

@@ -165,6 +165,34 @@ impl Client {
         events
     }
 
+    /// Waits until the server has taken everything said before on this connection, and keeps the
+    /// events that came meanwhile.
+    pub async fn settled(&mut self) {
+        self.seq += 1;
+        let asked = i64::try_from(self.seq).unwrap();
+        let ping = serde_json::json!({"action": "ping", "seq": asked}).to_string();
+        self.send_raw(Message::Text(ping.into())).await;
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+        loop {
+            let next = tokio::time::timeout_at(deadline, self.socket.next()).await;
+            let Message::Text(text) = next.unwrap().unwrap().unwrap() else {
+                continue;
+            };
+            match ServerFrame::decode(&text).unwrap() {
+                ServerFrame::Event(event) => self.events.push(event),
+                ServerFrame::Reply(reply) if reply.seq_reply == asked => return,
+                ServerFrame::Reply(_) => {}
+            }
+        }
+    }
+
+    /// Waits for an event and keeps all of them.
+    pub async fn wait_until_seen(&mut self, name: &str) {
+        while !self.events.iter().any(|event| short(event) == name) {
+            self.settled().await;
+        }
+    }
+
     /// Whether no event of that name comes before the answer to a `call_state` asked now.
     pub async fn nothing_of(&mut self, name: &str, channel: &ChannelId) {
         self.act(&Action::CallState {

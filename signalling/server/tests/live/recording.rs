@@ -134,23 +134,8 @@ async fn a_recording_runs_from_the_bots_join_to_the_hosts_stop() {
     assert_eq!(shown.data["user_id"], world.anna.id.as_str());
 
     assert!(shown.data.get("utterance_id").is_none());
-    for (text, is_final) in [("good", false), ("good morning, Ben", true)] {
-        let caption = Caption {
-            session: SessionId::parse(anna.connection.clone()).unwrap(),
-            text: text.to_owned(),
-            new_audio_len_ms: 2000.0,
-        };
-        let utterance = Utterance {
-            caption,
-            id: "u1".to_owned(),
-            is_final: Some(is_final),
-        };
-        transcriber.act(&Action::Utterance(utterance)).await;
-        let shown = ben.wait_for("caption").await;
-        assert_eq!(shown.data["text"], text);
-        assert_eq!(shown.data["utterance_id"], "u1");
-        assert_eq!(shown.data["final"], is_final);
-    }
+    let speaker = anna.connection.clone();
+    utterances_are_passed_on(&mut transcriber, speaker, &mut ben).await;
 
     let (status, refused) = world
         .post(&world.ben, &world.call_path("recording/stop"), json!({}))
@@ -170,6 +155,26 @@ async fn a_recording_runs_from_the_bots_join_to_the_hosts_stop() {
         told.push(stop.data["job_id"].as_str().unwrap().to_owned());
     }
     assert_eq!(told, [recording, transcribing]);
+}
+
+async fn utterances_are_passed_on(bot: &mut Client, speaker: String, reader: &mut Client) {
+    for (text, is_final) in [("good", false), ("good morning, Ben", true)] {
+        let caption = Caption {
+            session: SessionId::parse(speaker.clone()).unwrap(),
+            text: text.to_owned(),
+            new_audio_len_ms: 2000.0,
+        };
+        let utterance = Utterance {
+            caption,
+            id: "u1".to_owned(),
+            is_final: Some(is_final),
+        };
+        bot.act(&Action::Utterance(utterance)).await;
+        let shown = reader.wait_for("caption").await;
+        assert_eq!(shown.data["text"], text);
+        assert_eq!(shown.data["utterance_id"], "u1");
+        assert_eq!(shown.data["final"], is_final);
+    }
 }
 
 #[tokio::test]
