@@ -74,6 +74,11 @@ pub trait People: Send + Sync {
     ) -> Result<(Person, String), ChatError>;
     /// How people show themselves just now, in the order asked; who is unknown is offline.
     async fn statuses(&self, ids: &[UserId]) -> Result<Vec<Status>, ChatError>;
+    /// The names under which a push relay knows the devices of a person; none where the chat server
+    /// wakes them itself.
+    async fn push_ids(&self, _person: &UserId) -> Result<Vec<String>, ChatError> {
+        Ok(Vec::new())
+    }
     /// Notes what a person's clients show. A status that the person chose stays.
     async fn observe_status(&self, id: &UserId, status: Status) -> Result<(), ChatError>;
 }

@@ -7,7 +7,9 @@
 )]
 
 use proptest::prelude::*;
-use proto::calls::action::{Action, Caption, Emoji, Join, Metric, MetricName, Reconnect};
+use proto::calls::action::{
+    Action, Caption, Emoji, Join, Metric, MetricName, Reconnect, Utterance,
+};
 use proto::calls::bot::{RecordingReport, StatusReport, TranscriptionReport};
 use proto::calls::event::{
     CallStart, CaptionShown, Dismissal, Hand, HostChange, HostRequest, JobNews, JobStop, Joined,
@@ -97,6 +99,19 @@ fn actions() -> Vec<(Action, Value)> {
                 new_audio_len_ms: 2000.0,
             }),
             json!({"session_id": "s", "text": "hi", "new_audio_len_ms": 2000.0}),
+        ),
+        (
+            Action::Utterance(Utterance {
+                caption: Caption {
+                    session: id!(SessionId, "s"),
+                    text: "hi there".to_owned(),
+                    new_audio_len_ms: 500.0,
+                },
+                id: "7".to_owned(),
+                is_final: Some(false),
+            }),
+            json!({"session_id": "s", "text": "hi there", "new_audio_len_ms": 500.0,
+                "utterance_id": "7", "final": false}),
         ),
         (
             Action::Metric(Metric {
@@ -196,8 +211,9 @@ fn events() -> Vec<(Event, Value)> {
     let request = || HostRequest {
         channel_id: id!(ChannelId, "ch"),
         session_id: id!(SessionId, "s"),
+        host_id: Some(id!(UserId, "h")),
     };
-    let request_json = json!({"channel_id": "ch", "session_id": "s"});
+    let request_json = json!({"channel_id": "ch", "session_id": "s", "host_id": "h"});
     let (call, channel) = (|| id!(CallId, "call"), || id!(ChannelId, "ch"));
     vec![
         (
@@ -305,8 +321,22 @@ fn events() -> Vec<(Event, Value)> {
                 user_id: id!(UserId, "u"),
                 session_id: id!(SessionId, "s"),
                 text: "hi".to_owned(),
+                utterance_id: None,
+                is_final: None,
             }),
             json!({"channel_id": "ch", "user_id": "u", "session_id": "s", "text": "hi"}),
+        ),
+        (
+            Event::Caption(CaptionShown {
+                channel_id: channel(),
+                user_id: id!(UserId, "u"),
+                session_id: id!(SessionId, "s"),
+                text: "hi there".to_owned(),
+                utterance_id: Some("7".to_owned()),
+                is_final: Some(true),
+            }),
+            json!({"channel_id": "ch", "user_id": "u", "session_id": "s", "text": "hi there",
+                "utterance_id": "7", "final": true}),
         ),
         (Event::HostMute(request()), request_json.clone()),
         (Event::HostScreenOff(request()), request_json),

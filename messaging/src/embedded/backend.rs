@@ -68,6 +68,11 @@ impl People for Server {
         Ok(ids.iter().map(|id| self.statuses.of(id).status).collect())
     }
 
+    async fn push_ids(&self, person: &UserId) -> Result<Vec<String>, ChatError> {
+        let kept = self.store.push_ids(person, self.wall_ms()).await;
+        Ok(kept.map_err(Fault::from)?)
+    }
+
     async fn observe_status(&self, id: &UserId, status: Status) -> Result<(), ChatError> {
         self.show_status(id, status);
         Ok(())

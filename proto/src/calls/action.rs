@@ -43,6 +43,8 @@ pub enum Action {
     UnraiseHand,
     React(Emoji),
     Caption(Caption),
+    /// As `Caption`, and on the wire its name; for bots that say which utterance it is.
+    Utterance(Utterance),
     Metric(Metric),
     /// Accepted names without effect: voice activity is found by the media server.
     VoiceOn,
@@ -90,6 +92,16 @@ pub struct Caption {
     pub text: String,
     /// Milliseconds of audio the text adds.
     pub new_audio_len_ms: f64,
+}
+
+/// A caption, and which stretch of speech it is the text of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Utterance {
+    pub caption: Caption,
+    /// A later text with the same id replaces this one.
+    pub id: String,
+    /// No later text will come.
+    pub is_final: Option<bool>,
 }
 
 /// A measurement of a client.
@@ -186,7 +198,7 @@ impl Action {
             Self::RaiseHand => "raise_hand",
             Self::UnraiseHand => "unraise_hand",
             Self::React(_) => "react",
-            Self::Caption(_) => "caption",
+            Self::Caption(_) | Self::Utterance(_) => "caption",
             Self::Metric(_) => "metric",
             Self::VoiceOn => "voice_on",
             Self::VoiceOff => "voice_off",
@@ -236,7 +248,7 @@ impl Action {
             "raise_hand" => Self::RaiseHand,
             "unraise_hand" => Self::UnraiseHand,
             "react" => Self::React(read::emoji(data)?),
-            "caption" => Self::Caption(read::caption(data)?),
+            "caption" => read::caption(data)?,
             "metric" => Self::Metric(read::metric(data)?),
             "voice_on" => Self::VoiceOn,
             "voice_off" => Self::VoiceOff,
@@ -277,11 +289,8 @@ impl Action {
                 json!({ "data": json!({ "videoStreamID": stream }).to_string() })
             }
             Self::React(emoji) => json!({ "data": json!(emoji).to_string() }),
-            Self::Caption(caption) => json!({
-                "session_id": caption.session,
-                "text": caption.text,
-                "new_audio_len_ms": caption.new_audio_len_ms,
-            }),
+            Self::Caption(caption) => caption.fields(),
+            Self::Utterance(utterance) => utterance.fields(),
             Self::Metric(metric) => metric.fields(),
             Self::Leave
             | Self::Mute
@@ -314,6 +323,28 @@ impl Join {
         });
         if let (Some(job), Some(map)) = (&self.job, value.as_object_mut()) {
             map.insert("jobID".to_owned(), json!(job));
+        }
+        value
+    }
+}
+
+impl Caption {
+    fn fields(&self) -> Value {
+        json!({
+            "session_id": self.session,
+            "text": self.text,
+            "new_audio_len_ms": self.new_audio_len_ms,
+        })
+    }
+}
+
+impl Utterance {
+    fn fields(&self) -> Value {
+        let mut value = self.caption.fields();
+        if let Some(map) = value.as_object_mut() {
+            map.insert("utterance_id".to_owned(), json!(self.id));
+            let is_final = self.is_final.map(|is_final| json!(is_final));
+            map.extend(is_final.map(|is_final| ("final".to_owned(), is_final)));
         }
         value
     }

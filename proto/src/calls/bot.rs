@@ -238,6 +238,9 @@ pub struct TranscriptionEntry {
     pub file_id: Option<FileId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub post_id: Option<PostId>,
+    /// Ours: where it is said that there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_post_id: Option<PostId>,
 }
 
 fn not_empty(field: &'static str, text: &str) -> Result<(), ReportError> {

@@ -239,12 +239,21 @@ pub struct CaptionShown {
     pub user_id: UserId,
     pub session_id: SessionId,
     pub text: String,
+    /// Ours: a later text of the same utterance replaces this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub utterance_id: Option<String>,
+    /// Ours: no later text will come.
+    #[serde(default, rename = "final", skip_serializing_if = "Option::is_none")]
+    pub is_final: Option<bool>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostRequest {
     pub channel_id: ChannelId,
     pub session_id: SessionId,
+    /// Ours: who asks. The reference says it of hands only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_id: Option<UserId>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,5 +1,7 @@
 //! Bodies of the REST routes for people and clients (routes for the bot: `bot`).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -50,6 +52,39 @@ pub struct SetChannelCalls {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Active {
     pub active: bool,
+}
+
+/// `POST /logs/upload`: what a client wrote down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallLogs {
+    pub logs: String,
+    /// Where its person is told what became of it.
+    pub channel_id: ChannelId,
+}
+
+/// `GET /stats`, for system administrators. Days are `YYYY-MM-DD` and months `YYYY-MM`, in UTC; those
+/// without any are left out. Averages are rounded down.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallsStats {
+    pub total_calls: i64,
+    pub total_active_calls: i64,
+    /// Bots' included.
+    pub total_active_sessions: i64,
+    pub calls_by_day: BTreeMap<String, i64>,
+    pub calls_by_month: BTreeMap<String, i64>,
+    /// By `O` (public), `P` (private), `D` (direct) and `G` (group).
+    pub calls_by_channel_type: BTreeMap<String, i64>,
+    /// Seconds, of calls that ended.
+    pub avg_duration: i64,
+    pub avg_participants: i64,
+    /// Seconds of all cameras of a call, of calls that had one.
+    pub avg_video_duration: i64,
+    pub total_video_duration: i64,
+    pub total_video_calls: i64,
+    pub total_screen_share_calls: i64,
+    /// Recordings that began.
+    pub recording_jobs_by_day: BTreeMap<String, i64>,
+    pub recording_jobs_by_month: BTreeMap<String, i64>,
 }
 
 /// `POST /calls/{channel}/host/make`.

@@ -32,6 +32,14 @@ pub struct Call {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoCall;
 
+/// Why a session was not ended for whom it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeaveError {
+    NoCall,
+    /// The session is not in the call, or is somebody else's.
+    NotYours,
+}
+
 impl Call {
     /// Makes a channel without a call.
     #[must_use]
@@ -117,6 +125,26 @@ impl Call {
     pub fn dismiss(&mut self, user: &UserId) -> Result<(), NoCall> {
         let conversation = self.conversation.as_mut().ok_or(NoCall)?;
         conversation.dismiss(user);
+        Ok(())
+    }
+
+    /// Ends a session of `by`, whichever client it is asked from.
+    ///
+    /// # Errors
+    /// When no call runs here, or `by` has no such session in it.
+    pub fn leave_own(
+        &mut self,
+        by: &UserId,
+        session: &SessionId,
+        at: Moment,
+    ) -> Result<(), LeaveError> {
+        let call = self.running_mut().ok_or(LeaveError::NoCall)?;
+        let own = call.sessions.get(session);
+        if own.is_none_or(|own| own.user != *by) {
+            return Err(LeaveError::NotYours);
+        }
+        call.remove_session(session, true, at);
+        self.tidy();
         Ok(())
     }
 

@@ -21,6 +21,7 @@ use crate::media::MediaCommand;
 use crate::news::{CallView, News, To, Who};
 use crate::outbox::Outbox;
 use crate::record::{CallRecord, Record};
+use crate::usage::Usage;
 use session::Session;
 
 #[derive(Debug)]
@@ -40,6 +41,7 @@ pub(crate) struct Conversation {
     /// Everybody who ever was in the call.
     pub(crate) participants: BTreeSet<UserId>,
     pub(crate) dismissed: BTreeSet<UserId>,
+    pub(crate) usage: Usage,
     pub(crate) jobs: Jobs,
     /// Joins that wait for the call's post.
     pub(crate) waiting: Vec<JoinRequest>,
@@ -135,6 +137,7 @@ impl Conversation {
             presenter: None,
             participants: BTreeSet::new(),
             dismissed: BTreeSet::new(),
+            usage: Usage::default(),
             jobs: Jobs::default(),
             waiting: vec![request],
             ends_until: None,
@@ -167,6 +170,7 @@ impl Conversation {
             presenter: self.presenter.clone(),
             participants: self.participants.clone(),
             dismissed: self.dismissed.clone(),
+            usage: self.usage.clone(),
         }
     }
 
@@ -258,11 +262,12 @@ impl Conversation {
     }
 
     /// `known`: the session is still there, and is named to the others.
-    pub(crate) fn stop_presenting(&mut self, session: &SessionId, known: bool) {
+    pub(crate) fn stop_presenting(&mut self, session: &SessionId, known: bool, at: Moment) {
         if self.presenter.as_ref() != Some(session) {
             return;
         }
         self.presenter = None;
+        self.usage.screen_off(at);
         let who = self.who(session).filter(|_| known);
         self.tell_participants(News::ScreenOff(who));
     }

@@ -52,15 +52,15 @@ impl Call {
         }
         match control {
             HostControl::Make { new_host } => call.make_host(&new_host),
-            HostControl::Mute { session } => call.ask_to_mute(&session),
+            HostControl::Mute { session } => call.ask_to_mute(by, &session),
             HostControl::MuteOthers => {
                 let others = call.people().filter(|s| s.unmuted && s.user != *by);
                 let others: Vec<SessionId> = others.map(|session| session.id.clone()).collect();
                 others
                     .iter()
-                    .try_for_each(|session| call.ask_to_mute(session))
+                    .try_for_each(|session| call.ask_to_mute(by, session))
             }
-            HostControl::ScreenOff { session } => call.ask_to_stop_screen(session),
+            HostControl::ScreenOff { session } => call.ask_to_stop_screen(by, session),
             HostControl::LowerHand { session } => call.ask_to_lower_hand(by, session),
             HostControl::Remove { session } => call.ask_to_go(&session, at),
             HostControl::End => {
@@ -85,21 +85,31 @@ impl Conversation {
         Ok(())
     }
 
-    fn ask_to_mute(&mut self, session: &SessionId) -> Result<(), HostControlError> {
+    fn ask_to_mute(&mut self, by: &UserId, session: &SessionId) -> Result<(), HostControlError> {
         let target = self.sessions.get(session);
         let target = target.ok_or(HostControlError::NotInCall)?;
         if target.unmuted {
-            let request = News::AskedToMute(session.clone());
+            let request = News::AskedToMute {
+                session: session.clone(),
+                host: by.clone(),
+            };
             self.out.tell_user(&target.user, request);
         }
         Ok(())
     }
 
-    fn ask_to_stop_screen(&mut self, session: SessionId) -> Result<(), HostControlError> {
+    fn ask_to_stop_screen(
+        &mut self,
+        by: &UserId,
+        session: SessionId,
+    ) -> Result<(), HostControlError> {
         let target = self.sessions.get(&session);
         let target = target.ok_or(HostControlError::NotInCall)?;
         if self.presenter.as_ref() == Some(&session) {
-            let request = News::AskedToStopScreen(session);
+            let request = News::AskedToStopScreen {
+                session,
+                host: by.clone(),
+            };
             self.out.tell_user(&target.user, request);
         }
         Ok(())

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use proto::id::{CallId, ChannelId, ConnId, JobId, PostId, SessionId, UserId};
 
-use crate::jobs::JobKind;
+use crate::jobs::{JobFailure, JobKind};
 use crate::join::JoinError;
 use crate::media::{Capabilities, MediaCommand, MediaHost};
 use crate::news::Envelope;
@@ -182,6 +182,11 @@ pub enum PostEdit {
     Jobs {
         recording: JobId,
         transcribing: Option<JobId>,
+    },
+    /// There will be no transcript.
+    NoTranscript {
+        transcribing: JobId,
+        failure: JobFailure,
     },
 }
 

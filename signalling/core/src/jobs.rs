@@ -111,6 +111,7 @@ impl Conversation {
         if let Some(job) = self.jobs.get_mut(kind) {
             job.failure = Some(failure.clone());
         }
+        self.say_that_no_transcript_comes(kind, &failure);
         let was_open = self.jobs.get_mut(kind).as_ref().is_some_and(Job::is_open);
         if kind == JobKind::Transcribing
             && let Some(captioning) = &mut self.jobs.captioning
@@ -121,6 +122,19 @@ impl Conversation {
             self.stop_jobs(at);
         } else {
             self.change_job(kind, |_| {});
+        }
+    }
+
+    /// In the call's thread: whoever comes later looks there.
+    fn say_that_no_transcript_comes(&mut self, kind: JobKind, failure: &JobFailure) {
+        let job = self.jobs.transcribing.as_ref();
+        let job = job.filter(|_| kind == JobKind::Transcribing);
+        if let (Some(job), Some(post)) = (job, self.post.clone()) {
+            let edit = PostEdit::NoTranscript {
+                transcribing: job.id.clone(),
+                failure: failure.clone(),
+            };
+            self.out.push(Output::EditPost { post, edit });
         }
     }
 

@@ -21,11 +21,12 @@ mod news;
 mod outbox;
 mod record;
 mod request;
+mod usage;
 
 #[cfg(feature = "fault-injection")]
 mod fault;
 
-pub use call::{Call, NoCall};
+pub use call::{Call, LeaveError, NoCall};
 pub use host_control::{HostControl, HostControlError};
 pub use io::{
     Features, Input, JobRequest, JoinFacts, JoinRequest, Moment, NewCallPost, Observation, Output,
@@ -36,7 +37,8 @@ pub use join::JoinError;
 pub use media::{Capabilities, MediaCommand, MediaHost, Signal};
 pub use news::{CallView, Envelope, News, SessionView, To, Who};
 pub use record::{CallRecord, JobRecord, Record, RestoredCall, SessionRecord};
-pub use request::{Caption, Emoji, Request};
+pub use request::{Caption, Emoji, Request, Utterance};
+pub use usage::Usage;
 
 /// How long a session waits for its client to come back.
 pub const RECONNECT_GRACE: std::time::Duration = std::time::Duration::from_secs(10);

@@ -6,7 +6,7 @@ use proto::id::{CallId, ConnId, JobId, PostId, SessionId, UserId};
 
 use crate::jobs::JobView;
 use crate::join::JoinError;
-use crate::request::Emoji;
+use crate::request::{Emoji, Utterance};
 
 /// Whom news is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,14 +97,21 @@ pub enum News {
     Caption {
         who: Who,
         text: String,
+        utterance: Option<Utterance>,
     },
     Dismissed {
         call: CallId,
         user: UserId,
     },
     /// The host asks a session to mute itself.
-    AskedToMute(SessionId),
-    AskedToStopScreen(SessionId),
+    AskedToMute {
+        session: SessionId,
+        host: UserId,
+    },
+    AskedToStopScreen {
+        session: SessionId,
+        host: UserId,
+    },
     AskedToLowerHand {
         call: CallId,
         session: SessionId,

@@ -6,6 +6,7 @@ use proto::id::{CallId, ChannelId, ConnId, JobId, PostId, SessionId, UserId};
 
 use crate::jobs::{JobFailure, JobKind};
 use crate::media::MediaHost;
+use crate::usage::Usage;
 
 /// One record; the newest of an id counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,7 @@ pub struct CallRecord {
     pub presenter: Option<SessionId>,
     pub participants: BTreeSet<UserId>,
     pub dismissed: BTreeSet<UserId>,
+    pub usage: Usage,
 }
 
 /// A session of a running call.

@@ -72,6 +72,16 @@ pub struct Caption {
     pub text: String,
     /// Milliseconds of audio the text adds.
     pub new_audio_ms: f64,
+    pub utterance: Option<Utterance>,
+}
+
+/// Which stretch of speech a caption is the text of: a later one of the same replaces it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Utterance {
+    /// In the words of the bot; means nothing here.
+    pub id: String,
+    /// No later text will come for it.
+    pub is_final: Option<bool>,
 }
 
 impl Conversation {
@@ -98,10 +108,10 @@ impl Conversation {
                 let at_ms = at.unix_ms;
                 self.tell_participants(News::Reacted { who, emoji, at_ms });
             }
-            Request::ShareScreen { stream } => self.share_screen(who, stream),
-            Request::StopScreen => self.stop_screen(&who.session),
-            Request::ShowVideo { stream } => self.set_video(who, Some(stream)),
-            Request::StopVideo => self.set_video(who, None),
+            Request::ShareScreen { stream } => self.share_screen(who, stream, at),
+            Request::StopScreen => self.stop_screen(&who.session, at),
+            Request::ShowVideo { stream } => self.set_video(who, Some(stream), at),
+            Request::StopVideo => self.set_video(who, None, at),
         }
     }
 
@@ -121,7 +131,7 @@ impl Conversation {
         self.tell_participants(News::Hand { who, raised_at_ms });
     }
 
-    fn share_screen(&mut self, who: Who, stream: String) {
+    fn share_screen(&mut self, who: Who, stream: String, at: Moment) {
         if !self.setting.features.screen_sharing {
             return self.out.refused(Refusal::ScreenSharingOff, "screen_on");
         }
@@ -130,6 +140,7 @@ impl Conversation {
             return self.out.refused(Refusal::AlreadyPresenting, "screen_on");
         }
         self.presenter = Some(who.session.clone());
+        self.usage.screen_on(at);
         self.store_soon();
         self.tell_media(&who.session, |session| MediaCommand::Screen {
             session,
@@ -138,11 +149,11 @@ impl Conversation {
         self.tell_participants(News::ScreenOn(who));
     }
 
-    fn stop_screen(&mut self, id: &SessionId) {
+    fn stop_screen(&mut self, id: &SessionId, at: Moment) {
         if self.presenter.as_ref() != Some(id) {
             return self.out.refused(Refusal::NotAllowed, "screen_off");
         }
-        self.stop_presenting(id, true);
+        self.stop_presenting(id, true, at);
         self.store_soon();
         self.tell_media(id, |session| MediaCommand::Screen {
             session,
@@ -150,13 +161,19 @@ impl Conversation {
         });
     }
 
-    fn set_video(&mut self, who: Who, stream: Option<String>) {
+    fn set_video(&mut self, who: Who, stream: Option<String>, at: Moment) {
         let on = stream.is_some();
         if !self.setting.features.video {
             let name = if on { "video_on" } else { "video_off" };
             return self.out.refused(Refusal::VideoOff, name);
         }
         self.change_session(&who.session, |session| session.video = on);
+        if on {
+            self.usage.video_on(&who.session, at);
+        } else {
+            self.usage.video_off(&who.session, at);
+        }
+        self.store_soon();
         self.tell_media(&who.session, |session| MediaCommand::Video {
             session,
             stream,
@@ -169,8 +186,12 @@ impl Conversation {
         let Some(speaker) = speaker.filter(|session| !session.is_bot) else {
             return self.out.refused(Refusal::UnknownSession, "caption");
         };
-        let (who, text) = (speaker.who(), caption.text);
-        self.tell_participants(News::Caption { who, text });
+        let (who, text, utterance) = (speaker.who(), caption.text, caption.utterance);
+        self.tell_participants(News::Caption {
+            who,
+            text,
+            utterance,
+        });
         let ms = caption.new_audio_ms;
         self.out
             .push(Output::Observed(Observation::CaptionAudio { ms }));

@@ -9,7 +9,7 @@ use proto::id::{CallId, ChannelId, ConnId, JobId, PostId, SessionId, UserId};
 use signalling_core::{
     Call, CallView, Capabilities, Features, HostControl, Input, JobFailure, JobKind, JobStatus,
     JobView, JoinError, JoinFacts, JoinRequest, MediaHost, Moment, News, Output, PostEdit, Record,
-    Request, RestoredCall, ThreadFact,
+    Request, RestoredCall, ThreadFact, Usage,
 };
 
 #[test]
@@ -90,6 +90,40 @@ fn whoever_does_not_go_is_closed_three_seconds_after_removal_and_five_after_the_
     assert_eq!(world.people(), 1);
     world.pass(Duration::from_millis(100));
     assert!(world.call.is_idle());
+}
+
+#[test]
+fn a_call_counts_how_long_screens_and_cameras_were_shown() {
+    let stream = || "s".to_owned();
+    let mut world = World::new();
+    world.join("anna");
+    world.join("ben");
+    assert_eq!(world.stored().call.usage, Usage::default());
+    world.act("anna", Request::ShareScreen { stream: stream() });
+    world.pass(Duration::from_secs(3));
+    for name in ["anna", "ben"] {
+        world.act(name, Request::ShowVideo { stream: stream() });
+    }
+    // Another stream of the same camera goes on.
+    world.act("ben", Request::ShowVideo { stream: stream() });
+    world.pass(Duration::from_secs(2));
+    let stored = world.stored();
+    world.restore(stored);
+    for name in ["anna", "ben"] {
+        world.reconnect(&format!("{name}-2"), name);
+    }
+    world.pass(Duration::from_secs(1));
+    world.act("anna-2", Request::StopScreen);
+    world.input(Input::Leave {
+        connection: conn("ben-2"),
+    });
+    world.pass(Duration::from_secs(1));
+    let usage = world.stored().call.usage;
+    assert_eq!((usage.screen_seconds, usage.video_seconds), (6, 3));
+    assert!(usage.has_used_screen && usage.has_used_video);
+    assert_eq!(usage.screen_since, None);
+    let showing: Vec<&str> = usage.video_since.keys().map(SessionId::as_str).collect();
+    assert_eq!(showing, ["anna"]);
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod gateway_limits;
 mod raw;
 mod resolve;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use messaging::embedded::{FileLimits, ProxyNet};
 use messaging::gateway;
 use proto::calls::IceServer;
 use proto::redact::Secret;
+use settings::Link;
 use storage::Location;
 use storage::blob::S3Config;
 
@@ -24,6 +26,8 @@ pub use raw::RawConfig;
 /// Everything signalling needs to run.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// The settings that the environment decides, by their paths.
+    pub from_environment: BTreeSet<&'static str>,
     /// Where HTTP is served; port 0 takes any free port.
     pub listen: SocketAddr,
     /// The address people open, without a trailing slash; empty: the address that is served.
@@ -54,6 +58,8 @@ pub struct Config {
     pub recording: RecordingConfig,
     pub transcribing: TranscribingConfig,
     pub ice: IceConfig,
+    /// Where sleeping phones are woken; `None`: they are not.
+    pub push_relay: Option<Link>,
 }
 
 /// The embedded messaging server.

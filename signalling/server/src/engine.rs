@@ -11,12 +11,14 @@ mod chores;
 mod clients;
 mod effects;
 mod lanes;
+mod late;
 mod lookup;
 mod mirror;
 mod news;
 mod observe;
 mod owner;
 mod pipeline;
+mod push;
 mod registry;
 pub(crate) mod writer;
 
@@ -42,6 +44,7 @@ use lanes::Lanes;
 use mirror::Mirror;
 use observe::Sampler;
 use owner::{OwnerTask, Turn};
+use push::Push;
 use registry::Registry;
 use writer::Batch;
 
@@ -82,6 +85,7 @@ pub(crate) struct Engine {
     /// Requests that wait for the job service.
     answers: Mutex<BTreeMap<JobId, oneshot::Sender<Result<(), String>>>>,
     join_log: Sampler,
+    push: Option<Push>,
 }
 
 /// What an engine is made of.
@@ -119,7 +123,9 @@ pub(crate) fn moment() -> Moment {
 
 impl Engine {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
+        let push = parts.config.push_relay.clone().map(Push::to);
         Arc::new(Self {
+            push,
             registry: Registry::default(),
             features: Arc::new(parts.features),
             chat: parts.chat,

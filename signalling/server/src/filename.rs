@@ -28,6 +28,11 @@ pub(crate) fn of_call(name: &str, unix_ms: i64) -> String {
     format!("Call_{safe}_{}", utc(unix_ms))
 }
 
+/// Returns `call_logs_<YYYY-MM-DD_hh-mm-ss>.txt` in UTC.
+pub(crate) fn of_logs(unix_ms: i64) -> String {
+    format!("call_logs_{}.txt", utc(unix_ms))
+}
+
 fn utc(unix_ms: i64) -> String {
     // no call takes place in a year that this calendar does not have
     let at = OffsetDateTime::from_unix_timestamp(unix_ms.div_euclid(1000))

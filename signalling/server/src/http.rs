@@ -5,13 +5,17 @@
 //! Not here: what the messaging API does (`messaging`), what calls do (`engine`).
 //! Invariant: every answer of the Calls API is JSON with a `message` when it refuses.
 
+mod administration;
 mod answer;
 mod bot;
 mod channels;
 mod host;
+mod logs;
 mod overview;
 mod person;
 mod recording;
+mod sessions;
+mod standalone;
 
 use std::sync::Arc;
 
@@ -69,7 +73,10 @@ pub(crate) fn router(
         .merge(channels::routes())
         .merge(host::routes())
         .merge(recording::routes())
-        .route("/turn-credentials", get(channels::turn_credentials))
+        .merge(sessions::routes())
+        .merge(administration::routes())
+        .merge(logs::routes())
+        .merge(standalone::routes())
         .merge(bot::routes())
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_method);
@@ -83,6 +90,7 @@ pub(crate) fn router(
     let all = Router::new()
         .nest(ROUTE_PREFIX, calls)
         .merge(overview::routes())
+        .merge(logs::links())
         .route("/metrics", get(metrics_for_administrators))
         .route("/healthz", get(alive))
         .route("/readyz", get(readiness))

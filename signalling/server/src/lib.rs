@@ -11,6 +11,7 @@ mod commands;
 pub mod config;
 mod door;
 mod engine;
+mod figures;
 mod filename;
 mod http;
 mod jobs;

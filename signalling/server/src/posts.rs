@@ -6,17 +6,18 @@
 use messaging::model::{NewPost, Post};
 use messaging::{ChatBackend, ChatError};
 use proto::calls::bot::{RecordingEntry, RecordingReport, TranscriptionEntry, TranscriptionReport};
-use proto::id::{ChannelId, PostId, UserId};
+use proto::id::{ChannelId, JobId, PostId, UserId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
-use signalling_core::{NewCallPost, PostEdit};
+use signalling_core::{JobFailure, NewCallPost, PostEdit};
 
 use crate::door::calls::words;
 
 const CALL: &str = "custom_calls";
 const RECORDING: &str = "custom_calls_recording";
 const TRANSCRIPTION: &str = "custom_calls_transcription";
+const NO_TRANSCRIPT: &str = "custom_calls_no_transcript";
 
 type Props = Map<String, Value>;
 
@@ -58,11 +59,28 @@ pub(crate) async fn announce_call(
 
 pub(crate) async fn edit(
     chat: &dyn ChatBackend,
+    bot: &UserId,
     id: &PostId,
     edit: PostEdit,
 ) -> Result<(), ChatError> {
     let mut post = chat.post(id).await?;
     match edit {
+        PostEdit::NoTranscript {
+            transcribing,
+            failure,
+        } => {
+            let entry: TranscriptionEntry =
+                entry(&post.props, "transcriptions", transcribing.as_str());
+            // The bot repeats its report when it did not hear our answer.
+            if entry.post_id.is_some() || entry.failed_post_id.is_some() {
+                return Ok(());
+            }
+            let said = no_transcript(&post, bot, &transcribing, &failure);
+            let said = chat.create_post(said).await?;
+            let id = transcribing.as_str();
+            let note = |entry: &mut TranscriptionEntry| entry.failed_post_id = Some(said.id);
+            change_entry(&mut post.props, "transcriptions", id, note);
+        }
         PostEdit::Ended {
             end_at_ms,
             participants,
@@ -95,6 +113,25 @@ pub(crate) async fn edit(
         }
     }
     chat.update_post(post).await.map(drop)
+}
+
+/// Says in the call's thread why there is no transcript, in our words and in fields, from which a
+/// client can say it in its reader's language.
+fn no_transcript(call: &Post, bot: &UserId, job: &JobId, failure: &JobFailure) -> NewPost {
+    let cause = match failure {
+        JobFailure::NotTaken { .. } => "not_taken",
+        JobFailure::BotDidNotCome(_) => "bot_did_not_come",
+        JobFailure::Told(_) => "told",
+    };
+    let reason = words::job_failure(Some(failure));
+    let message = words::no_transcript(&reason);
+    let props = Map::from_iter([
+        ("transcription_id".to_owned(), json!(job)),
+        ("call_post_id".to_owned(), json!(call.id)),
+        ("failure".to_owned(), json!(cause)),
+        ("reason".to_owned(), json!(reason)),
+    ]);
+    thread_post(call, bot, NO_TRANSCRIPT, &message, props)
 }
 
 /// Posts a recording in the call's thread and names it in the call's post.

@@ -5,6 +5,7 @@
 //! Invariant: a record is committed before the caller goes on; the records of one turn are kept
 //! together or not at all. No key stands in a row in clear.
 
+mod figures;
 mod keys;
 mod rows;
 mod write;
@@ -14,12 +15,13 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use proto::id::ChannelId;
+use proto::id::{ChannelId, JobId};
 use serde_json::{Map, Value};
 use signalling_core::{CallRecord, JobRecord, Record, RestoredCall};
 use storage::sql::{Select, flag};
 use storage::{Database, Domain, Durability, Location, Migration, SqlError};
 
+pub(crate) use figures::Figures;
 use rows::Kept;
 
 /// Why something could not be stored or read.
@@ -128,6 +130,23 @@ impl Store {
             row
         });
         Ok(read.collect())
+    }
+
+    /// A job and its call, running or long ended; `None` when one of them is not known or cannot be
+    /// read.
+    pub(crate) async fn job(
+        &self,
+        id: &JobId,
+    ) -> Result<Option<(JobRecord, CallRecord)>, StoreError> {
+        let job = sqlx::query_as("SELECT * FROM calls_jobs WHERE id = $1").bind(id.to_string());
+        let job: Vec<Kept<JobRecord>> = self.db.fetch_all("read a job", job).await?;
+        let Some(Kept(Some(job))) = job.into_iter().next() else {
+            return Ok(None);
+        };
+        let call = sqlx::query_as("SELECT * FROM calls WHERE id = $1").bind(job.call.to_string());
+        let call: Vec<Kept<CallRecord>> = self.db.fetch_all("read a job's call", call).await?;
+        let call = call.into_iter().next().and_then(|Kept(call)| call);
+        Ok(call.map(|call| (job, call)))
     }
 
     pub(crate) async fn switches(&self) -> Result<BTreeMap<ChannelId, ChannelSwitch>, StoreError> {

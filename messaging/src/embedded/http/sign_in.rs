@@ -25,12 +25,15 @@ use crate::embedded::{Server, wire};
 const LOGIN_PATH: &str = "/api/v4/users/login";
 /// How long a device is remembered that somebody signed in on: a year, in seconds.
 const DEVICE_SECONDS: u32 = 365 * 24 * 3600;
+/// Longest name of a device at a push relay.
+const MAX_DEVICE_ID_BYTES: usize = 512;
 
 pub(super) fn routes() -> Router<Arc<Server>> {
     Router::new()
         .route("/users", post(create))
         .route("/users/login", post(login))
         .route("/users/logout", post(logout))
+        .route("/users/sessions/device", put(device))
         .route("/users/{id}/password", put(password))
         .route("/users/{id}/sessions", get(sessions))
         .route("/users/{id}/sessions/revoke", post(revoke))
@@ -194,6 +197,32 @@ async fn sessions(state: State, auth: Auth, Path(id): Path<String>) -> Answer {
         .map(|login| wire::login(login, roles))
         .collect();
     Ok(Json(json!(logins)))
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Device {
+    device_id: String,
+}
+
+/// Names the device of this login, as a push relay knows it; an empty name takes it away.
+async fn device(state: State, auth: Auth, Body(body): Body<Device>) -> Answer {
+    let name = body.device_id.trim();
+    if name.len() > MAX_DEVICE_ID_BYTES || name.chars().any(char::is_control) {
+        return Err(Fault::invalid(
+            "api.user.attach_device_id.app_error",
+            format!(
+                "device_id has {} bytes: it must be one line of up to {MAX_DEVICE_ID_BYTES}",
+                name.len()
+            ),
+        ));
+    }
+    let caller = &auth.0;
+    let kept = state
+        .store
+        .keep_push_id(&caller.login_id, &caller.person.id, name);
+    kept.await?;
+    Ok(ok())
 }
 
 #[derive(Deserialize, Default)]

@@ -69,6 +69,47 @@ impl Store {
         Ok(count > 0)
     }
 
+    /// Keeps the name of a login's device; an empty one takes it away. What ended logins left is
+    /// forgotten.
+    pub(crate) async fn keep_push_id(
+        &self,
+        login: &str,
+        person: &UserId,
+        push_id: &str,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.begin("begin keeping a push id").await?;
+        let forget = sqlx::query(
+            "DELETE FROM push_ids WHERE login_id = $1 OR (person_id = $2 \
+             AND login_id NOT IN (SELECT id FROM logins WHERE person_id = $2))",
+        );
+        let forget = forget.bind(login.to_owned()).bind(person.to_string());
+        tx.execute("forget push ids", forget).await?;
+        if !push_id.is_empty() {
+            let keep = sqlx::query(
+                "INSERT INTO push_ids (login_id, person_id, push_id) VALUES ($1, $2, $3)",
+            );
+            let keep = keep.bind(login.to_owned()).bind(person.to_string());
+            tx.execute("keep a push id", keep.bind(push_id.to_owned()))
+                .await?;
+        }
+        tx.commit().await
+    }
+
+    /// The names of the devices on which a person is signed in.
+    pub(crate) async fn push_ids(
+        &self,
+        person: &UserId,
+        now: i64,
+    ) -> Result<Vec<String>, StoreError> {
+        let select = sqlx::query_as(
+            "SELECT p.push_id FROM push_ids p JOIN logins l ON l.id = p.login_id \
+             WHERE p.person_id = $1 AND (l.expires_at = 0 OR l.expires_at > $2)",
+        );
+        let select = select.bind(person.to_string()).bind(now);
+        let rows: Vec<(String,)> = self.db.fetch_all("read push ids", select).await?;
+        Ok(rows.into_iter().map(|(id,)| id).collect())
+    }
+
     /// The logins of a person, newest first.
     pub(crate) async fn logins_of(&self, person: &UserId) -> Result<Vec<LoginRow>, StoreError> {
         self.db

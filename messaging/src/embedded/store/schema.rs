@@ -27,4 +27,5 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         include_str!("migrations/0006_people.sqlite.sql"),
         include_str!("migrations/0006_people.postgres.sql"),
     ),
+    Migration::new(7, "push", include_str!("migrations/0007_push.sql")),
 ];

@@ -129,7 +129,7 @@ impl Conversation {
 
     /// Ends a session and all that follows from it. `tell_media`: its media host still has it.
     pub(crate) fn remove_session(&mut self, id: &SessionId, tell_media: bool, at: Moment) {
-        let Some(gone) = self.take_out(id, tell_media) else {
+        let Some(gone) = self.take_out(id, tell_media, at) else {
             return;
         };
         if gone.is_bot {
@@ -144,7 +144,7 @@ impl Conversation {
         }
     }
 
-    fn take_out(&mut self, id: &SessionId, tell_media: bool) -> Option<Session> {
+    fn take_out(&mut self, id: &SessionId, tell_media: bool, at: Moment) -> Option<Session> {
         if tell_media {
             self.tell_media(id, MediaCommand::Leave);
         }
@@ -153,7 +153,8 @@ impl Conversation {
                 session: id.clone(),
             });
             self.out.store(Record::SessionGone(id.clone()));
-            self.stop_presenting(id, false);
+            self.stop_presenting(id, false, at);
+            self.usage.video_off(id, at);
         }
         let session = self.sessions.remove(id)?;
         if !session.is_bot {

@@ -44,6 +44,11 @@ impl Conversation {
         });
         let sessions: BTreeMap<_, _> = sessions.collect();
         let presenter = call.presenter.filter(|id| sessions.contains_key(id));
+        let mut usage = call.usage;
+        usage.keep_only(|session| sessions.contains_key(session), at);
+        if presenter.is_none() {
+            usage.screen_off(at);
+        }
         let mut restored = Self {
             setting,
             id: call.id,
@@ -58,6 +63,7 @@ impl Conversation {
             presenter,
             participants: call.participants,
             dismissed: call.dismissed,
+            usage,
             jobs,
             waiting: Vec::new(),
             ends_until: None,

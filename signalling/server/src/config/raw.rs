@@ -232,6 +232,15 @@ settings::settings! {
             /// Language of the captions, two letters.
             captions_language: String = "en", if is_language, named ["MM_CALLS_LIVE_CAPTIONS_LANGUAGE"];
         }
+        "push" push: RawPush {
+            /// Where phones that sleep are woken for calls in direct and group messages, such as
+            /// "https://push.example.org/wake": a relay that passes messages on to the makers of
+            /// phones. It is sent `{"id": "..."}`, once for each device: the name that the relay
+            /// itself gave the device, which the device told us with `PUT
+            /// /api/v4/users/sessions/device`. Nothing of who calls, or where. Whoever does not want
+            /// to be disturbed is not woken. Empty: nobody is.
+            relay: Link = "";
+        }
         "ice" ice: RawIce {
             /// STUN and TURN servers for clients: { urls = ["turn:turn.example.org:3478"] }. None are
             /// needed when clients reach the media host directly. In the environment JSON.

@@ -1,12 +1,13 @@
 //! What values mean together and what follows from them: all problems at once.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use messaging::embedded::ProxyNet;
 use proto::redact::Secret;
-use settings::{Check, Problems, Read};
+use settings::{Check, Link, Origin, Problems, Read, Settings as _};
 
 use super::raw::{RawConfig, RawStorage};
 use super::{
@@ -41,6 +42,7 @@ impl Config {
         let database =
             storage::Location::server(&storage.database, &storage.database_password_file);
         let config = Self {
+            from_environment: from_environment(read),
             listen: listen("http.listen", &raw.http.listen, &mut check),
             site_url: site_url(raw, &mut check),
             trusted_proxies: proxies(raw, &mut check),
@@ -61,6 +63,7 @@ impl Config {
             offloader,
             calls: calls(raw),
             recording,
+            push_relay: push_relay(raw, &mut check),
             ice: IceConfig {
                 servers: raw.ice.servers.0.clone(),
                 turn_secret: raw.ice.turn_secret.clone(),
@@ -71,6 +74,13 @@ impl Config {
         };
         check.done(config)
     }
+}
+
+fn from_environment(read: &Read<RawConfig>) -> BTreeSet<&'static str> {
+    let paths = RawConfig::keys().iter().map(|key| key.path);
+    paths
+        .filter(|path| matches!(read.origin(path), Origin::Environment(_)))
+        .collect()
 }
 
 fn key_file(raw: &RawStorage) -> PathBuf {
@@ -226,6 +236,21 @@ fn site_url(raw: &RawConfig, check: &mut Checks<'_>) -> String {
         );
     }
     text
+}
+
+fn push_relay(raw: &RawConfig, check: &mut Checks<'_>) -> Option<Link> {
+    let relay = &raw.push.relay;
+    if relay.is_empty() {
+        return None;
+    }
+    let parsed = reqwest::Url::parse(relay).ok();
+    if !parsed.is_some_and(|url| ["http", "https"].contains(&url.scheme()) && url.has_host()) {
+        check.refuse(
+            "push.relay",
+            "it must be an address that begins with `https://` or `http://`",
+        );
+    }
+    Some(relay.clone())
 }
 
 fn url(key: &str, text: &str, check: &mut Checks<'_>) -> Option<ServiceUrl> {

@@ -81,7 +81,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn publish(&self, channel: &ChannelId, envelope: Envelope) {
+    pub(crate) fn publish(&self, channel: &ChannelId, envelope: Envelope) {
         let broadcast = door::calls::broadcast(channel, &self.bot.id, envelope);
         self.send_out(broadcast);
     }
@@ -119,11 +119,12 @@ impl Engine {
     /// A call's post that does not come in time is refused; should it come later, it is told as
     /// well, and the call marks it as ended.
     async fn create_post(self: &Arc<Self>, channel: ChannelId, post: NewCallPost) {
-        let call = post.call.clone();
+        let (call, caller) = (post.call.clone(), post.author.clone());
         let made = posts::announce_call(&*self.chat, &channel, post);
         let mut made = pin!(AssertUnwindSafe(made).catch_unwind());
         let seconds = CHAT_LIMIT.as_secs();
         let in_time = tokio::time::timeout(CHAT_LIMIT, &mut made).await;
+        let is_made = matches!(in_time, Ok(Ok(Ok(_))));
         let input = match in_time {
             Ok(Ok(made)) => post_answer(call, made),
             Ok(Err(_)) => Input::PostRefused {
@@ -143,12 +144,16 @@ impl Engine {
             }
         };
         self.deliver(&channel, Turn::input(input)).await;
+        // Nobody is called by a call that was refused, or is over.
+        if is_made {
+            self.wake_phones(&channel, &caller).await;
+        }
     }
 
-    fn edit_post(self: &Arc<Self>, post: &PostId, edit: PostEdit) {
+    pub(crate) fn edit_post(self: &Arc<Self>, post: &PostId, edit: PostEdit) {
         let (engine, id) = (self.clone(), post.clone());
         let edited = self.lanes.run(post, CHAT_LIMIT, async move {
-            if let Err(error) = posts::edit(&*engine.chat, &id, edit).await {
+            if let Err(error) = posts::edit(&*engine.chat, &engine.bot.id, &id, edit).await {
                 tracing::warn!(%error, post = %id, "call post not edited");
             }
         });

@@ -263,13 +263,23 @@ async fn status(
         _ => return Err(Refused::bad_request("unsupported status type")),
     };
     let job = JobId::parse(job).map_err(|_| Refused::bad_request("invalid job ID"))?;
+    let (asked, said) = (job.clone(), status.clone());
     let done = app.engine.turn(&channel, move |call, at| {
-        call.report_job(&job, kind, status, at)
+        call.report_job(&asked, kind, said, at)
     });
-    done.await
-        .map_err(|error| Refused::inside(&error))?
-        .map_err(|error| Refused::bad_request(words::job_status(error)))?;
-    Ok(answer::success())
+    let done = done.await.map_err(|error| Refused::inside(&error))?;
+    let refused = match (done, status) {
+        (Ok(()), _) => return Ok(answer::success()),
+        (Err(error), JobStatus::Failed { reason }) => {
+            let noted = app.engine.note_late_failure(&channel, &job, kind, reason);
+            if noted.await.map_err(|error| Refused::inside(&error))? {
+                return Ok(answer::success());
+            }
+            error
+        }
+        (Err(error), JobStatus::Started) => error,
+    };
+    Err(Refused::bad_request(words::job_status(refused)))
 }
 
 /// People read it in a banner.

@@ -6,16 +6,15 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use messaging::model::{Person, Room, RoomKind, RoomRight};
+use proto::calls::COMPATIBLE_VERSION;
 use proto::calls::rest::{Active, ChannelCalls, SetChannelCalls, Verdict, Version};
-use proto::calls::{COMPATIBLE_VERSION, ClientConfig, IceServer};
 use proto::id::ChannelId;
 use signalling_core::{Call, NoCall};
 
 use super::answer::{self, body};
 use super::person::SignedIn;
 use super::{App, Refused};
-use crate::config::{Config, is_turn};
-use crate::door::calls::{state, words};
+use crate::door::calls::{client_config, full_config, state, words};
 use crate::engine::moment;
 use crate::store::ChannelSwitch;
 use crate::turn_credentials as turn;
@@ -25,6 +24,7 @@ pub(super) fn routes() -> Router<App> {
         .route("/version", get(version))
         .route("/config", get(config))
         .route("/channels", get(channels))
+        .route("/turn-credentials", get(turn_credentials))
         .route("/{channel}", get(channel).post(set_channel))
         .route("/calls/{channel}/active", get(active))
         .route("/calls/{channel}/dismiss-notification", post(dismiss))
@@ -46,43 +46,13 @@ async fn version(State(app): State<App>) -> Json<Version> {
     })
 }
 
-async fn config(State(app): State<App>, SignedIn(_): SignedIn) -> Json<ClientConfig> {
-    Json(client_config(&app.engine.config))
-}
-
-fn client_config(config: &Config) -> ClientConfig {
-    let usable: Vec<IceServer> = config
-        .ice
-        .servers
-        .iter()
-        .filter(|server| !is_turn(server) || server.credential.is_some())
-        .cloned()
-        .collect();
-    let has_secret = !config.ice.turn_secret.is_empty();
-    ClientConfig {
-        ice_servers: usable
-            .iter()
-            .flat_map(|server| server.urls.clone())
-            .collect(),
-        ice_servers_configs: usable,
-        allow_enable_calls: true,
-        default_enabled: config.calls.default_enabled,
-        max_call_participants: config.calls.max_participants,
-        needs_turn_credentials: has_secret
-            && config.ice.turn_without_credentials().next().is_some(),
-        allow_screen_sharing: config.calls.allow_screen_sharing,
-        enable_recordings: config.recording.enabled,
-        enable_transcriptions: config.transcribing.enabled,
-        enable_live_captions: config.transcribing.captions_enabled,
-        max_recording_duration: config.recording.max_minutes,
-        enable_simulcast: config.calls.simulcast,
-        enable_ringing: config.calls.ringing,
-        sku_short_name: config.calls.sku.clone(),
-        host_controls_allowed: config.calls.host_controls_allowed,
-        enable_av1: config.calls.av1,
-        group_calls_allowed: config.calls.group_calls_allowed,
-        enable_dc_signaling: config.calls.dc_signaling,
-        enable_video: config.calls.video,
+/// For system administrators everything, for others what clients need.
+async fn config(State(app): State<App>, SignedIn(person): SignedIn) -> Response {
+    let config = &app.engine.config;
+    if person.is_system_admin {
+        Json(full_config(config)).into_response()
+    } else {
+        Json(client_config(config)).into_response()
     }
 }
 
@@ -125,10 +95,11 @@ async fn channel(
         (None, Some(switch)) => Some(switch.props.clone()),
         (Some(_), _) | (None, None) => None,
     };
-    let enabled = switch.map(|switch| switch.enabled);
+    let by_default = app.engine.config.calls.default_enabled;
+    let enabled = switch.map_or(by_default, |switch| switch.enabled);
     Ok(Json(ChannelCalls {
         channel_id: channel,
-        enabled,
+        enabled: Some(enabled),
         props,
         call,
     }))
@@ -216,10 +187,7 @@ async fn dismiss(
     Ok(answer::success())
 }
 
-pub(super) async fn turn_credentials(
-    State(app): State<App>,
-    SignedIn(person): SignedIn,
-) -> Response {
+async fn turn_credentials(State(app): State<App>, SignedIn(person): SignedIn) -> Response {
     let made = turn::credentials(&app.engine.config.ice, &person.username, moment().unix_ms);
     match made {
         Ok(made) => Json(made).into_response(),

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use proto::id::{CallId, ChannelId, ConnId, JobId, PostId, SessionId, UserId};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use signalling_core::{CallRecord, JobFailure, JobKind, JobRecord, MediaHost, SessionRecord};
+use signalling_core::{
+    CallRecord, JobFailure, JobKind, JobRecord, MediaHost, SessionRecord, Usage,
+};
 use sqlx::any::AnyRow;
 use sqlx::{FromRow, Row as _};
 
@@ -39,6 +41,35 @@ pub(super) fn call_props(call: &CallRecord) -> Value {
         "host_locked_user_id": call.host_locked,
         "screen_sharing_session_id": call.presenter,
         "dismissed_notification": dismissed,
+        "screen_start_at": call.usage.screen_since.unwrap_or(0),
+        "video_start_at": call.usage.video_since,
+    })
+}
+
+/// Seconds and flags; a reader of all calls looks for a flag in the text (`figures`).
+pub(super) fn call_stats(call: &CallRecord) -> Value {
+    let usage = &call.usage;
+    json!({
+        "screen_duration": usage.screen_seconds,
+        "video_duration": usage.video_seconds,
+        "has_used_screen_share": usage.has_used_screen,
+        "has_used_video": usage.has_used_video,
+    })
+}
+
+/// Rows of earlier versions count nothing.
+fn usage(row: &AnyRow, props: &Value) -> Option<Usage> {
+    let stats: Value = serde_json::from_str(&text(row, "stats")?).ok()?;
+    let seconds = |name: &str| field::<Option<i64>>(&stats, name).flatten().unwrap_or(0);
+    let is_set = |name: &str| field::<Option<bool>>(&stats, name).flatten() == Some(true);
+    let since = field::<Option<i64>>(props, "screen_start_at").flatten();
+    Some(Usage {
+        screen_seconds: seconds("screen_duration"),
+        video_seconds: seconds("video_duration"),
+        has_used_screen: is_set("has_used_screen_share"),
+        has_used_video: is_set("has_used_video"),
+        screen_since: since.filter(|since| *since > 0),
+        video_since: field::<Option<_>>(props, "video_start_at")?.unwrap_or_default(),
     })
 }
 
@@ -61,6 +92,7 @@ fn call(row: &AnyRow) -> Option<CallRecord> {
         presenter: field(&props, "screen_sharing_session_id")?,
         participants: serde_json::from_str::<BTreeSet<UserId>>(&participants).ok()?,
         dismissed: dismissed.into_keys().collect(),
+        usage: usage(row, &props)?,
     })
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use proto::id::ChannelId;
 use serde_json::{Map, json};
-use signalling_core::{Record, RestoredCall};
+use signalling_core::{Record, RestoredCall, Usage};
 use storage::{Location, Sealer};
 
 use super::{ChannelSwitch, Store};
@@ -51,7 +51,16 @@ async fn a_store_of_an_earlier_version_is_adopted() {
 }
 
 async fn the_records_of_a_turn_come_back(location: Location) {
-    let call = old_call().await;
+    let mut call = old_call().await;
+    let since = call.sessions.iter().map(|session| (session.id.clone(), 40));
+    call.call.usage = Usage {
+        screen_seconds: 3,
+        video_seconds: 5,
+        has_used_screen: true,
+        has_used_video: true,
+        screen_since: Some(30),
+        video_since: since.collect(),
+    };
     let store = Store::open(&location).await.unwrap();
     store.keep_all(&[]).await.unwrap();
     // a second time changes nothing
@@ -67,6 +76,18 @@ async fn the_records_of_a_turn_come_back(location: Location) {
     end.push(Record::Call(ended));
     store.keep_all(&end).await.unwrap();
     assert!(store.running_calls().await.unwrap().is_empty());
+    let job = store.job(&call.jobs[0].id).await.unwrap();
+    let (job, of) = job.expect("jobs of calls that are over are known");
+    assert_eq!((job.call, of.end_at_ms), (call.call.id.clone(), 200));
+    let figures = store.figures(200).await.unwrap();
+    assert_eq!((figures.calls, figures.ended_calls), (1, 1));
+    assert_eq!((figures.video_calls, figures.video_seconds), (1, 5));
+    assert_eq!(figures.screen_calls, 1);
+    assert_eq!(
+        figures.participants,
+        i64::try_from(of.participants.len()).unwrap()
+    );
+    assert_eq!(figures.calls_by_day, [(0, 1)]);
     store.check().await.unwrap();
 }
 

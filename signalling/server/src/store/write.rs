@@ -23,10 +23,10 @@ fn keep_call(call: &CallRecord) -> Statement<'static> {
     sqlx::query(
         "INSERT INTO calls (id, channelid, startat, endat, createat, deleteat, title, postid, \
          threadid, ownerid, participants, stats, props) \
-         VALUES ($1, $2, $3, $4, $3, 0, $5, $6, $7, $8, $9, '{}', $10) \
+         VALUES ($1, $2, $3, $4, $3, 0, $5, $6, $7, $8, $9, $10, $11) \
          ON CONFLICT (id) DO UPDATE SET endat = excluded.endat, title = excluded.title, \
          postid = excluded.postid, threadid = excluded.threadid, \
-         participants = excluded.participants, props = excluded.props",
+         participants = excluded.participants, stats = excluded.stats, props = excluded.props",
     )
     .bind(call.id.as_str())
     .bind(call.channel.as_str())
@@ -37,6 +37,7 @@ fn keep_call(call: &CallRecord) -> Statement<'static> {
     .bind(text(call.thread.as_ref().map(AsRef::as_ref)))
     .bind(call.owner.as_str())
     .bind(serde_json::to_string(&call.participants).unwrap_or_default())
+    .bind(rows::call_stats(call).to_string())
     .bind(rows::call_props(call).to_string())
 }
 

@@ -35,7 +35,7 @@ async fn broken_actions_change_nothing_for_anybody() {
         text("mute", json!(null)),
         text("leave_now", json!({"channelID": world.channel})),
     ] {
-        ben.send_raw(message).await;
+        assert!(ben.send_raw(message).await);
     }
     for seed in 0_u8..32 {
         let bytes: Vec<u8> = (0..64_u8)

@@ -62,9 +62,9 @@ impl Client {
         self.socket.send(message).await.unwrap();
     }
 
-    /// Sends whatever bytes.
-    pub async fn send_raw(&mut self, message: Message) {
-        let _ = self.socket.send(message).await;
+    /// Sends whatever bytes; false when the server has closed the connection.
+    pub async fn send_raw(&mut self, message: Message) -> bool {
+        self.socket.send(message).await.is_ok()
     }
 
     pub async fn ask_to_join(&mut self, channel: &ChannelId, job: Option<&str>) {
@@ -138,22 +138,59 @@ impl Client {
 
     /// The names of the events of calls up to and with `last`.
     pub async fn names_until(&mut self, last: &str) -> Vec<String> {
-        let mut names = Vec::new();
+        let events = self.events_until(last).await;
+        let names = events.iter().filter_map(|event| {
+            let name = short(event);
+            let is_of_calls = event.event.starts_with(NAME_PREFIX);
+            (is_of_calls || name == "posted" || name == "post_edited").then_some(name)
+        });
+        names.collect()
+    }
+
+    /// All events not waited for yet, up to and with `last`.
+    pub async fn events_until(&mut self, last: &str) -> Vec<EventFrame> {
+        let mut events: Vec<EventFrame> = Vec::new();
         let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
-        while names.last().is_none_or(|name| name != last) {
+        while events.last().is_none_or(|event| short(event) != last) {
             let event = if self.events.is_empty() {
                 let next = tokio::time::timeout_at(deadline, self.next_event()).await;
-                next.unwrap_or_else(|_| panic!("`{last}` did not come, but {names:?}"))
+                let seen: Vec<_> = events.iter().map(short).collect();
+                next.unwrap_or_else(|_| panic!("`{last}` did not come, but {seen:?}"))
                     .unwrap()
             } else {
                 self.events.remove(0)
             };
-            let name = short(&event);
-            if event.event.starts_with(NAME_PREFIX) || name == "posted" || name == "post_edited" {
-                names.push(name);
+            events.push(event);
+        }
+        events
+    }
+
+    /// Waits until the server has taken everything said before on this connection, and keeps the
+    /// events that came meanwhile.
+    pub async fn settled(&mut self) {
+        self.seq += 1;
+        let asked = i64::try_from(self.seq).unwrap();
+        let ping = serde_json::json!({"action": "ping", "seq": asked}).to_string();
+        self.send_raw(Message::Text(ping.into())).await;
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+        loop {
+            let next = tokio::time::timeout_at(deadline, self.socket.next()).await;
+            let Message::Text(text) = next.unwrap().unwrap().unwrap() else {
+                continue;
+            };
+            match ServerFrame::decode(&text).unwrap() {
+                ServerFrame::Event(event) => self.events.push(event),
+                ServerFrame::Reply(reply) if reply.seq_reply == asked => return,
+                ServerFrame::Reply(_) => {}
             }
         }
-        names
+    }
+
+    /// Waits for an event and keeps all of them.
+    pub async fn wait_until_seen(&mut self, name: &str) {
+        while !self.events.iter().any(|event| short(event) == name) {
+            self.settled().await;
+        }
     }
 
     /// Whether no event of that name comes before the answer to a `call_state` asked now.
@@ -191,7 +228,8 @@ impl Client {
     }
 }
 
-fn short(event: &EventFrame) -> String {
+/// The name without the prefix of calls.
+pub fn short(event: &EventFrame) -> String {
     event
         .event
         .strip_prefix(NAME_PREFIX)

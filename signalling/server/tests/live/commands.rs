@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::client::short;
 use crate::world::{Person, World};
 
 async fn run(world: &World, person: &Person, command: &str) -> (u16, Value) {
@@ -109,9 +110,11 @@ async fn a_link_leads_to_the_page_and_is_shown_to_its_asker_only() {
     assert_eq!(post["message"], text);
     assert_eq!(post["channel_id"], channel.as_str());
     assert_eq!(post["type"], "system_ephemeral");
-    ben.join(channel).await;
-    let names = ben.events.iter().map(|event| event.event.as_str());
-    assert_eq!(names.filter(|name| *name == "ephemeral_message").count(), 0);
+    ben.ask_to_join(channel, None).await;
+    let seen = ben.events_until("call_state").await;
+    let names: Vec<String> = seen.iter().map(short).collect();
+    let whispers = names.iter().filter(|name| *name == "ephemeral_message");
+    assert_eq!(whispers.count(), 0, "{names:?}");
 
     // {"rtt":1}
     let text = shown(&world, &world.anna, "/call stats eyJydHQiOjF9").await;

@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 struct Asked {
     runners: Vec<Value>,
     jobs: Vec<Value>,
-    refuse: Option<String>,
+    refuse: Option<(String, String)>,
     registered: bool,
     secrets: Secrets,
 }
@@ -56,8 +56,9 @@ impl FakeJobs {
         format!("http://{}", self.addr)
     }
 
-    pub fn refuse(&self, reason: &str) {
-        self.asked.lock().unwrap().refuse = Some(reason.to_owned());
+    /// Refuses jobs of that kind from now on.
+    pub fn refuse(&self, kind: &str, reason: &str) {
+        self.asked.lock().unwrap().refuse = Some((kind.to_owned(), reason.to_owned()));
     }
 
     pub fn jobs(&self) -> Vec<Value> {
@@ -117,7 +118,8 @@ async fn create(
     let token = body["input_data"]["auth_token"].as_str();
     asked.secrets.keep("bot token", token.unwrap_or_default());
     asked.jobs.push(body.clone());
-    if let Some(reason) = &asked.refuse {
+    let refuses = asked.refuse.iter().find(|(kind, _)| body["type"] == *kind);
+    if let Some((_, reason)) = refuses {
         let reply = json!({"error": reason, "code": "500"});
         return (StatusCode::INTERNAL_SERVER_ERROR, Json(reply)).into_response();
     }

@@ -145,8 +145,18 @@ impl FakeRtcd {
         self.shared.heard.lock().unwrap().connections
     }
 
+    /// How many sessions it has.
+    pub fn sessions(&self) -> usize {
+        self.shared.heard.lock().unwrap().calls_by_session.len()
+    }
+
     /// The kinds of what was said about a session, in order.
     pub fn kinds(&self, session: &str) -> Vec<String> {
+        self.kinds_after(session, 0)
+    }
+
+    /// The same behind the first messages.
+    pub fn kinds_after(&self, session: &str, first: usize) -> Vec<String> {
         let about = |message: &ControlMessage| match message {
             ControlMessage::Join(join) => (join.session.to_string(), "join".to_owned()),
             ControlMessage::Leave(session) => (session.to_string(), "leave".to_owned()),
@@ -155,7 +165,7 @@ impl FakeRtcd {
             other => (String::new(), format!("{other:?}")),
         };
         let heard = self.heard();
-        let all = heard.iter().map(about);
+        let all = heard.iter().skip(first).map(about);
         all.filter(|(of, _)| of == session)
             .map(|(_, kind)| kind)
             .collect()

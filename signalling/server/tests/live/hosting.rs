@@ -60,13 +60,20 @@ async fn the_host_asks_clients_and_removes_them() {
             200,
             "{control}"
         );
-        assert_eq!(
-            ben.wait_for(event).await.data["session_id"],
-            ben.connection.as_str()
-        );
+        let asked = ben.wait_for(event).await;
+        assert_eq!(asked.data["session_id"], ben.connection.as_str());
+        assert_eq!(asked.data["host_id"], world.anna.id.as_str());
     }
     let path = world.call_path("host/screen-off");
     assert_eq!(world.post(&world.anna, &path, target.clone()).await.0, 200);
+    ben.nothing_of("host_screen_off", &world.channel).await;
+    let stream = "screen".to_owned();
+    ben.act(&Action::ScreenOn { stream }).await;
+    anna.wait_for("user_screen_on").await;
+    assert_eq!(world.post(&world.admin, &path, target.clone()).await.0, 200);
+    let asked = ben.wait_for("host_screen_off").await;
+    assert_eq!(asked.data["session_id"], ben.connection.as_str());
+    assert_eq!(asked.data["host_id"], world.admin.id.as_str());
 
     assert_eq!(
         world

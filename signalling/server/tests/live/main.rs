@@ -10,6 +10,7 @@
     reason = "helpers of tests fail by panicking, and their modules see each other"
 )]
 
+mod administration;
 mod bad_input;
 mod bot_routes;
 mod client;
@@ -21,12 +22,17 @@ mod faults;
 mod files_on_s3;
 mod hosting;
 mod joining;
+mod mangled;
 mod outages;
 mod overview;
+mod own_sessions;
 mod people;
+mod push;
 mod recording;
 mod rest;
 mod restart;
+mod table;
+mod transcripts;
 mod watched;
 mod what_remains;
 mod world;

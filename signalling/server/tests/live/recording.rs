@@ -1,7 +1,7 @@
 //! Recording, transcribing and captions from start to stop, with a job service that is asked and
 //! bots that come, report, and go.
 
-use proto::calls::action::{Action, Caption};
+use proto::calls::action::{Action, Caption, Utterance};
 use proto::id::SessionId;
 use serde_json::{Value, json};
 
@@ -33,7 +33,7 @@ pub(crate) async fn recorded() -> (World, Client, Client, Person, String, String
     (world, anna, ben, bot, recording, transcribing)
 }
 
-async fn job_news(client: &mut Client, kind: &str) -> Value {
+pub(crate) async fn job_news(client: &mut Client, kind: &str) -> Value {
     loop {
         let news = client.wait_for("call_job_state").await;
         if news.data["jobState"]["type"] == kind {
@@ -133,6 +133,10 @@ async fn a_recording_runs_from_the_bots_join_to_the_hosts_stop() {
     assert_eq!(shown.data["text"], "good morning");
     assert_eq!(shown.data["user_id"], world.anna.id.as_str());
 
+    assert!(shown.data.get("utterance_id").is_none());
+    let speaker = anna.connection.clone();
+    utterances_are_passed_on(&mut transcriber, speaker, &mut ben).await;
+
     let (status, refused) = world
         .post(&world.ben, &world.call_path("recording/stop"), json!({}))
         .await;
@@ -151,6 +155,26 @@ async fn a_recording_runs_from_the_bots_join_to_the_hosts_stop() {
         told.push(stop.data["job_id"].as_str().unwrap().to_owned());
     }
     assert_eq!(told, [recording, transcribing]);
+}
+
+async fn utterances_are_passed_on(bot: &mut Client, speaker: String, reader: &mut Client) {
+    for (text, is_final) in [("good", false), ("good morning, Ben", true)] {
+        let caption = Caption {
+            session: SessionId::parse(speaker.clone()).unwrap(),
+            text: text.to_owned(),
+            new_audio_len_ms: 2000.0,
+        };
+        let utterance = Utterance {
+            caption,
+            id: "u1".to_owned(),
+            is_final: Some(is_final),
+        };
+        bot.act(&Action::Utterance(utterance)).await;
+        let shown = reader.wait_for("caption").await;
+        assert_eq!(shown.data["text"], text);
+        assert_eq!(shown.data["utterance_id"], "u1");
+        assert_eq!(shown.data["final"], is_final);
+    }
 }
 
 #[tokio::test]
@@ -188,11 +212,10 @@ async fn a_failed_job_is_told_in_words_and_takes_its_sibling_along() {
 #[tokio::test]
 async fn a_job_service_that_refuses_is_quoted() {
     let world = World::with_jobs().await;
-    world
-        .jobs
-        .as_ref()
-        .unwrap()
-        .refuse("failed to create recording job: max concurrent jobs reached");
+    world.jobs.as_ref().unwrap().refuse(
+        "recording",
+        "failed to create recording job: max concurrent jobs reached",
+    );
     let (mut anna, _ben) = world.anna_and_ben().await;
     let path = world.call_path("recording/start");
     let (status, refused) = world.post(&world.anna, &path, json!({})).await;

@@ -174,6 +174,23 @@ impl World {
         newcomer
     }
 
+    pub async fn sysadmin(&self, name: &str) -> Person {
+        person(self.running.chat(), name, true, &self.secrets).await
+    }
+
+    /// A private room of the team, without members.
+    pub async fn room(&self, name: &str) -> ChannelId {
+        let chat = self.running.chat();
+        let team = chat.ensure_team("north", "North").await.unwrap();
+        let room = chat.ensure_room(&team, name, name, RoomKind::Private);
+        room.await.unwrap().id
+    }
+
+    pub async fn enter(&self, room: &ChannelId, person: &Person) {
+        let entered = self.running.chat().ensure_member(room, &person.id);
+        entered.await.unwrap();
+    }
+
     pub async fn stranger(&self, name: &str) -> Person {
         person(self.running.chat(), name, false, &self.secrets).await
     }

@@ -1,9 +1,9 @@
 //! Actions of clients as what is asked of a call.
 
-use proto::calls::action::{Action, Join, Metric, Reconnect};
+use proto::calls::action::{self, Action, Join, Metric, Reconnect};
 use proto::id::ChannelId;
 use proto::rtcd::IceCandidate;
-use signalling_core::{Caption, Emoji, Request, Signal};
+use signalling_core::{Caption, Emoji, Request, Signal, Utterance};
 
 /// What an action means.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,13 +51,22 @@ pub(crate) fn ask(action: Action) -> Asked {
             unified: emoji.unified,
             literal: emoji.literal,
         }),
-        Action::Caption(caption) => Request::Caption(Caption {
-            session: caption.session,
-            text: caption.text,
-            new_audio_ms: caption.new_audio_len_ms,
-        }),
+        Action::Caption(said) => caption(said, None),
+        Action::Utterance(said) => {
+            let (id, is_final) = (said.id, said.is_final);
+            caption(said.caption, Some(Utterance { id, is_final }))
+        }
     };
     Asked::Request(request)
+}
+
+fn caption(said: action::Caption, utterance: Option<Utterance>) -> Request {
+    Request::Caption(Caption {
+        session: said.session,
+        text: said.text,
+        new_audio_ms: said.new_audio_len_ms,
+        utterance,
+    })
 }
 
 #[cfg(test)]

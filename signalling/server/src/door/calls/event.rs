@@ -147,8 +147,12 @@ fn event(channel: &ChannelId, news: News) -> Event {
         News::Dismissed { call, user } => {
             Event::UserDismissedNotification(Dismissal { user, call })
         }
-        News::AskedToMute(session) => Event::HostMute(host_request(channel, session)),
-        News::AskedToStopScreen(session) => Event::HostScreenOff(host_request(channel, session)),
+        News::AskedToMute { session, host } => {
+            Event::HostMute(host_request(channel, session, host))
+        }
+        News::AskedToStopScreen { session, host } => {
+            Event::HostScreenOff(host_request(channel, session, host))
+        }
         News::AskedToLowerHand {
             call,
             session,
@@ -201,12 +205,21 @@ fn event(channel: &ChannelId, news: News) -> Event {
             },
             timestamp: at_ms,
         }),
-        News::Caption { who, text } => Event::Caption(CaptionShown {
-            channel_id: channel.clone(),
-            user_id: who.user,
-            session_id: who.session,
+        News::Caption {
+            who,
             text,
-        }),
+            utterance,
+        } => {
+            let is_final = utterance.as_ref().and_then(|one| one.is_final);
+            Event::Caption(CaptionShown {
+                channel_id: channel.clone(),
+                user_id: who.user,
+                session_id: who.session,
+                text,
+                utterance_id: utterance.map(|one| one.id),
+                is_final,
+            })
+        }
     }
 }
 
@@ -224,10 +237,11 @@ fn session_of_user(who: Who) -> SessionOfUser {
     }
 }
 
-fn host_request(channel: &ChannelId, session_id: SessionId) -> HostRequest {
+fn host_request(channel: &ChannelId, session_id: SessionId, host: UserId) -> HostRequest {
     HostRequest {
         channel_id: channel.clone(),
         session_id,
+        host_id: Some(host),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What people read when something is refused or fails; the texts are the wire's.
 
 use signalling_core::{
-    HostControlError, JobFailure, JobStatusError, JoinError, NoCall, RecordingError,
+    HostControlError, JobFailure, JobStatusError, JoinError, LeaveError, NoCall, RecordingError,
 };
 
 /// What the client shows whoever may not join.
@@ -94,6 +94,27 @@ pub(crate) fn job_failure(failure: Option<&JobFailure>) -> String {
         ),
         Some(JobFailure::Told(words)) => words.clone(),
     }
+}
+
+/// The message of the post that says why a call has no transcript.
+pub(crate) fn no_transcript(reason: &str) -> String {
+    format!("There is no transcript of this call: {reason}")
+}
+
+/// Why a session was not ended.
+pub(crate) fn leave(error: LeaveError) -> &'static str {
+    match error {
+        LeaveError::NoCall => "no call ongoing",
+        LeaveError::NotYours => "you have no such session in the call",
+    }
+}
+
+/// The message of the post that keeps the log of a client.
+pub(crate) const LOGS: &str = "Here are the logs of your call";
+
+/// What is shown to whoever sent a log, in the channel where they did.
+pub(crate) fn logs_kept(link: &str) -> String {
+    format!("Call logs: {link}")
 }
 
 /// The message of the post that announces a call.
