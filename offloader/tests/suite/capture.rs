@@ -9,6 +9,7 @@ use offloader::capture::{Capture, journal};
 use offloader::client::{CallEvent, MediaPacket};
 use offloader::finish::plan::Plan;
 use offloader::finish::{MOVIE, Sections, make_movie, make_voices, voices};
+use offloader::order::Look;
 use proto::id::{SessionId, UserId};
 use proto::offload::RecordingInput;
 use proto::rtcd::TrackType;
@@ -143,7 +144,7 @@ fn a_capture_with_loss_reordering_and_silence_becomes_a_file_with_sound_where_it
     record(folder.path());
     let plan = Plan::read(folder.path()).unwrap();
     assert_eq!((plan.span_ms, plan.tracks.len()), (10_000, 3));
-    let path = make_movie(folder.path(), &plan, &input()).unwrap();
+    let path = make_movie(folder.path(), &plan, &input(), &Look::default()).unwrap();
     assert_eq!(path, folder.path().join(MOVIE));
 
     let movie = probe(&path);
@@ -264,7 +265,7 @@ fn after_a_sudden_end_everything_that_reached_the_disk_is_in_the_file() {
         std::fs::write(log_path(folder.path(), 0), &log[..cut]).unwrap();
         std::fs::write(log_path(folder.path(), 2), []).unwrap();
         let plan = Plan::read(folder.path()).unwrap();
-        let movie = probe(&make_movie(folder.path(), &plan, &input()).unwrap());
+        let movie = probe(&make_movie(folder.path(), &plan, &input(), &Look::default()).unwrap());
         assert!((movie.seconds - plan.span_ms as f64 / 1000.0).abs() < 0.3);
         assert!(movie.tone(400.0, 1.2, 2.0) > HEARD, "cut at {share}");
     }
@@ -281,7 +282,7 @@ fn an_empty_capture_gives_a_short_file_with_a_card() {
         .end("nothing happened", zero + Duration::from_millis(1500))
         .unwrap();
     let plan = Plan::read(folder.path()).unwrap();
-    let movie = probe(&make_movie(folder.path(), &plan, &input()).unwrap());
+    let movie = probe(&make_movie(folder.path(), &plan, &input(), &Look::default()).unwrap());
     assert!((movie.seconds - 1.5).abs() < 0.3);
     assert!(!movie.pictures.is_empty());
 }
