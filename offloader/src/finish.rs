@@ -21,6 +21,8 @@ pub mod canvas;
 pub mod card;
 pub mod faces;
 pub mod font;
+#[cfg(test)]
+mod gallery;
 pub mod icons;
 mod loudness;
 pub mod pictures;

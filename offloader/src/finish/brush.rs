@@ -26,8 +26,10 @@ pub const SPEAKING: Colour = Colour([0x4f, 0xd3, 0xae]);
 pub const HAND: Colour = Colour([0xf4, 0xc5, 0x42]);
 const ON_HAND: Colour = Colour([0x3d, 0x2e, 0x00]);
 const WHITE: Colour = Colour([0xff; 3]);
-/// What a face leaves to the name below it, for 720 rows.
-const NAME_ROOM: f32 = 64.0;
+/// What a face leaves to a name of two lines, in sizes of its letters, and what is left free above,
+/// between and below, for 720 rows.
+const NAME_LINES: f32 = 2.6;
+const EDGES: f32 = 20.0;
 
 /// Draws.
 #[derive(Debug)]
@@ -182,20 +184,23 @@ impl Brush {
         let unit = self.measure.real(1.0);
         self.plate(area, if seen.speaks { SPEAKING } else { LINE });
         let (width, height) = (real(area.width), real(area.height));
-        let wish = (height - NAME_ROOM * unit)
-            .min(width * 0.5)
-            .min(180.0 * unit);
-        let diameter = wish.max(height * 0.3);
-        let size = (diameter / unit * 0.17).clamp(17.0, 26.0);
+        let size = (height / unit * 0.11).clamp(17.0, 26.0);
         let icon = size * 1.05;
         let words = width - (icon + 28.0) * unit;
         let label = self
             .letters
             .set(&person.name, self.room(words, 2, size, size * 0.72));
-        let space = (height - diameter - label.height()).max(0.0);
+        // Faces are of one size and height, whether their names need one line or two.
+        let name = self.measure.real(size) * NAME_LINES;
+        let diameter = (height - name - EDGES * unit)
+            .min(width * 0.5)
+            .min(180.0 * unit)
+            .max(height * 0.3);
+        let gap = ((height - diameter - name) * 0.3).clamp(4.0 * unit, 20.0 * unit);
+        let above = ((height - diameter - name - gap) / 2.0).max(7.0 * unit);
         let middle = (
             real(area.left) + width / 2.0,
-            real(area.top) + diameter / 2.0 + (space * 0.42).max(7.0 * unit),
+            real(area.top) + above + diameter / 2.0,
         );
         self.face(person, middle, diameter);
         if seen.speaks {
@@ -205,7 +210,8 @@ impl Brush {
         if person.hand_up {
             self.hand(middle, diameter);
         }
-        let top = middle.1 + diameter / 2.0 + (space * 0.25).max(5.0 * unit);
+        let below = middle.1 + diameter / 2.0 + gap;
+        let top = below + ((name - label.height()) / 2.0).clamp(0.0, name * 0.2);
         let below = Area::new(area.left, whole(top), area.width, whole(label.height()));
         let start = middle.0 - (label.width() + (icon + 5.0) * unit) / 2.0;
         let (sign, colour) = if person.muted {

@@ -19,7 +19,7 @@ const WIDEST: f32 = 1.6;
 /// The strip below a screen.
 const STRIP: i32 = 44;
 /// Room for the count of people and the clock.
-const CLOCK: i32 = 330;
+const CLOCK: i32 = 380;
 
 /// What is to be seen at a time.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

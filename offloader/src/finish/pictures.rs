@@ -164,6 +164,12 @@ impl<'a> Pictures<'a> {
         &self.frame
     }
 
+    /// What is to be seen beside a screen, or instead of one; `None` before the first time.
+    #[must_use]
+    pub fn scene(&self) -> Option<&Scene> {
+        self.scene.as_ref()
+    }
+
     /// Goes on to a time. `Some` when the picture is another than before, with whether everything in
     /// it is new.
     ///

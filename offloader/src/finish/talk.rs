@@ -164,9 +164,9 @@ mod tests {
     }
 
     /// When one voice is found to speak: the times at which that changes, asked every 20 ms.
-    fn changes(pieces: Vec<Piece>, until_ms: i64) -> Vec<i64> {
+    fn changes(pieces: &[Piece], until_ms: i64) -> Vec<i64> {
         let (mut talk, ear) = Talk::new();
-        let passed: Vec<_> = ear.listen("s", pieces.clone().into_iter()).collect();
+        let passed: Vec<_> = ear.listen("s", pieces.iter().cloned()).collect();
         assert_eq!(passed, pieces);
         let mut changes = Vec::new();
         let mut spoke = false;
@@ -186,19 +186,19 @@ mod tests {
         pieces.extend(sound(2300, &[-25.0; 10]));
         pieces.extend(sound(5000, &[-20.0; 10]));
         // The pause of 300 ms is none; read far ahead, the third begins in its time all the same.
-        assert_eq!(changes(pieces, 7000), [1020, 3100, 5020, 5800]);
+        assert_eq!(changes(&pieces, 7000), [1020, 3100, 5020, 5800]);
     }
 
     #[test]
     fn a_click_and_steady_noise_are_no_speech() {
         let mut click = vec![-70.0; 100];
         click[50] = -10.0;
-        assert!(changes(sound(0, &click), 3000).is_empty());
-        assert!(changes(sound(0, &[-55.0; 200]), 5000).is_empty());
+        assert!(changes(&sound(0, &click), 3000).is_empty());
+        assert!(changes(&sound(0, &[-55.0; 200]), 5000).is_empty());
         // A fan is taken for speech at first, and speech is heard above it later.
         let mut fan = vec![-44.0; 2000];
         fan.extend([-20.0; 50]);
-        let found = changes(sound(0, &fan), 45_000);
+        let found = changes(&sound(0, &fan), 45_000);
         assert!(found.len() == 4 && found[1] < 20_000, "{found:?}");
         assert_eq!(found[2], 40_020);
     }

@@ -217,17 +217,10 @@ impl Letters {
         let text = words.get(run).unwrap_or_default();
         let mut pieces: Vec<(FaceId, Range<usize>)> = Vec::new();
         for (start, letter) in text.grapheme_indices(true) {
-            let end = start + letter.len();
+            let (face, end) = (self.fonts.face_for(letter), start + letter.len());
             match pieces.last_mut() {
-                // A space is of the word before it.
-                Some((_, range)) if letter.trim().is_empty() => range.end = end,
-                last => {
-                    let face = self.fonts.face_for(letter);
-                    match last {
-                        Some((known, range)) if *known == face => range.end = end,
-                        Some(_) | None => pieces.push((face, start..end)),
-                    }
-                }
+                Some((known, range)) if *known == face => range.end = end,
+                Some(_) | None => pieces.push((face, start..end)),
             }
         }
         if backwards {
@@ -445,7 +438,8 @@ pub fn tidy(name: &str) -> String {
         .collect()
 }
 
-/// The first letters of the first and the last word of a name, as the page shows them.
+/// The first letters of the first and the last word of a name, as the page shows them; of words
+/// without a letter only where there are no others.
 #[must_use]
 pub fn initials(name: &str) -> String {
     let name = tidy(name);
@@ -453,17 +447,22 @@ pub fn initials(name: &str) -> String {
         Some(bracket) if bracket > 0 && name.ends_with(')') => name.split_at(bracket).0,
         Some(_) | None => name.as_str(),
     };
-    let mut words = plain
-        .split([' ', '.', '_', '-'])
-        .filter(|word| !word.is_empty());
-    let first = words.next().unwrap_or("?");
-    let letter = |word: &str| {
+    let words = plain.split([' ', '.', '_', '-']);
+    let mut words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    if words.iter().any(|word| starts_with_letter(word)) {
+        words.retain(|word| starts_with_letter(word));
+    }
+    let letter = |word: &&str| {
         let letter = word.graphemes(true).next().unwrap_or_default();
         letter.to_uppercase()
     };
-    format!(
-        "{}{}",
-        letter(first),
-        words.next_back().map(letter).unwrap_or_default()
-    )
+    match words.as_slice() {
+        [] => "?".to_owned(),
+        [only] => letter(only),
+        [first, .., last] => format!("{}{}", letter(first), letter(last)),
+    }
+}
+
+fn starts_with_letter(word: &str) -> bool {
+    word.starts_with(char::is_alphanumeric)
 }
