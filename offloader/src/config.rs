@@ -395,11 +395,6 @@ mod tests {
     }
 
     #[test]
-    fn zz_sample() {
-        std::fs::write("/tmp/pic/sample.toml", settings::sample::<Raw>()).unwrap();
-    }
-
-    #[test]
     fn retention_takes_one_number_and_one_unit() {
         for (text, seconds) in [("1m", 60), ("2h", 7200), ("30d", 2_592_000)] {
             let file = format!("[jobs]\nfailed_jobs_retention_time = \"{text}\"\n");

@@ -29,7 +29,7 @@ const WHITE: Colour = Colour([0xff; 3]);
 /// What a face leaves to a name of two lines, in sizes of its letters, and what is left free above,
 /// between and below, for 720 rows.
 const NAME_LINES: f32 = 2.6;
-const EDGES: f32 = 20.0;
+const EDGES: f32 = 30.0;
 
 /// Draws.
 #[derive(Debug)]

@@ -101,7 +101,10 @@ impl Talk {
 struct Voice {
     /// Read ahead of its time.
     ahead: VecDeque<Heard>,
+    /// When the piece before ended.
+    heard_ms: i64,
     noise: f32,
+    /// Loud pieces in a row.
     loud: u32,
     until_ms: i64,
 }
@@ -110,6 +113,7 @@ impl Default for Voice {
     fn default() -> Self {
         Self {
             ahead: VecDeque::new(),
+            heard_ms: 0,
             noise: FIRST_NOISE,
             loud: 0,
             until_ms: 0,
@@ -120,9 +124,11 @@ impl Default for Voice {
 impl Voice {
     fn hear(&mut self, heard: &Heard) {
         let speaks = heard.from_ms < self.until_ms;
+        let follows = heard.from_ms - self.heard_ms < HANG_MS;
+        self.heard_ms = heard.until_ms;
         let above = if speaks { GOES_ON } else { BEGINS };
         if heard.level >= QUIETEST.max(self.noise + above) {
-            self.loud += 1;
+            self.loud = if follows { self.loud + 1 } else { 1 };
         } else {
             self.loud = 0;
         }
