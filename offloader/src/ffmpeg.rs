@@ -320,4 +320,39 @@ mod tests {
             assert!(vp8.decode(packet).is_none());
         }
     }
+
+    #[test]
+    fn colours_are_those_of_bt_601_and_what_lies_beside_an_area_stays() {
+        init();
+        let mut frame = Frame::black(7, 5);
+        let values = |frame: &Frame, x: usize, y: usize| {
+            let at = |plane: usize, x: usize, y: usize| {
+                frame.0.data(plane)[y * frame.0.stride(plane) + x]
+            };
+            [at(0, x, y), at(1, x / 2, y / 2), at(2, x / 2, y / 2)]
+        };
+        for (colour, expected) in [
+            ([255, 255, 255], [235, 128, 128]),
+            ([0, 0, 0], [16, 128, 128]),
+            ([255, 0, 0], [82, 90, 240]),
+            ([0, 0, 255], [41, 240, 110]),
+        ] {
+            frame.paint(&[colour; 35], [0, 0, 7, 5]);
+            for (x, y) in [(0, 0), (6, 4), (3, 2)] {
+                assert_eq!(values(&frame, x, y), expected, "{colour:?} at {x} {y}");
+            }
+        }
+        frame.paint(&[[255; 3]; 35], [3, 3, 4, 4]);
+        for (x, y, white) in [
+            (2, 2, true),
+            (3, 3, true),
+            (4, 2, false),
+            (2, 4, false),
+            (1, 2, false),
+        ] {
+            assert_eq!(values(&frame, x, y)[0] == 235, white, "{x} {y}");
+        }
+        frame.paint(&[[255; 3]; 35], [5, 4, 900, 900]);
+        frame.paint(&[], [0, 0, 7, 5]);
+    }
 }

@@ -25,6 +25,8 @@ pub mod font;
 mod gallery;
 pub mod icons;
 mod loudness;
+pub mod name;
+mod pen;
 pub mod pictures;
 pub mod plan;
 pub mod resample;

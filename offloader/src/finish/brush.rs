@@ -10,8 +10,9 @@ use super::canvas::{Area, Canvas, Colour, real, whole};
 use super::card::{Measure, Piece, Placed, Seen};
 use super::faces::Faces;
 use super::icons::{self, Icon};
+use super::name::initials;
 use super::plan::Person;
-use super::text::{Label, Letters, Room, initials};
+use super::text::{Label, Letters, Room};
 
 /// The page's `--stage`, `--raised`, `--line`, `--text`, `--muted`, `--accent-strong`, `--danger`,
 /// `--speaking`; the sign of a raised hand.

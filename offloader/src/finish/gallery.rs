@@ -17,8 +17,9 @@ use super::canvas::{Area, Canvas};
 use super::card::{Measure, Piece, Placed, Scene, Seen};
 use super::faces;
 use super::font::Fonts;
+use super::name::{initials, tidy};
 use super::plan::Person;
-use super::text::{Letters, Room, initials, tidy};
+use super::text::{Letters, Room};
 
 /// Names of eleven scripts; the first four can be shown without any font installed.
 const NAMES: [(&str, &str); 11] = [

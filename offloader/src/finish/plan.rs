@@ -304,3 +304,84 @@ fn span(folder: &Path, entries: &[Entry]) -> i64 {
     let heard = heard.filter_map(|log| log.map(|packet| packet.arrival_us / 1000).max());
     told.chain(heard).max().unwrap_or(0).max(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn person(session: &str, user: &str, name: &str, t_ms: i64) -> Entry {
+        Entry::Person {
+            session: session.to_owned(),
+            user: user.to_owned(),
+            name: name.to_owned(),
+            t_ms,
+        }
+    }
+
+    fn hand(session: &str, raised: bool, t_ms: i64) -> Entry {
+        let session = session.to_owned();
+        Entry::Hand {
+            session,
+            raised,
+            t_ms,
+        }
+    }
+
+    fn muted(session: &str, muted: bool, t_ms: i64) -> Entry {
+        let session = session.to_owned();
+        Entry::Muted {
+            session,
+            muted,
+            t_ms,
+        }
+    }
+
+    #[test]
+    fn people_are_called_once_in_the_order_in_which_they_came() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = journal::Journal::open(folder.path()).unwrap();
+        let title = "Town".to_owned();
+        for entry in [
+            Entry::Zero { at_ms: 5 },
+            person("a", "zoe", "", 0),
+            person("b", "ben", "", 100),
+            person("a", "zoe", "Zoë", 200),
+            muted("a", false, 300),
+            hand("b", true, 400),
+            person("c", "zoe", "Zoë", 500),
+            muted("a", true, 600),
+            hand("c", true, 700),
+            hand("b", false, 800),
+            Entry::PersonLeft {
+                session: "a".to_owned(),
+                t_ms: 900,
+            },
+            person("d", "", "", 1000),
+            Entry::Titled { title },
+        ] {
+            journal.record(&entry).unwrap();
+        }
+        let plan = Plan::read(folder.path()).unwrap();
+        assert_eq!((plan.title.as_str(), plan.span_ms), ("Town", 1000));
+        let mut roll = plan.roll_call();
+        let mut at = |t_ms: i64| {
+            let changed = roll.advance(t_ms);
+            let people = roll.people().into_iter();
+            let marks = people.map(|person| {
+                let muted = if person.muted { "-" } else { "+" };
+                let hand = if person.hand_up { "!" } else { "" };
+                format!("{}:{}{muted}{hand}", person.id, person.name)
+            });
+            (changed, marks.collect::<Vec<_>>().join(" "))
+        };
+        assert_eq!(at(50), (true, "zoe:Zoë-".to_owned()));
+        assert_eq!(at(350), (true, "zoe:Zoë+ ben:Unknown-".to_owned()));
+        assert_eq!(at(399), (false, "zoe:Zoë+ ben:Unknown-".to_owned()));
+        assert_eq!(at(550), (true, "zoe:Zoë+ ben:Unknown-!".to_owned()));
+        assert_eq!(at(850), (true, "zoe:Zoë-! ben:Unknown-".to_owned()));
+        assert_eq!(
+            at(2000),
+            (true, "ben:Unknown- zoe:Zoë-! d:Unknown-".to_owned())
+        );
+    }
+}

@@ -3,33 +3,27 @@
 //! In: words, the room they have. Out: lines of placed glyphs, drawn on a canvas.
 //! Each line is parted into runs of one direction (`unicode-bidi`), these into runs of one face
 //! (`font`), and each is shaped (`harfrust`).
-//! Invariant: what a person calls themselves decides about nothing but the letters of their name:
-//! signs that control, or turn the direction of what follows, are left out (`tidy`).
+//! Invariant: what a person calls themselves decides about nothing but the letters of their name
+//! (`name::tidy`).
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use ab_glyph_rasterizer::{Rasterizer, point};
 use harfrust::{Direction, ShapeOptions, UnicodeBuffer};
-use ttf_parser::{GlyphId, OutlineBuilder, RasterImageFormat};
+use ttf_parser::{GlyphId, RasterImageFormat};
 use unicode_bidi::BidiInfo;
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::canvas::{Canvas, Colour, real, whole};
 use super::font::{FaceId, Fonts, Shapes};
+use super::name::tidy;
+use super::pen;
 use crate::ffmpeg::{Image, Still};
 
-/// Letters of a text that are looked at: more fit into no tile.
-const MOST_LETTERS: usize = 120;
-/// Signs of one letter: a family of four with the colours of their skins has eleven.
-const MOST_SIGNS: usize = 12;
 /// From line to line, in sizes.
 const LEADING: f32 = 1.3;
 /// From the top of a line to its baseline, in sizes.
 const ASCENT: f32 = 1.0;
-/// A glyph larger than this many pixels is none of a picture.
-const LARGEST: f32 = 2_000.0;
-
 /// Sets and draws words.
 #[derive(Debug)]
 pub struct Letters {
@@ -267,7 +261,7 @@ impl Letters {
         };
         let id = GlyphId(glyph.id);
         let Some(raster) = shapes.glyphs.glyph_raster_image(id, u16::MAX) else {
-            outline(&shapes, id, size, (x, y), canvas, colour);
+            pen::draw(&shapes, id, size, (x, y), canvas, colour);
             return;
         };
         let scale = size / f32::from(raster.pixels_per_em.max(1));
@@ -319,150 +313,4 @@ fn shape(
         });
         line.width += real(place.x_advance) * scale;
     }
-}
-
-fn outline(
-    shapes: &Shapes<'_>,
-    id: GlyphId,
-    size: f32,
-    (x, y): (f32, f32),
-    canvas: &mut Canvas,
-    colour: Colour,
-) {
-    let scale = size / f32::from(shapes.glyphs.units_per_em().max(1));
-    let Some(bounds) = shapes.glyphs.glyph_bounding_box(id) else {
-        return;
-    };
-    let left = (x + f32::from(bounds.x_min) * scale).floor() - 1.0;
-    let top = (y - f32::from(bounds.y_max) * scale).floor() - 1.0;
-    let width = f32::from(bounds.width()) * scale + 4.0;
-    let height = f32::from(bounds.height()) * scale + 4.0;
-    if !(width < LARGEST && height < LARGEST) {
-        return;
-    }
-    let side = |length: f32| usize::try_from(whole(length.ceil())).unwrap_or(0);
-    let mut pen = Pen {
-        raster: Rasterizer::new(side(width), side(height)),
-        origin: (x - left, y - top),
-        scale,
-        limit: (width, height),
-        begun: (0.0, 0.0),
-        at: (0.0, 0.0),
-    };
-    shapes.glyphs.outline_glyph(id, &mut pen);
-    canvas.outline(whole(left), whole(top), &pen.raster, colour);
-}
-
-/// Draws an outline in a font's units as one in pixels.
-struct Pen {
-    raster: Rasterizer,
-    origin: (f32, f32),
-    scale: f32,
-    limit: (f32, f32),
-    begun: (f32, f32),
-    at: (f32, f32),
-}
-
-impl Pen {
-    /// A font that says less than the truth about a glyph's size must not draw beyond it.
-    fn place(&self, x: f32, y: f32) -> (f32, f32) {
-        let (x, y) = (
-            self.origin.0 + x * self.scale,
-            self.origin.1 - y * self.scale,
-        );
-        (x.clamp(0.0, self.limit.0), y.clamp(0.0, self.limit.1))
-    }
-
-    fn line_to_place(&mut self, to: (f32, f32)) {
-        let from = point(self.at.0, self.at.1);
-        self.raster.draw_line(from, point(to.0, to.1));
-        self.at = to;
-    }
-}
-
-impl OutlineBuilder for Pen {
-    fn move_to(&mut self, x: f32, y: f32) {
-        self.begun = self.place(x, y);
-        self.at = self.begun;
-    }
-
-    fn line_to(&mut self, x: f32, y: f32) {
-        self.line_to_place(self.place(x, y));
-    }
-
-    fn quad_to(&mut self, x1: f32, y1: f32, x: f32, y: f32) {
-        let (via, to) = (self.place(x1, y1), self.place(x, y));
-        let from = point(self.at.0, self.at.1);
-        self.raster
-            .draw_quad(from, point(via.0, via.1), point(to.0, to.1));
-        self.at = to;
-    }
-
-    fn curve_to(&mut self, x1: f32, y1: f32, x2: f32, y2: f32, x: f32, y: f32) {
-        let (one, two, to) = (self.place(x1, y1), self.place(x2, y2), self.place(x, y));
-        let from = point(self.at.0, self.at.1);
-        self.raster.draw_cubic(
-            from,
-            point(one.0, one.1),
-            point(two.0, two.1),
-            point(to.0, to.1),
-        );
-        self.at = to;
-    }
-
-    fn close(&mut self) {
-        self.line_to_place(self.begun);
-    }
-}
-
-/// A name without what is no letter of it: control signs, signs that turn the direction of what
-/// follows, more than one space, and marks heaped upon one letter.
-#[must_use]
-pub fn tidy(name: &str) -> String {
-    let shown = |c: &char| {
-        !matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffc}')
-            && (!c.is_control() || c.is_whitespace())
-    };
-    let kept: String = name
-        .chars()
-        .take(MOST_LETTERS * MOST_SIGNS)
-        .filter(shown)
-        .collect();
-    let words: Vec<&str> = kept.split_whitespace().collect();
-    let letters = words.join(" ");
-    letters
-        .graphemes(true)
-        .take(MOST_LETTERS)
-        .flat_map(|letter| letter.chars().take(MOST_SIGNS))
-        .collect()
-}
-
-/// The first letters of the first and the last word of a name, as the page shows them; of words
-/// without a letter only where there are no others.
-#[must_use]
-pub fn initials(name: &str) -> String {
-    let name = tidy(name);
-    let plain = match name.rfind('(') {
-        Some(bracket) if bracket > 0 && name.ends_with(')') => name.split_at(bracket).0,
-        Some(_) | None => name.as_str(),
-    };
-    let words = plain.split([' ', '.', '_', '-']);
-    let mut words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
-    if words.iter().any(|word| starts_with_letter(word)) {
-        words.retain(|word| starts_with_letter(word));
-    }
-    let letter = |word: &&str| {
-        let letter = word.graphemes(true).next().unwrap_or_default();
-        letter.to_uppercase()
-    };
-    match words.as_slice() {
-        [] => "?".to_owned(),
-        [only] => letter(only),
-        [first, .., last] => format!("{}{}", letter(first), letter(last)),
-    }
-}
-
-fn starts_with_letter(word: &str) -> bool {
-    word.starts_with(char::is_alphanumeric)
 }
