@@ -4,6 +4,8 @@
 # Debian packages by purpose. One list, so that the README, quickstart and tests cannot disagree.
 PACKAGES_BUILD="build-essential cmake clang libclang-dev pkg-config ca-certificates
     libavcodec-dev libavformat-dev libavutil-dev libswresample-dev libswscale-dev libopus-dev"
+# For the names in recordings; without them scripts other than Latin, Cyrillic and Greek are boxes.
+PACKAGES_FONTS="fonts-noto-core fonts-droid-fallback fonts-noto-color-emoji"
 PACKAGES_PYTHON="python3-venv"
 PACKAGES_BROWSER="chromium"
 PACKAGES_STORIES="firefox-esr"

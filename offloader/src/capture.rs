@@ -142,6 +142,14 @@ impl Capture {
                     t_ms,
                 });
             }
+            CallEvent::Hand { session, raised } => {
+                let (session, raised) = (session.to_string(), *raised);
+                self.writer.entry(Entry::Hand {
+                    session,
+                    raised,
+                    t_ms,
+                });
+            }
             CallEvent::ScreenOn { session } => {
                 self.writer.entry(Entry::Screen {
                     session: Some(session.to_string()),
@@ -171,6 +179,12 @@ impl Capture {
             name,
             t_ms,
         });
+    }
+
+    /// Writes down what the call is about.
+    pub fn title(&self, title: &str) {
+        let title = title.to_owned();
+        self.writer.entry(Entry::Titled { title });
     }
 
     /// Writes down how long the capture has lasted. Called about once a second.

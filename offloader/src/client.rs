@@ -88,6 +88,11 @@ pub enum CallEvent {
         session: SessionId,
         muted: bool,
     },
+    /// A hand went up or down.
+    Hand {
+        session: SessionId,
+        raised: bool,
+    },
     ScreenOn {
         session: SessionId,
     },

@@ -11,6 +11,8 @@ use settings::{Check, Origin, Problems, Read};
 use storage::Location;
 use tracing::Level;
 
+use crate::order::Look;
+
 mod raw;
 
 pub use raw::Raw;
@@ -56,6 +58,7 @@ pub struct Config {
     /// Repeats the workers' log lines in the service's log.
     pub output_logs: bool,
     pub speech: SpeechConfig,
+    pub look: Look,
     pub logger: LoggerConfig,
     /// Remarks for the operator.
     pub warnings: Vec<String>,
@@ -138,6 +141,7 @@ fn make(read: &Read<Raw>, check: &mut Check<'_, Raw>) -> Config {
     let raw = &read.raw;
     let Raw {
         jobs,
+        picture,
         speech,
         store,
         ..
@@ -177,6 +181,10 @@ fn make(read: &Read<Raw>, check: &mut Check<'_, Raw>) -> Config {
             model: speech.model.clone(),
             threads: speech.threads,
             command: speech.command.0.clone(),
+        },
+        look: Look {
+            fonts: set(&picture.fonts_dir),
+            utc_offset_minutes: picture.utc_offset.value.0,
         },
         logger: logger(raw, check),
         warnings: warnings(read, development),
@@ -360,6 +368,30 @@ mod tests {
             "logger.console_level",
         ];
         assert_eq!(keys, expected);
+    }
+
+    #[test]
+    fn an_offset_of_the_clock_is_one_that_some_zone_has() {
+        for (text, minutes) in [
+            ("+00:00", 0),
+            ("+02:00", 120),
+            ("-03:30", -210),
+            ("+05:45", 345),
+            ("+14:00", 840),
+        ] {
+            let config = resolve(&format!("[picture]\nutc_offset = \"{text}\"\n")).unwrap();
+            assert_eq!(config.look.utc_offset_minutes, minutes);
+        }
+        for text in [
+            "2", "02:00", "+2:00", "+15:00", "-12:01", "+01:60", "+1é:00", "CET",
+        ] {
+            let file = format!("[picture]\nutc_offset = \"{text}\"\n");
+            assert_eq!(
+                resolve(&file).unwrap_err().keys(),
+                ["picture.utc_offset"],
+                "{text}"
+            );
+        }
     }
 
     #[test]

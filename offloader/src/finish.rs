@@ -12,21 +12,34 @@ use proto::offload::RecordingInput;
 use proto::rtcd::TrackType;
 
 use crate::capture::jitter::Ordered;
-use crate::ffmpeg::{self, Frame, MediaError, Movie, MovieOptions, OpusFile};
+use crate::ffmpeg::{self, MediaError, Movie, MovieOptions, OpusFile};
 use crate::opus::RATE;
+use crate::order::Look;
 
+pub mod brush;
+pub mod canvas;
 pub mod card;
+pub mod faces;
 pub mod font;
+#[cfg(test)]
+mod gallery;
+pub mod icons;
 mod loudness;
+pub mod name;
+mod pen;
 pub mod pictures;
 pub mod plan;
 pub mod resample;
+pub mod seats;
 pub mod sound;
+pub mod talk;
+pub mod text;
 
 use pictures::Pictures;
 use plan::{Plan, PlannedTrack};
 use resample::ToSpeech;
 use sound::{Mixer, Piece, PlacedPackets, SoundError, TrackSound};
+use talk::{Ear, Talk};
 
 /// The movie's name in the folder.
 pub const MOVIE: &str = "recording.mp4";
@@ -66,6 +79,7 @@ pub fn make_movie(
     folder: &Path,
     plan: &Plan,
     input: &RecordingInput,
+    look: &Look,
 ) -> Result<PathBuf, FinishError> {
     ffmpeg::init();
     let part = folder.join("recording.part.mp4");
@@ -78,20 +92,23 @@ pub fn make_movie(
         preset: input.preset.as_str(),
     };
     let mut movie = Movie::create(&part, &options).map_err(FinishError::Media)?;
-    let mut mixer = Mixer::new(open_sounds(plan)?);
-    let mut pictures = Pictures::new(plan, input.width, input.height);
+    let (talk, ear) = Talk::new();
+    let mut mixer = Mixer::new(open_sounds(plan, &ear)?);
+    let size = (input.width, input.height);
+    let mut pictures = Pictures::new(folder, plan, look, size, talk);
     let mut screen = Projector::new(&mut movie, plan.span_ms);
     let ticks = plan.span_ms.max(1) * i64::from(input.frame_rate) / 1000;
     let mut done_samples = 0;
     for tick in 0..=ticks {
         let t_ms = tick * 1000 / i64::from(input.frame_rate);
-        screen
-            .show(&mut pictures, t_ms)
-            .map_err(FinishError::Media)?;
+        // The sound first: the picture shows who is heard in it.
         let due = t_ms * i64::from(RATE / 1000);
         let block = mixer.next_block(usize::try_from(due - done_samples).unwrap_or(0));
         done_samples = due;
         screen.movie.sound(&block).map_err(FinishError::Media)?;
+        screen
+            .show(&mut pictures, t_ms)
+            .map_err(FinishError::Media)?;
     }
     let due = plan.span_ms * i64::from(RATE / 1000);
     let mut block = mixer.next_block(usize::try_from(due - done_samples).unwrap_or(0));
@@ -107,7 +124,6 @@ pub fn make_movie(
 struct Projector<'a> {
     movie: &'a mut Movie,
     span_ms: i64,
-    frame: Option<Frame>,
     shown_ms: i64,
     key_ms: i64,
 }
@@ -117,7 +133,6 @@ impl<'a> Projector<'a> {
         Self {
             movie,
             span_ms,
-            frame: None,
             shown_ms: 0,
             key_ms: i64::MIN / 2,
         }
@@ -128,32 +143,34 @@ impl<'a> Projector<'a> {
             return Ok(());
         }
         let change = pictures.change_at(t_ms)?;
-        let cut = change.as_ref().is_some_and(|(_, cut)| *cut);
-        let due = change.is_some() || t_ms - self.shown_ms >= REPEAT_MS;
-        if let Some((frame, _)) = change {
-            self.frame = Some(frame);
-        }
-        let Some(frame) = self.frame.as_ref().filter(|_| due) else {
+        if change.is_none() && t_ms - self.shown_ms < REPEAT_MS {
             return Ok(());
-        };
-        let key = cut || t_ms - self.key_ms >= KEYFRAME_MS;
+        }
+        let key = change == Some(true) || t_ms - self.key_ms >= KEYFRAME_MS;
         if key {
             self.key_ms = t_ms;
         }
         self.shown_ms = t_ms;
-        self.movie.picture(t_ms, frame, key)
+        self.movie.picture(t_ms, pictures.frame(), key)
     }
 }
 
-/// The sound tracks of a plan, all of them about as loud.
-fn open_sounds(plan: &Plan) -> Result<Vec<Box<dyn Iterator<Item = Piece>>>, FinishError> {
+type Sounds = Vec<Box<dyn Iterator<Item = Piece>>>;
+
+/// The sound tracks of a plan, all of them about as loud. Voices are listened to, to know who speaks.
+fn open_sounds(plan: &Plan, ear: &Ear) -> Result<Sounds, FinishError> {
     plan.tracks
         .iter()
         .filter(|track| track.kind.is_audio())
         .map(|track| {
             let gain = loudness::gain(open_sound(track)?);
             let sound = open_sound(track)?.map(move |piece| piece.louder(gain));
-            Ok(Box::new(sound) as Box<dyn Iterator<Item = Piece>>)
+            let sound: Box<dyn Iterator<Item = Piece>> = if track.kind == TrackType::Voice {
+                Box::new(ear.listen(&track.session, sound))
+            } else {
+                Box::new(sound)
+            };
+            Ok(sound)
         })
         .collect()
 }

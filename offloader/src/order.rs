@@ -39,6 +39,17 @@ pub struct WorkerOrder {
     pub max_duration_sec: i64,
     pub input_data: Map<String, Value>,
     pub speech: SpeechOrder,
+    #[serde(default)]
+    pub look: Look,
+}
+
+/// How a recording looks, as far as the operator decides it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Look {
+    /// Folder of fonts that are looked at before those of the system.
+    pub fonts: Option<PathBuf>,
+    /// How far the clock shown is ahead of UTC, in minutes.
+    pub utc_offset_minutes: i32,
 }
 
 impl std::fmt::Debug for WorkerOrder {

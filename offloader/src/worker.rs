@@ -25,6 +25,7 @@ use crate::order::{Ending, FolderLock, Outcome, STOP_LINE, Task, WorkerOrder};
 
 mod captions;
 mod live;
+mod names;
 mod results;
 
 /// Everything that stages share.

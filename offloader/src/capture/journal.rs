@@ -51,6 +51,11 @@ pub enum Entry {
         muted: bool,
         t_ms: i64,
     },
+    Hand {
+        session: String,
+        raised: bool,
+        t_ms: i64,
+    },
     /// Whose screen is shown; `None`: nobody's.
     Screen {
         session: Option<String>,
@@ -64,6 +69,10 @@ pub enum Entry {
     /// An earlier worker died; the recording ends where its files end.
     Recovered {
         at_ms: i64,
+    },
+    /// The name of the room that the call is in.
+    Titled {
+        title: String,
     },
     /// The base of the file names, once known.
     Named {

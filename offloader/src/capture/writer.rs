@@ -134,7 +134,10 @@ fn run(
                 waiting.fetch_sub(1, Ordering::Relaxed);
             }
             Ok(Message::Entry(entry)) => {
-                let urgent = !matches!(entry, Entry::Tick { .. } | Entry::Muted { .. });
+                let urgent = !matches!(
+                    entry,
+                    Entry::Tick { .. } | Entry::Muted { .. } | Entry::Hand { .. }
+                );
                 journal.append(&entry)?;
                 if urgent {
                     journal.sync()?;

@@ -2,17 +2,18 @@
 //!
 //! In: one call at a time. Out: its answer, or an error that says whether trying again helps.
 //! Not here: when to try again (`publish`), which sites may be asked (`sites`).
-//! Invariant: of an answer at most `MAX_ANSWER` bytes are read, and nothing of it is repeated but the
-//! `message` of an error as the messaging server words it.
+//! Invariant: of an answer at most `MAX_ANSWER` bytes are read (of a picture `MAX_PORTRAIT`), and
+//! nothing of it is repeated but the `message` of an error as the messaging server words it.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use proto::calls::ROUTE_PREFIX;
 use proto::calls::bot::{
-    FileInfo, NewUpload, Profile, RecordingReport, StatusReport, TranscriptionReport, UploadSession,
+    Channel, FileInfo, NewUpload, Profile, RecordingReport, StatusReport, TranscriptionReport,
+    UploadSession,
 };
-use proto::id::{ChannelId, SessionId};
+use proto::id::{ChannelId, SessionId, UserId};
 use proto::redact::Secret;
 use reqwest::{Method, Response, StatusCode};
 use serde::Serialize;
@@ -27,6 +28,8 @@ const LONG: Duration = Duration::from_secs(300);
 const MAX_TEXT: usize = 300;
 /// Longest answer read, in bytes: the answers are small objects.
 const MAX_ANSWER: usize = 256 * 1024;
+/// Largest profile picture taken, in bytes.
+const MAX_PORTRAIT: usize = 1024 * 1024;
 
 /// A call did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -37,8 +40,8 @@ pub enum BotError {
         #[source]
         source: reqwest::Error,
     },
-    #[error("{call}: the answer is longer than {MAX_ANSWER} bytes")]
-    TooLong { call: &'static str },
+    #[error("{call}: the answer is longer than {most} bytes")]
+    TooLong { call: &'static str, most: usize },
     #[error("{call}: the answer is not what the call promises")]
     Unreadable {
         call: &'static str,
@@ -119,6 +122,27 @@ impl BotApi {
         let path = format!("/calls/{}/sessions/{session}/profile", self.channel);
         self.json("look up a profile", Method::GET, &path, None::<&()>)
             .await
+    }
+
+    /// The picture of a person: an image of any kind, or a drawing that the server made.
+    pub async fn portrait(&self, user: &UserId) -> Result<Vec<u8>, BotError> {
+        let call = "fetch a profile picture";
+        let path = format!("/users/{user}/image");
+        let answer = self.send(call, Method::GET, &path, None::<&()>).await?;
+        bytes(call, answer, MAX_PORTRAIT).await
+    }
+
+    /// What the room of the call is called; empty for one of two people, which has no name.
+    pub async fn title(&self) -> Result<String, BotError> {
+        let path = format!("/channels/{}", self.channel);
+        let room: Channel = self
+            .json("look up the room", Method::GET, &path, None::<&()>)
+            .await?;
+        Ok(if room.kind == "D" {
+            String::new()
+        } else {
+            room.display_name
+        })
     }
 
     /// The name of the recording's file, without an extension.
@@ -245,7 +269,7 @@ async fn good(call: &'static str, answer: Response) -> Result<Response, BotError
         let to = to.to_str().unwrap_or_default();
         format!("the site sends us elsewhere (`{to}`); give that as `site_url` if it is right")
     } else {
-        let body = bytes(call, answer).await.unwrap_or_default();
+        let body = bytes(call, answer, MAX_ANSWER).await.unwrap_or_default();
         let error = serde_json::from_slice::<Value>(&body).ok();
         error
             .and_then(|value| Some(value.get("message")?.as_str()?.to_owned()))
@@ -260,20 +284,20 @@ async fn good(call: &'static str, answer: Response) -> Result<Response, BotError
 }
 
 async fn read<T: DeserializeOwned>(call: &'static str, answer: Response) -> Result<T, BotError> {
-    let body = bytes(call, answer).await?;
+    let body = bytes(call, answer, MAX_ANSWER).await?;
     serde_json::from_slice(&body).map_err(|source| BotError::Unreadable { call, source })
 }
 
 /// The body, as long as it is no longer than it may be.
-async fn bytes(call: &'static str, mut answer: Response) -> Result<Vec<u8>, BotError> {
+async fn bytes(call: &'static str, mut answer: Response, most: usize) -> Result<Vec<u8>, BotError> {
     let mut body = Vec::new();
     while let Some(chunk) = answer
         .chunk()
         .await
         .map_err(|source| BotError::Network { call, source })?
     {
-        if body.len() + chunk.len() > MAX_ANSWER {
-            return Err(BotError::TooLong { call });
+        if body.len() + chunk.len() > most {
+            return Err(BotError::TooLong { call, most });
         }
         body.extend_from_slice(&chunk);
     }

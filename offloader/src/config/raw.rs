@@ -1,6 +1,7 @@
 //! Every key: default, name in the environment, rule, and the operator's manual.
 //!
-//! Names and defaults are those of the reference job service, plus `speech.*` and some of `jobs.*`.
+//! Names and defaults are those of the reference job service, plus `picture.*`, `speech.*` and some of
+//! `jobs.*`.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -142,6 +143,15 @@ settings::settings! {
             /// Accepted for compatibility, without effect.
             node_sysctls: String = "";
         }
+        "picture" picture: RawPicture {
+            /// Folder of fonts for the names in recordings, looked at before /usr/share/fonts. Empty:
+            /// the system's only. On Debian fonts-noto-core, fonts-droid-fallback and
+            /// fonts-noto-color-emoji have every living script; fonts-noto-cjk is finer for Chinese,
+            /// Japanese and Korean. Where no font has a letter, an empty box is shown.
+            fonts_dir: PathBuf = "";
+            /// How far the clock in recordings is ahead of UTC: +02:00, -03:30.
+            utc_offset: Parsed<Offset> = "+00:00";
+        }
         "speech" speech: RawSpeech {
             /// Folder of speech models. Empty: $PARLEY_MODELS, else ~/.local/share/parley/models.
             /// Get one with `offloader models pull tiny.en`: from its publisher (huggingface.co, or
@@ -202,6 +212,35 @@ impl FromStr for Span {
             .ok_or_else(|| {
                 "it must be a whole number of minutes, hours or days: 30m, 12h, 30d".to_owned()
             })
+    }
+}
+
+/// `+02:00`, in minutes.
+#[derive(Debug, Clone, Copy)]
+pub struct Offset(pub(super) i32);
+
+impl FromStr for Offset {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let minutes = || {
+            let (sign, rest) = match text.split_at_checked(1)? {
+                ("+", rest) => (1, rest),
+                ("-", rest) => (-1, rest),
+                _ => return None,
+            };
+            let (hours, minutes) = rest.split_once(':')?;
+            let number = |digits: &str| {
+                let plain = digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_digit());
+                plain.then(|| digits.parse::<i32>().ok()).flatten()
+            };
+            let minutes = number(minutes).filter(|minutes| *minutes < 60)?;
+            Some(sign * (number(hours)? * 60 + minutes))
+        };
+        minutes()
+            .filter(|minutes| (-12 * 60..=14 * 60).contains(minutes))
+            .map(Self)
+            .ok_or_else(|| "it must be hours and minutes from -12:00 to +14:00: +02:00".to_owned())
     }
 }
 

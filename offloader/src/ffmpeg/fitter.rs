@@ -1,6 +1,6 @@
-//! Pictures of any size, fitted into one size.
+//! Pictures of any size, fitted into an area of another.
 //!
-//! In: a picture. Out: the same, as large as fits, with black bars around it.
+//! In: a picture. Out: the same, as large as fits into the area, with black bars around it.
 //! Invariant: sizes and places are even, as 4:2:0 needs.
 
 use super::{Frame, MediaError, refused};
@@ -9,12 +9,15 @@ use ff::software::scaling;
 use ff::util::frame::Video;
 use ffmpeg_next as ff;
 
-/// Fits pictures of any size into one size, black bars around.
+/// Fits pictures of any size into the upper part of a picture, black bars around.
 pub struct Fitter {
     width: u32,
     height: u32,
-    scaler: Option<(Vec<u32>, scaling::Context)>,
+    scaler: Option<(Shape, scaling::Context)>,
+    scaled: Video,
 }
+
+type Shape = (Pixel, (u32, u32));
 
 impl std::fmt::Debug for Fitter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -23,25 +26,27 @@ impl std::fmt::Debug for Fitter {
 }
 
 impl Fitter {
-    /// Fits into `width` times `height`, both even.
+    /// Fits into the upper left `width` times `height`, both even.
     #[must_use]
     pub fn new(width: u32, height: u32) -> Self {
         Self {
             width,
             height,
             scaler: None,
+            scaled: Video::empty(),
         }
     }
 
-    /// Fits one picture.
+    /// Fits one picture into `onto`. What it does not cover of the area is made black when pictures
+    /// of another size were fitted before, or none.
     ///
     /// # Errors
     /// When FFmpeg cannot scale it.
-    pub fn fit(&mut self, frame: &Frame) -> Result<Frame, MediaError> {
+    pub fn fit(&mut self, frame: &Frame, onto: &mut Frame) -> Result<(), MediaError> {
         let source = &frame.0;
-        let (width, height) =
-            fit_size((source.width(), source.height()), (self.width, self.height));
-        let shape = vec![source.width(), source.height(), width, height];
+        let size = (source.width(), source.height());
+        let (width, height) = fit_size(size, (self.width, self.height));
+        let shape = (source.format(), size);
         if self
             .scaler
             .as_ref()
@@ -49,8 +54,8 @@ impl Fitter {
         {
             let context = scaling::Context::get(
                 source.format(),
-                source.width(),
-                source.height(),
+                size.0,
+                size.1,
                 Pixel::YUV420P,
                 width,
                 height,
@@ -58,31 +63,29 @@ impl Fitter {
             )
             .map_err(refused("prepare the scaler"))?;
             self.scaler = Some((shape, context));
+            self.scaled = Video::empty();
+            let black = Frame::black(self.width, self.height).0;
+            copy(&black, &mut onto.0, (0, 0), (self.width, self.height));
         }
-        let mut scaled = Video::empty();
         if let Some((_, scaler)) = self.scaler.as_mut() {
             scaler
-                .run(source, &mut scaled)
+                .run(source, &mut self.scaled)
                 .map_err(refused("scale a picture"))?;
         }
-        let mut canvas = Frame::from_luma(&[], self.width, self.height).0;
-        canvas.data_mut(0).fill(16);
-        let (left, top) = (
+        let place = (
             ((self.width - width) / 2) & !1,
             ((self.height - height) / 2) & !1,
         );
-        for plane in 0..3 {
-            let half = u32::from(plane > 0);
-            let place = ((left >> half), (top >> half));
-            copy_plane(
-                &scaled,
-                &mut canvas,
-                plane,
-                place,
-                (width >> half, height >> half),
-            );
-        }
-        Ok(Frame(canvas))
+        copy(&self.scaled, &mut onto.0, place, (width, height));
+        Ok(())
+    }
+}
+
+fn copy(from: &Video, to: &mut Video, (left, top): (u32, u32), (width, height): (u32, u32)) {
+    for plane in 0..3 {
+        let half = u32::from(plane > 0);
+        let place = (left >> half, top >> half);
+        copy_plane(from, to, plane, place, (width >> half, height >> half));
     }
 }
 
@@ -132,14 +135,18 @@ mod tests {
     }
 
     #[test]
-    fn a_fitted_picture_has_black_bars_and_its_content_in_the_middle() {
+    fn a_fitted_picture_has_black_bars_and_what_lies_below_it_stays() {
         super::super::init();
-        let white = Frame::from_luma(&[235; 64 * 64], 64, 64);
-        let fitted = Fitter::new(256, 128).fit(&white).unwrap();
-        assert_eq!(fitted.size(), (256, 128));
-        let stride = fitted.0.stride(0);
-        let luma = |x: usize, y: usize| fitted.0.data(0)[y * stride + x];
+        let mut white = Frame::black(64, 64);
+        white.paint(&[[255; 3]; 64 * 64], [0, 0, 64, 64]);
+        let mut onto = Frame::black(256, 160);
+        onto.paint(&[[255; 3]; 256 * 160], [0, 0, 256, 160]);
+        Fitter::new(256, 128).fit(&white, &mut onto).unwrap();
+        assert_eq!(onto.size(), (256, 160));
+        let stride = onto.0.stride(0);
+        let luma = |x: usize, y: usize| onto.0.data(0)[y * stride + x];
         assert!(luma(128, 64) > 200 && luma(70, 5) > 200);
         assert_eq!((luma(5, 64), luma(250, 64)), (16, 16));
+        assert!(luma(5, 130) > 200 && luma(128, 159) > 200);
     }
 }

@@ -194,6 +194,9 @@ fn open_h264(options: &MovieOptions) -> Result<encoder::video::Encoder, MediaErr
     video.set_width(options.width);
     video.set_height(options.height);
     video.set_format(Pixel::YUV420P);
+    // Said, because players guess by the height, and guess wrong for ours from 720 rows on.
+    video.set_colorspace(ff::color::Space::SMPTE170M);
+    video.set_color_range(ff::color::Range::MPEG);
     video.set_time_base(Rational(1, PICTURE_CLOCK));
     let rate = i32::try_from(options.frame_rate).unwrap_or(20);
     video.set_frame_rate(Some(Rational(rate, 1)));

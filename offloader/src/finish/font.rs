@@ -1,146 +1,400 @@
-//! Text on a grey picture.
+//! Fonts: what is installed, what is part of the program, and which of them has a letter.
 //!
-//! In: words, a size, a place. Out: brighter pixels. Letters of a script that the font lacks show
-//! as its empty box. The font is Ubuntu Light (Ubuntu Font Licence 1.0).
+//! In: folders, and letters as people see them (grapheme clusters). Out: a face that has all of it.
+//! Files are listed once, opened when a letter is looked for in them, and mapped, not read: of a
+//! font of 20 MB only the pages of the letters shown come into memory.
+//! Invariant: the same files give the same choice; the fonts in the program are always there, so a
+//! text can be drawn on a machine without fonts (scripts they lack as their empty box).
+//!
+//! The fonts in the program are Ubuntu Light (Ubuntu Font Licence 1.0) and Noto Emoji (OFL 1.1).
 
-use ab_glyph::{Font, FontRef, GlyphId, ScaleFont, point};
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 
-/// A grey picture: 16 is black, 235 white.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Canvas {
-    pub width: u32,
-    pub height: u32,
-    pub luma: Vec<u8>,
-}
+use harfrust::{FontRef, ShaperData};
+use memmap2::Mmap;
 
-impl Canvas {
-    /// A picture of one shade.
-    #[must_use]
-    pub fn new(width: u32, height: u32, shade: u8) -> Self {
-        let pixels = usize::try_from(u64::from(width) * u64::from(height)).unwrap_or(0);
-        Self {
-            width,
-            height,
-            luma: vec![shade; pixels],
-        }
-    }
+/// Where systems keep fonts; the second is Debian's for one that others build upon.
+const FOLDERS: [&str; 3] = [
+    "/usr/share/fonts",
+    "/usr/share/fonts-droid-fallback",
+    "/usr/local/share/fonts",
+];
+/// Font files that are looked at; a machine of a print shop has thousands.
+const MOST_FILES: usize = 2_000;
+/// Folders within folders.
+const DEEPEST: usize = 6;
+/// Letters whose face is remembered.
+const MOST_KNOWN: usize = 4_096;
+/// Parts of file names that say: not for text among other text.
+const ODD: [&str; 12] = [
+    "Bold",
+    "Italic",
+    "Oblique",
+    "Light",
+    "Thin",
+    "Black",
+    "Medium",
+    "Condensed",
+    "Mono",
+    "Serif",
+    "Display",
+    "Math",
+];
 
-    /// Fills a rectangle; what lies outside the picture is left out.
-    pub fn fill(&mut self, left: u32, top: u32, width: u32, height: u32, shade: u8) {
-        for y in top..top.saturating_add(height).min(self.height) {
-            for x in left..left.saturating_add(width).min(self.width) {
-                self.blend(x, y, 1.0, shade);
-            }
-        }
-    }
+/// Names a face among the fonts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FaceId(usize);
 
-    fn blend(&mut self, x: u32, y: u32, coverage: f32, shade: u8) {
-        if x >= self.width || y >= self.height {
-            return;
-        }
-        let index = u64::from(y) * u64::from(self.width) + u64::from(x);
-        let pixel = usize::try_from(index)
-            .ok()
-            .and_then(|index| self.luma.get_mut(index));
-        if let Some(pixel) = pixel {
-            let coverage = coverage.clamp(0.0, 1.0);
-            *pixel = shade_of(f32::from(*pixel) * (1.0 - coverage) + f32::from(shade) * coverage);
-        }
-    }
-}
-
-/// The one font.
+/// All faces that can be used, the preferred ones first.
 #[derive(Debug)]
-pub struct Letters {
-    font: FontRef<'static>,
+pub struct Fonts {
+    faces: Vec<Face>,
+    known: BTreeMap<String, FaceId>,
 }
 
-impl Letters {
-    /// Loads the font that is part of the program.
-    #[must_use]
-    pub fn new() -> Self {
-        let font = FontRef::try_from_slice(epaint_default_fonts::UBUNTU_LIGHT)
-            .expect("the font in the program is a font");
-        Self { font }
-    }
+/// One font.
+pub struct Face {
+    source: Source,
+    rank: u8,
+    opened: OnceCell<Option<Opened>>,
+}
 
-    /// How wide a text is, in pixels.
-    #[must_use]
-    pub fn width(&self, text: &str, size: f32) -> f32 {
-        let scaled = self.font.as_scaled(size);
-        let mut last: Option<GlyphId> = None;
-        let mut width = 0.0;
-        for letter in text.chars() {
-            let glyph = self.font.glyph_id(letter);
-            width += last.map_or(0.0, |last| scaled.kern(last, glyph));
-            width += scaled.h_advance(glyph);
-            last = Some(glyph);
-        }
-        width
-    }
-
-    /// Draws a text whose box begins at `left`, `top`.
-    pub fn draw(&self, canvas: &mut Canvas, text: &str, size: f32, left: f32, top: f32, shade: u8) {
-        let scaled = self.font.as_scaled(size);
-        let baseline = top + scaled.ascent();
-        let mut x = left;
-        let mut last: Option<GlyphId> = None;
-        for letter in text.chars() {
-            let id = self.font.glyph_id(letter);
-            x += last.map_or(0.0, |last| scaled.kern(last, id));
-            let glyph = id.with_scale_and_position(size, point(x, baseline));
-            if let Some(outline) = self.font.outline_glyph(glyph) {
-                let bounds = outline.px_bounds();
-                outline.draw(|dx, dy, coverage| {
-                    let (px, py) = (pixel(bounds.min.x, dx), pixel(bounds.min.y, dy));
-                    // What lies outside the picture is left out by `blend`.
-                    let outside = u32::MAX;
-                    let (px, py) = (px.unwrap_or(outside), py.unwrap_or(outside));
-                    canvas.blend(px, py, coverage, shade);
-                });
-            }
-            x += scaled.h_advance(id);
-            last = Some(id);
-        }
-    }
-
-    /// Cuts a text so that it is at most so wide, with an ellipsis where it was cut.
-    #[must_use]
-    pub fn shorten(&self, text: &str, size: f32, width: f32) -> String {
-        let mut kept: Vec<char> = text.chars().filter(|c| !c.is_control()).take(200).collect();
-        let whole: String = kept.iter().collect();
-        if self.width(&whole, size) <= width {
-            return whole;
-        }
-        while kept.pop().is_some() {
-            let shown: String = kept.iter().chain(&['\u{2026}']).collect();
-            if self.width(&shown, size) <= width {
-                return shown;
-            }
-        }
-        String::new()
+impl std::fmt::Debug for Face {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Face({:?})", self.source)
     }
 }
 
-impl Default for Letters {
-    fn default() -> Self {
-        Self::new()
+enum Source {
+    Program(&'static str, &'static [u8]),
+    File(PathBuf),
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Program(name, _) => f.write_str(name),
+            Self::File(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+struct Opened {
+    data: Data,
+    shaping: OnceCell<Option<ShaperData>>,
+}
+
+enum Data {
+    Program(&'static [u8]),
+    Mapped(Mmap),
+}
+
+impl Data {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Program(bytes) => bytes,
+            Self::Mapped(map) => map,
+        }
+    }
+}
+
+impl Fonts {
+    /// Lists the fonts of the machine, those of `folder` first. None is opened yet.
+    #[must_use]
+    pub fn installed(folder: Option<&Path>) -> Self {
+        let system = FOLDERS.iter().map(|folder| (1, Path::new(folder)));
+        let folders = folder.map(|folder| (0, folder)).into_iter().chain(system);
+        let mut files = Vec::new();
+        for (order, folder) in folders {
+            let mut found = Vec::new();
+            list(folder, DEEPEST, &mut found);
+            files.extend(found.into_iter().map(|path| (order, path)));
+        }
+        files.truncate(MOST_FILES);
+        files.sort();
+        let faces = files.into_iter().map(|(order, path)| Face {
+            rank: order * 20 + rank(&stem(&path)),
+            source: Source::File(path),
+            opened: OnceCell::new(),
+        });
+        Self::of(faces.collect())
+    }
+
+    /// Only what is part of the program.
+    #[must_use]
+    pub fn in_the_program() -> Self {
+        Self::of(Vec::new())
+    }
+
+    /// Whether some face has all of a letter.
+    #[must_use]
+    pub fn have(&self, letter: &str) -> bool {
+        self.find(letter).is_some()
+    }
+
+    fn of(mut faces: Vec<Face>) -> Self {
+        let ours = [
+            ("Ubuntu-Light", 21, epaint_default_fonts::UBUNTU_LIGHT),
+            ("NotoEmoji", 50, epaint_default_fonts::NOTO_EMOJI_REGULAR),
+        ];
+        faces.extend(ours.map(|(name, rank, bytes)| Face {
+            source: Source::Program(name, bytes),
+            rank,
+            opened: OnceCell::new(),
+        }));
+        // Stable: files of one rank stay in the order of their names.
+        faces.sort_by_key(|face| face.rank);
+        Self {
+            faces,
+            known: BTreeMap::new(),
+        }
+    }
+
+    /// The face to show a letter with: the first that has all of it, else the program's own.
+    pub fn face_for(&mut self, letter: &str) -> FaceId {
+        if let Some(known) = self.known.get(letter) {
+            return *known;
+        }
+        let found = self.find(letter).unwrap_or_else(|| self.ours());
+        if self.known.len() >= MOST_KNOWN {
+            self.known.clear();
+        }
+        self.known.insert(letter.to_owned(), found);
+        found
+    }
+
+    fn find(&self, letter: &str) -> Option<FaceId> {
+        let emoji = is_emoji(letter);
+        let mut order: Vec<usize> = (0..self.faces.len()).collect();
+        if emoji {
+            order.sort_by_key(|index| !self.faces.get(*index).is_some_and(Face::is_of_emoji));
+        }
+        let has = |index: &usize| self.faces.get(*index).is_some_and(|face| face.has(letter));
+        order.into_iter().find(has).map(FaceId)
+    }
+
+    fn ours(&self) -> FaceId {
+        let ours = |face: &Face| matches!(face.source, Source::Program(..));
+        FaceId(self.faces.iter().position(ours).unwrap_or(0))
+    }
+
+    /// The face of that name, if it can be opened.
+    #[must_use]
+    pub fn face(&self, id: FaceId) -> Option<Shapes<'_>> {
+        self.faces.get(id.0)?.shapes()
+    }
+}
+
+/// An opened face.
+pub struct Shapes<'a> {
+    /// Outlines, bitmaps, measures.
+    pub glyphs: ttf_parser::Face<'a>,
+    /// The same font for the shaper.
+    pub font: FontRef<'a>,
+    pub shaping: &'a ShaperData,
+}
+
+impl std::fmt::Debug for Shapes<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Shapes")
+    }
+}
+
+impl Face {
+    fn is_of_emoji(&self) -> bool {
+        match &self.source {
+            Source::Program(name, _) => name.contains("Emoji"),
+            Source::File(path) => stem(path).contains("Emoji"),
+        }
+    }
+
+    fn opened(&self) -> Option<&Opened> {
+        self.opened.get_or_init(|| self.open()).as_ref()
+    }
+
+    fn open(&self) -> Option<Opened> {
+        let data = match &self.source {
+            Source::Program(_, bytes) => Data::Program(bytes),
+            Source::File(path) => match File::open(path).and_then(|file| map(&file)) {
+                Ok(map) => Data::Mapped(map),
+                Err(error) => {
+                    tracing::debug!(path = %path.display(), %error, "a font cannot be opened");
+                    return None;
+                }
+            },
+        };
+        // A file that is no font after all is one that has no letter.
+        ttf_parser::Face::parse(data.bytes(), 0).ok()?;
+        Some(Opened {
+            data,
+            shaping: OnceCell::new(),
+        })
+    }
+
+    fn has(&self, letter: &str) -> bool {
+        let Some(face) = self
+            .opened()
+            .and_then(|opened| ttf_parser::Face::parse(opened.data.bytes(), 0).ok())
+        else {
+            return false;
+        };
+        letter
+            .chars()
+            .filter(|c| !is_silent(*c))
+            .all(|c| face.glyph_index(c).is_some_and(|glyph| glyph.0 != 0))
+    }
+
+    fn shapes(&self) -> Option<Shapes<'_>> {
+        let opened = self.opened()?;
+        let bytes = opened.data.bytes();
+        let shaping = opened.shaping.get_or_init(|| {
+            let font = FontRef::from_index(bytes, 0).ok()?;
+            Some(ShaperData::new(&font))
+        });
+        Some(Shapes {
+            glyphs: ttf_parser::Face::parse(bytes, 0).ok()?,
+            font: FontRef::from_index(bytes, 0).ok()?,
+            shaping: shaping.as_ref()?,
+        })
     }
 }
 
 #[expect(
-    clippy::cast_possible_truncation,
-    reason = "rounded, and far below the limits of i64"
+    unsafe_code,
+    reason = "a mapped file may change; reading megabytes of each font is the alternative"
 )]
-fn pixel(origin: f32, offset: u32) -> Option<u32> {
-    u32::try_from(origin.round() as i64 + i64::from(offset)).ok()
+fn map(file: &File) -> std::io::Result<Mmap> {
+    // SAFETY: the map is read-only. Package managers put a new file in the place of an old one, whose
+    // pages stay as they were. Whoever shortens a font in place ends this worker with a signal, and
+    // the service starts the next.
+    unsafe { Mmap::map(file) }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "clamped to the range of u8"
-)]
-fn shade_of(value: f32) -> u8 {
-    value.clamp(0.0, 255.0).round() as u8
+/// Collects the font files below a folder, in the order of their names.
+fn list(folder: &Path, deep: usize, found: &mut Vec<PathBuf>) {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return;
+    };
+    let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    for path in paths {
+        if path.is_dir() {
+            if deep > 0 {
+                list(&path, deep - 1, found);
+            }
+        } else if path
+            .extension()
+            .and_then(|ending| ending.to_str())
+            .is_some_and(|ending| {
+                ["ttf", "otf", "ttc", "otc"].contains(&ending.to_ascii_lowercase().as_str())
+            })
+        {
+            found.push(path);
+        }
+    }
+}
+
+fn stem(path: &Path) -> String {
+    let stem = path.file_stem().and_then(|stem| stem.to_str());
+    stem.unwrap_or_default().to_owned()
+}
+
+/// Lower is preferred: the family that has every script in one hand, then what has Han, then others;
+/// the fonts in the program are 21 and 50, the files of the system begin with 20.
+fn rank(stem: &str) -> u8 {
+    let odd = ODD.iter().any(|part| stem.contains(part));
+    match stem {
+        "NotoSans-Regular" | "NotoSans" => 0,
+        _ if stem.contains("Emoji") => 9,
+        _ if odd => 8,
+        _ if stem.starts_with("NotoSans") && !stem.contains("Symbols") => 2,
+        _ if stem.starts_with("DroidSansFallback") => 3,
+        _ => 5,
+    }
+}
+
+/// Signs that show nothing of their own, or that a shaper may leave out.
+fn is_silent(c: char) -> bool {
+    c.is_whitespace()
+        || c.is_control()
+        || matches!(c, '\u{ad}' | '\u{34f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+            | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Whether a letter is to be shown as an emoji is.
+fn is_emoji(letter: &str) -> bool {
+    letter
+        .chars()
+        .any(|c| matches!(c, '\u{1f000}'..='\u{1faff}' | '\u{fe0f}' | '\u{20e3}'))
+        || letter.starts_with(|c: char| {
+            matches!(
+                c,
+                '\u{231a}' | '\u{231b}' | '\u{23e9}'
+                    ..='\u{23f3}'
+                        | '\u{26a1}'
+                        | '\u{2705}'
+                        | '\u{270a}'
+                        | '\u{270b}'
+                        | '\u{2728}'
+                        | '\u{274c}'
+                        | '\u{2753}'
+                        | '\u{2b50}'
+            )
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_without_fonts_shows_latin_cyrillic_greek_and_emoji() {
+        let mut fonts = Fonts::in_the_program();
+        for letter in ["a", "é", "Ж", "λ", "\u{1f600}", "✋"] {
+            let id = fonts.face_for(letter);
+            assert!(fonts.faces[id.0].has(letter), "{letter}");
+        }
+        let first = fonts.face_for("a");
+        assert_eq!(fonts.face_for("山"), first, "a box, of the first face");
+    }
+
+    #[test]
+    fn names_of_files_decide_which_is_looked_at_first() {
+        let mut stems = [
+            "FreeSans",
+            "NotoColorEmoji",
+            "NotoSansThai-Bold",
+            "NotoSans-Regular",
+            "NotoSansThai-Regular",
+            "DroidSansFallback",
+            "NotoSansMono-Regular",
+        ];
+        stems.sort_by_key(|stem| rank(stem));
+        let expected = [
+            "NotoSans-Regular",
+            "NotoSansThai-Regular",
+            "DroidSansFallback",
+            "FreeSans",
+            "NotoSansThai-Bold",
+            "NotoSansMono-Regular",
+            "NotoColorEmoji",
+        ];
+        assert_eq!(stems, expected);
+    }
+
+    #[test]
+    fn a_file_that_is_no_font_is_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("NotoSans-Regular.ttf"), b"no font").unwrap();
+        std::fs::write(folder.path().join("empty.otf"), b"").unwrap();
+        std::fs::write(folder.path().join("note.txt"), b"").unwrap();
+        let mut fonts = Fonts::installed(Some(folder.path()));
+        let id = fonts.face_for("a");
+        assert!(fonts.face(id).is_some());
+        assert!(fonts.faces[id.0].has("a"));
+    }
 }

@@ -32,6 +32,8 @@ pub struct Plan {
     pub zero_at_ms: i64,
     pub span_ms: i64,
     pub tracks: Vec<PlannedTrack>,
+    /// The name of the room; empty when it has none.
+    pub title: String,
     /// Changes among the people, in order of time.
     people: Vec<(i64, Change)>,
     names: BTreeMap<String, (String, String)>,
@@ -42,6 +44,7 @@ enum Change {
     Came(String),
     Left(String),
     Muted(String, bool),
+    Hand(String, bool),
 }
 
 impl Plan {
@@ -60,6 +63,7 @@ impl Plan {
             zero_at_ms,
             span_ms: span(folder, &entries),
             tracks: Vec::new(),
+            title: String::new(),
             people: Vec::new(),
             names: BTreeMap::new(),
         };
@@ -67,6 +71,8 @@ impl Plan {
             plan.take(folder, entry);
         }
         plan.tracks.retain(|track| track.log.is_file());
+        // Stable: what happened at one time stays in the order in which it was written.
+        plan.people.sort_by_key(|(t_ms, _)| *t_ms);
         Some(plan)
     }
 
@@ -127,6 +133,14 @@ impl Plan {
             } => {
                 self.people.push((t_ms, Change::Muted(session, muted)));
             }
+            Entry::Hand {
+                session,
+                raised,
+                t_ms,
+            } => {
+                self.people.push((t_ms, Change::Hand(session, raised)));
+            }
+            Entry::Titled { title } => self.title = title,
             Entry::Zero { .. }
             | Entry::Tick { .. }
             | Entry::Screen { .. }
@@ -149,36 +163,103 @@ impl Plan {
         }
     }
 
-    /// Who was there at a time: names in order, and whether muted. A person with two devices
-    /// counts once.
+    /// Whose a session is: the user's id, or the session's if that never became known.
     #[must_use]
-    pub fn people_at(&self, t_ms: i64) -> Vec<(String, bool)> {
-        let mut present: BTreeMap<&str, bool> = BTreeMap::new();
-        let mut muted: BTreeMap<&str, bool> = BTreeMap::new();
-        for (_, change) in self.people.iter().filter(|(at, _)| *at <= t_ms) {
-            match change {
-                Change::Came(session) => present.insert(session, true),
-                Change::Left(session) => present.insert(session, false),
-                Change::Muted(session, is) => muted.insert(session, *is),
-            };
+    pub fn owner<'a>(&'a self, session: &'a str) -> &'a str {
+        match self.names.get(session) {
+            Some((user, _)) if !user.is_empty() => user,
+            Some(_) | None => session,
         }
-        let mut people: BTreeMap<String, (String, bool)> = BTreeMap::new();
-        for session in present
-            .iter()
-            .filter(|(_, here)| **here)
-            .map(|(session, _)| *session)
-        {
-            let user = self
-                .names
-                .get(session)
-                .map_or(session, |(user, _)| user.as_str());
-            let quiet = muted.get(session).copied().unwrap_or(true);
-            let name = self.name(session);
-            let person = people.entry(user.to_owned()).or_insert((name, true));
-            person.1 &= quiet;
+    }
+
+    /// Walks through the recording with its people.
+    #[must_use]
+    pub fn roll_call(&self) -> RollCall<'_> {
+        RollCall {
+            plan: self,
+            next: 0,
+            here: Vec::new(),
         }
-        let mut people: Vec<_> = people.into_values().collect();
-        people.sort();
+    }
+}
+
+/// A person in the call. One with two devices is one person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// The user's id; see `Plan::owner`.
+    pub id: String,
+    pub name: String,
+    pub muted: bool,
+    pub hand_up: bool,
+}
+
+/// The people of a recording, at a time that does not fall.
+#[derive(Debug)]
+pub struct RollCall<'a> {
+    plan: &'a Plan,
+    /// The first change that is still to come.
+    next: usize,
+    /// Sessions, in the order in which they came.
+    here: Vec<Here<'a>>,
+}
+
+#[derive(Debug)]
+struct Here<'a> {
+    session: &'a str,
+    muted: bool,
+    hand_up: bool,
+}
+
+impl RollCall<'_> {
+    /// Goes on to a time; whether anything changed.
+    pub fn advance(&mut self, t_ms: i64) -> bool {
+        let changes = self.plan.people.get(self.next..).unwrap_or_default();
+        let due = changes.iter().take_while(|(at, _)| *at <= t_ms).count();
+        for (_, change) in changes.iter().take(due) {
+            let (Change::Came(session)
+            | Change::Left(session)
+            | Change::Muted(session, _)
+            | Change::Hand(session, _)) = change;
+            let known = self.here.iter().position(|here| here.session == session);
+            let here = known.and_then(|index| self.here.get_mut(index));
+            match (change, here) {
+                (Change::Came(_), None) => self.here.push(Here {
+                    session,
+                    muted: true,
+                    hand_up: false,
+                }),
+                (Change::Left(_), Some(_)) => {
+                    self.here.retain(|here| here.session != session);
+                }
+                (Change::Muted(_, muted), Some(here)) => here.muted = *muted,
+                (Change::Hand(_, raised), Some(here)) => here.hand_up = *raised,
+                (Change::Came(_), Some(_))
+                | (Change::Left(_) | Change::Muted(..) | Change::Hand(..), None) => {}
+            }
+        }
+        self.next += due;
+        due > 0
+    }
+
+    /// Who is there, in the order in which they came.
+    #[must_use]
+    pub fn people(&self) -> Vec<Person> {
+        let mut people: Vec<Person> = Vec::new();
+        for here in &self.here {
+            let id = self.plan.owner(here.session);
+            match people.iter_mut().find(|person| person.id == id) {
+                Some(person) => {
+                    person.muted &= here.muted;
+                    person.hand_up |= here.hand_up;
+                }
+                None => people.push(Person {
+                    id: id.to_owned(),
+                    name: self.plan.name(here.session),
+                    muted: here.muted,
+                    hand_up: here.hand_up,
+                }),
+            }
+        }
         people
     }
 }
@@ -202,10 +283,12 @@ fn span(folder: &Path, entries: &[Entry]) -> i64 {
         | Entry::PersonLeft { t_ms, .. }
         | Entry::Person { t_ms, .. }
         | Entry::Screen { t_ms, .. }
-        | Entry::Muted { t_ms, .. } => *t_ms,
+        | Entry::Muted { t_ms, .. }
+        | Entry::Hand { t_ms, .. } => *t_ms,
         Entry::Zero { .. }
         | Entry::Stopped { .. }
         | Entry::Recovered { .. }
+        | Entry::Titled { .. }
         | Entry::Named { .. }
         | Entry::Made { .. }
         | Entry::Upload { .. }
@@ -220,4 +303,85 @@ fn span(folder: &Path, entries: &[Entry]) -> i64 {
     });
     let heard = heard.filter_map(|log| log.map(|packet| packet.arrival_us / 1000).max());
     told.chain(heard).max().unwrap_or(0).max(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn person(session: &str, user: &str, name: &str, t_ms: i64) -> Entry {
+        Entry::Person {
+            session: session.to_owned(),
+            user: user.to_owned(),
+            name: name.to_owned(),
+            t_ms,
+        }
+    }
+
+    fn hand(session: &str, raised: bool, t_ms: i64) -> Entry {
+        let session = session.to_owned();
+        Entry::Hand {
+            session,
+            raised,
+            t_ms,
+        }
+    }
+
+    fn muted(session: &str, muted: bool, t_ms: i64) -> Entry {
+        let session = session.to_owned();
+        Entry::Muted {
+            session,
+            muted,
+            t_ms,
+        }
+    }
+
+    #[test]
+    fn people_are_called_once_in_the_order_in_which_they_came() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = journal::Journal::open(folder.path()).unwrap();
+        let title = "Town".to_owned();
+        for entry in [
+            Entry::Zero { at_ms: 5 },
+            person("a", "zoe", "", 0),
+            person("b", "ben", "", 100),
+            person("a", "zoe", "Zoë", 200),
+            muted("a", false, 300),
+            hand("b", true, 400),
+            person("c", "zoe", "Zoë", 500),
+            muted("a", true, 600),
+            hand("c", true, 700),
+            hand("b", false, 800),
+            Entry::PersonLeft {
+                session: "a".to_owned(),
+                t_ms: 900,
+            },
+            person("d", "", "", 1000),
+            Entry::Titled { title },
+        ] {
+            journal.record(&entry).unwrap();
+        }
+        let plan = Plan::read(folder.path()).unwrap();
+        assert_eq!((plan.title.as_str(), plan.span_ms), ("Town", 1000));
+        let mut roll = plan.roll_call();
+        let mut at = |t_ms: i64| {
+            let changed = roll.advance(t_ms);
+            let people = roll.people().into_iter();
+            let marks = people.map(|person| {
+                let muted = if person.muted { "-" } else { "+" };
+                let hand = if person.hand_up { "!" } else { "" };
+                format!("{}:{}{muted}{hand}", person.id, person.name)
+            });
+            (changed, marks.collect::<Vec<_>>().join(" "))
+        };
+        assert_eq!(at(50), (true, "zoe:Zoë-".to_owned()));
+        assert_eq!(at(350), (true, "zoe:Zoë+ ben:Unknown-".to_owned()));
+        assert_eq!(at(399), (false, "zoe:Zoë+ ben:Unknown-".to_owned()));
+        assert_eq!(at(550), (true, "zoe:Zoë+ ben:Unknown-!".to_owned()));
+        assert_eq!(at(850), (true, "zoe:Zoë-! ben:Unknown-".to_owned()));
+        assert_eq!(
+            at(2000),
+            (true, "ben:Unknown- zoe:Zoë-! d:Unknown-".to_owned())
+        );
+    }
 }

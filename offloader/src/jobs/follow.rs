@@ -168,6 +168,7 @@ fn make_order(jobs: &Jobs, row: &JobRow, folder: &std::path::Path) -> anyhow::Re
         max_duration_sec: request.max_duration_sec,
         input_data,
         speech: jobs.inner.speech.order(),
+        look: jobs.inner.config.look.clone(),
     })
 }
 

@@ -5,18 +5,17 @@
 //! same call began.
 //! Invariant: the call is left, whatever happens here.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use proto::calls::JobKind;
 use proto::calls::bot::StatusReport;
-use proto::id::SessionId;
 use proto::rtcd::TrackType;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::captions::Captions;
+use super::names::{Found, Names};
 use super::{Details, Job};
 use crate::auth::unix_ms;
 use crate::capture::Capture;
@@ -39,9 +38,6 @@ const REPORT_PAUSE: Duration = Duration::from_secs(2);
 const LARGEST_CLOCK_GAP: Duration = Duration::from_secs(60);
 /// How long the call is told why the capture ends.
 const TELL_WITHIN: Duration = Duration::from_secs(3);
-/// Tries and pause of looking up a name.
-const NAME_TRIES: u32 = 5;
-const NAME_PAUSE: Duration = Duration::from_secs(1);
 
 /// How the capture ended.
 pub(super) enum Captured {
@@ -73,13 +69,6 @@ impl End {
     }
 }
 
-/// A name that was looked up.
-struct Name {
-    session: SessionId,
-    user: String,
-    name: String,
-}
-
 struct Live<'a> {
     job: &'a Job,
     capture: Capture,
@@ -89,8 +78,7 @@ struct Live<'a> {
     /// The zero of the recording of this call, once it has begun.
     recording_zero: Option<Instant>,
     report: Option<JoinHandle<Result<(), String>>>,
-    names: BTreeMap<SessionId, bool>,
-    found: mpsc::Sender<Name>,
+    names: Names,
     begun: Instant,
     ticked: Instant,
 }
@@ -102,7 +90,7 @@ pub(super) async fn capture(job: &mut Job) -> anyhow::Result<Captured> {
         commands,
     } = client::join(job.join_order()?);
     let capture = Capture::begin(&job.order.folder).context("begin the capture")?;
-    let (found, mut names) = mpsc::channel(64);
+    let (names, mut found) = Names::new(job);
     let mut stop = job.stop.clone();
     let captions = match &job.details {
         Details::Transcribing(input) if input.captions_on => {
@@ -118,8 +106,7 @@ pub(super) async fn capture(job: &mut Job) -> anyhow::Result<Captured> {
         connected: false,
         recording_zero: None,
         report: None,
-        names: BTreeMap::new(),
-        found,
+        names,
         begun: Instant::now(),
         ticked: Instant::now(),
     };
@@ -130,8 +117,8 @@ pub(super) async fn capture(job: &mut Job) -> anyhow::Result<Captured> {
                 Some(event) => live.take(event),
                 None => Some(End::trouble("the client ended")),
             },
-            Some(name) = names.recv() => {
-                live.capture.name(name.session.as_str(), &name.user, &name.name, Instant::now());
+            Some(found) = found.recv() => {
+                live.learn(&found);
                 None
             }
             changed = stop.changed() => {
@@ -155,7 +142,7 @@ impl Live<'_> {
         match event {
             CallEvent::Connected { .. } => self.connected = true,
             CallEvent::TrackAdded { track, kind, owner } => {
-                self.look_up(&owner);
+                self.names.look_up(&owner);
                 if let Some(captions) = self.captions.as_mut().filter(|_| kind == TrackType::Voice)
                 {
                     captions.add(track, owner);
@@ -171,7 +158,7 @@ impl Live<'_> {
                     captions.packet(track, packet);
                 }
             }
-            CallEvent::UserJoined { session, .. } => self.look_up(&session),
+            CallEvent::UserJoined { session, .. } => self.names.look_up(&session),
             CallEvent::JobState {
                 kind,
                 start_at,
@@ -189,6 +176,7 @@ impl Live<'_> {
             CallEvent::Joined { .. }
             | CallEvent::UserLeft { .. }
             | CallEvent::Muted { .. }
+            | CallEvent::Hand { .. }
             | CallEvent::ScreenOn { .. }
             | CallEvent::ScreenOff => {}
         }
@@ -277,33 +265,17 @@ impl Live<'_> {
         None
     }
 
-    fn look_up(&mut self, session: &SessionId) {
-        if self.names.insert(session.clone(), true).is_some() {
-            return;
+    fn learn(&self, found: &Found) {
+        match found {
+            Found::Name {
+                session,
+                user,
+                name,
+            } => self
+                .capture
+                .name(session.as_str(), user, name, Instant::now()),
+            Found::Title(title) => self.capture.title(title),
         }
-        let (bot, session, found) = (self.job.bot.clone(), session.clone(), self.found.clone());
-        tokio::spawn(async move {
-            for _ in 0..NAME_TRIES {
-                match bot.profile(&session).await {
-                    Ok(profile) => {
-                        let name = display_name(&profile);
-                        let user = profile.id.to_string();
-                        // Nobody listens any more when the capture has ended.
-                        let _ = found
-                            .send(Name {
-                                session,
-                                user,
-                                name,
-                            })
-                            .await;
-                        return;
-                    }
-                    Err(error) => tracing::debug!(%error, "look up a name"),
-                }
-                tokio::time::sleep(NAME_PAUSE).await;
-            }
-            tracing::warn!(%session, "nobody knows the name of a session");
-        });
     }
 
     async fn end(
@@ -365,19 +337,4 @@ async fn report_start(bot: BotApi, job: String, report: StatusReport) -> Result<
         }
     }
     Err(last)
-}
-
-/// First and last name, else nickname, else username.
-fn display_name(profile: &proto::calls::bot::Profile) -> String {
-    let full = format!("{} {}", profile.first_name.trim(), profile.last_name.trim());
-    let names = [
-        full.trim(),
-        profile.nickname.trim(),
-        profile.username.trim(),
-    ];
-    names
-        .into_iter()
-        .find(|name| !name.is_empty())
-        .unwrap_or("Unknown")
-        .to_owned()
 }

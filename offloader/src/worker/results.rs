@@ -69,12 +69,12 @@ impl From<Result<(), PublishError>> for Made {
 }
 
 async fn record(job: &Job, plan: Plan, input: RecordingInput) -> anyhow::Result<Made> {
-    let folder = job.order.folder.clone();
+    let (folder, look) = (job.order.folder.clone(), job.order.look.clone());
     if !folder.join(finish::MOVIE).is_file() {
         let begun = std::time::Instant::now();
         tokio::task::spawn_blocking(move || {
             finish::make_voices(&folder, &plan)?;
-            finish::make_movie(&folder, &plan, &input)
+            finish::make_movie(&folder, &plan, &input, &look)
         })
         .await?
         .context("make the recording")?;

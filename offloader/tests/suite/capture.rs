@@ -7,8 +7,12 @@ use offloader::capture::journal::Entry;
 use offloader::capture::writer::log_path;
 use offloader::capture::{Capture, journal};
 use offloader::client::{CallEvent, MediaPacket};
+use offloader::finish::pictures::Pictures;
 use offloader::finish::plan::Plan;
+use offloader::finish::sound::TrackSound;
+use offloader::finish::talk::Talk;
 use offloader::finish::{MOVIE, Sections, make_movie, make_voices, voices};
+use offloader::order::Look;
 use proto::id::{SessionId, UserId};
 use proto::offload::RecordingInput;
 use proto::rtcd::TrackType;
@@ -143,7 +147,7 @@ fn a_capture_with_loss_reordering_and_silence_becomes_a_file_with_sound_where_it
     record(folder.path());
     let plan = Plan::read(folder.path()).unwrap();
     assert_eq!((plan.span_ms, plan.tracks.len()), (10_000, 3));
-    let path = make_movie(folder.path(), &plan, &input()).unwrap();
+    let path = make_movie(folder.path(), &plan, &input(), &Look::default()).unwrap();
     assert_eq!(path, folder.path().join(MOVIE));
 
     let movie = probe(&path);
@@ -187,6 +191,126 @@ fn a_capture_with_loss_reordering_and_silence_becomes_a_file_with_sound_where_it
         (2..=4).contains(&still),
         "{still} pictures of a card in 3 s"
     );
+}
+
+#[test]
+fn who_is_heard_is_seen_to_speak_and_a_raised_hand_is_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut call = Call::begin(folder.path());
+    for session in ["anna", "ben"] {
+        let (session, muted) = (SessionId::parse(session).unwrap(), false);
+        call.event(0, &CallEvent::Muted { session, muted });
+    }
+    let anna = tone_packets(400.0, 100);
+    for n in 0..100u64 {
+        call.packet(0, 2000 + n * 20, n, n * 960, &anna[n as usize]);
+    }
+    let session = session("ben");
+    call.event(
+        6000,
+        &CallEvent::Hand {
+            session,
+            raised: true,
+        },
+    );
+    let end = call.at(8000);
+    call.capture.end("the test is over", end).unwrap();
+    let plan = Plan::read(folder.path()).unwrap();
+
+    let (talk, ear) = Talk::new();
+    let sound = TrackSound::open(&plan.tracks[0].log).unwrap();
+    assert!(ear.listen("anna", sound).count() > 90);
+    let look = Look::default();
+    let mut pictures = Pictures::new(folder.path(), &plan, &look, (640, 360), talk);
+    let mut changes = Vec::new();
+    let mut seen = Vec::new();
+    for t_ms in (0..8000).step_by(50) {
+        let before = pictures.scene().cloned();
+        pictures.change_at(t_ms).unwrap();
+        let scene = pictures.scene().unwrap();
+        let state: Vec<_> = scene
+            .people
+            .iter()
+            .map(|seen| (seen.person.name.as_str(), seen.speaks, seen.person.hand_up))
+            .collect();
+        if before.is_none_or(|before| before.people != scene.people) {
+            changes.push(t_ms);
+            seen.push(format!("{state:?}"));
+        }
+    }
+    let expected = [
+        r#"[("Name anna", false, false), ("Name ben", false, false)]"#,
+        r#"[("Name anna", true, false), ("Name ben", false, false)]"#,
+        r#"[("Name anna", false, false), ("Name ben", false, false)]"#,
+        r#"[("Name anna", false, false), ("Name ben", false, true)]"#,
+    ];
+    assert_eq!(seen, expected);
+    let near = |n: usize, ms: i64| (changes[n] - ms).abs() <= 100;
+    assert!(
+        near(1, 2050) && near(2, 4650) && near(3, 6000),
+        "{changes:?}"
+    );
+}
+
+/// What a film costs: CPU seconds of all threads for a minute of ten people, who are still and who
+/// take turns every second.
+#[test]
+#[ignore = "measures"]
+fn ten_people_who_take_turns_cost_little_more_than_ten_who_are_still() {
+    let cpu = || {
+        let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+        let fields: Vec<_> = stat
+            .rsplit(')')
+            .next()
+            .unwrap()
+            .split_whitespace()
+            .collect();
+        fields[11].parse::<f64>().unwrap() / 100.0 + fields[12].parse::<f64>().unwrap() / 100.0
+    };
+    let tone = tone_packets(400.0, 60 * 50);
+    let quiet = tone_packets(0.0, 60 * 50);
+    for turns in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut call = Call::begin(folder.path());
+        for n in 0..10u32 {
+            let (owner, muted) = (session(&format!("person{n}")), false);
+            let user = UserId::parse(format!("user{n}")).unwrap();
+            let joined = CallEvent::UserJoined {
+                user,
+                session: owner.clone(),
+            };
+            call.event(0, &joined);
+            let kind = TrackType::Voice;
+            let (track, session) = (10 + n, owner.clone());
+            call.event(0, &CallEvent::TrackAdded { track, kind, owner });
+            call.event(0, &CallEvent::Muted { session, muted });
+            for at in 0..3000u64 {
+                let speaks = turns && (at / 50) % 10 == u64::from(n);
+                let sound = if speaks { &tone } else { &quiet };
+                call.packet(track, at * 20, at, at * 960, &sound[at as usize]);
+            }
+        }
+        let end = call.at(60_000);
+        call.capture.end("the test is over", end).unwrap();
+        let plan = Plan::read(folder.path()).unwrap();
+        let begun = cpu();
+        make_movie(folder.path(), &plan, &input(), &Look::default()).unwrap();
+        println!("turns: {turns}, {:.2} CPU seconds", cpu() - begun);
+    }
+}
+
+#[test]
+fn the_same_capture_gives_the_same_film() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    record(one.path());
+    for entry in std::fs::read_dir(one.path()).unwrap().flatten() {
+        std::fs::copy(entry.path(), two.path().join(entry.file_name())).unwrap();
+    }
+    let film = |folder: &Path| {
+        let plan = Plan::read(folder).unwrap();
+        std::fs::read(make_movie(folder, &plan, &input(), &Look::default()).unwrap()).unwrap()
+    };
+    assert!(film(one.path()) == film(two.path()));
 }
 
 #[test]
@@ -264,7 +388,7 @@ fn after_a_sudden_end_everything_that_reached_the_disk_is_in_the_file() {
         std::fs::write(log_path(folder.path(), 0), &log[..cut]).unwrap();
         std::fs::write(log_path(folder.path(), 2), []).unwrap();
         let plan = Plan::read(folder.path()).unwrap();
-        let movie = probe(&make_movie(folder.path(), &plan, &input()).unwrap());
+        let movie = probe(&make_movie(folder.path(), &plan, &input(), &Look::default()).unwrap());
         assert!((movie.seconds - plan.span_ms as f64 / 1000.0).abs() < 0.3);
         assert!(movie.tone(400.0, 1.2, 2.0) > HEARD, "cut at {share}");
     }
@@ -281,7 +405,7 @@ fn an_empty_capture_gives_a_short_file_with_a_card() {
         .end("nothing happened", zero + Duration::from_millis(1500))
         .unwrap();
     let plan = Plan::read(folder.path()).unwrap();
-    let movie = probe(&make_movie(folder.path(), &plan, &input()).unwrap());
+    let movie = probe(&make_movie(folder.path(), &plan, &input(), &Look::default()).unwrap());
     assert!((movie.seconds - 1.5).abs() < 0.3);
     assert!(!movie.pictures.is_empty());
 }

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use offloader::capture::journal::{self, Entry};
 use offloader::config::SpeechConfig;
+use offloader::finish::faces;
 use offloader::order::lock_path;
 use offloader::{Config, Running};
 use serde_json::{Value, json};
 use service::telemetry::testing::{Discretion, Secrets};
 
 use crate::sfu::Script;
-use crate::site::{JOB, LAST_NAME, POST, Site, TOKEN, eventually};
+use crate::site::{FACE, JOB, LAST_NAME, POST, Site, TOKEN, eventually};
 use crate::sound::{HEARD, Probe, probe};
 
 const KEY: &str = "a key of thirty-two bytes or more";
@@ -195,6 +197,50 @@ fn assert_handed_in(site: &Site) {
         (&recordings[0]["JobID"], &recordings[0]["PostID"]),
         (&json!(JOB), &json!(POST))
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_picture_shows_is_kept_while_the_call_lasts() {
+    let site = Site::start(two_voices()).await;
+    let service = Service::start().await;
+    let id = service.record(&site).await;
+    started(&site).await;
+    let folder = service.job_folder(&id);
+    let raised = |at: i64| json!({ "userID": "useranna", "session_id": "anna", "raised_hand": at });
+    site.tell("user_raise_hand", &raised(1_795_905_202_000));
+    site.tell("user_unraise_hand", &raised(0));
+    let face = faces::path(&folder, "useranna");
+    let hands = || {
+        let entries = journal::read(&folder).into_iter();
+        let hands = entries.filter_map(|entry| match entry {
+            Entry::Hand {
+                session, raised, ..
+            } => Some((session, raised)),
+            _ => None,
+        });
+        hands.collect::<Vec<_>>()
+    };
+    eventually("a face, a title and two hands", LONG, async || {
+        let title = Entry::Titled {
+            title: "Town Hall".to_owned(),
+        };
+        let entries = journal::read(&folder);
+        // Ended before its time began a recording would have failed.
+        let begun = entries
+            .iter()
+            .any(|entry| matches!(entry, Entry::Tick { .. }));
+        begun && face.is_file() && entries.contains(&title) && hands().len() == 2
+    })
+    .await;
+    assert_eq!(
+        hands(),
+        [("anna".to_owned(), true), ("anna".to_owned(), false)]
+    );
+    assert_eq!(std::fs::read(face).unwrap(), FACE);
+    site.stop_job();
+    service.wait_for(&id, "done").await;
+    assert!(!faces::path(&folder, "userben").exists(), "a drawing");
+    service.running.unwrap().stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

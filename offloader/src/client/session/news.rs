@@ -19,11 +19,15 @@ pub(super) fn of_state(json: &str) -> Vec<CallEvent> {
     };
     let mut events = Vec::new();
     for session in state.sessions {
-        let muted = !session.unmuted;
+        let (muted, raised) = (!session.unmuted, session.raised_hand > 0);
         let (user, session) = (session.user_id, session.session_id);
         events.push(CallEvent::UserJoined {
             user,
             session: session.clone(),
+        });
+        events.push(CallEvent::Hand {
+            session: session.clone(),
+            raised,
         });
         events.push(CallEvent::Muted { session, muted });
     }
@@ -63,6 +67,10 @@ pub(super) fn of_event(event: Event, order: &JoinOrder) -> Option<CallEvent> {
             session: who.session_id,
             muted: false,
         },
+        Event::UserRaiseHand(who) | Event::UserUnraiseHand(who) => CallEvent::Hand {
+            session: who.session_id,
+            raised: who.raised_hand > 0,
+        },
         Event::UserScreenOn(who) => CallEvent::ScreenOn {
             session: who.session_id,
         },
@@ -84,8 +92,6 @@ pub(super) fn of_event(event: Event, order: &JoinOrder) -> Option<CallEvent> {
         | Event::UserVoiceOff(_)
         | Event::UserVideoOn(_)
         | Event::UserVideoOff(_)
-        | Event::UserRaiseHand(_)
-        | Event::UserUnraiseHand(_)
         | Event::UserReacted(_)
         | Event::CallHostChanged(_)
         | Event::CallJobState(_)
