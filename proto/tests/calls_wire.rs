@@ -7,7 +7,9 @@
 )]
 
 use proptest::prelude::*;
-use proto::calls::action::{Action, Caption, Emoji, Join, Metric, MetricName, Reconnect};
+use proto::calls::action::{
+    Action, Caption, CaptionLine, Emoji, Join, Metric, MetricName, Reconnect,
+};
 use proto::calls::bot::{RecordingReport, StatusReport, TranscriptionReport};
 use proto::calls::event::{
     CallStart, CaptionShown, Dismissal, Hand, HostChange, HostRequest, JobNews, JobStop, Joined,
@@ -95,8 +97,26 @@ fn actions() -> Vec<(Action, Value)> {
                 session: id!(SessionId, "s"),
                 text: "hi".to_owned(),
                 new_audio_len_ms: 2000.0,
+                line: None,
             }),
             json!({"session_id": "s", "text": "hi", "new_audio_len_ms": 2000.0}),
+        ),
+        (
+            Action::Caption(Caption {
+                session: id!(SessionId, "s"),
+                text: "hi there".to_owned(),
+                new_audio_len_ms: 500.0,
+                line: Some(CaptionLine {
+                    utterance: "7.3".to_owned(),
+                    is_final: false,
+                    settled_len: 2,
+                    language: "en".to_owned(),
+                    is_notice: false,
+                }),
+            }),
+            json!({"session_id": "s", "text": "hi there", "new_audio_len_ms": 500.0,
+                "utterance_id": "7.3", "is_final": false, "settled_len": 2, "language": "en",
+                "is_notice": false}),
         ),
         (
             Action::Metric(Metric {

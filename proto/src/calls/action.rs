@@ -90,6 +90,25 @@ pub struct Caption {
     pub text: String,
     /// Milliseconds of audio the text adds.
     pub new_audio_len_ms: f64,
+    /// What our transcriber tells besides; no other one does, and older servers leave it out.
+    pub line: Option<CaptionLine>,
+}
+
+/// What is known of a caption beyond its text. On the wire these are further keys of the caption.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CaptionLine {
+    /// Which line of the speaker's the text is: a text of the same line replaces the one before.
+    #[serde(rename = "utterance_id")]
+    pub utterance: String,
+    /// The text will not change any more, and the speaker's next caption is another line.
+    pub is_final: bool,
+    /// How much of the text will not change any more, in UTF-16 code units (a string's length in
+    /// JavaScript); what follows is provisional.
+    pub settled_len: u32,
+    /// ISO 639-1 code of the language it was heard in.
+    pub language: String,
+    /// The text is not what was said but why that cannot be shown.
+    pub is_notice: bool,
 }
 
 /// A measurement of a client.
@@ -277,11 +296,7 @@ impl Action {
                 json!({ "data": json!({ "videoStreamID": stream }).to_string() })
             }
             Self::React(emoji) => json!({ "data": json!(emoji).to_string() }),
-            Self::Caption(caption) => json!({
-                "session_id": caption.session,
-                "text": caption.text,
-                "new_audio_len_ms": caption.new_audio_len_ms,
-            }),
+            Self::Caption(caption) => caption.fields(),
             Self::Metric(metric) => metric.fields(),
             Self::Leave
             | Self::Mute
@@ -326,5 +341,20 @@ impl Metric {
             map.insert("session_id".to_owned(), json!(session));
         }
         value
+    }
+}
+
+impl Caption {
+    fn fields(&self) -> Value {
+        let mut fields = json!({
+            "session_id": self.session,
+            "text": self.text,
+            "new_audio_len_ms": self.new_audio_len_ms,
+        });
+        let line = self.line.as_ref().map(|line| json!(line));
+        if let (Some(fields), Some(Value::Object(line))) = (fields.as_object_mut(), line) {
+            fields.extend(line);
+        }
+        fields
     }
 }

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::{Caption, DecodeActionError, Emoji, Join, Metric, MetricName, Reconnect};
+use super::{Caption, CaptionLine, DecodeActionError, Emoji, Join, Metric, MetricName, Reconnect};
 use crate::calls::frame::{Field, Fields};
 use crate::calls::sdp::{self, Description};
 use crate::calls::{MAX_CAPTION_BYTES, MAX_SMALL_JSON_BYTES, MAX_TITLE_BYTES};
@@ -98,6 +98,19 @@ pub(super) fn caption(data: &Fields) -> Result<Caption, DecodeActionError> {
         session: reader.id("session_id", SessionId::parse)?,
         text,
         new_audio_len_ms: new_audio_len_ms.filter(|ms| *ms >= 0.0).unwrap_or(0.0),
+        line: caption_line(&reader),
+    })
+}
+
+/// Keys of ours; a caption in which they are missing or of no use is a caption all the same.
+fn caption_line(reader: &Reader<'_>) -> Option<CaptionLine> {
+    let settled_len = reader.json("settled_len").and_then(Value::as_u64)?;
+    Some(CaptionLine {
+        utterance: reader.text("utterance_id", MAX_TITLE_BYTES).ok()??,
+        is_final: reader.flag("is_final"),
+        settled_len: u32::try_from(settled_len).ok()?,
+        language: reader.text("language", MAX_TITLE_BYTES).ok()??,
+        is_notice: reader.flag("is_notice"),
     })
 }
 

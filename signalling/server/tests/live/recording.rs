@@ -127,6 +127,7 @@ async fn a_recording_runs_from_the_bots_join_to_the_hosts_stop() {
         session,
         text: "good morning".to_owned(),
         new_audio_len_ms: 2000.0,
+        line: None,
     };
     transcriber.act(&Action::Caption(caption)).await;
     let shown = ben.wait_for("caption").await;
