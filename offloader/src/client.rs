@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use proto::calls::JobKind;
+use proto::calls::action::CaptionLine;
 use proto::id::{ChannelId, JobId, SessionId, UserId};
 use proto::redact::Secret;
 use proto::rtcd::TrackType;
@@ -140,6 +141,7 @@ pub enum CallCommand {
         session: SessionId,
         text: String,
         new_audio_len_ms: f64,
+        line: CaptionLine,
     },
     Leave,
 }

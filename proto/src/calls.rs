@@ -39,5 +39,5 @@ pub const MAX_TITLE_BYTES: usize = 256;
 pub const MAX_SMALL_JSON_BYTES: usize = 4 * 1024;
 /// Longest caption, in bytes.
 pub const MAX_CAPTION_BYTES: usize = 4 * 1024;
-/// Longest name of an utterance, in bytes.
-pub const MAX_UTTERANCE_ID_BYTES: usize = 64;
+/// Longest name of a line of captions, or of its language, in bytes.
+pub const MAX_CAPTION_WORD_BYTES: usize = 64;

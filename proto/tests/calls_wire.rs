@@ -8,7 +8,7 @@
 
 use proptest::prelude::*;
 use proto::calls::action::{
-    Action, Caption, Emoji, Join, Metric, MetricName, Reconnect, Utterance,
+    Action, Caption, CaptionLine, Emoji, Join, Metric, MetricName, Reconnect,
 };
 use proto::calls::bot::{RecordingReport, StatusReport, TranscriptionReport};
 use proto::calls::event::{
@@ -97,21 +97,26 @@ fn actions() -> Vec<(Action, Value)> {
                 session: id!(SessionId, "s"),
                 text: "hi".to_owned(),
                 new_audio_len_ms: 2000.0,
+                line: None,
             }),
             json!({"session_id": "s", "text": "hi", "new_audio_len_ms": 2000.0}),
         ),
         (
-            Action::Utterance(Utterance {
-                caption: Caption {
-                    session: id!(SessionId, "s"),
-                    text: "hi there".to_owned(),
-                    new_audio_len_ms: 500.0,
-                },
-                id: "7".to_owned(),
-                is_final: Some(false),
+            Action::Caption(Caption {
+                session: id!(SessionId, "s"),
+                text: "hi there".to_owned(),
+                new_audio_len_ms: 500.0,
+                line: Some(CaptionLine {
+                    utterance: "7.3".to_owned(),
+                    is_final: false,
+                    settled_len: 2,
+                    language: "en".to_owned(),
+                    is_notice: false,
+                }),
             }),
             json!({"session_id": "s", "text": "hi there", "new_audio_len_ms": 500.0,
-                "utterance_id": "7", "final": false}),
+                "utterance_id": "7.3", "final": false, "settled_len": 2, "language": "en",
+                "notice": false}),
         ),
         (
             Action::Metric(Metric {
@@ -321,8 +326,7 @@ fn events() -> Vec<(Event, Value)> {
                 user_id: id!(UserId, "u"),
                 session_id: id!(SessionId, "s"),
                 text: "hi".to_owned(),
-                utterance_id: None,
-                is_final: None,
+                line: None,
             }),
             json!({"channel_id": "ch", "user_id": "u", "session_id": "s", "text": "hi"}),
         ),
@@ -332,11 +336,17 @@ fn events() -> Vec<(Event, Value)> {
                 user_id: id!(UserId, "u"),
                 session_id: id!(SessionId, "s"),
                 text: "hi there".to_owned(),
-                utterance_id: Some("7".to_owned()),
-                is_final: Some(true),
+                line: Some(CaptionLine {
+                    utterance: "7.3".to_owned(),
+                    is_final: true,
+                    settled_len: 8,
+                    language: "en".to_owned(),
+                    is_notice: false,
+                }),
             }),
             json!({"channel_id": "ch", "user_id": "u", "session_id": "s", "text": "hi there",
-                "utterance_id": "7", "final": true}),
+                "utterance_id": "7.3", "final": true, "settled_len": 8, "language": "en",
+                "notice": false}),
         ),
         (Event::HostMute(request()), request_json.clone()),
         (Event::HostScreenOff(request()), request_json),

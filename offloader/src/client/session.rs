@@ -223,11 +223,13 @@ impl Session {
                 session,
                 text,
                 new_audio_len_ms,
+                line,
             } => {
                 let caption = Caption {
                     session,
                     text,
                     new_audio_len_ms,
+                    line: Some(line),
                 };
                 self.socket.send(&Action::Caption(caption)).await;
                 None

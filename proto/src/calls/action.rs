@@ -43,8 +43,6 @@ pub enum Action {
     UnraiseHand,
     React(Emoji),
     Caption(Caption),
-    /// As `Caption`, and on the wire its name; for bots that say which utterance it is.
-    Utterance(Utterance),
     Metric(Metric),
     /// Accepted names without effect: voice activity is found by the media server.
     VoiceOn,
@@ -92,16 +90,27 @@ pub struct Caption {
     pub text: String,
     /// Milliseconds of audio the text adds.
     pub new_audio_len_ms: f64,
+    /// What our transcriber tells besides; no other one does, and older servers leave it out.
+    pub line: Option<CaptionLine>,
 }
 
-/// A caption, and which stretch of speech it is the text of.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Utterance {
-    pub caption: Caption,
-    /// A later text with the same id replaces this one.
-    pub id: String,
-    /// No later text will come.
-    pub is_final: Option<bool>,
+/// What is known of a caption beyond its text. On the wire these are further keys of the caption.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaptionLine {
+    /// Which line of the speaker's the text is: a text of the same line replaces the one before.
+    #[serde(rename = "utterance_id")]
+    pub utterance: String,
+    /// The text will not change any more, and the speaker's next caption is another line.
+    #[serde(rename = "final")]
+    pub is_final: bool,
+    /// How much of the text will not change any more, in UTF-16 code units (a string's length in
+    /// JavaScript); what follows is provisional.
+    pub settled_len: u32,
+    /// ISO 639-1 code of the language it was heard in.
+    pub language: String,
+    /// The text is not what was said but why that cannot be shown.
+    #[serde(rename = "notice")]
+    pub is_notice: bool,
 }
 
 /// A measurement of a client.
@@ -198,7 +207,7 @@ impl Action {
             Self::RaiseHand => "raise_hand",
             Self::UnraiseHand => "unraise_hand",
             Self::React(_) => "react",
-            Self::Caption(_) | Self::Utterance(_) => "caption",
+            Self::Caption(_) => "caption",
             Self::Metric(_) => "metric",
             Self::VoiceOn => "voice_on",
             Self::VoiceOff => "voice_off",
@@ -248,7 +257,7 @@ impl Action {
             "raise_hand" => Self::RaiseHand,
             "unraise_hand" => Self::UnraiseHand,
             "react" => Self::React(read::emoji(data)?),
-            "caption" => read::caption(data)?,
+            "caption" => Self::Caption(read::caption(data)?),
             "metric" => Self::Metric(read::metric(data)?),
             "voice_on" => Self::VoiceOn,
             "voice_off" => Self::VoiceOff,
@@ -290,7 +299,6 @@ impl Action {
             }
             Self::React(emoji) => json!({ "data": json!(emoji).to_string() }),
             Self::Caption(caption) => caption.fields(),
-            Self::Utterance(utterance) => utterance.fields(),
             Self::Metric(metric) => metric.fields(),
             Self::Leave
             | Self::Mute
@@ -330,23 +338,16 @@ impl Join {
 
 impl Caption {
     fn fields(&self) -> Value {
-        json!({
+        let mut fields = json!({
             "session_id": self.session,
             "text": self.text,
             "new_audio_len_ms": self.new_audio_len_ms,
-        })
-    }
-}
-
-impl Utterance {
-    fn fields(&self) -> Value {
-        let mut value = self.caption.fields();
-        if let Some(map) = value.as_object_mut() {
-            map.insert("utterance_id".to_owned(), json!(self.id));
-            let is_final = self.is_final.map(|is_final| json!(is_final));
-            map.extend(is_final.map(|is_final| ("final".to_owned(), is_final)));
+        });
+        let line = self.line.as_ref().map(|line| json!(line));
+        if let (Some(fields), Some(Value::Object(line))) = (fields.as_object_mut(), line) {
+            fields.extend(line);
         }
-        value
+        fields
     }
 }
 

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::action::Emoji;
+use super::action::{CaptionLine, Emoji};
 use super::state::JobState;
 use super::{NAME_PREFIX, or_empty};
 use crate::id::{CallId, ChannelId, ConnId, JobId, PostId, SessionId, UserId};
@@ -239,12 +239,9 @@ pub struct CaptionShown {
     pub user_id: UserId,
     pub session_id: SessionId,
     pub text: String,
-    /// Ours: a later text of the same utterance replaces this one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub utterance_id: Option<String>,
-    /// Ours: no later text will come.
-    #[serde(default, rename = "final", skip_serializing_if = "Option::is_none")]
-    pub is_final: Option<bool>,
+    /// Ours: which line it is, and what of it stays.
+    #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
+    pub line: Option<CaptionLine>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -37,7 +37,7 @@ pub use join::JoinError;
 pub use media::{Capabilities, MediaCommand, MediaHost, Signal};
 pub use news::{CallView, Envelope, News, SessionView, To, Who};
 pub use record::{CallRecord, JobRecord, Record, RestoredCall, SessionRecord};
-pub use request::{Caption, Emoji, Request, Utterance};
+pub use request::{Caption, CaptionLine, Emoji, Request};
 pub use usage::Usage;
 
 /// How long a session waits for its client to come back.

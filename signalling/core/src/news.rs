@@ -6,7 +6,7 @@ use proto::id::{CallId, ConnId, JobId, PostId, SessionId, UserId};
 
 use crate::jobs::JobView;
 use crate::join::JoinError;
-use crate::request::{Emoji, Utterance};
+use crate::request::{CaptionLine, Emoji};
 
 /// Whom news is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,7 +97,7 @@ pub enum News {
     Caption {
         who: Who,
         text: String,
-        utterance: Option<Utterance>,
+        line: Option<CaptionLine>,
     },
     Dismissed {
         call: CallId,

@@ -72,16 +72,22 @@ pub struct Caption {
     pub text: String,
     /// Milliseconds of audio the text adds.
     pub new_audio_ms: f64,
-    pub utterance: Option<Utterance>,
+    pub line: Option<CaptionLine>,
 }
 
-/// Which stretch of speech a caption is the text of: a later one of the same replaces it.
+/// What a bot says of a caption beyond its text; means nothing here.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Utterance {
-    /// In the words of the bot; means nothing here.
+pub struct CaptionLine {
+    /// A later text with the same one replaces this one.
     pub id: String,
-    /// No later text will come for it.
-    pub is_final: Option<bool>,
+    /// No later text will come.
+    pub is_final: bool,
+    /// How much of the text stays, in UTF-16 code units.
+    pub settled_len: u32,
+    /// ISO 639-1.
+    pub language: String,
+    /// The text is why nothing can be shown.
+    pub is_notice: bool,
 }
 
 impl Conversation {
@@ -186,12 +192,8 @@ impl Conversation {
         let Some(speaker) = speaker.filter(|session| !session.is_bot) else {
             return self.out.refused(Refusal::UnknownSession, "caption");
         };
-        let (who, text, utterance) = (speaker.who(), caption.text, caption.utterance);
-        self.tell_participants(News::Caption {
-            who,
-            text,
-            utterance,
-        });
+        let (who, text, line) = (speaker.who(), caption.text, caption.line);
+        self.tell_participants(News::Caption { who, text, line });
         let ms = caption.new_audio_ms;
         self.out
             .push(Output::Observed(Observation::CaptionAudio { ms }));

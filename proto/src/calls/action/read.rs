@@ -4,13 +4,11 @@
 
 use serde_json::Value;
 
-use super::{
-    Action, Caption, DecodeActionError, Emoji, Join, Metric, MetricName, Reconnect, Utterance,
-};
+use super::{Caption, CaptionLine, DecodeActionError, Emoji, Join, Metric, MetricName, Reconnect};
 use crate::calls::frame::{Field, Fields};
 use crate::calls::sdp::{self, Description};
 use crate::calls::{
-    MAX_CAPTION_BYTES, MAX_SMALL_JSON_BYTES, MAX_TITLE_BYTES, MAX_UTTERANCE_ID_BYTES,
+    MAX_CAPTION_BYTES, MAX_CAPTION_WORD_BYTES, MAX_SMALL_JSON_BYTES, MAX_TITLE_BYTES,
 };
 use crate::id::{ChannelId, ConnId, InvalidId, JobId, PostId, SessionId};
 
@@ -91,27 +89,31 @@ pub(super) fn emoji(data: &Fields) -> Result<Emoji, DecodeActionError> {
     Ok(emoji)
 }
 
-pub(super) fn caption(data: &Fields) -> Result<Action, DecodeActionError> {
+pub(super) fn caption(data: &Fields) -> Result<Caption, DecodeActionError> {
     let reader = Reader {
         action: "caption",
         data,
     };
     let text = reader.text_or_empty("text", MAX_CAPTION_BYTES)?;
     let new_audio_len_ms = reader.json("new_audio_len_ms").and_then(Value::as_f64);
-    let caption = Caption {
+    Ok(Caption {
         session: reader.id("session_id", SessionId::parse)?,
         text,
         new_audio_len_ms: new_audio_len_ms.filter(|ms| *ms >= 0.0).unwrap_or(0.0),
-    };
-    let id = reader.text_or_empty("utterance_id", MAX_UTTERANCE_ID_BYTES)?;
-    if id.is_empty() {
-        return Ok(Action::Caption(caption));
-    }
-    Ok(Action::Utterance(Utterance {
-        caption,
-        id,
-        is_final: reader.json("final").and_then(Value::as_bool),
-    }))
+        line: caption_line(&reader),
+    })
+}
+
+/// Keys of ours; a caption in which they are missing or of no use is a caption all the same.
+fn caption_line(reader: &Reader<'_>) -> Option<CaptionLine> {
+    let settled_len = reader.json("settled_len").and_then(Value::as_u64)?;
+    Some(CaptionLine {
+        utterance: reader.text("utterance_id", MAX_CAPTION_WORD_BYTES).ok()??,
+        is_final: reader.flag("final"),
+        settled_len: u32::try_from(settled_len).ok()?,
+        language: reader.text("language", MAX_CAPTION_WORD_BYTES).ok()??,
+        is_notice: reader.flag("notice"),
+    })
 }
 
 pub(super) fn metric(data: &Fields) -> Result<Metric, DecodeActionError> {

@@ -431,7 +431,7 @@ impl World {
                 session: session(0),
                 text: "x".to_owned(),
                 new_audio_ms: 1.0,
-                utterance: None,
+                line: None,
             }),
         };
         let connection = conn(on);

@@ -164,6 +164,7 @@ fn sample(random: &mut StdRng, channel: &ChannelId, own: &Client, other: &Client
             session,
             text: text("said"),
             new_audio_len_ms: 1.0,
+            line: None,
         }),
         12 => Action::Metric(Metric {
             name: MetricName::ClientIceCandidatePair,

@@ -1,7 +1,7 @@
 //! Recording, transcribing and captions from start to stop, with a job service that is asked and
 //! bots that come, report, and go.
 
-use proto::calls::action::{Action, Caption, Utterance};
+use proto::calls::action::{Action, Caption, CaptionLine};
 use proto::id::SessionId;
 use serde_json::{Value, json};
 
@@ -127,6 +127,7 @@ async fn a_recording_runs_from_the_bots_join_to_the_hosts_stop() {
         session,
         text: "good morning".to_owned(),
         new_audio_len_ms: 2000.0,
+        line: None,
     };
     transcriber.act(&Action::Caption(caption)).await;
     let shown = ben.wait_for("caption").await;
@@ -159,20 +160,24 @@ async fn a_recording_runs_from_the_bots_join_to_the_hosts_stop() {
 
 async fn utterances_are_passed_on(bot: &mut Client, speaker: String, reader: &mut Client) {
     for (text, is_final) in [("good", false), ("good morning, Ben", true)] {
+        let line = CaptionLine {
+            utterance: "7.1".to_owned(),
+            is_final,
+            settled_len: 4,
+            language: "en".to_owned(),
+            is_notice: false,
+        };
         let caption = Caption {
             session: SessionId::parse(speaker.clone()).unwrap(),
             text: text.to_owned(),
             new_audio_len_ms: 2000.0,
+            line: Some(line),
         };
-        let utterance = Utterance {
-            caption,
-            id: "u1".to_owned(),
-            is_final: Some(is_final),
-        };
-        bot.act(&Action::Utterance(utterance)).await;
+        bot.act(&Action::Caption(caption)).await;
         let shown = reader.wait_for("caption").await;
         assert_eq!(shown.data["text"], text);
-        assert_eq!(shown.data["utterance_id"], "u1");
+        assert_eq!(shown.data["utterance_id"], "7.1");
+        assert_eq!(shown.data["settled_len"], 4);
         assert_eq!(shown.data["final"], is_final);
     }
 }

@@ -561,6 +561,7 @@ async fn people_and_bot_act(world: &World, scene: &mut Scene, heard: &mut [BTree
         session,
         text,
         new_audio_len_ms: 1.0,
+        line: None,
     };
     scene.clients[6].act(&Action::Caption(caption)).await;
     scene.witness.wait_for("caption").await;

@@ -3,7 +3,7 @@
 use proto::calls::action::{self, Action, Join, Metric, Reconnect};
 use proto::id::ChannelId;
 use proto::rtcd::IceCandidate;
-use signalling_core::{Caption, Emoji, Request, Signal, Utterance};
+use signalling_core::{Caption, CaptionLine, Emoji, Request, Signal};
 
 /// What an action means.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,22 +51,24 @@ pub(crate) fn ask(action: Action) -> Asked {
             unified: emoji.unified,
             literal: emoji.literal,
         }),
-        Action::Caption(said) => caption(said, None),
-        Action::Utterance(said) => {
-            let (id, is_final) = (said.id, said.is_final);
-            caption(said.caption, Some(Utterance { id, is_final }))
-        }
+        Action::Caption(said) => Request::Caption(Caption {
+            session: said.session,
+            text: said.text,
+            new_audio_ms: said.new_audio_len_ms,
+            line: said.line.map(line),
+        }),
     };
     Asked::Request(request)
 }
 
-fn caption(said: action::Caption, utterance: Option<Utterance>) -> Request {
-    Request::Caption(Caption {
-        session: said.session,
-        text: said.text,
-        new_audio_ms: said.new_audio_len_ms,
-        utterance,
-    })
+fn line(said: action::CaptionLine) -> CaptionLine {
+    CaptionLine {
+        id: said.utterance,
+        is_final: said.is_final,
+        settled_len: said.settled_len,
+        language: said.language,
+        is_notice: said.is_notice,
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 
 use messaging::model::Audience;
 use proto::calls::Event;
-use proto::calls::action::Emoji;
+use proto::calls::action::{CaptionLine, Emoji};
 use proto::calls::event::{
     CallStart, CallStateNews, CaptionShown, Dismissal, Hand, HostChange, HostRequest, JobNews,
     JobStop, Joined, LowerHand, Nothing, Reaction, Refused, Removal, ScreenOff, SessionOfUser,
@@ -205,21 +205,19 @@ fn event(channel: &ChannelId, news: News) -> Event {
             },
             timestamp: at_ms,
         }),
-        News::Caption {
-            who,
+        News::Caption { who, text, line } => Event::Caption(CaptionShown {
+            channel_id: channel.clone(),
+            user_id: who.user,
+            session_id: who.session,
             text,
-            utterance,
-        } => {
-            let is_final = utterance.as_ref().and_then(|one| one.is_final);
-            Event::Caption(CaptionShown {
-                channel_id: channel.clone(),
-                user_id: who.user,
-                session_id: who.session,
-                text,
-                utterance_id: utterance.map(|one| one.id),
-                is_final,
-            })
-        }
+            line: line.map(|line| CaptionLine {
+                utterance: line.id,
+                is_final: line.is_final,
+                settled_len: line.settled_len,
+                language: line.language,
+                is_notice: line.is_notice,
+            }),
+        }),
     }
 }
 
