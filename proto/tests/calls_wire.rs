@@ -101,19 +101,6 @@ fn actions() -> Vec<(Action, Value)> {
             json!({"session_id": "s", "text": "hi", "new_audio_len_ms": 2000.0}),
         ),
         (
-            Action::Utterance(Utterance {
-                caption: Caption {
-                    session: id!(SessionId, "s"),
-                    text: "hi there".to_owned(),
-                    new_audio_len_ms: 500.0,
-                },
-                id: "7".to_owned(),
-                is_final: Some(false),
-            }),
-            json!({"session_id": "s", "text": "hi there", "new_audio_len_ms": 500.0,
-                "utterance_id": "7", "final": false}),
-        ),
-        (
             Action::Metric(Metric {
                 name: MetricName::LiveCaptionsPacketBufferFull,
                 session: Some(id!(SessionId, "s")),
@@ -506,4 +493,27 @@ proptest! {
         frame.data.insert("bytes".to_owned(), Field::Bytes(bytes));
         prop_assert_eq!(&ClientFrame::decode_binary(&frame.encode_binary()).unwrap(), &frame);
     }
+}
+
+#[test]
+fn a_caption_may_say_which_utterance_it_is_the_text_of() {
+    let caption = Action::Caption(Caption {
+        session: id!(SessionId, "s"),
+        text: "hi there".to_owned(),
+        new_audio_len_ms: 500.0,
+    });
+    let mut frame = caption.to_frame(1);
+    assert_eq!(Utterance::read(&frame.data), None);
+    let mut utterance = Utterance {
+        id: "7".to_owned(),
+        is_final: Some(false),
+    };
+    utterance.write(&mut frame);
+    assert_eq!(Utterance::read(&frame.data), Some(utterance.clone()));
+    // Whoever does not know of it reads the caption as ever.
+    let read = Action::decode(&frame.action, &frame.data).unwrap();
+    assert_eq!(read, caption);
+    utterance.id = "x".repeat(65);
+    utterance.write(&mut frame);
+    assert_eq!(Utterance::read(&frame.data), None);
 }

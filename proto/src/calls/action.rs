@@ -8,9 +8,9 @@ mod read;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::NAME_PREFIX;
 use super::frame::{ClientFrame, Field, Fields};
 use super::sdp::{self, Description, SdpError};
+use super::{MAX_UTTERANCE_ID_BYTES, NAME_PREFIX};
 use crate::id::{ChannelId, ConnId, InvalidId, JobId, PostId, SessionId};
 
 /// One action.
@@ -43,8 +43,6 @@ pub enum Action {
     UnraiseHand,
     React(Emoji),
     Caption(Caption),
-    /// As `Caption`, and on the wire its name; for bots that say which utterance it is.
-    Utterance(Utterance),
     Metric(Metric),
     /// Accepted names without effect: voice activity is found by the media server.
     VoiceOn,
@@ -94,10 +92,10 @@ pub struct Caption {
     pub new_audio_len_ms: f64,
 }
 
-/// A caption, and which stretch of speech it is the text of.
-#[derive(Debug, Clone, PartialEq)]
+/// Which stretch of speech a caption is the text of. Ours: it stands beside what the reference's
+/// captions carry, in the same `data`.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Utterance {
-    pub caption: Caption,
     /// A later text with the same id replaces this one.
     pub id: String,
     /// No later text will come.
@@ -198,7 +196,7 @@ impl Action {
             Self::RaiseHand => "raise_hand",
             Self::UnraiseHand => "unraise_hand",
             Self::React(_) => "react",
-            Self::Caption(_) | Self::Utterance(_) => "caption",
+            Self::Caption(_) => "caption",
             Self::Metric(_) => "metric",
             Self::VoiceOn => "voice_on",
             Self::VoiceOff => "voice_off",
@@ -248,7 +246,7 @@ impl Action {
             "raise_hand" => Self::RaiseHand,
             "unraise_hand" => Self::UnraiseHand,
             "react" => Self::React(read::emoji(data)?),
-            "caption" => read::caption(data)?,
+            "caption" => Self::Caption(read::caption(data)?),
             "metric" => Self::Metric(read::metric(data)?),
             "voice_on" => Self::VoiceOn,
             "voice_off" => Self::VoiceOff,
@@ -289,8 +287,11 @@ impl Action {
                 json!({ "data": json!({ "videoStreamID": stream }).to_string() })
             }
             Self::React(emoji) => json!({ "data": json!(emoji).to_string() }),
-            Self::Caption(caption) => caption.fields(),
-            Self::Utterance(utterance) => utterance.fields(),
+            Self::Caption(caption) => json!({
+                "session_id": caption.session,
+                "text": caption.text,
+                "new_audio_len_ms": caption.new_audio_len_ms,
+            }),
             Self::Metric(metric) => metric.fields(),
             Self::Leave
             | Self::Mute
@@ -328,25 +329,32 @@ impl Join {
     }
 }
 
-impl Caption {
-    fn fields(&self) -> Value {
-        json!({
-            "session_id": self.session,
-            "text": self.text,
-            "new_audio_len_ms": self.new_audio_len_ms,
+impl Utterance {
+    /// Reads what a caption's `data` says of its utterance; `None` when it says nothing, or names it
+    /// with more than [`MAX_UTTERANCE_ID_BYTES`].
+    #[must_use]
+    pub fn read(data: &Fields) -> Option<Self> {
+        let reader = read::Reader {
+            action: "caption",
+            data,
+        };
+        let id = reader.json("utterance_id").and_then(Value::as_str)?;
+        let is_name = !id.is_empty() && id.len() <= MAX_UTTERANCE_ID_BYTES;
+        is_name.then(|| Self {
+            id: id.to_owned(),
+            is_final: reader.json("final").and_then(Value::as_bool),
         })
     }
-}
 
-impl Utterance {
-    fn fields(&self) -> Value {
-        let mut value = self.caption.fields();
-        if let Some(map) = value.as_object_mut() {
-            map.insert("utterance_id".to_owned(), json!(self.id));
-            let is_final = self.is_final.map(|is_final| json!(is_final));
-            map.extend(is_final.map(|is_final| ("final".to_owned(), is_final)));
+    /// Says it in a caption's frame.
+    pub fn write(&self, frame: &mut ClientFrame) {
+        let mut put = |name: &str, value: Value| {
+            frame.data.insert(name.to_owned(), Field::Json(value));
+        };
+        put("utterance_id", json!(self.id));
+        if let Some(is_final) = self.is_final {
+            put("final", json!(is_final));
         }
-        value
     }
 }
 

@@ -4,14 +4,10 @@
 
 use serde_json::Value;
 
-use super::{
-    Action, Caption, DecodeActionError, Emoji, Join, Metric, MetricName, Reconnect, Utterance,
-};
+use super::{Caption, DecodeActionError, Emoji, Join, Metric, MetricName, Reconnect};
 use crate::calls::frame::{Field, Fields};
 use crate::calls::sdp::{self, Description};
-use crate::calls::{
-    MAX_CAPTION_BYTES, MAX_SMALL_JSON_BYTES, MAX_TITLE_BYTES, MAX_UTTERANCE_ID_BYTES,
-};
+use crate::calls::{MAX_CAPTION_BYTES, MAX_SMALL_JSON_BYTES, MAX_TITLE_BYTES};
 use crate::id::{ChannelId, ConnId, InvalidId, JobId, PostId, SessionId};
 
 pub(super) fn join(data: &Fields) -> Result<Join, DecodeActionError> {
@@ -91,27 +87,18 @@ pub(super) fn emoji(data: &Fields) -> Result<Emoji, DecodeActionError> {
     Ok(emoji)
 }
 
-pub(super) fn caption(data: &Fields) -> Result<Action, DecodeActionError> {
+pub(super) fn caption(data: &Fields) -> Result<Caption, DecodeActionError> {
     let reader = Reader {
         action: "caption",
         data,
     };
     let text = reader.text_or_empty("text", MAX_CAPTION_BYTES)?;
     let new_audio_len_ms = reader.json("new_audio_len_ms").and_then(Value::as_f64);
-    let caption = Caption {
+    Ok(Caption {
         session: reader.id("session_id", SessionId::parse)?,
         text,
         new_audio_len_ms: new_audio_len_ms.filter(|ms| *ms >= 0.0).unwrap_or(0.0),
-    };
-    let id = reader.text_or_empty("utterance_id", MAX_UTTERANCE_ID_BYTES)?;
-    if id.is_empty() {
-        return Ok(Action::Caption(caption));
-    }
-    Ok(Action::Utterance(Utterance {
-        caption,
-        id,
-        is_final: reader.json("final").and_then(Value::as_bool),
-    }))
+    })
 }
 
 pub(super) fn metric(data: &Fields) -> Result<Metric, DecodeActionError> {
@@ -142,7 +129,7 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn json(&self, field: &str) -> Option<&Value> {
+    pub(super) fn json(&self, field: &str) -> Option<&Value> {
         match self.data.get(field) {
             Some(Field::Json(value)) => Some(value),
             Some(Field::Bytes(_)) | None => None,

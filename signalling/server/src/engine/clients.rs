@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use messaging::gateway::ClientHandler;
 use messaging::model::{ActionData, ActionValue, ClientAction, Login, RoomRight};
 use messaging::rate::{Bucket, Rate};
-use proto::calls::action::{Action, Join, Reconnect};
+use proto::calls::action::{Action, Join, Reconnect, Utterance};
 use proto::calls::{Field, Fields, NAME_PREFIX};
 use proto::id::{ChannelId, ConnId, SessionId, UserId};
 use signalling_core::{Input, Refusal};
@@ -81,7 +81,8 @@ impl ClientHandler for Clients {
         if !self.may_say_more(&connection) {
             return self.refuse_frame("rate_limit");
         }
-        let decoded = match Action::decode(&action, &fields(data)) {
+        let data = fields(data);
+        let decoded = match Action::decode(&action, &data) {
             Ok(decoded) => decoded,
             Err(error) => {
                 tracing::debug!(
@@ -98,7 +99,7 @@ impl ClientHandler for Clients {
             .with_label_values(&["in", decoded.short_name()])
             .inc();
         let user = login.person.id.clone();
-        match ask(decoded) {
+        match ask(decoded, Utterance::read(&data)) {
             Asked::Join(join) => engine.join(connection, &login, join).await,
             Asked::Reconnect(reconnect) => engine.reconnect(connection, user, reconnect).await,
             Asked::State(channel) => engine.tell_state(connection, user, channel).await,

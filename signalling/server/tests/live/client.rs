@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use proto::calls::action::{Action, Join, Reconnect};
+use proto::calls::action::{Action, Join, Reconnect, Utterance};
 use proto::calls::frame::EventFrame;
 use proto::calls::{NAME_PREFIX, ServerFrame};
 use proto::id::{ChannelId, ConnId, JobId, PostId};
@@ -59,6 +59,15 @@ impl Client {
             Action::Sdp(_) => Message::Binary(frame.encode_binary().into()),
             _ => Message::Text(frame.encode_text().into()),
         };
+        self.socket.send(message).await.unwrap();
+    }
+
+    /// Sends a caption that says which utterance it is the text of.
+    pub async fn caption(&mut self, caption: &Action, utterance: &Utterance) {
+        self.seq += 1;
+        let mut frame = caption.to_frame(self.seq);
+        utterance.write(&mut frame);
+        let message = Message::Text(frame.encode_text().into());
         self.socket.send(message).await.unwrap();
     }
 

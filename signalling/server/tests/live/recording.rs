@@ -165,11 +165,10 @@ async fn utterances_are_passed_on(bot: &mut Client, speaker: String, reader: &mu
             new_audio_len_ms: 2000.0,
         };
         let utterance = Utterance {
-            caption,
             id: "u1".to_owned(),
             is_final: Some(is_final),
         };
-        bot.act(&Action::Utterance(utterance)).await;
+        bot.caption(&Action::Caption(caption), &utterance).await;
         let shown = reader.wait_for("caption").await;
         assert_eq!(shown.data["text"], text);
         assert_eq!(shown.data["utterance_id"], "u1");

@@ -20,7 +20,8 @@ pub(crate) enum Asked {
     Nothing,
 }
 
-pub(crate) fn ask(action: Action) -> Asked {
+/// `utterance`: what a caption's frame says of it beside the action.
+pub(crate) fn ask(action: Action, utterance: Option<action::Utterance>) -> Asked {
     let request = match action {
         Action::Join(join) => return Asked::Join(join),
         Action::Leave => return Asked::Leave,
@@ -51,22 +52,17 @@ pub(crate) fn ask(action: Action) -> Asked {
             unified: emoji.unified,
             literal: emoji.literal,
         }),
-        Action::Caption(said) => caption(said, None),
-        Action::Utterance(said) => {
-            let (id, is_final) = (said.id, said.is_final);
-            caption(said.caption, Some(Utterance { id, is_final }))
-        }
+        Action::Caption(caption) => Request::Caption(Caption {
+            session: caption.session,
+            text: caption.text,
+            new_audio_ms: caption.new_audio_len_ms,
+            utterance: utterance.map(|said| Utterance {
+                id: said.id,
+                is_final: said.is_final,
+            }),
+        }),
     };
     Asked::Request(request)
-}
-
-fn caption(said: action::Caption, utterance: Option<Utterance>) -> Request {
-    Request::Caption(Caption {
-        session: said.session,
-        text: said.text,
-        new_audio_ms: said.new_audio_len_ms,
-        utterance,
-    })
 }
 
 #[cfg(test)]
@@ -76,9 +72,8 @@ mod tests {
     #[test]
     fn the_end_of_candidates_and_what_is_none_asks_for_nothing() {
         let ice = |json: &str| {
-            ask(Action::Ice {
-                candidate: json.to_owned(),
-            })
+            let candidate = json.to_owned();
+            ask(Action::Ice { candidate }, None)
         };
         for nothing in [r#"{"candidate":""}"#, "{}", "no json"] {
             assert_eq!(ice(nothing), Asked::Nothing, "{nothing}");
