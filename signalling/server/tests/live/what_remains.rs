@@ -166,6 +166,7 @@ async fn of_a_recorded_call_its_posts_its_files_and_its_finished_records_remain(
             ("post_files", 3),
             ("posts", 3),
             ("preferences", 0),
+            ("push_ids", 0),
             ("reactions", 0),
             ("room_members", 15),
             ("rooms", 5),
