@@ -9,6 +9,7 @@ use unicode_segmentation::UnicodeSegmentation;
 const MOST_LETTERS: usize = 120;
 /// Signs of one letter: a family of four with the colours of their skins has eleven.
 const MOST_SIGNS: usize = 12;
+
 /// A name without what is no letter of it: control signs, signs that turn the direction of what
 /// follows, more than one space, and marks heaped upon one letter.
 #[must_use]
