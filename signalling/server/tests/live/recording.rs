@@ -112,10 +112,8 @@ async fn a_recording_runs_from_the_bots_join_to_the_hosts_stop() {
         (status, again["message"].as_str()),
         (400, Some("job has already started"))
     );
-    let path = format!(
-        "/bot{}",
-        world.call_path(&format!("jobs/{transcribing}/status"))
-    );
+    let path = world.call_path(&format!("jobs/{transcribing}/status"));
+    let path = format!("/bot{path}");
     assert_eq!(
         world.post(&bot, &path, started("transcribing")).await.0,
         200

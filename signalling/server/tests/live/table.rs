@@ -410,7 +410,7 @@ fn actions() -> Vec<(&'static str, Act)> {
         ("react", act(|_, _| Action::React(Emoji { name: "wave".to_owned(), ..Emoji::default() }),
             ToOthers("user_reacted"), PARTICIPANTS)),
         ("caption", act(|s, _| Action::Caption(Caption {
-            session: s.session(3), text: "hi".to_owned(), new_audio_len_ms: 1.0,
+            session: s.session(3), text: "hi".to_owned(), new_audio_len_ms: 1.0, line: None,
         }), ToOthers("caption"), BOT)),
         ("metric", act(|_, _| Action::Metric(Metric {
             name: MetricName::ClientIceCandidatePair, session: None,
