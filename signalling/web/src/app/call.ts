@@ -8,7 +8,7 @@ import {fetchCall, fetchTurnServers, startRecording, stopRecording} from '../api
 import {describe, websocketAddress} from '../api/rest';
 import type {CallListener, CallsClient} from '../peer/client';
 import type {ScreenHint} from '../peer/media';
-import {CallError, isPassing, problem, type Problem} from '../peer/problems';
+import {CallError, problem, type Problem} from '../peer/problems';
 import type {ServerEvent} from '../peer/socket';
 import {supportsLock} from '../peer/version';
 import {newActiveCall, withScreen, type ActiveCall, type CallDialog, type Panel} from '../state/active';
@@ -20,7 +20,7 @@ import {settings, volumeOf} from '../state/settings';
 import {say} from '../words/words';
 import {logCall} from './calllog';
 import {checkSpeaker, fellBack, microphoneWish, setTalkingMuted, watchDevices, watchMicrophone} from './devices';
-import {takeCallsEvent} from './events';
+import {refreshCalls, takeCallsEvent} from './events';
 import {forgetCall, recallCall, rememberCall} from './location';
 import {soundMove} from './moves';
 import {noteEvent} from './notes';
@@ -249,14 +249,20 @@ export function unload(): void {
 }
 
 async function connect(active: ActiveCall, title = ''): Promise<void> {
-    const config = store.get().callsConfig;
-    if (!config) {
-        patch({ending: {channelId: active.channelId, canRejoin: false, problem: problem('calls-unavailable')}});
-        return;
-    }
     attempt += 1;
     const thisOne = attempt;
     patch({active, ending: null});
+    if (!store.get().callsConfig) {
+        await refreshCalls(); // the server may have been away when the page asked
+    }
+    const config = store.get().callsConfig;
+    if (thisOne !== attempt) {
+        return;
+    }
+    if (!config) {
+        closed(problem('calls-unavailable'));
+        return;
+    }
     const [turn, made] = await Promise.all([config.needsTurnCredentials ? fetchTurnServers().catch(() => []) : [], fetchPeer().catch(() => null)]);
     if (thisOne !== attempt) {
         return;
@@ -420,7 +426,7 @@ function closed(reason: Problem | null): void {
     }
     forgetCall();
     forgetOwnSession(active);
-    patch({active: null, ending: reason ? {channelId: active.channelId, problem: reason, canRejoin: isPassing(reason)} : null});
+    patch({active: null, ending: reason ? {channelId: active.channelId, problem: reason} : null});
     announce(reason ? titleOf(reason) : say('call_told_own_left'));
 }
 

@@ -32,7 +32,7 @@ export function answerTabs(): void {
             tabs.postMessage({...word, kind: 'here', muted: active.muted && !active.unmuting} satisfies Word);
         } else if (word.kind === 'moved') {
             leaveCall();
-            patch({ending: {channelId: word.channelId, canRejoin: true, problem: problem('moved')}});
+            patch({ending: {channelId: word.channelId, problem: problem('moved')}});
         }
     });
 }
@@ -67,30 +67,11 @@ export async function switchHere(channelId: string): Promise<void> {
     const there = await askTabs(channelId);
     if (store.get().active?.channelId !== channelId) {
         await joinCall(channelId, there ? !there.muted : undefined);
-        await connectedIn(channelId);
+        await store.until(({active}) => active?.channelId !== channelId || active.connection === 'connected', CONNECT_MS);
     }
     if (there && store.get().active?.channelId === channelId) {
         tabs?.postMessage({kind: 'moved', userId: store.get().chat.me?.id ?? '', channelId} satisfies Word);
     }
-}
-
-function connectedIn(channelId: string): Promise<void> {
-    return new Promise((resolve) => {
-        const look = (): void => {
-            const {active} = store.get();
-            if (active?.channelId !== channelId || active.connection === 'connected') {
-                over();
-            }
-        };
-        const over = (): void => {
-            clearTimeout(timer);
-            unwatch();
-            resolve();
-        };
-        const timer = setTimeout(() => over(), CONNECT_MS);
-        const unwatch = store.watch(look);
-        look();
-    });
 }
 
 function read(value: unknown): Word | null {

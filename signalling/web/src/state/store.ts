@@ -29,6 +29,25 @@ export class Store<S> {
             this.watchers.delete(watcher);
         };
     };
+
+    /** Resolves when `holds` is true of the state, at the latest after `ms`. */
+    until(holds: (state: S) => boolean, ms: number): Promise<void> {
+        return new Promise((resolve) => {
+            const look = (): void => {
+                if (holds(this.state)) {
+                    over();
+                }
+            };
+            const over = (): void => {
+                clearTimeout(timer);
+                unwatch();
+                resolve();
+            };
+            const timer = setTimeout(over, ms);
+            const unwatch = this.watch(look);
+            look();
+        });
+    }
 }
 
 /** `pick` must return a part of the state or a plain value, not something built on each call. */
