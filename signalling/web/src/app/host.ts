@@ -10,7 +10,7 @@ import type {Session} from '../state/calls';
 import {displayName} from '../state/chat';
 import type {Participant} from '../state/roster';
 import {say} from '../words/words';
-import {showProblem} from './call';
+import {showProblem} from './stage';
 
 /** A person may be in the call with several devices: what is meant for them is meant for all. */
 export async function muteAsHost(person: Participant): Promise<void> {

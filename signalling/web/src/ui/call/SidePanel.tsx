@@ -1,6 +1,6 @@
 /** What stands beside the tiles when asked for: everybody in a list, or what was said. */
 import {memo, useEffect, useRef, useState, type ReactNode} from 'react';
-import {togglePanel} from '../../app/call';
+import {togglePanel} from '../../app/stage';
 import {muteOthers} from '../../app/host';
 import {useApp} from '../../state/app';
 import type {Panel} from '../../state/active';
