@@ -16,8 +16,12 @@ import {announceMove, showCaption, showReaction} from './passing';
 /** Events that would leave no room in the log for others. */
 const MANY: readonly string[] = ['user_voice_on', 'user_voice_off', 'caption', 'signal'];
 
-/** In the order in which they came. */
-export function callEvent({name, data, channelId}: ServerEvent): void {
+/** In the order in which they came; the screen follows once a frame, however many come. */
+export function callEvent(event: ServerEvent): void {
+    store.gather(() => take(event));
+}
+
+function take({name, data, channelId}: ServerEvent): void {
     const {active} = store.get();
     if (!active) {
         return;
