@@ -35,3 +35,21 @@ it('waits no longer than it was asked to', async () => {
     await vi.advanceTimersByTimeAsync(1);
     expect(await over(waiting)).toBe(true);
 });
+
+it('tells gathered changes once, and with the next change that is told at once', async () => {
+    const store = new Store(0);
+    let heard = 0;
+    store.watch(() => {
+        heard += 1;
+    });
+    store.gather(() => store.update((count) => count + 1));
+    store.gather(() => store.update((count) => count + 1));
+    expect([store.get(), heard]).toEqual([2, 0]);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(heard).toBe(1);
+    store.gather(() => store.update((count) => count + 1));
+    store.update((count) => count + 1);
+    expect(heard).toBe(2);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(heard).toBe(2);
+});

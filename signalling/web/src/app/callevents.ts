@@ -6,6 +6,7 @@ import {problem} from '../peer/problems';
 import type {ServerEvent} from '../peer/socket';
 import {store, updateActive} from '../state/app';
 import {isRunning, isStarting} from '../state/calls';
+import {ownElsewhere} from '../state/ringing';
 import {logCall} from './calllog';
 import {takeCallsEvent} from './events';
 import {soundMove} from './moves';
@@ -85,7 +86,12 @@ function checkStillIn(): void {
     }
 }
 
-/** The server gave this session up (it or the media host was restarted, or away too long): join anew, at once. */
+/**
+ * The server gave this session up (it or the media host was restarted, or away too long): join anew, at
+ * once. Not while the person is in the call elsewhere: then it was most likely they who ended it from there.
+ */
 function lostSession(): void {
-    ownClient()?.abandon(problem('media-lost'));
+    const {active, calls, chat} = store.get();
+    const elsewhere = ownElsewhere(calls[active?.channelId ?? ''], chat.me?.id ?? '', active?.sessionId ?? '').length > 0;
+    ownClient()?.abandon(problem(elsewhere ? 'moved' : 'media-lost'));
 }

@@ -19,6 +19,7 @@ export function showCaption(data: Record<string, unknown>): void {
     }
     const caption: Caption = {
         sessionId: String(data['session_id'] ?? ''), userId: String(data['user_id'] ?? ''), text: text.trim(), at: Date.now(),
+        utterance: String(data['utterance_id'] ?? ''), final: data['final'] === true,
     };
     updateActive((active) => ({...withCaption(active, caption), captionLog: withLine(active.captionLog, caption)}));
     setTimeout(() => updateActive((active) => withoutOldCaptions(active, Date.now(), CAPTION_MS)), CAPTION_MS + 20);

@@ -1,12 +1,15 @@
 /**
- * The same person in the same call in another tab of this browser: the tabs talk and one takes over.
+ * The same person in the same call elsewhere: tabs of this browser talk and one takes over, sessions of
+ * other devices are ended by the server.
  *
- * Out: whether another tab is in the call, and the move of the call into this one.
- * Not here: other devices. The server offers no way to move a call from one device to another.
+ * Out: whether another tab is in the call, the move of the call into this one, the end of other sessions.
  */
+import {leaveSession} from '../api/calls';
+import {describe} from '../api/rest';
 import {isRecord} from '../peer/record';
 import {problem} from '../peer/problems';
 import {patch, store} from '../state/app';
+import {say} from '../words/words';
 import {joinCall, leaveCall} from './call';
 
 /** Tabs of one browser answer at once, unless they sleep. */
@@ -71,6 +74,19 @@ export async function switchHere(channelId: string): Promise<void> {
     }
     if (there && store.get().active?.channelId === channelId) {
         tabs?.postMessage({kind: 'moved', userId: store.get().chat.me?.id ?? '', channelId} satisfies Word);
+    }
+}
+
+/** Out of the call with the own other sessions `sessionIds`. One that is gone already is as wished. */
+export async function leaveElsewhere(channelId: string, sessionIds: readonly string[]): Promise<void> {
+    try {
+        for (const id of sessionIds) {
+            if (store.get().calls[channelId]?.sessions[id]) {
+                await leaveSession(channelId, id);
+            }
+        }
+    } catch (error) {
+        patch({fault: say('chat_not_done', {why: describe(error)})});
     }
 }
 
