@@ -1,7 +1,7 @@
 /** The order of people is the same for everybody, and their tiles fill the room. */
 import {describe, expect, it} from 'vitest';
 import {applyCallsEvent, type Call, type Calls} from '../src/state/calls';
-import {found, mayHost, RECENT_MS, roster, sameParticipant} from '../src/state/roster';
+import {found, inGroups, mayHost, Rank, RECENT_MS, roster, sameParticipant} from '../src/state/roster';
 import {TILE_GAP, tileSize} from '../src/state/tiles';
 
 const CHANNEL = 'ch1';
@@ -49,6 +49,14 @@ describe('the order of people', () => {
             expect(names(only(lateJoiner()), me)).toEqual(names(only(fromTheStart()), me));
         }
         expect(names(only(lateJoiner()), 'dora')).toEqual(['dora', 'zoe', 'anna', 'ben', 'carla']);
+    });
+
+    it('leaves everybody else where they are when somebody speaks, and whose entry has the focus', () => {
+        const groups = (spoke: Record<string, number>, held: string | null = null): string[][] =>
+            inGroups(roster(only(fromTheStart()), {meId: 'ben', now: 1_000_000, spoke, held: held ? {userId: held, rank: Rank.Other} : null})).map(([, people]) => people.map(({userId}) => userId));
+        expect(groups({})).toEqual([['ben'], ['zoe'], ['anna', 'carla', 'dora']]);
+        expect(groups({'s-carla': 999_000})).toEqual([['ben'], ['zoe'], ['carla'], ['anna', 'dora']]);
+        expect(groups({'s-carla': 999_000}, 'carla')).toEqual([['ben'], ['zoe'], ['anna', 'carla', 'dora']]);
     });
 
     it('forgets a speaker after a while, but not in the middle of a talk', () => {

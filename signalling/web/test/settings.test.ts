@@ -72,7 +72,7 @@ describe('keys', () => {
 });
 
 describe('the history of captions', () => {
-    const said = (sessionId: string, text: string, at: number): Caption => ({sessionId, userId: `u-${sessionId}`, text, at});
+    const said = (sessionId: string, text: string, at: number, utterance = '', final = false): Caption => ({sessionId, userId: `u-${sessionId}`, text, at, utterance, final});
     const write = (captions: readonly Caption[]): string[] =>
         captions.reduce<readonly CaptionLine[]>((log, caption) => withLine(log, caption), []).map(({sessionId, text}) => `${sessionId}: ${text}`);
 
@@ -89,6 +89,16 @@ describe('the history of captions', () => {
         expect(write([said('a', 'I think', 0), said('a', 'I', 2000), said('a', 'I will', 2600)])).toEqual(['a: I think', 'a: I will']);
         expect(write([said('a', 'no no no', 0), said('a', 'no', 2000)])).toEqual(['a: no no no', 'a: no']);
         expect(write([said('a', 'I think sew', 0), said('a', 'I think', 600), said('a', 'I think so', 1300)])).toEqual(['a: I think so']);
+    });
+
+    it('goes by utterances where they are named, whatever the words and the pauses', () => {
+        expect(write([said('a', 'I think sew', 0, '1'), said('a', 'good', 100, '2'), said('a', 'We think so.', 9000, '1', true), said('a', 'Good morning', 9100, '2')])).toEqual(['a: We think so.', 'a: Good morning']);
+        expect(write([said('a', 'yes', 0, '1'), said('a', 'yes indeed', 100, '2')])).toEqual(['a: yes', 'a: yes indeed']);
+        expect(write([said('a', 'one', 0, '1'), said('b', 'two', 100, '1')])).toEqual(['a: one', 'b: two']);
+    });
+
+    it('is not taken back by a draft that comes after the final text', () => {
+        expect(write([said('a', 'Good morning.', 0, '1', true), said('a', 'good mourning', 100, '1')])).toEqual(['a: Good morning.']);
     });
 
     it('keeps speakers apart who speak at once', () => {

@@ -78,13 +78,22 @@ describe('a transcript', () => {
 });
 
 describe('captions', () => {
+    const heard = {utterance: '', final: false};
+
     it('are replaced per speaker and go after their time', () => {
-        let active = withCaption(newActiveCall('c'), {sessionId: 's1', userId: 'u1', text: 'good', at: 0});
-        active = withCaption(active, {sessionId: 's2', userId: 'u2', text: 'hello', at: 100});
-        active = withCaption(active, {sessionId: 's1', userId: 'u1', text: 'good morning', at: 200});
+        let active = withCaption(newActiveCall('c'), {sessionId: 's1', userId: 'u1', text: 'good', at: 0, ...heard});
+        active = withCaption(active, {sessionId: 's2', userId: 'u2', text: 'hello', at: 100, ...heard});
+        active = withCaption(active, {sessionId: 's1', userId: 'u1', text: 'good morning', at: 200, ...heard});
         expect(active.captions.map(({text}) => text)).toEqual(['good morning', 'hello']);
         expect(withoutOldCaptions(active, 5150, 5000).captions.map(({text}) => text)).toEqual(['good morning']);
         expect(withoutOldCaptions(active, 4000, 5000)).toBe(active);
+    });
+
+    it('are not replaced by a draft that comes after the final text', () => {
+        const spoken = {sessionId: 's1', userId: 'u1', at: 0, utterance: '1'};
+        const active = withCaption(newActiveCall('c'), {...spoken, text: 'Good morning.', final: true});
+        expect(withCaption(active, {...spoken, text: 'good mourning', final: false})).toBe(active);
+        expect(withCaption(active, {...spoken, utterance: '2', text: 'how', final: false}).captions.map(({text}) => text)).toEqual(['how']);
     });
 });
 

@@ -49,6 +49,11 @@ export async function fetchTurnServers(): Promise<RTCIceServer[]> {
     return parseIceServers(await api.calls('/turn-credentials'));
 }
 
+/** Ends another session of the person who asks. */
+export function leaveSession(channelId: string, sessionId: string): Promise<unknown> {
+    return api.calls(`/calls/${encodeURIComponent(channelId)}/sessions/${encodeURIComponent(sessionId)}/leave`, {});
+}
+
 /** The person's other devices stop ringing as well. */
 export function dismissRinging(channelId: string): Promise<unknown> {
     return api.calls(`/calls/${encodeURIComponent(channelId)}/dismiss-notification`, {});

@@ -11,7 +11,8 @@ import {announce, patch, store} from '../state/app';
 import {coded, readCommand} from '../state/command';
 import {isAdministrator} from '../state/rights';
 import {say, type Key} from '../words/words';
-import {callStats, joinCall, leaveCall} from './call';
+import {joinCall, leaveCall} from './call';
+import {callStats} from './incall';
 import {callLog} from './calllog';
 
 export interface CommandPlace {

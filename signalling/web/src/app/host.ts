@@ -5,12 +5,12 @@
 import {askAsHost, type HostRequest} from '../api/calls';
 import {describe} from '../api/rest';
 import {problem} from '../peer/problems';
-import {announce, patch, store} from '../state/app';
+import {announce, store} from '../state/app';
 import type {Session} from '../state/calls';
 import {displayName} from '../state/chat';
 import type {Participant} from '../state/roster';
 import {say} from '../words/words';
-import {showProblem} from './call';
+import {showProblem} from './stage';
 
 /** A person may be in the call with several devices: what is meant for them is meant for all. */
 export async function muteAsHost(person: Participant): Promise<void> {
@@ -39,19 +39,6 @@ export async function makeHost(person: Participant): Promise<void> {
 
 export async function muteOthers(): Promise<void> {
     await askAll([{control: 'mute-others', who: {}}], say('call_told_all_muted'));
-}
-
-/** The own other sessions of a call; the server lets hosts and administrators do that. Resolves to whether it was done. */
-export async function leaveElsewhere(channelId: string, sessionIds: readonly string[]): Promise<boolean> {
-    try {
-        for (const id of sessionIds) {
-            await askAsHost(channelId, {control: 'remove', who: {session_id: id}});
-        }
-        return true;
-    } catch (error) {
-        patch({fault: say('chat_not_done', {why: describe(error)})});
-        return false;
-    }
 }
 
 export async function endForEveryone(): Promise<void> {

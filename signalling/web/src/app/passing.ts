@@ -7,6 +7,8 @@ import {say} from '../words/words';
 
 const CAPTION_MS = 5000;
 const REACTION_MS = 4000;
+/** Who just came may still have to be looked up; later than this the news is old. */
+const NAME_MS = 3000;
 
 let nextReaction = 1;
 
@@ -17,6 +19,7 @@ export function showCaption(data: Record<string, unknown>): void {
     }
     const caption: Caption = {
         sessionId: String(data['session_id'] ?? ''), userId: String(data['user_id'] ?? ''), text: text.trim(), at: Date.now(),
+        utterance: String(data['utterance_id'] ?? ''), final: data['final'] === true,
     };
     updateActive((active) => ({...withCaption(active, caption), captionLog: withLine(active.captionLog, caption)}));
     setTimeout(() => updateActive((active) => withoutOldCaptions(active, Date.now(), CAPTION_MS)), CAPTION_MS + 20);
@@ -35,8 +38,15 @@ export function showReaction(data: Record<string, unknown>): void {
 }
 
 export function announceMove(data: Record<string, unknown>, what: 'call_told_joined' | 'call_told_left'): void {
-    if (data['session_id'] !== store.get().active?.sessionId) {
-        announce(say(what, {name: nameOf(String(data['user_id'] ?? ''))}));
+    if (data['session_id'] === store.get().active?.sessionId) {
+        return;
+    }
+    const userId = String(data['user_id'] ?? '');
+    const tell = (): void => announce(say(what, {name: nameOf(userId)}));
+    if (store.get().chat.users[userId]) {
+        tell();
+    } else {
+        void store.until(({chat}) => chat.users[userId] !== undefined, NAME_MS).then(tell);
     }
 }
 

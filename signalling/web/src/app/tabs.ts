@@ -1,12 +1,15 @@
 /**
- * The same person in the same call in another tab of this browser: the tabs talk and one takes over.
+ * The same person in the same call elsewhere: tabs of this browser talk and one takes over, sessions of
+ * other devices are ended by the server.
  *
- * Out: whether another tab is in the call, and the move of the call into this one.
- * Not here: other devices. The server offers no way to move a call from one device to another.
+ * Out: whether another tab is in the call, the move of the call into this one, the end of other sessions.
  */
+import {leaveSession} from '../api/calls';
+import {describe} from '../api/rest';
 import {isRecord} from '../peer/record';
 import {problem} from '../peer/problems';
 import {patch, store} from '../state/app';
+import {say} from '../words/words';
 import {joinCall, leaveCall} from './call';
 
 /** Tabs of one browser answer at once, unless they sleep. */
@@ -32,7 +35,7 @@ export function answerTabs(): void {
             tabs.postMessage({...word, kind: 'here', muted: active.muted && !active.unmuting} satisfies Word);
         } else if (word.kind === 'moved') {
             leaveCall();
-            patch({ending: {channelId: word.channelId, canRejoin: true, problem: problem('moved')}});
+            patch({ending: {channelId: word.channelId, problem: problem('moved')}});
         }
     });
 }
@@ -67,30 +70,24 @@ export async function switchHere(channelId: string): Promise<void> {
     const there = await askTabs(channelId);
     if (store.get().active?.channelId !== channelId) {
         await joinCall(channelId, there ? !there.muted : undefined);
-        await connectedIn(channelId);
+        await store.until(({active}) => active?.channelId !== channelId || active.connection === 'connected', CONNECT_MS);
     }
     if (there && store.get().active?.channelId === channelId) {
         tabs?.postMessage({kind: 'moved', userId: store.get().chat.me?.id ?? '', channelId} satisfies Word);
     }
 }
 
-function connectedIn(channelId: string): Promise<void> {
-    return new Promise((resolve) => {
-        const look = (): void => {
-            const {active} = store.get();
-            if (active?.channelId !== channelId || active.connection === 'connected') {
-                over();
+/** Out of the call with the own other sessions `sessionIds`. One that is gone already is as wished. */
+export async function leaveElsewhere(channelId: string, sessionIds: readonly string[]): Promise<void> {
+    try {
+        for (const id of sessionIds) {
+            if (store.get().calls[channelId]?.sessions[id]) {
+                await leaveSession(channelId, id);
             }
-        };
-        const over = (): void => {
-            clearTimeout(timer);
-            unwatch();
-            resolve();
-        };
-        const timer = setTimeout(() => over(), CONNECT_MS);
-        const unwatch = store.watch(look);
-        look();
-    });
+        }
+    } catch (error) {
+        patch({fault: say('chat_not_done', {why: describe(error)})});
+    }
 }
 
 function read(value: unknown): Word | null {

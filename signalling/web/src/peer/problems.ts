@@ -43,9 +43,9 @@ export function joinRefused(text: string): Problem {
     return code ? problem(code) : problem('join-refused', text);
 }
 
-/** Worth joining again: nobody decided against it, or not for good. */
+/** Worth joining again: nobody decided against it, or not for good, or it was the person who went elsewhere. */
 const PASSING: readonly ProblemCode[] = [
-    'media-lost', 'media-unreachable', 'unreachable', 'join-refused', 'calls-unavailable', 'call-over', 'call-full', 'no-media-server',
+    'media-lost', 'media-unreachable', 'unreachable', 'join-refused', 'calls-unavailable', 'call-over', 'call-full', 'no-media-server', 'moved',
 ];
 
 export function isPassing({code}: Problem): boolean {

@@ -15,6 +15,10 @@ export interface Caption {
     text: string;
     /** Epoch ms when it came. */
     at: number;
+    /** What its texts have in common until it is said; empty when the server does not tell utterances apart. */
+    utterance: string;
+    /** No better text of the utterance will come. */
+    final: boolean;
 }
 
 export interface Reaction {
@@ -88,10 +92,18 @@ export function withScreen(active: ActiveCall, remoteScreen: MediaStream | null)
     return {...active, remoteScreen, wide: active.wide && !active.wideForScreen, wideForScreen: false};
 }
 
+/** A draft that comes after the final text of its utterance. */
+export function isLate(before: Pick<Caption, 'utterance' | 'final'>, caption: Caption): boolean {
+    return caption.utterance !== '' && caption.utterance === before.utterance && before.final && !caption.final;
+}
+
 /** A speaker's words replace that speaker's words before; the rest stays in order of speaking. */
 export function withCaption(active: ActiveCall, caption: Caption): ActiveCall {
-    const known = active.captions.some(({sessionId}) => sessionId === caption.sessionId);
-    const captions = known
+    const before = active.captions.find(({sessionId}) => sessionId === caption.sessionId);
+    if (before && isLate(before, caption)) {
+        return active;
+    }
+    const captions = before
         ? active.captions.map((old) => (old.sessionId === caption.sessionId ? caption : old))
         : [...active.captions, caption];
     return {...active, captions};

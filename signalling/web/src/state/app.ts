@@ -33,7 +33,6 @@ export interface CallsConfig {
 export interface Ending {
     channelId: string;
     problem: Problem;
-    canRejoin: boolean;
 }
 
 /** What the person is asked before something happens to a call. */

@@ -1,11 +1,12 @@
 /**
  * What was said in the call, as its captions told it: the history beside the lines that pass by.
  *
- * In: captions, each of which replaces its speaker's one before. Out: lines to read again.
+ * In: captions. Those that name their utterance replace its text; of others, which utterance they belong
+ * to is guessed from words and pauses. Out: lines to read again.
  * Not here: the transcript, which comes after the call and is more exact.
  * Invariant: pure; while a speaker goes on, the line grows instead of being written twice.
  */
-import type {Caption} from './active';
+import {isLate, type Caption} from './active';
 
 export interface CaptionLine {
     id: number;
@@ -15,6 +16,8 @@ export interface CaptionLine {
     /** Epoch ms of its first and its last words. */
     from: number;
     to: number;
+    utterance: string;
+    final: boolean;
 }
 
 /** More than this nobody reads again during a call; the transcript has it all. */
@@ -27,8 +30,12 @@ const CORRECTED_WITHIN_MS = 1200;
 const SAME_SHARE = 0.5;
 
 export function withLine(log: readonly CaptionLine[], caption: Caption): readonly CaptionLine[] {
-    const at = log.findLastIndex(({sessionId}) => sessionId === caption.sessionId);
+    const {utterance, final} = caption;
+    const at = log.findLastIndex((line) => line.sessionId === caption.sessionId && (utterance === '' || line.utterance === utterance));
     const last = log[at];
+    if (last && utterance !== '') {
+        return isLate(last, caption) ? log : [...log.slice(0, at), {...last, text: caption.text, to: caption.at, final}, ...log.slice(at + 1)];
+    }
     if (last && caption.at - last.to < SAME_WITHIN_MS && goesOn(last.text, caption.text) && !beginsAnew(last, caption)) {
         // A shorter version that begins elsewhere has scrolled its beginning away: the longer one holds more.
         const sameBeginning = wordsOf(caption.text)[0] === wordsOf(last.text)[0];
@@ -36,7 +43,7 @@ export function withLine(log: readonly CaptionLine[], caption: Caption): readonl
         return [...log.slice(0, at), {...last, text, to: caption.at}, ...log.slice(at + 1)];
     }
     const id = (log.at(-1)?.id ?? 0) + 1;
-    const line = {id, sessionId: caption.sessionId, userId: caption.userId, text: caption.text, from: caption.at, to: caption.at};
+    const line = {id, sessionId: caption.sessionId, userId: caption.userId, text: caption.text, from: caption.at, to: caption.at, utterance, final};
     return [...log, line].slice(-MAX_LINES);
 }
 

@@ -18,13 +18,19 @@ export interface Participant {
     isSharing: boolean;
     /** The session that shares; empty when none does. */
     sharingSessionId: string;
+    rank: Rank;
 }
+
+/** The groups of the order: within one, people only come and go, and nobody overtakes. */
+export enum Rank { Self, Host, Sharer, Hand, Speaker, Other }
 
 /** Who looks, when, and who was heard (session to epoch ms of the last voice). */
 export interface Onlooker {
     meId: string;
     now: number;
     spoke: Readonly<Record<string, number>>;
+    /** Stays in this group: their entry has the focus. */
+    held?: {userId: string; rank: Rank} | null;
 }
 
 /** Long enough not to jump in a talk of two, short enough that a late joiner soon sees the same. */
@@ -33,7 +39,7 @@ export const RECENT_MS = 30_000;
 const NOBODY: Onlooker = {meId: '', now: 0, spoke: {}};
 
 export function roster(call: Call, onlooker: Onlooker = NOBODY): Participant[] {
-    const people = new Map<string, Participant>();
+    const people = new Map<string, Omit<Participant, 'rank'>>();
     for (const session of Object.values(call.sessions)) {
         const known = people.get(session.userId);
         const hands = [known?.raisedHand ?? 0, session.raisedHand].filter((at) => at > 0);
@@ -49,15 +55,28 @@ export function roster(call: Call, onlooker: Onlooker = NOBODY): Participant[] {
             sharingSessionId: shares ? session.sessionId : known?.sharingSessionId ?? '',
         });
     }
-    const ranked = [...people.values()].map((person) => ({person, rank: rankOf(person, onlooker)}));
-    ranked.sort((a, b) => a.rank - b.rank || (a.rank === Rank.Hand ? a.person.raisedHand - b.person.raisedHand : 0));
-    return ranked.map(({person}) => person);
+    const ranked = [...people.values()].map((person) => ({...person, rank: rankOf(person, onlooker)}));
+    return ranked.sort((a, b) => a.rank - b.rank || (a.rank === Rank.Hand ? a.raisedHand - b.raisedHand : 0));
 }
 
 /** Nothing about the person differs: with many people most events leave most of them as they were. */
 export function sameParticipant(a: Participant, b: Participant): boolean {
     return a.userId === b.userId && a.muted === b.muted && a.speaking === b.speaking && a.raisedHand === b.raisedHand && a.isHost === b.isHost
         && a.sharingSessionId === b.sharingSessionId && a.sessionIds.join() === b.sessionIds.join();
+}
+
+/** The same people by group, the groups that are there in their order. */
+export function inGroups(people: readonly Participant[]): (readonly [rank: Rank, people: readonly Participant[]])[] {
+    const groups = new Map<Rank, Participant[]>();
+    for (const person of people) {
+        const group = groups.get(person.rank);
+        if (group) {
+            group.push(person);
+        } else {
+            groups.set(person.rank, [person]);
+        }
+    }
+    return [...groups];
 }
 
 /** Host controls are for the host and for administrators of the system; the server refuses others. */
@@ -74,9 +93,10 @@ export function found<T>(people: readonly T[], wanted: string, nameOf: (person: 
     });
 }
 
-enum Rank { Self, Host, Sharer, Hand, Speaker, Other }
-
-function rankOf(person: Participant, {meId, now, spoke}: Onlooker): Rank {
+function rankOf(person: Omit<Participant, 'rank'>, {meId, now, spoke, held}: Onlooker): Rank {
+    if (person.userId === held?.userId) {
+        return held.rank;
+    }
     if (person.userId === meId) {
         return Rank.Self;
     }

@@ -5,8 +5,13 @@
  */
 import {useSyncExternalStore} from 'react';
 
+/** Watchers hear of gathered changes after so long, when no frame comes. */
+const FRAMELESS_MS = 100;
+
 export class Store<S> {
     private readonly watchers = new Set<() => void>();
+    private gathering = false;
+    private due: ReturnType<typeof setTimeout> | undefined;
 
     constructor(private state: S) {}
 
@@ -19,7 +24,22 @@ export class Store<S> {
         const state = next(this.state);
         if (state !== this.state) {
             this.state = state;
-            this.watchers.forEach((watcher) => watcher());
+            if (this.gathering) {
+                this.tellSoon();
+            } else {
+                this.tell();
+            }
+        }
+    }
+
+    /** Runs `act`: its changes hold at once, and watchers hear of them with those of others, once before the next frame. */
+    gather(act: () => void): void {
+        const before = this.gathering;
+        this.gathering = true;
+        try {
+            act();
+        } finally {
+            this.gathering = before;
         }
     }
 
@@ -29,6 +49,45 @@ export class Store<S> {
             this.watchers.delete(watcher);
         };
     };
+
+    /** Resolves when `holds` is true of the state, at the latest after `ms`. */
+    until(holds: (state: S) => boolean, ms: number): Promise<void> {
+        return new Promise((resolve) => {
+            const look = (): void => {
+                if (holds(this.state)) {
+                    over();
+                }
+            };
+            const over = (): void => {
+                clearTimeout(timer);
+                unwatch();
+                resolve();
+            };
+            const timer = setTimeout(over, ms);
+            const unwatch = this.watch(look);
+            look();
+        });
+    }
+
+    private tell(): void {
+        clearTimeout(this.due);
+        this.due = undefined;
+        this.watchers.forEach((watcher) => watcher());
+    }
+
+    private tellSoon(): void {
+        if (this.due !== undefined) {
+            return;
+        }
+        // A page out of sight has no frames.
+        const due = setTimeout(() => this.tell(), FRAMELESS_MS);
+        this.due = due;
+        globalThis.requestAnimationFrame?.(() => {
+            if (this.due === due) {
+                this.tell();
+            }
+        });
+    }
 }
 
 /** `pick` must return a part of the state or a plain value, not something built on each call. */

@@ -2,6 +2,7 @@
 import {useMemo, useState, type ReactNode} from 'react';
 import {joinCall, leaveCall} from '../app/call';
 import {goToNewest, loadEarlier, loadLater} from '../app/channels';
+import {isPassing} from '../peer/problems';
 import {adviceOf, titleOf} from '../state/advice';
 import {patch, useApp} from '../state/app';
 import {channelTitle, replyCounts, rootsOf} from '../state/chat';
@@ -104,7 +105,7 @@ function Notices({channelId}: {channelId: string}): ReactNode {
             {trouble === 'ending' && ending && (
                 <div className={ending.problem.code === 'moved' ? 'notice calm' : 'notice danger'} role="alert" data-testid="call-ending" data-code={ending.problem.code}>
                     <p className="grow"><strong>{titleOf(ending.problem)}</strong> {adviceOf(ending.problem)}</p>
-                    {ending.canRejoin && online && !off && (
+                    {isPassing(ending.problem) && online && !off && (
                         <button type="button" data-testid="rejoin-call" onClick={() => void joinCall(channelId)}>{say('chat_join_again')}</button>
                     )}
                     <button type="button" className="icon-button" aria-label={say('chat_dismiss')} onClick={() => patch({ending: null})}><CloseIcon/></button>

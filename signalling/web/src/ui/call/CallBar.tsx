@@ -4,7 +4,9 @@
  * One row of controls that fits 320 CSS px; what everybody must know stands above it.
  */
 import type {ReactNode} from 'react';
-import {leaveCall, setRecording, showStage, toggleScreen} from '../../app/call';
+import {leaveCall} from '../../app/call';
+import {showStage} from '../../app/stage';
+import {setRecording, toggleScreen} from '../../app/incall';
 import {closeThread, openChannel} from '../../app/channels';
 import {store, useApp} from '../../state/app';
 import {isRunning, isStarting} from '../../state/calls';

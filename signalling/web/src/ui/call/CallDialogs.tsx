@@ -1,6 +1,6 @@
 /** The call's settings: sound and devices, keys. Open above everything, wherever the call is shown. */
 import {useEffect, useRef, type ReactNode} from 'react';
-import {showDialog} from '../../app/call';
+import {showDialog} from '../../app/stage';
 import {useApp} from '../../state/app';
 import {say} from '../../words/words';
 import {CloseIcon} from '../icons';

@@ -1,6 +1,6 @@
 /** The own call inside its channel: status, notices, screen, people, captions, controls. */
 import {useEffect, useLayoutEffect, useRef, type ReactNode} from 'react';
-import {togglePanel, toggleWide} from '../../app/call';
+import {togglePanel, toggleWide} from '../../app/stage';
 import {openThread} from '../../app/channels';
 import {useApp} from '../../state/app';
 import {NarrowIcon, ThreadIcon, WideIcon} from '../icons';

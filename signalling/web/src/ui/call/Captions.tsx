@@ -1,6 +1,6 @@
 /** Live captions: the latest words of each speaker, gone 5 s after they came; what came before is in the history. */
 import type {ReactNode} from 'react';
-import {togglePanel} from '../../app/call';
+import {togglePanel} from '../../app/stage';
 import {changeSettings} from '../../app/settings';
 import {useApp} from '../../state/app';
 import {isRunning} from '../../state/calls';

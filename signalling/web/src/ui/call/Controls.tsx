@@ -5,7 +5,9 @@
  * it does ("Unmute"), and what is written on a button is in its name.
  */
 import {useState, type ReactNode} from 'react';
-import {leaveCall, setRecording, showDialog, toggleCaptions, toggleHand, toggleMute, togglePanel, toggleScreen} from '../../app/call';
+import {leaveCall} from '../../app/call';
+import {showDialog, toggleCaptions, togglePanel} from '../../app/stage';
+import {setRecording, toggleHand, toggleMute, toggleScreen} from '../../app/incall';
 import {endForEveryone} from '../../app/host';
 import {useApp} from '../../state/app';
 import {isRunning, isStarting} from '../../state/calls';

@@ -1,6 +1,6 @@
 /** Microphone and speaker: which, whether they work, and how the microphone's sound is treated. */
 import {useEffect, useState, type ReactNode} from 'react';
-import {microphoneChanged} from '../../app/call';
+import {microphoneChanged} from '../../app/incall';
 import {listDevices, microphoneWish, playTestSound, watchDevices, type Devices} from '../../app/devices';
 import {changeSettings} from '../../app/settings';
 import {LevelMeter, meterShare} from '../../peer/level';

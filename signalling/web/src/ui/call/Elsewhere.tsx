@@ -1,10 +1,8 @@
 /** To a person who is in this call with another tab or device as well: where, and the way to have it here only. */
 import {useEffect, useState, type ReactNode} from 'react';
 import {joinCall} from '../../app/call';
-import {askTabs, switchHere} from '../../app/tabs';
-import {leaveElsewhere} from '../../app/host';
+import {askTabs, leaveElsewhere, switchHere} from '../../app/tabs';
 import {useApp} from '../../state/app';
-import {isAdministrator} from '../../state/rights';
 import {ownElsewhere} from '../../state/ringing';
 import {say} from '../../words/words';
 
@@ -18,7 +16,6 @@ export function Elsewhere({channelId}: {channelId: string}): ReactNode {
         return here && here.connection !== 'connected' ? '' : ownElsewhere(state.calls[channelId], state.chat.me?.id ?? '', here?.sessionId ?? '').join();
     });
     const joined = useApp((state) => state.active?.channelId === channelId);
-    const mayLeave = useApp(({calls, chat}) => isAdministrator(chat.me) || calls[channelId]?.hostId === chat.me?.id);
     const where = useWhere(channelId, others);
     if (!where) {
         return null;
@@ -29,7 +26,7 @@ export function Elsewhere({channelId}: {channelId: string}): ReactNode {
             <div className="notice-actions">
                 {where === 'tab' && <button type="button" className="primary" data-testid="switch-here" onClick={() => void switchHere(channelId)}>{say('bar_switch')}</button>}
                 {!joined && <button type="button" data-testid="join-too" onClick={() => void joinCall(channelId, false)}>{say('bar_join_too')}</button>}
-                {mayLeave && <button type="button" data-testid="leave-there" onClick={() => void leaveElsewhere(channelId, others.split(','))}>{say('bar_leave_there')}</button>}
+                <button type="button" data-testid="leave-there" onClick={() => void leaveElsewhere(channelId, others.split(','))}>{say('bar_leave_there')}</button>
             </div>
         </div>
     );

@@ -1,6 +1,6 @@
 /** What was done to the person by a host or a device, and that nobody hears them. */
 import type {ReactNode} from 'react';
-import {toggleMute} from '../../app/call';
+import {toggleMute} from '../../app/incall';
 import {dismissNote} from '../../app/notes';
 import {useApp} from '../../state/app';
 import {useSettings} from '../../state/settings';

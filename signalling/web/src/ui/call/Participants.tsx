@@ -1,7 +1,7 @@
 /** Who is in the call, as tiles that fill the room: name, microphone, speaking, hand, host, reactions. */
-import {memo, useLayoutEffect, useRef, useState, type CSSProperties, type ReactNode} from 'react';
+import {Fragment, memo, useLayoutEffect, useRef, useState, type CSSProperties, type ReactNode} from 'react';
 import {useApp} from '../../state/app';
-import {sameParticipant, type Participant} from '../../state/roster';
+import {inGroups, sameParticipant, type Participant} from '../../state/roster';
 import {tileSize, wantedHeight, type TileSize} from '../../state/tiles';
 import {currentLanguage, say} from '../../words/words';
 import {Avatar} from '../Avatar';
@@ -13,16 +13,19 @@ import {roleWords, useRoster, useShown} from './person';
 const MANY = 49;
 
 export function Participants(): ReactNode {
-    const people = useRoster();
+    const {people, hold} = useRoster();
     const list = useRef<HTMLUListElement>(null);
     const room = useRoom(list);
     const size = room && people.length > 0 ? tileSize(people.length, room.width, room.height) : null;
     return (
         <ul
-            ref={list} className="participants" tabIndex={0} aria-label={say('call_people_label', {count: people.length})} data-testid="participants"
+            ref={list} {...hold} className="participants" tabIndex={0} aria-label={say('call_people_label', {count: people.length})} data-testid="participants"
             data-count={people.length} data-many={people.length > MANY} data-form={size?.form ?? 'tall'} style={styleOf(size, room ? wantedHeight(people.length, room.width) : 0)}
         >
-            {people.map((person) => <Tile key={person.userId} person={person} language={currentLanguage()}/>)}
+            {/* By groups: who begins to speak comes into another one, and no other tile is moved. */}
+            {inGroups(people).map(([rank, group]) => (
+                <Fragment key={rank}>{group.map((person) => <Tile key={person.userId} person={person} language={currentLanguage()}/>)}</Fragment>
+            ))}
         </ul>
     );
 }
@@ -34,7 +37,7 @@ const Tile = memo(({person}: {person: Participant; language: string}): ReactNode
     const {name, muted, speaking, quality, qualityText} = shown;
     return (
         <li
-            className="tile" aria-label={shown.label} data-testid={`participant-${shown.key}`} title={name}
+            className="tile" data-user={person.userId} aria-label={shown.label} data-testid={`participant-${shown.key}`} title={name}
             data-speaking={speaking} data-muted={muted} data-hand={person.raisedHand > 0} data-host={person.isHost} data-quality={quality ?? 'unknown'}
         >
             <span className="face">

@@ -1,6 +1,6 @@
 /** How many are in the call; opens the list of them (`SidePanel`). */
 import type {ReactNode} from 'react';
-import {togglePanel} from '../../app/call';
+import {togglePanel} from '../../app/stage';
 import {useApp} from '../../state/app';
 import {number, say} from '../../words/words';
 import {PeopleIcon} from '../icons';

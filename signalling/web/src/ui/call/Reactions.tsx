@@ -5,7 +5,7 @@
  * however many tiles there are and whether or not things may move.
  */
 import type {ReactNode} from 'react';
-import {react} from '../../app/call';
+import {react} from '../../app/incall';
 import {useApp} from '../../state/app';
 import {displayName} from '../../state/chat';
 import {say, type Key} from '../../words/words';

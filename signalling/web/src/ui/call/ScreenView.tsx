@@ -1,6 +1,6 @@
 /** The screen somebody shares, as large as there is room; for the sharer, what others see of it. */
 import {useEffect, useRef, type ReactNode} from 'react';
-import {setScreenHint, toggleScreen} from '../../app/call';
+import {setScreenHint, toggleScreen} from '../../app/incall';
 import {canPopOut, endPopOut, popOut} from '../../app/popout';
 import {useApp} from '../../state/app';
 import {displayName} from '../../state/chat';

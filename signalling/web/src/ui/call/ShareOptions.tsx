@@ -1,6 +1,6 @@
 /** How a screen is shared: with its sound or without, for sharp letters or for smooth movement. */
 import type {ReactNode} from 'react';
-import {setScreenHint, setShareSound} from '../../app/call';
+import {setScreenHint, setShareSound} from '../../app/incall';
 import {useApp} from '../../state/app';
 import {say} from '../../words/words';
 import {OptionsIcon} from '../icons';

@@ -1,11 +1,11 @@
 /** What stands beside the tiles when asked for: everybody in a list, or what was said. */
-import {memo, useEffect, useRef, useState, type ReactNode} from 'react';
-import {togglePanel} from '../../app/call';
+import {Fragment, memo, useEffect, useRef, useState, type ReactNode} from 'react';
+import {togglePanel} from '../../app/stage';
 import {muteOthers} from '../../app/host';
 import {useApp} from '../../state/app';
 import type {Panel} from '../../state/active';
 import {displayName} from '../../state/chat';
-import {found, mayHost, sameParticipant, type Participant} from '../../state/roster';
+import {found, inGroups, mayHost, sameParticipant, type Participant} from '../../state/roster';
 import {currentLanguage, say} from '../../words/words';
 import {Avatar} from '../Avatar';
 import {CloseIcon, HandIcon, MicIcon, MicOffIcon, ScreenIcon} from '../icons';
@@ -26,7 +26,7 @@ export function SidePanel(): ReactNode {
 }
 
 function People(): ReactNode {
-    const people = useRoster();
+    const {people, hold} = useRoster();
     const users = useApp((state) => state.chat.users);
     const hosts = useApp((state) => mayHost(state.active ? state.calls[state.active.channelId] : undefined, state.chat.me));
     const [wanted, setWanted] = useState('');
@@ -37,8 +37,10 @@ function People(): ReactNode {
                 type="search" aria-label={say('call_search')} placeholder={say('call_search')} value={wanted} data-testid="people-search"
                 onChange={(event) => setWanted(event.target.value)}
             />
-            <ol className="people-list" data-testid="people-list" data-count={shown.length}>
-                {shown.map((person) => <Row key={person.userId} person={person} language={currentLanguage()}/>)}
+            <ol {...hold} className="people-list" data-testid="people-list" data-count={shown.length}>
+                {inGroups(shown).map(([rank, group]) => (
+                    <Fragment key={rank}>{group.map((person) => <Row key={person.userId} person={person} language={currentLanguage()}/>)}</Fragment>
+                ))}
             </ol>
             {shown.length === 0 && <p className="muted" role="status">{say('call_search_nobody')}</p>}
             {hosts && people.length > 1 && (
@@ -54,7 +56,7 @@ const Row = memo(({person}: {person: Participant; language: string}): ReactNode 
     const {name, muted, speaking, qualityText} = shown;
     const below = [roleWords(shown, person), qualityText].filter((part) => part !== '').join(' · ');
     return (
-        <li aria-label={shown.label} data-testid={`person-row-${shown.key}`} data-speaking={speaking} data-muted={muted}>
+        <li data-user={person.userId} aria-label={shown.label} data-testid={`person-row-${shown.key}`} data-speaking={speaking} data-muted={muted}>
             <Avatar name={name} id={person.userId}/>
             <span className="grow">
                 <span className="row-name" dir="auto">{name}</span>

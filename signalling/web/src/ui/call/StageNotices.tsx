@@ -1,7 +1,8 @@
 /** What everybody in the call must know: that it is recorded, that it rings elsewhere, and what does not work. */
 import type {ReactNode} from 'react';
 import {Notes, TalkingMuted} from './Notes';
-import {acknowledgeRecording, allowSound, dismissOutcome, dismissProblem, leaveCall} from '../../app/call';
+import {leaveCall} from '../../app/call';
+import {acknowledgeRecording, allowSound, dismissOutcome, dismissProblem} from '../../app/stage';
 import {adviceOf, faultOf, titleOf} from '../../state/advice';
 import {useApp} from '../../state/app';
 import {isRunning, recordingFaults, willBeTranscribed} from '../../state/calls';

@@ -1,7 +1,8 @@
 /** One person of the call as tiles and the list show them: the same state, in the same words. */
+import {useRef, type FocusEvent} from 'react';
 import {useApp} from '../../state/app';
 import {displayName} from '../../state/chat';
-import {roster, type Participant} from '../../state/roster';
+import {roster, type Onlooker, type Participant} from '../../state/roster';
 import {listed, say} from '../../words/words';
 import {useNow} from '../time';
 import type {SoundQuality} from '../../peer/quality';
@@ -20,13 +21,32 @@ export interface Shown {
     label: string;
 }
 
-/** Everybody in the own call, in the order that all see. */
-export function useRoster(): readonly Participant[] {
+interface Roster {
+    people: readonly Participant[];
+    /** For the list: whose entry has the focus keeps its place, and the focus with it. */
+    hold: {onFocus: (event: FocusEvent) => void; onBlur: () => void};
+}
+
+/** Everybody in the own call, in the order that all see. Entries carry `data-user`. */
+export function useRoster(): Roster {
+    const held = useRef<Onlooker['held']>(null);
     const call = useApp((state) => (state.active ? state.calls[state.active.channelId] : undefined));
     const spoke = useApp((state) => state.active?.spoke);
     const meId = useApp((state) => state.chat.me?.id ?? '');
     const now = useNow(5000);
-    return call ? roster(call, {meId, spoke: spoke ?? {}, now: Math.max(now, ...Object.values(spoke ?? {}))}) : [];
+    const people = call ? roster(call, {meId, spoke: spoke ?? {}, now: Math.max(now, ...Object.values(spoke ?? {})), held: held.current}) : [];
+    return {
+        people,
+        hold: {
+            onFocus: ({target}) => {
+                const userId = target.closest<HTMLElement>('[data-user]')?.dataset['user'];
+                held.current = people.find((person) => person.userId === userId) ?? null;
+            },
+            onBlur: () => {
+                held.current = null;
+            },
+        },
+    };
 }
 
 export function useShown(person: Participant): Shown {

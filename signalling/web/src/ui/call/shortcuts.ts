@@ -1,6 +1,8 @@
 /** Keys for the call: what the person chose in `state/shortcuts`, carried out. */
 import {useEffect} from 'react';
-import {holdToTalk, leaveCall, showDialog, toggleCaptions, toggleHand, toggleMute, togglePanel, toggleScreen} from '../../app/call';
+import {leaveCall} from '../../app/call';
+import {showDialog, toggleCaptions, togglePanel} from '../../app/stage';
+import {holdToTalk, toggleHand, toggleMute, toggleScreen} from '../../app/incall';
 import {settings} from '../../state/settings';
 import {actionOf, combinationOf, types, type Action} from '../../state/shortcuts';
 

@@ -1,0 +1,97 @@
+/**
+ * What the events of the own call do beyond its state: what passes by, notes, sounds, and the end of
+ * the own session.
+ */
+import {problem} from '../peer/problems';
+import type {ServerEvent} from '../peer/socket';
+import {store, updateActive} from '../state/app';
+import {isRunning, isStarting} from '../state/calls';
+import {ownElsewhere} from '../state/ringing';
+import {logCall} from './calllog';
+import {takeCallsEvent} from './events';
+import {soundMove} from './moves';
+import {noteEvent} from './notes';
+import {applySettings, media, ownClient} from './own';
+import {announceMove, showCaption, showReaction} from './passing';
+
+/** Events that would leave no room in the log for others. */
+const MANY: readonly string[] = ['user_voice_on', 'user_voice_off', 'caption', 'signal'];
+
+/** In the order in which they came; the screen follows once a frame, however many come. */
+export function callEvent(event: ServerEvent): void {
+    store.gather(() => take(event));
+}
+
+function take({name, data, channelId}: ServerEvent): void {
+    const {active} = store.get();
+    if (!active) {
+        return;
+    }
+    if (!MANY.includes(name)) {
+        logCall(`event ${name}`, {channel: channelId, session: String(data['session_id'] ?? '')});
+    }
+    const hostBefore = store.get().calls[channelId]?.hostId ?? '';
+    takeCallsEvent(name, channelId, data);
+    noteEvent(name, data, hostBefore);
+    watchRecording(channelId);
+    switch (name) {
+    case 'caption':
+        showCaption(data);
+        break;
+    case 'user_reacted':
+        showReaction(data);
+        break;
+    case 'user_voice_on':
+    case 'user_voice_off':
+        updateActive((now) => ({...now, spoke: {...now.spoke, [String(data['session_id'] ?? '')]: Date.now()}}));
+        break;
+    case 'user_screen_off':
+        media.dropScreen();
+        break;
+    case 'user_left':
+        media.dropSender(String(data['session_id'] ?? ''));
+        announceMove(data, 'call_told_left');
+        soundMove('leave', data['session_id']);
+        if (data['session_id'] === active.sessionId) {
+            lostSession();
+        }
+        break;
+    case 'user_joined':
+        applySettings();
+        announceMove(data, 'call_told_joined');
+        soundMove('join', data['session_id']);
+        break;
+    case 'call_state':
+        applySettings();
+        checkStillIn();
+        break;
+    default:
+        break;
+    }
+}
+
+/** Its outcome concerns only those who were there. */
+function watchRecording(channelId: string): void {
+    const recording = store.get().calls[channelId]?.recording ?? null;
+    if (recording && (isRunning(recording) || isStarting(recording))) {
+        updateActive((active) => (active.sawRecording === recording.initAt ? active : {...active, sawRecording: recording.initAt}));
+    }
+}
+
+function checkStillIn(): void {
+    const {active, calls} = store.get();
+    const call = active ? calls[active.channelId] : undefined;
+    if (active && call && active.connection === 'connected' && !call.sessions[active.sessionId]) {
+        lostSession();
+    }
+}
+
+/**
+ * The server gave this session up (it or the media host was restarted, or away too long): join anew, at
+ * once. Not while the person is in the call elsewhere: then it was most likely they who ended it from there.
+ */
+function lostSession(): void {
+    const {active, calls, chat} = store.get();
+    const elsewhere = ownElsewhere(calls[active?.channelId ?? ''], chat.me?.id ?? '', active?.sessionId ?? '').length > 0;
+    ownClient()?.abandon(problem(elsewhere ? 'moved' : 'media-lost'));
+}

@@ -1,0 +1,53 @@
+/**
+ * The client of the own call and the sounds it brings: what the verbs, the events and the connection share.
+ *
+ * Invariant: there is at most one client, and the store has an own call whenever there is one.
+ */
+import type {CallsClient} from '../peer/client';
+import {withScreen} from '../state/active';
+import {store, updateActive} from '../state/app';
+import {settings, volumeOf} from '../state/settings';
+import {rememberCall} from './location';
+import {RemoteMedia} from './sound';
+
+declare global {
+    interface Window {
+        /** The client of the running call, for programs that drive this page. */
+        callsClient?: CallsClient | undefined;
+    }
+}
+
+let client: CallsClient | null = null;
+
+export const media = new RemoteMedia({
+    onScreen: (stream) => updateActive((active) => withScreen(active, stream)),
+    onBlocked: (blocked) => updateActive((active) => ({...active, soundBlocked: blocked})),
+});
+
+settings.watch(applySettings);
+
+/** Null without a call, and while its connection is still prepared. */
+export function ownClient(): CallsClient | null {
+    return client;
+}
+
+export function setOwnClient(next: CallsClient | null): void {
+    client = next;
+    window.callsClient = next ?? undefined;
+}
+
+/** Loudness and speaker as chosen, also for those who just came. */
+export function applySettings(): void {
+    const {active, calls} = store.get();
+    const sessions = calls[active?.channelId ?? '']?.sessions ?? {};
+    media.setVolumes((sessionId) => volumeOf(settings.get(), sessions[sessionId]?.userId ?? ''));
+    void media.setSpeaker(settings.get().speaker.id);
+}
+
+/** For a reload. `alone`: nobody else is in the call. */
+export function remember(alone = false): void {
+    const {active} = store.get();
+    if (active) {
+        rememberCall({channelId: active.channelId, muted: active.muted && !active.unmuting, noticeSeen: active.noticeSeen, alone});
+    }
+}
