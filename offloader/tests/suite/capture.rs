@@ -269,6 +269,7 @@ fn ten_people_who_take_turns_cost_little_more_than_ten_who_are_still() {
     };
     let tone = tone_packets(400.0, 60 * 50);
     let quiet = tone_packets(0.0, 60 * 50);
+    let mut costs = Vec::new();
     for turns in [false, true] {
         let folder = tempfile::tempdir().unwrap();
         let mut call = Call::begin(folder.path());
@@ -295,8 +296,10 @@ fn ten_people_who_take_turns_cost_little_more_than_ten_who_are_still() {
         let plan = Plan::read(folder.path()).unwrap();
         let begun = cpu();
         make_movie(folder.path(), &plan, &input(), &Look::default()).unwrap();
-        println!("turns: {turns}, {:.2} CPU seconds", cpu() - begun);
+        costs.push(cpu() - begun);
     }
+    println!("CPU seconds, still and with turns: {costs:.2?}");
+    assert!(costs[1] < costs[0] * 2.5, "{costs:?}");
 }
 
 #[test]
