@@ -58,6 +58,7 @@ fn bodies_keep_their_spelling() {
             build_version: "v1.3.0".into(),
             build_hash: "h".into(),
             go_version: "".into(),
+            speech: None,
         },
         r#"{"buildDate":"d","buildVersion":"v1.3.0","buildHash":"h","goVersion":""}"#,
     );
