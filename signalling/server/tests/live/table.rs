@@ -620,7 +620,7 @@ async fn everything_happens(world: &World, heard: &mut [BTreeSet<String>]) -> Sc
     // How it begins.
     for at in [4, 3, 5] {
         scene.clients[at].ask_to_join(&channel, None).await;
-        scene.clients[at].settled().await;
+        scene.clients[at].wait_until_seen("call_state").await;
     }
     scene.clients[4].wait_until_seen("user_joined").await;
     // The bot's own join was waited for when the scene began.
