@@ -17,6 +17,7 @@ pub mod process;
 mod queue;
 mod transcribe;
 pub mod transcript;
+mod watch;
 mod wire;
 
 pub use captions::{CaptionOptions, CaptionStream, CaptionUpdate, CaptionUpdates, Flicker};

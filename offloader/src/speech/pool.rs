@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::watch::Run;
 use super::wire::Purpose;
 
 /// A transcript that waited this long goes before captions: a busy node must finish its jobs too.
@@ -32,8 +33,8 @@ struct State<W> {
     /// Caption tickets, oldest first.
     waiting: VecDeque<u64>,
     shed: BTreeSet<u64>,
-    /// Since when a ticket has a worker.
-    busy: BTreeMap<u64, Instant>,
+    /// Tickets that have a worker.
+    busy: BTreeMap<u64, Run>,
     next_ticket: u64,
 }
 
@@ -74,14 +75,11 @@ impl<W> Pool<W> {
         lent.worker.as_mut().map(work)
     }
 
-    /// How long the slowest window has been running.
-    pub(super) fn longest_run(&self) -> Duration {
-        let state = self.lock();
-        state
-            .busy
-            .values()
-            .min()
-            .map_or(Duration::ZERO, Instant::elapsed)
+    /// Whether a window is being recognised that will not end.
+    pub(super) fn is_stuck(&self) -> bool {
+        let now = Instant::now();
+        let mut state = self.lock();
+        state.busy.values_mut().any(|run| run.is_stuck(now))
     }
 
     fn for_caption(&self) -> Option<Lent<'_, W>> {
@@ -136,7 +134,8 @@ impl<W> Pool<W> {
         worker: W,
         shelf: Shelf,
     ) -> Lent<'_, W> {
-        state.busy.insert(ticket, Instant::now());
+        // By the thread that will do the work.
+        state.busy.insert(ticket, Run::begin());
         Lent {
             pool: self,
             ticket,
@@ -223,7 +222,7 @@ mod tests {
             let rest: Vec<_> = (0..3).map(|_| done.recv().unwrap()).collect();
             assert_eq!(rest, ["second", "third", "transcript"]);
         });
-        assert_eq!(pool.longest_run(), Duration::ZERO);
+        assert!(pool.lock().busy.is_empty() && !pool.is_stuck());
     }
 
     #[test]

@@ -23,8 +23,6 @@ use super::wire::{self, Reply, WireError};
 /// The line on standard output that tells the service to go on.
 pub(super) const READY: &str = "ready";
 
-/// A window takes about 2 s of one core; beyond this whisper.cpp hangs.
-const HANGING: Duration = Duration::from_secs(120);
 const WATCH_EVERY: Duration = Duration::from_secs(5);
 /// Exit code of a process that ends itself because a window hangs.
 const HUNG: i32 = 70;
@@ -150,10 +148,10 @@ fn exit_with_parent() {
 }
 
 fn exit_when_hanging(pool: &Pool<Worker>) {
-    while pool.longest_run() < HANGING {
+    while !pool.is_stuck() {
         thread::sleep(WATCH_EVERY);
     }
-    tracing::error!(limit = ?HANGING, "a speech window hangs, the process ends");
+    tracing::error!("a speech window hangs, the process ends");
     std::process::exit(HUNG);
 }
 
