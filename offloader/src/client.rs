@@ -140,6 +140,9 @@ pub enum CallCommand {
         session: SessionId,
         text: String,
         new_audio_len_ms: f64,
+        /// Which line of the speaker's the text is; a later text of the same line replaces it.
+        utterance: String,
+        is_final: bool,
     },
     Leave,
 }

@@ -167,8 +167,11 @@ async fn caller(api: &Api, headers: &HeaderMap) -> Result<Caller, Refusal> {
     Ok(api.auth.caller(authorization(headers), true).await?)
 }
 
-async fn version(method: Method) -> Result<Json<VersionReply>, Refusal> {
+async fn version(State(api): State<Api>, method: Method) -> Result<Json<VersionReply>, Refusal> {
     only(&method, &Method::GET)?;
+    let jobs = api.jobs.clone();
+    let ability = tokio::task::spawn_blocking(move || jobs.speech_ability());
+    let speech = ability.await.map_err(|error| internal(error.into()))?;
     Ok(Json(VersionReply {
         build_date: String::new(),
         // A plain semver: the plugin compares it.
@@ -176,6 +179,7 @@ async fn version(method: Method) -> Result<Json<VersionReply>, Refusal> {
         // Read by people only: what this is.
         build_hash: concat!("parley-", env!("CARGO_PKG_VERSION")).to_owned(),
         go_version: String::new(),
+        speech: Some(speech),
     }))
 }
 

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use proto::offload::{Job, JobRequest, JobType, SECRET_INPUTS, redact};
+use proto::offload::{Job, JobRequest, JobType, SECRET_INPUTS, SpeechAbility, redact};
 use serde_json::{Map, Value};
 use service::Tasks;
 use service::supervise::End;
@@ -239,6 +239,12 @@ impl Jobs {
         remove_folder(self.folder(id))
             .await
             .map_err(|error| DeleteError::Internal(error.into()))
+    }
+
+    /// What can be expected of speech. Blocks when models must be read.
+    #[must_use]
+    pub fn speech_ability(&self) -> SpeechAbility {
+        self.inner.speech.ability()
     }
 
     /// Whether the service takes no more jobs.

@@ -11,6 +11,7 @@ mod cli;
 mod download;
 mod error;
 mod index;
+mod languages;
 mod places;
 mod pull;
 
@@ -23,6 +24,8 @@ pub use cli::{ModelsArgs, ModelsCommand, cli, run};
 pub use download::DownloadError;
 pub use error::ModelsError;
 pub use index::{IndexError, IndexSettings};
+pub use languages::is_multilingual;
+pub(crate) use languages::{all_installed, languages_of};
 pub use places::{Places, Publisher};
 pub use pull::{Outcome, Source, State, Store};
 

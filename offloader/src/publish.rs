@@ -111,7 +111,8 @@ impl<'a> Publisher<'a> {
         Ok(())
     }
 
-    /// Uploads the two files of a transcript and tells where they are.
+    /// Uploads the files of a transcript and tells where they are: WebVTT and text first, as every
+    /// messaging server expects them; what comes after is for those who look at all.
     ///
     /// # Errors
     /// When the server refuses for good, or cannot be reached for a day.
@@ -120,21 +121,25 @@ impl<'a> Publisher<'a> {
         job: &str,
         post: &str,
         language: &str,
-        (vtt, txt): (&str, &str),
+        files: &[&str],
     ) -> Result<(), PublishError> {
         if self.is_handed_in() {
             return Ok(());
         }
         let name = self.name().await?;
-        let vtt = self.upload(vtt, &format!("{name}.vtt")).await?;
-        let txt = self.upload(txt, &format!("{name}.txt")).await?;
+        let mut ids = Vec::new();
+        for file in files {
+            let kind = Path::new(file).extension().unwrap_or_default();
+            let name = format!("{name}.{}", kind.to_string_lossy());
+            ids.push(self.upload(file, &name).await?);
+        }
         let report = TranscriptionReport {
             job: job.to_owned(),
             post: post.to_owned(),
             transcriptions: vec![Transcription {
                 title: language.to_owned(),
                 language: language.to_owned(),
-                files: vec![vtt, txt],
+                files: ids,
             }],
         };
         let bot = self.bot;

@@ -12,6 +12,8 @@ mod client;
 mod engine;
 mod host;
 mod hygiene;
+mod kept;
+pub mod language;
 mod pool;
 pub mod process;
 mod queue;
@@ -23,8 +25,10 @@ mod wire;
 pub use captions::{CaptionOptions, CaptionStream, CaptionUpdate, CaptionUpdates, Flicker};
 pub use client::{SpeechClient, SpeechConfig, SpeechError, SpeechStats};
 pub use host::SpeechHost;
-pub use transcribe::Transcription;
+pub use language::SpokenLanguage;
+pub use transcribe::{Transcription, Voice};
 pub use transcript::{Compaction, Segment, TrackTranscript, Transcript, Utterance};
+pub use wire::Word;
 #[doc(hidden)]
 pub use wire::{Reply, Request, WireError, decode_reply, decode_request};
 

@@ -24,6 +24,7 @@ use crate::client::bot::BotApi;
 use crate::order::{Ending, FolderLock, Outcome, STOP_LINE, Task, WorkerOrder};
 
 mod captions;
+mod company;
 mod live;
 mod names;
 mod results;
@@ -138,6 +139,15 @@ async fn work(order: WorkerOrder, lines: Lines<BufReader<Stdin>>) -> anyhow::Res
         bot,
         stop,
     };
+    company::announce(&job.order.folder, job.kind(), &job.call)
+        .context("say in the folder which call it is")?;
+    if let Details::Transcribing(input) = &job.details
+        && input.may_fail_alone
+        && task == Task::Capture
+        && let Some(why) = results::foreseen(&job.order.speech, input).await?
+    {
+        return Ok(report_failure(&job, why).await);
+    }
     match task {
         Task::Capture => match Box::pin(live::capture(&mut job)).await? {
             live::Captured::Something => {}

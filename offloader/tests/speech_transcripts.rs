@@ -6,6 +6,8 @@
 mod fixtures;
 #[path = "speech/installed.rs"]
 mod installed;
+#[path = "speech/languages.rs"]
+mod languages;
 #[path = "speech/wer.rs"]
 mod wer;
 
@@ -178,28 +180,57 @@ async fn the_jobs_of_a_node_share_one_process() {
     wait_until(|| !std::path::Path::new(&process).exists()).await;
 }
 
+/// With either model: a small one invents sooner, a multilingual one in more languages.
 #[tokio::test(flavor = "multi_thread")]
-async fn silence_and_noise_say_nothing() {
-    let client = fixtures::client();
-    let silence = client
-        .transcribe(vec![0.0; 16_000 * 20], None)
-        .await
-        .unwrap();
-    assert_eq!(
-        (silence.segments.as_slice(), silence.language),
-        (&[][..], None)
-    );
+async fn five_minutes_of_silence_noise_and_music_say_nothing() {
+    installed::must_have(&installed::models_dir(), "base");
     let mut seed = 1u32;
-    let noise = (0..16_000 * 5).map(|_| {
+    let noise = (0..SAMPLE_RATE * 300).map(|_| {
         seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (f32::from(u16::try_from(seed >> 16).unwrap()) / 32768.0 - 1.0) * 0.05
     });
-    let noise = client.transcribe(noise.collect(), None).await.unwrap();
-    assert_eq!(noise.segments, []);
+    let noise: Vec<f32> = noise.collect();
+    let music = fixtures::pcm("music").repeat(15);
+    assert_eq!(music.len(), SAMPLE_RATE * 300);
+    let silence = vec![0.0; SAMPLE_RATE * 300];
+    for model in ["tiny.en", "base"] {
+        let client = fixtures::client_with(|config| config.transcript_model = model.to_owned());
+        for (what, pcm) in [("silence", &silence), ("noise", &noise), ("music", &music)] {
+            let heard = client.transcribe(pcm.clone(), None).await.unwrap();
+            assert_eq!(
+                (heard.segments.as_slice(), heard.language),
+                (&[][..], None),
+                "{what}, {model}"
+            );
+        }
+    }
+    let client = fixtures::client();
     assert_eq!(
         client.transcribe(Vec::new(), None).await.unwrap().segments,
         []
     );
+}
+
+/// What was found out is not asked for again by a second try, after a crash.
+#[tokio::test(flavor = "multi_thread")]
+async fn finished_windows_are_kept_between_tries() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = folder.path().join("windows.jsonl");
+    let pcm = fixtures::pcm("talk-rms");
+    let first = fixtures::client_with(|config| config.kept = Some(kept.clone()));
+    let heard = first.transcribe(pcm.clone(), None).await.unwrap();
+    assert!(first.stats().windows > 1);
+    first.stop();
+
+    let second = fixtures::client_with(|config| config.kept = Some(kept));
+    assert_eq!(second.transcribe(pcm, None).await.unwrap(), heard);
+    assert_eq!(second.stats().windows, 0, "nothing was asked again");
+    // Other audio is another question.
+    let other = second
+        .transcribe(fixtures::pcm("talk-slt"), None)
+        .await
+        .unwrap();
+    assert!(!other.segments.is_empty() && second.stats().windows > 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

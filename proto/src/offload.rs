@@ -189,6 +189,37 @@ pub struct VersionReply {
     pub build_version: String,
     pub build_hash: String,
     pub go_version: String,
+    /// Of ours only: what can be expected of speech, so that people can be told before they rely on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speech: Option<SpeechAbility>,
+}
+
+/// Which speech models a service has.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SpeechAbility {
+    /// Why there will be neither transcripts nor captions, in words for people; absent when there will.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+    pub models: Vec<SpeechModel>,
+}
+
+/// An installed speech model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpeechModel {
+    /// A name of the catalogue such as `tiny.en`, or the name of its file.
+    pub name: String,
+    pub languages: Languages,
+    /// Its file is not what it should be: it is not used until it is pulled again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub damaged: bool,
+}
+
+/// Which languages a speech model knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Languages {
+    English,
+    Many,
 }
 
 /// Replaces every secret of `input_data`; keys are compared without regard to case.

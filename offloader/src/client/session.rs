@@ -8,7 +8,7 @@
 use std::time::{Duration, Instant};
 
 use proto::calls::Action;
-use proto::calls::action::{Caption, Join, Reconnect};
+use proto::calls::action::{Caption, Join, Reconnect, Utterance};
 use proto::calls::event::Event;
 use proto::calls::frame::EventFrame;
 use proto::calls::sdp::{Description, SdpKind as CallsSdpKind};
@@ -223,13 +223,20 @@ impl Session {
                 session,
                 text,
                 new_audio_len_ms,
+                utterance,
+                is_final,
             } => {
                 let caption = Caption {
                     session,
                     text,
                     new_audio_len_ms,
                 };
-                self.socket.send(&Action::Caption(caption)).await;
+                let utterance = Utterance {
+                    caption,
+                    id: utterance,
+                    is_final: Some(is_final),
+                };
+                self.socket.send(&Action::Utterance(utterance)).await;
                 None
             }
             CallCommand::Leave => Some(CloseReason::Left),

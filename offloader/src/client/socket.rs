@@ -97,6 +97,7 @@ impl Socket {
             | Action::UnraiseHand
             | Action::React(_)
             | Action::Caption(_)
+            | Action::Utterance(_)
             | Action::Metric(_)
             | Action::VoiceOn
             | Action::VoiceOff

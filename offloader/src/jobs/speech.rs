@@ -4,15 +4,19 @@
 //! Not here: what it does (`crate::speech`).
 //! Invariant: at most one process per service, started only when a model is installed.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
 
+use proto::offload::{SpeechAbility, SpeechModel};
 use service::{Tasks, private};
 use tempfile::TempDir;
 
 use crate::config::{Config, SpeechConfig as Wishes};
+use crate::models;
 use crate::order::SpeechOrder;
 use crate::speech::{SpeechConfig, SpeechHost};
 
@@ -20,6 +24,9 @@ use crate::speech::{SpeechConfig, SpeechHost};
 const LONGEST_SOCKET: usize = 100;
 
 const SOCKET: &str = "speech.sock";
+
+/// Length and time of change of a file.
+type Stamp = (u64, Option<SystemTime>);
 
 /// Starts the process when it is needed.
 #[derive(Debug)]
@@ -29,6 +36,8 @@ pub struct Speech {
     /// Holds the socket where the data folder's name is too long for one.
     _folder: Option<TempDir>,
     host: Mutex<Option<SpeechHost>>,
+    /// Models that were read, as they were then, and whether they were whole.
+    seen: Mutex<BTreeMap<PathBuf, (Stamp, bool)>>,
     tasks: Tasks,
 }
 
@@ -44,6 +53,7 @@ impl Speech {
             socket,
             _folder: folder,
             host: Mutex::default(),
+            seen: Mutex::default(),
             tasks: tasks.clone(),
         })
     }
@@ -56,6 +66,49 @@ impl Speech {
             models_dir: self.wishes.models_dir.clone(),
             model: self.wishes.model.clone(),
         }
+    }
+
+    /// Which models there are, and whether speech can be expected to work. Reads whole files the first
+    /// time and after they changed.
+    #[must_use]
+    pub fn ability(&self) -> SpeechAbility {
+        let installed = models::all_installed(&self.wishes.models_dir);
+        let mut models = Vec::new();
+        let mut vad = false;
+        for (name, path) in installed {
+            let damaged = !self.is_whole(&path);
+            match models::languages_of(&path) {
+                Some(languages) => models.push(SpeechModel {
+                    name,
+                    languages,
+                    damaged,
+                }),
+                None if name == models::VAD => vad = !damaged,
+                None => {}
+            }
+        }
+        let usable = vad && models.iter().any(|model| !model.damaged);
+        let problem = (!usable).then(|| {
+            "this server has no speech model that can be used: no transcripts, no captions"
+                .to_owned()
+        });
+        SpeechAbility { problem, models }
+    }
+
+    fn is_whole(&self, path: &Path) -> bool {
+        let Ok(metadata) = path.metadata() else {
+            return false;
+        };
+        let stamp = (metadata.len(), metadata.modified().ok());
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((before, whole)) = seen.get(path)
+            && *before == stamp
+        {
+            return *whole;
+        }
+        let whole = models::check_installed(path).is_ok();
+        seen.insert(path.to_owned(), (stamp, whole));
+        whole
     }
 
     /// Starts the process unless it runs. Without a model nothing happens: the job says so itself.
@@ -76,7 +129,7 @@ impl Speech {
         config.threads_per_window = self.wishes.threads;
         let mut args = config.process_args(self.socket.clone());
         args.preload
-            .retain(|name| crate::models::installed(&self.wishes.models_dir, name).is_some());
+            .retain(|name| models::installed(&self.wishes.models_dir, name).is_some());
         match SpeechHost::start(command, args, &self.tasks) {
             Ok(started) => *host = Some(started),
             Err(error) => tracing::warn!(%error, "no speech recognition"),
@@ -117,6 +170,8 @@ fn place(data_dir: &Path) -> io::Result<(PathBuf, Option<TempDir>)> {
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
+    use proto::offload::Languages;
+
     use super::*;
 
     #[test]
@@ -138,5 +193,41 @@ mod tests {
             .permissions()
             .mode();
         assert_eq!(mode & 0o777, 0o700);
+    }
+
+    #[tokio::test]
+    async fn what_can_be_expected_of_speech_is_told_before_anybody_relies_on_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = Config {
+            data_dir: dir.path().to_owned(),
+            ..Config::default()
+        };
+        config.speech.models_dir = dir.path().to_owned();
+        let speech = Speech::new(&config, &Tasks::new("test")).unwrap();
+        let none = speech.ability();
+        assert!(none.models.is_empty() && none.problem.is_some());
+
+        let write = |name: &str, vocabulary: u32| {
+            let start = [weights::FIRST_BYTES.as_slice(), &vocabulary.to_le_bytes()].concat();
+            std::fs::write(dir.path().join(name), start).unwrap();
+        };
+        write("ggml-tiny.en-q8_0.bin", 51_864); // not the file it should be
+        write("ggml-own.bin", 51_865); // put there by hand: nobody knows what it should be
+        write("ggml-silero-v6.2.bin", 6);
+        let damaged = speech.ability();
+        let model = |name: &str, languages, damaged| SpeechModel {
+            name: name.to_owned(),
+            languages,
+            damaged,
+        };
+        let expected = [
+            model("ggml-own.bin", Languages::Many, false),
+            model("tiny.en", Languages::English, true),
+        ];
+        assert_eq!(damaged.models, expected);
+        assert!(
+            damaged.problem.is_some(),
+            "voice activity detection is damaged"
+        );
     }
 }

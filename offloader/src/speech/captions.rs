@@ -2,11 +2,15 @@
 //!
 //! In: 16 kHz PCM as it arrives. Out: updates with the whole line to show.
 //! Not here: who else is speaking, sending the event to clients.
+//! Shed under load, in this order: how often a line is looked at, words nobody has confirmed, and at
+//! last the line itself, which then says so.
 //! Invariant: words that were committed are never taken back; a pause of the speaker, 8 s of
-//! speech, or the end of the stream commits everything.
+//! speech, or the end of the stream commits everything. What no model understands is said not to be
+//! understood.
 
 mod agreement;
 mod stream;
+mod tuning;
 
 use std::time::Duration;
 
@@ -19,7 +23,8 @@ pub use agreement::Flicker;
 /// What a caption stream needs to know.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CaptionOptions {
-    /// ISO 639-1 code of the call's language; `None` means English.
+    /// ISO 639-1 code of the call's language; `None` means English. A speaker who speaks another one
+    /// is heard in that, where a model knows it.
     pub language: Option<String>,
 }
 
@@ -30,6 +35,12 @@ pub struct CaptionUpdate {
     pub text: String,
     /// How many bytes of `text` will not change any more.
     pub stable_bytes: usize,
+    /// Number of the line in its stream, from 0; a line ends with the update that is final.
+    pub line: u64,
+    /// ISO 639-1 code of the language it is heard in.
+    pub language: String,
+    /// `text` is not what was said but why that cannot be shown.
+    pub is_notice: bool,
     /// Audio heard since the update before (`new_audio_len_ms` of the wire).
     pub new_audio_len_ms: u64,
     /// The speaker paused or was cut: `text` is all stable and the next update begins a new line.

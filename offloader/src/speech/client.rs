@@ -7,8 +7,8 @@
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -16,9 +16,10 @@ use tokio::task::JoinHandle;
 
 use super::carrier::Carrier;
 use super::host::{SpeechHost, private_folder};
+use super::kept::{self, Kept};
 use super::process::SpeechArgs;
 use super::queue::{Lane, Queue, Waiting};
-use super::wire::{Purpose, Reply, Request, Span, WireError, encode};
+use super::wire::{Phrase, Purpose, Reply, Request, Span, Tongue, WireError, encode};
 use crate::models;
 
 /// How the speech process is started and how much it may do at once.
@@ -36,6 +37,10 @@ pub struct SpeechConfig {
     pub transcript_model: String,
     /// Model of live captions; `tiny.en` keeps the delay under a second on one core.
     pub caption_model: String,
+    /// Model for speech in a language that the other two do not know; `None`: there is none.
+    pub multilingual_model: Option<String>,
+    /// File for what was found out for transcripts, so that a second try need not ask again.
+    pub kept: Option<PathBuf>,
     /// Threads that serve captions only. Each holds about 100 MB while in use.
     pub caption_lanes: usize,
     /// Threads that serve captions first and transcripts when no caption waits.
@@ -56,6 +61,8 @@ impl SpeechConfig {
             models_dir,
             transcript_model: "tiny.en".to_owned(),
             caption_model: "tiny.en".to_owned(),
+            multilingual_model: None,
+            kept: None,
             caption_lanes: 1,
             shared_lanes: 1,
             threads_per_window: 1,
@@ -72,6 +79,8 @@ impl SpeechConfig {
     #[must_use]
     pub fn process_args(&self, socket: PathBuf) -> SpeechArgs {
         let mut preload = vec![self.caption_model.clone(), self.transcript_model.clone()];
+        preload.extend(self.multilingual_model.clone());
+        preload.sort();
         preload.dedup();
         SpeechArgs {
             socket,
@@ -104,6 +113,12 @@ pub enum SpeechError {
     Frame(#[source] Arc<WireError>),
     #[error("the speech process gave an answer to another question")]
     Mismatch,
+    #[error("open `{}`, which keeps what was found out", path.display())]
+    Kept {
+        path: PathBuf,
+        #[source]
+        source: Arc<io::Error>,
+    },
     #[error("make a folder for the socket of the speech process")]
     Folder(#[source] Arc<io::Error>),
     #[error("speech recognition has been stopped")]
@@ -137,6 +152,7 @@ struct Shared {
     queue: Arc<Queue>,
     answered: Arc<AtomicU64>,
     captions_shed: AtomicU64,
+    kept: Option<Mutex<Kept>>,
     lanes: Vec<JoinHandle<()>>,
     /// The process and the folder of its socket, when they are this client's own.
     own: Option<(SpeechHost, TempDir)>,
@@ -180,7 +196,19 @@ pub(super) fn check_models<'a>(
 pub(super) struct Heard {
     pub(super) language: String,
     pub(super) spans: Vec<Span>,
-    pub(super) phrases: Vec<super::wire::Phrase>,
+    pub(super) phrases: Vec<Phrase>,
+    /// Best first; empty from a model that knows one only.
+    pub(super) tongues: Vec<Tongue>,
+}
+
+/// What to listen for in a window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Listening<'a> {
+    pub(super) purpose: Purpose,
+    pub(super) model: &'a str,
+    /// `None`: to be detected.
+    pub(super) language: Option<&'a str>,
+    pub(super) prompt: &'a str,
 }
 
 impl SpeechClient {
@@ -196,6 +224,14 @@ impl SpeechClient {
             config.transcript_model.as_str(),
         ];
         check_models(&config.models_dir, wanted.into_iter())?;
+        let kept = config.kept.as_ref().map(|path| {
+            let opened = Kept::open(path).map(Mutex::new);
+            opened.map_err(|source| SpeechError::Kept {
+                path: path.clone(),
+                source: Arc::new(source),
+            })
+        });
+        let kept = kept.transpose()?;
         let queue = Arc::new(Queue::new(config.caption_queue));
         let (socket, own) = match &config.socket {
             Some(socket) => (socket.clone(), None),
@@ -222,6 +258,7 @@ impl SpeechClient {
             queue,
             answered,
             captions_shed,
+            kept,
             lanes,
             own,
         };
@@ -231,17 +268,30 @@ impl SpeechClient {
     }
 
     /// Turns one track's audio (16 kHz mono) into timed segments. `language` is an ISO 639-1 code;
-    /// `None` detects it on the first speech and keeps it. Long audio is cut at pauses; a window on
-    /// which the process dies is tried again. Waits rather than dropping anything.
+    /// `None` finds it out. Long audio is cut at pauses; a window on which the process dies is tried
+    /// again. Waits rather than dropping anything.
     ///
     /// # Errors
-    /// When a window cannot be recognised in two tries, or the client has been stopped.
+    /// When a window cannot be recognised in three tries, or the client has been stopped.
     pub async fn transcribe(
         &self,
         pcm: Vec<f32>,
         language: Option<String>,
     ) -> Result<super::Transcription, SpeechError> {
-        super::transcribe::transcribe(self, &pcm, language).await
+        let mut voice = super::Voice::new(language);
+        self.transcribe_more(&pcm, &mut voice).await
+    }
+
+    /// As [`SpeechClient::transcribe`], for a speaker of whom more is known from earlier audio.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn transcribe_more(
+        &self,
+        pcm: &[f32],
+        voice: &mut super::Voice,
+    ) -> Result<super::Transcription, SpeechError> {
+        super::transcribe::transcribe(self, pcm, voice).await
     }
 
     /// Opens the live captions of one speaker.
@@ -257,6 +307,12 @@ impl SpeechClient {
     /// [`SpeechError::Stopped`].
     pub fn stop(&self) {
         self.shared.stop();
+    }
+
+    /// The model of transcripts.
+    #[must_use]
+    pub fn transcript_model(&self) -> &str {
+        &self.shared.config.transcript_model
     }
 
     /// Counters for metrics and tests.
@@ -286,45 +342,80 @@ impl SpeechClient {
         match self.ask(Purpose::Transcript, &request, pcm).await? {
             Reply::Speech { spans } => Ok(spans),
             Reply::Refused { reason } => Err(SpeechError::Refused { reason }),
-            Reply::Words { .. } | Reply::Shed => Err(SpeechError::Mismatch),
+            Reply::Words { .. } | Reply::Language { .. } | Reply::Shed => {
+                Err(SpeechError::Mismatch)
+            }
         }
+    }
+
+    /// The model for a purpose, and whether it knows more than English.
+    pub(super) fn model(&self, purpose: Purpose) -> (&str, bool) {
+        let config = &self.shared.config;
+        let model = match purpose {
+            Purpose::Captions => &config.caption_model,
+            Purpose::Transcript => &config.transcript_model,
+        };
+        (model, models::is_multilingual(&config.models_dir, model))
+    }
+
+    /// The model for what [`SpeechClient::model`] does not know.
+    pub(super) fn multilingual(&self) -> Option<&str> {
+        self.shared.config.multilingual_model.as_deref()
     }
 
     /// Words of one window of at most 30 s.
     pub(super) async fn recognise(
         &self,
-        purpose: Purpose,
-        language: Option<String>,
+        listening: &Listening<'_>,
         pcm: &[f32],
     ) -> Result<Heard, SpeechError> {
-        let config = &self.shared.config;
-        let model = match purpose {
-            Purpose::Captions => config.caption_model.clone(),
-            Purpose::Transcript => config.transcript_model.clone(),
-        };
         let request = Request::Recognise {
-            purpose,
-            model,
-            language,
+            purpose: listening.purpose,
+            model: listening.model.to_owned(),
+            language: listening.language.map(str::to_owned),
+            prompt: listening.prompt.to_owned(),
         };
-        match self.ask(purpose, &request, pcm).await? {
-            Reply::Shed => {
-                self.shared.captions_shed.fetch_add(1, Ordering::Relaxed);
-                Err(SpeechError::Shed {
-                    limit: config.caption_queue,
-                })
-            }
+        match self.ask(listening.purpose, &request, pcm).await? {
+            Reply::Shed => Err(self.shed()),
             Reply::Words {
                 language,
                 spans,
                 phrases,
+                tongues,
             } => Ok(Heard {
                 language,
                 spans,
                 phrases,
+                tongues,
             }),
             Reply::Refused { reason } => Err(SpeechError::Refused { reason }),
-            Reply::Speech { .. } => Err(SpeechError::Mismatch),
+            Reply::Speech { .. } | Reply::Language { .. } => Err(SpeechError::Mismatch),
+        }
+    }
+
+    /// The most probable languages of at most 30 s of speech, best first. `model` must know several.
+    pub(super) async fn tell_language(
+        &self,
+        purpose: Purpose,
+        model: &str,
+        pcm: &[f32],
+    ) -> Result<Vec<Tongue>, SpeechError> {
+        let request = Request::TellLanguage {
+            purpose,
+            model: model.to_owned(),
+        };
+        match self.ask(purpose, &request, pcm).await? {
+            Reply::Shed => Err(self.shed()),
+            Reply::Language { tongues } => Ok(tongues),
+            Reply::Refused { reason } => Err(SpeechError::Refused { reason }),
+            Reply::Speech { .. } | Reply::Words { .. } => Err(SpeechError::Mismatch),
+        }
+    }
+
+    fn shed(&self) -> SpeechError {
+        self.shared.captions_shed.fetch_add(1, Ordering::Relaxed);
+        SpeechError::Shed {
+            limit: self.shared.config.caption_queue,
         }
     }
 
@@ -335,6 +426,25 @@ impl SpeechClient {
         pcm: &[f32],
     ) -> Result<Reply, SpeechError> {
         let frame = encode(request, pcm).map_err(|error| SpeechError::Frame(Arc::new(error)))?;
+        // The same audio is asked about again only when an earlier try at a transcript did not end.
+        let kept = self.shared.kept.as_ref();
+        let kept = kept.filter(|_| purpose == Purpose::Transcript);
+        let question = kept.map(|kept| (kept, kept::question(&frame)));
+        if let Some((kept, question)) = &question
+            && let Some(answer) = lock(kept).answer(question)
+        {
+            return Ok(answer);
+        }
+        let reply = self.send(purpose, frame).await?;
+        if let Some((kept, question)) = question
+            && !matches!(reply, Reply::Refused { .. } | Reply::Shed)
+        {
+            lock(kept).keep(question, &reply);
+        }
+        Ok(reply)
+    }
+
+    async fn send(&self, purpose: Purpose, frame: Vec<u8>) -> Result<Reply, SpeechError> {
         let (done, answer) = oneshot::channel();
         let shed = self.shared.queue.push(
             purpose,
@@ -352,4 +462,9 @@ impl SpeechClient {
         }
         answer.await.unwrap_or(Err(SpeechError::Stopped))
     }
+}
+
+fn lock(kept: &Mutex<Kept>) -> MutexGuard<'_, Kept> {
+    // Nothing here panics half-way through a change, so poisoned answers are still whole.
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -12,26 +12,21 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use whisper_rs::{
-    FullParams, SamplingStrategy, WhisperContext, WhisperContextParameters, WhisperError,
-    WhisperSegment, WhisperState, WhisperVadContext, WhisperVadContextParams, WhisperVadParams,
+    WhisperContext, WhisperContextParameters, WhisperError, WhisperState, WhisperVadContext,
+    WhisperVadContextParams, WhisperVadParams,
 };
 
-use super::hygiene::{Candidate, believed, without_restart};
-use super::wire::{Phrase, Purpose, Reply, Request, Span};
-use super::{SAMPLE_RATE, energy, length_ms, sample_index};
+use super::hygiene::without_restart;
+use super::wire::{Purpose, Reply, Request, Span};
+use super::{length_ms, sample_index};
 use crate::models;
+
+mod decode;
+
+use decode::{Decoded, Wish};
 
 /// Longest audio of one recognition: what the encoder sees.
 const WINDOW_LIMIT_MS: u64 = 30_000;
-
-/// Shortest audio given to Whisper, which skips anything below a second; silence is added.
-const SHORTEST_MS: u64 = 1_200;
-
-/// Frames (20 ms) of encoder context beyond the audio. Fewer make the decoder lose the last words.
-const CONTEXT_MARGIN: u64 = 64;
-/// Smallest encoder context. Below it tiny models begin to repeat themselves.
-const CONTEXT_MIN: u64 = 256;
-const CONTEXT_MAX: u64 = 1_500;
 
 /// Silence kept around speech in a caption window, so that no consonant is cut.
 const CAPTION_PAD_MS: u64 = 150;
@@ -176,27 +171,28 @@ impl Worker {
                 .find_speech(pcm, *min_silence_ms, *pad_ms)
                 .map(|spans| Reply::Speech { spans }),
             Request::Recognise {
-                purpose: Purpose::Captions,
+                purpose,
                 model,
                 language,
-            } => self.caption(model, pcm, language.as_deref()),
-            Request::Recognise {
-                purpose: Purpose::Transcript,
-                model,
-                language,
-            } => self
-                .words(Purpose::Transcript, model, pcm, language.as_deref())
-                .map(|(language, phrases)| {
-                    let spans = vec![Span {
-                        start_ms: 0,
-                        end_ms: length_ms(pcm.len()),
-                    }];
-                    Reply::Words {
-                        language,
-                        spans,
-                        phrases,
-                    }
-                }),
+                prompt,
+            } => {
+                let wish = Wish {
+                    purpose: *purpose,
+                    model,
+                    language: language.as_deref(),
+                    prompt,
+                };
+                match purpose {
+                    Purpose::Captions => self.caption(&wish, pcm),
+                    Purpose::Transcript => self.transcript(&wish, pcm),
+                }
+            }
+            Request::TellLanguage { model, .. } => {
+                let wish = Wish::language_only(model);
+                self.words(&wish, pcm).map(|decoded| Reply::Language {
+                    tongues: decoded.tongues,
+                })
+            }
         };
         tracing::debug!(audio_ms = length_ms(pcm.len()), took = ?begun.elapsed(), "speech window");
         reply.unwrap_or_else(|error| Reply::Refused {
@@ -204,36 +200,35 @@ impl Worker {
         })
     }
 
+    fn transcript(&mut self, wish: &Wish<'_>, pcm: &[f32]) -> Result<Reply, EngineError> {
+        let decoded = self.words(wish, pcm)?;
+        let spans = vec![Span {
+            start_ms: 0,
+            end_ms: length_ms(pcm.len()),
+        }];
+        Ok(decoded.into_reply(spans))
+    }
+
     /// The words of a caption window: speech is looked for first, and only speech is decoded.
-    fn caption(
-        &mut self,
-        model: &str,
-        pcm: &[f32],
-        language: Option<&str>,
-    ) -> Result<Reply, EngineError> {
+    fn caption(&mut self, wish: &Wish<'_>, pcm: &[f32]) -> Result<Reply, EngineError> {
         let spans = self.find_speech(pcm, 300, 60)?;
         let (Some(first), Some(last)) = (spans.first(), spans.last()) else {
-            let language = language.unwrap_or("en").to_owned();
-            return Ok(Reply::Words {
-                language,
-                spans,
-                phrases: Vec::new(),
-            });
+            let nothing = Decoded {
+                language: wish.language.unwrap_or("en").to_owned(),
+                ..Decoded::default()
+            };
+            return Ok(nothing.into_reply(spans));
         };
         let from = first.start_ms.saturating_sub(CAPTION_PAD_MS);
         let until = sample_index(last.end_ms + CAPTION_PAD_MS).min(pcm.len());
         let speech = pcm.get(sample_index(from)..until).unwrap_or_default();
-        let (language, mut phrases) = self.words(Purpose::Captions, model, speech, language)?;
-        for phrase in &mut phrases {
-            phrase.start_ms += from;
-            phrase.end_ms += from;
-            phrase.text = without_restart(&phrase.text);
+        let mut decoded = self.words(wish, speech)?;
+        for phrase in &mut decoded.phrases {
+            let text = without_restart(&phrase.text);
+            decode::keep_words_of(phrase, text);
+            decode::delay(phrase, from);
         }
-        Ok(Reply::Words {
-            language,
-            spans,
-            phrases,
-        })
+        Ok(decoded.into_reply(spans))
     }
 
     fn find_speech(
@@ -264,123 +259,23 @@ impl Worker {
         Ok(spans.filter(|span| span.start_ms < span.end_ms).collect())
     }
 
-    fn words(
-        &mut self,
-        purpose: Purpose,
-        model: &str,
-        pcm: &[f32],
-        language: Option<&str>,
-    ) -> Result<(String, Vec<Phrase>), EngineError> {
+    fn words(&mut self, wish: &Wish<'_>, pcm: &[f32]) -> Result<Decoded, EngineError> {
         let ms = length_ms(pcm.len());
         if ms > WINDOW_LIMIT_MS {
             return Err(EngineError::TooLong { ms });
         }
-        let context = self.engine.context(model)?;
-        let language = if context.is_multilingual() {
-            language.unwrap_or("auto")
-        } else {
-            "en"
-        };
-        if language != "auto" && whisper_rs::get_lang_id(language).is_none() {
+        if let Some(language) = wish.language
+            && whisper_rs::get_lang_id(language).is_none()
+        {
             return Err(EngineError::Language(language.to_owned()));
         }
-        let state = match self.states.entry(model.to_owned()) {
+        let context = self.engine.context(wish.model)?;
+        let state = match self.states.entry(wish.model.to_owned()) {
             Entry::Occupied(there) => there.into_mut(),
             Entry::Vacant(free) => free.insert(context.create_state().map_err(EngineError::State)?),
         };
-        let mut padded = pcm.to_vec();
-        padded.resize(pcm.len().max(sample_index(SHORTEST_MS)), 0.0);
-        let params = parameters(
-            purpose,
-            language,
-            length_ms(padded.len()),
-            self.engine.threads,
-        );
-        state
-            .full(params, &padded)
-            .map_err(EngineError::Recognise)?;
-        let heard = whisper_rs::get_lang_str(state.full_lang_id_from_state()).unwrap_or("en");
-        let end_of_text = context.token_eot();
-        let phrases = state
-            .as_iter()
-            .filter_map(|segment| phrase(&segment, pcm, end_of_text))
-            .collect();
-        Ok((heard.to_owned(), phrases))
+        decode::decode(&context, state, wish, pcm, self.engine.threads)
     }
-}
-
-fn parameters(purpose: Purpose, language: &str, ms: u64, threads: i32) -> FullParams<'_, 'static> {
-    let mut params = FullParams::new(match purpose {
-        Purpose::Captions => SamplingStrategy::Greedy { best_of: 1 },
-        Purpose::Transcript => SamplingStrategy::BeamSearch {
-            beam_size: 5,
-            patience: -1.0,
-        },
-    });
-    params.set_n_threads(threads);
-    params.set_language(Some(language));
-    params.set_no_context(true);
-    params.set_suppress_blank(true);
-    params.set_suppress_nst(true);
-    params.set_print_progress(false);
-    params.set_print_realtime(false);
-    params.set_print_special(false);
-    params.set_print_timestamps(false);
-    let context = (ms.div_ceil(20) + CONTEXT_MARGIN).clamp(CONTEXT_MIN, CONTEXT_MAX);
-    params.set_audio_ctx(i32::try_from(context).unwrap_or(0));
-    match purpose {
-        Purpose::Captions => {
-            params.set_single_segment(true);
-            params.set_no_timestamps(true);
-            // A window must cost the same whatever it holds: no second try at another temperature,
-            // and no more tokens than the fastest speaker needs.
-            params.set_temperature_inc(0.0);
-            params.set_max_tokens(i32::try_from(16 + ms / 100).unwrap_or(i32::MAX));
-        }
-        Purpose::Transcript => params.set_entropy_thold(2.8),
-    }
-    params
-}
-
-fn phrase(segment: &WhisperSegment<'_>, pcm: &[f32], end_of_text: i32) -> Option<Phrase> {
-    let limit = length_ms(pcm.len());
-    let ms = |centiseconds: i64| u64::try_from(centiseconds * 10).unwrap_or(0).min(limit);
-    let (start_ms, end_ms) = (ms(segment.start_timestamp()), ms(segment.end_timestamp()));
-    let audio = pcm
-        .get(sample_index(start_ms)..sample_index(end_ms))
-        .filter(|audio| !audio.is_empty());
-    let text = segment.to_str_lossy().ok()?;
-    let candidate = Candidate {
-        text: &text,
-        no_speech: segment.no_speech_probability(),
-        log_probability: mean_log_probability(segment, end_of_text),
-        energy: loudest(audio.unwrap_or(pcm)),
-    };
-    believed(candidate).map(|text| Phrase {
-        start_ms,
-        end_ms,
-        text,
-    })
-}
-
-/// Special tokens come after `end_of_text` and say nothing about the words.
-fn mean_log_probability(segment: &WhisperSegment<'_>, end_of_text: i32) -> f32 {
-    let tokens = (0..segment.n_tokens()).filter_map(|i| segment.get_token(i));
-    let (mut sum, mut count) = (0.0_f32, 0.0_f32);
-    for token in tokens.filter(|token| token.token_id() < end_of_text) {
-        sum += token.token_data().plog;
-        count += 1.0;
-    }
-    if count > 0.0 {
-        sum / count
-    } else {
-        f32::NEG_INFINITY
-    }
-}
-
-/// The highest energy of any 100 ms, so that one word in a long pause counts as loud.
-fn loudest(pcm: &[f32]) -> f32 {
-    pcm.chunks(SAMPLE_RATE / 10).map(energy).fold(0.0, f32::max)
 }
 
 #[expect(

@@ -5,10 +5,14 @@
 //! Invariant: every span of speech is in exactly one window, no window is longer than 30 s, and a
 //! segment begins and ends where speech does.
 
+mod ear;
+
 use super::client::{SpeechClient, SpeechError};
-use super::transcript::{Segment, TrackTranscript};
-use super::wire::{Phrase, Purpose, Span};
+use super::language::SpokenLanguage;
+use super::transcript::{self, Segment, TrackTranscript};
+use super::wire::{Phrase, Span};
 use super::{SAMPLES_PER_MS, energy, sample_index};
+use ear::Ear;
 
 /// Audio looked through for speech at once.
 const PIECE_MS: u64 = 55_000;
@@ -21,9 +25,6 @@ const PAD_MS: u32 = 150;
 const MAX_PAUSE_MS: u64 = 1_500;
 /// A little below the 30 s of the model.
 const WINDOW_MS: u64 = 29_000;
-/// Speech needed to be sure of the language.
-const SURE_OF_LANGUAGE_MS: u64 = 5_000;
-
 /// What was said in one piece of audio.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Transcription {
@@ -39,9 +40,27 @@ impl Transcription {
     pub fn of_speaker(self, speaker: String, offset_ms: u64) -> TrackTranscript {
         TrackTranscript {
             speaker,
-            language: self.language,
             offset_ms,
             segments: self.segments,
+        }
+    }
+}
+
+/// What is known of a speaker before their audio is heard.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Voice {
+    pub language: SpokenLanguage,
+    /// Words that may come up (names, the channel), as a text that could have been said before.
+    pub prompt: String,
+}
+
+impl Voice {
+    /// `language` is an ISO 639-1 code; `None`: to be found out.
+    #[must_use]
+    pub fn new(language: Option<String>) -> Self {
+        Self {
+            language: SpokenLanguage::new(language),
+            prompt: String::new(),
         }
     }
 }
@@ -61,40 +80,44 @@ impl Window {
         self.spans.last().map_or(0, |span| span.end_ms)
     }
 
-    fn length_ms(&self) -> u64 {
-        self.end_ms() - self.start_ms()
+    fn audio<'p>(&self, pcm: &'p [f32]) -> &'p [f32] {
+        let audio = pcm.get(sample_index(self.start_ms())..sample_index(self.end_ms()));
+        audio.unwrap_or_default()
+    }
+
+    fn speech_ms(&self) -> u64 {
+        let lengths = self.spans.iter().map(|span| span.end_ms - span.start_ms);
+        lengths.sum()
+    }
+
+    /// Two windows, parted at the longest pause; `None` when there is no pause.
+    fn halves(&self) -> Option<(Self, Self)> {
+        let pause = |at: &usize| {
+            let (before, after) = (self.spans.get(at - 1), self.spans.get(*at));
+            after.map_or(0, |span| span.start_ms) - before.map_or(0, |span| span.end_ms)
+        };
+        let at = (1..self.spans.len()).max_by_key(pause)?;
+        let (front, back) = self.spans.split_at_checked(at)?;
+        let half = |spans: &[Span]| Self {
+            spans: spans.to_vec(),
+        };
+        Some((half(front), half(back)))
     }
 }
 
 pub(super) async fn transcribe(
     client: &SpeechClient,
     pcm: &[f32],
-    language: Option<String>,
+    voice: &mut Voice,
 ) -> Result<Transcription, SpeechError> {
     let windows = plan(pcm, find_spans(client, pcm).await?);
-    let mut language = language;
-    let mut heard: Vec<Option<Vec<Segment>>> = vec![None; windows.len()];
-    for index in order(&windows, language.is_none()) {
-        let Some(window) = windows.get(index) else {
-            continue;
-        };
-        let audio = pcm.get(sample_index(window.start_ms())..sample_index(window.end_ms()));
-        let audio = audio.unwrap_or_default();
-        let words = client
-            .recognise(Purpose::Transcript, language.clone(), audio)
-            .await?;
-        language.get_or_insert(words.language);
-        let segments = words
-            .phrases
-            .into_iter()
-            .map(|phrase| on_speech(window, phrase))
-            .collect();
-        if let Some(slot) = heard.get_mut(index) {
-            *slot = Some(segments);
-        }
+    let mut ear = Ear::new(client, pcm, voice);
+    ear.find_language(&windows).await?;
+    let mut segments = Vec::new();
+    for window in windows {
+        segments.extend(ear.hear(window).await?);
     }
-    let segments: Vec<_> = heard.into_iter().flatten().flatten().collect();
-    let language = language.filter(|_| !segments.is_empty());
+    let language = transcript::most_spoken(segments.iter());
     Ok(Transcription { language, segments })
 }
 
@@ -168,30 +191,8 @@ pub(super) fn quietest_ms(pcm: &[f32], from_ms: u64, until_ms: u64) -> u64 {
     quietest.map_or(until_ms, |(_, index)| from_ms + 20 * index as u64 + 50)
 }
 
-/// Which window first: when the language is not known, one long enough to tell it.
-fn order(windows: &[Window], detect: bool) -> Vec<usize> {
-    let mut order: Vec<_> = (0..windows.len()).collect();
-    if detect {
-        let long = windows
-            .iter()
-            .position(|window| window.length_ms() >= SURE_OF_LANGUAGE_MS);
-        let longest = || {
-            let by_length = windows
-                .iter()
-                .enumerate()
-                .max_by_key(|(_, window)| window.length_ms());
-            by_length.map(|(index, _)| index)
-        };
-        if let Some(first) = long.or_else(longest) {
-            order.retain(|index| *index != first);
-            order.insert(0, first);
-        }
-    }
-    order
-}
-
 /// Moves the times of a phrase from its window to the track, and its ends from silence to speech.
-fn on_speech(window: &Window, phrase: Phrase) -> Segment {
+fn on_speech(window: &Window, phrase: Phrase, language: &str) -> Segment {
     let (first, last) = (window.start_ms(), window.end_ms());
     let start = (first + phrase.start_ms).min(last);
     let end = (first + phrase.end_ms).clamp(start, last);
@@ -203,10 +204,18 @@ fn on_speech(window: &Window, phrase: Phrase) -> Segment {
     let end_ms = speech_before
         .map_or(end, |span| span.end_ms.min(end))
         .max(start_ms);
+    let mut words = phrase.words;
+    for word in &mut words {
+        word.start_ms = (first + word.start_ms).clamp(start_ms, end_ms);
+        word.end_ms = (first + word.end_ms).clamp(word.start_ms, end_ms);
+    }
     Segment {
         start_ms,
         end_ms,
         text: phrase.text,
+        language: Some(language.to_owned()),
+        sureness: phrase.sureness,
+        words,
     }
 }
 
@@ -259,8 +268,9 @@ mod tests {
                 Phrase {
                     start_ms,
                     end_ms,
-                    text: String::new(),
+                    ..Phrase::default()
                 },
+                "en",
             );
             (segment.start_ms, segment.end_ms)
         };
@@ -275,14 +285,12 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_language_is_detected_on_a_long_window() {
-        let windows: Vec<_> = [span(0, 900), span(9_000, 15_000), span(20_000, 29_000)]
-            .into_iter()
-            .map(|span| Window { spans: vec![span] })
-            .collect();
-        assert_eq!(order(&windows, true), [1, 0, 2]);
-        assert_eq!(order(&windows, false), [0, 1, 2]);
-        assert_eq!(order(&windows[..1], true), [0]);
+    fn a_window_is_parted_at_its_longest_pause() {
+        let spans = vec![span(0, 1_000), span(1_500, 3_000), span(4_000, 5_000)];
+        let whole = Window { spans };
+        let (front, back) = whole.halves().unwrap();
+        assert_eq!((front.end_ms(), back.start_ms()), (3_000, 4_000));
+        assert_eq!((whole.speech_ms(), back.halves()), (3_500, None));
     }
 
     proptest! {
@@ -303,7 +311,7 @@ mod tests {
             let planned: Vec<_> = windows.iter().flat_map(|window| window.spans.clone()).collect();
             prop_assert_eq!(planned.iter().map(|span| span.end_ms - span.start_ms).sum::<u64>(), total);
             prop_assert!(planned.windows(2).all(|pair| pair[0].end_ms <= pair[1].start_ms));
-            prop_assert!(windows.iter().all(|window| window.length_ms() <= 30_000));
+            prop_assert!(windows.iter().all(|window| window.end_ms() - window.start_ms() <= 30_000));
         }
     }
 }

@@ -1,19 +1,25 @@
-//! The transcript of a call: who said what and when, as WebVTT and as plain text.
+//! The transcript of a call: who said what, when and in which language.
 //!
-//! In: the segments of every track with the speaker's name. Out: cues merged by start time, and
-//! text blocks in which close segments of one speaker are joined.
-//! Not here: recognising speech (`transcribe`), storing and uploading.
-//! Invariant: a cue's text is one line, and no name or word can break out of its cue.
-//! See: WebVTT (W3C), sections 4 and 5.
+//! In: the segments of every track with the speaker's name. Out: utterances merged by start time, and
+//! blocks in which close segments of one speaker are joined.
+//! Not here: recognising speech (`transcribe`), how it is written (`formats`), storing and uploading.
+//! Invariant: an utterance's text is one line.
 
-use std::fmt::Write as _;
+mod formats;
+
+use super::wire::Word;
 
 /// One piece of recognised speech; times in ms since the beginning of the audio it came from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Segment {
     pub start_ms: u64,
     pub end_ms: u64,
     pub text: String,
+    /// ISO 639-1; `None`: nobody knows, and `text` says that it was not understood.
+    pub language: Option<String>,
+    /// How sure the model was of its words on average, in thousandths.
+    pub sureness: u16,
+    pub words: Vec<Word>,
 }
 
 /// What one track said. `offset_ms` is where its audio begins on the timeline of the call.
@@ -21,8 +27,6 @@ pub struct Segment {
 pub struct TrackTranscript {
     /// Display name of the participant.
     pub speaker: String,
-    /// ISO 639-1 code as heard, `None` when nothing was said.
-    pub language: Option<String>,
     pub offset_ms: u64,
     pub segments: Vec<Segment>,
 }
@@ -34,6 +38,12 @@ pub struct Utterance {
     pub start_ms: u64,
     pub end_ms: u64,
     pub text: String,
+    /// ISO 639-1; `None`: nobody knows, and `text` says that it was not understood.
+    pub language: Option<String>,
+    /// How sure the model was of its words on average, in thousandths.
+    pub sureness: u16,
+    /// Empty in a block of the plain text.
+    pub words: Vec<Word>,
 }
 
 /// Rules by which the plain text joins segments of one speaker.
@@ -58,24 +68,22 @@ impl Default for Compaction {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transcript {
     utterances: Vec<Utterance>,
-    language: String,
+    /// The one most was said in first.
+    languages: Vec<String>,
 }
 
 impl Transcript {
     /// Merges tracks by start time; what overlaps stays as overlapping cues. Empty segments vanish.
-    /// The language is the first track's (in the order given) that has one, else `en`.
+    /// The language is the one most was said in, else `en`.
     #[must_use]
     pub fn merge(tracks: Vec<TrackTranscript>) -> Self {
-        let language = tracks
-            .iter()
-            .filter(|track| !track.segments.is_empty())
-            .find_map(|track| track.language.clone())
-            .unwrap_or_else(|| "en".to_owned());
+        let segments = tracks.iter().flat_map(|track| &track.segments);
+        let languages = languages(segments);
         let mut utterances: Vec<_> = tracks.into_iter().flat_map(utterances_of).collect();
         utterances.sort_by_key(|utterance| (utterance.start_ms, utterance.end_ms));
         Self {
             utterances,
-            language,
+            languages,
         }
     }
 
@@ -88,49 +96,19 @@ impl Transcript {
     /// ISO 639-1 code, never empty.
     #[must_use]
     pub fn language(&self) -> &str {
-        &self.language
+        self.languages.first().map_or("en", String::as_str)
+    }
+
+    /// ISO 639-1 codes of all languages heard, the one most was said in first.
+    #[must_use]
+    pub fn languages(&self) -> &[String] {
+        &self.languages
     }
 
     /// Whether nobody said anything.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.utterances.is_empty()
-    }
-
-    /// The WebVTT file. With `omit_speaker` cues hold the text only.
-    #[must_use]
-    pub fn to_vtt(&self, omit_speaker: bool) -> String {
-        let mut out = "WEBVTT\n".to_owned();
-        for utterance in &self.utterances {
-            let (start, end) = (cue_time(utterance.start_ms), cue_time(utterance.end_ms));
-            let text = escape(&utterance.text);
-            let written = if omit_speaker {
-                writeln!(out, "\n{start} --> {end}\n{text}")
-            } else {
-                let name = voice_name(&utterance.speaker);
-                writeln!(out, "\n{start} --> {end}\n<v {name}>({name}) {text}")
-            };
-            written.expect("writing to a string cannot fail");
-        }
-        out
-    }
-
-    /// The plain text file: blocks of time span, speaker and text, parted by blank lines.
-    #[must_use]
-    pub fn to_txt(&self, compaction: Compaction) -> String {
-        let blocks: Vec<_> = self
-            .compacted(compaction)
-            .iter()
-            .map(|block| {
-                let (start, end) = (block_time(block.start_ms), block_time(block.end_ms));
-                format!(
-                    "{start} -> {end}\n{}\n{}\n",
-                    one_line(&block.speaker),
-                    block.text
-                )
-            })
-            .collect();
-        blocks.join("\n")
     }
 
     fn compacted(&self, rules: Compaction) -> Vec<Utterance> {
@@ -140,16 +118,43 @@ impl Transcript {
                 && block.speaker == next.speaker
                 && next.start_ms.saturating_sub(block.end_ms) < rules.silence_threshold_ms
                 && next.start_ms.saturating_sub(block.start_ms) < rules.max_segment_duration_ms
+                && block.language == next.language
             {
                 block.end_ms = block.end_ms.max(next.end_ms);
                 block.text.push(' ');
                 block.text.push_str(&next.text);
             } else {
-                blocks.push(next.clone());
+                blocks.push(Utterance {
+                    words: Vec::new(),
+                    ..next.clone()
+                });
             }
         }
         blocks
     }
+}
+
+/// The languages of what was said, by how long it took.
+fn languages<'s>(segments: impl Iterator<Item = &'s Segment>) -> Vec<String> {
+    let mut spoken: Vec<(String, u64)> = Vec::new();
+    for segment in segments {
+        let Some(language) = segment.language.as_ref() else {
+            continue;
+        };
+        let ms = segment.end_ms.saturating_sub(segment.start_ms);
+        match spoken.iter_mut().find(|(code, _)| code == language) {
+            Some((_, sum)) => *sum += ms,
+            None => spoken.push((language.clone(), ms)),
+        }
+    }
+    // Stable: of two that are equal the one heard first.
+    spoken.sort_by_key(|(_, ms)| std::cmp::Reverse(*ms));
+    spoken.into_iter().map(|(code, _)| code).collect()
+}
+
+/// The language most was said in.
+pub(super) fn most_spoken<'s>(segments: impl Iterator<Item = &'s Segment>) -> Option<String> {
+    languages(segments).into_iter().next()
 }
 
 fn utterances_of(track: TrackTranscript) -> Vec<Utterance> {
@@ -159,69 +164,33 @@ fn utterances_of(track: TrackTranscript) -> Vec<Utterance> {
         segments,
         ..
     } = track;
+    let on_call = |ms: u64| offset_ms.saturating_add(ms);
     segments
         .into_iter()
         .map(|segment| Utterance {
             speaker: speaker.clone(),
-            start_ms: offset_ms.saturating_add(segment.start_ms),
-            end_ms: offset_ms.saturating_add(segment.end_ms.max(segment.start_ms)),
+            start_ms: on_call(segment.start_ms),
+            end_ms: on_call(segment.end_ms.max(segment.start_ms)),
             text: one_line(&segment.text),
+            language: segment.language,
+            sureness: segment.sureness,
+            words: moved(segment.words, offset_ms),
         })
         .filter(|utterance| !utterance.text.is_empty())
         .collect()
 }
 
-/// `HH:MM:SS.mmm`.
-fn cue_time(ms: u64) -> String {
-    let seconds = ms / 1000;
-    format!(
-        "{:02}:{:02}:{:02}.{:03}",
-        seconds / 3600,
-        seconds / 60 % 60,
-        seconds % 60,
-        ms % 1000
-    )
-}
-
-/// `HH:MM:SS`. Rounded before it is split, so that 59.6 s is a minute and never second 60.
-fn block_time(ms: u64) -> String {
-    let seconds = ms.saturating_add(500) / 1000;
-    format!(
-        "{:02}:{:02}:{:02}",
-        seconds / 3600,
-        seconds / 60 % 60,
-        seconds % 60
-    )
+fn moved(mut words: Vec<Word>, by_ms: u64) -> Vec<Word> {
+    for word in &mut words {
+        word.start_ms = word.start_ms.saturating_add(by_ms);
+        word.end_ms = word.end_ms.saturating_add(by_ms);
+    }
+    words
 }
 
 /// Whitespace of any kind and length becomes one space, so that a cue cannot be ended early.
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// The five characters of HTML that matter, as the reference service writes them.
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&#34;"),
-            '\'' => out.push_str("&#39;"),
-            other => out.push(other),
-        }
-    }
-    out
-}
-
-/// The name inside a voice tag: letters and digits of any script, space, `.`, `-` and `_`.
-fn voice_name(speaker: &str) -> String {
-    let kept: String = one_line(speaker)
-        .chars()
-        .filter(|&c| c.is_alphanumeric() || matches!(c, ' ' | '.' | '-' | '_'))
-        .collect();
-    one_line(&kept)
 }
 
 #[cfg(test)]
@@ -235,76 +204,15 @@ mod tests {
                 start_ms,
                 end_ms,
                 text: text.to_owned(),
+                language: Some("en".to_owned()),
+                ..Segment::default()
             })
             .collect();
         TrackTranscript {
             speaker: speaker.to_owned(),
-            language: Some("en".into()),
             offset_ms,
             segments,
         }
-    }
-
-    #[test]
-    fn vtt_merges_tracks_by_start_and_names_the_speaker() {
-        let transcript = Transcript::merge(vec![
-            track(
-                "Ada Lovelace",
-                500,
-                &[(0, 1_500, " Good\nmorning. "), (3_000, 4_000, "Yes.")],
-            ),
-            track(
-                "Bob",
-                1_000,
-                &[(250, 3_661_001, "Hello <all> & \"you\", it's me")],
-            ),
-        ]);
-        assert_eq!(
-            transcript.to_vtt(false),
-            "WEBVTT\n\n\
-             00:00:00.500 --> 00:00:02.000\n<v Ada Lovelace>(Ada Lovelace) Good morning.\n\n\
-             00:00:01.250 --> 01:01:02.001\n<v Bob>(Bob) Hello &lt;all&gt; &amp; &#34;you&#34;, it&#39;s me\n\n\
-             00:00:03.500 --> 00:00:04.500\n<v Ada Lovelace>(Ada Lovelace) Yes.\n"
-        );
-    }
-
-    #[test]
-    fn vtt_without_speakers_holds_text_only() {
-        let transcript = Transcript::merge(vec![track("A", 0, &[(0, 10, "Hi")])]);
-        assert_eq!(
-            transcript.to_vtt(true),
-            "WEBVTT\n\n00:00:00.000 --> 00:00:00.010\nHi\n"
-        );
-    }
-
-    #[test]
-    fn voice_names_keep_letters_of_every_script_and_lose_markup() {
-        assert_eq!(
-            voice_name("Zoë  <v> (Ж) 山田-x_y.z\n--> "),
-            "Zoë v Ж 山田-x_y.z --"
-        );
-    }
-
-    #[test]
-    fn txt_joins_close_segments_of_one_speaker() {
-        let transcript = Transcript::merge(vec![
-            track(
-                "Ada",
-                0,
-                &[
-                    (0, 1_000, "One."),
-                    (2_999, 3_500, "Two."),
-                    (5_500, 6_000, "Three."),
-                ],
-            ),
-            track("Bob", 0, &[(59_600, 61_400, "Late.")]),
-        ]);
-        assert_eq!(
-            transcript.to_txt(Compaction::default()),
-            "00:00:00 -> 00:00:04\nAda\nOne. Two.\n\n\
-             00:00:06 -> 00:00:06\nAda\nThree.\n\n\
-             00:01:00 -> 00:01:01\nBob\nLate.\n"
-        );
     }
 
     #[test]
@@ -337,23 +245,24 @@ mod tests {
     }
 
     #[test]
-    fn language_is_the_first_heard_and_english_when_nothing_was_said() {
-        let mut silent = track("Ada", 0, &[]);
-        silent.language = Some("fr".into());
-        let mut spanish = track("Bob", 0, &[(0, 1, "Hola")]);
-        spanish.language = Some("es".into());
-        assert_eq!(
-            Transcript::merge(vec![silent.clone(), spanish]).language(),
-            "es"
-        );
-        let empty = Transcript::merge(vec![silent]);
+    fn the_language_is_the_one_most_was_said_in() {
+        let in_language = |code: &str, start_ms, end_ms| Segment {
+            start_ms,
+            end_ms,
+            text: "...".to_owned(),
+            language: Some(code.to_owned()),
+            ..Segment::default()
+        };
+        let mut ada = track("Ada", 0, &[(0, 1_000, "Hi.")]);
+        ada.segments.push(in_language("es", 2_000, 5_000));
+        let mut bob = track("Bob", 0, &[]);
+        bob.segments.push(in_language("es", 6_000, 7_000));
+        let transcript = Transcript::merge(vec![ada, bob]);
+        assert_eq!(transcript.languages(), ["es", "en"]);
+        assert_eq!(transcript.language(), "es");
+        let blocks = transcript.compacted(Compaction::default());
+        assert_eq!(blocks.len(), 3, "another language is another block");
+        let empty = Transcript::merge(vec![track("Ada", 0, &[])]);
         assert_eq!((empty.language(), empty.is_empty()), ("en", true));
-        assert_eq!(
-            (
-                empty.to_vtt(false).as_str(),
-                empty.to_txt(Compaction::default()).as_str()
-            ),
-            ("WEBVTT\n", "")
-        );
     }
 }

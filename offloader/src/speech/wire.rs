@@ -40,7 +40,12 @@ pub enum Request {
         purpose: Purpose,
         model: String,
         language: Option<String>,
+        /// Words that may come up, as a text that could have been said before.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        prompt: String,
     },
+    /// Which language? `model` is an installed one that knows several.
+    TellLanguage { purpose: Purpose, model: String },
 }
 
 impl Request {
@@ -48,7 +53,7 @@ impl Request {
     pub(super) fn purpose(&self) -> Purpose {
         match self {
             Self::FindSpeech { .. } => Purpose::Transcript,
-            Self::Recognise { purpose, .. } => *purpose,
+            Self::Recognise { purpose, .. } | Self::TellLanguage { purpose, .. } => *purpose,
         }
     }
 }
@@ -61,11 +66,36 @@ pub struct Span {
 }
 
 /// Words in ms from the beginning of the audio sent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Phrase {
     pub start_ms: u64,
     pub end_ms: u64,
     pub text: String,
+    /// The same text, word by word.
+    #[serde(default)]
+    pub words: Vec<Word>,
+    /// How sure the model was of its words on average, in thousandths.
+    #[serde(default)]
+    pub sureness: u16,
+}
+
+/// One word in ms from the beginning of the audio sent; the times of a caption's words are rough.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Word {
+    pub start_ms: u64,
+    pub end_ms: u64,
+    pub text: String,
+    /// How sure the model was of its least sure part, in thousandths.
+    pub sureness: u16,
+}
+
+/// A language and how probable it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tongue {
+    /// ISO 639-1.
+    pub code: String,
+    /// Probability in thousandths.
+    pub likely: u16,
 }
 
 /// The answer to one request.
@@ -79,6 +109,13 @@ pub enum Reply {
         language: String,
         spans: Vec<Span>,
         phrases: Vec<Phrase>,
+        /// The most probable languages, best first; empty from a model that knows one only.
+        #[serde(default)]
+        tongues: Vec<Tongue>,
+    },
+    /// The most probable languages, best first; empty from a model that knows one only.
+    Language {
+        tongues: Vec<Tongue>,
     },
     /// Other caption windows were waiting and newer; nothing was recognised.
     Shed,
@@ -200,6 +237,7 @@ mod tests {
             purpose: Purpose::Captions,
             model: "tiny.en".into(),
             language: Some("en".into()),
+            prompt: String::new(),
         };
         let frame = encode(&request, &[0.0, 0.5, -1.0, 2.0]).unwrap();
         let (back, pcm) = decode_request(&frame).unwrap();

@@ -17,7 +17,9 @@ use crate::client::{CallCommand, MediaPacket, TrackKey};
 use crate::finish::resample::ToSpeech;
 use crate::opus::Decoder;
 use crate::order::SpeechOrder;
-use crate::speech::{CaptionOptions, CaptionStream, CaptionUpdates, SpeechClient};
+use crate::speech::{
+    CaptionOptions, CaptionStream, CaptionUpdate, CaptionUpdates, SpeechClient, language,
+};
 
 /// A missing packet is waited for this long.
 const HOLD: Duration = Duration::from_millis(300);
@@ -26,48 +28,57 @@ const QUEUE: usize = 600;
 /// A pause in the packets is heard as silence up to this long.
 const LONGEST_SILENCE: Duration = Duration::from_secs(2);
 
+/// Shown to a call that asked for captions where no model can make them.
+const NO_MODEL: &str = "[no captions: the server has no speech model]";
+
 /// The captions of one call.
 #[derive(Debug)]
 pub(super) struct Captions {
-    speech: SpeechClient,
-    language: String,
+    /// `None`: no model can be used, and the call has yet to hear of it.
+    speech: Option<SpeechClient>,
+    language: Option<String>,
     commands: mpsc::Sender<CallCommand>,
     voices: BTreeMap<TrackKey, mpsc::Sender<MediaPacket>>,
     tasks: Vec<JoinHandle<()>>,
+    told: bool,
 }
 
 impl Captions {
-    /// Opens the way to speech recognition; `None` (and a log line that says why) without a model.
+    /// Opens the way to speech recognition. Without a model the call is told so in place of a caption.
     pub(super) fn open(
         order: &SpeechOrder,
         input: &TranscribingInput,
         commands: mpsc::Sender<CallCommand>,
-    ) -> Option<Self> {
-        match super::results::speech_client(order, input) {
-            Ok(speech) => Some(Self {
-                speech,
-                language: input.captions_language.clone(),
-                commands,
-                voices: BTreeMap::new(),
-                tasks: Vec::new(),
-            }),
-            Err(error) => {
-                tracing::warn!(%error, "no captions");
-                None
-            }
+    ) -> Self {
+        let speech = super::results::speech_client(order, input, None);
+        let speech = speech.inspect_err(|error| tracing::warn!(%error, "no captions"));
+        Self {
+            speech: speech.ok(),
+            language: language::code(&input.captions_language),
+            commands,
+            voices: BTreeMap::new(),
+            tasks: Vec::new(),
+            told: false,
         }
     }
 
     pub(super) fn add(&mut self, track: TrackKey, owner: SessionId) {
-        let options = CaptionOptions {
-            language: Some(self.language.clone()),
+        let Some(speech) = &self.speech else {
+            if !std::mem::replace(&mut self.told, true) {
+                let told = tell_once(owner, track, self.commands.clone());
+                self.tasks.push(tokio::spawn(told));
+            }
+            return;
         };
-        let (stream, updates) = self.speech.captions(options);
+        let options = CaptionOptions {
+            language: self.language.clone(),
+        };
+        let (stream, updates) = speech.captions(options);
         let (packets, queue) = mpsc::channel(QUEUE);
         self.voices.insert(track, packets);
         self.tasks.push(tokio::spawn(hear(queue, stream)));
-        self.tasks
-            .push(tokio::spawn(tell(updates, owner, self.commands.clone())));
+        let told = tell(updates, owner, track, self.commands.clone());
+        self.tasks.push(tokio::spawn(told));
     }
 
     pub(super) fn remove(&mut self, track: TrackKey) {
@@ -142,20 +153,41 @@ fn pause(end: Option<u64>, begin: u64) -> usize {
 async fn tell(
     mut updates: CaptionUpdates,
     session: SessionId,
+    track: TrackKey,
     commands: mpsc::Sender<CallCommand>,
 ) {
     while let Some(update) = updates.next().await {
         if update.text.is_empty() {
             continue;
         }
-        let length = u32::try_from(update.new_audio_len_ms).unwrap_or(u32::MAX);
-        let caption = CallCommand::Caption {
-            session: session.clone(),
-            text: update.text,
-            new_audio_len_ms: f64::from(length),
-        };
+        let caption = caption(&session, track, update);
         if commands.send(caption).await.is_err() {
             return;
         }
+    }
+}
+
+/// The first who publishes a voice is who stands for the notice; everybody sees it.
+async fn tell_once(session: SessionId, track: TrackKey, commands: mpsc::Sender<CallCommand>) {
+    let caption = CallCommand::Caption {
+        session,
+        text: NO_MODEL.to_owned(),
+        new_audio_len_ms: 0.0,
+        utterance: format!("{track}.0"),
+        is_final: true,
+    };
+    // The call may be over already.
+    let _ = commands.send(caption).await;
+}
+
+/// What old servers read, and beside it which line of the speaker's it is and whether it stays.
+fn caption(session: &SessionId, track: TrackKey, update: CaptionUpdate) -> CallCommand {
+    let length = u32::try_from(update.new_audio_len_ms).unwrap_or(u32::MAX);
+    CallCommand::Caption {
+        session: session.clone(),
+        text: update.text,
+        new_audio_len_ms: f64::from(length),
+        utterance: format!("{track}.{}", update.line),
+        is_final: update.is_final,
     }
 }

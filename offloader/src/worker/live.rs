@@ -94,7 +94,7 @@ pub(super) async fn capture(job: &mut Job) -> anyhow::Result<Captured> {
     let mut stop = job.stop.clone();
     let captions = match &job.details {
         Details::Transcribing(input) if input.captions_on => {
-            Captions::open(&job.order.speech, input, commands.clone())
+            Some(Captions::open(&job.order.speech, input, commands.clone()))
         }
         Details::Transcribing(_) | Details::Recording(_) => None,
     };

@@ -12,12 +12,15 @@ pub(crate) fn root() -> PathBuf {
 pub(crate) fn models_dir() -> PathBuf {
     let dir = std::env::var_os("PARLEY_MODELS")
         .map_or_else(|| root().join(".parley/models"), PathBuf::from);
-    for name in ["tiny.en", models::VAD] {
-        assert!(
-            models::installed(&dir, name).is_some(),
-            "model `{name}` is not in `{}`: run `cargo run -p offloader -- models --models-dir .parley/models pull tiny.en silero-vad`",
-            dir.display()
-        );
-    }
+    must_have(&dir, "tiny.en");
+    must_have(&dir, models::VAD);
     dir
+}
+
+pub(crate) fn must_have(dir: &Path, name: &str) {
+    assert!(
+        models::installed(dir, name).is_some(),
+        "model `{name}` is not in `{}`: run `cargo run -p offloader -- models --models-dir .parley/models pull tiny.en base silero-vad`",
+        dir.display()
+    );
 }

@@ -125,24 +125,27 @@ async fn a_refused_token_and_a_refusal_for_good_are_told_apart_and_end_at_once()
 }
 
 #[tokio::test]
-async fn a_transcript_is_two_files_vtt_first() {
+async fn a_transcript_is_its_files_vtt_and_text_first() {
     let site = Site::start(Script::default()).await;
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("t.vtt"), "WEBVTT\n").unwrap();
     std::fs::write(folder.path().join("t.txt"), "text").unwrap();
+    std::fs::write(folder.path().join("t.json"), "{}").unwrap();
     let bot = bot(&site);
     let mut publisher = Publisher::open(&bot, folder.path(), pace()).unwrap();
     publisher
-        .transcript(JOB, POST, "en", ("t.vtt", "t.txt"))
+        .transcript(JOB, POST, "en", &["t.vtt", "t.txt", "t.json"])
         .await
         .unwrap();
     let reports = site.transcriptions.lock().unwrap();
     let expected = json!({
         "JobID": JOB, "PostID": POST, "Transcriptions": [
-            { "Title": "en", "Language": "en", "FileIDs": ["file-upload0", "file-upload1"] },
+            { "Title": "en", "Language": "en",
+              "FileIDs": ["file-upload0", "file-upload1", "file-upload2"] },
         ],
     });
     assert_eq!(*reports, [expected]);
     assert_eq!(site.file(".vtt"), b"WEBVTT\n");
     assert_eq!(site.file(".txt"), b"text");
+    assert_eq!(site.file(".json"), b"{}");
 }

@@ -445,3 +445,29 @@ async fn without_a_model_a_transcript_job_fails_keeps_the_sound_and_names_the_co
     assert!(!voices(&service.job_folder(&id)).is_empty());
     service.running.unwrap().stop().await;
 }
+
+/// A server of ours says that a recording survives its transcript: then nobody waits for the end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transcript_that_may_fail_alone_fails_before_it_starts() {
+    let site = Site::start(two_voices()).await;
+    let service = Service::start().await;
+    let mut input = site.recording_input();
+    input["transcription_id"] = json!(JOB);
+    input["output_format"] = json!("vtt");
+    input["transcript_may_fail_alone"] = json!("true");
+    let id = service
+        .create("transcribing", "calls-transcriber:v0.7.2", input)
+        .await;
+    let job = service.wait_for(&id, "failed").await;
+    assert!(
+        job["output_data"]["err"]
+            .as_str()
+            .unwrap()
+            .contains("models pull")
+    );
+    let told = site.statuses.lock().unwrap().clone();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0]["Status"], "failed");
+    assert_eq!(site.joins.load(Ordering::Relaxed), 0);
+    service.running.unwrap().stop().await;
+}

@@ -330,7 +330,8 @@ async fn serve(site: Arc<Site>, mut socket: WebSocket) {
                 });
                 socket.send(text(signal)).await.unwrap();
             }
-            Action::Caption(caption) => {
+            Action::Utterance(utterance) => {
+                let caption = utterance.caption;
                 let caption = json!({ "session": caption.session, "text": caption.text });
                 site.captions.lock().unwrap().push(caption);
             }

@@ -102,6 +102,11 @@ pub struct TranscribingInput {
     pub omit_speaker: bool,
     pub silence_threshold_ms: u32,
     pub max_segment_ms: u32,
+    /// The messaging server takes SRT and JSON behind the two files of the reference.
+    pub further_formats: bool,
+    /// The messaging server lets a recording go on when its transcript fails: then a failure is told at
+    /// once. Elsewhere it would end the recording, and is told afterwards.
+    pub may_fail_alone: bool,
 }
 
 impl RecordingInput {
@@ -154,6 +159,8 @@ impl TranscribingInput {
                 1,
                 u32::MAX,
             ),
+            further_formats: reader.flag("transcript_further_formats"),
+            may_fail_alone: reader.flag("transcript_may_fail_alone"),
         };
         reader.one_of("output_format", "vtt", &["vtt"]);
         reader.one_of("transcribe_api", "whisper.cpp", &["whisper.cpp"]);

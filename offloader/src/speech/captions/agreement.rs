@@ -1,14 +1,20 @@
 //! Which words of a growing line may be believed: those on which two hypotheses agree.
 //!
 //! In: one hypothesis after another about the same speech. Out: the line to show, a stable part
-//! first, and how many shown words were taken back.
+//! first, then words of which the model is sure, and how many shown words were taken back.
 //! Not here: when a hypothesis is made, where the line is cut (`stream`).
 //! Invariant: a committed word is never changed or taken back.
 //! See: local agreement with n = 2, Liu et al. 2020; Macháček et al. 2023.
 
+use super::super::wire::Word;
+
 /// Of a hypothesis nobody has confirmed yet the last words are not shown: the sound of the next
 /// syllable changes them most. More would delay, fewer would flicker.
 const HELD_BACK: usize = 1;
+
+/// Nor is a word shown of which the model is less sure, in thousandths: half of these are taken back.
+/// It waits until two hypotheses agree, which delays it by one step.
+const SURE: u16 = 650;
 
 /// Characters of the text before a cut that stay in sight.
 const CARRY_CHARACTERS: usize = 90;
@@ -29,7 +35,7 @@ pub(super) struct Line {
     carry: String,
     committed: Vec<String>,
     /// Uncommitted words of the newest hypothesis.
-    tail: Vec<String>,
+    tail: Vec<Word>,
     /// Uncommitted words that are in sight.
     visible: usize,
     flicker: Flicker,
@@ -43,29 +49,34 @@ pub(super) struct Shown {
 }
 
 impl Line {
-    /// Takes the newest hypothesis about all speech of this line.
-    pub(super) fn observe(&mut self, hypothesis: &str) {
+    /// Takes the newest hypothesis about all speech of this line. `with_tail`: words may be shown
+    /// that no second hypothesis has confirmed.
+    pub(super) fn observe(&mut self, hypothesis: &[Word], with_tail: bool) {
         let before = self.in_sight();
         let tail = self.after_committed(hypothesis);
-        let agreed = tail
-            .iter()
-            .zip(&self.tail)
-            .take_while(|(new, old)| same(new, old))
-            .count();
+        let agreed = agreeing(&tail, &self.tail);
         let mut words = tail.into_iter();
-        self.committed.extend(words.by_ref().take(agreed));
+        let committed = words.by_ref().take(agreed);
+        self.committed.extend(committed.map(|word| word.text));
         self.tail = words.collect();
-        self.visible = self.tail.len().saturating_sub(HELD_BACK);
+        self.visible = if with_tail { self.sure() } else { 0 };
         self.count(&before);
     }
 
+    /// How many words of the tail may be shown before they are confirmed.
+    fn sure(&self) -> usize {
+        let shown = self.tail.len().saturating_sub(HELD_BACK);
+        let sure = self.tail.iter().take(shown);
+        sure.take_while(|word| word.sureness >= SURE).count()
+    }
+
     /// Commits everything: the speaker paused. `hypothesis` is the last word on it, if there is one.
-    pub(super) fn finish(&mut self, hypothesis: Option<&str>) -> Shown {
+    pub(super) fn finish(&mut self, hypothesis: Option<&[Word]>) -> Shown {
         let before = self.in_sight();
         if let Some(hypothesis) = hypothesis {
             self.tail = self.after_committed(hypothesis);
         }
-        self.committed.append(&mut self.tail);
+        self.commit_tail();
         self.visible = 0;
         self.count(&before);
         let shown = self.shown();
@@ -78,18 +89,17 @@ impl Line {
 
     /// Cuts the line in the middle of speech: `front` is what was said until the cut and stays in
     /// sight, `rest` is the first hypothesis about what follows.
-    pub(super) fn cut(&mut self, front: &str, rest: &str) {
+    pub(super) fn cut(&mut self, front: &[Word], rest: &[Word]) {
         let before = self.in_sight();
         self.tail = self.after_committed(front);
-        self.committed.append(&mut self.tail);
+        self.commit_tail();
         let mut said = std::mem::take(&mut self.committed);
-        let rest = split(rest);
         // Words committed before the cut was chosen may have been spoken after it. They are in
         // sight already and belong to the audio that hypotheses are about from now on.
-        let repeated = overlap(&said, &rest);
+        let repeated = overlap(&said, rest);
         self.committed = said.split_off(said.len() - repeated);
-        self.tail = rest.into_iter().skip(repeated).collect();
-        self.visible = self.tail.len().saturating_sub(HELD_BACK);
+        self.tail = rest.iter().skip(repeated).cloned().collect();
+        self.visible = self.sure();
         let after = [said.clone(), self.in_sight()].concat();
         self.compare(&before, &after);
         let carry = if self.carry.is_empty() {
@@ -108,7 +118,7 @@ impl Line {
         }
         let stable_bytes = text.len();
         for word in self.tail.iter().take(self.visible) {
-            push_word(&mut text, word);
+            push_word(&mut text, &word.text);
         }
         Shown { text, stable_bytes }
     }
@@ -118,11 +128,13 @@ impl Line {
     }
 
     fn in_sight(&self) -> Vec<String> {
-        self.committed
-            .iter()
-            .chain(self.tail.iter().take(self.visible))
-            .cloned()
-            .collect()
+        let tail = self.tail.iter().take(self.visible).map(|word| &word.text);
+        self.committed.iter().chain(tail).cloned().collect()
+    }
+
+    fn commit_tail(&mut self) {
+        let tail = self.tail.drain(..).map(|word| word.text);
+        self.committed.extend(tail);
     }
 
     fn count(&mut self, before: &[String]) {
@@ -138,34 +150,38 @@ impl Line {
 
     /// The words of a hypothesis that follow the committed ones. A newer hypothesis may have one
     /// word more or less among these, so the last committed words are looked for nearby.
-    fn after_committed(&self, hypothesis: &str) -> Vec<String> {
+    fn after_committed(&self, words: &[Word]) -> Vec<Word> {
         const SEARCH: usize = 3;
-        let words = split(hypothesis);
         let count = self.committed.len();
         let from = count.saturating_sub(SEARCH);
         let candidates = (from..=count + SEARCH).filter(|end| *end <= words.len());
         let best = candidates.max_by_key(|end| {
             (
-                self.matching(&words, *end),
+                self.matching(words, *end),
                 std::cmp::Reverse(end.abs_diff(count)),
             )
         });
-        words.into_iter().skip(best.unwrap_or(count)).collect()
+        let rest = words.get(best.unwrap_or(count)..).unwrap_or_default();
+        rest.to_vec()
     }
 
     /// How many committed words, counted from the last, end at `end` in a hypothesis; 4 are enough.
-    fn matching(&self, words: &[String], end: usize) -> usize {
+    fn matching(&self, words: &[Word], end: usize) -> usize {
         let before = words.get(..end).unwrap_or_default();
         let pairs = self.committed.iter().rev().zip(before.iter().rev());
         pairs
             .take(4)
-            .take_while(|(committed, word)| same(committed, word))
+            .take_while(|(committed, word)| same(committed, &word.text))
             .count()
     }
 }
 
-fn split(text: &str) -> Vec<String> {
-    text.split_whitespace().map(ToOwned::to_owned).collect()
+/// How many words two hypotheses begin with alike.
+fn agreeing(one: &[Word], other: &[Word]) -> usize {
+    let pairs = one.iter().zip(other);
+    pairs
+        .take_while(|(one, other)| same(&one.text, &other.text))
+        .count()
 }
 
 fn push_word(text: &mut String, word: &str) {
@@ -186,10 +202,10 @@ fn same(one: &str, other: &str) -> bool {
 }
 
 /// How many words at the end of `said` are the first words of `rest`.
-fn overlap(said: &[String], rest: &[String]) -> usize {
+fn overlap(said: &[String], rest: &[Word]) -> usize {
     let repeats = |count: &usize| {
         let end = said.iter().skip(said.len() - count);
-        end.zip(rest).all(|(one, other)| same(one, other))
+        end.zip(rest).all(|(one, other)| same(one, &other.text))
     };
     (1..=said.len().min(rest.len()))
         .rev()
@@ -238,6 +254,17 @@ mod tests {
 
     use super::*;
 
+    /// Words of which the model is sure; of those with a `?` it is not.
+    fn words(text: &str) -> Vec<Word> {
+        let word = |text: &str| Word {
+            start_ms: 0,
+            end_ms: 0,
+            text: text.trim_end_matches('?').to_owned(),
+            sureness: if text.ends_with('?') { SURE - 1 } else { SURE },
+        };
+        text.split_whitespace().map(word).collect()
+    }
+
     fn text(line: &Line) -> String {
         let Shown { text, stable_bytes } = line.shown();
         format!("{}|{}", &text[..stable_bytes], &text[stable_bytes..])
@@ -246,11 +273,11 @@ mod tests {
     #[test]
     fn two_hypotheses_commit_what_they_share() {
         let mut line = Line::default();
-        line.observe("good mourning");
+        line.observe(&words("good mourning"), true);
         assert_eq!(text(&line), "|good");
-        line.observe("Good morning every");
+        line.observe(&words("Good morning every"), true);
         assert_eq!(text(&line), "Good| morning");
-        line.observe("Good morning, everyone let");
+        line.observe(&words("Good morning, everyone let"), true);
         assert_eq!(text(&line), "Good morning,| everyone");
         assert_eq!(
             line.flicker(),
@@ -264,8 +291,8 @@ mod tests {
     #[test]
     fn a_word_that_changes_after_it_was_shown_is_counted() {
         let mut line = Line::default();
-        line.observe("we will be there");
-        line.observe("we wheel see them now");
+        line.observe(&words("we will be there"), true);
+        line.observe(&words("we wheel see them now"), true);
         assert_eq!(text(&line), "we| wheel see them");
         assert_eq!(
             line.flicker(),
@@ -277,13 +304,33 @@ mod tests {
     }
 
     #[test]
+    fn a_word_the_model_is_not_sure_of_waits_for_a_second_hypothesis() {
+        let mut line = Line::default();
+        line.observe(&words("we will? be there"), true);
+        assert_eq!(text(&line), "|we");
+        line.observe(&words("we will? be there now"), true);
+        assert_eq!(text(&line), "we will be there|");
+    }
+
+    #[test]
+    fn on_a_loaded_machine_only_what_is_settled_is_added() {
+        let mut line = Line::default();
+        line.observe(&words("we will be"), true);
+        assert_eq!(text(&line), "|we will");
+        line.observe(&words("we wheel be there now"), false);
+        assert_eq!(text(&line), "we|");
+        line.observe(&words("we wheel be there now too"), false);
+        assert_eq!(text(&line), "we wheel be there now|");
+    }
+
+    #[test]
     fn a_committed_word_stays_whatever_comes() {
         let mut line = Line::default();
-        line.observe("one two three");
-        line.observe("one two three four");
-        line.observe("won too three four five");
+        line.observe(&words("one two three"), true);
+        line.observe(&words("one two three four"), true);
+        line.observe(&words("won too three four five"), true);
         assert_eq!(text(&line), "one two three four|");
-        let last = line.finish(Some("completely different"));
+        let last = line.finish(Some(&words("completely different")));
         assert!(last.text.starts_with("one two three four"), "{last:?}");
         assert_eq!(last.stable_bytes, last.text.len());
     }
@@ -291,16 +338,16 @@ mod tests {
     #[test]
     fn a_lost_word_before_the_committed_end_does_not_repeat_or_skip_words() {
         let mut line = Line::default();
-        line.observe("so the next item is the budget");
-        line.observe("so the next item is the budget for");
-        line.observe("the next item is the budget for March and");
+        line.observe(&words("so the next item is the budget"), true);
+        line.observe(&words("so the next item is the budget for"), true);
+        line.observe(&words("the next item is the budget for March and"), true);
         assert_eq!(text(&line), "so the next item is the budget for| March");
     }
 
     #[test]
     fn a_pause_commits_the_tail_and_starts_over() {
         let mut line = Line::default();
-        line.observe("see you tomorrow");
+        line.observe(&words("see you tomorrow"), true);
         let last = line.finish(None);
         assert_eq!(last.text, "see you tomorrow");
         assert_eq!(text(&line), "|");
@@ -309,23 +356,26 @@ mod tests {
     #[test]
     fn a_cut_keeps_the_end_in_sight() {
         let mut line = Line::default();
-        line.observe("I have a long story to tell about the");
-        line.observe("I have a long story to tell about the old");
-        line.cut("I have a long story to tell", "about the old house");
+        line.observe(&words("I have a long story to tell about the"), true);
+        line.observe(&words("I have a long story to tell about the old"), true);
+        line.cut(
+            &words("I have a long story to tell"),
+            &words("about the old house"),
+        );
         assert_eq!(text(&line), "I have a long story to tell about the| old");
         let shown = "word ".repeat(60);
-        line.cut(&shown, "");
+        line.cut(&words(&shown), &words(""));
         assert!(line.shown().text.len() <= CARRY_CHARACTERS);
     }
 
     #[test]
     fn words_on_both_sides_of_a_cut_are_shown_once() {
         let mut line = Line::default();
-        line.observe("repeated back to you just");
-        line.observe("repeated back to you just");
-        line.cut("repeated back to", "you just as soon as");
+        line.observe(&words("repeated back to you just"), true);
+        line.observe(&words("repeated back to you just"), true);
+        line.cut(&words("repeated back to"), &words("you just as soon as"));
         assert_eq!(text(&line), "repeated back to you just| as soon");
-        line.observe("you just as soon as it is");
+        line.observe(&words("you just as soon as it is"), true);
         assert_eq!(text(&line), "repeated back to you just as soon as| it");
         assert_eq!(
             line.flicker(),
@@ -343,8 +393,8 @@ mod tests {
         ) {
             let mut line = Line::default();
             let mut stable = String::new();
-            for words in hypotheses {
-                line.observe(&words.join(" "));
+            for hypothesis in hypotheses {
+                line.observe(&words(&hypothesis.join(" ")), true);
                 let shown = line.shown();
                 let now = shown.text[..shown.stable_bytes].to_owned();
                 prop_assert!(now.starts_with(&stable), "{stable} -> {now}");

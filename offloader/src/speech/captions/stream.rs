@@ -1,7 +1,8 @@
 //! One speaker's captions: gathers audio, asks for hypotheses, decides where a line ends.
 //!
 //! In: PCM as it arrives. Out: updates on a channel.
-//! Not here: which words are believed (`agreement`), who is served first (`queue`).
+//! Not here: which words are believed (`agreement`), in which language (`tuning`), who is served first
+//! (`queue`).
 //! Invariant: at most one window of a speaker is being recognised, and none is longer than 12 s;
 //! what arrives meanwhile waits, and above 12 s the oldest of it is dropped and counted.
 
@@ -14,15 +15,19 @@ use tokio::time::timeout;
 
 use super::super::client::{Heard, SpeechClient, SpeechError};
 use super::super::transcribe::quietest_ms;
-use super::super::wire::Purpose;
+use super::super::wire::Word;
 use super::super::{SAMPLE_RATE, energy, length_ms, sample_index};
 use super::agreement::{Line, Shown};
+use super::tuning::Tuning;
 use super::{CaptionOptions, CaptionUpdate};
 
 /// Audio between two hypotheses on an idle machine. Less costs more encodes for a little less delay.
 const STEP_MIN_MS: u64 = 500;
 /// And on a loaded one.
 const STEP_MAX_MS: u64 = 2_000;
+/// A hypothesis that takes longer than this is one of a busy machine: words that nobody has confirmed
+/// would be old when they came, and cost the others time.
+const BUSY_MS: u64 = 1_200;
 /// Silence after which a line is finished.
 const PAUSE_MS: u64 = 700;
 /// A line without a pause is cut after this much speech: the model's cost grows with the window.
@@ -86,6 +91,24 @@ impl Drop for Inlet {
     fn drop(&mut self) {
         self.inbox.lock().closed = true;
         self.inbox.changed.notify_one();
+    }
+}
+
+/// Why words are missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Notice {
+    Behind,
+    NotUnderstood,
+    NoModel,
+}
+
+impl Notice {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Behind => "[captions pause: the server is busy]",
+            Self::NotUnderstood => "[not understood: the captions know English only]",
+            Self::NoModel => "[no captions: the server's speech model cannot be used]",
+        }
     }
 }
 
@@ -163,16 +186,20 @@ pub(super) fn start(
     let inbox = Arc::new(Inbox::default());
     let speaker = Speaker {
         inbox: inbox.clone(),
+        tuning: Tuning::new(&client, options.language),
         client,
-        language: Some(options.language.unwrap_or_else(|| "en".to_owned())),
         updates,
         window: Vec::new(),
         begins: 0,
         speaking: false,
         line: Line::default(),
+        number: 0,
         last_text: String::new(),
         reported: 0,
         step_ms: STEP_MIN_MS,
+        busy: false,
+        behind: false,
+        told: None,
         newest: Instant::now(),
     };
     tokio::spawn(speaker.run());
@@ -182,7 +209,7 @@ pub(super) fn start(
 struct Speaker {
     inbox: Arc<Inbox>,
     client: SpeechClient,
-    language: Option<String>,
+    tuning: Tuning,
     updates: mpsc::Sender<CaptionUpdate>,
     /// Audio of the line, with a little from before.
     window: Vec<f32>,
@@ -190,10 +217,17 @@ struct Speaker {
     begins: usize,
     speaking: bool,
     line: Line,
+    number: u64,
     last_text: String,
     /// Samples pushed until the last update.
     reported: usize,
     step_ms: u64,
+    /// The last hypothesis took long.
+    busy: bool,
+    /// Audio was left out since the last hypothesis.
+    behind: bool,
+    /// The notice in sight.
+    told: Option<Notice>,
     /// When the newest audio of the window arrived.
     newest: Instant,
 }
@@ -230,6 +264,7 @@ impl Speaker {
     fn add(&mut self, batch: Batch) {
         if batch.lost > 0 {
             // What follows a hole is another line.
+            self.behind = true;
             self.begins += self.window.len() + batch.lost;
             self.window.clear();
         }
@@ -252,6 +287,7 @@ impl Speaker {
         self.keep_last(sample_index(CUT_FROM_MS));
         self.line.finish(None);
         self.speaking = false;
+        self.behind = true;
     }
 
     /// Asks for a hypothesis and shows what follows from it. False when there is nobody to show it to.
@@ -259,23 +295,26 @@ impl Speaker {
         if !self.speaking && self.window.len() <= sample_index(PRE_ROLL_MS) {
             return true;
         }
+        if std::mem::take(&mut self.behind) && !self.notice(Notice::Behind).await {
+            return false;
+        }
         let window_ms = length_ms(self.window.len());
         if window_ms >= WINDOW_MS {
             return self.cut().await;
         }
         let heard = match self.recognise(self.window.clone()).await {
             Ok(heard) => heard,
-            Err(error) => return self.missed(&error),
+            Err(error) => return self.missed(&error).await,
         };
         let Some(speech_end) = heard.spans.last().map(|span| span.end_ms) else {
             return self.no_speech().await;
         };
         self.speaking = true;
         if window_ms.saturating_sub(speech_end) >= PAUSE_MS {
-            let shown = self.line.finish(Some(&text(&heard)));
+            let shown = self.line.finish(Some(&words(&heard)));
             return self.close_line(shown, sample_index(speech_end)).await;
         }
-        self.line.observe(&text(&heard));
+        self.line.observe(&words(&heard), !self.busy);
         let shown = self.line.shown();
         self.show(shown, false).await
     }
@@ -295,9 +334,9 @@ impl Speaker {
         let mut last = None;
         if new_audio && self.window.len() > sample_index(PRE_ROLL_MS) {
             match self.recognise(self.window.clone()).await {
-                Ok(heard) => last = Some(text(&heard)).filter(|text| !text.is_empty()),
+                Ok(heard) => last = Some(words(&heard)).filter(|words| !words.is_empty()),
                 Err(error) => {
-                    if !self.missed(&error) {
+                    if !self.missed(&error).await {
                         return false;
                     }
                 }
@@ -316,12 +355,12 @@ impl Speaker {
             .unwrap_or((&self.window, &[]));
         let (front, rest) = (front.to_vec(), rest.to_vec());
         let heard = match self.recognise(front).await {
-            Ok(heard) => text(&heard),
-            Err(error) => return self.missed(&error),
+            Ok(heard) => words(&heard),
+            Err(error) => return self.missed(&error).await,
         };
         let next = match self.recognise(rest).await {
-            Ok(heard) => text(&heard),
-            Err(error) => return self.missed(&error),
+            Ok(heard) => words(&heard),
+            Err(error) => return self.missed(&error).await,
         };
         self.line.cut(&heard, &next);
         self.keep_last(self.window.len() - at);
@@ -331,27 +370,35 @@ impl Speaker {
 
     async fn recognise(&mut self, pcm: Vec<f32>) -> Result<Heard, SpeechError> {
         let begun = Instant::now();
-        let heard = self
-            .client
-            .recognise(Purpose::Captions, self.language.clone(), &pcm)
-            .await;
+        let heard = self.tuning.hear(&self.client, &pcm).await;
         // Half of the time may be spent on this speaker; the rest is for the others.
         let took = u64::try_from(begun.elapsed().as_millis()).unwrap_or(STEP_MAX_MS);
         self.step_ms = (took * 2).clamp(STEP_MIN_MS, STEP_MAX_MS);
-        heard
+        self.busy = took > BUSY_MS;
+        let (heard, understood) = heard?;
+        if !understood {
+            self.notice(Notice::NotUnderstood).await;
+        }
+        Ok(heard)
     }
 
     /// A window that got no answer. The next one holds the same audio and more.
-    fn missed(&mut self, error: &SpeechError) -> bool {
+    async fn missed(&mut self, error: &SpeechError) -> bool {
+        let mut going_on = true;
         match error {
             SpeechError::Stopped => return false,
             SpeechError::Shed { .. } => self.step_ms = STEP_MAX_MS,
-            SpeechError::NoModel { .. }
+            SpeechError::Refused { .. }
+            | SpeechError::NoModel { .. }
             | SpeechError::NoCommand
-            | SpeechError::Crashed { .. }
-            | SpeechError::NotStarting { .. }
+            | SpeechError::NotStarting { .. } => {
+                tracing::warn!(%error, "no captions");
+                self.step_ms = STEP_MAX_MS;
+                going_on = self.notice(Notice::NoModel).await;
+            }
+            SpeechError::Crashed { .. }
             | SpeechError::Folder(_)
-            | SpeechError::Refused { .. }
+            | SpeechError::Kept { .. }
             | SpeechError::Frame(_)
             | SpeechError::Mismatch => {
                 tracing::warn!(%error, "a caption window was not recognised");
@@ -359,7 +406,22 @@ impl Speaker {
             }
         }
         self.keep_last(sample_index(WAITING_MS));
-        true
+        going_on
+    }
+
+    /// Says why there are no words, once until there are words again. False when nobody listens.
+    async fn notice(&mut self, notice: Notice) -> bool {
+        if self.told == Some(notice) {
+            return !self.updates.is_closed();
+        }
+        self.told = Some(notice);
+        let text = notice.text().to_owned();
+        let update = CaptionUpdate {
+            is_notice: true,
+            ..self.update(text, 0, true)
+        };
+        self.number += 1;
+        self.updates.send(update).await.is_ok()
     }
 
     async fn close_line(&mut self, shown: Shown, until: usize) -> bool {
@@ -376,19 +438,29 @@ impl Speaker {
         if text.is_empty() || (text == self.last_text && !is_final) {
             return !self.updates.is_closed();
         }
+        let update = self.update(text, stable_bytes, is_final);
+        self.told = None;
+        self.number += u64::from(is_final);
+        self.last_text.clone_from(&update.text);
+        self.updates.send(update).await.is_ok()
+    }
+
+    fn update(&mut self, text: String, stable_bytes: usize, is_final: bool) -> CaptionUpdate {
         let heard_until = self.begins + self.window.len();
-        let update = CaptionUpdate {
+        let new_audio = heard_until.saturating_sub(self.reported);
+        self.reported = heard_until;
+        CaptionUpdate {
             stable_bytes,
-            new_audio_len_ms: length_ms(heard_until.saturating_sub(self.reported)),
+            line: self.number,
+            language: self.tuning.language().to_owned(),
+            is_notice: false,
+            new_audio_len_ms: length_ms(new_audio),
             is_final,
             delay: self.newest.elapsed(),
             heard_until_ms: length_ms(heard_until),
             flicker: self.line.flicker(),
             text,
-        };
-        self.reported = heard_until;
-        self.last_text.clone_from(&update.text);
-        self.updates.send(update).await.is_ok()
+        }
     }
 
     fn keep_last(&mut self, samples: usize) {
@@ -403,11 +475,7 @@ fn loud(pcm: &[f32]) -> bool {
         .any(|piece| energy(piece) > QUIET)
 }
 
-fn text(heard: &Heard) -> String {
-    let phrases: Vec<_> = heard
-        .phrases
-        .iter()
-        .map(|phrase| phrase.text.as_str())
-        .collect();
-    phrases.join(" ")
+fn words(heard: &Heard) -> Vec<Word> {
+    let phrases = heard.phrases.iter();
+    phrases.flat_map(|phrase| phrase.words.clone()).collect()
 }

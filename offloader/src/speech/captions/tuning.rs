@@ -1,0 +1,161 @@
+//! In which language, and with which model, a speaker's captions are heard.
+//!
+//! In: windows of one speaker. Out: what was heard in them.
+//! Not here: what decides a language (`language`), which words are believed (`agreement`).
+//! Invariant: English is heard with the quick model; that model's words are not given out for speech
+//! that it does not know.
+
+use super::super::client::{Heard, Listening, SpeechClient, SpeechError};
+use super::super::language::SpokenLanguage;
+use super::super::wire::{Purpose, Span};
+use super::super::{length_ms, sample_index};
+
+/// Speech between two looks at the language with another model, as long as it is not sure.
+const LOOK_MS: u64 = 4_000;
+/// Speech that is enough for such a look.
+const ENOUGH_MS: u64 = 2_500;
+/// From this sureness on (thousandths) it was English that the quick model heard.
+const ENGLISH: u16 = 700;
+/// Below this sureness it was not.
+const NOT_ENGLISH: u16 = 480;
+
+#[derive(Debug)]
+pub(super) struct Tuning {
+    quick: String,
+    /// The quick model knows other languages than English.
+    knows_many: bool,
+    /// A model that does.
+    other: Option<String>,
+    language: String,
+    spoken: SpokenLanguage,
+    /// Speech heard since the language was looked at.
+    unchecked_ms: u64,
+    /// Length of the window before, which the next one holds too.
+    before_ms: u64,
+}
+
+impl Tuning {
+    pub(super) fn new(client: &SpeechClient, language: Option<String>) -> Self {
+        let (quick, knows_many) = client.model(Purpose::Captions);
+        let expected = language.filter(|_| knows_many || client.multilingual().is_some());
+        Self {
+            quick: quick.to_owned(),
+            knows_many,
+            other: client.multilingual().map(str::to_owned),
+            language: expected.unwrap_or_else(|| "en".to_owned()),
+            spoken: SpokenLanguage::default(),
+            unchecked_ms: 0,
+            before_ms: 0,
+        }
+    }
+
+    pub(super) fn language(&self) -> &str {
+        &self.language
+    }
+
+    /// What a window holds, and whether it was understood; if not, it holds no words.
+    pub(super) async fn hear(
+        &mut self,
+        client: &SpeechClient,
+        pcm: &[f32],
+    ) -> Result<(Heard, bool), SpeechError> {
+        let heard = self.recognise(client, pcm).await?;
+        let speech_ms: u64 = heard
+            .spans
+            .iter()
+            .map(|span| span.end_ms - span.start_ms)
+            .sum();
+        let new_ms = if speech_ms >= self.before_ms {
+            speech_ms - self.before_ms
+        } else {
+            speech_ms
+        };
+        self.before_ms = speech_ms;
+        if !heard.tongues.is_empty() {
+            self.spoken.hear(&heard.tongues, new_ms);
+            return self.agree(client, pcm, heard, speech_ms).await;
+        }
+        self.unchecked_ms += new_ms;
+        let sureness = sureness(&heard);
+        let doubtful = sureness < ENGLISH || self.spoken.locked() != Some("en");
+        let Some(other) = self.other.clone() else {
+            return Ok(if sureness < NOT_ENGLISH && speech_ms >= ENOUGH_MS {
+                (without_words(heard), false)
+            } else {
+                (heard, true)
+            });
+        };
+        if doubtful && self.unchecked_ms >= LOOK_MS && speech_ms >= ENOUGH_MS {
+            self.unchecked_ms = 0;
+            let speech = speech_of(pcm, &heard.spans);
+            let tongues = client
+                .tell_language(Purpose::Captions, &other, &speech)
+                .await?;
+            self.spoken.hear(&tongues, speech_ms);
+            let heard = Heard { tongues, ..heard };
+            return self.agree(client, pcm, heard, speech_ms).await;
+        }
+        Ok((heard, true))
+    }
+
+    /// Hears the window again when it is in another language than it was heard in.
+    async fn agree(
+        &mut self,
+        client: &SpeechClient,
+        pcm: &[f32],
+        heard: Heard,
+        speech_ms: u64,
+    ) -> Result<(Heard, bool), SpeechError> {
+        let rather = self
+            .spoken
+            .rather(&self.language, &heard.tongues, speech_ms);
+        let Some(rather) = rather.map(str::to_owned) else {
+            return Ok((heard, true));
+        };
+        tracing::debug!(
+            from = self.language,
+            to = rather,
+            "the language of captions"
+        );
+        self.language = rather;
+        Ok((self.recognise(client, pcm).await?, true))
+    }
+
+    async fn recognise(&self, client: &SpeechClient, pcm: &[f32]) -> Result<Heard, SpeechError> {
+        let model = match &self.other {
+            Some(other) if !self.knows_many && self.language != "en" => other,
+            Some(_) | None => &self.quick,
+        };
+        let listening = Listening {
+            purpose: Purpose::Captions,
+            model,
+            language: Some(&self.language),
+            prompt: "",
+        };
+        client.recognise(&listening, pcm).await
+    }
+}
+
+fn speech_of(pcm: &[f32], spans: &[Span]) -> Vec<f32> {
+    let audio = |span: &Span| pcm.get(sample_index(span.start_ms)..sample_index(span.end_ms));
+    let pieces: Vec<_> = spans.iter().filter_map(audio).collect();
+    let speech = pieces.concat();
+    debug_assert!(
+        length_ms(speech.len()) < 30_000,
+        "a caption window is short"
+    );
+    speech
+}
+
+fn without_words(heard: Heard) -> Heard {
+    Heard {
+        phrases: Vec::new(),
+        ..heard
+    }
+}
+
+/// How sure the model was of a window; 1000 of one without words.
+fn sureness(heard: &Heard) -> u16 {
+    let phrases = heard.phrases.iter();
+    phrases.map(|phrase| phrase.sureness).min().unwrap_or(1_000)
+}

@@ -1,0 +1,179 @@
+//! Which language somebody speaks: believed after enough speech, and doubted when it no longer fits.
+//!
+//! In: how probable each language is in a stretch of speech. Out: the language to listen in.
+//! Not here: asking a model (`engine`), what is done with speech no model knows (`transcribe`).
+//! Invariant: a few words decide nothing: a language is locked after ten seconds of speech, most of it
+//! in that language; a stretch in another language is heard in that one without moving the lock.
+
+use std::collections::BTreeMap;
+
+use super::wire::Tongue;
+
+/// Speech after which the leading language is locked.
+const SURE_MS: u64 = 10_000;
+/// Share of the evidence the leading language must have, in per cent.
+const SURE_SHARE: u64 = 60;
+/// A stretch shorter than this does not speak against the lock: clips of 3 s are often misjudged.
+const DOUBT_MS: u64 = 3_000;
+/// From this probability on, in thousandths, a stretch speaks for its language.
+const LIKELY: u16 = 700;
+/// What speaks against a locked language must be more probable.
+const VERY_LIKELY: u16 = 850;
+/// Below this probability of the best language a stretch may be in two languages.
+const MIXED: u16 = 600;
+
+/// What is known of one speaker's language.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SpokenLanguage {
+    /// Said by whoever knows it; nothing changes it.
+    given: Option<String>,
+    /// Milliseconds of speech, weighted by probability.
+    evidence: BTreeMap<String, u64>,
+    heard_ms: u64,
+}
+
+impl SpokenLanguage {
+    /// A language that is known beforehand (ISO 639-1), or `None`: to be found out.
+    #[must_use]
+    pub fn new(given: Option<String>) -> Self {
+        Self {
+            given,
+            ..Self::default()
+        }
+    }
+
+    /// Adds what `ms` of speech sounded like.
+    pub(super) fn hear(&mut self, tongues: &[Tongue], ms: u64) {
+        self.heard_ms += ms;
+        for tongue in tongues {
+            *self.evidence.entry(tongue.code.clone()).or_default() +=
+                ms * u64::from(tongue.likely) / 1_000;
+        }
+    }
+
+    /// The language that counts from now on, once it is sure.
+    pub(super) fn locked(&self) -> Option<&str> {
+        if let Some(given) = &self.given {
+            return Some(given);
+        }
+        let (code, weight) = self.leading()?;
+        let sure = self.heard_ms >= SURE_MS && weight * 100 >= self.heard_ms * SURE_SHARE;
+        sure.then_some(code)
+    }
+
+    /// The best that can be said at the moment.
+    pub(super) fn guess(&self) -> Option<&str> {
+        self.locked()
+            .or_else(|| self.leading().map(|(code, _)| code))
+    }
+
+    /// Whether somebody said which language it is.
+    pub(super) fn is_given(&self) -> bool {
+        self.given.is_some()
+    }
+
+    fn leading(&self) -> Option<(&str, u64)> {
+        let best = self.evidence.iter().max_by_key(|(_, weight)| **weight)?;
+        Some((best.0.as_str(), *best.1))
+    }
+
+    /// The language in which `ms` of speech should rather be heard than in `used`.
+    pub(super) fn rather<'t>(&self, used: &str, tongues: &'t [Tongue], ms: u64) -> Option<&'t str> {
+        let best = tongues.first()?;
+        let needed = if self.locked() == Some(used) {
+            VERY_LIKELY
+        } else {
+            LIKELY
+        };
+        let differs = best.code != used && best.likely >= needed && ms >= DOUBT_MS;
+        (differs && !self.is_given()).then_some(best.code.as_str())
+    }
+}
+
+/// Whether a stretch may hold speech in two languages.
+pub(super) fn is_mixed(tongues: &[Tongue]) -> bool {
+    tongues.first().is_some_and(|best| best.likely < MIXED)
+}
+
+/// The English name of a language, for people; its code when there is none.
+pub(super) fn name(code: &str) -> String {
+    let name = whisper_rs::get_lang_id(code).and_then(whisper_rs::get_lang_str_full);
+    let mut letters = name.unwrap_or(code).chars();
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(letters).collect()
+}
+
+/// `en-US` and `EN` are `en`; `None` for what no model knows.
+#[must_use]
+pub fn code(text: &str) -> Option<String> {
+    let code = text.trim().split(['-', '_']).next()?.to_lowercase();
+    if !code.bytes().all(|byte| byte.is_ascii_lowercase()) {
+        return None;
+    }
+    let known = whisper_rs::get_lang_str(whisper_rs::get_lang_id(&code)?);
+    known.map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The rest is spread over too many languages to count.
+    fn tongues(best: &str, likely: u16) -> Vec<Tongue> {
+        vec![Tongue {
+            code: best.to_owned(),
+            likely,
+        }]
+    }
+
+    #[test]
+    fn the_first_words_decide_nothing() {
+        let mut spoken = SpokenLanguage::default();
+        spoken.hear(&tongues("en", 900), 2_000);
+        assert_eq!((spoken.locked(), spoken.guess()), (None, Some("en")));
+        spoken.hear(&tongues("es", 950), 9_000);
+        assert_eq!(spoken.locked(), Some("es"));
+    }
+
+    #[test]
+    fn a_language_that_stays_improbable_is_not_locked() {
+        let mut spoken = SpokenLanguage::default();
+        for _ in 0..10 {
+            spoken.hear(&tongues("ja", 400), 5_000);
+        }
+        assert_eq!(spoken.locked(), None);
+        spoken.hear(&tongues("ja", 1_000), 50_000);
+        assert_eq!(spoken.locked(), Some("ja"));
+    }
+
+    #[test]
+    fn what_is_said_in_another_language_is_heard_in_that_one() {
+        let mut spoken = SpokenLanguage::default();
+        spoken.hear(&tongues("ru", 990), 30_000);
+        let spanish = tongues("es", 900);
+        assert_eq!(spoken.rather("ru", &spanish, 5_000), Some("es"));
+        assert_eq!(spoken.rather("ru", &spanish, 1_000), None, "too short");
+        assert_eq!(spoken.rather("ru", &tongues("es", 700), 5_000), None);
+        assert_eq!(spoken.locked(), Some("ru"));
+    }
+
+    #[test]
+    fn a_given_language_is_not_doubted() {
+        let mut spoken = SpokenLanguage::new(Some("fr".to_owned()));
+        spoken.hear(&tongues("en", 999), 60_000);
+        assert_eq!(spoken.locked(), Some("fr"));
+        assert_eq!(spoken.rather("fr", &tongues("en", 999), 9_000), None);
+    }
+
+    #[test]
+    fn codes_and_names() {
+        assert_eq!(code("en-US").as_deref(), Some("en"));
+        assert_eq!(code("PT_br").as_deref(), Some("pt"));
+        assert_eq!(code("russian").as_deref(), Some("ru"));
+        assert_eq!(
+            (code("klingon"), code("e\0n"), code("")),
+            (None, None, None)
+        );
+        assert_eq!((name("es"), name("xx")), ("Spanish".into(), "Xx".into()));
+    }
+}

@@ -1,0 +1,230 @@
+//! One speaker's windows of speech, each heard in the language it is in.
+//!
+//! In: windows (`transcribe`), what is known of the speaker. Out: segments with their language.
+//! Not here: what decides a language (`language`).
+//! Invariant: words are given only in a language that the model which heard them knows; speech that no
+//! installed model understands is marked as such, with its times, and never dressed up as words.
+
+use super::super::client::{Heard, Listening, SpeechClient, SpeechError};
+use super::super::language::is_mixed;
+use super::super::wire::{Purpose, Tongue};
+use super::{Segment, Voice, Window, on_speech};
+use crate::speech::sample_index;
+
+/// Speech in which the language is looked for first.
+const FIRST_LOOK_MS: u64 = 29_000;
+/// A model that knows English only is asked no further questions from this sureness (thousandths) on.
+const ENGLISH: u16 = 700;
+/// Below this sureness it was not English what it heard, or nothing that anybody could understand.
+const NOT_ENGLISH: u16 = 480;
+/// Shorter speech is too little to say that it was not English.
+const ENOUGH_MS: u64 = 2_500;
+/// A language less probable than this, heard with less than that sureness, is none.
+const NO_LANGUAGE: u16 = 300;
+const NOT_UNDERSTOOD: u16 = 350;
+
+pub(super) struct Ear<'a> {
+    client: &'a SpeechClient,
+    pcm: &'a [f32],
+    voice: &'a mut Voice,
+    model: &'a str,
+    /// The model knows other languages than English.
+    knows_many: bool,
+    /// Another model that does.
+    other: Option<&'a str>,
+}
+
+/// What became of a window.
+enum Outcome {
+    Heard(Vec<Segment>),
+    /// Perhaps in two languages: each part is heard by itself.
+    Parted(Window, Window),
+}
+
+impl<'a> Ear<'a> {
+    pub(super) fn new(client: &'a SpeechClient, pcm: &'a [f32], voice: &'a mut Voice) -> Self {
+        let (model, knows_many) = client.model(Purpose::Transcript);
+        Self {
+            client,
+            pcm,
+            voice,
+            model,
+            knows_many,
+            other: client.multilingual(),
+        }
+    }
+
+    fn detector(&self) -> Option<&'a str> {
+        if self.knows_many {
+            Some(self.model)
+        } else {
+            self.other
+        }
+    }
+
+    /// Listens to the first half minute of speech, when the speaker's language is not known.
+    pub(super) async fn find_language(&mut self, windows: &[Window]) -> Result<(), SpeechError> {
+        let Some(model) = self.detector() else {
+            return Ok(());
+        };
+        if self.voice.language.locked().is_some() {
+            return Ok(());
+        }
+        let spans = windows.iter().flat_map(|window| &window.spans);
+        let mut speech = Vec::new();
+        for span in spans {
+            let audio = self
+                .pcm
+                .get(sample_index(span.start_ms)..sample_index(span.end_ms));
+            speech.extend_from_slice(audio.unwrap_or_default());
+            if speech.len() >= sample_index(FIRST_LOOK_MS) {
+                speech.truncate(sample_index(FIRST_LOOK_MS));
+                break;
+            }
+        }
+        if speech.is_empty() {
+            return Ok(());
+        }
+        let tongues = self.tongues(model, &speech).await?;
+        let ms = super::super::length_ms(speech.len());
+        self.voice.language.hear(&tongues, ms);
+        Ok(())
+    }
+
+    /// The words of a window, or the mark that it was not understood.
+    pub(super) async fn hear(&mut self, window: Window) -> Result<Vec<Segment>, SpeechError> {
+        let mut segments = Vec::new();
+        let mut waiting = vec![window];
+        while let Some(window) = waiting.pop() {
+            match self.listen(&window).await? {
+                Outcome::Heard(heard) => segments.extend(heard),
+                Outcome::Parted(front, back) => waiting.extend([back, front]),
+            }
+        }
+        Ok(segments)
+    }
+
+    async fn listen(&mut self, window: &Window) -> Result<Outcome, SpeechError> {
+        let wanted = self.voice.language.guess().map(str::to_owned);
+        let english = wanted.as_deref().is_none_or(|code| code == "en");
+        if self.knows_many {
+            return self.listen_with(self.model, window, wanted).await;
+        }
+        match self.other {
+            Some(other) if !english => self.listen_with(other, window, wanted).await,
+            Some(_) | None => self.listen_in_english(window).await,
+        }
+    }
+
+    /// With a model that knows many languages, and tells how probable each is.
+    async fn listen_with(
+        &mut self,
+        model: &str,
+        window: &Window,
+        wanted: Option<String>,
+    ) -> Result<Outcome, SpeechError> {
+        let ms = window.speech_ms();
+        let mut heard = self.recognise(model, window, wanted.as_deref()).await?;
+        let mut used = wanted.unwrap_or_else(|| heard.language.clone());
+        self.voice.language.hear(&heard.tongues, ms);
+        if is_mixed(&heard.tongues)
+            && !self.voice.language.is_given()
+            && let Some((front, back)) = window.halves()
+        {
+            return Ok(Outcome::Parted(front, back));
+        }
+        if let Some(better) = self.voice.language.rather(&used, &heard.tongues, ms) {
+            used = better.to_owned();
+            heard = self.recognise(model, window, Some(&used)).await?;
+        }
+        let likely = heard.tongues.first().map_or(1_000, |best| best.likely);
+        if likely < NO_LANGUAGE && sureness(&heard) < NOT_UNDERSTOOD && ms >= ENOUGH_MS {
+            return Ok(Outcome::Heard(vec![mark(window, "not understood")]));
+        }
+        Ok(Outcome::Heard(segments(window, heard, &used)))
+    }
+
+    /// With a model that takes everything for English. How sure it is betrays what is none.
+    async fn listen_in_english(&mut self, window: &Window) -> Result<Outcome, SpeechError> {
+        let ms = window.speech_ms();
+        let heard = self.recognise(self.model, window, Some("en")).await?;
+        let sureness = sureness(&heard);
+        if sureness >= ENGLISH || heard.phrases.is_empty() || self.voice.language.is_given() {
+            return Ok(Outcome::Heard(segments(window, heard, "en")));
+        }
+        if let Some(other) = self.other {
+            let tongues = self.tongues(other, window.audio(self.pcm)).await?;
+            self.voice.language.hear(&tongues, ms);
+            if is_mixed(&tongues)
+                && let Some((front, back)) = window.halves()
+            {
+                return Ok(Outcome::Parted(front, back));
+            }
+            if let Some(better) = self.voice.language.rather("en", &tongues, ms) {
+                return self
+                    .listen_with(other, window, Some(better.to_owned()))
+                    .await;
+            }
+        } else if sureness < NOT_ENGLISH && ms >= ENOUGH_MS {
+            let why = format!(
+                "not understood: the speech model {} knows English only",
+                self.model
+            );
+            return Ok(Outcome::Heard(vec![mark(window, &why)]));
+        }
+        Ok(Outcome::Heard(segments(window, heard, "en")))
+    }
+
+    async fn recognise(
+        &self,
+        model: &str,
+        window: &Window,
+        language: Option<&str>,
+    ) -> Result<Heard, SpeechError> {
+        let listening = Listening {
+            purpose: Purpose::Transcript,
+            model,
+            language,
+            prompt: &self.voice.prompt,
+        };
+        self.client
+            .recognise(&listening, window.audio(self.pcm))
+            .await
+    }
+
+    async fn tongues(&self, model: &str, pcm: &[f32]) -> Result<Vec<Tongue>, SpeechError> {
+        self.client
+            .tell_language(Purpose::Transcript, model, pcm)
+            .await
+    }
+}
+
+fn segments(window: &Window, heard: Heard, language: &str) -> Vec<Segment> {
+    let phrases = heard.phrases.into_iter();
+    phrases
+        .map(|phrase| on_speech(window, phrase, language))
+        .collect()
+}
+
+/// Stands where somebody spoke whom no model understands.
+fn mark(window: &Window, why: &str) -> Segment {
+    Segment {
+        start_ms: window.start_ms(),
+        end_ms: window.end_ms(),
+        text: format!("[{why}]"),
+        ..Segment::default()
+    }
+}
+
+/// How sure a model was of a window, its long phrases counting more; 1000 of one without words.
+fn sureness(heard: &Heard) -> u16 {
+    let weight = |text: &str| text.chars().count().max(1) as u64;
+    let phrases = || heard.phrases.iter();
+    let sum: u64 = phrases()
+        .map(|phrase| u64::from(phrase.sureness) * weight(&phrase.text))
+        .sum();
+    let all: u64 = phrases().map(|phrase| weight(&phrase.text)).sum();
+    sum.checked_div(all)
+        .and_then(|mean| u16::try_from(mean).ok())
+        .unwrap_or(1_000)
+}
