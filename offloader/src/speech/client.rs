@@ -201,6 +201,13 @@ pub(super) struct Heard {
     pub(super) tongues: Vec<Tongue>,
 }
 
+impl Heard {
+    pub(super) fn text(&self) -> String {
+        let phrases = self.phrases.iter().map(|phrase| phrase.text.as_str());
+        phrases.collect::<Vec<_>>().join(" ")
+    }
+}
+
 /// What to listen for in a window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Listening<'a> {

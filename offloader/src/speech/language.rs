@@ -20,7 +20,7 @@ const LIKELY: u16 = 700;
 /// What speaks against a locked language must be more probable.
 const VERY_LIKELY: u16 = 850;
 /// Below this probability of the best language a stretch may be in two languages.
-const MIXED: u16 = 600;
+const MIXED: u16 = 800;
 
 /// What is known of one speaker's language.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -95,6 +95,39 @@ pub(super) fn is_mixed(tongues: &[Tongue]) -> bool {
     tongues.first().is_some_and(|best| best.likely < MIXED)
 }
 
+/// Words of which English is full and other languages are not, when an English model spells them.
+const ENGLISH_WORDS: &[&str] = &[
+    "the", "and", "of", "to", "you", "that", "it", "is", "for", "are", "with", "this", "have",
+    "be", "at", "not", "but", "we", "they", "from", "or", "by", "what", "your", "can", "will",
+    "if", "there", "all", "do", "about", "which", "when", "would", "up", "out", "one", "more",
+    "then", "some", "has", "had", "been", "its", "who", "than", "now", "just", "like", "my", "our",
+    "their", "them", "she", "her", "his", "were", "how", "so", "because", "could", "should", "get",
+    "go", "going", "know", "think", "want", "need", "here", "good", "time", "please", "yes",
+    "okay", "two", "three", "four", "five", "number", "was", "in", "on", "as", "it's", "i'm",
+    "don't", "that's", "we're", "you're", "i'll", "let", "us", "very", "also", "only", "new",
+    "thank", "well", "right", "first", "next", "other", "into", "any",
+];
+/// From fewer words nothing is concluded.
+const FEW_WORDS: usize = 8;
+
+/// How much a text consists of the most common English words, in thousandths; `None` of a short text.
+/// English has 300 and more; another language written down by a model that takes it for English has
+/// 150 and less, however sure that model is of itself.
+pub(super) fn english_share(text: &str) -> Option<u16> {
+    let words = text.split_whitespace().map(|word| {
+        let word = word.trim_matches(|letter: char| !letter.is_alphanumeric());
+        word.to_lowercase()
+    });
+    let words: Vec<_> = words
+        .filter(|word| word.chars().any(char::is_alphabetic))
+        .collect();
+    let common = words
+        .iter()
+        .filter(|word| ENGLISH_WORDS.contains(&word.as_str()));
+    let share = common.count() * 1_000 / words.len().max(1);
+    (words.len() >= FEW_WORDS).then(|| u16::try_from(share).unwrap_or(1_000))
+}
+
 /// The English name of a language, for people; its code when there is none.
 pub(super) fn name(code: &str) -> String {
     let name = whisper_rs::get_lang_id(code).and_then(whisper_rs::get_lang_str_full);
@@ -163,6 +196,24 @@ mod tests {
         spoken.hear(&tongues("en", 999), 60_000);
         assert_eq!(spoken.locked(), Some("fr"));
         assert_eq!(spoken.rather("fr", &tongues("en", 999), 9_000), None);
+    }
+
+    #[test]
+    fn another_language_spelt_as_english_has_few_english_words() {
+        let english = "You may end the test by hanging up or by pressing the pound key.";
+        let prompt = "Agent login, please enter your agent number followed by the pound key.";
+        let spanish = "NUMA RO, KUsted Amarcado Esta Fueira DE Servicio PORFAVOR VARIFICEDED, \
+                       NUMA RO E VELVA A INTENTAR.";
+        let echo = "As the Punto de entrare ala pueba de echol, an estimate of tol o que digis arae, \
+                    rapidido tan ponto como se a recidido por el systema.";
+        let share = |text| english_share(text).unwrap();
+        assert!(
+            share(english) > 400 && share(prompt) > 300,
+            "{}",
+            share(prompt)
+        );
+        assert!(share(spanish) < 150 && share(echo) < 150, "{}", share(echo));
+        assert_eq!(english_share("Hola."), None);
     }
 
     #[test]

@@ -23,6 +23,8 @@ const PAD_MS: u32 = 150;
 /// Spans further apart than this go into windows of their own: a model shown a long pause may join
 /// the sentences on both sides, and silence costs as much as speech.
 const MAX_PAUSE_MS: u64 = 1_500;
+/// Speech that a part of a window needs: whose language is to be told from less is misjudged.
+const PART_MS: u64 = 2_000;
 /// A little below the 30 s of the model.
 const WINDOW_MS: u64 = 29_000;
 /// What was said in one piece of audio.
@@ -90,18 +92,25 @@ impl Window {
         lengths.sum()
     }
 
-    /// Two windows, parted at the longest pause; `None` when there is no pause.
+    /// Two windows, parted at the longest pause that leaves enough on both sides; `None` without one.
     fn halves(&self) -> Option<(Self, Self)> {
         let pause = |at: &usize| {
             let (before, after) = (self.spans.get(at - 1), self.spans.get(*at));
             after.map_or(0, |span| span.start_ms) - before.map_or(0, |span| span.end_ms)
         };
-        let at = (1..self.spans.len()).max_by_key(pause)?;
-        let (front, back) = self.spans.split_at_checked(at)?;
-        let half = |spans: &[Span]| Self {
-            spans: spans.to_vec(),
+        let parts = |at: usize| {
+            let (front, back) = self.spans.split_at_checked(at)?;
+            let half = |spans: &[Span]| Self {
+                spans: spans.to_vec(),
+            };
+            Some((half(front), half(back)))
         };
-        Some((half(front), half(back)))
+        let enough = |at: &usize| {
+            parts(*at)
+                .is_some_and(|(front, back)| front.speech_ms().min(back.speech_ms()) >= PART_MS)
+        };
+        let at = (1..self.spans.len()).filter(enough).max_by_key(pause)?;
+        parts(at)
     }
 }
 
@@ -286,11 +295,16 @@ mod tests {
 
     #[test]
     fn a_window_is_parted_at_its_longest_pause() {
-        let spans = vec![span(0, 1_000), span(1_500, 3_000), span(4_000, 5_000)];
+        let spans = vec![
+            span(0, 1_000),
+            span(1_500, 3_000),
+            span(4_000, 7_000),
+            span(9_000, 9_900),
+        ];
         let whole = Window { spans };
         let (front, back) = whole.halves().unwrap();
         assert_eq!((front.end_ms(), back.start_ms()), (3_000, 4_000));
-        assert_eq!((whole.speech_ms(), back.halves()), (3_500, None));
+        assert_eq!((whole.speech_ms(), back.halves()), (6_400, None));
     }
 
     proptest! {

@@ -6,7 +6,7 @@
 //! that it does not know.
 
 use super::super::client::{Heard, Listening, SpeechClient, SpeechError};
-use super::super::language::SpokenLanguage;
+use super::super::language::{SpokenLanguage, english_share};
 use super::super::wire::{Purpose, Span};
 use super::super::{length_ms, sample_index};
 
@@ -14,10 +14,13 @@ use super::super::{length_ms, sample_index};
 const LOOK_MS: u64 = 4_000;
 /// Speech that is enough for such a look.
 const ENOUGH_MS: u64 = 2_500;
-/// From this sureness on (thousandths) it was English that the quick model heard.
-const ENGLISH: u16 = 700;
-/// Below this sureness it was not.
-const NOT_ENGLISH: u16 = 480;
+/// What the quick model heard is not doubted from this sureness and this share of common English words
+/// (thousandths) on.
+const SURE: u16 = 700;
+const COMMON: u16 = 300;
+/// Below either it was not English.
+const UNSURE: u16 = 480;
+const UNCOMMON: u16 = 170;
 
 #[derive(Debug)]
 pub(super) struct Tuning {
@@ -77,9 +80,12 @@ impl Tuning {
         }
         self.unchecked_ms += new_ms;
         let sureness = sureness(&heard);
-        let doubtful = sureness < ENGLISH || self.spoken.locked() != Some("en");
+        let common = english_share(&heard.text()).unwrap_or(1_000);
+        let clear = sureness >= SURE && common >= COMMON;
+        let doubtful = !clear || self.spoken.locked() != Some("en");
         let Some(other) = self.other.clone() else {
-            return Ok(if sureness < NOT_ENGLISH && speech_ms >= ENOUGH_MS {
+            let strange = sureness < UNSURE || common < UNCOMMON;
+            return Ok(if strange && speech_ms >= ENOUGH_MS {
                 (without_words(heard), false)
             } else {
                 (heard, true)

@@ -6,17 +6,20 @@
 //! installed model understands is marked as such, with its times, and never dressed up as words.
 
 use super::super::client::{Heard, Listening, SpeechClient, SpeechError};
-use super::super::language::is_mixed;
+use super::super::language::{english_share, is_mixed};
 use super::super::wire::{Purpose, Tongue};
 use super::{Segment, Voice, Window, on_speech};
 use crate::speech::sample_index;
 
 /// Speech in which the language is looked for first.
 const FIRST_LOOK_MS: u64 = 29_000;
-/// A model that knows English only is asked no further questions from this sureness (thousandths) on.
-const ENGLISH: u16 = 700;
-/// Below this sureness it was not English what it heard, or nothing that anybody could understand.
-const NOT_ENGLISH: u16 = 480;
+/// What an English-only model heard is not doubted from this sureness and this share of common words
+/// (thousandths) on.
+const SURE: u16 = 700;
+const COMMON: u16 = 300;
+/// Below either it was not English what it heard, or nothing that anybody could understand.
+const UNSURE: u16 = 480;
+const UNCOMMON: u16 = 170;
 /// Shorter speech is too little to say that it was not English.
 const ENOUGH_MS: u64 = 2_500;
 /// A language less probable than this, heard with less than that sureness, is none.
@@ -144,12 +147,15 @@ impl<'a> Ear<'a> {
         Ok(Outcome::Heard(segments(window, heard, &used)))
     }
 
-    /// With a model that takes everything for English. How sure it is betrays what is none.
+    /// With a model that takes everything for English. Its words betray what is none: they are no
+    /// English ones; how sure it is of them says less.
     async fn listen_in_english(&mut self, window: &Window) -> Result<Outcome, SpeechError> {
         let ms = window.speech_ms();
         let heard = self.recognise(self.model, window, Some("en")).await?;
         let sureness = sureness(&heard);
-        if sureness >= ENGLISH || heard.phrases.is_empty() || self.voice.language.is_given() {
+        let common = english_share(&heard.text()).unwrap_or(1_000);
+        let clear = sureness >= SURE && common >= COMMON;
+        if clear || heard.phrases.is_empty() || self.voice.language.is_given() {
             return Ok(Outcome::Heard(segments(window, heard, "en")));
         }
         if let Some(other) = self.other {
@@ -165,7 +171,7 @@ impl<'a> Ear<'a> {
                     .listen_with(other, window, Some(better.to_owned()))
                     .await;
             }
-        } else if sureness < NOT_ENGLISH && ms >= ENOUGH_MS {
+        } else if (sureness < UNSURE || common < UNCOMMON) && ms >= ENOUGH_MS {
             let why = format!(
                 "not understood: the speech model {} knows English only",
                 self.model
