@@ -2,8 +2,9 @@
 
 use proptest::prelude::*;
 use proto::offload::{
-    Credentials, ErrorReply, InitRequest, Job, JobRequest, LoginReply, RecordingInput,
-    RegisterReply, TranscribingInput, VersionReply, VideoPreset, decode, redact,
+    Credentials, ErrorReply, InitRequest, Job, JobRequest, Languages, LoginReply, RecordingInput,
+    RegisterReply, SpeechAbility, SpeechModel, TranscribingInput, VersionReply, VideoPreset,
+    decode, redact,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
@@ -58,8 +59,20 @@ fn bodies_keep_their_spelling() {
             build_version: "v1.3.0".into(),
             build_hash: "h".into(),
             go_version: "".into(),
+            speech: None,
         },
         r#"{"buildDate":"d","buildVersion":"v1.3.0","buildHash":"h","goVersion":""}"#,
+    );
+    golden(
+        &SpeechAbility {
+            problem: None,
+            models: vec![SpeechModel {
+                name: "tiny.en".into(),
+                languages: Languages::English,
+                damaged: true,
+            }],
+        },
+        r#"{"models":[{"name":"tiny.en","languages":"english","damaged":true}]}"#,
     );
 }
 
