@@ -2,8 +2,9 @@
 
 use proptest::prelude::*;
 use proto::offload::{
-    Credentials, ErrorReply, InitRequest, Job, JobRequest, LoginReply, RecordingInput,
-    RegisterReply, TranscribingInput, VersionReply, VideoPreset, decode, redact,
+    Credentials, ErrorReply, InitRequest, Job, JobRequest, Languages, LoginReply, RecordingInput,
+    RegisterReply, SpeechAbility, SpeechModel, TranscribingInput, VersionReply, VideoPreset,
+    decode, redact,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
@@ -61,6 +62,17 @@ fn bodies_keep_their_spelling() {
             speech: None,
         },
         r#"{"buildDate":"d","buildVersion":"v1.3.0","buildHash":"h","goVersion":""}"#,
+    );
+    golden(
+        &SpeechAbility {
+            problem: None,
+            models: vec![SpeechModel {
+                name: "tiny.en".into(),
+                languages: Languages::English,
+                damaged: true,
+            }],
+        },
+        r#"{"models":[{"name":"tiny.en","languages":"english","damaged":true}]}"#,
     );
 }
 

@@ -17,9 +17,13 @@ const FIRST_LOOK_MS: u64 = 29_000;
 /// (thousandths) on.
 const SURE: u16 = 700;
 const COMMON: u16 = 300;
-/// Below either it was not English what it heard, or nothing that anybody could understand.
+/// Below either it was not English what it heard, or nothing that anybody could understand. A window as
+/// little sure as the first is none either when one of its sentences is less sure than the second.
 const UNSURE: u16 = 480;
+const UNSURE_TOGETHER: (u16, u16) = (700, 500);
 const UNCOMMON: u16 = 170;
+/// A sentence of fewer words may be unsure by chance.
+const SENTENCE: usize = 5;
 /// Shorter speech is too little to say that it was not English.
 const ENOUGH_MS: u64 = 2_500;
 /// A language less probable than this, heard with less than that sureness, is none.
@@ -154,8 +158,11 @@ impl<'a> Ear<'a> {
         let heard = self.recognise(self.model, window, Some("en")).await?;
         let sureness = sureness(&heard);
         let common = english_share(&heard.text()).unwrap_or(1_000);
-        let clear = sureness >= SURE && common >= COMMON;
-        if clear || heard.phrases.is_empty() || self.voice.language.is_given() {
+        // Speech without a word of English is doubted as well, where another model can be asked.
+        let nothing = heard.phrases.is_empty();
+        let clear = !nothing && sureness >= SURE && common >= COMMON;
+        let alone = nothing && self.other.is_none();
+        if clear || alone || self.voice.language.is_given() {
             return Ok(Outcome::Heard(segments(window, heard, "en")));
         }
         if let Some(other) = self.other {
@@ -171,7 +178,11 @@ impl<'a> Ear<'a> {
                     .listen_with(other, window, Some(better.to_owned()))
                     .await;
             }
-        } else if (sureness < UNSURE || common < UNCOMMON) && ms >= ENOUGH_MS {
+        } else if ms >= ENOUGH_MS
+            && (sureness < UNSURE
+                || common < UNCOMMON
+                || (sureness < UNSURE_TOGETHER.0 && least(&heard) < UNSURE_TOGETHER.1))
+        {
             let why = format!(
                 "not understood: the speech model {} knows English only",
                 self.model
@@ -233,4 +244,12 @@ fn sureness(heard: &Heard) -> u16 {
     sum.checked_div(all)
         .and_then(|mean| u16::try_from(mean).ok())
         .unwrap_or(1_000)
+}
+
+/// How sure a model was of the sentence it was least sure of.
+fn least(heard: &Heard) -> u16 {
+    let phrases = heard.phrases.iter();
+    let sentences = phrases.filter(|phrase| phrase.words.len() >= SENTENCE);
+    let sureness = sentences.map(|phrase| phrase.sureness).min();
+    sureness.unwrap_or(1_000)
 }
