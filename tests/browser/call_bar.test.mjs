@@ -144,6 +144,27 @@ story('two_tabs', 'a second tab of the same person says so, takes the call over,
   assert.equal(notices.length, 1, notices.join(' | '))
 })
 
+story('two_devices', 'who is in the call on another device ends it there, and it does not come back by itself', async (stage) => {
+  await stage.serve()
+  const ben = await stage.person(BEN)
+  const laptop = await stage.person(ANNA, { hz: TONES.first })
+  const phone = await stage.person(ANNA)
+  await ben.startCall()
+  await laptop.joinCall()
+  await phone.sees('elsewhere')
+  assert.equal(await phone.at('elsewhere').getAttribute('data-where'), 'device')
+  await phone.at('join-too').click()
+  await phone.sees('leave-call')
+  await phone.at('leave-there').click()
+  await laptop.sees('call-ending')
+  assert.equal(await laptop.at('call-ending').getAttribute('data-code'), 'moved')
+  await phone.at('elsewhere').waitFor({ state: 'detached' })
+  await laptop.page.waitForTimeout(3_000)
+  assert.equal(await laptop.at('leave-call').count(), 0, 'the laptop stays out')
+  await ben.seesParticipant(phone.username)
+  assert.deepEqual([...laptop.troubles, ...phone.troubles], [])
+})
+
 async function newChannel(person, name) {
   await person.at('add-channel').click()
   await person.at('new-channel-name').fill(name)
