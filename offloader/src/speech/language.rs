@@ -19,6 +19,11 @@ const DOUBT_MS: u64 = 3_000;
 const LIKELY: u16 = 700;
 /// What speaks against a locked language must be more probable.
 const VERY_LIKELY: u16 = 850;
+/// Or it is the likeliest of several that are alike, and the locked one is none of them: Spanish may be
+/// taken for Portuguese, hardly for Russian. Of a stretch this long, in milliseconds.
+const LEADING: u16 = 450;
+const RULED_OUT: u16 = 50;
+const CLEAR_MS: u64 = 5_000;
 /// Below this probability of the best language a stretch may be in two languages.
 const MIXED: u16 = 800;
 
@@ -80,10 +85,12 @@ impl SpokenLanguage {
     /// The language in which `ms` of speech should rather be heard than in `used`.
     pub(super) fn rather<'t>(&self, used: &str, tongues: &'t [Tongue], ms: u64) -> Option<&'t str> {
         let best = tongues.first()?;
-        let needed = if self.locked() == Some(used) {
-            VERY_LIKELY
-        } else {
-            LIKELY
+        let own = tongues.iter().find(|tongue| tongue.code == used);
+        let is_ruled_out = own.map_or(0, |own| own.likely) < RULED_OUT && ms >= CLEAR_MS;
+        let needed = match self.locked() == Some(used) {
+            true if is_ruled_out => LEADING,
+            true => VERY_LIKELY,
+            false => LIKELY,
         };
         let differs = best.code != used && best.likely >= needed && ms >= DOUBT_MS;
         (differs && !self.is_given()).then_some(best.code.as_str())
@@ -186,7 +193,10 @@ mod tests {
         let spanish = tongues("es", 900);
         assert_eq!(spoken.rather("ru", &spanish, 5_000), Some("es"));
         assert_eq!(spoken.rather("ru", &spanish, 1_000), None, "too short");
-        assert_eq!(spoken.rather("ru", &tongues("es", 700), 5_000), None);
+        let perhaps = [tongues("es", 700), tongues("ru", 200)].concat();
+        assert_eq!(spoken.rather("ru", &perhaps, 5_000), None);
+        let alike = [tongues("es", 500), tongues("pt", 400)].concat();
+        assert_eq!(spoken.rather("ru", &alike, 6_000), Some("es"));
         assert_eq!(spoken.locked(), Some("ru"));
     }
 

@@ -67,11 +67,16 @@ impl S3 {
             broken: None,
         };
         let mut part = cutter.fill(start).await;
+        // Two buffers take turns: allocators put a third between what is still in use.
+        let mut spare = BytesMut::new();
         while part.len() >= PART_BYTES {
-            let sent = self.send_part(draft, part.freeze());
-            let (sent, next) = tokio::join!(sent, cutter.fill(BytesMut::new()));
+            let body = part.freeze();
+            let sent = self.send_part(draft, body.clone());
+            let (sent, next) = tokio::join!(sent, cutter.fill(spare));
             sent?;
             part = next;
+            spare = body.try_into_mut().unwrap_or_default();
+            spare.clear();
         }
         Ok(Taken {
             rest: part,
