@@ -10,11 +10,11 @@ use proto::redact::Secret;
 
 use super::{BlobStore, BoxError, TRANSFER_MEMORY_BYTES};
 
-/// Size of every part but the last. S3 wants 5 MiB or more; twice this is what a transfer holds.
-pub(super) const PART_BYTES: usize = 6 * 1024 * 1024;
+/// Size of every part but the last. S3 wants 5 MiB or more; up to three of them are in memory.
+pub(super) const PART_BYTES: usize = 5 * 1024 * 1024;
 /// Parts that S3 takes.
 pub(super) const MAX_PARTS: u64 = 10_000;
-const _: () = assert!(2 * PART_BYTES < TRANSFER_MEMORY_BYTES);
+const _: () = assert!(3 * PART_BYTES < TRANSFER_MEMORY_BYTES);
 
 /// Whether this program has S3 in it.
 pub const HAS_S3: bool = cfg!(feature = "s3");

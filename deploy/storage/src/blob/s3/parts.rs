@@ -1,6 +1,7 @@
 //! Writing: whole small objects, parts of large ones, and the tails between pieces.
 //!
-//! Invariant: at most two parts are in memory: one on its way, one being filled.
+//! Invariant: at most three parts are in memory: one on its way, one being filled, and for a moment one
+//! that arrived and that the connection has not let go of.
 
 use std::time::SystemTime;
 
@@ -67,16 +68,11 @@ impl S3 {
             broken: None,
         };
         let mut part = cutter.fill(start).await;
-        // Two buffers take turns: allocators put a third between what is still in use.
-        let mut spare = BytesMut::new();
         while part.len() >= PART_BYTES {
-            let body = part.freeze();
-            let sent = self.send_part(draft, body.clone());
-            let (sent, next) = tokio::join!(sent, cutter.fill(spare));
+            let sent = self.send_part(draft, part.freeze());
+            let (sent, next) = tokio::join!(sent, cutter.fill(BytesMut::new()));
             sent?;
             part = next;
-            spare = body.try_into_mut().unwrap_or_default();
-            spare.clear();
         }
         Ok(Taken {
             rest: part,
