@@ -23,6 +23,7 @@ use tokio::sync::watch;
 
 use super::Jobs;
 use crate::auth::unix_ms;
+use crate::capture::journal::{self, Entry};
 use crate::order::{Ending, FolderLock, Outcome, STOP_LINE, Task, WorkerOrder};
 use crate::store::{JobRow, Phase};
 
@@ -72,8 +73,8 @@ pub(super) async fn follow(
             return end(jobs, &mut row, outcome).await;
         }
         if died {
-            if order.task == Task::Capture {
-                // People would see an ordinary stop. An earlier service's worker may have said so.
+            if order.task == Task::Capture && is_cut_off(&order) {
+                // People would see an ordinary stop.
                 crate::worker::tell_failure(&order, WORKER_DIED).await;
             }
             row.phase = Phase::Finishing;
@@ -105,6 +106,19 @@ pub(super) async fn follow(
             tracing::warn!(job = row.id, %status, task = ?order.task, "the worker died");
         }
     }
+}
+
+/// Whether a recording was going on when its worker died: of one that was being finished, and of a
+/// transcript, what is there still comes and nobody need be told.
+fn is_cut_off(order: &WorkerOrder) -> bool {
+    let entries = journal::read(&order.folder);
+    let begun = entries
+        .iter()
+        .any(|entry| matches!(entry, Entry::Zero { .. }));
+    let over = entries
+        .iter()
+        .any(|entry| matches!(entry, Entry::Stopped { .. }));
+    order.kind == JobType::Recording && begun && !over
 }
 
 async fn end(jobs: &Jobs, row: &mut JobRow, outcome: Outcome) -> anyhow::Result<()> {

@@ -197,7 +197,11 @@ fn one_line(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn track(speaker: &str, offset_ms: u64, segments: &[(u64, u64, &str)]) -> TrackTranscript {
+    pub(super) fn track(
+        speaker: &str,
+        offset_ms: u64,
+        segments: &[(u64, u64, &str)],
+    ) -> TrackTranscript {
         let segments = segments
             .iter()
             .map(|&(start_ms, end_ms, text)| Segment {

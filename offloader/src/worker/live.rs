@@ -286,8 +286,8 @@ impl Live<'_> {
         let now = Instant::now();
         let begun = self.capture.has_begun();
         // While the job is still open: afterwards its end looks like anybody's. A job that has not
-        // begun is reported by `worker`.
-        if begun && end.is_trouble {
+        // begun is reported by `worker`; of a transcript it would mean that none will come.
+        if begun && end.is_trouble && self.job.kind() == JobKind::Recording {
             let report = super::report_failure(self.job, end.why.clone());
             // Whoever does not answer will see that the bot has left.
             let _ = tokio::time::timeout(TELL_WITHIN, report).await;

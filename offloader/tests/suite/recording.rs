@@ -295,6 +295,13 @@ fn voices(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
+/// What people in the call were told of failures.
+fn failures(site: &Site) -> Vec<String> {
+    let statuses = site.statuses.lock().unwrap();
+    let failed = statuses.iter().filter(|told| told["Status"] == "failed");
+    failed.map(Value::to_string).collect()
+}
+
 /// Everything below a folder that is not a folder, by its path in there.
 fn files_below(folder: &Path) -> Vec<String> {
     let (mut found, mut folders) = (Vec::new(), vec![folder.to_path_buf()]);
@@ -327,6 +334,7 @@ async fn nothing_of_a_recorded_call_stays_at_the_service() {
     })
     .await;
     assert_handed_in(&site);
+    assert_eq!(failures(&site), [""; 0], "an ordinary stop");
     assert_eq!(files_below(service.folder.path()), before);
     assert!(!service.job_folder(&id).exists());
     service.running.unwrap().stop().await;
@@ -355,6 +363,11 @@ async fn a_killed_worker_loses_at_most_four_seconds() {
         site.joins.load(Ordering::Relaxed),
         1,
         "the call is not joined again"
+    );
+    let told = failures(&site);
+    assert!(
+        told.len() == 1 && told[0].contains("stopped unexpectedly"),
+        "{told:?}"
     );
 
     let movie = movie(&site);

@@ -208,27 +208,10 @@ fn voice_name(speaker: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::track;
     use super::super::{Segment, TrackTranscript};
     use super::*;
     use crate::speech::wire::Word;
-
-    fn track(speaker: &str, offset_ms: u64, segments: &[(u64, u64, &str)]) -> TrackTranscript {
-        let segments = segments
-            .iter()
-            .map(|&(start_ms, end_ms, text)| Segment {
-                start_ms,
-                end_ms,
-                text: text.to_owned(),
-                language: Some("en".to_owned()),
-                ..Segment::default()
-            })
-            .collect();
-        TrackTranscript {
-            speaker: speaker.to_owned(),
-            offset_ms,
-            segments,
-        }
-    }
 
     #[test]
     fn vtt_merges_tracks_by_start_and_names_the_speaker() {
