@@ -209,7 +209,6 @@ fn voice_name(speaker: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::tests::track;
-    use super::super::{Segment, TrackTranscript};
     use super::*;
     use crate::speech::wire::Word;
 
