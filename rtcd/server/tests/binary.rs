@@ -7,8 +7,9 @@
 )]
 
 use std::io::{BufRead as _, BufReader};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -162,16 +163,20 @@ impl Running {
     }
 }
 
-/// Finds a port that is free now and that a file may name.
+/// Finds a port that is free now, for both protocols, and that a file may name. It lies below those that
+/// the system hands out on its own (32768 and above): whoever connects meanwhile does not take it.
 fn media_port() -> u16 {
-    let ports = std::iter::repeat_with(|| {
-        UdpSocket::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port()
-    });
-    ports.take(1000).find(|port| *port <= 49_151).unwrap()
+    // Tests of one program ask side by side, programs run side by side: each begins elsewhere.
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let begin = std::process::id() * 131 + NEXT.fetch_add(977, Ordering::Relaxed);
+    let begin = u16::try_from(begin % 12_000).unwrap();
+    (0..12_000)
+        .map(|step| 20_000 + (begin + step) % 12_000)
+        .find(|port| {
+            UdpSocket::bind(("127.0.0.1", *port)).is_ok()
+                && TcpListener::bind(("127.0.0.1", *port)).is_ok()
+        })
+        .expect("a free port")
 }
 
 type Socket =
