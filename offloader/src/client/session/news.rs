@@ -97,6 +97,8 @@ pub(super) fn of_event(event: Event, order: &JoinOrder) -> Option<CallEvent> {
         | Event::CallJobState(_)
         | Event::UserDismissedNotification(_)
         | Event::JobStop(_)
+        | Event::JobPause(_)
+        | Event::JobResume(_)
         | Event::Caption(_)
         | Event::HostMute(_)
         | Event::HostScreenOff(_)
