@@ -103,10 +103,16 @@ pub enum CallEvent {
         kind: JobKind,
         start_at: i64,
         end_at: i64,
+        /// 0 while it is not paused.
+        paused_at: i64,
         err: String,
     },
     /// The bot was asked to leave.
     Stop,
+    /// The bot was asked to leave out what comes from now on.
+    Pause,
+    /// The bot was asked to go on.
+    Resume,
     /// The call ended for everybody.
     CallEnded,
     /// Nothing more will come.

@@ -185,6 +185,7 @@ fn make(read: &Read<Raw>, check: &mut Check<'_, Raw>) -> Config {
         look: Look {
             fonts: set(&picture.fonts_dir),
             utc_offset_minutes: picture.utc_offset.value.0,
+            engine: picture.encoder.value.0,
         },
         logger: logger(raw, check),
         warnings: warnings(read, development),

@@ -14,6 +14,7 @@ use proto::calls::bot::StatusReport;
 use proto::id::{ChannelId, JobId};
 use proto::offload::input::CallInput;
 use proto::offload::{InputProblem, JobType, RecordingInput, TranscribingInput};
+use serde::Deserialize;
 use service::telemetry::{self, Log};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
 use tokio::sync::watch;
@@ -25,9 +26,13 @@ use crate::order::{Ending, FolderLock, Outcome, STOP_LINE, Task, WorkerOrder};
 
 mod captions;
 mod company;
+mod film;
 mod live;
 mod names;
+mod progress;
 mod results;
+
+use film::{FilmMaker, FilmOrder};
 
 /// Everything that stages share.
 struct Job {
@@ -37,6 +42,16 @@ struct Job {
     bot: BotApi,
     /// Becomes true when the service asks to end the capture.
     stop: watch::Receiver<bool>,
+    /// Makes a recording's film while the call lasts.
+    film: Option<FilmMaker>,
+}
+
+/// The first line of standard input.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Order {
+    Job(Box<WorkerOrder>),
+    Film(FilmOrder),
 }
 
 enum Details {
@@ -106,7 +121,14 @@ async fn run() -> anyhow::Result<()> {
         .next_line()
         .await?
         .context("read the order from standard input")?;
-    let order: WorkerOrder = serde_json::from_str(&line).context("read the order")?;
+    let order = match serde_json::from_str(&line).context("read the order")? {
+        Order::Job(order) => *order,
+        Order::Film(order) => {
+            // A stop is the worker's to hear.
+            tokio::spawn(hear_signals(Arc::default()));
+            return film::run(order, lines).await;
+        }
+    };
     let folder = order.folder.clone();
     let lock = FolderLock::take(&folder).context("lock the job's folder")?;
     let Some(_lock) = lock else {
@@ -138,6 +160,7 @@ async fn work(order: WorkerOrder, lines: Lines<BufReader<Stdin>>) -> anyhow::Res
         details,
         bot,
         stop,
+        film: None,
     };
     company::announce(&job.order.folder, job.kind(), &job.call)
         .context("say in the folder which call it is")?;
@@ -158,7 +181,7 @@ async fn work(order: WorkerOrder, lines: Lines<BufReader<Stdin>>) -> anyhow::Res
             Journal::open(&job.order.folder)?.record(&Entry::Recovered { at_ms })?;
         }
     }
-    results::make_and_hand_in(&job).await
+    results::make_and_hand_in(&mut job).await
 }
 
 /// Hears the service. The end of the input means that the service is gone: the work goes on.

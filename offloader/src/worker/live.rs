@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::captions::Captions;
+use super::film::FilmMaker;
 use super::names::{Found, Names};
 use super::{Details, Job};
 use crate::auth::unix_ms;
@@ -85,6 +86,13 @@ struct Live<'a> {
 
 /// Captures until something ends it.
 pub(super) async fn capture(job: &mut Job) -> anyhow::Result<Captured> {
+    let mut film = None;
+    let captured = in_call(job, &mut film).await;
+    job.film = film;
+    captured
+}
+
+async fn in_call(job: &Job, film: &mut Option<FilmMaker>) -> anyhow::Result<Captured> {
     let CallHandle {
         mut events,
         commands,
@@ -111,6 +119,7 @@ pub(super) async fn capture(job: &mut Job) -> anyhow::Result<Captured> {
         ticked: Instant::now(),
     };
     let mut timer = tokio::time::interval(TICK);
+    let mut begun = false;
     let end = loop {
         let ended = tokio::select! {
             event = events.recv() => match event {
@@ -129,9 +138,23 @@ pub(super) async fn capture(job: &mut Job) -> anyhow::Result<Captured> {
         if let Some(end) = ended {
             break end;
         }
+        if !begun && live.capture.has_begun() {
+            begun = true;
+            *film = begin_film(job).await;
+        }
     };
     tracing::info!(why = end.why, "the capture ends");
     live.end(events, end).await
+}
+
+/// A film that cannot be begun now is made at the end, and what is missing is told then.
+async fn begin_film(job: &Job) -> Option<FilmMaker> {
+    let Details::Recording(input) = &job.details else {
+        return None;
+    };
+    let film = FilmMaker::start(job, input).await;
+    film.inspect_err(|error| tracing::warn!("the film is made after the call: {error:#}"))
+        .ok()
 }
 
 impl Live<'_> {
@@ -163,10 +186,14 @@ impl Live<'_> {
                 kind,
                 start_at,
                 end_at,
+                paused_at,
                 err,
             } => {
+                self.follow_recording(kind, end_at, paused_at);
                 return self.take_job_state(kind, start_at, end_at, &err);
             }
+            CallEvent::Pause => self.pause(true),
+            CallEvent::Resume => self.pause(false),
             CallEvent::Stop => return Some(End::asked("the host stopped it")),
             CallEvent::CallEnded => return Some(End::asked("the call ended")),
             CallEvent::Closed {
@@ -197,6 +224,41 @@ impl Live<'_> {
         // Said as well by `job_stop`, which may have been lost with a connection.
         let ended = kind == self.job.kind() && end_at > 0 && self.connected;
         ended.then(|| End::asked(if err.is_empty() { "it was ended" } else { err }))
+    }
+
+    /// What is not in the recording is not in its transcript. The recorder itself is told by an order:
+    /// a state may be an old one.
+    fn follow_recording(&mut self, kind: JobKind, end_at: i64, paused_at: i64) {
+        if kind == JobKind::Recording && self.job.kind() == JobKind::Transcribing && end_at == 0 {
+            self.pause(paused_at > 0);
+        }
+    }
+
+    fn pause(&mut self, pauses: bool) {
+        let now = Instant::now();
+        let is_new = if pauses {
+            self.capture.pause(now)
+        } else {
+            self.capture.resume(now)
+        };
+        if !is_new {
+            return;
+        }
+        tracing::info!(pauses, "the host paused it, or let it go on");
+        let kind = self.job.kind();
+        if kind == JobKind::Recording {
+            let report = if pauses {
+                StatusReport::paused(kind)
+            } else {
+                StatusReport::resumed(kind)
+            };
+            let (bot, id) = (self.job.bot.clone(), self.job.call.job_id.clone());
+            tokio::spawn(async move {
+                if let Err(error) = bot.status(&id, &report).await {
+                    tracing::debug!(%error, "nobody wants to know of a pause");
+                }
+            });
+        }
     }
 
     async fn tick(&mut self) -> Option<End> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use proto::offload::{RecordingInput, TranscribingInput};
 
-use super::{Details, Job, company, failed, report_failure};
+use super::{Details, Job, company, failed, film, progress, report_failure};
 use crate::capture::journal::{Entry, Journal};
 use crate::finish::plan::Plan;
 use crate::finish::{self, Section, Sections};
@@ -30,7 +30,7 @@ const WINDOWS: &str = "windows.jsonl";
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Makes what is missing and hands it in.
-pub(super) async fn make_and_hand_in(job: &Job) -> anyhow::Result<Outcome> {
+pub(super) async fn make_and_hand_in(job: &mut Job) -> anyhow::Result<Outcome> {
     let folder = job.order.folder.clone();
     let plan = tokio::task::spawn_blocking(move || Plan::read(&folder)).await?;
     let Some(plan) = plan else {
@@ -39,7 +39,10 @@ pub(super) async fn make_and_hand_in(job: &Job) -> anyhow::Result<Outcome> {
     };
     tracing::info!(span_ms = plan.span_ms, tracks = plan.tracks.len(), "finish");
     let made = match &job.details {
-        Details::Recording(input) => record(job, plan, input.clone()).await?,
+        Details::Recording(input) => {
+            let input = input.clone();
+            record(job, plan, &input).await?
+        }
         Details::Transcribing(input) => transcribe(job, plan, input).await?,
     };
     Ok(match made {
@@ -78,24 +81,32 @@ impl From<Result<(), PublishError>> for Made {
     }
 }
 
-async fn record(job: &Job, plan: Plan, input: RecordingInput) -> anyhow::Result<Made> {
-    let (folder, look) = (job.order.folder.clone(), job.order.look.clone());
+async fn record(job: &mut Job, plan: Plan, input: &RecordingInput) -> anyhow::Result<Made> {
+    let begun = job.film.take();
+    let job = &*job;
+    let folder = &job.order.folder;
     if !folder.join(finish::MOVIE).is_file() {
-        let begun = std::time::Instant::now();
-        tokio::task::spawn_blocking(move || {
-            finish::make_voices(&folder, &plan)?;
-            finish::make_movie(&folder, &plan, &input, &look)
-        })
-        .await?
-        .context("make the recording")?;
-        let took_ms = begun.elapsed().as_millis();
+        let since = std::time::Instant::now();
+        let voices = tokio::task::spawn_blocking({
+            let folder = folder.clone();
+            move || finish::make_voices(&folder, &plan)
+        });
+        let (progress, told) = progress::begin(job);
+        let film = film::make(job, begun, input, |percent| {
+            progress.send_replace(percent);
+        });
+        let film = film.await.context("make the recording");
+        told.abort();
+        film?;
+        voices.await?.context("keep the voices")?;
+        let took_ms = since.elapsed().as_millis();
         tracing::info!(took_ms, "the recording is made");
         let entry = Entry::Made {
             file: finish::MOVIE.to_owned(),
         };
-        Journal::open(&job.order.folder)?.record(&entry)?;
+        Journal::open(folder)?.record(&entry)?;
     }
-    let mut publisher = Publisher::open(&job.bot, &job.order.folder, Pace::default())?;
+    let mut publisher = Publisher::open(&job.bot, folder, Pace::default())?;
     let done = publisher
         .recording(&job.call.job_id, &job.call.post_id, finish::MOVIE)
         .await;
