@@ -12,10 +12,12 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use proto::rtcd::TrackType;
+use serde::{Deserialize, Serialize};
 
 use crate::auth::unix_ms;
 use crate::client::{CallEvent, MediaPacket, TrackKey};
 
+mod arrivals;
 pub mod jitter;
 pub mod journal;
 pub mod log;
@@ -24,6 +26,7 @@ pub mod timeline;
 pub mod vp8;
 pub mod writer;
 
+use arrivals::Arrivals;
 use journal::Entry;
 use log::LoggedPacket;
 use writer::Writer;
@@ -34,6 +37,17 @@ const KEYFRAME_GAP: Duration = Duration::from_secs(1);
 const MAX_EARLY: usize = 2_500;
 /// A gap in the packets of a picture track may be filled for so long before a keyframe is wanted.
 const REPAIR_TIME: Duration = Duration::from_millis(200);
+
+/// How a capture does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Condition {
+    /// Packets that did not arrive.
+    pub missing_packets: u64,
+    /// Packets that were dropped because the disk was too slow.
+    pub dropped_packets: u64,
+    /// Packets that wait for the disk.
+    pub waiting_packets: u64,
+}
 
 /// The capture of one job.
 #[derive(Debug)]
@@ -49,6 +63,8 @@ pub struct Capture {
     tracks: BTreeMap<TrackKey, Track>,
     /// Packets that came before zero was known; it may turn out to lie before them.
     early: VecDeque<(TrackKey, MediaPacket)>,
+    /// Of every track there was.
+    arrivals: BTreeMap<TrackKey, Arrivals>,
 }
 
 #[derive(Debug)]
@@ -72,6 +88,7 @@ impl Capture {
             left_out: Duration::ZERO,
             tracks: BTreeMap::new(),
             early: VecDeque::new(),
+            arrivals: BTreeMap::new(),
         })
     }
 
@@ -177,7 +194,10 @@ impl Capture {
                     });
                 }
             }
-            CallEvent::Packet { track, packet } => self.take_packet(*track, packet),
+            CallEvent::Packet { track, packet } => {
+                self.arrivals.entry(*track).or_default().note(packet.seq_no);
+                self.take_packet(*track, packet);
+            }
             CallEvent::UserJoined { user, session } => {
                 let (session, user) = (session.to_string(), user.to_string());
                 self.writer.entry(Entry::Person {
@@ -267,6 +287,16 @@ impl Capture {
             .filter(|(_, track)| track.kind == TrackType::Screen)
             .filter_map(|(key, track)| track.gate.wants(now).then_some(*key))
             .collect()
+    }
+
+    /// What is missing, and what waits.
+    #[must_use]
+    pub fn condition(&self) -> Condition {
+        Condition {
+            missing_packets: self.arrivals.values().map(Arrivals::missing).sum(),
+            dropped_packets: self.writer.dropped(),
+            waiting_packets: self.writer.waiting(),
+        }
     }
 
     /// Whether the disk refused something: there is no use in going on.

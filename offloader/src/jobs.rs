@@ -28,6 +28,7 @@ use crate::runner::check_runner;
 use crate::store::{JobRow, Phase, Store};
 
 mod follow;
+mod report;
 pub mod speech;
 mod sweep;
 

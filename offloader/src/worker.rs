@@ -31,6 +31,7 @@ mod live;
 mod names;
 mod progress;
 mod results;
+pub(crate) mod state;
 
 use film::{FilmMaker, FilmOrder};
 
@@ -222,19 +223,34 @@ fn failed(note: impl Into<String>) -> Outcome {
 
 /// Tells the messaging server that nothing will come, so that people need not wait for it.
 async fn report_failure(job: &Job, why: String) -> Outcome {
-    report(&job.bot, job.kind(), &job.call.job_id, &why).await;
+    let report = StatusReport::lost(job.kind(), why.clone());
+    tell(&job.bot, &job.call.job_id, &report).await;
     failed(why)
 }
 
-async fn report(bot: &BotApi, kind: JobKind, job: &str, why: &str) {
-    let report = StatusReport::failed(kind, why.to_owned());
-    if let Err(error) = bot.status(job, &report).await {
+/// Tells the messaging server that the capture ends against the call's will. What there is still comes.
+async fn report_cut_off(job: &Job, why: String) {
+    let report = StatusReport::failed(job.kind(), why);
+    tell(&job.bot, &job.call.job_id, &report).await;
+}
+
+async fn tell(bot: &BotApi, job: &str, report: &StatusReport) {
+    if let Err(error) = bot.status(job, report).await {
         tracing::warn!("report the failure: {:#}", anyhow::Error::from(error));
     }
 }
 
 /// As `report_failure`, by the service, for a job that no worker can be started for.
 pub(crate) async fn tell_failure(order: &WorkerOrder, why: &str) {
+    tell_for(order, |kind| StatusReport::lost(kind, why)).await;
+}
+
+/// As `report_cut_off`, by the service, for a worker that died.
+pub(crate) async fn tell_cut_off(order: &WorkerOrder, why: &str) {
+    tell_for(order, |kind| StatusReport::failed(kind, why)).await;
+}
+
+async fn tell_for(order: &WorkerOrder, report: impl FnOnce(JobKind) -> StatusReport) {
     // An input that cannot be read names nobody who could be told.
     let Ok((call, details)) = parse(order) else {
         return;
@@ -243,7 +259,7 @@ pub(crate) async fn tell_failure(order: &WorkerOrder, why: &str) {
         return;
     };
     match BotApi::new(&call.site_url, channel, call.auth_token.clone()) {
-        Ok(bot) => report(&bot, details.kind(), &call.job_id, why).await,
+        Ok(bot) => tell(&bot, &call.job_id, &report(details.kind())).await,
         Err(error) => tracing::warn!(%error, "report the failure"),
     }
 }

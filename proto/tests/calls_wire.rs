@@ -449,6 +449,11 @@ fn reports_of_bots_are_read_with_any_case_and_with_the_misnamed_error() {
             failed
         );
     }
+    let lost = StatusReport::lost(JobKind::Recording, "too large");
+    let text = json!({"JobType": "recording", "Status": "failed", "omitempty": "too large", "no_result": true});
+    assert_eq!(serde_json::to_value(&lost).unwrap(), text);
+    let read = StatusReport::decode(text.to_string().as_bytes());
+    assert_eq!(read.unwrap(), lost);
     let progress = StatusReport::progress(JobKind::Recording, 37);
     let text = json!({"JobType": "recording", "Status": "progress", "progress": 37});
     assert_eq!(serde_json::to_value(&progress).unwrap(), text);

@@ -93,6 +93,12 @@ impl Writer {
         self.dropped.load(Ordering::Relaxed)
     }
 
+    /// Packets that wait for the disk.
+    #[must_use]
+    pub fn waiting(&self) -> u64 {
+        u64::try_from(self.waiting.load(Ordering::Relaxed)).unwrap_or(u64::MAX)
+    }
+
     /// Whether the disk refused something.
     #[must_use]
     pub fn is_broken(&self) -> bool {

@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use super::captions::Captions;
 use super::film::FilmMaker;
 use super::names::{Found, Names};
+use super::state::{self, State};
 use super::{Details, Job};
 use crate::auth::unix_ms;
 use crate::capture::Capture;
@@ -274,6 +275,8 @@ impl Live<'_> {
         if now.saturating_duration_since(self.ticked) >= JOURNAL_TICK {
             self.ticked = now;
             self.capture.tick(now);
+            let (at_ms, condition) = (unix_ms(), self.capture.condition());
+            state::write(&self.job.order.folder, &State { at_ms, condition });
             if let Some(full) = disk::must_end(&self.job.order.folder) {
                 return Some(End::trouble(full));
             }
@@ -350,7 +353,7 @@ impl Live<'_> {
         // While the job is still open: afterwards its end looks like anybody's. A job that has not
         // begun is reported by `worker`; of a transcript it would mean that none will come.
         if begun && end.is_trouble && self.job.kind() == JobKind::Recording {
-            let report = super::report_failure(self.job, end.why.clone());
+            let report = super::report_cut_off(self.job, end.why.clone());
             // Whoever does not answer will see that the bot has left.
             let _ = tokio::time::timeout(TELL_WITHIN, report).await;
         }

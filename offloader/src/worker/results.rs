@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use proto::offload::{RecordingInput, TranscribingInput};
 
-use super::{Details, Job, company, failed, film, progress, report_failure};
+use super::{Details, Job, company, film, progress, report_failure};
 use crate::capture::journal::{Entry, Journal};
 use crate::finish::plan::Plan;
 use crate::finish::{self, Section, Sections};
@@ -53,7 +53,11 @@ pub(super) async fn make_and_hand_in(job: &mut Job) -> anyhow::Result<Outcome> {
             ending: Ending::Parked,
             note: error.to_string(),
         },
-        Made::Refused(error) => failed(format!("{:#}", anyhow::Error::from(error))),
+        // Such as a film above the largest file. The folder stays, as of every failed job.
+        Made::Refused(error) => {
+            let why = format!("{error}; it is kept on the recording server for its operator");
+            report_failure(job, why).await
+        }
     })
 }
 

@@ -484,3 +484,81 @@ async fn a_transcript_that_may_fail_alone_fails_before_it_starts() {
     assert_eq!(site.joins.load(Ordering::Relaxed), 0);
     service.running.unwrap().stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_film_above_the_largest_file_is_said_in_the_call_and_kept_for_the_operator() {
+    let site = Site::start(two_voices()).await;
+    site.largest_file.store(8000, Ordering::Relaxed);
+    let service = Service::start().await;
+    let id = service
+        .create(
+            "recording",
+            "calls-recorder:v0.8.13",
+            site.recording_input(),
+        )
+        .await;
+    started(&site).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    site.stop_job();
+    let job = service.wait_for(&id, "failed").await;
+    let told = site.statuses.lock().unwrap().last().unwrap().clone();
+    assert_eq!(told["Status"], "failed", "{told}");
+    assert_eq!(told["no_result"], true);
+    let why = told["omitempty"].as_str().unwrap();
+    assert!(why.contains("larger than 8000 bytes"), "{why}");
+    assert!(why.contains("it is kept"), "{why}");
+    assert_eq!(job["output_data"]["err"], why);
+    assert!(site.recordings.lock().unwrap().is_empty());
+    let film = service.job_folder(&id).join("recording.mp4");
+    assert!(film.metadata().unwrap().len() > 8000);
+    service.running.unwrap().stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_a_recording_does_is_told_to_whoever_asked_for_it_while_it_lasts() {
+    let site = Site::start(two_voices()).await;
+    let service = Service::start().await;
+    let report = async |client: &str| {
+        let url = format!("{}/jobs/status", service.http());
+        let request = reqwest::Client::new().get(url);
+        let answer = request.basic_auth(client, Some(KEY)).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        answer.json::<Value>().await.unwrap()
+    };
+    let id = service.record(&site).await;
+    started(&site).await;
+    let mut job = Value::Null;
+    eventually("two seconds of two voices and a screen", LONG, async || {
+        job = report("tenant").await["jobs"][0].take();
+        job["captured_ms"].as_i64() >= Some(2000) && job["tracks"].as_u64() >= Some(3)
+    })
+    .await;
+    assert_eq!(
+        (&job["id"], &job["type"]),
+        (&json!(id), &json!("recording"))
+    );
+    assert_eq!(
+        (&job["phase"], &job["workers"]),
+        (&json!("capturing"), &json!(1))
+    );
+    assert_eq!(job["call_id"], crate::site::CHANNEL);
+    assert_eq!(job["job_id"], JOB);
+    assert_eq!(job["missing_packets"], 0);
+    assert!(job["silent_ms"].as_i64().unwrap() < 10_000, "{job}");
+    let before = job["bytes"].as_u64().unwrap();
+    eventually("what it takes grows", LONG, async || {
+        report("tenant").await["jobs"][0]["bytes"].as_u64() > Some(before)
+    })
+    .await;
+    let body = json!({ "clientID": "stranger", "authKey": KEY });
+    let url = format!("{}/register", service.http());
+    let registered = reqwest::Client::new().post(url).json(&body).send().await;
+    assert_eq!(registered.unwrap().status(), 201);
+    assert_eq!(report("stranger").await["jobs"], json!([]));
+    assert!(report("stranger").await["free_bytes"].as_u64().unwrap() > 0);
+
+    site.stop_job();
+    service.wait_for(&id, "done").await;
+    assert_eq!(report("tenant").await["jobs"], json!([]));
+    service.running.unwrap().stop().await;
+}

@@ -56,6 +56,8 @@ pub(crate) struct Site {
     pub(crate) piece_limit: AtomicUsize,
     /// So many of the next requests to the bot's routes are answered 503.
     pub(crate) failures: AtomicUsize,
+    /// Larger files are refused, in the words of our own server.
+    pub(crate) largest_file: AtomicUsize,
     /// This is answered to every request instead, unless 0.
     pub(crate) always: AtomicU64,
     events: broadcast::Sender<Value>,
@@ -78,6 +80,7 @@ impl Site {
             leaves: AtomicUsize::new(0),
             piece_limit: AtomicUsize::new(usize::MAX),
             failures: AtomicUsize::new(0),
+            largest_file: AtomicUsize::new(usize::MAX),
             always: AtomicU64::new(0),
             events: broadcast::channel(64).0,
         });
@@ -228,7 +231,13 @@ fn session(id: &str, upload: &Upload) -> Json<Value> {
     }))
 }
 
-async fn new_upload(State(site): State<Arc<Site>>, Json(body): Json<Value>) -> Json<Value> {
+async fn new_upload(State(site): State<Arc<Site>>, Json(body): Json<Value>) -> Response {
+    let largest = site.largest_file.load(Ordering::Relaxed);
+    if body["file_size"].as_u64().unwrap() as usize > largest {
+        let message = format!("a file is larger than {largest} bytes (`chat.max_file_bytes`)");
+        let refused = Json(json!({ "message": message, "status_code": 400 }));
+        return (StatusCode::BAD_REQUEST, refused).into_response();
+    }
     let id = format!("upload{}", site.begun.fetch_add(1, Ordering::Relaxed));
     let upload = Upload {
         name: body["filename"].as_str().unwrap().to_owned(),
@@ -238,7 +247,7 @@ async fn new_upload(State(site): State<Arc<Site>>, Json(body): Json<Value>) -> J
     assert_eq!(body["channel_id"], CHANNEL);
     let answer = session(&id, &upload);
     site.uploads.lock().unwrap().insert(id, upload);
-    answer
+    answer.into_response()
 }
 
 async fn see_upload(State(site): State<Arc<Site>>, Path(id): Path<String>) -> Response {
