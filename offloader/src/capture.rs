@@ -60,6 +60,8 @@ pub struct Capture {
     resumed: Option<Instant>,
     /// How long all pauses lasted that are over.
     left_out: Duration,
+    /// When the last packet came off the network.
+    last_packet: Option<Instant>,
     tracks: BTreeMap<TrackKey, Track>,
     /// Packets that came before zero was known; it may turn out to lie before them.
     early: VecDeque<(TrackKey, MediaPacket)>,
@@ -86,6 +88,7 @@ impl Capture {
             paused: None,
             resumed: None,
             left_out: Duration::ZERO,
+            last_packet: None,
             tracks: BTreeMap::new(),
             early: VecDeque::new(),
             arrivals: BTreeMap::new(),
@@ -156,6 +159,12 @@ impl Capture {
         }
     }
 
+    /// When the last packet came off the network.
+    #[must_use]
+    pub fn last_packet(&self) -> Option<Instant> {
+        self.last_packet
+    }
+
     /// Whether nothing is taken.
     #[must_use]
     pub fn is_paused(&self) -> bool {
@@ -195,6 +204,7 @@ impl Capture {
                 }
             }
             CallEvent::Packet { track, packet } => {
+                self.last_packet = self.last_packet.max(Some(packet.arrived));
                 self.arrivals.entry(*track).or_default().note(packet.seq_no);
                 self.take_packet(*track, packet);
             }

@@ -7,7 +7,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use proto::calls::JobKind;
 use proto::calls::action::CaptionLine;
@@ -35,7 +35,12 @@ pub struct JoinOrder {
     pub channel: ChannelId,
     pub job: JobId,
     pub token: Secret,
+    /// A WebSocket that cannot be opened again for this long ends the session.
+    pub patience: Duration,
 }
+
+/// The patience of a worker.
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Names a track for the time of one client; never used twice.
 pub type TrackKey = u32;

@@ -20,7 +20,7 @@ mod still;
 
 pub use encode::{Coded, Engine, MovieOptions, PictureEncoder};
 pub use fitter::Fitter;
-pub use matroska::{Chapter, Item, Matroska, Track, TrackKind};
+pub use matroska::{Chapter, Item, Matroska, Track, TrackKind, packets, with_text};
 pub use movie::{Movie, SoundKind};
 pub use still::{Image, Still};
 

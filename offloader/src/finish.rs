@@ -12,7 +12,7 @@ use proto::offload::RecordingInput;
 use proto::rtcd::TrackType;
 
 use crate::client::TrackKey;
-use crate::ffmpeg::{self, Engine, MediaError, MovieOptions};
+use crate::ffmpeg::{self, Engine, MediaError, Movie, MovieOptions, SoundKind};
 use crate::opus::RATE;
 use crate::order::Look;
 
@@ -40,15 +40,19 @@ pub mod sound;
 pub mod talk;
 pub mod text;
 
-use film::Film;
+use ears::Ears;
+use film::{Film, Mix};
 use plan::{Plan, PlannedTrack};
 use resample::ToSpeech;
-use sound::{Piece, SoundError, TrackSound};
+use sound::{Mixer, Piece, SoundError, TrackSound};
+use talk::Talk;
 
-pub use archive::make_voices;
+pub use archive::{make_archive, make_voices, make_webm};
 
 /// The movie's name in the folder.
 pub const MOVIE: &str = "recording.mp4";
+/// After the end of every recording, in milliseconds.
+const ALL_MS: i64 = i64::MAX / RATE as i64;
 /// Threads for pictures when somebody waits for them.
 const MOST_THREADS: usize = 4;
 /// A pause of a speaker above this parts the sound given to speech recognition, in milliseconds.
@@ -88,6 +92,29 @@ pub fn make_movie(
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let film = Film::open(folder, options, look, threads.min(MOST_THREADS))?;
     film.finish(plan, |_| ())
+}
+
+/// Makes the sound of a recording alone.
+///
+/// # Errors
+/// When a file cannot be read or written, or FFmpeg lacks an encoder.
+pub fn make_sound(plan: &Plan, kind: SoundKind, kbps: u32, path: &Path) -> Result<(), FinishError> {
+    ffmpeg::init();
+    // Who speaks is shown by nobody here.
+    let (_, ear) = Talk::new();
+    let mut ears = Ears::new(ear);
+    ears.known_until(plan, None);
+    ears.advance(ALL_MS);
+    let part = path.with_extension("sound.part");
+    let movie = Movie::create(&part, None, kind, kbps).map_err(FinishError::Media)?;
+    let mixer = Mixer::new(gained_sounds(plan, |track| ears.gain(track))?);
+    let mut mix = Mix::new(movie, mixer);
+    for t_ms in (0..plan.span_ms).step_by(1000) {
+        mix.until(t_ms)?;
+    }
+    mix.until(plan.span_ms)?;
+    mix.finish()?;
+    keep(&part, path)
 }
 
 /// How the movie that a job asks for is made, with `engine` if the operator wants that one.

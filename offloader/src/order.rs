@@ -43,6 +43,9 @@ pub struct WorkerOrder {
     pub speech: SpeechOrder,
     #[serde(default)]
     pub look: Look,
+    /// Folder in which everything that was sent is kept for the operator; `None`: it is not.
+    #[serde(default)]
+    pub archive: Option<PathBuf>,
 }
 
 /// How a recording looks, as far as the operator decides it.

@@ -24,6 +24,7 @@ use crate::client::JoinOrder;
 use crate::client::bot::BotApi;
 use crate::order::{Ending, FolderLock, Outcome, STOP_LINE, Task, WorkerOrder};
 
+mod archive;
 mod captions;
 mod company;
 mod film;
@@ -43,6 +44,8 @@ struct Job {
     bot: BotApi,
     /// Becomes true when the service asks to end the capture.
     stop: watch::Receiver<bool>,
+    /// Becomes true when the service is gone.
+    alone: watch::Receiver<bool>,
     /// Makes a recording's film while the call lasts.
     film: Option<FilmMaker>,
 }
@@ -80,6 +83,7 @@ impl Job {
             channel: ChannelId::parse(self.call.channel_id.as_str())?,
             job: JobId::parse(self.call.job_id.as_str())?,
             token: self.call.auth_token.clone(),
+            patience: crate::client::PATIENCE,
         })
     }
 }
@@ -152,7 +156,8 @@ async fn work(order: WorkerOrder, lines: Lines<BufReader<Stdin>>) -> anyhow::Res
     let bot = BotApi::new(&call.site_url, channel, call.auth_token.clone())?;
     let (stop_sender, stop) = watch::channel(false);
     let stop_sender = Arc::new(stop_sender);
-    tokio::spawn(listen(lines, stop_sender.clone()));
+    let (gone, alone) = watch::channel(false);
+    tokio::spawn(listen(lines, stop_sender.clone(), gone));
     tokio::spawn(hear_signals(stop_sender));
     let task = order.task;
     let mut job = Job {
@@ -161,6 +166,7 @@ async fn work(order: WorkerOrder, lines: Lines<BufReader<Stdin>>) -> anyhow::Res
         details,
         bot,
         stop,
+        alone,
         film: None,
     };
     company::announce(&job.order.folder, job.kind(), &job.call)
@@ -176,6 +182,7 @@ async fn work(order: WorkerOrder, lines: Lines<BufReader<Stdin>>) -> anyhow::Res
         Task::Capture => match Box::pin(live::capture(&mut job)).await? {
             live::Captured::Something => {}
             live::Captured::Nothing { why } => return Ok(report_failure(&job, why).await),
+            live::Captured::NotWanted { why } => return Ok(results::done(&why)),
         },
         Task::Finish => {
             let at_ms = crate::auth::unix_ms();
@@ -186,12 +193,19 @@ async fn work(order: WorkerOrder, lines: Lines<BufReader<Stdin>>) -> anyhow::Res
 }
 
 /// Hears the service. The end of the input means that the service is gone: the work goes on.
-async fn listen(mut lines: Lines<BufReader<Stdin>>, stop: Arc<watch::Sender<bool>>) {
+async fn listen(
+    mut lines: Lines<BufReader<Stdin>>,
+    stop: Arc<watch::Sender<bool>>,
+    gone: watch::Sender<bool>,
+) {
     while let Ok(Some(line)) = lines.next_line().await {
         if line.trim() == STOP_LINE {
             stop.send_replace(true);
         }
     }
+    gone.send_replace(true);
+    // The end of this sender would look like another word of the service.
+    gone.closed().await;
 }
 
 /// A terminal's Ctrl-C and a service manager's stop reach workers too: the capture ends, the work

@@ -107,6 +107,11 @@ settings::settings! {
             /// The key that seals the secrets of jobs. Empty: `secret.key` in data_source, made at
             /// the first start.
             key_file: PathBuf = "";
+            /// Folder in which everything of a recording is kept as it was sent, beside the film that
+            /// is handed in: one Matroska file per recording in a folder per call post, with a track per
+            /// voice and screen, chapters, and the transcript once there is one. Nobody removes them.
+            /// Empty: they are not made.
+            archive_dir: PathBuf = "";
         }
         "jobs" jobs: RawJobs {
             /// Accepted for compatibility; jobs are processes of this service.

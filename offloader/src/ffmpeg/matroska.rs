@@ -66,7 +66,25 @@ impl Matroska {
         tracks: &[Track],
         chapters: &[Chapter],
     ) -> Result<Self, MediaError> {
-        let mut output = format::output_as(path, "matroska").map_err(refused("make the file"))?;
+        Self::create_as("matroska", path, title, tracks, chapters)
+    }
+
+    /// As `create`, for what browsers play: VP8 and Opus only.
+    ///
+    /// # Errors
+    /// As `create`.
+    pub fn create_webm(path: &Path, tracks: &[Track]) -> Result<Self, MediaError> {
+        Self::create_as("webm", path, "", tracks, &[])
+    }
+
+    fn create_as(
+        container: &str,
+        path: &Path,
+        title: &str,
+        tracks: &[Track],
+        chapters: &[Chapter],
+    ) -> Result<Self, MediaError> {
+        let mut output = format::output_as(path, container).map_err(refused("make the file"))?;
         for track in tracks {
             let mut stream = output
                 .add_stream(encoder::find(codec::Id::None))
@@ -117,6 +135,87 @@ impl Matroska {
     pub fn finish(mut self) -> Result<(), MediaError> {
         self.output.write_trailer().map_err(refused("end the file"))
     }
+}
+
+/// The packets of the first track of a file, such as Ogg.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn packets(path: &Path) -> Result<impl Iterator<Item = Item> + use<>, MediaError> {
+    let mut input = format::input(path).map_err(refused("open the file"))?;
+    Ok(std::iter::from_fn(move || {
+        let mut packet = Packet::empty();
+        packet.read(&mut input).ok()?;
+        let base = input.stream(packet.stream())?.time_base();
+        packet.rescale_ts(base, MICRO);
+        Some(item(&packet))
+    }))
+}
+
+fn item(packet: &Packet) -> Item {
+    Item {
+        at_us: packet.pts().unwrap_or(0),
+        duration_us: packet.duration(),
+        key: packet.is_key(),
+        bytes: packet.data().unwrap_or_default().to_vec(),
+    }
+}
+
+/// Copies a file of Matroska with a text track more.
+///
+/// # Errors
+/// When it cannot be read or written.
+pub fn with_text(from: &Path, to: &Path, title: &str, text: &[Item]) -> Result<(), MediaError> {
+    let mut input = format::input(from).map_err(refused("open the file"))?;
+    let mut output = format::output_as(to, "matroska").map_err(refused("make the file"))?;
+    for stream in input.streams() {
+        let mut copy = output
+            .add_stream(encoder::find(codec::Id::None))
+            .map_err(refused("add a stream"))?;
+        copy.set_parameters(stream.parameters());
+        copy.set_metadata(stream.metadata().to_owned());
+    }
+    let track = input.streams().count();
+    let mut stream = output
+        .add_stream(encoder::find(codec::Id::None))
+        .map_err(refused("add a stream"))?;
+    describe(&mut stream, TrackKind::Text)?;
+    stream.set_metadata(named(title));
+    for chapter in input.chapters() {
+        let name = chapter
+            .metadata()
+            .get("title")
+            .unwrap_or_default()
+            .to_owned();
+        let (id, base) = (chapter.id(), chapter.time_base());
+        output
+            .add_chapter(id, base, chapter.start(), chapter.end(), name)
+            .map_err(refused("add a chapter"))?;
+    }
+    output.set_metadata(input.metadata().to_owned());
+    output
+        .write_header()
+        .map_err(refused("write the file's header"))?;
+    let bases = output.streams().map(|stream| stream.time_base()).collect();
+    let mut copy = Matroska { output, bases };
+    let mut text = text.iter().peekable();
+    let mut packet = Packet::empty();
+    while packet.read(&mut input).is_ok() {
+        let index = packet.stream();
+        let base = input
+            .stream(index)
+            .map_or(MICRO, |stream| stream.time_base());
+        packet.rescale_ts(base, MICRO);
+        let next = item(&packet);
+        while let Some(line) = text.next_if(|line| line.at_us <= next.at_us) {
+            copy.packet(track, line)?;
+        }
+        copy.packet(index, &next)?;
+    }
+    for line in text {
+        copy.packet(track, line)?;
+    }
+    copy.finish()
 }
 
 /// What a track holds at a time.

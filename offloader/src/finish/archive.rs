@@ -18,8 +18,9 @@ use super::sound::PlacedPackets;
 use super::{FinishError, keep};
 use crate::capture::jitter::Ordered;
 use crate::capture::vp8::{Assembler, Picture, PicturePacket};
-use crate::ffmpeg::{self, Item, Matroska, Track, TrackKind};
+use crate::ffmpeg::{self, Item, Matroska, SoundKind, Track, TrackKind};
 use crate::opus::RATE;
+use crate::speech::Utterance;
 
 /// Clock of pictures in RTP.
 const PICTURE_CLOCK: u32 = 90_000;
@@ -53,6 +54,66 @@ pub fn make_archive(plan: &Plan, path: &Path) -> Result<(), FinishError> {
     write(path, &plan.title, &tracks, sources, plan)
 }
 
+/// Puts a transcript beside the tracks of an archive: who says what, from when until when.
+///
+/// # Errors
+/// When the archive cannot be read or written anew.
+pub fn add_transcript(path: &Path, said: &[Utterance]) -> Result<(), FinishError> {
+    ffmpeg::init();
+    let us = |ms: u64| i64::try_from(ms.saturating_mul(1000)).unwrap_or(i64::MAX);
+    let lines = said.iter().map(|said| Item {
+        at_us: us(said.start_ms),
+        duration_us: us(said.end_ms.saturating_sub(said.start_ms)),
+        key: true,
+        bytes: format!("{}: {}", said.speaker, said.text).into_bytes(),
+    });
+    let lines: Vec<_> = lines.collect();
+    let part = path.with_extension("part");
+    ffmpeg::with_text(path, &part, "Transcript", &lines).map_err(FinishError::Media)?;
+    keep(&part, path)
+}
+
+/// Makes the recording that browsers play without anything encoded anew but the mix: the shared
+/// screens as they were sent, one after the other, and the sound.
+///
+/// # Errors
+/// When a file cannot be read or written, or FFmpeg lacks an encoder.
+pub fn make_webm(plan: &Plan, kbps: u32, path: &Path) -> Result<(), FinishError> {
+    let mix = path.with_extension("mix");
+    super::make_sound(plan, SoundKind::Opus, kbps, &mix)?;
+    let mut tracks = vec![named(TrackKind::Opus, "")];
+    let mut screens: Vec<(TrackKind, Items)> = Vec::new();
+    for track in plan.tracks.iter().filter(|t| t.kind == TrackType::Screen) {
+        screens.extend(open(track)?);
+    }
+    let sound: Items = Box::new(ffmpeg::packets(&mix).map_err(FinishError::Media)?);
+    let mut sources = vec![sound];
+    if let Some((kind, _)) = screens.first() {
+        tracks.push(named(*kind, ""));
+        // One picture track, as players show no more: what is shared next takes the place.
+        let mut shown = i64::MIN;
+        let all = screens.into_iter().flat_map(|(_, items)| items);
+        let rising = all.filter(move |item| {
+            let rises = item.at_us > shown;
+            shown = shown.max(item.at_us);
+            rises
+        });
+        sources.push(Box::new(rising));
+    }
+    let part = path.with_extension("part");
+    let file = Matroska::create_webm(&part, &tracks);
+    copy(file.map_err(FinishError::Media)?, sources)?;
+    keep(&part, path)?;
+    // It is in the file now.
+    let _ = std::fs::remove_file(mix);
+    Ok(())
+}
+
+fn named(kind: TrackKind, title: &str) -> Track {
+    let title = title.to_owned();
+    Track { kind, title }
+}
+
 fn write(
     path: &Path,
     title: &str,
@@ -62,12 +123,15 @@ fn write(
 ) -> Result<(), FinishError> {
     let part = path.with_extension("part");
     let file = Matroska::create(&part, title, tracks, &chapters(plan));
-    let mut file = file.map_err(FinishError::Media)?;
+    copy(file.map_err(FinishError::Media)?, sources)?;
+    keep(&part, path)
+}
+
+fn copy(mut file: Matroska, sources: Vec<Items>) -> Result<(), FinishError> {
     for (track, item) in Merged::new(sources) {
         file.packet(track, &item).map_err(FinishError::Media)?;
     }
-    file.finish().map_err(FinishError::Media)?;
-    keep(&part, path)
+    file.finish().map_err(FinishError::Media)
 }
 
 /// Writes every sound track, as it was sent, into a file of its own.

@@ -135,7 +135,7 @@ impl Film {
             self.tick(plan.span_ms)?;
         }
         // The very last words have no picture of their own.
-        self.ears.advance(i64::MAX / i64::from(RATE));
+        self.ears.advance(super::ALL_MS);
         let rest = self.encoder.finish().map_err(FinishError::Media)?;
         let kept = self.reel.add(&rest).and_then(|()| self.reel.flush());
         kept.map_err(file("write", &self.folder))?;
@@ -148,14 +148,15 @@ impl Film {
         let part = self.folder.join("recording.part.mp4");
         let (pictures, kbps) = (Some(&self.encoder), self.options.audio_kbps);
         let movie = Movie::create(&part, pictures, SoundKind::Aac, kbps);
-        let mut mix = Mix {
-            movie: movie.map_err(FinishError::Media)?,
-            mixer: Mixer::new(gained_sounds(plan, |track| self.ears.gain(track))?),
-            done: 0,
-        };
+        let mixer = Mixer::new(gained_sounds(plan, |track| self.ears.gain(track))?);
+        let mut mix = Mix::new(movie.map_err(FinishError::Media)?, mixer);
         let reel = reel::Pictures::open(&self.folder).map_err(file("read", &self.folder))?;
         for picture in reel {
             let t_ms = picture.at / REEL_PER_MS;
+            if t_ms > 0 && t_ms >= plan.span_ms {
+                // A call that was lost ends earlier than it seemed to at first.
+                break;
+            }
             tell(t_ms);
             mix.until(t_ms)?;
             mix.movie.picture(&picture).map_err(FinishError::Media)?;
@@ -208,13 +209,21 @@ impl Film {
 
 /// Sound on its way into a file.
 pub(super) struct Mix {
-    pub(super) movie: Movie,
-    pub(super) mixer: Mixer,
+    movie: Movie,
+    mixer: Mixer,
     /// Samples that were mixed.
-    pub(super) done: i64,
+    done: i64,
 }
 
 impl Mix {
+    pub(super) fn new(movie: Movie, mixer: Mixer) -> Self {
+        Self {
+            movie,
+            mixer,
+            done: 0,
+        }
+    }
+
     pub(super) fn until(&mut self, t_ms: i64) -> Result<(), FinishError> {
         let due = t_ms * i64::from(RATE / 1000);
         let block = usize::try_from(due - self.done).unwrap_or(0);
