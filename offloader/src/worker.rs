@@ -14,6 +14,7 @@ use proto::calls::bot::StatusReport;
 use proto::id::{ChannelId, JobId};
 use proto::offload::input::CallInput;
 use proto::offload::{InputProblem, JobType, RecordingInput, TranscribingInput};
+use serde::Deserialize;
 use service::telemetry::{self, Log};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
 use tokio::sync::watch;
@@ -23,12 +24,17 @@ use crate::client::JoinOrder;
 use crate::client::bot::BotApi;
 use crate::order::{Ending, FolderLock, Outcome, STOP_LINE, Task, WorkerOrder};
 
+mod archive;
 mod captions;
 mod company;
+mod film;
 mod live;
 mod names;
+mod progress;
 mod results;
 pub(crate) mod state;
+
+use film::{FilmMaker, FilmOrder};
 
 /// Everything that stages share.
 struct Job {
@@ -38,6 +44,18 @@ struct Job {
     bot: BotApi,
     /// Becomes true when the service asks to end the capture.
     stop: watch::Receiver<bool>,
+    /// Becomes true when the service is gone.
+    alone: watch::Receiver<bool>,
+    /// Makes a recording's film while the call lasts.
+    film: Option<FilmMaker>,
+}
+
+/// The first line of standard input.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Order {
+    Job(Box<WorkerOrder>),
+    Film(FilmOrder),
 }
 
 enum Details {
@@ -65,6 +83,7 @@ impl Job {
             channel: ChannelId::parse(self.call.channel_id.as_str())?,
             job: JobId::parse(self.call.job_id.as_str())?,
             token: self.call.auth_token.clone(),
+            patience: crate::client::PATIENCE,
         })
     }
 }
@@ -107,7 +126,14 @@ async fn run() -> anyhow::Result<()> {
         .next_line()
         .await?
         .context("read the order from standard input")?;
-    let order: WorkerOrder = serde_json::from_str(&line).context("read the order")?;
+    let order = match serde_json::from_str(&line).context("read the order")? {
+        Order::Job(order) => *order,
+        Order::Film(order) => {
+            // A stop is the worker's to hear.
+            tokio::spawn(hear_signals(Arc::default()));
+            return film::run(order, lines).await;
+        }
+    };
     let folder = order.folder.clone();
     let lock = FolderLock::take(&folder).context("lock the job's folder")?;
     let Some(_lock) = lock else {
@@ -130,7 +156,8 @@ async fn work(order: WorkerOrder, lines: Lines<BufReader<Stdin>>) -> anyhow::Res
     let bot = BotApi::new(&call.site_url, channel, call.auth_token.clone())?;
     let (stop_sender, stop) = watch::channel(false);
     let stop_sender = Arc::new(stop_sender);
-    tokio::spawn(listen(lines, stop_sender.clone()));
+    let (gone, alone) = watch::channel(false);
+    tokio::spawn(listen(lines, stop_sender.clone(), gone));
     tokio::spawn(hear_signals(stop_sender));
     let task = order.task;
     let mut job = Job {
@@ -139,6 +166,8 @@ async fn work(order: WorkerOrder, lines: Lines<BufReader<Stdin>>) -> anyhow::Res
         details,
         bot,
         stop,
+        alone,
+        film: None,
     };
     company::announce(&job.order.folder, job.kind(), &job.call)
         .context("say in the folder which call it is")?;
@@ -153,22 +182,30 @@ async fn work(order: WorkerOrder, lines: Lines<BufReader<Stdin>>) -> anyhow::Res
         Task::Capture => match Box::pin(live::capture(&mut job)).await? {
             live::Captured::Something => {}
             live::Captured::Nothing { why } => return Ok(report_failure(&job, why).await),
+            live::Captured::NotWanted { why } => return Ok(results::done(&why)),
         },
         Task::Finish => {
             let at_ms = crate::auth::unix_ms();
             Journal::open(&job.order.folder)?.record(&Entry::Recovered { at_ms })?;
         }
     }
-    results::make_and_hand_in(&job).await
+    results::make_and_hand_in(&mut job).await
 }
 
 /// Hears the service. The end of the input means that the service is gone: the work goes on.
-async fn listen(mut lines: Lines<BufReader<Stdin>>, stop: Arc<watch::Sender<bool>>) {
+async fn listen(
+    mut lines: Lines<BufReader<Stdin>>,
+    stop: Arc<watch::Sender<bool>>,
+    gone: watch::Sender<bool>,
+) {
     while let Ok(Some(line)) = lines.next_line().await {
         if line.trim() == STOP_LINE {
             stop.send_replace(true);
         }
     }
+    gone.send_replace(true);
+    // The end of this sender would look like another word of the service.
+    gone.closed().await;
 }
 
 /// A terminal's Ctrl-C and a service manager's stop reach workers too: the capture ends, the work

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 pub mod input;
 pub mod report;
 
-pub use input::{InputProblem, RecordingInput, TranscribingInput, VideoPreset};
+pub use input::{InputProblem, RecordingInput, RecordingOutput, TranscribingInput, VideoPreset};
 pub use report::{JobReport, JobsReport};
 
 /// The version of the reference's job API that our offloader speaks, as `/version` tells it: the

@@ -144,6 +144,10 @@ fn run(
                     entry,
                     Entry::Tick { .. } | Entry::Muted { .. } | Entry::Hand { .. }
                 );
+                if matches!(entry, Entry::Tick { .. }) {
+                    // A tick says that what came before it can be read: `finish::film` relies on it.
+                    logs.values_mut().try_for_each(LogWriter::flush)?;
+                }
                 journal.append(&entry)?;
                 if urgent {
                     journal.sync()?;

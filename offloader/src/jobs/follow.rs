@@ -184,6 +184,7 @@ fn make_order(jobs: &Jobs, row: &JobRow, folder: &std::path::Path) -> anyhow::Re
         input_data,
         speech: jobs.inner.speech.order(),
         look: jobs.inner.config.look.clone(),
+        archive: jobs.inner.config.archive_dir.clone(),
     })
 }
 

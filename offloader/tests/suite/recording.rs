@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use offloader::capture::journal::{self, Entry};
 use offloader::config::SpeechConfig;
-use offloader::finish::faces;
+use offloader::finish::{faces, reel};
 use offloader::order::lock_path;
 use offloader::{Config, Running};
 use serde_json::{Value, json};
@@ -560,5 +560,101 @@ async fn how_a_recording_does_is_told_to_whoever_asked_for_it_while_it_lasts() {
     site.stop_job();
     service.wait_for(&id, "done").await;
     assert_eq!(report("tenant").await["jobs"], json!([]));
+    service.running.unwrap().stop().await;
+}
+
+/// What a site was told with a status, without the report that it started.
+fn told(site: &Site, status: &str) -> Vec<Value> {
+    let statuses = site.statuses.lock().unwrap();
+    let told = statuses.iter().filter(|told| told["Status"] == status);
+    told.cloned().collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_film_is_made_while_the_call_lasts_and_leaves_out_its_pause() {
+    let site = Site::start(two_voices()).await;
+    let service = Service::start().await;
+    let mut input = site.recording_input();
+    input["frame_rate"] = json!(10);
+    let id = service.record_with(input).await;
+    let begun = started(&site).await;
+    let folder = service.job_folder(&id);
+    eventually("a film that grows in the call", LONG, async || {
+        reel::Pictures::open(&folder).is_ok_and(|mut film| film.next().is_some())
+    })
+    .await;
+    let job = json!({ "job_id": JOB });
+    site.tell("job_pause", &job);
+    eventually("the pause", LONG, async || told(&site, "paused").len() == 1).await;
+    let paused = Instant::now();
+    tokio::time::sleep_until((paused + Duration::from_secs(3)).into()).await;
+    site.tell("job_resume", &job);
+    eventually("the end of the pause", LONG, async || {
+        told(&site, "resumed").len() == 1
+    })
+    .await;
+    let paused = paused.elapsed().as_secs_f64();
+    let resumed = Instant::now();
+    tokio::time::sleep_until((resumed + Duration::from_secs(2)).into()).await;
+    site.stop_job();
+    let lasted = begun.elapsed().as_secs_f64();
+    service.wait_for(&id, "done").await;
+    assert_handed_in(&site);
+    let movie = movie(&site);
+    let expected = lasted - paused;
+    assert!(
+        (movie.seconds - expected).abs() < 1.5,
+        "{} s of {lasted}, {paused} of them paused",
+        movie.seconds
+    );
+    assert!(movie.tone(400.0, expected - 1.5, expected - 0.5) > HEARD * 0.9);
+    let made = told(&site, "progress");
+    let made: Vec<_> = made.iter().map(|told| told["progress"].as_u64()).collect();
+    assert!(!made.is_empty() && made.is_sorted(), "{made:?}");
+    let ended = journal::read(&folder)
+        .into_iter()
+        .find_map(|entry| match entry {
+            Entry::Stopped { reason, .. } => Some(reason),
+            _ => None,
+        });
+    assert_ne!(
+        ended.as_deref(),
+        Some("the host stopped it"),
+        "nobody knows who"
+    );
+    service.running.unwrap().stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_film_goes_on_when_the_process_that_made_it_is_killed() {
+    let site = Site::start(two_voices()).await;
+    let service = Service::start().await;
+    let id = service.record(&site).await;
+    let begun = started(&site).await;
+    let folder = service.job_folder(&id);
+    let maker = || std::fs::read_to_string(folder.join("film.lock")).unwrap_or_default();
+    eventually("the process of the film", LONG, async || {
+        !maker().is_empty()
+    })
+    .await;
+    kill(&maker());
+    tokio::time::sleep_until((begun + Duration::from_secs(3)).into()).await;
+    site.stop_job();
+    service.wait_for(&id, "done").await;
+    assert_handed_in(&site);
+    assert!(failures(&site).is_empty());
+    assert!(movie(&site).tone(400.0, 1.0, 2.5) > HEARD);
+    service.running.unwrap().stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recording_that_was_stopped_before_its_bot_came_is_no_failure() {
+    let site = Site::start(two_voices()).await;
+    "job not in progress or already started".clone_into(&mut site.no_join.lock().unwrap());
+    let service = Service::start().await;
+    let id = service.record(&site).await;
+    service.wait_for(&id, "done").await;
+    assert_eq!(failures(&site), [""; 0]);
+    assert!(site.recordings.lock().unwrap().is_empty());
     service.running.unwrap().stop().await;
 }
