@@ -101,6 +101,7 @@ impl Told {
             }
             told.tracks += u32::from(matches!(entry, Entry::Track { .. }));
             told.is_over |= matches!(entry, Entry::Stopped { .. } | Entry::Recovered { .. });
+            told.is_over &= !matches!(entry, Entry::Part { .. });
         }
         told
     }
