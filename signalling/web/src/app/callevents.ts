@@ -4,15 +4,16 @@
  */
 import {problem} from '../peer/problems';
 import type {ServerEvent} from '../peer/socket';
-import {store, updateActive} from '../state/app';
-import {isRunning, isStarting} from '../state/calls';
+import {announce, store, updateActive} from '../state/app';
+import {isPaused, isRunning, isStarting, type Job} from '../state/calls';
 import {ownElsewhere} from '../state/ringing';
 import {logCall} from './calllog';
-import {takeCallsEvent} from './events';
+import {refreshConfig, takeCallsEvent} from './events';
 import {soundMove} from './moves';
 import {noteEvent} from './notes';
 import {applySettings, media, ownClient} from './own';
 import {announceMove, showCaption, showReaction} from './passing';
+import {say} from '../words/words';
 
 /** Events that would leave no room in the log for others. */
 const MANY: readonly string[] = ['user_voice_on', 'user_voice_off', 'caption', 'signal'];
@@ -30,9 +31,10 @@ function take({name, data, channelId}: ServerEvent): void {
     if (!MANY.includes(name)) {
         logCall(`event ${name}`, {channel: channelId, session: String(data['session_id'] ?? '')});
     }
-    const hostBefore = store.get().calls[channelId]?.hostId ?? '';
+    const before = store.get().calls[channelId];
     takeCallsEvent(name, channelId, data);
-    noteEvent(name, data, hostBefore);
+    noteEvent(name, data, before?.hostId ?? '');
+    announcePause(before?.recording ?? null, store.get().calls[channelId]?.recording ?? null);
     watchRecording(channelId);
     switch (name) {
     case 'caption':
@@ -73,8 +75,15 @@ function take({name, data, channelId}: ServerEvent): void {
 /** Its outcome concerns only those who were there. */
 function watchRecording(channelId: string): void {
     const recording = store.get().calls[channelId]?.recording ?? null;
-    if (recording && (isRunning(recording) || isStarting(recording))) {
-        updateActive((active) => (active.sawRecording === recording.initAt ? active : {...active, sawRecording: recording.initAt}));
+    if (recording && (isRunning(recording) || isStarting(recording)) && store.get().active?.sawRecording !== recording.initAt) {
+        updateActive((active) => ({...active, sawRecording: recording.initAt}));
+        void refreshConfig(); // what is promised of a transcript must be true now
+    }
+}
+
+function announcePause(before: Job | null, after: Job | null): void {
+    if (isRunning(before) && isRunning(after) && isPaused(before) !== isPaused(after)) {
+        announce(say(isPaused(after) ? 'record_paused' : 'record_resumed'));
     }
 }
 

@@ -18,6 +18,8 @@ export interface Participant {
     isSharing: boolean;
     /** The session that shares; empty when none does. */
     sharingSessionId: string;
+    /** The session that shows a camera; empty when none does. */
+    cameraSessionId: string;
     rank: Rank;
 }
 
@@ -52,6 +54,7 @@ export function roster(call: Call, onlooker: Onlooker = NOBODY): Participant[] {
             raisedHand: hands.length > 0 ? Math.min(...hands) : 0,
             isHost: session.userId === call.hostId,
             isSharing: (known?.isSharing ?? false) || shares,
+            cameraSessionId: session.video ? session.sessionId : known?.cameraSessionId ?? '',
             sharingSessionId: shares ? session.sessionId : known?.sharingSessionId ?? '',
         });
     }
@@ -62,7 +65,7 @@ export function roster(call: Call, onlooker: Onlooker = NOBODY): Participant[] {
 /** Nothing about the person differs: with many people most events leave most of them as they were. */
 export function sameParticipant(a: Participant, b: Participant): boolean {
     return a.userId === b.userId && a.muted === b.muted && a.speaking === b.speaking && a.raisedHand === b.raisedHand && a.isHost === b.isHost
-        && a.sharingSessionId === b.sharingSessionId && a.sessionIds.join() === b.sessionIds.join();
+        && a.sharingSessionId === b.sharingSessionId && a.cameraSessionId === b.cameraSessionId && a.sessionIds.join() === b.sessionIds.join();
 }
 
 /** The same people by group, the groups that are there in their order. */

@@ -12,11 +12,14 @@ export const PhoneIcon = icon(<path d="M6 3h3l2 5-2.5 1.5a12 12 0 0 0 6 6L16 13l
 export const LeaveIcon = icon(<path d="M3 14a14 14 0 0 1 18 0l-1.6 3.4-4-1.4v-3a12 12 0 0 0-6.8 0v3l-4 1.4z"/>);
 export const MicIcon = icon(<><rect x="9" y="3" width="6" height="11" rx="3"/><path d="M5 11a7 7 0 0 0 14 0M12 18v3"/></>);
 export const MicOffIcon = icon(<><path d="M9 6a3 3 0 0 1 6 0v5M9 10v1a3 3 0 0 0 4.5 2.6M5 11a7 7 0 0 0 10.5 6M19 11a7 7 0 0 1-.6 2.8M12 18v3M4 3l16 18"/></>);
+export const CameraIcon = icon(<><rect x="3" y="6" width="12" height="12" rx="3"/><path d="m15 11 6-3v8l-6-3"/></>);
+export const CameraOffIcon = icon(<><path d="M9 6h3a3 3 0 0 1 3 3v3m0 3a3 3 0 0 1-3 3H6a3 3 0 0 1-3-3V9a3 3 0 0 1 2-2.8M15 11l6-3v8l-3-1.5M4 3l16 18"/></>);
 export const HandIcon = icon(<path d="M7 12V6.5a1.5 1.5 0 0 1 3 0V11m0-6.5a1.5 1.5 0 0 1 3 0V11m0-5.5a1.5 1.5 0 0 1 3 0V12m0-3.5a1.5 1.5 0 0 1 3 0V15a6 6 0 0 1-6 6h-1.5a6 6 0 0 1-4.6-2.2L3.6 14.5a1.6 1.6 0 0 1 2.4-2L7 13.5"/>);
 export const SmileIcon = icon(<><circle cx="12" cy="12" r="9"/><path d="M8.5 14a4.5 4.5 0 0 0 7 0M9 9.5h.01M15 9.5h.01"/></>);
 export const ScreenIcon = icon(<><rect x="3" y="4" width="18" height="13" rx="2"/><path d="M9 21h6M12 14V8m-2.5 2.5L12 8l2.5 2.5"/></>);
 export const ScreenStopIcon = icon(<><rect x="3" y="4" width="18" height="13" rx="2"/><path d="M9 21h6m-5-12.5 4 4m0-4-4 4"/></>);
 export const RecordIcon = icon(<><circle cx="12" cy="12" r="9"/><circle className="filled" cx="12" cy="12" r="4"/></>);
+export const PauseIcon = icon(<><circle cx="12" cy="12" r="9"/><path d="M10 9v6M14 9v6"/></>);
 export const StopIcon = icon(<><circle cx="12" cy="12" r="9"/><rect className="filled" x="9" y="9" width="6" height="6" rx="1"/></>);
 export const CaptionsIcon = icon(<><rect x="3" y="5" width="18" height="14" rx="3"/><path d="M11 10.5a2.2 2.2 0 1 0 0 3M17.5 10.5a2.2 2.2 0 1 0 0 3"/></>);
 export const WideIcon = icon(<path d="M14 4h6v6M10 20H4v-6M20 4l-7 7M4 20l7-7"/>);

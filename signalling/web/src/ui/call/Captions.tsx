@@ -2,10 +2,12 @@
 import type {ReactNode} from 'react';
 import {togglePanel} from '../../app/stage';
 import {changeSettings} from '../../app/settings';
+import type {Caption} from '../../state/active';
 import {useApp} from '../../state/app';
 import {isRunning} from '../../state/calls';
 import {displayName} from '../../state/chat';
 import {CAPTION_SIZES, useSettings} from '../../state/settings';
+import {captionNotice} from '../../state/reasons';
 import {say} from '../../words/words';
 
 /** More than this many speakers at once nobody can read. */
@@ -25,9 +27,9 @@ export function Captions(): ReactNode {
         <div className="captions" aria-live="off" role="region" aria-label={say('call_captions_live')} data-testid="captions" data-count={captions.length} data-size={size}>
             <div className="caption-lines">
                 {captions.length === 0 && <p className="muted">{say('call_captions_waiting')}</p>}
-                {captions.slice(-MAX_LINES).map(({sessionId, userId, text}) => (
-                    <p key={sessionId} data-testid="caption" data-session={sessionId}>
-                        <strong dir="auto">{displayName(users[userId])}</strong> <span dir="auto">{text}</span>
+                {captions.slice(-MAX_LINES).map((caption) => (
+                    <p key={caption.sessionId} data-testid="caption" data-session={caption.sessionId} data-notice={caption.notice}>
+                        <strong dir="auto">{displayName(users[caption.userId])}</strong> <Words caption={caption}/>
                     </p>
                 ))}
             </div>
@@ -37,6 +39,18 @@ export function Captions(): ReactNode {
                 <button type="button" data-testid="captions-history" onClick={() => togglePanel('captions')}>{say('call_said_short')}</button>
             </div>
         </div>
+    );
+}
+
+/** What may still be heard otherwise is lighter, so that nobody takes it for said. */
+function Words({caption: {text, settled, language, notice}}: {caption: Caption}): ReactNode {
+    if (notice) {
+        return <em dir="auto">{captionNotice(text)}</em>;
+    }
+    return (
+        <span dir="auto" lang={language === '' ? undefined : language}>
+            {text.slice(0, settled)}{settled < text.length && <span className="unsettled" data-testid="caption-unsettled">{text.slice(settled)}</span>}
+        </span>
     );
 }
 

@@ -1,5 +1,5 @@
 /** Who is in the call, as tiles that fill the room: name, microphone, speaking, hand, host, reactions. */
-import {Fragment, memo, useLayoutEffect, useRef, useState, type CSSProperties, type ReactNode} from 'react';
+import {Fragment, memo, useEffect, useLayoutEffect, useRef, useState, type CSSProperties, type ReactNode} from 'react';
 import {useApp} from '../../state/app';
 import {inGroups, sameParticipant, type Participant} from '../../state/roster';
 import {tileSize, wantedHeight, type TileSize} from '../../state/tiles';
@@ -34,12 +34,14 @@ export function Participants(): ReactNode {
 const Tile = memo(({person}: {person: Participant; language: string}): ReactNode => {
     const shown = useShown(person);
     const reaction = useApp((state) => state.active?.reactions.findLast(({userId}) => userId === person.userId));
+    const camera = useCamera(person, shown.own);
     const {name, muted, speaking, quality, qualityText} = shown;
     return (
         <li
             className="tile" data-user={person.userId} aria-label={shown.label} data-testid={`participant-${shown.key}`} title={name}
-            data-speaking={speaking} data-muted={muted} data-hand={person.raisedHand > 0} data-host={person.isHost} data-quality={quality ?? 'unknown'}
+            data-speaking={speaking} data-muted={muted} data-hand={person.raisedHand > 0} data-host={person.isHost} data-quality={quality ?? 'unknown'} data-camera={camera !== null}
         >
+            {camera && <Picture stream={camera} own={shown.own} name={name}/>}
             <span className="face">
                 <Avatar name={name} id={person.userId} size="large"/>
                 {person.raisedHand > 0 && <span className="hand" aria-hidden="true"><HandIcon/></span>}
@@ -56,6 +58,32 @@ const Tile = memo(({person}: {person: Participant; language: string}): ReactNode
         </li>
     );
 }, (before, after) => before.language === after.language && sameParticipant(before.person, after.person));
+
+/** What the person's camera shows; null when it is off. The own one is shown at once. */
+function useCamera({cameraSessionId}: Participant, own: boolean): MediaStream | null {
+    return useApp(({active}) => {
+        const ownHere = own ? active?.ownCamera : null;
+        return ownHere ?? (cameraSessionId === '' ? null : active?.cameras[cameraSessionId] ?? null);
+    });
+}
+
+/** Oneself as in a mirror. */
+function Picture({stream, own, name}: {stream: MediaStream; own: boolean; name: string}): ReactNode {
+    const video = useRef<HTMLVideoElement>(null);
+    useEffect(() => {
+        const element = video.current;
+        if (element) {
+            element.srcObject = stream;
+            element.play().catch(() => undefined);
+        }
+        return () => {
+            if (element) {
+                element.srcObject = null;
+            }
+        };
+    }, [stream]);
+    return <video ref={video} className="picture" data-own={own} autoPlay muted playsInline data-testid="camera-picture" aria-label={say('call_camera_of', {name})}/>;
+}
 
 interface Room { width: number; height: number }
 

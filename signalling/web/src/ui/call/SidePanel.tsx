@@ -6,6 +6,8 @@ import {useApp} from '../../state/app';
 import type {Panel} from '../../state/active';
 import {displayName} from '../../state/chat';
 import {found, inGroups, mayHost, sameParticipant, type Participant} from '../../state/roster';
+import {captionNotice} from '../../state/reasons';
+import {languageName} from '../../state/speech';
 import {currentLanguage, say} from '../../words/words';
 import {Avatar} from '../Avatar';
 import {CloseIcon, HandIcon, MicIcon, MicOffIcon, ScreenIcon} from '../icons';
@@ -74,6 +76,8 @@ const Row = memo(({person}: {person: Participant; language: string}): ReactNode 
 function Said(): ReactNode {
     const log = useApp((state) => state.active?.captionLog) ?? [];
     const users = useApp((state) => state.chat.users);
+    // Worth saying where more than one is spoken, or another one than the page's.
+    const several = log.some(({language}) => language !== '' && language !== currentLanguage().split('-')[0]);
     const list = useRef<HTMLOListElement>(null);
     const atEnd = useRef(true);
     useEffect(() => {
@@ -90,10 +94,13 @@ function Said(): ReactNode {
                     atEnd.current = at.scrollHeight - at.scrollTop - at.clientHeight < 24;
                 }}
             >
-                {log.map(({id, userId, text, from}) => (
-                    <li key={id} data-testid="caption-line">
-                        <span className="muted"><bdi>{displayName(users[userId])}</bdi> · <time dateTime={new Date(from).toISOString()}>{clock(from)}</time></span>
-                        <span dir="auto">{text}</span>
+                {log.map(({id, userId, text, from, language, notice}) => (
+                    <li key={id} data-testid="caption-line" data-notice={notice}>
+                        <span className="muted">
+                            <bdi>{displayName(users[userId])}</bdi> · <time dateTime={new Date(from).toISOString()}>{clock(from)}</time>
+                            {language !== '' && several && <> · <bdi data-testid="caption-language">{languageName(language)}</bdi></>}
+                        </span>
+                        {notice ? <em dir="auto">{captionNotice(text)}</em> : <span dir="auto" lang={language === '' ? undefined : language}>{text}</span>}
                     </li>
                 ))}
             </ol>
