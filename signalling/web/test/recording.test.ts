@@ -9,7 +9,7 @@ import {answerWords, captionNotice, reasonWords} from '../src/state/reasons';
 import {endsSoon} from '../src/state/recordlimit';
 import {parseSpeech, speechDoubt, speechTold} from '../src/state/speech';
 import en from '../src/words/en.json';
-import {messagesOf} from '../src/words/languages';
+import {laterMessagesOf, messagesOf} from '../src/words/languages';
 import later from '../src/words/en-later.json';
 import {learn, speak} from '../src/words/words';
 
@@ -144,4 +144,12 @@ describe('reasons of the server', () => {
 
 it('the page knows nothing of progress before it is told', () => {
     expect(initialState.recordProgress).toEqual({});
+});
+
+it.each(['en', 'de', 'fr', 'es', 'pt-BR', 'ar'])('what is written on the controls is in their names: %s', async (tag) => {
+    const words: Readonly<Record<string, string>> = tag === 'en' ? later : await laterMessagesOf(tag);
+    const named = {...words, ...(tag === 'en' ? en : await messagesOf(tag))};
+    for (const [name, written] of [['record_pause', 'record_pause_short'], ['record_resume', 'record_resume_short'], ['call_record_stop', 'record_stop_short']] as const) {
+        expect(named[name]?.toLowerCase(), name).toContain(named[written]?.toLowerCase());
+    }
 });

@@ -67,6 +67,7 @@ export function useShown(person: Participant): Shown {
         muted ? say('call_person_muted') : say('call_person_unmuted'),
         speaking ? say('call_person_speaking') : '',
         person.raisedHand > 0 ? say('call_person_hand') : '',
+        person.cameraSessionId !== '' ? say('call_person_camera') : '',
         person.isSharing ? say('call_person_sharing') : '',
         quality === 'good' ? '' : qualityText,
     ]);
