@@ -39,6 +39,7 @@ describe('what is said of speech', () => {
     it('is nothing where all is well, or where a server does not say', () => {
         expect(speechDoubt(config())).toBe('');
         expect(speechDoubt(config({SpeechProblem: '', SpeechLanguages: ['en']}))).toBe('');
+        expect(speechDoubt(config({SpeechLanguages: ['de', '*']}))).toBe('');
         expect(speechDoubt(config({SpeechProblem: 7, SpeechLanguages: 'en'}))).toBe('');
         expect(speechDoubt(config({SpeechLanguages: ['de', 'en', 'es', 'fr', 'it', 'pt']}))).toBe('');
     });
@@ -148,7 +149,7 @@ it('the page knows nothing of progress before it is told', () => {
 
 it.each(['en', 'de', 'fr', 'es', 'pt-BR', 'ar'])('what is written on the controls is in their names: %s', async (tag) => {
     const words: Readonly<Record<string, string>> = tag === 'en' ? later : await laterMessagesOf(tag);
-    const named = {...words, ...(tag === 'en' ? en : await messagesOf(tag))};
+    const named: Readonly<Record<string, string>> = {...words, ...(tag === 'en' ? en : await messagesOf(tag))};
     for (const [name, written] of [['record_pause', 'record_pause_short'], ['record_resume', 'record_resume_short'], ['call_record_stop', 'record_stop_short']] as const) {
         expect(named[name]?.toLowerCase(), name).toContain(named[written]?.toLowerCase());
     }

@@ -10,6 +10,7 @@ import {say, type Key} from '../words/words';
 const REASONS: readonly (readonly [RegExp, Key])[] = [
     [/no speech model|^no captions:|speech model .* is not in/, 'reason_no_model'],
     [/knows? English only/, 'reason_english_only'],
+    [/^nobody said anything/, 'record_silence'],
     [/timed out waiting for bot/, 'reason_recorder_late'],
     [/max concurrent jobs/, 'reason_recorder_busy'],
     [/bytes do not fit into|No space left/, 'reason_no_disk'],

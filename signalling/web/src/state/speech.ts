@@ -21,7 +21,8 @@ const FEW = 5;
 
 export function parseSpeech(config: Readonly<Record<string, unknown>>): Speech {
     const {SpeechProblem: problem, SpeechLanguages: languages} = config;
-    const codes = (Array.isArray(languages) ? languages as unknown[] : []).filter((code): code is string => typeof code === 'string' && /^[a-z]{2,3}$/.test(code));
+    const told = Array.isArray(languages) ? languages as unknown[] : [];
+    const codes = told.includes('*') ? [] : told.filter((code): code is string => typeof code === 'string' && /^[a-z]{2,3}$/.test(code));
     return {problem: typeof problem === 'string' ? problem : '', languages: codes.length > FEW ? [] : codes};
 }
 
