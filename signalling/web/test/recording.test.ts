@@ -7,7 +7,7 @@ import {isNoTranscriptPost, noTranscriptReason} from '../src/state/callpost';
 import {applyCallsEvent, isPaused, isRunning, parseCall, recordingFaults, withJob, type Call} from '../src/state/calls';
 import {answerWords, captionNotice, reasonWords} from '../src/state/reasons';
 import {endsSoon} from '../src/state/recordlimit';
-import {parseSpeech, speechDoubt, speechTold} from '../src/state/speech';
+import {captionsTold, parseSpeech, speechDoubt, speechTold} from '../src/state/speech';
 import en from '../src/words/en.json';
 import {laterMessagesOf, messagesOf} from '../src/words/languages';
 import later from '../src/words/en-later.json';
@@ -45,7 +45,7 @@ describe('what is said of speech', () => {
     });
 
     it('is told to whoever is about to record: no model, no transcripts, another language', async () => {
-        expect(speechDoubt(config({SpeechProblem: NO_MODEL}))).toBe('There is no transcript. This server has no speech model. An administrator can install one.');
+        expect(speechDoubt(config({SpeechProblem: NO_MODEL}))).toBe('There will be no transcript. This server has no speech model. An administrator can install one.');
         expect(speechDoubt({...config(), enableTranscriptions: false})).toContain('makes no transcripts');
         expect(speechDoubt(config({SpeechProblem: 'the moon'}))).toContain('the moon');
         speak('de', await messagesOf('de'));
@@ -61,6 +61,9 @@ describe('what is said of speech', () => {
         expect(speechTold(both, config({SpeechProblem: NO_MODEL}))).toMatchObject({transcribed: false, text: expect.stringContaining('no speech model') as string});
         const failed = call({recording: job(), transcription: job({type: 'transcribing', err: 'failed to start transcribing job: timed out waiting for bot to join call'})});
         expect(speechTold(failed, config())).toMatchObject({transcribed: false, text: expect.stringContaining('did not come') as string});
+        expect(captionsTold(both, config({SpeechProblem: NO_MODEL}))).toContain('no live captions');
+        expect(captionsTold(call({live_captions: job({type: 'captioning', err: 'the media connection was lost'})}), config())).toContain('lost its connection');
+        expect(captionsTold(both, config())).toBe('');
         // Nobody promised one: there is nothing to take back.
         expect(speechTold(call({recording: job()}), config({SpeechProblem: NO_MODEL}))).toEqual({transcribed: false, text: ''});
     });

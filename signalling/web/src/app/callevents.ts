@@ -7,6 +7,7 @@ import type {ServerEvent} from '../peer/socket';
 import {announce, store, updateActive} from '../state/app';
 import {isPaused, isRunning, isStarting, type Job} from '../state/calls';
 import {ownElsewhere} from '../state/ringing';
+import {MANY} from '../state/roster';
 import {logCall} from './calllog';
 import {refreshConfig, takeCallsEvent} from './events';
 import {soundMove} from './moves';
@@ -16,11 +17,15 @@ import {announceMove, showCaption, showReaction} from './passing';
 import {say} from '../words/words';
 
 /** Events that would leave no room in the log for others. */
-const MANY: readonly string[] = ['user_voice_on', 'user_voice_off', 'caption', 'signal'];
+const COMMON: readonly string[] = ['user_voice_on', 'user_voice_off', 'caption', 'signal'];
+
+/** In a large call the screen follows so often: nobody sees a tenth of a second, and each time costs. */
+const MANY_MS = 100;
 
 /** In the order in which they came; the screen follows once a frame, however many come. */
 export function callEvent(event: ServerEvent): void {
-    store.gather(() => take(event));
+    const sessions = store.get().calls[event.channelId]?.sessions ?? {};
+    store.gather(() => take(event), Object.keys(sessions).length > MANY ? MANY_MS : 0);
 }
 
 function take({name, data, channelId}: ServerEvent): void {
@@ -28,7 +33,7 @@ function take({name, data, channelId}: ServerEvent): void {
     if (!active) {
         return;
     }
-    if (!MANY.includes(name)) {
+    if (!COMMON.includes(name)) {
         logCall(`event ${name}`, {channel: channelId, session: String(data['session_id'] ?? '')});
     }
     const before = store.get().calls[channelId];

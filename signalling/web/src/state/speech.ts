@@ -5,6 +5,7 @@
  * Pure.
  */
 import {currentLanguage, listed, say} from '../words/words';
+import {faultOf} from './advice';
 import type {CallsConfig} from './app';
 import {willBeTranscribed, type Call} from './calls';
 import {reasonWords} from './reasons';
@@ -38,6 +39,12 @@ export function speechDoubt(config: CallsConfig): string {
     return languages.length === 0 || languages.includes(currentLanguage().split('-')[0] ?? '') ? '' : onlyWords(languages);
 }
 
+/** Why nobody's words will be shown while they speak; empty when they will. */
+export function captionsTold(call: Call, config: CallsConfig | null): string {
+    const reason = call.captions?.error || (config?.speech.problem ?? '');
+    return reason === '' ? '' : faultOf({part: 'captions', reason});
+}
+
 export interface SpeechTold {
     /** It may be promised that there will be a transcript. */
     transcribed: boolean;
@@ -67,7 +74,7 @@ export function languageName(code: string): string {
 
 function withoutTranscript(reason: string): string {
     const known = reasonWords(reason);
-    return known === '' ? say('record_failed_transcript', {reason}) : `${say('record_no_transcript')} ${known}`;
+    return known === '' ? say('record_failed_transcript', {reason}) : `${say('record_will_no_transcript')} ${known}`;
 }
 
 function onlyWords(languages: readonly string[]): string {

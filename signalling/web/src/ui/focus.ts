@@ -14,30 +14,36 @@ const SUCCESSORS: Readonly<Record<string, readonly string[]>> = {
     'all-channels': ['channel-current'],
 };
 
+const SEEN_MS = 150;
+
 /** Watches until the returned function is called. */
 export function keepFocus(): () => void {
     let last = '';
-    let waiting = 0;
+    let waiting: ReturnType<typeof setTimeout> | 0 = 0;
     const focused = (): void => {
         const element = document.activeElement;
         if (element instanceof HTMLElement && element !== document.body) {
             last = element.closest<HTMLElement>('[data-testid]')?.dataset['testid'] ?? '';
         }
     };
+    const look = (): void => {
+        waiting = 0;
+        if (isLost() && document.hasFocus()) {
+            successor(last)?.focus({preventScroll: true});
+        }
+    };
+    // Not by a frame: that would be one more for each change. And whether something is seen is dear to know.
     const check = (): void => {
-        cancelAnimationFrame(waiting);
-        waiting = requestAnimationFrame(() => {
-            if (isLost() && document.hasFocus()) {
-                successor(last)?.focus({preventScroll: true});
-            }
-        });
+        if (waiting === 0) {
+            waiting = setTimeout(look, document.activeElement === document.body ? 0 : SEEN_MS);
+        }
     };
     document.addEventListener('focusin', focused);
     const unwatch = store.watch(check);
     check();
     return () => {
         unwatch();
-        cancelAnimationFrame(waiting);
+        clearTimeout(waiting);
         document.removeEventListener('focusin', focused);
     };
 }

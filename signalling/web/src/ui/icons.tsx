@@ -22,6 +22,8 @@ export const RecordIcon = icon(<><circle cx="12" cy="12" r="9"/><circle classNam
 export const PauseIcon = icon(<><circle cx="12" cy="12" r="9"/><path d="M10 9v6M14 9v6"/></>);
 export const StopIcon = icon(<><circle cx="12" cy="12" r="9"/><rect className="filled" x="9" y="9" width="6" height="6" rx="1"/></>);
 export const CaptionsIcon = icon(<><rect x="3" y="5" width="18" height="14" rx="3"/><path d="M11 10.5a2.2 2.2 0 1 0 0 3M17.5 10.5a2.2 2.2 0 1 0 0 3"/></>);
+export const SmallerTextIcon = icon(<path d="m3 18 5-12 5 12M5 14h6M16 12h6"/>);
+export const LargerTextIcon = icon(<path d="m3 18 5-12 5 12M5 14h6M16 12h6M19 9v6"/>);
 export const WideIcon = icon(<path d="M14 4h6v6M10 20H4v-6M20 4l-7 7M4 20l7-7"/>);
 export const NarrowIcon = icon(<path d="M20 10h-6V4M4 14h6v6M14 10l6-6M10 14l-6 6"/>);
 export const PlusIcon = icon(<path d="M12 5v14M5 12h14"/>);

@@ -63,7 +63,7 @@ export function ControlButton({label, testId, icon, onClick, pressed, muted, dis
     const key = useSettings((settings) => (action && settings.shortcutsOn ? settings.keys[action] : ''));
     return (
         <button
-            {...trigger} type="button" className="control" data-kind={kind} data-testid={testId} data-muted={muted} onClick={onClick} disabled={disabled}
+            {...trigger} type="button" className="control" data-kind={kind} data-testid={testId} data-muted={muted} onClick={onClick ?? trigger?.onClick} disabled={disabled}
             aria-label={label} aria-pressed={pressed} aria-keyshortcuts={key === '' ? undefined : ariaKeys(key, onMac())}
             title={key === '' ? hint ?? label : say('call_hint_with_key', {hint: hint ?? label, key: labelOf(key, onMac())})}
         >
