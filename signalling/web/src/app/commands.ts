@@ -64,6 +64,9 @@ async function inCall(command: string, place: CommandPlace): Promise<Key | null>
     case 'recording stop':
         return running ? recorded(stopRecording(channelId)) : 'chat_command_no_call';
     case 'logs':
+        if (callLog() === '') {
+            return 'chat_command_no_log';
+        }
         await uploadLogs(callLog(), channelId, store.get().chat.teamId);
         announce(say('chat_command_logs_sent'));
         return null;
