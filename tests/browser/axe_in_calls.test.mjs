@@ -183,6 +183,32 @@ const STATES = [
     await anna.at('record-stop').click()
     await anna.sees('recording-outcome')
   }],
+  ['phone-call', 'carla', async ({ carla }) => {
+    await carla.page.setViewportSize({ width: 390, height: 844 })
+    await carla.sees('call-stage')
+  }],
+  ['phone-people', 'carla', async ({ carla }) => {
+    await carla.at('people-toggle').click()
+    await carla.sees('people-list')
+  }],
+  ['phone-list', 'carla', async ({ carla }) => {
+    await carla.at('close-people').click()
+    await carla.at('all-channels').click()
+    await carla.sees('call-bar')
+  }],
+  ['zoom-400', 'carla', async ({ carla }) => {
+    await carla.enter(CHANNEL)
+    await carla.page.setViewportSize({ width: 320, height: 256 })
+    await carla.sees('call-bar')
+  }],
+  ['arabic', 'carla', async ({ carla }) => {
+    await carla.page.setViewportSize(DESKTOP)
+    await carla.at('profile').click()
+    await carla.at('tab-look').click()
+    await carla.at('language').selectOption('ar')
+    await carla.page.keyboard.press('Escape')
+    await carla.page.locator('html[dir="rtl"]').waitFor()
+  }],
   ['removed', 'carla', async ({ anna, carla }) => {
     await anna.at('return-to-call').click()
     await anna.at(`person-menu-${carla.username}`).click()

@@ -3,6 +3,7 @@ import {useEffect, useRef, useState, type ReactNode} from 'react';
 import {cameraChanged, microphoneChanged} from '../../app/incall';
 import {listDevices, microphoneWish, playTestSound, watchDevices, type Devices} from '../../app/devices';
 import {changeSettings} from '../../app/settings';
+import {canChooseSpeaker} from '../../app/sound';
 import {LevelMeter, meterShare} from '../../peer/level';
 import {captureCamera, captureMicrophone, stopStream} from '../../peer/media';
 import {CallError, problem} from '../../peer/problems';
@@ -42,7 +43,7 @@ export function DevicePicker(): ReactNode {
             }}/>
             <Switch testId="push-to-talk" on={pushToTalk} label={say('call_talk')} onChange={(on) => changeSettings({pushToTalk: on})}
                 hint={talkKey === '' ? say('call_talk_no_key') : say('call_talk_hint', {key: labelOf(talkKey, onMac())})}/>
-            {devices.speakers.length > 0
+            {canChooseSpeaker()
                 ? <Choice label={say('call_speaker')} testId="speaker" devices={devices.speakers} chosen={speaker} onChoose={(device) => changeSettings({speaker: device})}/>
                 : <p className="hint">{say('call_speaker_fixed')}</p>}
             <TestSound/>
