@@ -18,6 +18,8 @@ use crate::config::{OffloaderConfig, RecordingConfig, TranscribingConfig};
 
 /// How long the service may take to answer; it may have to load something first.
 const ANSWER_LIMIT: Duration = Duration::from_secs(120);
+/// How long our own service may keep a job waiting for a place; another does not know the word.
+const WAIT_SEC: u32 = 20;
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// The versions of the reference's runners whose behaviour is asked for.
 const RECORDER: &str = "calls-recorder:v0.8.13";
@@ -109,6 +111,7 @@ impl JobService {
                 max_duration_sec: seconds,
                 runner: self.runner(RECORDER),
                 input_data: input::recording(&place, self.recording.quality),
+                wait_sec: WAIT_SEC,
             },
             // Captions are part of transcribing.
             JobKind::Transcribing | JobKind::Captioning => ServiceRequest {
@@ -116,6 +119,7 @@ impl JobService {
                 max_duration_sec: seconds * 2,
                 runner: self.runner(TRANSCRIBER),
                 input_data: input::transcribing(&place, &self.transcribing),
+                wait_sec: WAIT_SEC,
             },
         }
     }
