@@ -14,11 +14,12 @@ const SUCCESSORS: Readonly<Record<string, readonly string[]>> = {
     'all-channels': ['channel-current'],
 };
 
-const SEEN_MS = 150;
+const REST_MS = 150;
 
 /** Watches until the returned function is called. */
 export function keepFocus(): () => void {
     let last = '';
+    let looked = 0;
     let waiting: ReturnType<typeof setTimeout> | 0 = 0;
     const focused = (): void => {
         const element = document.activeElement;
@@ -28,14 +29,16 @@ export function keepFocus(): () => void {
     };
     const look = (): void => {
         waiting = 0;
+        looked = Date.now();
         if (isLost() && document.hasFocus()) {
             successor(last)?.focus({preventScroll: true});
         }
     };
-    // Not by a frame: that would be one more for each change. And whether something is seen is dear to know.
+    // Not by a frame: that would be one more for each change. And whether something is seen is dear to know,
+    // so not for each of many changes in a row.
     const check = (): void => {
         if (waiting === 0) {
-            waiting = setTimeout(look, document.activeElement === document.body ? 0 : SEEN_MS);
+            waiting = setTimeout(look, document.activeElement === document.body ? 0 : Math.max(0, looked + REST_MS - Date.now()));
         }
     };
     document.addEventListener('focusin', focused);
