@@ -21,6 +21,7 @@ export const ScreenStopIcon = icon(<><rect x="3" y="4" width="18" height="13" rx
 export const RecordIcon = icon(<><circle cx="12" cy="12" r="9"/><circle className="filled" cx="12" cy="12" r="4"/></>);
 export const PauseIcon = icon(<><circle cx="12" cy="12" r="9"/><path d="M10 9v6M14 9v6"/></>);
 export const StopIcon = icon(<><circle cx="12" cy="12" r="9"/><rect className="filled" x="9" y="9" width="6" height="6" rx="1"/></>);
+export const EndIcon = icon(<><circle cx="12" cy="12" r="9"/><path d="m9 9 6 6m0-6-6 6"/></>);
 export const CaptionsIcon = icon(<><rect x="3" y="5" width="18" height="14" rx="3"/><path d="M11 10.5a2.2 2.2 0 1 0 0 3M17.5 10.5a2.2 2.2 0 1 0 0 3"/></>);
 export const SmallerTextIcon = icon(<path d="m3 18 5-12 5 12M5 14h6M16 12h6"/>);
 export const LargerTextIcon = icon(<path d="m3 18 5-12 5 12M5 14h6M16 12h6M19 9v6"/>);

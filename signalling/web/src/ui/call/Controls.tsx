@@ -16,7 +16,7 @@ import {useSettings} from '../../state/settings';
 import {ariaKeys, labelOf, type Action} from '../../state/shortcuts';
 import {say} from '../../words/words';
 import {
-    CameraIcon, CameraOffIcon, CaptionsIcon, HandIcon, LeaveIcon, MicIcon, MicOffIcon, MoreIcon, PauseIcon, RecordIcon, ScreenIcon, ScreenStopIcon, StopIcon,
+    CameraIcon, CameraOffIcon, CaptionsIcon, EndIcon, HandIcon, LeaveIcon, MicIcon, MicOffIcon, MoreIcon, PauseIcon, RecordIcon, ScreenIcon, ScreenStopIcon, StopIcon,
 } from '../icons';
 import {MenuButton} from './PersonMenu';
 import {Popover, type Trigger} from './Popover';
@@ -225,7 +225,7 @@ export function LeaveButton(): ReactNode {
             {hosts && (
                 <Popover
                     label={say('call_end')} testId="end-question" className="person-actions"
-                    button={(trigger) => <ControlButton label={say('call_end_short')} hint={say('call_end')} testId="end-call" icon={<StopIcon/>} trigger={trigger}/>}
+                    button={(trigger) => <ControlButton label={say('call_end_short')} hint={say('call_end')} testId="end-call" icon={<EndIcon/>} trigger={trigger}/>}
                 >
                     {(close) => (
                         <>
