@@ -15,6 +15,15 @@ pub(crate) const HEARD: f32 = 0.055;
 
 /// `count` packets of 20 ms of a tone.
 pub(crate) fn tone_packets(hertz: f32, count: usize) -> Vec<Vec<u8>> {
+    beep_packets(hertz, count, |_| true)
+}
+
+/// `count` packets of 20 ms of a tone that sounds in some of them.
+pub(crate) fn beep_packets(
+    hertz: f32,
+    count: usize,
+    sounds: impl Fn(usize) -> bool,
+) -> Vec<Vec<u8>> {
     ff::init().unwrap();
     let codec = encoder::find_by_name("libopus").unwrap();
     let mut audio = codec::Context::new_with_codec(codec)
@@ -29,11 +38,16 @@ pub(crate) fn tone_packets(hertz: f32, count: usize) -> Vec<Vec<u8>> {
     let mut packets = Vec::new();
     let mut sample = 0u32;
     while packets.len() < count {
+        let level = if sounds(sample as usize / 960) {
+            0.3
+        } else {
+            0.0
+        };
         let mut frame = Audio::new(Sample::F32(Type::Packed), 960, ChannelLayout::MONO);
         frame.set_rate(48_000);
         frame.set_pts(Some(i64::from(sample)));
         for place in frame.plane_mut::<f32>(0) {
-            *place = 0.3 * (TAU * hertz * (sample % 48_000) as f32 / 48_000.0).sin();
+            *place = level * (TAU * hertz * (sample % 48_000) as f32 / 48_000.0).sin();
             sample += 1;
         }
         audio.send_frame(&frame).unwrap();
