@@ -11,6 +11,7 @@ use settings::{Check, Origin, Problems, Read};
 use storage::Location;
 use tracing::Level;
 
+use crate::jobs::cost::Cores;
 use crate::order::Look;
 
 mod raw;
@@ -44,6 +45,8 @@ pub struct Config {
     pub max_concurrent_jobs: usize,
     /// Of those, how many may be one client's; 0: all.
     pub max_concurrent_jobs_per_client: usize,
+    /// None: as many as the machine has.
+    pub max_cores: Cores,
     /// Longest `max_duration_sec` accepted.
     pub longest_job: Duration,
     /// Sites that jobs may name as `site_url`, as `scheme://host[:port]`; empty: any.
@@ -164,6 +167,7 @@ fn make(read: &Read<Raw>, check: &mut Check<'_, Raw>) -> Config {
         session_lifetime: Duration::from_secs(u64::from(raw.session_cache.expiration_minutes) * 60),
         max_concurrent_jobs: jobs.max_concurrent_jobs,
         max_concurrent_jobs_per_client: jobs.max_concurrent_jobs_per_client,
+        max_cores: jobs.max_cores.value,
         longest_job: jobs.longest_job_time.value.0.unwrap_or(LONGEST_JOB),
         // As their origins: `https://Chat.example/` and `https://chat.example:443` are one.
         allowed_sites: jobs

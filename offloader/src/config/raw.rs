@@ -11,6 +11,7 @@ use proto::redact::Secret;
 use settings::{Link, Manner, Other, Parsed, Spelling, Words};
 
 use crate::ffmpeg::Engine;
+use crate::jobs::cost::Cores;
 
 /// As the reference: names without a prefix of their own, and one that is set to nothing is not set.
 const MANNER: Manner = Manner {
@@ -121,6 +122,10 @@ settings::settings! {
             /// How many of them one client may have at a time, where several servers share this
             /// service. 0: all.
             max_concurrent_jobs_per_client: usize = 0;
+            /// How many cores the jobs that run may be reckoned to need: 0.3 a recording of 1280x720 at
+            /// 20 pictures a second (0.7 at 1920x1080), 0.1 a transcript, 0.25 more with captions. What is
+            /// above is refused as if all places were taken. 0: as many as the machine has.
+            max_cores: Parsed<Cores> = "0";
             /// Longest time a job may ask for in `max_duration_sec`: 90m, 12h.
             longest_job_time: Parsed<Span> = "12h";
             /// Servers that jobs may name as their `site_url`: ["https://chat.example.org"]. The

@@ -23,6 +23,8 @@ pub(crate) use speech::Speech;
 
 /// How long the service may take to answer; it may have to load something first.
 const ANSWER_LIMIT: Duration = Duration::from_secs(120);
+/// How long our own service may keep a job waiting for a place; another does not know the word.
+const WAIT_SEC: u32 = 20;
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// How long it may take to say how its jobs do: an administrator waits for it.
 const REPORT_LIMIT: Duration = Duration::from_secs(5);
@@ -118,6 +120,7 @@ impl JobService {
                 max_duration_sec: seconds,
                 runner: self.runner(RECORDER),
                 input_data: input::recording(&place, self.recording.quality),
+                wait_sec: WAIT_SEC,
             },
             // Captions are part of transcribing.
             JobKind::Transcribing | JobKind::Captioning => ServiceRequest {
@@ -125,6 +128,7 @@ impl JobService {
                 max_duration_sec: seconds * 2,
                 runner: self.runner(TRANSCRIBER),
                 input_data: input::transcribing(&place, &self.transcribing, self.is_ours()),
+                wait_sec: WAIT_SEC,
             },
         }
     }

@@ -270,7 +270,7 @@ fn router(shared: Shared) -> Router {
         )
         .route("/system", get(|| async { Json(json!({"cpu_load": 0.5})) }))
         .route("/register", post(register))
-        .route("/sessions/{call}", get(sessions))
+        .route("/calls/{call}/sessions", get(sessions))
         .route("/ws", get(socket::open))
         .with_state(shared)
 }

@@ -193,7 +193,7 @@ async fn who_waits_for_a_recording_hears_how_far_it_is_also_when_the_call_is_ove
         news_with(&mut admin, kind, |state| state["progress"] == percent).await;
     }
     let unknown = report(&world, &bot, ("nosuchjob", "recording"), progress(json!(1))).await;
-    assert_eq!(said(&unknown), (400, "no job ongoing"));
+    assert_eq!(said(&unknown), (400, "no call ongoing"));
 
     // In another call it would be taken for that call's.
     anna.ask_to_join(&world.channel, None).await;
