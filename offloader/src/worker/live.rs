@@ -121,6 +121,8 @@ struct Live<'a> {
     /// Who is in the call beside the bot.
     people: BTreeSet<SessionId>,
     own: Option<SessionId>,
+    /// How the recording stands was heard once.
+    knows_recording: bool,
     begun: Instant,
     ticked: Instant,
 }
@@ -158,6 +160,7 @@ async fn in_call(job: &Job, film: &mut Option<FilmMaker>) -> anyhow::Result<Capt
         names,
         people: BTreeSet::new(),
         own: None,
+        knows_recording: false,
         begun: Instant::now(),
         ticked: Instant::now(),
     };
@@ -280,10 +283,14 @@ impl Live<'_> {
         ended.then(|| End::asked(if err.is_empty() { "it was ended" } else { err }))
     }
 
-    /// What is not in the recording is not in its transcript. The recorder itself is told by an order:
-    /// a state may be an old one.
+    /// What is not in the recording is not in its transcript. The recorder itself is told by an order,
+    /// for a state may be an old one; but the first is what one finds who goes on for another.
     fn follow_recording(&mut self, kind: JobKind, end_at: i64, paused_at: i64) {
-        if kind == JobKind::Recording && self.job.kind() == JobKind::Transcribing && end_at == 0 {
+        if kind != JobKind::Recording || end_at > 0 {
+            return;
+        }
+        let is_first = !std::mem::replace(&mut self.knows_recording, true);
+        if self.job.kind() == JobKind::Transcribing || (is_first && paused_at > 0) {
             self.pause(paused_at > 0);
         }
     }

@@ -62,6 +62,23 @@ pub(crate) fn beep_packets(
 
 /// `count` VP8 pictures of one colour (luma), the first a keyframe.
 pub(crate) fn picture_packets(luma: u8, width: u32, height: u32, count: usize) -> Vec<Vec<u8>> {
+    pictures((width, height), count, |_, _, _| luma)
+}
+
+/// Pictures on which everything moves: lines of letters that are scrolled.
+pub(crate) fn moving_packets(width: u32, height: u32, count: u64) -> Vec<Vec<u8>> {
+    pictures((width, height), count as usize, |n, x, y| {
+        let y = y + n * 4;
+        let ink = y % 24 > 8 && (x * 7 + y / 24 * 13) % 17 > 8 && x % 11 > 2;
+        if ink { 30 } else { 220 }
+    })
+}
+
+fn pictures(
+    (width, height): (u32, u32),
+    count: usize,
+    luma: impl Fn(usize, usize, usize) -> u8,
+) -> Vec<Vec<u8>> {
     ff::init().unwrap();
     let codec = encoder::find_by_name("libvpx").unwrap();
     let mut video = codec::Context::new_with_codec(codec)
@@ -76,12 +93,18 @@ pub(crate) fn picture_packets(luma: u8, width: u32, height: u32, count: usize) -
     video.set_gop(1_000_000);
     let mut options = ff::Dictionary::new();
     options.set("deadline", "realtime");
+    options.set("cpu-used", "8");
     options.set("lag-in-frames", "0");
     let mut video = video.open_with(options).unwrap();
     let mut pictures = Vec::new();
     for n in 0..count {
         let mut frame = ff::util::frame::Video::new(ff::format::Pixel::YUV420P, width, height);
-        frame.data_mut(0).fill(luma);
+        let stride = frame.stride(0);
+        for (y, row) in frame.data_mut(0).chunks_mut(stride).enumerate() {
+            for (x, place) in row.iter_mut().enumerate() {
+                *place = luma(n, x, y);
+            }
+        }
         frame.data_mut(1).fill(128);
         frame.data_mut(2).fill(128);
         frame.set_pts(Some(n as i64));

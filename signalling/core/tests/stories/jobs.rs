@@ -159,6 +159,36 @@ fn running() -> (World, JobId, JobId) {
 }
 
 #[test]
+fn another_bot_goes_on_with_a_recording_whose_bot_vanished_and_with_no_other() {
+    let (mut world, recording, transcribing) = running();
+    let sessions = world.state().sessions.len();
+    world.bot_joins("bot-3", &recording);
+    assert_eq!(world.state().sessions.len(), sessions, "the first is there");
+
+    for connection in ["bot", "bot-2"] {
+        let connection = conn(connection);
+        world.input(Input::Disconnected { connection });
+    }
+    world.bot_joins("bot-4", &transcribing);
+    assert_eq!(
+        world.state().sessions.len(),
+        sessions,
+        "a transcript has one bot"
+    );
+    world.bot_joins("bot-3", &recording);
+    assert_eq!(world.state().sessions.len(), sessions + 1);
+    world.bot_returns("bot-5", "bot-2");
+    world.pass(signalling_core::RECONNECT_GRACE + Duration::from_secs(1));
+    let state = world.state();
+    assert_eq!(state.sessions.len(), sessions, "the first is forgotten");
+    assert_eq!(state.recording.unwrap().end_at_ms, 0, "and the job goes on");
+
+    let connection = conn("bot-3");
+    world.input(Input::Leave { connection });
+    assert!(world.state().recording.unwrap().end_at_ms > 0);
+}
+
+#[test]
 fn a_transcript_fails_alone_however_it_does() {
     let failed = JobStatus::Failed {
         reason: "no model".to_owned(),
