@@ -91,6 +91,15 @@ impl End {
         }
     }
 
+    /// When the call was over, as far as it is to be recorded.
+    fn at(&self, now: Instant) -> Instant {
+        self.gone_since.map_or(now, |since| {
+            let since = since + GONE_TAIL;
+            let longest = now.checked_sub(LONGEST_GONE).unwrap_or(since);
+            since.max(longest).min(now)
+        })
+    }
+
     fn closed(reason: &CloseReason, last_packet: Option<Instant>) -> Self {
         match reason {
             CloseReason::Left => Self::asked(reason.to_string()),
@@ -409,12 +418,7 @@ impl Live<'_> {
         end: End,
     ) -> anyhow::Result<Captured> {
         let now = Instant::now();
-        let ended = end.gone_since.map_or(now, |since| {
-            let since = since + GONE_TAIL;
-            since
-                .max(now.checked_sub(LONGEST_GONE).unwrap_or(since))
-                .min(now)
-        });
+        let ended = end.at(now);
         let begun = self.capture.has_begun();
         // While the job is still open: afterwards its end looks like anybody's. A job that has not
         // begun is reported by `worker`; of a transcript it would mean that none will come.
@@ -470,4 +474,31 @@ async fn report_start(bot: BotApi, job: String, report: StatusReport) -> Result<
         }
     }
     Err(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_was_lost_ends_soon_after_what_was_last_heard_and_no_other_does() {
+        let last = Instant::now();
+        let later = |seconds| last + Duration::from_secs(seconds);
+        let lost = |heard| End::closed(&CloseReason::MediaLost, heard);
+        assert_eq!(lost(Some(last)).at(later(41)), later(1));
+        assert_eq!(
+            lost(Some(last)).at(later(600)),
+            later(540),
+            "a call that was silent"
+        );
+        assert_eq!(lost(Some(last)).at(last), last);
+        assert_eq!(lost(None).at(later(41)), later(41));
+        assert!(lost(Some(last)).is_trouble);
+        let left = End::closed(&CloseReason::Left, Some(last));
+        assert_eq!((left.at(later(9)), left.is_trouble), (later(9), false));
+        let early = "job not in progress or already started".to_owned();
+        assert!(!End::closed(&CloseReason::Refused(early), None).is_trouble);
+        let other = CloseReason::Refused("no".to_owned());
+        assert!(End::closed(&other, None).is_trouble);
+    }
 }

@@ -146,6 +146,8 @@ async fn run(folder: &Path, done_jobs_retention: Option<Duration>) -> Running {
         done_jobs_retention,
         listen_address: "127.0.0.1:0".to_owned(),
         data_dir: folder.to_path_buf(),
+        // Where a test looks at what was made.
+        archive_dir: done_jobs_retention.map(|_| folder.join("archive")),
         allow_self_registration: true,
         worker_command: vec![env!("CARGO_BIN_EXE_offloader").into(), "worker".into()],
         speech: SpeechConfig {
@@ -284,6 +286,37 @@ async fn a_call_is_recorded_and_handed_in() {
     assert!(white > 20, "{white} pictures of the white screen");
     assert!(movie.pictures[0].1 < 120, "a card before the screen");
     assert_eq!(voices(&service.job_folder(&id)).len(), 2);
+    let kept = std::fs::read_dir(service.folder.path().join("archive").join(POST)).unwrap();
+    let kept: Vec<_> = kept.flatten().map(|file| file.path()).collect();
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    assert!(kept[0].to_string_lossy().ends_with(&format!("_{JOB}.mkv")));
+    assert!(
+        probe(&kept[0]).tone(400.0, 2.0, 5.0) > 0.2,
+        "as it was sent"
+    );
+    service.running.unwrap().stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recording_without_pictures_is_handed_in_when_a_job_asks_for_one() {
+    let site = Site::start(two_voices()).await;
+    let service = Service::start().await;
+    let mut input = site.recording_input();
+    input["output_format"] = json!("ogg");
+    let id = service.record_with(input).await;
+    let begun = started(&site).await;
+    tokio::time::sleep_until((begun + Duration::from_secs(3)).into()).await;
+    site.stop_job();
+    service.wait_for(&id, "done").await;
+    assert_handed_in(&site);
+    let mut file = tempfile::NamedTempFile::with_suffix(".ogg").unwrap();
+    file.write_all(&site.file(".ogg")).unwrap();
+    let sound = probe(file.path());
+    assert_eq!(
+        (sound.audio, sound.video),
+        (Some(ffmpeg_next::codec::Id::OPUS), None)
+    );
+    assert!(sound.tone(400.0, 1.0, 2.5) > HEARD);
     service.running.unwrap().stop().await;
 }
 

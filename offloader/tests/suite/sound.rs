@@ -62,22 +62,27 @@ pub(crate) fn beep_packets(
 
 /// `count` VP8 pictures of one colour (luma), the first a keyframe.
 pub(crate) fn picture_packets(luma: u8, width: u32, height: u32, count: usize) -> Vec<Vec<u8>> {
-    pictures((width, height), count, |_, _, _| luma)
+    pictures((width, height), count, |_, _, row| row.fill(luma))
 }
 
 /// Pictures on which everything moves: lines of letters that are scrolled.
 pub(crate) fn moving_packets(width: u32, height: u32, count: u64) -> Vec<Vec<u8>> {
-    pictures((width, height), count as usize, |n, x, y| {
-        let y = y + n * 4;
-        let ink = y % 24 > 8 && (x * 7 + y / 24 * 13) % 17 > 8 && x % 11 > 2;
-        if ink { 30 } else { 220 }
+    let (wide, count) = (width as usize, count as usize);
+    let ink = |x: usize, y: usize| y % 24 > 8 && (x * 7 + y / 24 * 13) % 17 > 8 && x % 11 > 2;
+    // One roll of paper, shown piece by piece.
+    let roll: Vec<u8> = (0..height as usize + count * 4)
+        .flat_map(|y| (0..wide).map(move |x| if ink(x, y) { 30 } else { 220 }))
+        .collect();
+    pictures((width, height), count, |n, y, row| {
+        let begin = (y + n * 4) * wide;
+        row.copy_from_slice(&roll[begin..begin + wide]);
     })
 }
 
 fn pictures(
     (width, height): (u32, u32),
     count: usize,
-    luma: impl Fn(usize, usize, usize) -> u8,
+    draw: impl Fn(usize, usize, &mut [u8]),
 ) -> Vec<Vec<u8>> {
     ff::init().unwrap();
     let codec = encoder::find_by_name("libvpx").unwrap();
@@ -100,10 +105,9 @@ fn pictures(
     for n in 0..count {
         let mut frame = ff::util::frame::Video::new(ff::format::Pixel::YUV420P, width, height);
         let stride = frame.stride(0);
-        for (y, row) in frame.data_mut(0).chunks_mut(stride).enumerate() {
-            for (x, place) in row.iter_mut().enumerate() {
-                *place = luma(n, x, y);
-            }
+        let rows = frame.data_mut(0).chunks_mut(stride).take(height as usize);
+        for (y, row) in rows.enumerate() {
+            draw(n, y, &mut row[..width as usize]);
         }
         frame.data_mut(1).fill(128);
         frame.data_mut(2).fill(128);
