@@ -16,6 +16,7 @@ const REASONS: readonly (readonly [RegExp, Key])[] = [
     [/bytes do not fit into|No space left/, 'reason_no_disk'],
     [/job service|^failed to create \w+ job/, 'reason_no_service'],
     [/media connection|could not be reached|connection (was )?lost|the bot left|join was refused/, 'reason_recorder_lost'],
+    [/will not take it|refuses the bot/, 'reason_not_taken'],
     [/worker died|worker broke|its worker/, 'reason_recorder_died'],
     [/^recordings are not enabled/, 'reason_not_enabled'],
     [/^no permissions to record/, 'reason_host_records'],
@@ -24,13 +25,23 @@ const REASONS: readonly (readonly [RegExp, Key])[] = [
     [/is not in the call|no such session/, 'reason_not_in_call'],
     [/^recording already in progress/, 'reason_records_already'],
     [/^no recording in progress/, 'reason_records_not'],
-    [/recording (is )?already paused/, 'reason_paused_already'],
-    [/recording is not paused/, 'reason_not_paused'],
+    [/^recording already paused/, 'reason_paused_already'],
+    [/^recording not paused/, 'reason_not_paused'],
 ];
 
 /** Empty for a reason that is not known. */
 export function reasonWords(reason: string): string {
     const key = REASONS.find(([known]) => known.test(reason))?.[1];
+    return key ? say(key) : '';
+}
+
+const FAILURES: Readonly<Record<string, Key>> = {
+    no_speech: 'reason_no_model', not_taken: 'reason_no_service', bot_did_not_come: 'reason_recorder_late', lost: 'reason_not_taken',
+};
+
+/** Of a reason that is not known, what its kind says; empty where that is not known either. */
+export function failureWords(failure: string): string {
+    const key = FAILURES[failure];
     return key ? say(key) : '';
 }
 
