@@ -35,6 +35,8 @@ pub struct Config {
     pub session_lifetime: Duration,
     /// Holds the database, the key that seals secrets, and a folder per job.
     pub data_dir: PathBuf,
+    /// Where archives of recordings are kept; `None`: none are made.
+    pub archive_dir: Option<PathBuf>,
     /// The server of the database; `None`: a SQLite file in `data_dir`.
     pub database: Option<Location>,
     /// The key that seals secrets; `None`: `secret.key` in `data_dir`.
@@ -189,10 +191,12 @@ fn make(read: &Read<Raw>, check: &mut Check<'_, Raw>) -> Config {
         look: Look {
             fonts: set(&picture.fonts_dir),
             utc_offset_minutes: picture.utc_offset.value.0,
+            engine: picture.encoder.value.0,
         },
         logger: logger(raw, check),
         warnings: warnings(read, development),
         data_dir: store.data_source.clone(),
+        archive_dir: set(&store.archive_dir),
         database: check.accept("store.database", database).flatten(),
         key_file: set(&store.key_file),
     }

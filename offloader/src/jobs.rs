@@ -27,6 +27,7 @@ use crate::store::{JobRow, Phase, Store};
 mod admission;
 pub mod cost;
 mod follow;
+mod report;
 pub mod speech;
 mod sweep;
 

@@ -14,6 +14,8 @@ use proto::offload::JobType;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::ffmpeg::Engine;
+
 /// The line that ends a capture.
 pub const STOP_LINE: &str = "stop";
 
@@ -41,6 +43,9 @@ pub struct WorkerOrder {
     pub speech: SpeechOrder,
     #[serde(default)]
     pub look: Look,
+    /// Folder in which everything that was sent is kept for the operator; `None`: it is not.
+    #[serde(default)]
+    pub archive: Option<PathBuf>,
 }
 
 /// How a recording looks, as far as the operator decides it.
@@ -50,6 +55,9 @@ pub struct Look {
     pub fonts: Option<PathBuf>,
     /// How far the clock shown is ahead of UTC, in minutes.
     pub utc_offset_minutes: i32,
+    /// What makes the pictures smaller; `None`: the first that FFmpeg has.
+    #[serde(default)]
+    pub engine: Option<Engine>,
 }
 
 impl std::fmt::Debug for WorkerOrder {
@@ -137,13 +145,21 @@ impl FolderLock {
     /// # Errors
     /// When the lock file cannot be made.
     pub fn take(folder: &Path) -> io::Result<Option<Self>> {
+        Self::take_file(&lock_path(folder))
+    }
+
+    /// As `take`, with a lock file of another purpose.
+    ///
+    /// # Errors
+    /// When the lock file cannot be made.
+    pub(crate) fn take_file(path: &Path) -> io::Result<Option<Self>> {
         // Not truncated before it is ours: it holds the process id of whoever has the folder.
         let mut options = OpenOptions::new();
         let mut file = options
             .create(true)
             .truncate(false)
             .write(true)
-            .open(lock_path(folder))?;
+            .open(path)?;
         match file.try_lock() {
             Ok(()) => {
                 file.set_len(0)?;

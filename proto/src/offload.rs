@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 pub mod input;
+pub mod report;
 
-pub use input::{InputProblem, RecordingInput, TranscribingInput, VideoPreset};
+pub use input::{InputProblem, RecordingInput, RecordingOutput, TranscribingInput, VideoPreset};
+pub use report::{JobReport, JobsReport};
 
 /// The version of the reference's job API that our offloader speaks, as `/version` tells it: the
 /// plugin refuses older ones than it needs. It says nothing about Parley's own version.

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
-use proto::offload::{RecordingInput, TranscribingInput};
+use proto::offload::{RecordingInput, RecordingOutput, TranscribingInput};
+use tokio::sync::watch;
 
-use super::{Details, Job, company, failed, report_failure};
+use super::{Details, Job, archive, company, film, progress, report_failure};
 use crate::capture::journal::{Entry, Journal};
 use crate::finish::plan::Plan;
 use crate::finish::{self, Section, Sections};
@@ -29,8 +30,33 @@ const WINDOWS: &str = "windows.jsonl";
 /// The call's people and place are looked up this long, to be known to the model.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Whoever has no service any more hands in for so long: a service that comes back takes the job up, and
+/// until then nobody would see that it is still tried.
+const ALONE_FOR: Duration = Duration::from_secs(600);
+
 /// Makes what is missing and hands it in.
-pub(super) async fn make_and_hand_in(job: &Job) -> anyhow::Result<Outcome> {
+///
+/// # Errors
+/// Also when the service has been gone for long: the next one goes on.
+pub(super) async fn make_and_hand_in(job: &mut Job) -> anyhow::Result<Outcome> {
+    let mut alone = job.alone.clone();
+    tokio::select! {
+        outcome = finish_and_hand_in(job) => outcome,
+        () = alone_for(&mut alone, ALONE_FOR) => {
+            anyhow::bail!("the service is gone, and the result is not handed in yet: the next service does it")
+        }
+    }
+}
+
+async fn alone_for(alone: &mut watch::Receiver<bool>, span: Duration) {
+    if alone.wait_for(|alone| *alone).await.is_err() {
+        // Whoever listened to the service is gone with this process.
+        std::future::pending::<()>().await;
+    }
+    tokio::time::sleep(span).await;
+}
+
+async fn finish_and_hand_in(job: &mut Job) -> anyhow::Result<Outcome> {
     let folder = job.order.folder.clone();
     let plan = tokio::task::spawn_blocking(move || Plan::read(&folder)).await?;
     let Some(plan) = plan else {
@@ -39,7 +65,10 @@ pub(super) async fn make_and_hand_in(job: &Job) -> anyhow::Result<Outcome> {
     };
     tracing::info!(span_ms = plan.span_ms, tracks = plan.tracks.len(), "finish");
     let made = match &job.details {
-        Details::Recording(input) => record(job, plan, input.clone()).await?,
+        Details::Recording(input) => {
+            let input = input.clone();
+            record(job, plan, &input).await?
+        }
         Details::Transcribing(input) => transcribe(job, plan, input).await?,
     };
     Ok(match made {
@@ -50,11 +79,15 @@ pub(super) async fn make_and_hand_in(job: &Job) -> anyhow::Result<Outcome> {
             ending: Ending::Parked,
             note: error.to_string(),
         },
-        Made::Refused(error) => failed(format!("{:#}", anyhow::Error::from(error))),
+        // Such as a film above the largest file. The folder stays, as of every failed job.
+        Made::Refused(error) => {
+            let why = format!("{error}; it is kept on the recording server for its operator");
+            report_failure(job, why).await
+        }
     })
 }
 
-fn done(note: &str) -> Outcome {
+pub(super) fn done(note: &str) -> Outcome {
     Outcome {
         ending: Ending::Done,
         note: note.to_owned(),
@@ -78,26 +111,39 @@ impl From<Result<(), PublishError>> for Made {
     }
 }
 
-async fn record(job: &Job, plan: Plan, input: RecordingInput) -> anyhow::Result<Made> {
-    let (folder, look) = (job.order.folder.clone(), job.order.look.clone());
-    if !folder.join(finish::MOVIE).is_file() {
-        let begun = std::time::Instant::now();
-        tokio::task::spawn_blocking(move || {
-            finish::make_voices(&folder, &plan)?;
-            finish::make_movie(&folder, &plan, &input, &look)
-        })
-        .await?
-        .context("make the recording")?;
-        let took_ms = begun.elapsed().as_millis();
-        tracing::info!(took_ms, "the recording is made");
-        let entry = Entry::Made {
-            file: finish::MOVIE.to_owned(),
+async fn record(job: &mut Job, plan: Plan, input: &RecordingInput) -> anyhow::Result<Made> {
+    let begun = job.film.take();
+    let job = &*job;
+    let folder = &job.order.folder;
+    let file = format!("recording.{}", input.output.as_str());
+    if !folder.join(&file).is_file() {
+        let since = std::time::Instant::now();
+        let copies = tokio::task::spawn_blocking({
+            let (folder, plan) = (folder.clone(), plan.clone());
+            let archive = archive::place(job, &plan);
+            move || archive::keep(&folder, &plan, archive.as_deref())
+        });
+        let (progress, told) = progress::begin(job);
+        let made = if input.output == RecordingOutput::Mp4 {
+            let told = |percent| {
+                progress.send_replace(percent);
+            };
+            film::make(job, begun, input, told).await
+        } else {
+            let (path, input) = (folder.join(&file), input.clone());
+            tokio::task::spawn_blocking(move || archive::make_other(&plan, &input, &path)).await?
         };
-        Journal::open(&job.order.folder)?.record(&entry)?;
+        told.abort();
+        made.context("make the recording")?;
+        copies.await?.context("keep what was sent")?;
+        let took_ms = since.elapsed().as_millis();
+        tracing::info!(took_ms, "the recording is made");
+        let file = file.clone();
+        Journal::open(folder)?.record(&Entry::Made { file })?;
     }
-    let mut publisher = Publisher::open(&job.bot, &job.order.folder, Pace::default())?;
+    let mut publisher = Publisher::open(&job.bot, folder, Pace::default())?;
     let done = publisher
-        .recording(&job.call.job_id, &job.call.post_id, finish::MOVIE)
+        .recording(&job.call.job_id, &job.call.post_id, &file)
         .await;
     Ok(done.into())
 }
@@ -166,6 +212,7 @@ async fn transcribe(job: &Job, plan: Plan, input: &TranscribingInput) -> anyhow:
     write(folder, JSON, &transcript.to_json(&model))?;
     let span = Duration::from_millis(u64::try_from(plan.span_ms).unwrap_or(0));
     company::wait_for_recording(folder, &job.call, span).await;
+    archive::complete(job, transcript.utterances().to_vec()).await;
     let mut publisher = Publisher::open(&job.bot, folder, Pace::default())?;
     let (id, post) = (&job.call.job_id, &job.call.post_id);
     let files: &[&str] = if input.further_formats {

@@ -36,6 +36,8 @@ export const api = {
         }
         return answer.text();
     },
+    /** Recordings and transcripts that are being made; of ours only, for administrators. */
+    readJobs: () => get<Record<string, unknown>>('/admin/jobs'),
     getFilesRoute: (): string => `${V4}/files`,
 
     getClientConfig: () => get<Partial<ClientConfig>>('/config/client?format=old'),
