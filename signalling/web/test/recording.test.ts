@@ -109,7 +109,9 @@ describe('reasons of the server', () => {
         'failed to create recording job: 5 bytes do not fit into `/d`: 3 are free, and 2 of them are kept free for records; make room on this disk',
         'failed to create recording job: connection refused', 'job service is not initialized', 'the media connection was lost', 'the bot left', 'its worker died 3 times; see its log',
         'the worker died before the capture began', 'recordings are not enabled', 'no permissions to record', 'no permissions', 'no call ongoing', 'requested session or user is not in the call',
-        'recording already in progress', 'no recording in progress', 'recording already paused', 'recording not paused', 'nobody said anything',
+        'recording already in progress', 'no recording in progress', 'recording already paused', 'recording not paused', 'nobody said anything', '[captions pause: the server is busy]', '[no captions: the server\'s speech model cannot be used]', 'no transcript: the model `base` is damaged',
+        'the recording server is stopped', 'it reached its longest duration', 'everybody left the call', 'it was ended before it began', 'the recording server\'s disk refuses to be written',
+        'too large; it is kept on the recording server for its operator',
         'the messaging server will not take it: too large',
     ];
 
