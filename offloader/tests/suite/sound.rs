@@ -15,6 +15,29 @@ pub(crate) const HEARD: f32 = 0.055;
 
 /// `count` packets of 20 ms of a tone.
 pub(crate) fn tone_packets(hertz: f32, count: usize) -> Vec<Vec<u8>> {
+    let sample = |at: u32| 0.3 * (TAU * hertz * (at % 48_000) as f32 / 48_000.0).sin();
+    packets_of(sample, count)
+}
+
+/// A fixture of speech (`tests/fixtures/speech.sh`), as packets of 20 ms.
+pub(crate) fn speech_packets(name: &str, seconds: usize) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/fixtures/speech");
+    let path = folder.join(format!("{name}.s16"));
+    let bytes = std::fs::read(&path).unwrap_or_else(|_| {
+        panic!(
+            "`{}` is missing: run `tests/fixtures/speech.sh`",
+            path.display()
+        )
+    });
+    let (pairs, _) = bytes.as_chunks::<2>();
+    let sample = |at: u32| {
+        let pair = pairs.get(at as usize / 3).copied().unwrap_or_default();
+        f32::from(i16::from_le_bytes(pair)) / 32768.0
+    };
+    packets_of(sample, seconds * 50)
+}
+
+fn packets_of(sample_at: impl Fn(u32) -> f32, count: usize) -> Vec<Vec<u8>> {
     ff::init().unwrap();
     let codec = encoder::find_by_name("libopus").unwrap();
     let mut audio = codec::Context::new_with_codec(codec)
@@ -33,7 +56,7 @@ pub(crate) fn tone_packets(hertz: f32, count: usize) -> Vec<Vec<u8>> {
         frame.set_rate(48_000);
         frame.set_pts(Some(i64::from(sample)));
         for place in frame.plane_mut::<f32>(0) {
-            *place = 0.3 * (TAU * hertz * (sample % 48_000) as f32 / 48_000.0).sin();
+            *place = sample_at(sample);
             sample += 1;
         }
         audio.send_frame(&frame).unwrap();
@@ -48,6 +71,16 @@ pub(crate) fn tone_packets(hertz: f32, count: usize) -> Vec<Vec<u8>> {
 
 /// `count` VP8 pictures of one colour (luma), the first a keyframe.
 pub(crate) fn picture_packets(luma: u8, width: u32, height: u32, count: usize) -> Vec<Vec<u8>> {
+    pictures_of(|_, _| luma, width, height, count)
+}
+
+/// `count` VP8 pictures; `shade` tells the luma of a line in a picture.
+pub(crate) fn pictures_of(
+    shade: impl Fn(usize, usize) -> u8,
+    width: u32,
+    height: u32,
+    count: usize,
+) -> Vec<Vec<u8>> {
     ff::init().unwrap();
     let codec = encoder::find_by_name("libvpx").unwrap();
     let mut video = codec::Context::new_with_codec(codec)
@@ -67,7 +100,10 @@ pub(crate) fn picture_packets(luma: u8, width: u32, height: u32, count: usize) -
     let mut pictures = Vec::new();
     for n in 0..count {
         let mut frame = ff::util::frame::Video::new(ff::format::Pixel::YUV420P, width, height);
-        frame.data_mut(0).fill(luma);
+        let stride = frame.stride(0);
+        for (line, row) in frame.data_mut(0).chunks_mut(stride).enumerate() {
+            row.fill(shade(n, line));
+        }
         frame.data_mut(1).fill(128);
         frame.data_mut(2).fill(128);
         frame.set_pts(Some(n as i64));
