@@ -14,6 +14,8 @@ use proto::offload::JobType;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::text::TextOrder;
+
 /// The line that ends a capture.
 pub const STOP_LINE: &str = "stop";
 
@@ -39,6 +41,8 @@ pub struct WorkerOrder {
     pub max_duration_sec: i64,
     pub input_data: Map<String, Value>,
     pub speech: SpeechOrder,
+    #[serde(default)]
+    pub text: TextOrder,
     #[serde(default)]
     pub look: Look,
 }

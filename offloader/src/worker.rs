@@ -25,9 +25,11 @@ use crate::order::{Ending, FolderLock, Outcome, STOP_LINE, Task, WorkerOrder};
 
 mod captions;
 mod company;
+mod listening;
 mod live;
 mod names;
 mod results;
+mod transcript;
 
 /// Everything that stages share.
 struct Job {
@@ -144,7 +146,7 @@ async fn work(order: WorkerOrder, lines: Lines<BufReader<Stdin>>) -> anyhow::Res
     if let Details::Transcribing(input) = &job.details
         && input.may_fail_alone
         && task == Task::Capture
-        && let Some(why) = results::foreseen(&job.order.speech, input).await?
+        && let Some(why) = listening::foreseen(&job.order.speech, input).await?
     {
         return Ok(report_failure(&job, why).await);
     }

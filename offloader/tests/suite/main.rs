@@ -21,3 +21,4 @@ mod service;
 mod sfu;
 mod site;
 mod sound;
+mod words;

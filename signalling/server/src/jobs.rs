@@ -8,7 +8,10 @@ mod input;
 use std::time::Duration;
 
 use proto::id::ChannelId;
-use proto::offload::{Credentials, ErrorReply, InitRequest, Job, JobRequest as ServiceRequest};
+use proto::offload::{
+    Credentials, ErrorReply, InitRequest, Job, JobRequest as ServiceRequest, Translated,
+    Translation,
+};
 use proto::redact::Secret;
 use reqwest::StatusCode;
 use service::outgoing::Whom;
@@ -92,6 +95,23 @@ impl JobService {
             .await
             .map_err(|error| words(&error))?;
         Ok(created.id)
+    }
+
+    /// Lines in another language; `None` where the service has nobody who translates.
+    ///
+    /// # Errors
+    /// Why it failed, in words.
+    pub(crate) async fn translate(
+        &self,
+        asked: &Translation,
+    ) -> Result<Option<Translated>, String> {
+        let answer = self.post("/translate", asked).await?;
+        // The reference's service has no such route.
+        if let StatusCode::NOT_IMPLEMENTED | StatusCode::NOT_FOUND = answer.status() {
+            return Ok(None);
+        }
+        let translated = accepted(answer).await?.json().await;
+        translated.map(Some).map_err(|error| words(&error))
     }
 
     fn request(&self, channel: &ChannelId, job: &JobRequest, token: &Secret) -> ServiceRequest {

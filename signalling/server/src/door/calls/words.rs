@@ -101,6 +101,11 @@ pub(crate) fn no_transcript(reason: &str) -> String {
     format!("There is no transcript of this call: {reason}")
 }
 
+/// The message of the post that sums up a call.
+pub(crate) fn summary(text: &str) -> String {
+    format!("#### Summary of the call\n{text}\n\n*Written by a machine from the transcript.*")
+}
+
 /// Why a session was not ended.
 pub(crate) fn leave(error: LeaveError) -> &'static str {
     match error {
