@@ -3,7 +3,7 @@
 
 # Debian packages by purpose. One list, so that the README, quickstart and tests cannot disagree.
 PACKAGES_BUILD="build-essential cmake clang libclang-dev pkg-config ca-certificates
-    libavcodec-dev libavformat-dev libavutil-dev libswresample-dev libswscale-dev libopus-dev"
+    libavcodec-dev libavformat-dev libavutil-dev libswresample-dev libswscale-dev libopus-dev libsqlite3-dev"
 # For the names in recordings; without them scripts other than Latin, Cyrillic and Greek are boxes.
 PACKAGES_FONTS="fonts-noto-core fonts-droid-fallback fonts-noto-color-emoji"
 PACKAGES_PYTHON="python3-venv"

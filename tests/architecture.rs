@@ -426,6 +426,36 @@ fn product_lines(text: &str) -> impl Iterator<Item = &str> {
     pairs.take_while(is_product).map(|(line, _)| line)
 }
 
+/// Company networks set a proxy for everybody that does not know our addresses.
+#[test]
+fn who_asks_others_says_whether_a_proxy_may_come_between() {
+    let makes_a_client = ["Client::builder()", "ClientBuilder::new(", "reqwest::get("];
+    let mut careless = Vec::new();
+    for (path, text) in sources() {
+        let of_tests = ["tests/", "benches/"]
+            .iter()
+            .any(|top| path.starts_with(top));
+        if of_tests || path.contains("/tests") || path == "deploy/service/src/outgoing.rs" {
+            continue;
+        }
+        let mut lines = product_lines(&text)
+            .collect::<Vec<_>>()
+            .into_iter()
+            .peekable();
+        while let Some(line) = lines.next() {
+            let is_made = makes_a_client.iter().any(|start| line.contains(start))
+                || line.contains("reqwest::Client::new(");
+            let straight = lines
+                .peek()
+                .is_some_and(|next| next.contains(".no_proxy()"));
+            if is_made && !straight {
+                careless.push(format!("{path}: {}", line.trim()));
+            }
+        }
+    }
+    assert_eq!(careless, [""; 0], "use `service::outgoing::Whom`");
+}
+
 #[test]
 fn whatever_lives_long_is_in_a_watched_set() {
     let starts = [

@@ -33,6 +33,8 @@ export class Crowd {
   constructor({ dist, people = 0, posts = 0, signedIn = true, encodings = ['br', 'gz'] }) {
     Object.assign(this, { dist, people, posts, signedIn, encodings })
     this.sockets = new Set()
+    /** Events told to those in the call so far. */
+    this.told = 0
     this.server = http.createServer((request, response) => this.#answer(request, response))
     this.server.on('upgrade', (request, socket) => this.#greet(request, socket))
   }
@@ -167,6 +169,7 @@ export class Crowd {
   }
 
   #tell(name, data) {
+    this.told += 1
     this.sockets.forEach((socket) => socket.inCall && this.#send(socket, EVENT + name, data, { channel_id: CHANNEL }))
   }
 

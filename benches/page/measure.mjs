@@ -1,7 +1,7 @@
 // Measures the built page in headless Chromium against `crowd.mjs`: what the first visit weighs, when
 // it can be used, and whether frames are dropped with 200 people in a call and 10,000 messages.
 //
-// `node measure.mjs [--only ROW] [--report FILE]`; exit code 0 only if every must holds.
+// `node measure.mjs [--only ROW] [--report FILE] [--dist FOLDER]` (another built page); exit code 0 only if every must holds.
 
 import fs from 'node:fs'
 import path from 'node:path'
@@ -13,7 +13,6 @@ import { writeSilence } from '../../tests/browser/harness/tones.mjs'
 import { Crowd } from './crowd.mjs'
 
 const HERE = path.dirname(fileURLToPath(import.meta.url))
-const DIST = path.resolve(HERE, '..', '..', 'signalling', 'web', 'dist')
 const WINDOW_MS = 10_000
 /** A frame above this is seen as a jerk; at 60 Hz it stands for two that were dropped. */
 const LONG_FRAME_MS = 50
@@ -23,7 +22,7 @@ const PEOPLE = 200
 const POSTS = 10_000
 const NOW = { voices: 10, hands: 2, reactions: 5 }
 
-const { values } = parseArgs({ options: { only: { type: 'string', default: '' }, report: { type: 'string' } } })
+const { values } = parseArgs({ options: { only: { type: 'string', default: '' }, report: { type: 'string' }, dist: { type: 'string', default: path.resolve(HERE, '..', '..', 'signalling', 'web', 'dist') } } })
 
 const home = fs.mkdtempSync('/tmp/page-bench-')
 const browser = await launchChromium(writeSilence(home))
@@ -35,7 +34,7 @@ function row(name, figure, unit, must, aim, note = '') {
 }
 
 async function visit(options, run) {
-  const crowd = await new Crowd({ dist: DIST, ...options }).open()
+  const crowd = await new Crowd({ dist: path.resolve(values.dist), ...options }).open()
   const context = await browser.newContext({ viewport: { width: 1280, height: 720 }, locale: 'en' })
   await context.addInitScript({ path: path.join(HERE, 'peer.js') })
   const page = await context.newPage()
@@ -117,6 +116,32 @@ async function crowdRow() {
   })
 }
 
+/** What one event costs, counted: a busy machine changes nothing about it. */
+async function workRow() {
+  await visit({ people: PEOPLE }, async ({ page, cdp, crowd }) => {
+    await page.goto(crowd.url)
+    await at(page, 'join-call').click()
+    await page.locator(`[data-testid="participants"][data-count="${PEOPLE}"]`).waitFor()
+    await page.locator('[data-testid="connection-status"][data-state="connected"]').waitFor()
+    await page.waitForTimeout(2000)
+    crowd.stir(NOW)
+    await page.waitForTimeout(1000)
+    const told = []
+    cdp.on('Tracing.dataCollected', ({ value }) => told.push(...value))
+    const before = crowd.told
+    await cdp.send('Tracing.start', { traceConfig: { includedCategories: ['devtools.timeline'] }, transferMode: 'ReportEvents' })
+    await page.waitForTimeout(WINDOW_MS)
+    const events = crowd.told - before
+    const complete = new Promise((resolve) => { cdp.once('Tracing.tracingComplete', resolve) })
+    await cdp.send('Tracing.end')
+    await complete
+    const sum = (name, part) => told.filter((one) => one.name === name).reduce((all, { args }) => all + part(args ?? {}), 0)
+    const restyled = sum('UpdateLayoutTree', ({ elementCount = 0 }) => elementCount)
+    const laidOut = sum('Layout', ({ beginData }) => beginData?.dirtyObjects ?? 0)
+    row(`elements styled anew for one event among ${PEOPLE} people`, Math.round(restyled / events), 'elements', 60, 30, `${events} events; ${Math.round(laidOut / events)} objects laid out anew for each`)
+  })
+}
+
 async function scrollRow() {
   await visit({ posts: POSTS }, async ({ page, crowd }) => {
     await page.goto(crowd.url)
@@ -148,6 +173,7 @@ const all = {
     await interactive('interactive at 1.6 Mbit/s, signed in', true, 'composer')
   },
   crowd: crowdRow,
+  work: workRow,
   scroll: scrollRow,
 }
 try {

@@ -12,17 +12,21 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use proto::rtcd::TrackType;
+use serde::{Deserialize, Serialize};
 
 use crate::auth::unix_ms;
 use crate::client::{CallEvent, MediaPacket, TrackKey};
 
+mod arrivals;
 pub mod jitter;
 pub mod journal;
 pub mod log;
+pub mod records;
 pub mod timeline;
 pub mod vp8;
 pub mod writer;
 
+use arrivals::Arrivals;
 use journal::Entry;
 use log::LoggedPacket;
 use writer::Writer;
@@ -34,14 +38,35 @@ const MAX_EARLY: usize = 2_500;
 /// A gap in the packets of a picture track may be filled for so long before a keyframe is wanted.
 const REPAIR_TIME: Duration = Duration::from_millis(200);
 
+/// How a capture does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Condition {
+    /// Packets that did not arrive.
+    pub missing_packets: u64,
+    /// Packets that were dropped because the disk was too slow.
+    pub dropped_packets: u64,
+    /// Packets that wait for the disk.
+    pub waiting_packets: u64,
+}
+
 /// The capture of one job.
 #[derive(Debug)]
 pub struct Capture {
     writer: Writer,
     zero: Option<Instant>,
+    /// Since when nothing is taken.
+    paused: Option<Instant>,
+    /// What came before is not taken: it belongs to a pause.
+    resumed: Option<Instant>,
+    /// How long all pauses lasted that are over.
+    left_out: Duration,
+    /// When the last packet came off the network.
+    last_packet: Option<Instant>,
     tracks: BTreeMap<TrackKey, Track>,
     /// Packets that came before zero was known; it may turn out to lie before them.
     early: VecDeque<(TrackKey, MediaPacket)>,
+    /// Of every track there was.
+    arrivals: BTreeMap<TrackKey, Arrivals>,
 }
 
 #[derive(Debug)]
@@ -60,8 +85,13 @@ impl Capture {
         Ok(Self {
             writer: Writer::start(folder)?,
             zero: None,
+            paused: None,
+            resumed: None,
+            left_out: Duration::ZERO,
+            last_packet: None,
             tracks: BTreeMap::new(),
             early: VecDeque::new(),
+            arrivals: BTreeMap::new(),
         })
     }
 
@@ -86,7 +116,59 @@ impl Capture {
                     self.take_packet(track, &packet);
                 }
             }
+            if let Some(since) = self.paused {
+                self.note_pause(since);
+            }
         }
+    }
+
+    /// Takes nothing from now on, and lets time stand still. Whether that is new.
+    pub fn pause(&mut self, now: Instant) -> bool {
+        let is_new = self.paused.is_none();
+        if is_new {
+            self.paused = Some(now);
+            self.note_pause(now);
+        }
+        is_new
+    }
+
+    /// Goes on after a pause. Whether there was one.
+    pub fn resume(&mut self, now: Instant) -> bool {
+        let Some(since) = self.paused else {
+            return false;
+        };
+        let t_ms = self.t_ms(now);
+        self.paused = None;
+        self.resumed = Some(now);
+        if let Some(zero) = self.zero {
+            self.left_out += now.saturating_duration_since(since.max(zero));
+            let at_ms = unix_ms();
+            self.writer.entry(Entry::Resumed { t_ms, at_ms });
+        }
+        for track in self.tracks.values_mut() {
+            // Pictures go on with a keyframe, which is asked for at once.
+            track.gate = KeyframeGate::default();
+        }
+        true
+    }
+
+    fn note_pause(&mut self, since: Instant) {
+        if self.has_begun() {
+            let (t_ms, at_ms) = (self.t_ms(since), unix_ms());
+            self.writer.entry(Entry::Paused { t_ms, at_ms });
+        }
+    }
+
+    /// When the last packet came off the network.
+    #[must_use]
+    pub fn last_packet(&self) -> Option<Instant> {
+        self.last_packet
+    }
+
+    /// Whether nothing is taken.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.paused.is_some()
     }
 
     /// Whether the timeline has begun.
@@ -95,11 +177,14 @@ impl Capture {
         self.zero.is_some()
     }
 
-    /// Milliseconds since zero.
+    /// Milliseconds since zero, pauses left out.
     #[must_use]
     pub fn t_ms(&self, now: Instant) -> i64 {
+        let now = self.paused.map_or(now, |paused| paused.min(now));
         self.zero.map_or(0, |zero| {
-            i64::try_from(now.saturating_duration_since(zero).as_millis()).unwrap_or(i64::MAX)
+            let since = now.saturating_duration_since(zero);
+            let since = since.saturating_sub(self.left_out);
+            i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
         })
     }
 
@@ -118,7 +203,11 @@ impl Capture {
                     });
                 }
             }
-            CallEvent::Packet { track, packet } => self.take_packet(*track, packet),
+            CallEvent::Packet { track, packet } => {
+                self.last_packet = self.last_packet.max(Some(packet.arrived));
+                self.arrivals.entry(*track).or_default().note(packet.seq_no);
+                self.take_packet(*track, packet);
+            }
             CallEvent::UserJoined { user, session } => {
                 let (session, user) = (session.to_string(), user.to_string());
                 self.writer.entry(Entry::Person {
@@ -164,6 +253,8 @@ impl Capture {
             | CallEvent::Connected { .. }
             | CallEvent::JobState { .. }
             | CallEvent::Stop
+            | CallEvent::Pause
+            | CallEvent::Resume
             | CallEvent::CallEnded
             | CallEvent::Closed { .. } => {}
         }
@@ -198,11 +289,24 @@ impl Capture {
 
     /// Tracks that need a keyframe now.
     pub fn keyframes_wanted(&mut self, now: Instant) -> Vec<TrackKey> {
+        if self.is_paused() {
+            return Vec::new();
+        }
         self.tracks
             .iter_mut()
             .filter(|(_, track)| track.kind == TrackType::Screen)
             .filter_map(|(key, track)| track.gate.wants(now).then_some(*key))
             .collect()
+    }
+
+    /// What is missing, and what waits.
+    #[must_use]
+    pub fn condition(&self) -> Condition {
+        Condition {
+            missing_packets: self.arrivals.values().map(Arrivals::missing).sum(),
+            dropped_packets: self.writer.dropped(),
+            waiting_packets: self.writer.waiting(),
+        }
     }
 
     /// Whether the disk refused something: there is no use in going on.
@@ -261,7 +365,8 @@ impl Capture {
             self.early.push_back((key, packet.clone()));
             return;
         };
-        let Some(track) = self.tracks.get_mut(&key) else {
+        let is_left_out = self.is_paused() || self.resumed.is_some_and(|at| packet.arrived < at);
+        let Some(track) = self.tracks.get_mut(&key).filter(|_| !is_left_out) else {
             return;
         };
         let keeps = track.kind != TrackType::Screen || track.gate.take(packet);
@@ -269,6 +374,7 @@ impl Capture {
             return;
         }
         let after = packet.arrived.checked_duration_since(zero);
+        let after = after.map(|after| after.saturating_sub(self.left_out));
         let before = zero.saturating_duration_since(packet.arrived);
         let us = |span: Duration| i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
         self.writer.packet(

@@ -7,7 +7,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use proto::calls::JobKind;
 use proto::calls::action::CaptionLine;
@@ -35,7 +35,12 @@ pub struct JoinOrder {
     pub channel: ChannelId,
     pub job: JobId,
     pub token: Secret,
+    /// A WebSocket that cannot be opened again for this long ends the session.
+    pub patience: Duration,
 }
+
+/// The patience of a worker.
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Names a track for the time of one client; never used twice.
 pub type TrackKey = u32;
@@ -103,10 +108,16 @@ pub enum CallEvent {
         kind: JobKind,
         start_at: i64,
         end_at: i64,
+        /// 0 while it is not paused.
+        paused_at: i64,
         err: String,
     },
     /// The bot was asked to leave.
     Stop,
+    /// The bot was asked to leave out what comes from now on.
+    Pause,
+    /// The bot was asked to go on.
+    Resume,
     /// The call ended for everybody.
     CallEnded,
     /// Nothing more will come.

@@ -11,6 +11,7 @@ use settings::{Check, Origin, Problems, Read};
 use storage::Location;
 use tracing::Level;
 
+use crate::jobs::cost::Cores;
 use crate::order::Look;
 use crate::text::TextOrder;
 
@@ -36,6 +37,8 @@ pub struct Config {
     pub session_lifetime: Duration,
     /// Holds the database, the key that seals secrets, and a folder per job.
     pub data_dir: PathBuf,
+    /// Where archives of recordings are kept; `None`: none are made.
+    pub archive_dir: Option<PathBuf>,
     /// The server of the database; `None`: a SQLite file in `data_dir`.
     pub database: Option<Location>,
     /// The key that seals secrets; `None`: `secret.key` in `data_dir`.
@@ -44,6 +47,8 @@ pub struct Config {
     pub max_concurrent_jobs: usize,
     /// Of those, how many may be one client's; 0: all.
     pub max_concurrent_jobs_per_client: usize,
+    /// None: as many as the machine has.
+    pub max_cores: Cores,
     /// Longest `max_duration_sec` accepted.
     pub longest_job: Duration,
     /// Sites that jobs may name as `site_url`, as `scheme://host[:port]`; empty: any.
@@ -166,6 +171,7 @@ fn make(read: &Read<Raw>, check: &mut Check<'_, Raw>) -> Config {
         session_lifetime: Duration::from_secs(u64::from(raw.session_cache.expiration_minutes) * 60),
         max_concurrent_jobs: jobs.max_concurrent_jobs,
         max_concurrent_jobs_per_client: jobs.max_concurrent_jobs_per_client,
+        max_cores: jobs.max_cores.value,
         longest_job: jobs.longest_job_time.value.0.unwrap_or(LONGEST_JOB),
         // As their origins: `https://Chat.example/` and `https://chat.example:443` are one.
         allowed_sites: jobs
@@ -190,10 +196,12 @@ fn make(read: &Read<Raw>, check: &mut Check<'_, Raw>) -> Config {
         look: Look {
             fonts: set(&picture.fonts_dir),
             utc_offset_minutes: picture.utc_offset.value.0,
+            engine: picture.encoder.value.0,
         },
         logger: logger(raw, check),
         warnings: warnings(read, development),
         data_dir: store.data_source.clone(),
+        archive_dir: set(&store.archive_dir),
         database: check.accept("store.database", database).flatten(),
         key_file: set(&store.key_file),
     }

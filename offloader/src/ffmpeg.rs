@@ -1,4 +1,5 @@
-//! FFmpeg behind a small door: decode VP8 and images, scale pictures, write MP4 and Matroska.
+//! FFmpeg behind a small door: decode VP8 and images, scale and encode pictures, write MP4,
+//! Ogg and Matroska.
 //!
 //! In: packets, samples, pixels. Out: samples, pictures, files.
 //! Not here: what is in the pictures and when (`finish`), Opus to samples (`opus`). Nothing outside
@@ -6,23 +7,22 @@
 //! Colours are those of BT.601 within the range of television, as in VP8 from browsers.
 //! Samples are pairs of f32 at 48 kHz everywhere; pictures are planar YUV 4:2:0.
 
-use std::path::Path;
-
-use ff::codec::packet::Flags as PacketFlags;
 use ff::format::Pixel;
 use ff::util::frame::Video;
-use ff::{Dictionary, Packet, Rational, codec, encoder, format};
+use ff::{Packet, codec};
 use ffmpeg_next as ff;
 
+mod encode;
 mod fitter;
+mod matroska;
 mod movie;
 mod still;
 
+pub use encode::{Coded, Engine, MovieOptions, PictureEncoder};
 pub use fitter::Fitter;
-pub use movie::{Movie, MovieOptions};
+pub use matroska::{Chapter, Item, Matroska, Track, TrackKind, packets, with_text};
+pub use movie::{Movie, SoundKind};
 pub use still::{Image, Still};
-
-use crate::opus::RATE;
 
 /// Clock of pictures.
 const PICTURE_CLOCK: i32 = 90_000;
@@ -191,115 +191,6 @@ impl Vp8Decoder {
         }
         newest
     }
-}
-
-/// Writes the Opus packets of one track as they are into a Matroska file.
-pub struct OpusFile {
-    output: format::context::Output,
-    base: Rational,
-}
-
-impl std::fmt::Debug for OpusFile {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("OpusFile")
-    }
-}
-
-impl OpusFile {
-    /// Begins a file whose track is called `title`.
-    ///
-    /// # Errors
-    /// When the file cannot be made.
-    pub fn create(path: &Path, title: &str) -> Result<Self, MediaError> {
-        let mut output =
-            format::output_as(path, "matroska").map_err(refused("make the Opus file"))?;
-        {
-            let mut stream = output
-                .add_stream(encoder::find(codec::Id::None))
-                .map_err(refused("add a stream"))?;
-            describe_opus(&mut stream)?;
-            let mut tags = Dictionary::new();
-            tags.set("title", &title.replace('\0', " "));
-            stream.set_metadata(tags);
-        }
-        output
-            .write_header()
-            .map_err(refused("write the Opus file's header"))?;
-        let base = output
-            .stream(0)
-            .map_or(Rational(1, 1000), |stream| stream.time_base());
-        Ok(Self { output, base })
-    }
-
-    /// Adds a packet heard at `at_us`. Times must not fall; a gap stays a gap.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn packet(&mut self, at_us: i64, opus: &[u8]) -> Result<(), MediaError> {
-        let mut packet = Packet::copy(opus);
-        packet.set_stream(0);
-        packet.set_pts(Some(at_us));
-        packet.set_dts(Some(at_us));
-        packet.set_flags(PacketFlags::KEY);
-        packet.rescale_ts(Rational(1, 1_000_000), self.base);
-        packet
-            .write_interleaved(&mut self.output)
-            .map_err(refused("write an Opus packet"))
-    }
-
-    /// Ends the file.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn finish(mut self) -> Result<(), MediaError> {
-        self.output
-            .write_trailer()
-            .map_err(refused("end the Opus file"))
-    }
-}
-
-/// The 19 bytes that describe an Opus stream of two channels. See RFC 7845 5.1.
-fn opus_head() -> Vec<u8> {
-    let mut head = b"OpusHead\x01\x02".to_vec();
-    head.extend_from_slice(&312u16.to_le_bytes());
-    head.extend_from_slice(&RATE.to_le_bytes());
-    head.extend_from_slice(&[0, 0, 0]);
-    head
-}
-
-#[expect(
-    unsafe_code,
-    reason = "the safe API has no way to describe a stream that it did not encode"
-)]
-fn describe_opus(stream: &mut format::stream::StreamMut<'_>) -> Result<(), MediaError> {
-    use ff::ffi;
-    let head = opus_head();
-    let padding = usize::try_from(ffi::AV_INPUT_BUFFER_PADDING_SIZE).unwrap_or(64);
-    // SAFETY: the stream was made by `add_stream` and owns `codecpar`; `extradata` comes from
-    // FFmpeg's allocator with the padding it asks for, is filled within its length, and is freed by
-    // FFmpeg with the stream.
-    unsafe {
-        let parameters = (*stream.as_mut_ptr()).codecpar;
-        let extra = ffi::av_mallocz(head.len() + padding).cast::<u8>();
-        if extra.is_null() {
-            let source = ff::Error::Other {
-                errno: ff::error::ENOMEM,
-            };
-            return Err(MediaError::Refused {
-                operation: "describe an Opus stream",
-                source,
-            });
-        }
-        std::ptr::copy_nonoverlapping(head.as_ptr(), extra, head.len());
-        (*parameters).extradata = extra;
-        (*parameters).extradata_size = i32::try_from(head.len()).unwrap_or(0);
-        (*parameters).codec_type = ff::media::Type::Audio.into();
-        (*parameters).codec_id = codec::Id::OPUS.into();
-        (*parameters).sample_rate = i32::try_from(RATE).unwrap_or(48_000);
-        (*parameters).frame_size = 960;
-        ffi::av_channel_layout_default(&mut (*parameters).ch_layout, 2);
-    }
-    Ok(())
 }
 
 #[cfg(test)]

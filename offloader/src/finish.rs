@@ -11,15 +11,19 @@ use std::path::{Path, PathBuf};
 use proto::offload::RecordingInput;
 use proto::rtcd::TrackType;
 
-use crate::capture::jitter::Ordered;
-use crate::ffmpeg::{self, MediaError, Movie, MovieOptions, OpusFile};
+use crate::client::TrackKey;
+use crate::ffmpeg::{self, Engine, MediaError, Movie, MovieOptions, SoundKind};
 use crate::opus::RATE;
 use crate::order::Look;
 
+pub mod archive;
 pub mod brush;
 pub mod canvas;
 pub mod card;
+mod chapters;
+pub mod ears;
 pub mod faces;
+pub mod film;
 pub mod font;
 #[cfg(test)]
 mod gallery;
@@ -29,24 +33,28 @@ pub mod name;
 mod pen;
 pub mod pictures;
 pub mod plan;
+pub mod reel;
 pub mod resample;
 pub mod seats;
 pub mod sound;
 pub mod talk;
 pub mod text;
 
-use pictures::Pictures;
+use ears::Ears;
+use film::{Film, Mix};
 use plan::{Plan, PlannedTrack};
 use resample::ToSpeech;
-use sound::{Mixer, Piece, PlacedPackets, SoundError, TrackSound};
-use talk::{Ear, Talk};
+use sound::{Mixer, Piece, SoundError, TrackSound};
+use talk::Talk;
+
+pub use archive::{make_archive, make_voices, make_webm};
 
 /// The movie's name in the folder.
 pub const MOVIE: &str = "recording.mp4";
-/// A picture is repeated at least so often, in milliseconds, so that players can seek.
-const REPEAT_MS: i64 = 1_000;
-/// Everything is new at least so often, in milliseconds.
-const KEYFRAME_MS: i64 = 10_000;
+/// After the end of every recording, in milliseconds.
+const ALL_MS: i64 = i64::MAX / RATE as i64;
+/// Threads for pictures when somebody waits for them.
+const MOST_THREADS: usize = 4;
 /// A pause of a speaker above this parts the sound given to speech recognition, in milliseconds.
 const PAUSE_MS: i64 = 3_000;
 /// Longest piece given to speech recognition, in milliseconds.
@@ -71,105 +79,74 @@ pub enum FinishError {
     },
 }
 
-/// Makes the movie of a recording. Overwrites what an interrupted run left.
+/// Makes the movie of a recording whose capture is over, going on with what was made of it already.
 ///
 /// # Errors
 /// When a file cannot be read or written, or FFmpeg lacks an encoder.
 pub fn make_movie(
     folder: &Path,
     plan: &Plan,
-    input: &RecordingInput,
+    options: &MovieOptions,
     look: &Look,
 ) -> Result<PathBuf, FinishError> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let film = Film::open(folder, options, look, threads.min(MOST_THREADS))?;
+    film.finish(plan, |_| ())
+}
+
+/// Makes the sound of a recording alone.
+///
+/// # Errors
+/// When a file cannot be read or written, or FFmpeg lacks an encoder.
+pub fn make_sound(plan: &Plan, kind: SoundKind, kbps: u32, path: &Path) -> Result<(), FinishError> {
     ffmpeg::init();
-    let part = folder.join("recording.part.mp4");
-    let options = MovieOptions {
+    // Who speaks is shown by nobody here.
+    let (_, ear) = Talk::new();
+    let mut ears = Ears::new(ear);
+    ears.known_until(plan, None);
+    ears.advance(ALL_MS);
+    let part = path.with_extension("sound.part");
+    let movie = Movie::create(&part, None, kind, kbps).map_err(FinishError::Media)?;
+    let mixer = Mixer::new(gained_sounds(plan, |track| ears.gain(track))?);
+    let mut mix = Mix::new(movie, mixer);
+    for t_ms in (0..plan.span_ms).step_by(1000) {
+        mix.until(t_ms)?;
+    }
+    mix.until(plan.span_ms)?;
+    mix.finish()?;
+    keep(&part, path)
+}
+
+/// How the movie that a job asks for is made, with `engine` if the operator wants that one.
+///
+/// # Errors
+/// When FFmpeg lacks the encoder.
+pub fn movie_options(
+    input: &RecordingInput,
+    engine: Option<Engine>,
+) -> Result<MovieOptions, FinishError> {
+    Ok(MovieOptions {
         width: input.width,
         height: input.height,
         frame_rate: input.frame_rate,
         video_kbps: input.video_kbps,
         audio_kbps: input.audio_kbps,
-        preset: input.preset.as_str(),
-    };
-    let mut movie = Movie::create(&part, &options).map_err(FinishError::Media)?;
-    let (talk, ear) = Talk::new();
-    let mut mixer = Mixer::new(open_sounds(plan, &ear)?);
-    let size = (input.width, input.height);
-    let mut pictures = Pictures::new(folder, plan, look, size, talk);
-    let mut screen = Projector::new(&mut movie, plan.span_ms);
-    let ticks = plan.span_ms.max(1) * i64::from(input.frame_rate) / 1000;
-    let mut done_samples = 0;
-    for tick in 0..=ticks {
-        let t_ms = tick * 1000 / i64::from(input.frame_rate);
-        // The sound first: the picture shows who is heard in it.
-        let due = t_ms * i64::from(RATE / 1000);
-        let block = mixer.next_block(usize::try_from(due - done_samples).unwrap_or(0));
-        done_samples = due;
-        screen.movie.sound(&block).map_err(FinishError::Media)?;
-        screen
-            .show(&mut pictures, t_ms)
-            .map_err(FinishError::Media)?;
-    }
-    let due = plan.span_ms * i64::from(RATE / 1000);
-    let mut block = mixer.next_block(usize::try_from(due - done_samples).unwrap_or(0));
-    block.extend(mixer.finish());
-    screen.movie.sound(&block).map_err(FinishError::Media)?;
-    movie.finish().map_err(FinishError::Media)?;
-    let path = folder.join(MOVIE);
-    keep(&part, &path)?;
-    Ok(path)
-}
-
-/// Puts pictures into a movie: when they change, and once a second.
-struct Projector<'a> {
-    movie: &'a mut Movie,
-    span_ms: i64,
-    shown_ms: i64,
-    key_ms: i64,
-}
-
-impl<'a> Projector<'a> {
-    fn new(movie: &'a mut Movie, span_ms: i64) -> Self {
-        Self {
-            movie,
-            span_ms,
-            shown_ms: 0,
-            key_ms: i64::MIN / 2,
-        }
-    }
-
-    fn show(&mut self, pictures: &mut Pictures<'_>, t_ms: i64) -> Result<(), MediaError> {
-        if t_ms > 0 && t_ms >= self.span_ms {
-            return Ok(());
-        }
-        let change = pictures.change_at(t_ms)?;
-        if change.is_none() && t_ms - self.shown_ms < REPEAT_MS {
-            return Ok(());
-        }
-        let key = change == Some(true) || t_ms - self.key_ms >= KEYFRAME_MS;
-        if key {
-            self.key_ms = t_ms;
-        }
-        self.shown_ms = t_ms;
-        self.movie.picture(t_ms, pictures.frame(), key)
-    }
+        preset: input.preset.as_str().to_owned(),
+        engine: Engine::choose(engine).map_err(FinishError::Media)?,
+    })
 }
 
 type Sounds = Vec<Box<dyn Iterator<Item = Piece>>>;
 
-/// The sound tracks of a plan, all of them about as loud. Voices are listened to, to know who speaks.
-fn open_sounds(plan: &Plan, ear: &Ear) -> Result<Sounds, FinishError> {
+/// The sound tracks of a plan, each as loud as `gain` makes it.
+fn gained_sounds(plan: &Plan, gain: impl Fn(TrackKey) -> f32) -> Result<Sounds, FinishError> {
     plan.tracks
         .iter()
         .filter(|track| track.kind.is_audio())
         .map(|track| {
-            let gain = loudness::gain(open_sound(track)?);
+            let gain = gain(track.key);
             let sound = open_sound(track)?.map(move |piece| piece.louder(gain));
-            let sound: Box<dyn Iterator<Item = Piece>> = if track.kind == TrackType::Voice {
-                Box::new(ear.listen(&track.session, sound))
-            } else {
-                Box::new(sound)
-            };
+            let sound: Box<dyn Iterator<Item = Piece>> = Box::new(sound);
             Ok(sound)
         })
         .collect()
@@ -180,43 +157,6 @@ fn open_sound(track: &PlannedTrack) -> Result<TrackSound, FinishError> {
         track: track.key,
         source,
     })
-}
-
-/// Writes every sound track, as it was sent, into a file of its own.
-///
-/// # Errors
-/// When a file cannot be read or written.
-pub fn make_voices(folder: &Path, plan: &Plan) -> Result<Vec<PathBuf>, FinishError> {
-    ffmpeg::init();
-    let mut files = Vec::new();
-    for track in plan.tracks.iter().filter(|track| track.kind.is_audio()) {
-        let packets =
-            PlacedPackets::open(&track.log, RATE).map_err(|source| FinishError::File {
-                operation: "read",
-                path: track.log.clone(),
-                source,
-            })?;
-        let name = format!(
-            "{}-{}-{:04}.mka",
-            track.kind.as_str(),
-            track.session,
-            track.key
-        );
-        let part = folder.join(format!("{name}.part"));
-        let title = plan.name(&track.session);
-        let mut file = OpusFile::create(&part, &title).map_err(FinishError::Media)?;
-        for item in packets {
-            if let Ordered::Packet((at_us, packet)) = item {
-                file.packet(at_us.max(0), &packet.payload)
-                    .map_err(FinishError::Media)?;
-            }
-        }
-        file.finish().map_err(FinishError::Media)?;
-        let path = folder.join(name);
-        keep(&part, &path)?;
-        files.push(path);
-    }
-    Ok(files)
 }
 
 /// Sound of one speaker, ready for speech recognition.

@@ -14,8 +14,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use proto::offload::{
-    Credentials, DecodeError, ErrorReply, InitRequest, JobRequest, LoginReply, MAX_BODY_BYTES,
-    RegisterReply, UnregisterRequest, VersionReply, decode,
+    Credentials, DecodeError, ErrorReply, InitRequest, JobRequest, JobsReport, LoginReply,
+    MAX_BODY_BYTES, RegisterReply, UnregisterRequest, VersionReply, decode,
 };
 use serde::de::DeserializeOwned;
 use service::listen::Admission;
@@ -56,6 +56,7 @@ pub fn router(api: Api) -> Router {
         .route("/translate", post(words::translate))
         .route("/jobs", post(create_job))
         .route("/jobs/init", post(init_jobs))
+        .route("/jobs/status", get(report))
         .route("/jobs/{id}", get(read_job).delete(delete_job))
         .route("/jobs/{id}/logs", get(read_logs))
         .fallback(async || refuse(StatusCode::NOT_FOUND, "page not found"))
@@ -328,6 +329,13 @@ async fn create_job(
         )),
         Err(error @ CreateError::Invalid { .. }) => Err(bad(error.to_string())),
     }
+}
+
+/// Ours only: how the caller's jobs do.
+async fn report(State(api): State<Api>, headers: HeaderMap) -> Result<Json<JobsReport>, Refusal> {
+    let caller = caller(&api, &headers).await?;
+    let report = api.jobs.report(&caller).await;
+    report.map(Json).map_err(internal)
 }
 
 async fn read_job(

@@ -5,11 +5,9 @@
 //! Invariant: a job is in the database before its worker starts; a client sees its own jobs only;
 //! a job ends in `done` or `failed`, whatever dies in between.
 
-use std::collections::BTreeMap;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use proto::offload::{Job, JobRequest, JobType, SECRET_INPUTS, SpeechAbility, redact};
@@ -18,7 +16,6 @@ use service::Tasks;
 use service::supervise::End;
 use storage::Sealer;
 use storage::space::NoRoom;
-use tokio::sync::watch;
 
 use crate::auth::{Caller, unix_ms};
 use crate::config::Config;
@@ -27,12 +24,19 @@ use crate::metrics::Metrics;
 use crate::runner::check_runner;
 use crate::store::{JobRow, Phase, Store};
 
+mod admission;
+pub mod cost;
 mod follow;
+mod report;
 pub mod speech;
 mod sweep;
 
+use admission::{Admission, Candidate, Limits, Stopped};
+use cost::Cores;
 use speech::Speech;
 
+/// Longest time a request may wait for a place, in seconds: a Calls plugin gives up after sixty.
+const LONGEST_WAIT_SEC: u32 = 45;
 /// Longest piece of a worker's log that is given out, in bytes.
 const MAX_LOG_BYTES: u64 = 1 << 20;
 
@@ -79,16 +83,8 @@ struct Inner {
     speech: Speech,
     /// Whoever follows a job is one of these.
     tasks: Tasks,
-    /// Jobs whose worker has not ended.
-    running: Mutex<BTreeMap<String, RunningJob>>,
-    draining: AtomicBool,
-}
-
-#[derive(Debug)]
-struct RunningJob {
-    tenant: String,
-    /// Hears of a stop.
-    stop: watch::Sender<bool>,
+    /// Jobs whose worker has not ended, and those that wait.
+    admission: Admission,
 }
 
 impl Jobs {
@@ -102,16 +98,26 @@ impl Jobs {
         speech: Speech,
         tasks: Tasks,
     ) -> Self {
+        let limits = Limits {
+            jobs: config.max_concurrent_jobs,
+            jobs_per_client: match config.max_concurrent_jobs_per_client {
+                0 => usize::MAX,
+                share => share,
+            },
+            cores: match config.max_cores {
+                all if all.is_none() => Cores::of_this_machine(),
+                some => some,
+            },
+        };
         Self {
             inner: Arc::new(Inner {
                 config,
                 store,
                 sealer,
+                admission: Admission::new(limits, metrics.clone()),
                 metrics,
                 speech,
                 tasks,
-                running: Mutex::default(),
-                draining: AtomicBool::new(false),
             }),
         }
     }
@@ -125,10 +131,14 @@ impl Jobs {
         let count = rows.len();
         for row in rows {
             tracing::info!(job = row.id, "take up an unfinished job");
-            let stop = self.enter(&row.id, &row.tenant, usize::MAX, usize::MAX);
-            if let Some(stop) = stop {
-                self.follow(row, stop, true);
-            }
+            let request: JobRequest = serde_json::from_str(&row.request).unwrap_or_default();
+            let kind = JobType::parse(&request.kind);
+            let stop = self.inner.admission.take_up(Candidate {
+                id: row.id.clone(),
+                tenant: row.tenant.clone(),
+                cost: kind.map_or_else(Cores::default, |kind| cost::of(&request, kind)),
+            });
+            self.follow(row, stop, true);
         }
         Ok(count)
     }
@@ -148,11 +158,13 @@ impl Jobs {
             tracing::error!(%kind, "no room for a job: {reason}");
             CreateError::NoRoom { kind, reason }
         })?;
-        let share = match config.max_concurrent_jobs_per_client {
-            0 => usize::MAX,
-            share => share,
+        let candidate = Candidate {
+            id: id.clone(),
+            tenant: tenant(caller).to_owned(),
+            cost: cost::of(&request, kind),
         };
-        let stop = self.enter(&id, tenant(caller), config.max_concurrent_jobs, share);
+        let patience = Duration::from_secs(request.wait_sec.min(LONGEST_WAIT_SEC).into());
+        let stop = self.inner.admission.enter(candidate, patience).await;
         let Some(stop) = stop else {
             self.refused("capacity");
             return Err(CreateError::Capacity { kind });
@@ -169,7 +181,7 @@ impl Jobs {
                 Ok(job)
             }
             Err(error) => {
-                self.leave(&id);
+                self.inner.admission.leave(&id);
                 // Nobody will follow it: nothing of it may stay.
                 let _ = remove_folder(self.folder(&id)).await;
                 self.refused("internal");
@@ -250,23 +262,21 @@ impl Jobs {
     /// Whether the service takes no more jobs.
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        self.inner.draining.load(Ordering::Relaxed)
+        self.inner.admission.is_closed()
     }
 
     /// Takes no more jobs. Those that run go on.
     pub fn close(&self) {
-        self.inner.draining.store(true, Ordering::Relaxed);
+        self.inner.admission.close();
     }
 
     /// Takes no more jobs, asks every worker to end its capture and waits until all are gone or
     /// `patience` is over. Workers that need longer go on by themselves; the next start finds them.
     pub async fn drain(&self, patience: Duration) {
         self.close();
-        for job in self.running().values() {
-            job.stop.send_replace(true);
-        }
+        self.inner.admission.stop_all();
         let deadline = tokio::time::Instant::now() + patience;
-        while !self.running().is_empty() && tokio::time::Instant::now() < deadline {
+        while !self.inner.admission.is_empty() && tokio::time::Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -358,43 +368,6 @@ impl Jobs {
         self.inner.config.data_dir.join("jobs").join(id)
     }
 
-    fn running(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, RunningJob>> {
-        self.inner
-            .running
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes a place among the running jobs; `None` when all `limit` are taken, or the client has
-    /// its `share` of them.
-    fn enter(
-        &self,
-        id: &str,
-        tenant: &str,
-        limit: usize,
-        share: usize,
-    ) -> Option<watch::Receiver<bool>> {
-        if self.is_draining() {
-            return None;
-        }
-        let mut running = self.running();
-        let own = running.values().filter(|job| job.tenant == tenant).count();
-        if running.len() >= limit || own >= share {
-            return None;
-        }
-        let (stop, stopped) = watch::channel(false);
-        let tenant = tenant.to_owned();
-        running.insert(id.to_owned(), RunningJob { tenant, stop });
-        self.inner.metrics.jobs_running.inc();
-        Some(stopped)
-    }
-
-    fn leave(&self, id: &str) {
-        if self.running().remove(id).is_some() {
-            self.inner.metrics.jobs_running.dec();
-        }
-    }
-
     fn refused(&self, reason: &str) {
         self.inner
             .metrics
@@ -404,7 +377,7 @@ impl Jobs {
     }
 
     /// Whatever goes wrong in following it, the job comes to its end.
-    fn follow(&self, row: JobRow, stop: watch::Receiver<bool>, recovered: bool) {
+    fn follow(&self, row: JobRow, stop: Stopped, recovered: bool) {
         let place = Place(self.clone(), row.id.clone());
         let (jobs, kept) = (self.clone(), row.clone());
         let work = async move {
@@ -436,7 +409,7 @@ struct Place(Jobs, String);
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.leave(&self.1);
+        self.0.inner.admission.leave(&self.1);
     }
 }
 

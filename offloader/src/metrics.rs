@@ -2,7 +2,7 @@
 //!
 //! One field per metric; labels are closed words, never ids.
 
-use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+use prometheus::{Gauge, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 
 /// Everything the service counts.
 #[derive(Debug, Clone)]
@@ -16,6 +16,10 @@ pub struct Metrics {
     pub jobs_ended: IntCounterVec,
     /// Jobs whose worker has not ended.
     pub jobs_running: IntGauge,
+    /// Requests for a job that wait for a place.
+    pub jobs_waiting: IntGauge,
+    /// What the running jobs are reckoned to need, in cores.
+    pub cores_promised: Gauge,
     /// Workers that ended without saying how.
     pub worker_deaths: IntCounter,
     /// Finishing runs started for jobs whose worker had died.
@@ -43,11 +47,20 @@ impl Metrics {
         };
         let jobs_running = IntGauge::new("offloader_jobs_running", "Jobs that have not ended")?;
         registry.register(Box::new(jobs_running.clone()))?;
+        let jobs_waiting = IntGauge::new("offloader_jobs_waiting", "Jobs that wait for a place")?;
+        registry.register(Box::new(jobs_waiting.clone()))?;
+        let cores_promised = Gauge::new(
+            "offloader_cores_promised",
+            "Cores that running jobs are reckoned to need",
+        )?;
+        registry.register(Box::new(cores_promised.clone()))?;
         Ok(Self {
             jobs_accepted: counters("offloader_jobs_accepted_total", "Jobs accepted", "kind")?,
             jobs_refused: counters("offloader_jobs_refused_total", "Jobs refused", "reason")?,
             jobs_ended: counters("offloader_jobs_ended_total", "Jobs ended", "outcome")?,
             jobs_running,
+            jobs_waiting,
+            cores_promised,
             worker_deaths: counter(
                 "offloader_worker_deaths_total",
                 "Workers that ended without saying how",

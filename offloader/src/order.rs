@@ -14,6 +14,7 @@ use proto::offload::JobType;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::ffmpeg::Engine;
 use crate::text::TextOrder;
 
 /// The line that ends a capture.
@@ -45,6 +46,9 @@ pub struct WorkerOrder {
     pub text: TextOrder,
     #[serde(default)]
     pub look: Look,
+    /// Folder in which everything that was sent is kept for the operator; `None`: it is not.
+    #[serde(default)]
+    pub archive: Option<PathBuf>,
 }
 
 /// How a recording looks, as far as the operator decides it.
@@ -54,6 +58,9 @@ pub struct Look {
     pub fonts: Option<PathBuf>,
     /// How far the clock shown is ahead of UTC, in minutes.
     pub utc_offset_minutes: i32,
+    /// What makes the pictures smaller; `None`: the first that FFmpeg has.
+    #[serde(default)]
+    pub engine: Option<Engine>,
 }
 
 impl std::fmt::Debug for WorkerOrder {
@@ -141,13 +148,21 @@ impl FolderLock {
     /// # Errors
     /// When the lock file cannot be made.
     pub fn take(folder: &Path) -> io::Result<Option<Self>> {
+        Self::take_file(&lock_path(folder))
+    }
+
+    /// As `take`, with a lock file of another purpose.
+    ///
+    /// # Errors
+    /// When the lock file cannot be made.
+    pub(crate) fn take_file(path: &Path) -> io::Result<Option<Self>> {
         // Not truncated before it is ours: it holds the process id of whoever has the folder.
         let mut options = OpenOptions::new();
         let mut file = options
             .create(true)
             .truncate(false)
             .write(true)
-            .open(lock_path(folder))?;
+            .open(path)?;
         match file.try_lock() {
             Ok(()) => {
                 file.set_len(0)?;

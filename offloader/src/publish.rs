@@ -93,7 +93,7 @@ impl<'a> Publisher<'a> {
         })
     }
 
-    /// Uploads the movie and tells where it is.
+    /// Uploads the file of a recording and tells where it is.
     ///
     /// # Errors
     /// When the server refuses for good, or cannot be reached for a day.
@@ -106,7 +106,8 @@ impl<'a> Publisher<'a> {
         if self.is_handed_in() {
             return Ok(());
         }
-        let name = format!("{}.mp4", self.name().await?);
+        let ending = Path::new(file).extension().unwrap_or_default();
+        let name = format!("{}.{}", self.name().await?, ending.to_string_lossy());
         let id = self.upload(file, &name).await?;
         let report = RecordingReport {
             job: job.to_owned(),

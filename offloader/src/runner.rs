@@ -66,6 +66,8 @@ fn parse_tag(tag: &str) -> Option<(u64, u64, u64)> {
     };
     let mut parts = numbers.split('.').map(|part| {
         let digits = !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        // `01` is no number of a version.
+        let digits = digits && (part == "0" || !part.starts_with('0'));
         digits.then(|| part.parse::<u64>().ok()).flatten()
     });
     let version = (parts.next()??, parts.next()??, parts.next()??);
@@ -110,6 +112,8 @@ mod tests {
             "mattermost/calls-recorder:v0.8.13-rc1",
             "mattermost/calls-recorder:v0.8.13-dev1x",
             "mattermost/calls-player:v0.8.13",
+            "mattermost/calls-recorder:v01.8.13",
+            "mattermost/calls-recorder:v0.08.13",
         ] {
             assert_eq!(
                 check(name),

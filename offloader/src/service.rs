@@ -65,6 +65,9 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     if config.speech.models_dir.is_relative() {
         config.speech.models_dir = std::env::current_dir()?.join(&config.speech.models_dir);
     }
+    if let Some(archives) = config.archive_dir.take_if(|dir| dir.is_relative()) {
+        config.archive_dir = Some(std::env::current_dir()?.join(archives));
+    }
     let store = Store::open(&database(&config)).await?;
     let sealer = Sealer::open(&key_file(&config))?;
     let metrics = Metrics::new()?;

@@ -14,6 +14,7 @@ use proto::calls::bot::StatusReport;
 use proto::id::{ChannelId, JobId};
 use proto::offload::input::CallInput;
 use proto::offload::{InputProblem, JobType, RecordingInput, TranscribingInput};
+use serde::Deserialize;
 use service::telemetry::{self, Log};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
 use tokio::sync::watch;
@@ -23,13 +24,19 @@ use crate::client::JoinOrder;
 use crate::client::bot::BotApi;
 use crate::order::{Ending, FolderLock, Outcome, STOP_LINE, Task, WorkerOrder};
 
+mod archive;
 mod captions;
 mod company;
+mod film;
 mod listening;
 mod live;
 mod names;
+mod progress;
 mod results;
+pub(crate) mod state;
 mod transcript;
+
+use film::{FilmMaker, FilmOrder};
 
 /// Everything that stages share.
 struct Job {
@@ -39,6 +46,18 @@ struct Job {
     bot: BotApi,
     /// Becomes true when the service asks to end the capture.
     stop: watch::Receiver<bool>,
+    /// Becomes true when the service is gone.
+    alone: watch::Receiver<bool>,
+    /// Makes a recording's film while the call lasts.
+    film: Option<FilmMaker>,
+}
+
+/// The first line of standard input.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Order {
+    Job(Box<WorkerOrder>),
+    Film(FilmOrder),
 }
 
 enum Details {
@@ -66,6 +85,7 @@ impl Job {
             channel: ChannelId::parse(self.call.channel_id.as_str())?,
             job: JobId::parse(self.call.job_id.as_str())?,
             token: self.call.auth_token.clone(),
+            patience: crate::client::PATIENCE,
         })
     }
 }
@@ -108,7 +128,14 @@ async fn run() -> anyhow::Result<()> {
         .next_line()
         .await?
         .context("read the order from standard input")?;
-    let order: WorkerOrder = serde_json::from_str(&line).context("read the order")?;
+    let order = match serde_json::from_str(&line).context("read the order")? {
+        Order::Job(order) => *order,
+        Order::Film(order) => {
+            // A stop is the worker's to hear.
+            tokio::spawn(hear_signals(Arc::default()));
+            return film::run(order, lines).await;
+        }
+    };
     let folder = order.folder.clone();
     let lock = FolderLock::take(&folder).context("lock the job's folder")?;
     let Some(_lock) = lock else {
@@ -131,7 +158,8 @@ async fn work(order: WorkerOrder, lines: Lines<BufReader<Stdin>>) -> anyhow::Res
     let bot = BotApi::new(&call.site_url, channel, call.auth_token.clone())?;
     let (stop_sender, stop) = watch::channel(false);
     let stop_sender = Arc::new(stop_sender);
-    tokio::spawn(listen(lines, stop_sender.clone()));
+    let (gone, alone) = watch::channel(false);
+    tokio::spawn(listen(lines, stop_sender.clone(), gone));
     tokio::spawn(hear_signals(stop_sender));
     let task = order.task;
     let mut job = Job {
@@ -140,6 +168,8 @@ async fn work(order: WorkerOrder, lines: Lines<BufReader<Stdin>>) -> anyhow::Res
         details,
         bot,
         stop,
+        alone,
+        film: None,
     };
     company::announce(&job.order.folder, job.kind(), &job.call)
         .context("say in the folder which call it is")?;
@@ -154,22 +184,30 @@ async fn work(order: WorkerOrder, lines: Lines<BufReader<Stdin>>) -> anyhow::Res
         Task::Capture => match Box::pin(live::capture(&mut job)).await? {
             live::Captured::Something => {}
             live::Captured::Nothing { why } => return Ok(report_failure(&job, why).await),
+            live::Captured::NotWanted { why } => return Ok(results::done(&why)),
         },
         Task::Finish => {
             let at_ms = crate::auth::unix_ms();
             Journal::open(&job.order.folder)?.record(&Entry::Recovered { at_ms })?;
         }
     }
-    results::make_and_hand_in(&job).await
+    results::make_and_hand_in(&mut job).await
 }
 
 /// Hears the service. The end of the input means that the service is gone: the work goes on.
-async fn listen(mut lines: Lines<BufReader<Stdin>>, stop: Arc<watch::Sender<bool>>) {
+async fn listen(
+    mut lines: Lines<BufReader<Stdin>>,
+    stop: Arc<watch::Sender<bool>>,
+    gone: watch::Sender<bool>,
+) {
     while let Ok(Some(line)) = lines.next_line().await {
         if line.trim() == STOP_LINE {
             stop.send_replace(true);
         }
     }
+    gone.send_replace(true);
+    // The end of this sender would look like another word of the service.
+    gone.closed().await;
 }
 
 /// A terminal's Ctrl-C and a service manager's stop reach workers too: the capture ends, the work
@@ -201,19 +239,34 @@ fn failed(note: impl Into<String>) -> Outcome {
 
 /// Tells the messaging server that nothing will come, so that people need not wait for it.
 async fn report_failure(job: &Job, why: String) -> Outcome {
-    report(&job.bot, job.kind(), &job.call.job_id, &why).await;
+    let report = StatusReport::lost(job.kind(), why.clone());
+    tell(&job.bot, &job.call.job_id, &report).await;
     failed(why)
 }
 
-async fn report(bot: &BotApi, kind: JobKind, job: &str, why: &str) {
-    let report = StatusReport::failed(kind, why.to_owned());
-    if let Err(error) = bot.status(job, &report).await {
+/// Tells the messaging server that the capture ends against the call's will. What there is still comes.
+async fn report_cut_off(job: &Job, why: String) {
+    let report = StatusReport::failed(job.kind(), why);
+    tell(&job.bot, &job.call.job_id, &report).await;
+}
+
+async fn tell(bot: &BotApi, job: &str, report: &StatusReport) {
+    if let Err(error) = bot.status(job, report).await {
         tracing::warn!("report the failure: {:#}", anyhow::Error::from(error));
     }
 }
 
 /// As `report_failure`, by the service, for a job that no worker can be started for.
 pub(crate) async fn tell_failure(order: &WorkerOrder, why: &str) {
+    tell_for(order, |kind| StatusReport::lost(kind, why)).await;
+}
+
+/// As `report_cut_off`, by the service, for a worker that died.
+pub(crate) async fn tell_cut_off(order: &WorkerOrder, why: &str) {
+    tell_for(order, |kind| StatusReport::failed(kind, why)).await;
+}
+
+async fn tell_for(order: &WorkerOrder, report: impl FnOnce(JobKind) -> StatusReport) {
     // An input that cannot be read names nobody who could be told.
     let Ok((call, details)) = parse(order) else {
         return;
@@ -222,7 +275,7 @@ pub(crate) async fn tell_failure(order: &WorkerOrder, why: &str) {
         return;
     };
     match BotApi::new(&call.site_url, channel, call.auth_token.clone()) {
-        Ok(bot) => report(&bot, details.kind(), &call.job_id, why).await,
+        Ok(bot) => tell(&bot, &call.job_id, &report(details.kind())).await,
         Err(error) => tracing::warn!(%error, "report the failure"),
     }
 }

@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 pub mod input;
+pub mod report;
 
-pub use input::{InputProblem, RecordingInput, TranscribingInput, VideoPreset};
+pub use input::{InputProblem, RecordingInput, RecordingOutput, TranscribingInput, VideoPreset};
+pub use report::{JobReport, JobsReport};
 
 /// The version of the reference's job API that our offloader speaks, as `/version` tells it: the
 /// plugin refuses older ones than it needs. It says nothing about Parley's own version.
@@ -103,6 +105,14 @@ pub struct JobRequest {
     /// Opaque to the service; see [`RecordingInput`] and [`TranscribingInput`].
     #[serde(default, deserialize_with = "null_is_default")]
     pub input_data: Map<String, Value>,
+    /// Ours: how long the request may wait for a place before it is refused, in seconds, at most 45.
+    /// 0 (and absent) from an original plugin: refused at once.
+    #[serde(
+        default,
+        deserialize_with = "null_is_default",
+        skip_serializing_if = "is_zero_u32"
+    )]
+    pub wait_sec: u32,
 }
 
 /// A job as the service answers it.
@@ -250,6 +260,11 @@ pub fn redact(input_data: &mut Map<String, Value>) {
 }
 
 fn is_zero(number: &i64) -> bool {
+    *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+fn is_zero_u32(number: &u32) -> bool {
     *number == 0
 }
 

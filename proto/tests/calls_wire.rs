@@ -302,6 +302,8 @@ fn events() -> Vec<(Event, Value)> {
                     start_at: 2,
                     end_at: 0,
                     err: String::new(),
+                    paused_at: 0,
+                    progress: None,
                 },
             }),
             json!({"callID": "ch", "jobState":
@@ -316,6 +318,18 @@ fn events() -> Vec<(Event, Value)> {
         ),
         (
             Event::JobStop(JobStop {
+                job_id: id!(JobId, "job"),
+            }),
+            json!({"job_id": "job"}),
+        ),
+        (
+            Event::JobPause(JobStop {
+                job_id: id!(JobId, "job"),
+            }),
+            json!({"job_id": "job"}),
+        ),
+        (
+            Event::JobResume(JobStop {
                 job_id: id!(JobId, "job"),
             }),
             json!({"job_id": "job"}),
@@ -435,9 +449,44 @@ fn reports_of_bots_are_read_with_any_case_and_with_the_misnamed_error() {
             failed
         );
     }
+    let lost = StatusReport::lost(JobKind::Recording, "too large");
+    let text = json!({"JobType": "recording", "Status": "failed", "omitempty": "too large", "no_result": true});
+    assert_eq!(serde_json::to_value(&lost).unwrap(), text);
+    let read = StatusReport::decode(text.to_string().as_bytes());
+    assert_eq!(read.unwrap(), lost);
+    let progress = StatusReport::progress(JobKind::Recording, 37);
+    let text = json!({"JobType": "recording", "Status": "progress", "progress": 37});
+    assert_eq!(serde_json::to_value(&progress).unwrap(), text);
+    let read = StatusReport::decode(text.to_string().as_bytes());
+    assert_eq!(read.unwrap(), progress);
+    for percent in [json!(-1), json!(300), json!(12.5), json!("37")] {
+        let text = json!({"JobType": "recording", "Status": "progress", "progress": percent});
+        assert!(
+            StatusReport::decode(text.to_string().as_bytes()).is_err(),
+            "{text}"
+        );
+    }
     let report = json!({"JobID": "j", "PostID": "p", "FileIDs": ["f"]});
     let read = RecordingReport::decode(report.to_string().as_bytes()).unwrap();
     assert_eq!(serde_json::to_value(&read).unwrap(), report);
+}
+
+#[test]
+fn a_paused_or_finishing_job_has_two_fields_more_and_any_other_has_not() {
+    let read = |text: &Value| serde_json::from_value::<JobState>(text.clone()).unwrap();
+    let running = json!({"type": "recording", "init_at": 1, "start_at": 2, "end_at": 0});
+    assert_eq!(
+        (read(&running).paused_at, read(&running).progress),
+        (0, None)
+    );
+    assert_eq!(serde_json::to_value(read(&running)).unwrap(), running);
+    let mut paused = running.clone();
+    paused["paused_at"] = json!(7);
+    assert_eq!(serde_json::to_value(read(&paused)).unwrap(), paused);
+    let mut finishing = running;
+    finishing["end_at"] = json!(9);
+    finishing["progress"] = json!(0);
+    assert_eq!(serde_json::to_value(read(&finishing)).unwrap(), finishing);
 }
 
 #[test]

@@ -83,6 +83,7 @@ fn a_job_hides_stop_at_while_it_runs() {
         max_duration_sec: 3600,
         runner: "mattermost/calls-recorder:v0.8.13".into(),
         input_data: Map::from_iter([("width".to_owned(), json!(1280))]),
+        wait_sec: 0,
     };
     let mut job = Job {
         id: "j".into(),

@@ -1,14 +1,12 @@
 // axe-core finds no serious fault (WCAG 2.2 AA) in the main states of the page.
 
 import assert from 'node:assert/strict'
-import fs from 'node:fs'
-import { createRequire } from 'node:module'
 
+import { faults } from './harness/audit.mjs'
 import { post } from './harness/chat.mjs'
 import { CHANNEL, story } from './harness/story.mjs'
 
 const [ANNA, BEN] = [0, 1]
-const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
 const MESSAGE = '# A heading\n**bold** @ben :tada: https://example.org\n- [x] done\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n> quote\n\n```\ncode\n```'
 
 story('axe', 'no state of the page has a serious fault for people who use assistive technology', async (stage) => {
@@ -17,17 +15,7 @@ story('axe', 'no state of the page has a serious fault for people who use assist
   const anna = await stage.stranger(ANNA)
   await anna.sees('sign-in')
   const found = []
-  const check = async (state, { except = [] } = {}) => {
-    await anna.page.waitForTimeout(250)
-    const { violations } = await anna.page.evaluate(() => globalThis.axe.run(document, {
-      runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
-    }))
-    for (const { id, impact, nodes } of violations.filter(({ id, impact }) => ['serious', 'critical'].includes(impact) && !except.includes(id))) {
-      found.push(`${state}: ${id} (${impact}): ${nodes.slice(0, 3).map(({ html }) => html.slice(0, 160)).join(' | ')}`)
-    }
-  }
-  // Not as a script of the page: its policy allows only its own.
-  await anna.page.evaluate(fs.readFileSync(AXE, 'utf8'))
+  const check = async (state) => found.push(...await faults(anna, state))
   await check('sign-in')
   await anna.signIn()
   await anna.enter(CHANNEL)

@@ -100,6 +100,34 @@ story('chat', 'messages are Markdown, are edited, deleted and read; files and me
   assert.deepEqual([anna, ben].flatMap(({ troubles }) => troubles).filter((text) => !/status of 404/.test(text)), [])
 })
 
+story('chat_slow', 'a slow server takes nothing away: what is written meanwhile comes next, and what failed is there again', async (stage) => {
+  await stage.serve()
+  const anna = await stage.person(ANNA)
+  const ben = await stage.person(BEN)
+  let posted = 0
+  await anna.page.route('**/api/v4/posts', async (route) => {
+    posted += 1
+    if (posted === 3) {
+      await route.abort()
+      return
+    }
+    if (posted === 1) await new Promise((resolve) => setTimeout(resolve, 1_500))
+    await route.continue()
+  })
+  for (const words of ['the first', 'the second']) {
+    await anna.at('composer').fill(words)
+    await anna.page.keyboard.press('Enter')
+    assert.equal(await anna.at('composer').inputValue(), '')
+  }
+  await ben.page.locator('[data-testid="post"]').getByText('the second').waitFor()
+  assert.deepEqual(await ben.page.locator('[data-testid="post"] .text').allTextContents(), ['the first', 'the second'])
+  await anna.at('composer').fill('the third')
+  await anna.page.keyboard.press('Enter')
+  await anna.page.locator('.notice', { hasText: 'not sent' }).waitFor()
+  assert.equal(await anna.at('composer').inputValue(), 'the third')
+  assert.deepEqual([anna, ben].flatMap(({ troubles }) => troubles).filter((text) => !/ERR_FAILED/.test(text)), [])
+})
+
 story('chat_long', 'earlier messages keep their place, and a long channel costs what a short one does', async (stage) => {
   // As many as no person writes in a minute.
   await stage.serve({ env: { SIGNALLING_CHAT_WRITES_PER_MINUTE: '0' } })

@@ -3,7 +3,6 @@
 
 mod api;
 mod client;
-mod fake_rtcd;
 mod figures;
 mod process;
 mod report;

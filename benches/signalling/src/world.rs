@@ -5,12 +5,12 @@ use std::process::Command;
 
 use anyhow::Context as _;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use pretend::MediaHost;
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
 use crate::api::{Api, Person, id_of};
 use crate::client::Client;
-use crate::fake_rtcd::FakeRtcd;
 use crate::process::{self, Server};
 
 const PASSWORD: &str = "violet kettle under the pier";
@@ -64,7 +64,7 @@ impl Template {
             .with_context(|| format!("find `{}`", program.display()))?;
         let folder = TempDir::new().context("make a folder")?;
         process::add_administrator(&program, folder.path(), "admin", PASSWORD)?;
-        let rtcd = FakeRtcd::start()?;
+        let rtcd = MediaHost::on_a_thread().context("listen as a media host")?;
         let server = Server::start(&program, folder.path(), &rtcd.url()).await?;
         let api = Api::new(&server.url())?;
         let admin = api.signed_in("admin", PASSWORD).await?;
@@ -106,7 +106,7 @@ impl Template {
             .status()
             .context("copy the records")?;
         anyhow::ensure!(copied.success(), "copy the records: cp failed");
-        let rtcd = FakeRtcd::start()?;
+        let rtcd = MediaHost::on_a_thread().context("listen as a media host")?;
         let server = Server::start(&self.program, folder.path(), &rtcd.url()).await?;
         Ok(World {
             api: Api::new(&server.url())?,
@@ -122,7 +122,7 @@ impl Template {
     }
 
     async fn make_thread(&self) -> anyhow::Result<String> {
-        let rtcd = FakeRtcd::start()?;
+        let rtcd = MediaHost::on_a_thread().context("listen as a media host")?;
         let server = Server::start(&self.program, self.folder.path(), &rtcd.url()).await?;
         let api = Api::new(&server.url())?;
         let first = self.people.first().context("no people")?;

@@ -43,6 +43,9 @@ pub(crate) enum AdminCommand {
         #[command(subcommand)]
         command: CallsCommand,
     },
+    /// Show recordings and transcripts that are being made: since when, how large, what is missing, how
+    /// late.
+    Recordings,
     /// Show what is kept, and how much room is left for it.
     Storage,
     /// Show whether the server is ready, and what is wrong with it; exit code 1 unless it is ready.
@@ -121,6 +124,9 @@ async fn act(server: &Running, command: AdminCommand) -> anyhow::Result<String> 
                 format!("the call in `{name}` ends for everybody")
             }
         },
+        AdminCommand::Recordings => {
+            recordings(&server.ask(Method::GET, "/api/v4/admin/jobs").await?)?
+        }
         AdminCommand::Storage => fields(&server.ask(Method::GET, "/api/v4/admin/storage").await?),
         AdminCommand::Health => {
             let health = server.ask(Method::GET, "/api/v4/admin/health").await?;
@@ -258,6 +264,65 @@ fn calls(running: &Value) -> String {
     text
 }
 
+fn recordings(report: &Value) -> anyhow::Result<String> {
+    let problem = report["problem"].as_str().unwrap_or_default();
+    ensure!(problem.is_empty(), "{problem}");
+    let jobs = report["jobs"].as_array().map(Vec::as_slice);
+    let jobs = jobs.unwrap_or_default();
+    let free = size(&report["free_bytes"]);
+    if jobs.is_empty() {
+        return Ok(format!(
+            "nothing is recorded or transcribed; {free} are free for it"
+        ));
+    }
+    let mut text = format!(
+        "{:<13} {:<20} {:<10} {:<9} {:<9} {:<8} {:<14} LAST HEARD",
+        "JOB", "CHANNEL", "STATE", "LASTS", "SIZE", "MISSING", "GAPS"
+    );
+    for job in jobs {
+        // Of a direct or group message it is not said which.
+        let channel = job["channel_name"].as_str().unwrap_or("(personal)");
+        let state = if job["is_paused"] == true {
+            "paused".to_owned()
+        } else {
+            word(&job["phase"])
+        };
+        let kind = word(&job["type"]);
+        let lasts = clock(&job["captured_ms"]);
+        let bytes = size(&job["bytes"]);
+        let missing = word(&job["missing_packets"]);
+        let (pauses, dropped) = (&job["pauses"], &job["dropped_packets"]);
+        let gaps = format!("{pauses} pauses, {dropped} dropped");
+        let silent = job["silent_ms"].as_i64();
+        let heard =
+            silent.map_or_else(|| "not yet".to_owned(), |ms| format!("{} s ago", ms / 1000));
+        // Writing to a String does not fail.
+        let _written = write!(
+            text,
+            "\n{kind:<13} {channel:<20} {state:<10} {lasts:<9} {bytes:<9} {missing:<8} {gaps:<14} {heard}"
+        );
+    }
+    // Writing to a String does not fail.
+    let _written = write!(text, "\n{free} are free where they are made");
+    Ok(text)
+}
+
+/// Milliseconds as hours, minutes and seconds.
+fn clock(ms: &Value) -> String {
+    let seconds = ms.as_i64().unwrap_or(0) / 1000;
+    let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+    format!("{hours}:{minutes:02}:{:02}", seconds % 60)
+}
+
+fn size(bytes: &Value) -> String {
+    let bytes = bytes.as_u64().unwrap_or(0);
+    match bytes {
+        0..1_000_000 => format!("{} kB", bytes / 1000),
+        1_000_000..10_000_000_000 => format!("{} MB", bytes / 1_000_000),
+        10_000_000_000.. => format!("{} GB", bytes / 1_000_000_000),
+    }
+}
+
 /// One line a field.
 fn fields(value: &Value) -> String {
     let lines = value
@@ -311,6 +376,24 @@ mod tests {
             fields(&json!({"troubles": []})).split_whitespace().last(),
             Some("none")
         );
+    }
+
+    #[test]
+    fn a_recording_is_told_with_its_size_its_gaps_and_its_delay() {
+        let job = json!({
+            "type": "recording", "phase": "capturing", "captured_ms": 3_725_000, "is_paused": true,
+            "pauses": 2, "bytes": 12_400_000, "missing_packets": 7, "dropped_packets": 0,
+            "silent_ms": 1400,
+        });
+        let told = recordings(&json!({"problem": "", "free_bytes": 9_000_000, "jobs": [job]}));
+        let told = told.unwrap();
+        let row: Vec<&str> = told.lines().nth(1).unwrap().split_whitespace().collect();
+        let expected = "recording (personal) paused 1:02:05 12 MB 7 2 pauses, 0 dropped 1 s ago";
+        assert_eq!(row.join(" "), expected);
+        let none = recordings(&json!({"problem": "", "free_bytes": 20_000_000_000_u64}));
+        let text = "nothing is recorded or transcribed; 20 GB are free for it";
+        assert_eq!(none.unwrap(), text);
+        assert!(recordings(&json!({"problem": "it is away"})).is_err());
     }
 
     #[test]

@@ -36,6 +36,13 @@ impl Whom {
         root_cause(error) + &way
     }
 
+    /// As `words`, without the address that was asked: there may be a secret in it.
+    #[must_use]
+    pub fn discreet_words(self, error: reqwest::Error) -> String {
+        let way = error.url().map(|url| self.way(url)).unwrap_or_default();
+        root_cause(&error.without_url()) + &way
+    }
+
     /// Says which proxy a request to `url` goes through; empty when it goes straight. To be put behind
     /// the words for what went wrong.
     #[must_use]
@@ -127,5 +134,10 @@ mod tests {
             words.to_lowercase().contains("connection refused"),
             "{words}"
         );
+        let secret = format!("{}/?token=hush", nobody().await);
+        let refused = client.get(secret).send().await.unwrap_err();
+        let words = Whom::OwnServices.discreet_words(refused);
+        assert!(words.to_lowercase().contains("connection refused"));
+        assert!(!words.contains("hush") && !words.contains("127.0.0.1"));
     }
 }

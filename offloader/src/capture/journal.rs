@@ -61,6 +61,21 @@ pub enum Entry {
         session: Option<String>,
         t_ms: i64,
     },
+    /// Nothing is taken from here on, and time stands still. `at_ms` is in Unix milliseconds.
+    Paused {
+        t_ms: i64,
+        at_ms: i64,
+    },
+    /// It goes on.
+    Resumed {
+        t_ms: i64,
+        at_ms: i64,
+    },
+    /// Another worker goes on with the capture of one that died. Time went on meanwhile.
+    Part {
+        t_ms: i64,
+        at_ms: i64,
+    },
     /// The capture ended as it should.
     Stopped {
         t_ms: i64,
@@ -163,10 +178,49 @@ impl Journal {
 #[must_use]
 pub fn read(folder: &Path) -> Vec<Entry> {
     let bytes = std::fs::read(path(folder)).unwrap_or_default();
-    String::from_utf8_lossy(&bytes)
-        .lines()
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .collect()
+    entries(&bytes).collect()
+}
+
+fn entries(bytes: &[u8]) -> impl Iterator<Item = Entry> {
+    bytes
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| serde_json::from_slice(line).ok())
+}
+
+/// Reads a journal that others still write.
+#[derive(Debug)]
+pub struct Follower {
+    path: PathBuf,
+    /// Bytes of whole lines that were read.
+    read: u64,
+}
+
+impl Follower {
+    /// Begins with the first entry of a folder's journal.
+    #[must_use]
+    pub fn new(folder: &Path) -> Self {
+        Self {
+            path: path(folder),
+            read: 0,
+        }
+    }
+
+    /// What was written since the last time, in whole lines.
+    pub fn news(&mut self) -> Vec<Entry> {
+        let mut fresh = Vec::new();
+        let read = File::open(&self.path).and_then(|mut file| {
+            file.seek(SeekFrom::Start(self.read))?;
+            file.read_to_end(&mut fresh)
+        });
+        if read.is_err() {
+            // It is not there yet; or the next time tells.
+            return Vec::new();
+        }
+        let whole = fresh.iter().rposition(|byte| *byte == b'\n');
+        fresh.truncate(whole.map_or(0, |last| last + 1));
+        self.read += u64::try_from(fresh.len()).unwrap_or(0);
+        entries(&fresh).collect()
+    }
 }
 
 #[cfg(test)]
@@ -207,5 +261,21 @@ mod tests {
             let after = read(folder.path());
             assert!(after.starts_with(&kept) && after.last() == Some(&Entry::HandedIn));
         }
+    }
+
+    #[test]
+    fn a_follower_hears_of_every_entry_once_and_of_none_by_half() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut follower = Follower::new(folder.path());
+        assert_eq!(follower.news(), []);
+        let mut journal = Journal::open(folder.path()).unwrap();
+        journal.append(&Entry::Tick { t_ms: 1 }).unwrap();
+        journal.append(&Entry::Tick { t_ms: 2 }).unwrap();
+        assert_eq!(follower.news().len(), 2);
+        let (half, rest) = ("{\"event\":\"tick\"", ",\"t_ms\":3}\n");
+        journal.file.write_all(half.as_bytes()).unwrap();
+        assert_eq!(follower.news(), []);
+        journal.file.write_all(rest.as_bytes()).unwrap();
+        assert_eq!(follower.news(), [Entry::Tick { t_ms: 3 }]);
     }
 }

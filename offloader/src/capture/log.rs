@@ -1,20 +1,19 @@
 //! The packets of one track on disk: an append-only log that survives being cut at any byte.
 //!
 //! ```text
-//! file   = "PRLYTRK1" record*
-//! record = length u32 | crc32 u32 | arrival_us i64 | seq_no u64 | time u64 | flags u8 | payload
-//!          (length counts from arrival_us on; all numbers little-endian; flags bit 0: marker)
+//! body = arrival_us i64 | seq_no u64 | time u64 | flags u8 | payload
+//!        (numbers little-endian; flags bit 0: marker; see `records` for what is around it)
 //! ```
 //! In: packets in order of arrival. Out: the same packets, up to the first record that is cut or
 //! damaged. Not here: order and gaps (`jitter`), when to flush (`writer`).
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufReader, Read, Seek};
 use std::path::Path;
 
-use flate2::Crc;
+use super::records::{Magic, RecordReader, RecordWriter};
 
-const MAGIC: &[u8; 8] = b"PRLYTRK1";
+const MAGIC: Magic = *b"PRLYTRK1";
 const HEAD: usize = 25;
 /// Longest payload; no RTP packet is longer.
 const MAX_PAYLOAD: usize = 4096;
@@ -35,7 +34,7 @@ pub struct LoggedPacket {
 /// Writes a log.
 #[derive(Debug)]
 pub struct LogWriter {
-    file: BufWriter<File>,
+    records: RecordWriter,
 }
 
 impl LogWriter {
@@ -44,9 +43,8 @@ impl LogWriter {
     /// # Errors
     /// When the file cannot be made.
     pub fn create(path: &Path) -> io::Result<Self> {
-        let mut file = BufWriter::new(File::create(path)?);
-        file.write_all(MAGIC)?;
-        Ok(Self { file })
+        let records = RecordWriter::create(path, MAGIC)?;
+        Ok(Self { records })
     }
 
     /// Adds a packet. Payloads that no packet can have are left out.
@@ -57,7 +55,7 @@ impl LogWriter {
         if packet.payload.len() > MAX_PAYLOAD {
             return Ok(());
         }
-        self.file.write_all(&encode(packet))
+        self.records.append(&encode(packet))
     }
 
     /// Hands everything to the operating system: it now survives the death of this process.
@@ -65,7 +63,7 @@ impl LogWriter {
     /// # Errors
     /// When the disk refuses.
     pub fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        self.records.flush()
     }
 
     /// Hands everything to the disk: it now survives the death of this machine.
@@ -73,8 +71,7 @@ impl LogWriter {
     /// # Errors
     /// When the disk refuses.
     pub fn sync(&mut self) -> io::Result<()> {
-        self.file.flush()?;
-        self.file.get_ref().sync_data()
+        self.records.sync()
     }
 }
 
@@ -85,24 +82,14 @@ fn encode(packet: &LoggedPacket) -> Vec<u8> {
     body.extend_from_slice(&packet.time.to_le_bytes());
     body.push(u8::from(packet.marker));
     body.extend_from_slice(&packet.payload);
-    let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
-    let mut record = Vec::with_capacity(8 + body.len());
-    record.extend_from_slice(&length.to_le_bytes());
-    record.extend_from_slice(&checksum(&body).to_le_bytes());
-    record.extend_from_slice(&body);
-    record
+    body
 }
 
-fn checksum(bytes: &[u8]) -> u32 {
-    let mut crc = Crc::new();
-    crc.update(bytes);
-    crc.sum()
-}
-
-/// Reads a log; ends at the first record that is cut or damaged.
+/// Reads a log; ends at the first record that is cut or damaged. Of a log that still grows there is
+/// more when it is asked again.
 #[derive(Debug)]
 pub struct LogReader<R> {
-    input: R,
+    records: RecordReader<R>,
 }
 
 impl LogReader<BufReader<File>> {
@@ -111,40 +98,16 @@ impl LogReader<BufReader<File>> {
     /// # Errors
     /// When the file cannot be read.
     pub fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self::new(BufReader::new(File::open(path)?)))
+        let records = RecordReader::open(path, MAGIC, HEAD + MAX_PAYLOAD)?;
+        Ok(Self { records })
     }
 }
 
-impl<R: Read> LogReader<R> {
+impl<R: Read + Seek> LogReader<R> {
     /// Reads from anything. A file that does not begin as a log is empty.
-    pub fn new(mut input: R) -> Self {
-        let mut magic = [0; MAGIC.len()];
-        let good = input.read_exact(&mut magic).is_ok() && magic == *MAGIC;
-        if !good {
-            // Used up: the next read finds the end.
-            let _ = io::copy(&mut input, &mut io::sink());
-        }
-        Self { input }
-    }
-
-    fn read(&mut self) -> Option<LoggedPacket> {
-        let length = usize::try_from(u32::from_le_bytes(self.array()?)).ok()?;
-        let sum = u32::from_le_bytes(self.array()?);
-        if !(HEAD..=HEAD + MAX_PAYLOAD).contains(&length) {
-            return None;
-        }
-        let mut body = vec![0; length];
-        self.input.read_exact(&mut body).ok()?;
-        if checksum(&body) != sum {
-            return None;
-        }
-        decode(&body)
-    }
-
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let mut bytes = [0; N];
-        self.input.read_exact(&mut bytes).ok()?;
-        Some(bytes)
+    pub fn new(input: R) -> Self {
+        let records = RecordReader::new(input, MAGIC, HEAD + MAX_PAYLOAD);
+        Self { records }
     }
 }
 
@@ -162,16 +125,19 @@ fn decode(body: &[u8]) -> Option<LoggedPacket> {
     })
 }
 
-impl<R: Read> Iterator for LogReader<R> {
+impl<R: Read + Seek> Iterator for LogReader<R> {
     type Item = LoggedPacket;
 
     fn next(&mut self) -> Option<LoggedPacket> {
-        self.read()
+        decode(&self.records.read()?)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Cursor;
+
+    use super::super::records;
     use super::*;
 
     fn packets() -> Vec<LoggedPacket> {
@@ -200,7 +166,7 @@ mod tests {
         let bytes = std::fs::read(&path).unwrap();
         for cut in 0..=bytes.len() {
             let whole = ends.iter().filter(|end| **end <= cut as u64).count();
-            let read: Vec<_> = LogReader::new(&bytes[..cut]).collect();
+            let read: Vec<_> = LogReader::new(Cursor::new(&bytes[..cut])).collect();
             assert_eq!(read, packets()[..whole], "cut at {cut}");
         }
     }
@@ -210,11 +176,11 @@ mod tests {
         let mut bytes = MAGIC.to_vec();
         packets()
             .iter()
-            .for_each(|packet| bytes.extend(encode(packet)));
+            .for_each(|packet| bytes.extend(records::encode(&encode(packet))));
         for index in 0..bytes.len() {
             let mut damaged = bytes.clone();
             damaged[index] ^= 0x55;
-            let read: Vec<_> = LogReader::new(damaged.as_slice()).collect();
+            let read: Vec<_> = LogReader::new(Cursor::new(&damaged)).collect();
             assert!(packets().starts_with(&read), "byte {index}");
             assert!(read.len() < 9, "byte {index}");
         }

@@ -5,6 +5,7 @@
 //! See: RFC 7741.
 
 use super::jitter::Ordered;
+use super::log::LoggedPacket;
 
 /// A payload, read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +67,22 @@ pub struct PicturePacket {
     pub at_us: i64,
     pub marker: bool,
     pub payload: Vec<u8>,
+}
+
+impl PicturePacket {
+    /// What the assembler wants to know of a placed packet.
+    #[must_use]
+    pub fn of(placed: Ordered<(i64, LoggedPacket)>) -> Ordered<Self> {
+        match placed {
+            Ordered::Lost(count) => Ordered::Lost(count),
+            Ordered::Packet((at_us, packet)) => Ordered::Packet(Self {
+                time: packet.time,
+                at_us,
+                marker: packet.marker,
+                payload: packet.payload,
+            }),
+        }
+    }
 }
 
 /// Joins packets to pictures.

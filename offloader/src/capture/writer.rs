@@ -93,6 +93,12 @@ impl Writer {
         self.dropped.load(Ordering::Relaxed)
     }
 
+    /// Packets that wait for the disk.
+    #[must_use]
+    pub fn waiting(&self) -> u64 {
+        u64::try_from(self.waiting.load(Ordering::Relaxed)).unwrap_or(u64::MAX)
+    }
+
     /// Whether the disk refused something.
     #[must_use]
     pub fn is_broken(&self) -> bool {
@@ -138,6 +144,10 @@ fn run(
                     entry,
                     Entry::Tick { .. } | Entry::Muted { .. } | Entry::Hand { .. }
                 );
+                if matches!(entry, Entry::Tick { .. }) {
+                    // A tick says that what came before it can be read: `finish::film` relies on it.
+                    logs.values_mut().try_for_each(LogWriter::flush)?;
+                }
                 journal.append(&entry)?;
                 if urgent {
                     journal.sync()?;

@@ -8,7 +8,7 @@
 use std::time::{Duration, Instant};
 
 use proto::calls::Action;
-use proto::calls::action::{Caption, Join, Reconnect};
+use proto::calls::action::{Caption, Join};
 use proto::calls::event::Event;
 use proto::calls::frame::EventFrame;
 use proto::calls::sdp::{Description, SdpKind as CallsSdpKind};
@@ -18,6 +18,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 mod news;
+mod reopen;
 
 use super::peer::{Peer, PeerError, PeerEvent, is_wanted, resolve};
 use super::socket::{Socket, hello_connection, open_first, wait_hello};
@@ -28,8 +29,6 @@ use super::{CallCommand, CallEvent, CallHandle, CloseReason, EVENT_QUEUE, JoinOr
 const PING_EVERY: Duration = Duration::from_secs(1);
 /// A join that is not answered has failed.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(15);
-/// A WebSocket that cannot be opened again for this long ends the session.
-const GIVE_UP_AFTER: Duration = Duration::from_secs(30);
 /// A media path that is silent for this long after it was reported lost ends the session.
 const MEDIA_GRACE: Duration = Duration::from_secs(20);
 /// How long leaving may take.
@@ -387,64 +386,6 @@ impl Session {
             sdp: description.sdp.clone(),
         };
         self.socket.send(&Action::Sdp(description)).await;
-    }
-
-    /// Opens the WebSocket again and takes the session over to it. Media goes on meanwhile.
-    async fn reopen(&mut self) -> Option<CloseReason> {
-        let lost = Instant::now();
-        let mut pause = Duration::ZERO;
-        while lost.elapsed() < GIVE_UP_AFTER {
-            let jitter = Duration::from_millis(rand::random_range(0..500));
-            pause += Duration::from_secs(1) + jitter;
-            if let Some(reason) = self.wait_while_media_flows(pause).await {
-                return Some(reason);
-            }
-            match Socket::open(&self.order.site_url, &self.order.token).await {
-                Ok(socket) => {
-                    self.socket = socket;
-                    let previous = self.current.clone();
-                    let reconnect = Action::Reconnect(Reconnect {
-                        channel: self.order.channel.clone(),
-                        original: self.original.clone(),
-                        previous,
-                    });
-                    if self.socket.send(&reconnect).await {
-                        tracing::info!("the signalling connection is back");
-                        return None;
-                    }
-                }
-                Err(error) => tracing::info!(%error, "the signalling connection is still lost"),
-            }
-        }
-        Some(CloseReason::Unreachable(format!(
-            "lost for {} s",
-            GIVE_UP_AFTER.as_secs()
-        )))
-    }
-
-    async fn wait_while_media_flows(&mut self, pause: Duration) -> Option<CloseReason> {
-        let until = Instant::now() + pause;
-        while Instant::now() < until {
-            let due = self.peer.as_ref().map_or(until, Peer::deadline).min(until);
-            let ended = tokio::select! {
-                datagram = next_datagram(self.peer.as_mut()) => {
-                    self.with_peer(|peer| peer.receive(&datagram))
-                }
-                () = tokio::time::sleep_until(due.into()) => self.with_peer(Peer::tick),
-                command = self.commands.recv() => match command {
-                    Some(CallCommand::Leave) | None => Some(CloseReason::Left),
-                    Some(other) => self.take_command(other).await,
-                },
-            };
-            if ended.is_some() {
-                return ended;
-            }
-            let told = Box::pin(self.tell()).await;
-            if told.is_some() {
-                return told;
-            }
-        }
-        None
     }
 
     async fn leave(mut self, reason: CloseReason) -> CloseReason {

@@ -10,6 +10,9 @@ use std::time::Duration;
 use proto::redact::Secret;
 use settings::{Link, Manner, Other, Parsed, Spelling, Words};
 
+use crate::ffmpeg::Engine;
+use crate::jobs::cost::Cores;
+
 /// As the reference: names without a prefix of their own, and one that is set to nothing is not set.
 const MANNER: Manner = Manner {
     program: "offloader",
@@ -105,6 +108,11 @@ settings::settings! {
             /// The key that seals the secrets of jobs. Empty: `secret.key` in data_source, made at
             /// the first start.
             key_file: PathBuf = "";
+            /// Folder in which everything of a recording is kept as it was sent, beside the film that
+            /// is handed in: one Matroska file per recording in a folder per call post, with a track per
+            /// voice and screen, chapters, and the transcript once there is one. Nobody removes them.
+            /// Empty: they are not made.
+            archive_dir: PathBuf = "";
         }
         "jobs" jobs: RawJobs {
             /// Accepted for compatibility; jobs are processes of this service.
@@ -114,6 +122,10 @@ settings::settings! {
             /// How many of them one client may have at a time, where several servers share this
             /// service. 0: all.
             max_concurrent_jobs_per_client: usize = 0;
+            /// How many cores the jobs that run may be reckoned to need: 0.3 a recording of 1280x720 at
+            /// 20 pictures a second (0.7 at 1920x1080), 0.1 a transcript, 0.25 more with captions. What is
+            /// above is refused as if all places were taken. 0: as many as the machine has.
+            max_cores: Parsed<Cores> = "0";
             /// Longest time a job may ask for in `max_duration_sec`: 90m, 12h.
             longest_job_time: Parsed<Span> = "12h";
             /// Servers that jobs may name as their `site_url`: ["https://chat.example.org"]. The
@@ -151,6 +163,10 @@ settings::settings! {
             fonts_dir: PathBuf = "";
             /// How far the clock in recordings is ahead of UTC: +02:00, -03:30.
             utc_offset: Parsed<Offset> = "+00:00";
+            /// What makes the pictures of a film smaller: h264 (libx264) or vp9 (libvpx). Empty: the
+            /// first that FFmpeg has. A FFmpeg with libx264 is under the GPL; with vp9 none of it is
+            /// needed, and players of the last years show it in MP4.
+            encoder: Parsed<Encoder> = "";
         }
         "speech" speech: RawSpeech {
             /// Folder of speech models. Empty: $PARLEY_MODELS, else ~/.local/share/parley/models.
@@ -264,6 +280,23 @@ impl FromStr for Offset {
             .filter(|minutes| (-12 * 60..=14 * 60).contains(minutes))
             .map(Self)
             .ok_or_else(|| "it must be hours and minutes from -12:00 to +14:00: +02:00".to_owned())
+    }
+}
+
+/// `h264`, `vp9`; `None` when empty.
+#[derive(Debug, Clone, Copy)]
+pub struct Encoder(pub(super) Option<Engine>);
+
+impl FromStr for Encoder {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "" => Ok(Self(None)),
+            "h264" => Ok(Self(Some(Engine::H264))),
+            "vp9" => Ok(Self(Some(Engine::Vp9))),
+            _ => Err("it must be h264 or vp9".to_owned()),
+        }
     }
 }
 

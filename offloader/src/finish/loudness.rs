@@ -16,25 +16,47 @@ const SILENCE: f64 = -55.0;
 /// Most that is added, in dB: more would raise the noise behind a voice.
 const MOST_RAISED: f64 = 20.0;
 
-/// The factor that brings a track to `TARGET`; 1 for one without sound.
-pub(super) fn gain(pieces: impl Iterator<Item = Piece>) -> f32 {
-    let Ok(mut meter) = EbuR128::new(2, RATE, Mode::I) else {
-        return 1.0;
-    };
-    let mut sides = Vec::new();
-    for piece in pieces {
-        sides.clear();
-        sides.extend(
-            piece
-                .samples
-                .iter()
-                .flat_map(|(left, right)| [*left, *right]),
-        );
-        if meter.add_frames_f32(&sides).is_err() {
-            return 1.0;
+/// Listens to a track.
+pub(super) struct Meter {
+    /// `None` when there is no memory for one.
+    meter: Option<EbuR128>,
+    sides: Vec<f32>,
+}
+
+impl std::fmt::Debug for Meter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Meter")
+    }
+}
+
+impl Default for Meter {
+    fn default() -> Self {
+        Self {
+            meter: EbuR128::new(2, RATE, Mode::I | Mode::HISTOGRAM).ok(),
+            sides: Vec::new(),
         }
     }
-    meter.loudness_global().map_or(1.0, factor)
+}
+
+impl Meter {
+    /// Hears the next piece of the track.
+    pub(super) fn hear(&mut self, piece: &Piece) {
+        let pairs = piece.samples.iter();
+        self.sides.clear();
+        self.sides
+            .extend(pairs.flat_map(|(left, right)| [*left, *right]));
+        let meter = self.meter.as_mut();
+        if meter.is_some_and(|meter| meter.add_frames_f32(&self.sides).is_err()) {
+            self.meter = None;
+        }
+    }
+
+    /// The factor that brings what was heard to `TARGET`; 1 when nothing was.
+    pub(super) fn gain(&self) -> f32 {
+        let loudness = self.meter.as_ref();
+        let loudness = loudness.and_then(|meter| meter.loudness_global().ok());
+        loudness.map_or(1.0, factor)
+    }
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a factor between 0 and 10")]
@@ -65,6 +87,12 @@ mod tests {
                 samples: samples.collect(),
             }
         })
+    }
+
+    fn gain(pieces: impl Iterator<Item = Piece>) -> f32 {
+        let mut meter = Meter::default();
+        pieces.for_each(|piece| meter.hear(&piece));
+        meter.gain()
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a recording shows at each moment: the shared screen and who speaks, else who is there.
 //!
-//! In: the plan, who is heard, the logs of screen tracks. Out: a picture whenever it changes.
+//! In: the plan, which may grow, who is heard, the logs of screen tracks. Out: a picture whenever it
+//! changes.
 //! Who speaks changes at most every `TALK_MS`: a picture costs, and what flickers is not read.
 //! Invariant: asked for rising times only.
 
@@ -18,8 +19,8 @@ use super::seats::Seats;
 use super::sound::PlacedPackets;
 use super::talk::Talk;
 use super::text::Letters;
-use crate::capture::jitter::Ordered;
 use crate::capture::vp8::{Assembler, Picture, PicturePacket};
+use crate::client::TrackKey;
 use crate::ffmpeg::{Fitter, Frame, MediaError, Vp8Decoder};
 use crate::order::Look;
 
@@ -31,9 +32,7 @@ const PICTURE_CLOCK: u32 = 90_000;
 /// Decoded pictures of one screen track.
 #[derive(Debug)]
 struct Screen {
-    from_ms: i64,
-    until_ms: i64,
-    session: String,
+    key: TrackKey,
     packets: PlacedPackets,
     assembler: Assembler,
     decoder: Vp8Decoder,
@@ -44,40 +43,25 @@ struct Screen {
 }
 
 impl Screen {
-    fn open(track: &PlannedTrack) -> Result<Self, MediaError> {
-        let packets = PlacedPackets::open(&track.log, PICTURE_CLOCK).map_err(|error| {
-            tracing::warn!(%error, "a screen cannot be read");
-            MediaError::Missing {
-                what: "log",
-                name: "screen",
-            }
-        })?;
-        let mut screen = Self {
-            from_ms: track.from_ms,
-            until_ms: track.until_ms,
-            session: track.session.clone(),
+    /// `None` while nothing of it is there.
+    fn open(track: &PlannedTrack) -> Option<Self> {
+        let packets = PlacedPackets::follow(&track.log, PICTURE_CLOCK).ok()?;
+        let decoder = Vp8Decoder::new();
+        let decoder = decoder.inspect_err(|error| tracing::warn!(%error, "a screen is left out"));
+        Some(Self {
+            key: track.key,
             packets,
             assembler: Assembler::default(),
-            decoder: Vp8Decoder::new()?,
+            decoder: decoder.ok()?,
             ahead: None,
             shown: None,
             fresh: false,
-        };
-        screen.ahead = screen.next_picture();
-        Ok(screen)
+        })
     }
 
     fn next_picture(&mut self) -> Option<Picture> {
         loop {
-            let ordered = match self.packets.next()? {
-                Ordered::Lost(count) => Ordered::Lost(count),
-                Ordered::Packet((at_us, packet)) => Ordered::Packet(PicturePacket {
-                    time: packet.time,
-                    at_us,
-                    marker: packet.marker,
-                    payload: packet.payload,
-                }),
-            };
+            let ordered = PicturePacket::of(self.packets.next()?);
             if let Some(picture) = self.assembler.push(ordered) {
                 return Some(picture);
             }
@@ -86,6 +70,9 @@ impl Screen {
 
     /// Decodes everything that is due.
     fn advance(&mut self, t_ms: i64) {
+        if self.ahead.is_none() {
+            self.ahead = self.next_picture();
+        }
         while let Some(picture) = self.ahead.take_if(|picture| picture.at_us <= t_ms * 1000) {
             if let Some(frame) = self.decoder.decode(&picture.bytes) {
                 self.shown = Some(frame);
@@ -98,14 +85,13 @@ impl Screen {
 
 /// The pictures of one recording.
 #[derive(Debug)]
-pub struct Pictures<'a> {
-    plan: &'a Plan,
+pub struct Pictures {
     zone: UtcOffset,
     measure: Measure,
     brush: Brush,
     fitter: Fitter,
     screens: Vec<Screen>,
-    people: RollCall<'a>,
+    people: RollCall,
     seats: Seats,
     talk: Talk,
     /// Who is shown as speaking, by id, and since when that was looked at.
@@ -113,41 +99,25 @@ pub struct Pictures<'a> {
     talked_ms: i64,
     scene: Option<Scene>,
     /// Which screen is shown.
-    shown: Option<usize>,
+    shown: Option<TrackKey>,
     frame: Frame,
+    /// Nobody looks: screens are decoded, but not fitted into the picture.
+    unseen: bool,
 }
 
-impl<'a> Pictures<'a> {
-    /// Opens the screens of a plan. One that cannot be opened is left out.
+impl Pictures {
+    /// Begins before the first picture.
     #[must_use]
-    pub fn new(
-        folder: &Path,
-        plan: &'a Plan,
-        look: &Look,
-        (width, height): (u32, u32),
-        talk: Talk,
-    ) -> Self {
-        let tracks = plan
-            .tracks
-            .iter()
-            .filter(|track| track.kind == TrackType::Screen);
-        let screens = tracks
-            .filter_map(|track| {
-                Screen::open(track)
-                    .inspect_err(|error| tracing::warn!(%error, "a screen is left out"))
-                    .ok()
-            })
-            .collect();
+    pub fn new(folder: &Path, look: &Look, (width, height): (u32, u32), talk: Talk) -> Self {
         let measure = Measure::of(width, height);
         let letters = Letters::new(Fonts::installed(look.fonts.as_deref()));
         Self {
-            plan,
             zone: zone(look),
             measure,
             brush: Brush::new(measure, letters, folder),
             fitter: fitter(measure),
-            screens,
-            people: plan.roll_call(),
+            screens: Vec::new(),
+            people: RollCall::default(),
             seats: Seats::new(measure.most_tiles()),
             talk,
             speaking: BTreeSet::new(),
@@ -155,7 +125,34 @@ impl<'a> Pictures<'a> {
             scene: None,
             shown: None,
             frame: Frame::black(width, height),
+            unseen: false,
         }
+    }
+
+    /// Says that every packet that arrived by `known_ms` is in the logs; that the capture is over with
+    /// `None`. Screens that came meanwhile are opened.
+    pub fn known_until(&mut self, plan: &Plan, known_ms: Option<i64>) {
+        let tracks = plan.tracks.iter();
+        for track in tracks.filter(|track| track.kind == TrackType::Screen) {
+            let is_open = self.screens.iter().any(|screen| screen.key == track.key);
+            if !is_open {
+                self.screens.extend(Screen::open(track));
+            }
+        }
+        for screen in &mut self.screens {
+            screen.packets.known_until(known_ms);
+        }
+    }
+
+    /// Whether somebody looks at the pictures from now on. While nobody does, they cost less.
+    pub fn look_at(&mut self, seen: bool) {
+        if seen && self.unseen {
+            for screen in &mut self.screens {
+                screen.fresh = true;
+            }
+            self.fitter = fitter(self.measure);
+        }
+        self.unseen = !seen;
     }
 
     /// The picture.
@@ -175,33 +172,40 @@ impl<'a> Pictures<'a> {
     ///
     /// # Errors
     /// When a picture cannot be scaled.
-    pub fn change_at(&mut self, t_ms: i64) -> Result<Option<bool>, MediaError> {
+    pub fn change_at(&mut self, plan: &Plan, t_ms: i64) -> Result<Option<bool>, MediaError> {
         self.screens
             .iter_mut()
             .for_each(|screen| screen.advance(t_ms));
-        let current = self.screens.iter().enumerate().rev().find(|(_, screen)| {
-            screen.from_ms <= t_ms && t_ms < screen.until_ms && screen.shown.is_some()
+        let current = plan.tracks.iter().rev().find(|track| {
+            track.from_ms <= t_ms && t_ms < track.until_ms && self.has_picture(track.key)
         });
-        let current = current.map(|(index, _)| index);
+        let sharer = current.map(|track| plan.name(&track.session));
+        let current = current.map(|track| track.key);
         let cut = self.scene.is_none() || current != self.shown;
-        self.people.advance(t_ms);
-        self.listen(t_ms);
+        self.people.advance(plan, t_ms);
+        self.listen(plan, t_ms);
         if current != self.shown {
             self.shown = current;
             self.fitter = fitter(self.measure);
         }
-        let drawn = self.draw(t_ms);
+        let scene = self.scene_at(plan, t_ms, sharer);
+        let drawn = self.draw(scene);
         let shared = self.project(cut)?;
         Ok((drawn || shared).then_some(cut))
     }
 
+    fn has_picture(&self, key: TrackKey) -> bool {
+        let screen = self.screens.iter().find(|screen| screen.key == key);
+        screen.is_some_and(|screen| screen.shown.is_some())
+    }
+
     /// Looks who speaks, if that was not looked at just now.
-    fn listen(&mut self, t_ms: i64) {
+    fn listen(&mut self, plan: &Plan, t_ms: i64) {
         let speaking: BTreeSet<String> = self
             .talk
             .at(t_ms)
             .into_iter()
-            .map(|session| self.plan.owner(session).to_owned())
+            .map(|session| plan.owner(session).to_owned())
             .collect();
         for id in &speaking {
             self.seats.hear(id, t_ms);
@@ -213,8 +217,7 @@ impl<'a> Pictures<'a> {
     }
 
     /// Draws what is to be seen beside a screen; whether anything of it is new.
-    fn draw(&mut self, t_ms: i64) -> bool {
-        let scene = self.scene_at(t_ms);
+    fn draw(&mut self, scene: Scene) -> bool {
         if self.scene.as_ref() == Some(&scene) {
             return false;
         }
@@ -228,10 +231,8 @@ impl<'a> Pictures<'a> {
         !fresh.is_empty()
     }
 
-    fn scene_at(&mut self, t_ms: i64) -> Scene {
-        let sharer = self.shown.and_then(|index| self.screens.get(index));
-        let sharer = sharer.map(|screen| self.plan.name(&screen.session));
-        let all = self.people.people();
+    fn scene_at(&mut self, plan: &Plan, t_ms: i64, sharer: Option<String>) -> Scene {
+        let all = self.people.people(plan);
         let speaks = |id: &str| self.speaking.contains(id);
         let people = match sharer {
             // The strip shows who speaks, and nobody else.
@@ -243,8 +244,8 @@ impl<'a> Pictures<'a> {
             speaks: speaks(&person.id) && !person.muted,
         });
         Scene {
-            title: self.plan.title.clone(),
-            clock: clock(self.plan.zero_at_ms + t_ms, self.zone),
+            title: plan.title.clone(),
+            clock: clock(plan.clock_at(t_ms), self.zone),
             count: all.len(),
             people: people.collect(),
             sharer,
@@ -253,12 +254,13 @@ impl<'a> Pictures<'a> {
 
     /// Shows the newest picture of the screen that is shown; whether there is one.
     fn project(&mut self, cut: bool) -> Result<bool, MediaError> {
-        let screen = self.shown.and_then(|index| self.screens.get_mut(index));
-        let Some(screen) = screen else {
+        let shown = self.shown;
+        let mut screens = self.screens.iter_mut();
+        let Some(screen) = screens.find(|screen| Some(screen.key) == shown) else {
             return Ok(false);
         };
         let fresh = std::mem::take(&mut screen.fresh) || cut;
-        if let Some(picture) = screen.shown.as_ref().filter(|_| fresh) {
+        if let Some(picture) = screen.shown.as_ref().filter(|_| fresh && !self.unseen) {
             self.fitter.fit(picture, &mut self.frame)?;
         }
         Ok(fresh)

@@ -1,7 +1,8 @@
 //! What a job's folder holds: the journal, read as a whole.
 //!
-//! In: journal entries. Out: the span, the tracks, who was there when.
-//! Invariant: every time is milliseconds from the recording's zero, within the span.
+//! In: journal entries. Out: the span, the tracks, who was there when, pauses.
+//! Invariant: every time is milliseconds from the recording's zero, within the span; what happened is
+//! in the order in which it was written, and that is the order of time.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,16 +21,17 @@ pub struct PlannedTrack {
     pub kind: TrackType,
     pub session: String,
     pub from_ms: i64,
-    /// When it was taken away.
+    /// When it was taken away; `i64::MAX` while it was not.
     pub until_ms: i64,
     pub log: PathBuf,
 }
 
 /// Everything known about a recording.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {
-    /// Unix milliseconds of the timeline's zero.
-    pub zero_at_ms: i64,
+    /// Unix milliseconds of the timeline's zero; `None` before the capture began.
+    zero_at_ms: Option<i64>,
+    /// How long it is; of a capture that goes on, as far as it is whole on the disk.
     pub span_ms: i64,
     pub tracks: Vec<PlannedTrack>,
     /// The name of the room; empty when it has none.
@@ -37,6 +39,28 @@ pub struct Plan {
     /// Changes among the people, in order of time.
     people: Vec<(i64, Change)>,
     names: BTreeMap<String, (String, String)>,
+    pub pauses: Vec<Pause>,
+    /// Where a worker went on for one that had died.
+    pub parts: Vec<i64>,
+}
+
+/// A stretch of the call that is not in the recording: it takes no time there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pause {
+    pub t_ms: i64,
+    /// Unix milliseconds.
+    from_ms: i64,
+    /// `None` while it lasts.
+    until_ms: Option<i64>,
+}
+
+impl Pause {
+    /// How long it lasted; one that nothing ended had no length that could be known.
+    #[must_use]
+    pub fn lasted_ms(&self) -> i64 {
+        self.until_ms
+            .map_or(0, |until| until.saturating_sub(self.from_ms).max(0))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,36 +72,56 @@ enum Change {
 }
 
 impl Plan {
-    /// Reads a folder; `None` when the capture never began.
+    /// Reads a folder whose capture is over; `None` when it never began.
     #[must_use]
     pub fn read(folder: &Path) -> Option<Self> {
         let entries = journal::read(folder);
-        let zero_at_ms = entries.iter().find_map(|entry| {
-            if let Entry::Zero { at_ms } = entry {
-                Some(*at_ms)
-            } else {
-                None
-            }
-        })?;
-        let mut plan = Self {
-            zero_at_ms,
-            span_ms: span(folder, &entries),
-            tracks: Vec::new(),
-            title: String::new(),
-            people: Vec::new(),
-            names: BTreeMap::new(),
-        };
+        let span_ms = span(folder, &entries);
+        let mut plan = Self::default();
         for entry in entries {
             plan.take(folder, entry);
         }
+        plan.zero_at_ms?;
+        plan.span_ms = span_ms;
         plan.tracks.retain(|track| track.log.is_file());
-        // Stable: what happened at one time stays in the order in which it was written.
-        plan.people.sort_by_key(|(t_ms, _)| *t_ms);
+        for track in &mut plan.tracks {
+            track.until_ms = track.until_ms.min(span_ms);
+        }
         Some(plan)
     }
 
-    fn take(&mut self, folder: &Path, entry: Entry) {
+    /// Unix milliseconds of a moment of the recording.
+    #[must_use]
+    pub fn clock_at(&self, t_ms: i64) -> i64 {
+        let pauses = self.pauses.iter().filter(|pause| pause.t_ms <= t_ms);
+        let left_out: i64 = pauses.map(Pause::lasted_ms).sum();
+        self.zero_at_ms.unwrap_or(0) + t_ms + left_out
+    }
+
+    /// Whether the capture has begun.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.zero_at_ms.is_some()
+    }
+
+    /// Learns of what happened next.
+    pub fn take(&mut self, folder: &Path, entry: Entry) {
         match entry {
+            Entry::Zero { at_ms } => {
+                self.zero_at_ms.get_or_insert(at_ms);
+            }
+            Entry::Tick { t_ms } => self.span_ms = self.span_ms.max(t_ms),
+            Entry::Paused { t_ms, at_ms } => self.pauses.push(Pause {
+                t_ms,
+                from_ms: at_ms,
+                until_ms: None,
+            }),
+            Entry::Resumed { at_ms, .. } => {
+                if let Some(pause) = self.pauses.last_mut() {
+                    pause.until_ms.get_or_insert(at_ms);
+                }
+            }
+            Entry::Part { t_ms, .. } => self.begin_part(t_ms),
             Entry::Track {
                 track,
                 kind,
@@ -89,7 +133,7 @@ impl Plan {
                     kind,
                     session,
                     from_ms: t_ms,
-                    until_ms: self.span_ms,
+                    until_ms: i64::MAX,
                     log: log_path(folder, track),
                 });
             }
@@ -115,16 +159,7 @@ impl Plan {
                 user,
                 name,
                 t_ms,
-            } => {
-                let known = self.names.entry(session.clone()).or_default();
-                if !user.is_empty() {
-                    known.0 = user;
-                }
-                if !name.is_empty() {
-                    known.1 = name;
-                }
-                self.people.push((t_ms, Change::Came(session)));
-            }
+            } => self.meet(session, user, name, t_ms),
             Entry::PersonLeft { session, t_ms } => self.people.push((t_ms, Change::Left(session))),
             Entry::Muted {
                 session,
@@ -141,9 +176,7 @@ impl Plan {
                 self.people.push((t_ms, Change::Hand(session, raised)));
             }
             Entry::Titled { title } => self.title = title,
-            Entry::Zero { .. }
-            | Entry::Tick { .. }
-            | Entry::Screen { .. }
+            Entry::Screen { .. }
             | Entry::Stopped { .. }
             | Entry::Recovered { .. }
             | Entry::Named { .. }
@@ -151,6 +184,57 @@ impl Plan {
             | Entry::Upload { .. }
             | Entry::Uploaded { .. }
             | Entry::HandedIn => {}
+        }
+    }
+
+    /// Who came and who left, in words, beyond those who were there at the start.
+    pub fn comings_and_goings(&self) -> Vec<(i64, String)> {
+        let mut here: Vec<&str> = Vec::new();
+        let mut marks = Vec::new();
+        for (t_ms, change) in &self.people {
+            let (verb, session) = match change {
+                Change::Came(session) if !here.contains(&session.as_str()) => {
+                    here.push(session);
+                    ("joins", session)
+                }
+                Change::Left(session) if here.contains(&session.as_str()) => {
+                    here.retain(|other| other != session);
+                    ("leaves", session)
+                }
+                Change::Came(_) | Change::Left(_) | Change::Muted(..) | Change::Hand(..) => {
+                    continue;
+                }
+            };
+            if *t_ms > 0 {
+                marks.push((*t_ms, format!("{} {verb}", self.name(session))));
+            }
+        }
+        marks
+    }
+
+    fn meet(&mut self, session: String, user: String, name: String, t_ms: i64) {
+        let known = self.names.entry(session.clone()).or_default();
+        if !user.is_empty() {
+            known.0 = user;
+        }
+        if !name.is_empty() {
+            known.1 = name;
+        }
+        self.people.push((t_ms, Change::Came(session)));
+    }
+
+    /// Whatever the worker that died had seen has an end: who is still there, the next one says.
+    fn begin_part(&mut self, t_ms: i64) {
+        self.parts.push(t_ms);
+        for track in &mut self.tracks {
+            track.until_ms = track.until_ms.min(t_ms);
+        }
+        let sessions = self.names.keys().cloned();
+        self.people
+            .extend(sessions.map(|session| (t_ms, Change::Left(session))));
+        if let Some(pause) = self.pauses.last_mut() {
+            let from_ms = pause.from_ms;
+            pause.until_ms.get_or_insert(from_ms);
         }
     }
 
@@ -171,16 +255,6 @@ impl Plan {
             Some(_) | None => session,
         }
     }
-
-    /// Walks through the recording with its people.
-    #[must_use]
-    pub fn roll_call(&self) -> RollCall<'_> {
-        RollCall {
-            plan: self,
-            next: 0,
-            here: Vec::new(),
-        }
-    }
 }
 
 /// A person in the call. One with two devices is one person.
@@ -193,60 +267,63 @@ pub struct Person {
     pub hand_up: bool,
 }
 
-/// The people of a recording, at a time that does not fall.
-#[derive(Debug)]
-pub struct RollCall<'a> {
-    plan: &'a Plan,
+/// The people of a recording, at a time that does not fall. The plan may grow meanwhile.
+#[derive(Debug, Default)]
+pub struct RollCall {
     /// The first change that is still to come.
     next: usize,
     /// Sessions, in the order in which they came.
-    here: Vec<Here<'a>>,
+    here: Vec<Here>,
 }
 
 #[derive(Debug)]
-struct Here<'a> {
-    session: &'a str,
+struct Here {
+    session: String,
     muted: bool,
     hand_up: bool,
 }
 
-impl RollCall<'_> {
+impl RollCall {
     /// Goes on to a time; whether anything changed.
-    pub fn advance(&mut self, t_ms: i64) -> bool {
-        let changes = self.plan.people.get(self.next..).unwrap_or_default();
+    pub fn advance(&mut self, plan: &Plan, t_ms: i64) -> bool {
+        let changes = plan.people.get(self.next..).unwrap_or_default();
         let due = changes.iter().take_while(|(at, _)| *at <= t_ms).count();
         for (_, change) in changes.iter().take(due) {
-            let (Change::Came(session)
-            | Change::Left(session)
-            | Change::Muted(session, _)
-            | Change::Hand(session, _)) = change;
-            let known = self.here.iter().position(|here| here.session == session);
-            let here = known.and_then(|index| self.here.get_mut(index));
-            match (change, here) {
-                (Change::Came(_), None) => self.here.push(Here {
-                    session,
-                    muted: true,
-                    hand_up: false,
-                }),
-                (Change::Left(_), Some(_)) => {
-                    self.here.retain(|here| here.session != session);
-                }
-                (Change::Muted(_, muted), Some(here)) => here.muted = *muted,
-                (Change::Hand(_, raised), Some(here)) => here.hand_up = *raised,
-                (Change::Came(_), Some(_))
-                | (Change::Left(_) | Change::Muted(..) | Change::Hand(..), None) => {}
-            }
+            self.take(change);
         }
         self.next += due;
         due > 0
     }
 
+    fn take(&mut self, change: &Change) {
+        let (Change::Came(session)
+        | Change::Left(session)
+        | Change::Muted(session, _)
+        | Change::Hand(session, _)) = change;
+        let known = self.here.iter().position(|here| here.session == *session);
+        let here = known.and_then(|index| self.here.get_mut(index));
+        match (change, here) {
+            (Change::Came(_), None) => self.here.push(Here {
+                session: session.clone(),
+                muted: true,
+                hand_up: false,
+            }),
+            (Change::Left(_), Some(_)) => {
+                self.here.retain(|here| here.session != *session);
+            }
+            (Change::Muted(_, muted), Some(here)) => here.muted = *muted,
+            (Change::Hand(_, raised), Some(here)) => here.hand_up = *raised,
+            (Change::Came(_), Some(_))
+            | (Change::Left(_) | Change::Muted(..) | Change::Hand(..), None) => {}
+        }
+    }
+
     /// Who is there, in the order in which they came.
     #[must_use]
-    pub fn people(&self) -> Vec<Person> {
+    pub fn people(&self, plan: &Plan) -> Vec<Person> {
         let mut people: Vec<Person> = Vec::new();
         for here in &self.here {
-            let id = self.plan.owner(here.session);
+            let id = plan.owner(&here.session);
             match people.iter_mut().find(|person| person.id == id) {
                 Some(person) => {
                     person.muted &= here.muted;
@@ -254,7 +331,7 @@ impl RollCall<'_> {
                 }
                 None => people.push(Person {
                     id: id.to_owned(),
-                    name: self.plan.name(here.session),
+                    name: plan.name(&here.session),
                     muted: here.muted,
                     hand_up: here.hand_up,
                 }),
@@ -284,7 +361,10 @@ fn span(folder: &Path, entries: &[Entry]) -> i64 {
         | Entry::Person { t_ms, .. }
         | Entry::Screen { t_ms, .. }
         | Entry::Muted { t_ms, .. }
-        | Entry::Hand { t_ms, .. } => *t_ms,
+        | Entry::Hand { t_ms, .. }
+        | Entry::Paused { t_ms, .. }
+        | Entry::Resumed { t_ms, .. }
+        | Entry::Part { t_ms, .. } => *t_ms,
         Entry::Zero { .. }
         | Entry::Stopped { .. }
         | Entry::Recovered { .. }
@@ -363,10 +443,10 @@ mod tests {
         }
         let plan = Plan::read(folder.path()).unwrap();
         assert_eq!((plan.title.as_str(), plan.span_ms), ("Town", 1000));
-        let mut roll = plan.roll_call();
+        let mut roll = RollCall::default();
         let mut at = |t_ms: i64| {
-            let changed = roll.advance(t_ms);
-            let people = roll.people().into_iter();
+            let changed = roll.advance(&plan, t_ms);
+            let people = roll.people(&plan).into_iter();
             let marks = people.map(|person| {
                 let muted = if person.muted { "-" } else { "+" };
                 let hand = if person.hand_up { "!" } else { "" };

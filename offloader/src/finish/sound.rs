@@ -2,7 +2,7 @@
 //!
 //! In: packet logs. Out: pieces of sound with their place; blocks of the mix.
 //! A gap in a track (silence that was not sent, mute) stays a gap of the same length; lost packets
-//! are hidden (`opus`).
+//! are hidden (`opus`). Of a log that still grows there is more once `known_until` was told.
 //! Invariant: a track's pieces do not overlap and rise in place; the mix never exceeds `CEILING`.
 
 use std::collections::VecDeque;
@@ -37,7 +37,23 @@ pub struct PlacedPackets {
     timeline: Timeline,
     now: Duration,
     rest: VecDeque<Ordered<LoggedPacket>>,
-    ended: bool,
+    rests: Rests,
+}
+
+/// What comes when a log has been read to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rests {
+    /// Nothing more will be written.
+    Whole,
+    /// It grows: every packet that arrived by then is in it.
+    Grows {
+        known: Duration,
+    },
+    /// As `Grows`, and it was read to its end.
+    Dry {
+        known: Duration,
+    },
+    Ended,
 }
 
 impl PlacedPackets {
@@ -52,8 +68,31 @@ impl PlacedPackets {
             timeline: Timeline::new(ticks_per_second),
             now: Duration::ZERO,
             rest: VecDeque::new(),
-            ended: false,
+            rests: Rests::Whole,
         })
+    }
+
+    /// Reads a log that still grows.
+    ///
+    /// # Errors
+    /// When the log cannot be opened.
+    pub fn follow(path: &Path, ticks_per_second: u32) -> io::Result<Self> {
+        let known = Duration::ZERO;
+        Ok(Self {
+            rests: Rests::Grows { known },
+            ..Self::open(path, ticks_per_second)?
+        })
+    }
+
+    /// Says that every packet that arrived by `t_ms` is in the log; that it grows no more with `None`.
+    pub fn known_until(&mut self, t_ms: Option<i64>) {
+        self.rests = match (self.rests, t_ms) {
+            (Rests::Ended, _) => Rests::Ended,
+            (_, None) => Rests::Whole,
+            (_, Some(t_ms)) => Rests::Grows {
+                known: Duration::from_millis(t_ms.max(0).unsigned_abs()),
+            },
+        };
     }
 
     fn ordered(&mut self) -> Option<Ordered<LoggedPacket>> {
@@ -61,21 +100,29 @@ impl PlacedPackets {
             if let Some(item) = self.rest.pop_front() {
                 return Some(item);
             }
-            if self.ended {
+            if self.rests == Rests::Ended {
                 return None;
             }
             if let Some(item) = self.buffer.pop(self.now) {
                 return Some(item);
             }
-            match self.log.next() {
-                Some(packet) => {
+            if matches!(self.rests, Rests::Dry { .. }) {
+                return None;
+            }
+            match (self.log.next(), self.rests) {
+                (Some(packet), _) => {
                     let arrival = Duration::from_micros(packet.arrival_us.max(0).unsigned_abs());
                     self.now = self.now.max(arrival);
                     self.buffer.push(self.now, packet.seq_no, packet);
                 }
-                None => {
+                (None, Rests::Grows { known } | Rests::Dry { known }) => {
+                    // Nothing came until then: who waits for a packet may have waited enough.
+                    self.now = self.now.max(known);
+                    self.rests = Rests::Dry { known };
+                }
+                (None, Rests::Whole | Rests::Ended) => {
                     self.rest.extend(self.buffer.finish());
-                    self.ended = true;
+                    self.rests = Rests::Ended;
                 }
             }
         }
@@ -150,13 +197,30 @@ impl TrackSound {
     /// # Errors
     /// When the log cannot be opened or there is no decoder.
     pub fn open(path: &Path) -> Result<Self, SoundError> {
+        Self::of(PlacedPackets::open(path, RATE))
+    }
+
+    /// Opens the log of a sound track that still grows; see `PlacedPackets::follow`.
+    ///
+    /// # Errors
+    /// As `open`.
+    pub fn follow(path: &Path) -> Result<Self, SoundError> {
+        Self::of(PlacedPackets::follow(path, RATE))
+    }
+
+    fn of(packets: io::Result<PlacedPackets>) -> Result<Self, SoundError> {
         Ok(Self {
-            packets: PlacedPackets::open(path, RATE).map_err(SoundError::Log)?,
+            packets: packets.map_err(SoundError::Log)?,
             decoder: Decoder::new().map_err(SoundError::Opus)?,
             cursor: None,
             heard_until: 0,
             lost: 0,
         })
+    }
+
+    /// As `PlacedPackets::known_until`.
+    pub fn known_until(&mut self, t_ms: Option<i64>) {
+        self.packets.known_until(t_ms);
     }
 
     /// What the packets lost before `packet` probably said: as long as its time allows.

@@ -75,12 +75,13 @@ pub(super) async fn follow(
         if died {
             if order.task == Task::Capture && is_cut_off(&order) {
                 // People would see an ordinary stop.
-                crate::worker::tell_failure(&order, WORKER_DIED).await;
+                crate::worker::tell_cut_off(&order, WORKER_DIED).await;
             }
             row.phase = Phase::Finishing;
             order.task = Task::Finish;
             if row.attempts > MAX_FINISHES {
                 let note = format!("its worker died {} times; see its log", row.attempts);
+                crate::worker::tell_failure(&order, &note).await;
                 return end(
                     jobs,
                     &mut row,
@@ -184,6 +185,7 @@ fn make_order(jobs: &Jobs, row: &JobRow, folder: &std::path::Path) -> anyhow::Re
         speech: jobs.inner.speech.order(),
         text: jobs.inner.config.text.clone(),
         look: jobs.inner.config.look.clone(),
+        archive: jobs.inner.config.archive_dir.clone(),
     })
 }
 

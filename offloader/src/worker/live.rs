@@ -5,17 +5,22 @@
 //! same call began.
 //! Invariant: the call is left, whatever happens here.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use proto::calls::JobKind;
 use proto::calls::bot::StatusReport;
+use proto::id::SessionId;
+use proto::offload::RecordingOutput;
 use proto::rtcd::TrackType;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::captions::Captions;
+use super::film::FilmMaker;
 use super::names::{Found, Names};
+use super::state::{self, State};
 use super::{Details, Job};
 use crate::auth::unix_ms;
 use crate::capture::Capture;
@@ -39,10 +44,21 @@ const LARGEST_CLOCK_GAP: Duration = Duration::from_secs(60);
 /// How long the call is told why the capture ends.
 const TELL_WITHIN: Duration = Duration::from_secs(3);
 
+/// Of a call that was lost, so much is kept behind the last packet, and no less than until so long ago:
+/// a call in which nobody speaks has no packets.
+const GONE_TAIL: Duration = Duration::from_secs(1);
+const LONGEST_GONE: Duration = Duration::from_secs(60);
+
 /// How the capture ended.
 pub(super) enum Captured {
     Something,
-    Nothing { why: String },
+    Nothing {
+        why: String,
+    },
+    /// It was ended before it began.
+    NotWanted {
+        why: String,
+    },
 }
 
 /// Why a capture ends.
@@ -51,13 +67,19 @@ struct End {
     why: String,
     /// Nobody in the call wanted it: they are told.
     is_trouble: bool,
+    /// Nothing was there any more from then on.
+    gone_since: Option<Instant>,
 }
+
+/// What messaging servers say of a job that was ended before its bot came.
+const ENDED_BEFORE: &str = "job not in progress";
 
 impl End {
     fn asked(why: impl Into<String>) -> Self {
         Self {
             why: why.into(),
             is_trouble: false,
+            gone_since: None,
         }
     }
 
@@ -65,6 +87,23 @@ impl End {
         Self {
             why: why.into(),
             is_trouble: true,
+            gone_since: None,
+        }
+    }
+
+    fn closed(reason: &CloseReason, last_packet: Option<Instant>) -> Self {
+        match reason {
+            CloseReason::Left => Self::asked(reason.to_string()),
+            CloseReason::Refused(why) if why.starts_with(ENDED_BEFORE) => {
+                Self::asked("it was ended before it began")
+            }
+            CloseReason::Refused(_) => Self::trouble(reason.to_string()),
+            CloseReason::Unreachable(_) | CloseReason::MediaLost | CloseReason::MediaFailed(_) => {
+                Self {
+                    gone_since: last_packet,
+                    ..Self::trouble(reason.to_string())
+                }
+            }
         }
     }
 }
@@ -79,12 +118,22 @@ struct Live<'a> {
     recording_zero: Option<Instant>,
     report: Option<JoinHandle<Result<(), String>>>,
     names: Names,
+    /// Who is in the call beside the bot.
+    people: BTreeSet<SessionId>,
+    own: Option<SessionId>,
     begun: Instant,
     ticked: Instant,
 }
 
 /// Captures until something ends it.
 pub(super) async fn capture(job: &mut Job) -> anyhow::Result<Captured> {
+    let mut film = None;
+    let captured = in_call(job, &mut film).await;
+    job.film = film;
+    captured
+}
+
+async fn in_call(job: &Job, film: &mut Option<FilmMaker>) -> anyhow::Result<Captured> {
     let CallHandle {
         mut events,
         commands,
@@ -107,10 +156,13 @@ pub(super) async fn capture(job: &mut Job) -> anyhow::Result<Captured> {
         recording_zero: None,
         report: None,
         names,
+        people: BTreeSet::new(),
+        own: None,
         begun: Instant::now(),
         ticked: Instant::now(),
     };
     let mut timer = tokio::time::interval(TICK);
+    let mut begun = false;
     let end = loop {
         let ended = tokio::select! {
             event = events.recv() => match event {
@@ -129,9 +181,26 @@ pub(super) async fn capture(job: &mut Job) -> anyhow::Result<Captured> {
         if let Some(end) = ended {
             break end;
         }
+        if !begun && live.capture.has_begun() {
+            begun = true;
+            *film = begin_film(job).await;
+        }
     };
     tracing::info!(why = end.why, "the capture ends");
     live.end(events, end).await
+}
+
+/// A film that cannot be begun now is made at the end, and what is missing is told then.
+async fn begin_film(job: &Job) -> Option<FilmMaker> {
+    let Details::Recording(input) = &job.details else {
+        return None;
+    };
+    if input.output != RecordingOutput::Mp4 {
+        return None;
+    }
+    let film = FilmMaker::start(job, input).await;
+    film.inspect_err(|error| tracing::warn!("the film is made after the call: {error:#}"))
+        .ok()
 }
 
 impl Live<'_> {
@@ -158,24 +227,36 @@ impl Live<'_> {
                     captions.packet(track, packet);
                 }
             }
-            CallEvent::UserJoined { session, .. } => self.names.look_up(&session),
+            CallEvent::UserJoined { session, .. } => {
+                self.names.look_up(&session);
+                self.people.insert(session);
+            }
+            CallEvent::UserLeft { session } => {
+                self.people.remove(&session);
+            }
             CallEvent::JobState {
                 kind,
                 start_at,
                 end_at,
+                paused_at,
                 err,
             } => {
+                self.follow_recording(kind, end_at, paused_at);
                 return self.take_job_state(kind, start_at, end_at, &err);
             }
-            CallEvent::Stop => return Some(End::asked("the host stopped it")),
+            CallEvent::Pause => self.pause(true),
+            CallEvent::Resume => self.pause(false),
+            // A server asks its bots to leave for every reason there is.
+            CallEvent::Stop if !self.people.iter().any(|who| Some(who) != self.own.as_ref()) => {
+                return Some(End::asked("everybody left the call"));
+            }
+            CallEvent::Stop => return Some(End::asked("it was stopped in the call")),
             CallEvent::CallEnded => return Some(End::asked("the call ended")),
-            CallEvent::Closed {
-                reason: reason @ CloseReason::Left,
-            } => return Some(End::asked(reason.to_string())),
-            CallEvent::Closed { reason } => return Some(End::trouble(reason.to_string())),
-            CallEvent::Joined { .. }
-            | CallEvent::UserLeft { .. }
-            | CallEvent::Muted { .. }
+            CallEvent::Closed { reason } => {
+                return Some(End::closed(&reason, self.capture.last_packet()));
+            }
+            CallEvent::Joined { session } => self.own = Some(session),
+            CallEvent::Muted { .. }
             | CallEvent::Hand { .. }
             | CallEvent::ScreenOn { .. }
             | CallEvent::ScreenOff => {}
@@ -199,6 +280,41 @@ impl Live<'_> {
         ended.then(|| End::asked(if err.is_empty() { "it was ended" } else { err }))
     }
 
+    /// What is not in the recording is not in its transcript. The recorder itself is told by an order:
+    /// a state may be an old one.
+    fn follow_recording(&mut self, kind: JobKind, end_at: i64, paused_at: i64) {
+        if kind == JobKind::Recording && self.job.kind() == JobKind::Transcribing && end_at == 0 {
+            self.pause(paused_at > 0);
+        }
+    }
+
+    fn pause(&mut self, pauses: bool) {
+        let now = Instant::now();
+        let is_new = if pauses {
+            self.capture.pause(now)
+        } else {
+            self.capture.resume(now)
+        };
+        if !is_new {
+            return;
+        }
+        tracing::info!(pauses, "the host paused it, or let it go on");
+        let kind = self.job.kind();
+        if kind == JobKind::Recording {
+            let report = if pauses {
+                StatusReport::paused(kind)
+            } else {
+                StatusReport::resumed(kind)
+            };
+            let (bot, id) = (self.job.bot.clone(), self.job.call.job_id.clone());
+            tokio::spawn(async move {
+                if let Err(error) = bot.status(&id, &report).await {
+                    tracing::debug!(%error, "nobody wants to know of a pause");
+                }
+            });
+        }
+    }
+
     async fn tick(&mut self) -> Option<End> {
         let now = Instant::now();
         if self.capture.is_broken() {
@@ -212,6 +328,8 @@ impl Live<'_> {
         if now.saturating_duration_since(self.ticked) >= JOURNAL_TICK {
             self.ticked = now;
             self.capture.tick(now);
+            let (at_ms, condition) = (unix_ms(), self.capture.condition());
+            state::write(&self.job.order.folder, &State { at_ms, condition });
             if let Some(full) = disk::must_end(&self.job.order.folder) {
                 return Some(End::trouble(full));
             }
@@ -284,11 +402,17 @@ impl Live<'_> {
         end: End,
     ) -> anyhow::Result<Captured> {
         let now = Instant::now();
+        let ended = end.gone_since.map_or(now, |since| {
+            let since = since + GONE_TAIL;
+            since
+                .max(now.checked_sub(LONGEST_GONE).unwrap_or(since))
+                .min(now)
+        });
         let begun = self.capture.has_begun();
         // While the job is still open: afterwards its end looks like anybody's. A job that has not
         // begun is reported by `worker`; of a transcript it would mean that none will come.
         if begun && end.is_trouble && self.job.kind() == JobKind::Recording {
-            let report = super::report_failure(self.job, end.why.clone());
+            let report = super::report_cut_off(self.job, end.why.clone());
             // Whoever does not answer will see that the bot has left.
             let _ = tokio::time::timeout(TELL_WITHIN, report).await;
         }
@@ -301,13 +425,15 @@ impl Live<'_> {
         }
         let capture = self.capture;
         let why = end.why.clone();
-        tokio::task::spawn_blocking(move || capture.end(&why, now))
+        tokio::task::spawn_blocking(move || capture.end(&why, ended))
             .await?
             .context("write the last of the capture")?;
         Ok(if begun {
             Captured::Something
-        } else {
+        } else if end.is_trouble {
             Captured::Nothing { why: end.why }
+        } else {
+            Captured::NotWanted { why: end.why }
         })
     }
 }

@@ -2,18 +2,45 @@
 //!
 //! In: the folder. Out: an outcome. Each step finds out by itself whether it is done already.
 
-use anyhow::Context;
-use proto::offload::RecordingInput;
+use std::time::Duration;
 
-use super::{Details, Job, failed, report_failure, transcript};
+use anyhow::Context;
+use proto::offload::{RecordingInput, RecordingOutput};
+use tokio::sync::watch;
+
+use super::{Details, Job, archive, film, progress, report_failure, transcript};
 use crate::capture::journal::{Entry, Journal};
-use crate::finish;
 use crate::finish::plan::Plan;
 use crate::order::{Ending, Outcome};
 use crate::publish::{Pace, PublishError, Publisher};
 
+/// Whoever has no service any more hands in for so long: a service that comes back takes the job up, and
+/// until then nobody would see that it is still tried.
+const ALONE_FOR: Duration = Duration::from_secs(600);
+
 /// Makes what is missing and hands it in.
-pub(super) async fn make_and_hand_in(job: &Job) -> anyhow::Result<Outcome> {
+///
+/// # Errors
+/// Also when the service has been gone for long: the next one goes on.
+pub(super) async fn make_and_hand_in(job: &mut Job) -> anyhow::Result<Outcome> {
+    let mut alone = job.alone.clone();
+    tokio::select! {
+        outcome = finish_and_hand_in(job) => outcome,
+        () = alone_for(&mut alone, ALONE_FOR) => {
+            anyhow::bail!("the service is gone, and the result is not handed in yet: the next service does it")
+        }
+    }
+}
+
+async fn alone_for(alone: &mut watch::Receiver<bool>, span: Duration) {
+    if alone.wait_for(|alone| *alone).await.is_err() {
+        // Whoever listened to the service is gone with this process.
+        std::future::pending::<()>().await;
+    }
+    tokio::time::sleep(span).await;
+}
+
+async fn finish_and_hand_in(job: &mut Job) -> anyhow::Result<Outcome> {
     let folder = job.order.folder.clone();
     let plan = tokio::task::spawn_blocking(move || Plan::read(&folder)).await?;
     let Some(plan) = plan else {
@@ -22,7 +49,10 @@ pub(super) async fn make_and_hand_in(job: &Job) -> anyhow::Result<Outcome> {
     };
     tracing::info!(span_ms = plan.span_ms, tracks = plan.tracks.len(), "finish");
     let made = match &job.details {
-        Details::Recording(input) => record(job, plan, input.clone()).await?,
+        Details::Recording(input) => {
+            let input = input.clone();
+            record(job, plan, &input).await?
+        }
         Details::Transcribing(input) => transcript::make(job, plan, input).await?,
     };
     Ok(match made {
@@ -33,11 +63,15 @@ pub(super) async fn make_and_hand_in(job: &Job) -> anyhow::Result<Outcome> {
             ending: Ending::Parked,
             note: error.to_string(),
         },
-        Made::Refused(error) => failed(format!("{:#}", anyhow::Error::from(error))),
+        // Such as a film above the largest file. The folder stays, as of every failed job.
+        Made::Refused(error) => {
+            let why = format!("{error}; it is kept on the recording server for its operator");
+            report_failure(job, why).await
+        }
     })
 }
 
-fn done(note: &str) -> Outcome {
+pub(super) fn done(note: &str) -> Outcome {
     Outcome {
         ending: Ending::Done,
         note: note.to_owned(),
@@ -61,26 +95,39 @@ impl From<Result<(), PublishError>> for Made {
     }
 }
 
-async fn record(job: &Job, plan: Plan, input: RecordingInput) -> anyhow::Result<Made> {
-    let (folder, look) = (job.order.folder.clone(), job.order.look.clone());
-    if !folder.join(finish::MOVIE).is_file() {
-        let begun = std::time::Instant::now();
-        tokio::task::spawn_blocking(move || {
-            finish::make_voices(&folder, &plan)?;
-            finish::make_movie(&folder, &plan, &input, &look)
-        })
-        .await?
-        .context("make the recording")?;
-        let took_ms = begun.elapsed().as_millis();
-        tracing::info!(took_ms, "the recording is made");
-        let entry = Entry::Made {
-            file: finish::MOVIE.to_owned(),
+async fn record(job: &mut Job, plan: Plan, input: &RecordingInput) -> anyhow::Result<Made> {
+    let begun = job.film.take();
+    let job = &*job;
+    let folder = &job.order.folder;
+    let file = format!("recording.{}", input.output.as_str());
+    if !folder.join(&file).is_file() {
+        let since = std::time::Instant::now();
+        let copies = tokio::task::spawn_blocking({
+            let (folder, plan) = (folder.clone(), plan.clone());
+            let archive = archive::place(job, &plan);
+            move || archive::keep(&folder, &plan, archive.as_deref())
+        });
+        let (progress, told) = progress::begin(job);
+        let made = if input.output == RecordingOutput::Mp4 {
+            let told = |percent| {
+                progress.send_replace(percent);
+            };
+            film::make(job, begun, input, told).await
+        } else {
+            let (path, input) = (folder.join(&file), input.clone());
+            tokio::task::spawn_blocking(move || archive::make_other(&plan, &input, &path)).await?
         };
-        Journal::open(&job.order.folder)?.record(&entry)?;
+        told.abort();
+        made.context("make the recording")?;
+        copies.await?.context("keep what was sent")?;
+        let took_ms = since.elapsed().as_millis();
+        tracing::info!(took_ms, "the recording is made");
+        let file = file.clone();
+        Journal::open(folder)?.record(&Entry::Made { file })?;
     }
-    let mut publisher = Publisher::open(&job.bot, &job.order.folder, Pace::default())?;
+    let mut publisher = Publisher::open(&job.bot, folder, Pace::default())?;
     let done = publisher
-        .recording(&job.call.job_id, &job.call.post_id, finish::MOVIE)
+        .recording(&job.call.job_id, &job.call.post_id, &file)
         .await;
     Ok(done.into())
 }

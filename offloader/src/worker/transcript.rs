@@ -14,7 +14,7 @@ use proto::calls::bot::CallSummary;
 use proto::offload::TranscribingInput;
 
 use super::results::Made;
-use super::{Job, company, listening};
+use super::{Job, archive, company, listening};
 use crate::finish::plan::Plan;
 use crate::finish::{self, Section, Sections};
 use crate::publish::{Pace, Publisher, Version};
@@ -76,6 +76,7 @@ pub(super) async fn make(job: &Job, plan: Plan, input: &TranscribingInput) -> an
     speech.stop();
     let span = Duration::from_millis(u64::try_from(plan.span_ms).unwrap_or(0));
     company::wait_for_recording(folder, &job.call, span).await;
+    archive::complete(job, said.utterances().to_vec()).await;
     let mut publisher = Publisher::open(&job.bot, folder, Pace::default())?;
     let (id, post) = (&job.call.job_id, &job.call.post_id);
     let posted = summary.filter(|_| input.takes_summary);

@@ -7,11 +7,12 @@ use offloader::capture::journal::Entry;
 use offloader::capture::writer::log_path;
 use offloader::capture::{Capture, journal};
 use offloader::client::{CallEvent, MediaPacket};
+use offloader::ffmpeg::MovieOptions;
 use offloader::finish::pictures::Pictures;
 use offloader::finish::plan::Plan;
 use offloader::finish::sound::TrackSound;
 use offloader::finish::talk::Talk;
-use offloader::finish::{MOVIE, Sections, make_movie, make_voices, voices};
+use offloader::finish::{MOVIE, Sections, make_movie, make_voices, movie_options, voices};
 use offloader::order::Look;
 use proto::id::{SessionId, UserId};
 use proto::offload::RecordingInput;
@@ -31,17 +32,21 @@ fn input() -> RecordingInput {
     RecordingInput::parse(&map).unwrap()
 }
 
+pub(crate) fn options() -> MovieOptions {
+    movie_options(&input(), None).unwrap()
+}
+
 fn session(name: &str) -> SessionId {
     SessionId::parse(name).unwrap()
 }
 
-struct Call {
-    capture: Capture,
+pub(crate) struct Call {
+    pub(crate) capture: Capture,
     zero: Instant,
 }
 
 impl Call {
-    fn begin(folder: &Path) -> Self {
+    pub(crate) fn begin(folder: &Path) -> Self {
         let zero = Instant::now();
         let mut capture = Capture::begin(folder).unwrap();
         capture.set_zero(zero);
@@ -77,7 +82,7 @@ impl Call {
         call
     }
 
-    fn at(&self, ms: u64) -> Instant {
+    pub(crate) fn at(&self, ms: u64) -> Instant {
         self.zero + Duration::from_millis(ms)
     }
 
@@ -85,7 +90,14 @@ impl Call {
         self.capture.take(event, self.at(ms));
     }
 
-    fn packet(&mut self, track: u32, at_ms: u64, seq_no: u64, time: u64, payload: &[u8]) {
+    pub(crate) fn packet(
+        &mut self,
+        track: u32,
+        at_ms: u64,
+        seq_no: u64,
+        time: u64,
+        payload: &[u8],
+    ) {
         let packet = MediaPacket {
             arrived: self.at(at_ms),
             seq_no,
@@ -100,7 +112,7 @@ impl Call {
 /// Ten seconds: Anna speaks from 1 s to 4 s with jitter, swaps and losses, and again from 7 s on
 /// with a clock that stood still while she was muted; Ben from 5 s to 6 s; a white screen from
 /// 3 s to 6 s.
-fn record(folder: &Path) {
+pub(crate) fn record(folder: &Path) {
     let mut call = Call::begin(folder);
     let anna = tone_packets(400.0, 300);
     let ben = tone_packets(1000.0, 50);
@@ -147,7 +159,7 @@ fn a_capture_with_loss_reordering_and_silence_becomes_a_file_with_sound_where_it
     record(folder.path());
     let plan = Plan::read(folder.path()).unwrap();
     assert_eq!((plan.span_ms, plan.tracks.len()), (10_000, 3));
-    let path = make_movie(folder.path(), &plan, &input(), &Look::default()).unwrap();
+    let path = make_movie(folder.path(), &plan, &options(), &Look::default()).unwrap();
     assert_eq!(path, folder.path().join(MOVIE));
 
     let movie = probe(&path);
@@ -219,14 +231,17 @@ fn who_is_heard_is_seen_to_speak_and_a_raised_hand_is_seen() {
 
     let (talk, ear) = Talk::new();
     let sound = TrackSound::open(&plan.tracks[0].log).unwrap();
-    assert!(ear.listen("anna", sound).count() > 90);
+    let pieces: Vec<_> = sound.collect();
+    assert!(pieces.len() > 90);
+    pieces.iter().for_each(|piece| ear.hear("anna", piece));
     let look = Look::default();
-    let mut pictures = Pictures::new(folder.path(), &plan, &look, (640, 360), talk);
+    let mut pictures = Pictures::new(folder.path(), &look, (640, 360), talk);
+    pictures.known_until(&plan, None);
     let mut changes = Vec::new();
     let mut seen = Vec::new();
     for t_ms in (0..8000).step_by(50) {
         let before = pictures.scene().cloned();
-        pictures.change_at(t_ms).unwrap();
+        pictures.change_at(&plan, t_ms).unwrap();
         let scene = pictures.scene().unwrap();
         let state: Vec<_> = scene
             .people
@@ -295,7 +310,7 @@ fn ten_people_who_take_turns_cost_little_more_than_ten_who_are_still() {
         call.capture.end("the test is over", end).unwrap();
         let plan = Plan::read(folder.path()).unwrap();
         let begun = cpu();
-        make_movie(folder.path(), &plan, &input(), &Look::default()).unwrap();
+        make_movie(folder.path(), &plan, &options(), &Look::default()).unwrap();
         costs.push(cpu() - begun);
     }
     println!("CPU seconds, still and with turns: {costs:.2?}");
@@ -311,7 +326,7 @@ fn the_same_capture_gives_the_same_film() {
     }
     let film = |folder: &Path| {
         let plan = Plan::read(folder).unwrap();
-        std::fs::read(make_movie(folder, &plan, &input(), &Look::default()).unwrap()).unwrap()
+        std::fs::read(make_movie(folder, &plan, &options(), &Look::default()).unwrap()).unwrap()
     };
     assert!(film(one.path()) == film(two.path()));
 }
@@ -391,7 +406,7 @@ fn after_a_sudden_end_everything_that_reached_the_disk_is_in_the_file() {
         std::fs::write(log_path(folder.path(), 0), &log[..cut]).unwrap();
         std::fs::write(log_path(folder.path(), 2), []).unwrap();
         let plan = Plan::read(folder.path()).unwrap();
-        let movie = probe(&make_movie(folder.path(), &plan, &input(), &Look::default()).unwrap());
+        let movie = probe(&make_movie(folder.path(), &plan, &options(), &Look::default()).unwrap());
         assert!((movie.seconds - plan.span_ms as f64 / 1000.0).abs() < 0.3);
         assert!(movie.tone(400.0, 1.2, 2.0) > HEARD, "cut at {share}");
     }
@@ -408,7 +423,7 @@ fn an_empty_capture_gives_a_short_file_with_a_card() {
         .end("nothing happened", zero + Duration::from_millis(1500))
         .unwrap();
     let plan = Plan::read(folder.path()).unwrap();
-    let movie = probe(&make_movie(folder.path(), &plan, &input(), &Look::default()).unwrap());
+    let movie = probe(&make_movie(folder.path(), &plan, &options(), &Look::default()).unwrap());
     assert!((movie.seconds - 1.5).abs() < 0.3);
     assert!(!movie.pictures.is_empty());
 }

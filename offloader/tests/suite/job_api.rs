@@ -33,6 +33,14 @@ async fn every_request_gets_the_answer_of_the_contract() {
             r#""code":"404""#,
         ),
         ("GET", "/nowhere", None, String::new(), 404, r#""error""#),
+        (
+            "GET",
+            "/jobs/status",
+            None,
+            String::new(),
+            401,
+            r#""code":"401""#,
+        ),
         ("GET", "/readyz", None, String::new(), 200, "ready"),
         (
             "GET",

@@ -3,6 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::service::{KEY, Service, basic, job, with};
+use crate::site::eventually;
+
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_self_registration_only_the_administrator_lets_clients_in() {
@@ -92,6 +95,37 @@ async fn one_client_does_not_take_the_places_of_the_others() {
     assert_eq!(ask(&mine).await, (500, true));
     assert_eq!(ask(&theirs).await, (200, false));
     assert_eq!(ask(&theirs).await, (500, true));
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_finds_the_cores_taken_is_refused_as_the_reference_does_or_waits_if_it_said_so() {
+    let service = Service::start(|config| {
+        config.max_concurrent_jobs = 9;
+        config.max_cores = "0.15".parse().unwrap();
+    })
+    .await;
+    let mine = basic("mine", KEY);
+    let ask = async |body: &str| service.send("POST", "/jobs", Some(&mine), body).await;
+    let (status, answer) = ask(&job().to_string()).await;
+    assert_eq!(status, 200, "{answer}");
+    let (status, answer) = ask(&job().to_string()).await;
+    assert_eq!(status, 500);
+    assert!(
+        answer.contains("failed to create recording job: max concurrent jobs reached"),
+        "{answer}"
+    );
+    let patient = with("wait_sec", json!(40));
+    let ((status, answer), ()) = tokio::join!(ask(&patient), async {
+        eventually("one that waits", PATIENCE, async || {
+            let (_, metrics) = service.send("GET", "/metrics", None, "").await;
+            metrics.contains("offloader_jobs_waiting 1")
+                && metrics.contains("offloader_cores_promised 0.1")
+        })
+        .await;
+        assert!(service.running().tasks().kill("job"));
+    });
+    assert_eq!(status, 200, "{answer}");
     service.stop().await;
 }
 

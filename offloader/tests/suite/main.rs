@@ -12,13 +12,17 @@
 
 mod aimed;
 mod capture;
+mod film;
 mod job_api;
 mod job_life;
 mod job_rights;
+mod kept;
+mod lost;
 mod publishing;
 mod recording;
 mod service;
 mod sfu;
 mod site;
 mod sound;
+mod sync;
 mod words;

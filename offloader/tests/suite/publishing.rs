@@ -74,6 +74,18 @@ async fn failures_are_waited_out_and_the_upload_goes_on_where_it_was() {
 }
 
 #[tokio::test]
+async fn an_upload_that_is_cut_off_at_37_per_cent_goes_on_from_that_byte() {
+    let site = Site::start(Script::default()).await;
+    let cut = contents().len() * 37 / 100;
+    site.cut_at.store(cut, Ordering::Relaxed);
+    let folder = tempfile::tempdir().unwrap();
+    publish(&site, folder.path()).await.unwrap();
+    assert_handed_in_once(&site);
+    assert_eq!(site.begun.load(Ordering::Relaxed), 1, "one upload");
+    assert_eq!(site.cut_at.load(Ordering::Relaxed), 0, "it was cut off");
+}
+
+#[tokio::test]
 async fn a_restart_resumes_the_upload_session_of_the_run_before() {
     let site = Site::start(Script::default()).await;
     let folder = tempfile::tempdir().unwrap();

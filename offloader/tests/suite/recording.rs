@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use offloader::capture::journal::{self, Entry};
 use offloader::config::SpeechConfig;
-use offloader::finish::faces;
+use offloader::finish::{faces, reel};
 use offloader::order::lock_path;
 use offloader::{Config, Running};
 use serde_json::{Value, json};
@@ -482,5 +482,179 @@ async fn a_transcript_that_may_fail_alone_fails_before_it_starts() {
     assert_eq!(told.len(), 1, "{told:?}");
     assert_eq!(told[0]["Status"], "failed");
     assert_eq!(site.joins.load(Ordering::Relaxed), 0);
+    service.running.unwrap().stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_film_above_the_largest_file_is_said_in_the_call_and_kept_for_the_operator() {
+    let site = Site::start(two_voices()).await;
+    site.largest_file.store(8000, Ordering::Relaxed);
+    let service = Service::start().await;
+    let id = service
+        .create(
+            "recording",
+            "calls-recorder:v0.8.13",
+            site.recording_input(),
+        )
+        .await;
+    started(&site).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    site.stop_job();
+    let job = service.wait_for(&id, "failed").await;
+    let told = site.statuses.lock().unwrap().last().unwrap().clone();
+    assert_eq!(told["Status"], "failed", "{told}");
+    assert_eq!(told["no_result"], true);
+    let why = told["omitempty"].as_str().unwrap();
+    assert!(why.contains("larger than 8000 bytes"), "{why}");
+    assert!(why.contains("it is kept"), "{why}");
+    assert_eq!(job["output_data"]["err"], why);
+    assert!(site.recordings.lock().unwrap().is_empty());
+    let film = service.job_folder(&id).join("recording.mp4");
+    assert!(film.metadata().unwrap().len() > 8000);
+    service.running.unwrap().stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_a_recording_does_is_told_to_whoever_asked_for_it_while_it_lasts() {
+    let site = Site::start(two_voices()).await;
+    let service = Service::start().await;
+    let report = async |client: &str| {
+        let url = format!("{}/jobs/status", service.http());
+        let request = reqwest::Client::new().get(url);
+        let answer = request.basic_auth(client, Some(KEY)).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        answer.json::<Value>().await.unwrap()
+    };
+    let id = service.record(&site).await;
+    started(&site).await;
+    let mut job = Value::Null;
+    eventually("two seconds of two voices and a screen", LONG, async || {
+        job = report("tenant").await["jobs"][0].take();
+        job["captured_ms"].as_i64() >= Some(2000) && job["tracks"].as_u64() >= Some(3)
+    })
+    .await;
+    assert_eq!(
+        (&job["id"], &job["type"]),
+        (&json!(id), &json!("recording"))
+    );
+    assert_eq!(
+        (&job["phase"], &job["workers"]),
+        (&json!("capturing"), &json!(1))
+    );
+    assert_eq!(job["call_id"], crate::site::CHANNEL);
+    assert_eq!(job["job_id"], JOB);
+    assert_eq!(job["missing_packets"], 0);
+    assert!(job["silent_ms"].as_i64().unwrap() < 10_000, "{job}");
+    let before = job["bytes"].as_u64().unwrap();
+    eventually("what it takes grows", LONG, async || {
+        report("tenant").await["jobs"][0]["bytes"].as_u64() > Some(before)
+    })
+    .await;
+    let body = json!({ "clientID": "stranger", "authKey": KEY });
+    let url = format!("{}/register", service.http());
+    let registered = reqwest::Client::new().post(url).json(&body).send().await;
+    assert_eq!(registered.unwrap().status(), 201);
+    assert_eq!(report("stranger").await["jobs"], json!([]));
+    assert!(report("stranger").await["free_bytes"].as_u64().unwrap() > 0);
+
+    site.stop_job();
+    service.wait_for(&id, "done").await;
+    assert_eq!(report("tenant").await["jobs"], json!([]));
+    service.running.unwrap().stop().await;
+}
+
+/// What a site was told with a status, without the report that it started.
+fn told(site: &Site, status: &str) -> Vec<Value> {
+    let statuses = site.statuses.lock().unwrap();
+    let told = statuses.iter().filter(|told| told["Status"] == status);
+    told.cloned().collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_film_is_made_while_the_call_lasts_and_leaves_out_its_pause() {
+    let site = Site::start(two_voices()).await;
+    let service = Service::start().await;
+    let mut input = site.recording_input();
+    input["frame_rate"] = json!(10);
+    let id = service.record_with(input).await;
+    let begun = started(&site).await;
+    let folder = service.job_folder(&id);
+    eventually("a film that grows in the call", LONG, async || {
+        reel::Pictures::open(&folder).is_ok_and(|mut film| film.next().is_some())
+    })
+    .await;
+    let job = json!({ "job_id": JOB });
+    site.tell("job_pause", &job);
+    eventually("the pause", LONG, async || told(&site, "paused").len() == 1).await;
+    let paused = Instant::now();
+    tokio::time::sleep_until((paused + Duration::from_secs(3)).into()).await;
+    site.tell("job_resume", &job);
+    eventually("the end of the pause", LONG, async || {
+        told(&site, "resumed").len() == 1
+    })
+    .await;
+    let paused = paused.elapsed().as_secs_f64();
+    let resumed = Instant::now();
+    tokio::time::sleep_until((resumed + Duration::from_secs(2)).into()).await;
+    site.stop_job();
+    let lasted = begun.elapsed().as_secs_f64();
+    service.wait_for(&id, "done").await;
+    assert_handed_in(&site);
+    let movie = movie(&site);
+    let expected = lasted - paused;
+    assert!(
+        (movie.seconds - expected).abs() < 1.5,
+        "{} s of {lasted}, {paused} of them paused",
+        movie.seconds
+    );
+    assert!(movie.tone(400.0, expected - 1.5, expected - 0.5) > HEARD * 0.9);
+    let made = told(&site, "progress");
+    let made: Vec<_> = made.iter().map(|told| told["progress"].as_u64()).collect();
+    assert!(!made.is_empty() && made.is_sorted(), "{made:?}");
+    let ended = journal::read(&folder)
+        .into_iter()
+        .find_map(|entry| match entry {
+            Entry::Stopped { reason, .. } => Some(reason),
+            _ => None,
+        });
+    assert_ne!(
+        ended.as_deref(),
+        Some("the host stopped it"),
+        "nobody knows who"
+    );
+    service.running.unwrap().stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_film_goes_on_when_the_process_that_made_it_is_killed() {
+    let site = Site::start(two_voices()).await;
+    let service = Service::start().await;
+    let id = service.record(&site).await;
+    let begun = started(&site).await;
+    let folder = service.job_folder(&id);
+    let maker = || std::fs::read_to_string(folder.join("film.lock")).unwrap_or_default();
+    eventually("the process of the film", LONG, async || {
+        !maker().is_empty()
+    })
+    .await;
+    kill(&maker());
+    tokio::time::sleep_until((begun + Duration::from_secs(3)).into()).await;
+    site.stop_job();
+    service.wait_for(&id, "done").await;
+    assert_handed_in(&site);
+    assert!(failures(&site).is_empty());
+    assert!(movie(&site).tone(400.0, 1.0, 2.5) > HEARD);
+    service.running.unwrap().stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recording_that_was_stopped_before_its_bot_came_is_no_failure() {
+    let site = Site::start(two_voices()).await;
+    "job not in progress or already started".clone_into(&mut site.no_join.lock().unwrap());
+    let service = Service::start().await;
+    let id = service.record(&site).await;
+    service.wait_for(&id, "done").await;
+    assert_eq!(failures(&site), [""; 0]);
+    assert!(site.recordings.lock().unwrap().is_empty());
     service.running.unwrap().stop().await;
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -56,6 +56,16 @@ pub(crate) struct Site {
     pub(crate) piece_limit: AtomicUsize,
     /// So many of the next requests to the bot's routes are answered 503.
     pub(crate) failures: AtomicUsize,
+    /// Larger files are refused, in the words of our own server.
+    pub(crate) largest_file: AtomicUsize,
+    /// The next upload is cut off when it has so many bytes, unless 0.
+    pub(crate) cut_at: AtomicUsize,
+    /// WebSockets are opened and nothing is said on them, as by a server that forgot the token.
+    pub(crate) silent: AtomicBool,
+    /// WebSockets are refused.
+    pub(crate) closed: AtomicBool,
+    /// Joins are refused with these words, unless empty.
+    pub(crate) no_join: Mutex<String>,
     /// This is answered to every request instead, unless 0.
     pub(crate) always: AtomicU64,
     events: broadcast::Sender<Value>,
@@ -78,6 +88,11 @@ impl Site {
             leaves: AtomicUsize::new(0),
             piece_limit: AtomicUsize::new(usize::MAX),
             failures: AtomicUsize::new(0),
+            largest_file: AtomicUsize::new(usize::MAX),
+            cut_at: AtomicUsize::new(0),
+            silent: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            no_join: Mutex::default(),
             always: AtomicU64::new(0),
             events: broadcast::channel(64).0,
         });
@@ -123,6 +138,11 @@ impl Site {
             "audio_rate": 64, "frame_rate": 15, "video_preset": "ultrafast",
             "output_format": "mp4",
         })
+    }
+
+    /// Closes every WebSocket.
+    pub(crate) fn hang_up(&self) {
+        let _ = self.events.send(Value::Null);
     }
 
     /// The one uploaded file whose name ends so.
@@ -228,7 +248,13 @@ fn session(id: &str, upload: &Upload) -> Json<Value> {
     }))
 }
 
-async fn new_upload(State(site): State<Arc<Site>>, Json(body): Json<Value>) -> Json<Value> {
+async fn new_upload(State(site): State<Arc<Site>>, Json(body): Json<Value>) -> Response {
+    let largest = site.largest_file.load(Ordering::Relaxed);
+    if body["file_size"].as_u64().unwrap() as usize > largest {
+        let message = format!("a file is larger than {largest} bytes (`chat.max_file_bytes`)");
+        let refused = Json(json!({ "message": message, "status_code": 400 }));
+        return (StatusCode::BAD_REQUEST, refused).into_response();
+    }
     let id = format!("upload{}", site.begun.fetch_add(1, Ordering::Relaxed));
     let upload = Upload {
         name: body["filename"].as_str().unwrap().to_owned(),
@@ -238,7 +264,7 @@ async fn new_upload(State(site): State<Arc<Site>>, Json(body): Json<Value>) -> J
     assert_eq!(body["channel_id"], CHANNEL);
     let answer = session(&id, &upload);
     site.uploads.lock().unwrap().insert(id, upload);
-    answer
+    answer.into_response()
 }
 
 async fn see_upload(State(site): State<Arc<Site>>, Path(id): Path<String>) -> Response {
@@ -254,6 +280,13 @@ async fn add_piece(State(site): State<Arc<Site>>, Path(id): Path<String>, body: 
         return StatusCode::NOT_FOUND.into_response();
     };
     let taken = body.len().min(site.piece_limit.load(Ordering::Relaxed));
+    let cut = site.cut_at.load(Ordering::Relaxed);
+    if cut > 0 && upload.bytes.len() + taken > cut {
+        site.cut_at.store(0, Ordering::Relaxed);
+        let rest = cut.saturating_sub(upload.bytes.len());
+        upload.bytes.extend_from_slice(&body[..rest]);
+        return StatusCode::BAD_GATEWAY.into_response();
+    }
     upload.bytes.extend_from_slice(&body[..taken]);
     assert!(
         upload.bytes.len() <= upload.size,
@@ -275,7 +308,8 @@ async fn websocket(
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    if headers["authorization"] != format!("Bearer {TOKEN}") {
+    let closed = site.closed.load(Ordering::Relaxed);
+    if closed || headers["authorization"] != format!("Bearer {TOKEN}") {
         return StatusCode::UNAUTHORIZED.into_response();
     }
     upgrade.on_upgrade(move |socket| serve(site, socket))
@@ -288,12 +322,18 @@ async fn serve(site: Arc<Site>, mut socket: WebSocket) {
     let hello = json!({
         "event": "hello", "data": { "connection_id": id, "server_version": "10" }, "seq": 0,
     });
+    if site.silent.load(Ordering::Relaxed) {
+        // Until the other side has had enough.
+        while socket.recv().await.is_some() {}
+        return;
+    }
     socket.send(text(hello)).await.unwrap();
     let mut media = None;
     loop {
         let message = tokio::select! {
             event = events.recv() => {
-                if socket.send(text(event.unwrap())).await.is_err() { return; }
+                let event = event.unwrap();
+                if event.is_null() || socket.send(text(event)).await.is_err() { return; }
                 continue;
             }
             message = socket.recv() => match message {
@@ -311,6 +351,16 @@ async fn serve(site: Arc<Site>, mut socket: WebSocket) {
                 assert_eq!(join.channel.as_str(), CHANNEL);
                 assert_eq!(join.job.unwrap().as_str(), JOB);
                 site.joins.fetch_add(1, Ordering::Relaxed);
+                let refusal = site.no_join.lock().unwrap().clone();
+                if !refusal.is_empty() {
+                    let refused = json!({
+                        "event": format!("{NAME_PREFIX}error"), "seq": 1,
+                        "data": { "data": refusal, "connID": id },
+                        "broadcast": { "connection_id": id },
+                    });
+                    socket.send(text(refused)).await.unwrap();
+                    continue;
+                }
                 let joined = json!({
                     "event": format!("{NAME_PREFIX}join"), "data": { "connID": id }, "seq": 1,
                     "broadcast": { "connection_id": id },

@@ -91,6 +91,12 @@ pub struct StatusReport {
         skip_serializing_if = "String::is_empty"
     )]
     pub error: String,
+    /// Ours only, with the status `failed`: nothing will come of the job, not even a part.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_result: bool,
+    /// Ours only, with the status `progress`: per cent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<u8>,
 }
 
 impl RecordingReport {
@@ -138,10 +144,27 @@ impl StatusReport {
     /// Makes a report that the job runs.
     #[must_use]
     pub fn started(kind: JobKind) -> Self {
+        Self::of(kind, "started")
+    }
+
+    /// Makes a report that nothing is taken until the job is resumed.
+    #[must_use]
+    pub fn paused(kind: JobKind) -> Self {
+        Self::of(kind, "paused")
+    }
+
+    /// Makes a report that the job goes on.
+    #[must_use]
+    pub fn resumed(kind: JobKind) -> Self {
+        Self::of(kind, "resumed")
+    }
+
+    /// Makes a report of how much of the result is made, in per cent.
+    #[must_use]
+    pub fn progress(kind: JobKind, percent: u8) -> Self {
         Self {
-            kind: kind.as_str().to_owned(),
-            status: "started".to_owned(),
-            error: String::new(),
+            progress: Some(percent.min(100)),
+            ..Self::of(kind, "progress")
         }
     }
 
@@ -149,9 +172,27 @@ impl StatusReport {
     #[must_use]
     pub fn failed(kind: JobKind, error: impl Into<String>) -> Self {
         Self {
-            kind: kind.as_str().to_owned(),
-            status: "failed".to_owned(),
             error: error.into(),
+            ..Self::of(kind, "failed")
+        }
+    }
+
+    /// Makes a report that the job failed and nothing will come of it, with words for people.
+    #[must_use]
+    pub fn lost(kind: JobKind, error: impl Into<String>) -> Self {
+        Self {
+            no_result: true,
+            ..Self::failed(kind, error)
+        }
+    }
+
+    fn of(kind: JobKind, status: &str) -> Self {
+        Self {
+            kind: kind.as_str().to_owned(),
+            status: status.to_owned(),
+            error: String::new(),
+            no_result: false,
+            progress: None,
         }
     }
 
@@ -245,6 +286,9 @@ pub struct RecordingEntry {
     pub file_id: Option<FileId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub post_id: Option<PostId>,
+    /// Ours: where it is said that there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_post_id: Option<PostId>,
 }
 
 /// What `call_post.props.transcriptions` holds per transcribing job.

@@ -57,4 +57,12 @@ pub struct ClientConfig {
     pub enable_dc_signaling: bool,
     #[serde(rename = "EnableVideo")]
     pub enable_video: bool,
+    /// Ours only: why there will be neither transcripts nor captions although they are switched on, in
+    /// words for people; empty when all is well, or nothing is known.
+    #[serde(default, rename = "SpeechProblem")]
+    pub speech_problem: String,
+    /// Ours only: what can be transcribed: codes of ISO 639-1, or `*` for as many as models of many
+    /// languages know. Empty when nothing is known.
+    #[serde(default, rename = "SpeechLanguages")]
+    pub speech_languages: Vec<String>,
 }

@@ -89,6 +89,10 @@ events! {
     UserDismissedNotification(Dismissal) = "user_dismissed_notification",
     /// The bot must leave.
     JobStop(JobStop) = "job_stop",
+    /// The bot takes nothing more until `job_resume`. Ours only.
+    JobPause(JobStop) = "job_pause",
+    /// The bot goes on. Ours only.
+    JobResume(JobStop) = "job_resume",
     Caption(CaptionShown) = "caption",
     /// The host asks the session to mute itself.
     HostMute(HostRequest) = "host_mute",

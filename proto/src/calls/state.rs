@@ -89,4 +89,18 @@ pub struct JobState {
     /// Why it ended badly, in words for people; empty when it did not.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub err: String,
+    /// Ours only: since when nothing is taken; 0 (and absent) while it runs.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub paused_at: i64,
+    /// Ours only: how much of what is made after the end is done, in per cent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<u8>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature is serde's"
+)]
+fn is_zero(number: &i64) -> bool {
+    *number == 0
 }

@@ -59,6 +59,34 @@ impl VideoPreset {
     }
 }
 
+/// What a recording becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordingOutput {
+    /// Pictures and sound for people: what the reference makes.
+    Mp4,
+    /// Ours: the shared screen as it was sent, and the sound.
+    Webm,
+    /// Ours: the sound alone, as Opus.
+    Ogg,
+    /// Ours: the sound alone, as AAC.
+    M4a,
+}
+
+impl RecordingOutput {
+    const ALL: [Self; 4] = [Self::Mp4, Self::Webm, Self::Ogg, Self::M4a];
+
+    /// Returns the word for it, which is the ending of its file as well.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mp4 => "mp4",
+            Self::Webm => "webm",
+            Self::Ogg => "ogg",
+            Self::M4a => "m4a",
+        }
+    }
+}
+
 /// Where the call is and how the bot gets in; common to both kinds of job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallInput {
@@ -86,6 +114,7 @@ pub struct RecordingInput {
     /// Most pictures per second.
     pub frame_rate: u32,
     pub preset: VideoPreset,
+    pub output: RecordingOutput,
 }
 
 /// What a transcribing job needs.
@@ -129,8 +158,8 @@ impl RecordingInput {
             audio_kbps: reader.number("audio_rate", 64, 32, 320),
             frame_rate: reader.number("frame_rate", 30, 10, 60),
             preset: reader.preset(),
+            output: reader.output(),
         };
-        reader.one_of("output_format", "mp4", &["mp4"]);
         reader.finish(parsed)
     }
 }
@@ -309,6 +338,13 @@ impl<'a> Reader<'a> {
             self.problem(key, text.clone(), format!("one of {}", words.join(", ")));
         }
         text
+    }
+
+    fn output(&mut self) -> RecordingOutput {
+        let all = RecordingOutput::ALL;
+        let text = self.one_of("output_format", "mp4", &all.map(RecordingOutput::as_str));
+        let found = all.into_iter().find(|output| output.as_str() == text);
+        found.unwrap_or(RecordingOutput::Mp4)
     }
 
     fn preset(&mut self) -> VideoPreset {

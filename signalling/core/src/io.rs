@@ -183,6 +183,11 @@ pub enum PostEdit {
         recording: JobId,
         transcribing: Option<JobId>,
     },
+    /// There will be no recording.
+    NoRecording {
+        recording: JobId,
+        failure: JobFailure,
+    },
     /// There will be no transcript.
     NoTranscript {
         transcribing: JobId,

@@ -5,12 +5,14 @@
 //!                             |                                 |
 //!                             +--refused, failed, 60 s----------+--bot left, failed--> ended
 //! ```
-//! Recording and transcribing are coupled: the end of one ends the other. Captioning has no
-//! process of its own and follows transcribing.
-//! Invariant: an ended job never runs again; a new request makes new jobs.
+//! The end of recording ends transcribing; a transcript may fail alone, and the recording goes on.
+//! Captioning has no process of its own and follows transcribing.
+//! Invariants: an ended job never runs again; a new request makes new jobs; transcribing never
+//! outlives recording.
 
 mod commands;
 mod job;
+mod pause;
 
 use std::time::Instant;
 
@@ -31,6 +33,8 @@ pub(crate) struct Jobs {
     pub(crate) recording: Option<Job>,
     pub(crate) transcribing: Option<Job>,
     pub(crate) captioning: Option<Job>,
+    /// Why nothing would come of transcribing, known when the recording was asked for.
+    no_speech: Option<String>,
 }
 
 impl Jobs {
@@ -55,6 +59,7 @@ impl Jobs {
             recording,
             transcribing,
             captioning,
+            no_speech: _,
         } = self;
         [recording, transcribing, captioning].into_iter().flatten()
     }
@@ -91,13 +96,26 @@ impl Conversation {
 
     /// Ends every open job and sends its bot away.
     pub(crate) fn stop_jobs(&mut self, at: Moment) {
-        let open = self.jobs.all_mut().filter(|job| job.is_open());
-        let open: Vec<JobKind> = open.map(|job| job.kind).collect();
-        for kind in open {
-            let Some(job) = self.jobs.get_mut(kind) else {
+        self.stop_with(JobKind::Recording, at);
+    }
+
+    /// Ends a job and those that mean nothing without it, as far as they are open.
+    pub(crate) fn stop_with(&mut self, kind: JobKind, at: Moment) {
+        let ending: &[JobKind] = match kind {
+            JobKind::Recording => &[
+                JobKind::Recording,
+                JobKind::Transcribing,
+                JobKind::Captioning,
+            ],
+            JobKind::Transcribing | JobKind::Captioning => {
+                &[JobKind::Transcribing, JobKind::Captioning]
+            }
+        };
+        for &kind in ending {
+            let Some(job) = self.jobs.get_mut(kind).as_mut().filter(|job| job.is_open()) else {
                 continue;
             };
-            job.end_at_ms = at.unix_ms;
+            job.end(at);
             let job = job.clone();
             if kind != JobKind::Captioning {
                 self.out.tell(To::Bot, News::JobStop(job.id.clone()));
@@ -106,12 +124,12 @@ impl Conversation {
         }
     }
 
-    /// Ends a job with a reason people can read, and its siblings with it.
+    /// Ends a job with a reason people can read, and those that mean nothing without it.
     fn fail_job(&mut self, kind: JobKind, failure: JobFailure, at: Moment) {
         if let Some(job) = self.jobs.get_mut(kind) {
             job.failure = Some(failure.clone());
         }
-        self.say_that_no_transcript_comes(kind, &failure);
+        self.say_that_nothing_comes(kind, &failure);
         let was_open = self.jobs.get_mut(kind).as_ref().is_some_and(Job::is_open);
         if kind == JobKind::Transcribing
             && let Some(captioning) = &mut self.jobs.captioning
@@ -119,21 +137,19 @@ impl Conversation {
             captioning.failure = Some(failure);
         }
         if was_open {
-            self.stop_jobs(at);
+            self.stop_with(kind, at);
         } else {
             self.change_job(kind, |_| {});
         }
     }
 
     /// In the call's thread: whoever comes later looks there.
-    fn say_that_no_transcript_comes(&mut self, kind: JobKind, failure: &JobFailure) {
-        let job = self.jobs.transcribing.as_ref();
-        let job = job.filter(|_| kind == JobKind::Transcribing);
-        if let (Some(job), Some(post)) = (job, self.post.clone()) {
-            let edit = PostEdit::NoTranscript {
-                transcribing: job.id.clone(),
-                failure: failure.clone(),
-            };
+    fn say_that_nothing_comes(&mut self, kind: JobKind, failure: &JobFailure) {
+        let job = self.jobs.get_mut(kind).as_ref().map(|job| job.id.clone());
+        let (Some(job), Some(post)) = (job, self.post.clone()) else {
+            return;
+        };
+        if let Some(edit) = failure.in_the_thread(kind, job) {
             self.out.push(Output::EditPost { post, edit });
         }
     }
@@ -159,14 +175,20 @@ impl Conversation {
         if let Some(recording) = self.jobs.recording.clone() {
             self.announce_job(&recording);
         }
+        self.remind_bot(kind);
     }
 
     pub(crate) fn bot_moved(&mut self, previous: &ConnId, now_at: &ConnId) {
+        let mut moved = Vec::new();
         for job in self.jobs.all_mut() {
             if job.bot_connection.as_ref() == Some(previous) {
                 job.bot_connection = Some(now_at.clone());
                 self.out.store(Record::Job(job.record(&self.id)));
+                moved.push(job.kind);
             }
+        }
+        for kind in moved {
+            self.remind_bot(kind);
         }
     }
 

@@ -94,6 +94,9 @@ pub enum News {
     Job(JobView),
     /// The bot of this job must leave.
     JobStop(JobId),
+    /// The bot of this job must take nothing until it hears `JobResume`.
+    JobPause(JobId),
+    JobResume(JobId),
     Caption {
         who: Who,
         text: String,

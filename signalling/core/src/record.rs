@@ -67,6 +67,10 @@ pub struct JobRecord {
     /// The job service's id.
     pub service_id: String,
     pub bot_connection: Option<ConnId>,
+    /// The host wants a pause.
+    pub pause_wanted: bool,
+    /// Since when its bot takes nothing.
+    pub paused_at_ms: i64,
 }
 
 /// A running call as it was stored.

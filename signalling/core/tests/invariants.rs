@@ -8,7 +8,7 @@ mod world;
 
 use proptest::prelude::*;
 
-use world::{Step, World};
+use world::{Recording, Step, World};
 
 fn step() -> impl Strategy<Value = Step> {
     let (user, conn, channel) = (0..3_usize, 0..6_usize, 0..2_usize);
@@ -27,12 +27,22 @@ fn step() -> impl Strategy<Value = Step> {
         1 => user.clone().prop_map(|user| Step::LoginEnds { user }),
         2 => (user.clone(), channel.clone(), conn, 0..7_usize)
             .prop_map(|(user, channel, target, what)| Step::Control { user, channel, target, what }),
-        3 => (user, channel.clone(), prop::bool::weighted(0.7))
-            .prop_map(|(user, channel, start)| Step::Record { user, channel, start }),
-        2 => (channel.clone(), any::<bool>(), any::<bool>())
-            .prop_map(|(channel, transcribing, failed)| Step::BotReports { channel, transcribing, failed }),
+        4 => (user, channel.clone(), recording())
+            .prop_map(|(user, channel, what)| Step::Record { user, channel, what }),
+        3 => (channel.clone(), any::<bool>(), 0..8_usize)
+            .prop_map(|(channel, transcribing, what)| Step::BotReports { channel, transcribing, what }),
         1 => channel.prop_map(|channel| Step::Archive { channel }),
         2 => prop_oneof![0..500_u64, 3000..12_000_u64, 60_000..61_000_u64].prop_map(|ms| Step::Wait { ms }),
+    ]
+}
+
+fn recording() -> impl Strategy<Value = Recording> {
+    prop_oneof![
+        5 => Just(Recording::Start),
+        1 => Just(Recording::StartWithoutSpeech),
+        3 => Just(Recording::Stop),
+        2 => Just(Recording::Pause),
+        1 => Just(Recording::Resume),
     ]
 }
 

@@ -30,6 +30,8 @@ impl CommandHandler for Commands {
         let ways = vec![
             offer("start", "", "Starts recording the call"),
             offer("stop", "", "Stops the recording"),
+            offer("pause", "", "Pauses the recording"),
+            offer("resume", "", "Goes on with the recording"),
         ];
         let next = vec![
             offer("start", "[title]", "Starts a call in this channel"),
@@ -45,8 +47,8 @@ impl CommandHandler for Commands {
             offer("logs", "", "Sends you the log of your client"),
             offer(
                 "recording",
-                "[start|stop]",
-                "Starts or stops the recording of the call",
+                "[start|stop|pause|resume]",
+                "Starts, stops or pauses the recording of the call",
             )
             .followed_by(ways),
             offer("host", "@username", "Makes somebody the host of the call"),
@@ -71,6 +73,8 @@ impl CommandHandler for Commands {
             ("link", _) => Ok(link(&command)),
             ("stats", [measured]) => stats(measured),
             ("recording", ["start" | "stop"]) => Ok(String::new()),
+            ("recording", ["pause"]) => self.pause(&command, true).await,
+            ("recording", ["resume"]) => self.pause(&command, false).await,
             ("recording", [_]) => Err("Invalid arguments provided".to_owned()),
             ("host", [name]) => self.make_host(&command, name).await,
             ("stats" | "recording" | "host", _) => Err(WRONG_NUMBER.to_owned()),
@@ -81,6 +85,22 @@ impl CommandHandler for Commands {
 }
 
 impl Commands {
+    /// Clients know nothing of pauses: it is done here.
+    async fn pause(&self, command: &Command, pause: bool) -> Result<String, String> {
+        let engine = self.0.upgrade().ok_or("the server stops")?;
+        let by = command.by.id.clone();
+        let done = engine.turn(&command.room, move |call, _| {
+            if pause {
+                call.pause_recording(&by)
+            } else {
+                call.resume_recording(&by)
+            }
+        });
+        let done = done.await.map_err(|fault| fault.to_string())?;
+        done.map_err(|error| words::recording(error).to_owned())?;
+        Ok(String::new())
+    }
+
     async fn make_host(&self, command: &Command, name: &str) -> Result<String, String> {
         let stops = || "the server stops".to_owned();
         let engine = self.0.upgrade().ok_or_else(stops)?;

@@ -25,19 +25,19 @@ pub(crate) mod writer;
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use messaging::ChatBackend;
 use proto::id::{ChannelId, JobId, UserId};
 use proto::redact::Secret;
 use service::supervise::{End, Tasks};
 use signalling_core::{Call, CallView, Features, Input, Moment, RestoredCall};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::config::Config;
 use crate::door;
 use crate::door::rtcd::MediaHosts;
-use crate::jobs::JobService;
+use crate::jobs::{JobService, Speech};
 use crate::metrics::Metrics;
 use crate::store::{ChannelSwitch, Store};
 use lanes::Lanes;
@@ -48,7 +48,7 @@ use push::Push;
 use registry::Registry;
 use writer::Batch;
 
-pub(crate) use chores::{check_logins, read_gauges};
+pub(crate) use chores::{ask_about_speech, check_logins, read_gauges};
 pub(crate) use clients::Clients;
 pub(crate) use effects::{CHAT_LIMIT, Publisher};
 pub(crate) use lanes::LaneFull;
@@ -56,6 +56,10 @@ pub(crate) use news::{run_chat_news, run_media_news};
 
 /// Owners of one channel tried for one turn: each but the last had ended just then.
 const MOST_OWNERS_TRIED: usize = 100;
+
+/// How long a host who starts a recording waits to hear whether speech works. Shorter: the word may
+/// be up to a minute old.
+const SPEECH_WAIT: Duration = Duration::from_secs(3);
 
 /// The account of the bot that records and transcribes.
 #[derive(Debug, Clone)]
@@ -86,6 +90,8 @@ pub(crate) struct Engine {
     answers: Mutex<BTreeMap<JobId, oneshot::Sender<Result<(), String>>>>,
     join_log: Sampler,
     push: Option<Push>,
+    /// Somebody is about to rely on what we know of speech.
+    pub(crate) speech_wanted: Notify,
 }
 
 /// What an engine is made of.
@@ -142,6 +148,7 @@ impl Engine {
             switches: Mutex::new(parts.switches),
             answers: Mutex::default(),
             join_log: Sampler::default(),
+            speech_wanted: Notify::new(),
         })
     }
 
@@ -310,6 +317,22 @@ impl Engine {
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         answers.insert(job.clone(), sender);
         receiver
+    }
+
+    /// Why recordings would have no transcript, where they should and that is known.
+    pub(crate) async fn no_speech(&self) -> Option<String> {
+        let jobs = self.jobs.as_ref()?;
+        let fresh = tokio::time::timeout(SPEECH_WAIT, jobs.fresh_speech()).await;
+        let speech = fresh.unwrap_or_else(|_| jobs.speech());
+        let is_promised = self.config.transcribing.enabled;
+        (is_promised && !speech.problem.is_empty()).then_some(speech.problem)
+    }
+
+    /// What people may expect of speech, as it was heard last. Where nothing is transcribed, nothing.
+    pub(crate) fn speech(&self) -> Speech {
+        let jobs = self.jobs.as_ref();
+        let jobs = jobs.filter(|_| self.config.transcribing.enabled);
+        jobs.map(JobService::speech).unwrap_or_default()
     }
 
     fn answer_job(&self, job: &JobId, answer: Result<(), String>) {

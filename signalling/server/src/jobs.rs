@@ -1,27 +1,34 @@
 //! The job service as its customer: signs in, announces runners, asks for jobs.
 //!
-//! In: a job to be done. Out: the service's id for it, or why it refused, in words.
+//! In: a job to be done. Out: the service's id for it, or why it refused, in words; what can be
+//! expected of speech (`speech`).
 //! Not here: stopping jobs; a bot is told by an event (`signalling_core`).
 
 mod input;
+mod speech;
 
 use std::time::Duration;
 
 use proto::id::ChannelId;
 use proto::offload::{
-    Credentials, ErrorReply, InitRequest, Job, JobRequest as ServiceRequest, Translated,
-    Translation,
+    Credentials, ErrorReply, InitRequest, Job, JobRequest as ServiceRequest, JobsReport,
+    Translated, Translation,
 };
 use proto::redact::Secret;
-use reqwest::StatusCode;
+use reqwest::{RequestBuilder, StatusCode};
 use service::outgoing::Whom;
 use signalling_core::{JobKind, JobRequest};
 
 use crate::config::{OffloaderConfig, RecordingConfig, TranscribingConfig};
+pub(crate) use speech::Speech;
 
 /// How long the service may take to answer; it may have to load something first.
 const ANSWER_LIMIT: Duration = Duration::from_secs(120);
+/// How long our own service may keep a job waiting for a place; another does not know the word.
+const WAIT_SEC: u32 = 20;
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// How long it may take to say how its jobs do: an administrator waits for it.
+const REPORT_LIMIT: Duration = Duration::from_secs(5);
 /// The versions of the reference's runners whose behaviour is asked for.
 const RECORDER: &str = "calls-recorder:v0.8.13";
 const TRANSCRIBER: &str = "calls-transcriber:v0.7.2";
@@ -37,6 +44,7 @@ pub(crate) struct JobService {
     site_url: String,
     client_id: String,
     auth_key: Secret,
+    heard: speech::Heard,
 }
 
 impl JobService {
@@ -61,6 +69,7 @@ impl JobService {
             site_url,
             client_id,
             auth_key,
+            heard: speech::Heard::default(),
         }
     }
 
@@ -129,13 +138,15 @@ impl JobService {
                 max_duration_sec: seconds,
                 runner: self.runner(RECORDER),
                 input_data: input::recording(&place, self.recording.quality),
+                wait_sec: WAIT_SEC,
             },
             // Captions are part of transcribing.
             JobKind::Transcribing | JobKind::Captioning => ServiceRequest {
                 kind: "transcribing".to_owned(),
                 max_duration_sec: seconds * 2,
                 runner: self.runner(TRANSCRIBER),
-                input_data: input::transcribing(&place, &self.transcribing),
+                input_data: input::transcribing(&place, &self.transcribing, self.is_ours()),
+                wait_sec: WAIT_SEC,
             },
         }
     }
@@ -144,13 +155,33 @@ impl JobService {
         format!("{}/{name}", self.config.image_registry)
     }
 
-    /// Posts with our credentials. A service that does not know us yet is registered with once.
+    /// Which of our jobs run, and how they do.
+    ///
+    /// # Errors
+    /// Why the service does not say, in words; one that is not ours cannot.
+    pub(crate) async fn report(&self) -> Result<JobsReport, String> {
+        let path = "/jobs/status";
+        let answer = self.ask(|| self.http.get(self.address(path)).timeout(REPORT_LIMIT));
+        let answer = answer.await?;
+        if answer.status() == StatusCode::NOT_FOUND {
+            return Err("the job service does not tell how its jobs do".to_owned());
+        }
+        let report = accepted(answer).await?.json().await;
+        report.map_err(|error| words(&error))
+    }
+
     async fn post<T: serde::Serialize>(
         &self,
         path: &str,
         body: &T,
     ) -> Result<reqwest::Response, String> {
-        let answer = self.post_once(path, body).await?;
+        self.ask(|| self.http.post(self.address(path)).json(body))
+            .await
+    }
+
+    /// Asks with our credentials. A service that does not know us yet is registered with once.
+    async fn ask(&self, request: impl Fn() -> RequestBuilder) -> Result<reqwest::Response, String> {
+        let answer = self.ask_once(request()).await?;
         if answer.status() != StatusCode::UNAUTHORIZED {
             return Ok(answer);
         }
@@ -158,29 +189,19 @@ impl JobService {
             client_id: self.client_id.clone(),
             auth_key: self.auth_key.expose().to_owned(),
         };
-        let url = format!("{}/register", self.config.url.base);
-        let registered = self
-            .http
-            .post(url)
-            .json(&credentials)
-            .send()
-            .await
-            .map_err(|error| words(&error))?;
-        accepted(registered).await?;
-        self.post_once(path, body).await
+        let registering = self.http.post(self.address("/register"));
+        let registered = registering.json(&credentials).send().await;
+        accepted(registered.map_err(|error| words(&error))?).await?;
+        self.ask_once(request()).await
     }
 
-    async fn post_once<T: serde::Serialize>(
-        &self,
-        path: &str,
-        body: &T,
-    ) -> Result<reqwest::Response, String> {
-        let request = self
-            .http
-            .post(format!("{}{path}", self.config.url.base))
-            .basic_auth(&self.client_id, Some(self.auth_key.expose()))
-            .json(body);
+    async fn ask_once(&self, request: RequestBuilder) -> Result<reqwest::Response, String> {
+        let request = request.basic_auth(&self.client_id, Some(self.auth_key.expose()));
         request.send().await.map_err(|error| words(&error))
+    }
+
+    fn address(&self, path: &str) -> String {
+        format!("{}{path}", self.config.url.base)
     }
 }
 
@@ -195,9 +216,6 @@ async fn accepted(answer: reqwest::Response) -> Result<reqwest::Response, String
 }
 
 fn words(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
+    let cause = Whom::OwnServices.words(error);
     format!("job service not reachable: {cause}")
 }

@@ -20,6 +20,7 @@ const CALL: &str = "custom_calls";
 const RECORDING: &str = "custom_calls_recording";
 const TRANSCRIPTION: &str = "custom_calls_transcription";
 const SUMMARY: &str = "custom_calls_summary";
+const NO_RECORDING: &str = "custom_calls_no_recording";
 const NO_TRANSCRIPT: &str = "custom_calls_no_transcript";
 
 type Props = Map<String, Value>;
@@ -68,6 +69,18 @@ pub(crate) async fn edit(
 ) -> Result<(), ChatError> {
     let mut post = chat.post(id).await?;
     match edit {
+        PostEdit::NoRecording { recording, failure } => {
+            let id = recording.as_str();
+            let entry: RecordingEntry = entry(&post.props, "recordings", id);
+            // The bot repeats its report when it did not hear our answer.
+            if entry.post_id.is_some() || entry.failed_post_id.is_some() {
+                return Ok(());
+            }
+            let said = no_recording(&post, bot, &recording, &failure);
+            let said = chat.create_post(said).await?;
+            let note = |entry: &mut RecordingEntry| entry.failed_post_id = Some(said.id);
+            change_entry(&mut post.props, "recordings", id, note);
+        }
         PostEdit::NoTranscript {
             transcribing,
             failure,
@@ -118,23 +131,37 @@ pub(crate) async fn edit(
     chat.update_post(post).await.map(drop)
 }
 
-/// Says in the call's thread why there is no transcript, in our words and in fields, from which a
-/// client can say it in its reader's language.
+/// Says in the call's thread why there is no transcript.
 fn no_transcript(call: &Post, bot: &UserId, job: &JobId, failure: &JobFailure) -> NewPost {
+    let reason = words::job_failure(Some(failure));
+    let message = words::no_transcript(&reason);
+    let mut props = why_nothing_comes(call, failure, &reason);
+    props.insert("transcription_id".to_owned(), json!(job));
+    thread_post(call, bot, NO_TRANSCRIPT, &message, props)
+}
+
+fn no_recording(call: &Post, bot: &UserId, job: &JobId, failure: &JobFailure) -> NewPost {
+    let reason = words::job_failure(Some(failure));
+    let message = words::no_recording(&reason);
+    let mut props = why_nothing_comes(call, failure, &reason);
+    props.insert("recording_id".to_owned(), json!(job));
+    thread_post(call, bot, NO_RECORDING, &message, props)
+}
+
+/// In fields, from which a client can say it in its reader's language.
+fn why_nothing_comes(call: &Post, failure: &JobFailure, reason: &str) -> Props {
     let cause = match failure {
         JobFailure::NotTaken { .. } => "not_taken",
         JobFailure::BotDidNotCome(_) => "bot_did_not_come",
+        JobFailure::NoSpeech(_) => "no_speech",
         JobFailure::Told(_) => "told",
+        JobFailure::Lost(_) => "lost",
     };
-    let reason = words::job_failure(Some(failure));
-    let message = words::no_transcript(&reason);
-    let props = Map::from_iter([
-        ("transcription_id".to_owned(), json!(job)),
+    Map::from_iter([
         ("call_post_id".to_owned(), json!(call.id)),
         ("failure".to_owned(), json!(cause)),
         ("reason".to_owned(), json!(reason)),
-    ]);
-    thread_post(call, bot, NO_TRANSCRIPT, &message, props)
+    ])
 }
 
 /// Posts a recording in the call's thread and names it in the call's post.
@@ -198,7 +225,7 @@ pub(crate) async fn publish_transcription(
     let mut captions = Vec::new();
     let mut texts = Vec::new();
     for transcription in &report.transcriptions {
-        let [vtt, text, ..] = transcription.files.as_slice() else {
+        let [vtt, texts_of_it @ ..] = transcription.files.as_slice() else {
             continue;
         };
         chat.attach_file(vtt, &call.id)
@@ -211,7 +238,8 @@ pub(crate) async fn publish_transcription(
             "language": language,
             "file_id": vtt,
         }));
-        texts.push(text.clone());
+        // As text, and in what further forms the service was asked for.
+        texts.extend_from_slice(texts_of_it);
     }
     let first_vtt = report
         .transcriptions

@@ -361,6 +361,9 @@ fn watch_tasks(
     let announcing = engine.clone();
     let announce = move || announce_runners(announcing.clone());
     tasks.until_done("job service", announce, Restarts::default());
+    let asking = engine.clone();
+    let ask = move || engine::ask_about_speech(asking.clone());
+    tasks.restarted("questions about speech", ask, Restarts::default());
     let following = engine.clone();
     let follow = move || engine::run_chat_news(following.clone(), chat_news.clone());
     tasks.restarted("chat news", follow, Restarts::default());

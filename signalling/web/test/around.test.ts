@@ -153,6 +153,8 @@ describe('what a call leaves', () => {
     it('counts what is being prepared', () => {
         const info = readCallPost(post('p', 'custom_calls', {recordings: {r: {tr_id: 't'}}, transcriptions: {t: {rec_id: 'r', file_id: 'f', post_id: 'q'}}}));
         expect(info.pending).toEqual({recordings: 1, transcripts: 0});
+        const told = readCallPost(post('p', 'custom_calls', {transcriptions: {t: {rec_id: 'r', failed_post_id: 'q'}, u: {rec_id: 's'}}}));
+        expect(told.pending).toEqual({recordings: 0, transcripts: 1});
     });
 
     it('puts each film beside its words', () => {

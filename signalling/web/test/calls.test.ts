@@ -26,7 +26,7 @@ const event = (calls: Calls, name: string, data: Record<string, unknown>): Calls
 describe('the calls', () => {
     it('are read from a call_state', () => {
         const call = only(state([session('s1', 'u1', {unmuted: true}), session('s2', 'u2', {raised_hand: 5})], {screen_sharing_session_id: 's2'}));
-        expect(call.sessions['s1']).toEqual({sessionId: 's1', userId: 'u1', unmuted: true, raisedHand: 0, speaking: false});
+        expect(call.sessions['s1']).toEqual({sessionId: 's1', userId: 'u1', unmuted: true, raisedHand: 0, speaking: false, video: false});
         expect(call.sessions['s2']?.raisedHand).toBe(5);
         expect(call.screenSessionId).toBe('s2');
         expect(call.hostId).toBe('u1');

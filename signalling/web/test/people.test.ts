@@ -53,7 +53,7 @@ describe('the order of people', () => {
 
     it('leaves everybody else where they are when somebody speaks, and whose entry has the focus', () => {
         const groups = (spoke: Record<string, number>, held: string | null = null): string[][] =>
-            inGroups(roster(only(fromTheStart()), {meId: 'ben', now: 1_000_000, spoke, held: held ? {userId: held, rank: Rank.Other} : null})).map(([, people]) => people.map(({userId}) => userId));
+            inGroups(roster(only(fromTheStart()), {meId: 'ben', now: 1_000_000, spoke, held: new Map(held ? [[held, Rank.Other]] : [])})).map(([, people]) => people.map(({userId}) => userId));
         expect(groups({})).toEqual([['ben'], ['zoe'], ['anna', 'carla', 'dora']]);
         expect(groups({'s-carla': 999_000})).toEqual([['ben'], ['zoe'], ['carla'], ['anna', 'dora']]);
         expect(groups({'s-carla': 999_000}, 'carla')).toEqual([['ben'], ['zoe'], ['anna', 'carla', 'dora']]);

@@ -23,7 +23,8 @@ describe('a refused join', () => {
     test('is told in words, also one that is not known', () => {
         expect(titleOf(joinRefused('forbidden'))).toContain('may not join');
         expect(titleOf(joinRefused('failed to get rtcd host: none'))).toContain('No media server');
-        expect(titleOf(joinRefused('moon in the wrong house'))).toBe('The call could not be joined. (moon in the wrong house)');
+        expect(titleOf(joinRefused('moon in the wrong house'))).toBe('The call could not be joined.');
+        expect(titleOf(joinRefused('unlicensed servers only allow calls in DMs'))).toContain('direct messages only');
     });
 
     test('is not offered again where it would be refused again', () => {

@@ -72,7 +72,7 @@ describe('keys', () => {
 });
 
 describe('the history of captions', () => {
-    const said = (sessionId: string, text: string, at: number, utterance = '', final = false): Caption => ({sessionId, userId: `u-${sessionId}`, text, at, utterance, final});
+    const said = (sessionId: string, text: string, at: number, utterance = '', final = false): Caption => ({sessionId, userId: `u-${sessionId}`, text, at, utterance, final, settled: text.length, language: '', notice: false});
     const write = (captions: readonly Caption[]): string[] =>
         captions.reduce<readonly CaptionLine[]>((log, caption) => withLine(log, caption), []).map(({sessionId, text}) => `${sessionId}: ${text}`);
 

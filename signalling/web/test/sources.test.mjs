@@ -11,8 +11,8 @@ const DIALOGS = join(SRC, 'ui/dialogs');
 
 /** Attributes, properties and setters whose text is read or heard. */
 const SPOKEN = /^(aria-(label|description|valuetext|roledescription)|title|placeholder|alt|label|caption|hint|text|body|fault|refusal|announce|setRefusal|setTrouble)$/;
-/** No words of a language: signs for the size of letters, the name of the product, a value for the browser. */
-const NO_WORDS = ['A−', 'A+', 'Parley', 'detail'];
+/** No words of a language: the name of the product, a value for the browser. */
+const NO_WORDS = ['Parley', 'detail'];
 /** Elements whose text is typed as it stands: a file's columns, the filters of a search. */
 const AS_TYPED = ['code', 'kbd'];
 

@@ -4,7 +4,7 @@ import type {UserProfile} from '@mattermost/types/users';
 import {describe, expect, it} from 'vitest';
 import {placeOf} from '../src/app/location';
 import {opinionScore, QualityMeter} from '../src/peer/quality';
-import {emojiOf, newActiveCall, withCaption, withoutOldCaptions, withScreen} from '../src/state/active';
+import {emojiOf, newActiveCall, readCaption, withCaption, withoutOldCaptions, withScreen} from '../src/state/active';
 import {readCallPost, readCaptions} from '../src/state/callpost';
 import {readTranscript} from '../src/state/transcript';
 import {channelTitle, emptyChat, replyCounts, rootsOf, threadOf, withArrival, withoutPost, withPosts, type Chat} from '../src/state/chat';
@@ -78,7 +78,7 @@ describe('a transcript', () => {
 });
 
 describe('captions', () => {
-    const heard = {utterance: '', final: false};
+    const heard = {utterance: '', final: false, settled: 0, language: '', notice: false};
 
     it('are replaced per speaker and go after their time', () => {
         let active = withCaption(newActiveCall('c'), {sessionId: 's1', userId: 'u1', text: 'good', at: 0, ...heard});
@@ -89,8 +89,20 @@ describe('captions', () => {
         expect(withoutOldCaptions(active, 4000, 5000)).toBe(active);
     });
 
+    it('are read with what of them stays, and without it from older servers', () => {
+        const told = {session_id: 's1', user_id: 'u1'};
+        expect(readCaption({...told, text: ' Größe 👍 viell'}, 7)).toEqual({...heard, sessionId: 's1', userId: 'u1', text: 'Größe 👍 viell', at: 7, settled: 14});
+        const draft = {...told, text: ' Größe 👍 viell ', utterance_id: '7.3', final: false, settled_len: 9, language: 'de', notice: false};
+        expect(readCaption(draft, 7)).toMatchObject({utterance: '7.3', final: false, settled: 8, language: 'de', notice: false});
+        expect(readCaption({...draft, final: true, settled_len: 2}, 7)).toMatchObject({final: true, settled: 14});
+        expect(readCaption({...draft, settled_len: 900}, 7)?.settled).toBe(14);
+        expect(readCaption({...draft, settled_len: -3}, 7)?.settled).toBe(0);
+        expect(readCaption({...told, text: '[no captions: the server has no speech model]', notice: true}, 7)?.notice).toBe(true);
+        expect([readCaption({...told, text: '  '}, 7), readCaption({...told}, 7), readCaption({...told, text: 5}, 7)]).toEqual([null, null, null]);
+    });
+
     it('are not replaced by a draft that comes after the final text', () => {
-        const spoken = {sessionId: 's1', userId: 'u1', at: 0, utterance: '1'};
+        const spoken = {...heard, sessionId: 's1', userId: 'u1', at: 0, utterance: '1'};
         const active = withCaption(newActiveCall('c'), {...spoken, text: 'Good morning.', final: true});
         expect(withCaption(active, {...spoken, text: 'good mourning', final: false})).toBe(active);
         expect(withCaption(active, {...spoken, utterance: '2', text: 'how', final: false}).captions.map(({text}) => text)).toEqual(['how']);

@@ -53,3 +53,22 @@ it('tells gathered changes once, and with the next change that is told at once',
     await vi.advanceTimersByTimeAsync(1000);
     expect(heard).toBe(2);
 });
+
+it('tells gathered changes after the patience that was asked for', async () => {
+    const store = new Store(0);
+    let heard = 0;
+    store.watch(() => {
+        heard += 1;
+    });
+    vi.stubGlobal('requestAnimationFrame', (frame: () => void) => setTimeout(frame, 16));
+    store.gather(() => store.update((count) => count + 1), 300);
+    await vi.advanceTimersByTimeAsync(299);
+    expect([store.get(), heard]).toEqual([1, 0]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(heard).toBe(1);
+    // Once more with the next frame, and only once.
+    store.gather(() => store.update((count) => count + 1));
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(heard).toBe(2);
+    vi.unstubAllGlobals();
+});

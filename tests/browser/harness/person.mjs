@@ -102,6 +102,15 @@ export class Person {
     await this.at(`channel-${channel}`).click()
   }
 
+  /** Opens the direct message with another sample account. */
+  async writeTo(username) {
+    await this.at('new-direct').click()
+    await this.at('find-person').fill(username)
+    await this.at(`person-${username}`).click()
+    await this.at('new-direct').waitFor()
+    await this.sees(`channel-${username}`)
+  }
+
   async startCall() {
     await this.at('start-call').click()
     await this.sees('leave-call')

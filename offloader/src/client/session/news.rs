@@ -43,6 +43,7 @@ pub(super) fn of_state(json: &str) -> Vec<CallEvent> {
             kind: job.kind,
             start_at,
             end_at,
+            paused_at: job.paused_at,
             err: job.err,
         }
     }));
@@ -79,9 +80,12 @@ pub(super) fn of_event(event: Event, order: &JoinOrder) -> Option<CallEvent> {
             kind: news.state.kind,
             start_at: news.state.start_at,
             end_at: news.state.end_at,
+            paused_at: news.state.paused_at,
             err: news.state.err,
         },
         Event::JobStop(stop) if stop.job_id == order.job => CallEvent::Stop,
+        Event::JobPause(job) if job.job_id == order.job => CallEvent::Pause,
+        Event::JobResume(job) if job.job_id == order.job => CallEvent::Resume,
         Event::CallEnd(_) => CallEvent::CallEnded,
         Event::Join(_)
         | Event::Error(_)
@@ -97,6 +101,8 @@ pub(super) fn of_event(event: Event, order: &JoinOrder) -> Option<CallEvent> {
         | Event::CallJobState(_)
         | Event::UserDismissedNotification(_)
         | Event::JobStop(_)
+        | Event::JobPause(_)
+        | Event::JobResume(_)
         | Event::Caption(_)
         | Event::HostMute(_)
         | Event::HostScreenOff(_)

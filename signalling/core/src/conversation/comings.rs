@@ -204,8 +204,8 @@ impl Conversation {
 
     fn bot_left(&mut self, job: Option<&JobId>, at: Moment) {
         let job = job.and_then(|id| self.jobs.bot_job(id));
-        if job.is_some_and(crate::jobs::Job::is_open) {
-            self.stop_jobs(at);
+        if let Some(kind) = job.filter(|job| job.is_open()).map(|job| job.kind) {
+            self.stop_with(kind, at);
         }
     }
 }

@@ -17,6 +17,8 @@ pub enum RecordingError {
     NotHost,
     InProgress,
     NotInProgress,
+    AlreadyPaused,
+    NotPaused,
 }
 
 /// What a bot says about its job.
@@ -27,6 +29,15 @@ pub enum JobStatus {
         /// In the bot's words.
         reason: String,
     },
+    /// It failed, and nothing will come of it.
+    Lost {
+        reason: String,
+    },
+    /// Nothing is taken until it has resumed.
+    Paused,
+    Resumed,
+    /// How much is made after the end, in per cent.
+    Progress(u8),
 }
 
 /// Why a bot's report was refused.
@@ -37,17 +48,21 @@ pub enum JobStatusError {
     OtherJob,
     Ended,
     AlreadyStarted,
+    NotStarted,
+    NotEnded,
 }
 
 impl Call {
     /// Starts recording (and transcribing, captioning where enabled). Returns the recording's state
-    /// and id; the job service's answer comes later.
+    /// and id; the job service's answer comes later. `no_speech`: why nothing would come of
+    /// transcribing, where that is known; it is told instead of asked for.
     ///
     /// # Errors
     /// When recording is not possible here, `by` is not the host, or one runs already.
     pub fn start_recording(
         &mut self,
         by: &UserId,
+        no_speech: Option<String>,
         at: Moment,
     ) -> Result<(JobId, JobView), RecordingError> {
         let call = self.hosted(by)?;
@@ -58,6 +73,7 @@ impl Call {
         // What an earlier recording of the same call left behind.
         call.jobs.transcribing = None;
         call.jobs.captioning = None;
+        call.jobs.no_speech = no_speech;
         Ok((job.id.clone(), job.view()))
     }
 
@@ -94,10 +110,14 @@ impl Call {
         }
         match status {
             JobStatus::Failed { reason } => call.fail_job(kind, JobFailure::Told(reason), at),
+            JobStatus::Lost { reason } => call.fail_job(kind, JobFailure::Lost(reason), at),
             JobStatus::Started if !job.is_open() => return Err(JobStatusError::Ended),
             JobStatus::Started if job.start_at_ms > 0 => {
                 return Err(JobStatusError::AlreadyStarted);
             }
+            JobStatus::Paused => return call.note_pause(kind, true, at),
+            JobStatus::Resumed => return call.note_pause(kind, false, at),
+            JobStatus::Progress(percent) => return call.note_progress(kind, percent),
             JobStatus::Started => {
                 let started = |job: &mut Job| job.start_at_ms = at.unix_ms;
                 call.change_job(kind, started);
@@ -110,7 +130,7 @@ impl Call {
     }
 
     /// The running call, if recording is possible here and `by` is its host.
-    fn hosted(&mut self, by: &UserId) -> Result<&mut Conversation, RecordingError> {
+    pub(super) fn hosted(&mut self, by: &UserId) -> Result<&mut Conversation, RecordingError> {
         if !self.features().recordings {
             return Err(RecordingError::Disabled);
         }
@@ -132,13 +152,17 @@ impl Conversation {
         answer: Result<String, String>,
         at: Moment,
     ) {
-        let features = self.setting.features.clone();
+        let transcriptions = self.setting.features.transcriptions;
         let Some(kind) = self.jobs.bot_job(id).map(|job| job.kind) else {
             return;
         };
         let service_id = match answer {
             Ok(service_id) => service_id,
             Err(reason) => {
+                // The recording goes on without: the post names both before it says so.
+                if kind == JobKind::Transcribing {
+                    self.note_jobs();
+                }
                 return self.fail_job(kind, JobFailure::NotTaken { kind, reason }, at);
             }
         };
@@ -151,15 +175,32 @@ impl Conversation {
         if !open {
             return;
         }
-        if kind == JobKind::Recording && features.transcriptions {
-            self.request_job(JobKind::Transcribing, &creator, at);
-            if features.captions {
-                let job = Job::new(JobKind::Captioning, &creator, at);
-                self.announce_job(&job);
-                self.jobs.captioning = Some(job);
-            }
-            return;
+        if kind == JobKind::Recording && transcriptions {
+            return match self.jobs.no_speech.take() {
+                Some(why) => self.do_without_transcript(&creator, why, at),
+                None => self.request_transcript(&creator, at),
+            };
         }
         self.note_jobs();
+    }
+
+    fn request_transcript(&mut self, creator: &UserId, at: Moment) {
+        self.request_job(JobKind::Transcribing, creator, at);
+        if self.setting.features.captions {
+            let job = Job::new(JobKind::Captioning, creator, at);
+            self.announce_job(&job);
+            self.jobs.captioning = Some(job);
+        }
+    }
+
+    /// Says why there will be none, to everybody and at once, instead of promising one.
+    fn do_without_transcript(&mut self, creator: &UserId, why: String, at: Moment) {
+        let job = |kind| Some(Job::new(kind, creator, at));
+        self.jobs.transcribing = job(JobKind::Transcribing);
+        if self.setting.features.captions {
+            self.jobs.captioning = job(JobKind::Captioning);
+        }
+        self.note_jobs();
+        self.fail_job(JobKind::Transcribing, JobFailure::NoSpeech(why), at);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use proto::id::{CallId, ConnId, JobId, UserId};
 
 use crate::JOB_START_LIMIT;
-use crate::io::Moment;
+use crate::io::{Moment, PostEdit};
 use crate::record::JobRecord;
 
 /// What kind of work a bot does in a call.
@@ -44,8 +44,35 @@ pub enum JobFailure {
     NotTaken { kind: JobKind, reason: String },
     /// Nobody came to do it in time.
     BotDidNotCome(JobKind),
-    /// In somebody else's words: the bot's, or those of a record.
+    /// It was not even asked for: it is known that nothing would come of it, and why.
+    NoSpeech(String),
+    /// In somebody else's words: the bot's, or those of a record. Something may still come of it.
     Told(String),
+    /// Nothing comes of it, in the bot's words.
+    Lost(String),
+}
+
+impl JobFailure {
+    /// What the call's thread is told of a job that failed so: that nothing comes of it. A film that was
+    /// cut off comes all the same; a recording that the service did not take was never announced.
+    #[must_use]
+    pub fn in_the_thread(&self, kind: JobKind, job: JobId) -> Option<PostEdit> {
+        let failure = self.clone();
+        match (kind, self) {
+            (JobKind::Transcribing, _) => Some(PostEdit::NoTranscript {
+                transcribing: job,
+                failure,
+            }),
+            (JobKind::Recording, Self::BotDidNotCome(_) | Self::Lost(_)) => {
+                Some(PostEdit::NoRecording {
+                    recording: job,
+                    failure,
+                })
+            }
+            (JobKind::Recording, Self::NotTaken { .. } | Self::NoSpeech(_) | Self::Told(_))
+            | (JobKind::Captioning, _) => None,
+        }
+    }
 }
 
 /// Where a job stands. Times are Unix milliseconds, 0 while they have not come.
@@ -56,6 +83,10 @@ pub struct JobView {
     pub start_at_ms: i64,
     pub end_at_ms: i64,
     pub failure: Option<JobFailure>,
+    /// Since when its bot takes nothing.
+    pub paused_at_ms: i64,
+    /// How much of what is made after its end is made, in per cent.
+    pub progress: Option<u8>,
 }
 
 #[derive(Debug, Clone)]
@@ -69,6 +100,10 @@ pub(crate) struct Job {
     pub(crate) failure: Option<JobFailure>,
     pub(crate) service_id: String,
     pub(crate) bot_connection: Option<ConnId>,
+    /// What the host wants; that it is so, the bot says.
+    pub(crate) pause_wanted: bool,
+    pub(crate) paused_at_ms: i64,
+    progress: Option<u8>,
     /// When it has failed unless its bot reported that it runs.
     start_until: Instant,
 }
@@ -85,6 +120,9 @@ impl Job {
             failure: None,
             service_id: String::new(),
             bot_connection: None,
+            pause_wanted: false,
+            paused_at_ms: 0,
+            progress: None,
             start_until: at.now + JOB_START_LIMIT,
         }
     }
@@ -100,6 +138,9 @@ impl Job {
             failure: record.failure,
             service_id: record.service_id,
             bot_connection: record.bot_connection,
+            pause_wanted: record.pause_wanted,
+            paused_at_ms: record.paused_at_ms,
+            progress: None,
             start_until: at.now + JOB_START_LIMIT,
         }
     }
@@ -111,6 +152,8 @@ impl Job {
             start_at_ms: self.start_at_ms,
             end_at_ms: self.end_at_ms,
             failure: self.failure.clone(),
+            paused_at_ms: self.paused_at_ms,
+            progress: self.progress,
         }
     }
 
@@ -126,11 +169,31 @@ impl Job {
             failure: self.failure.clone(),
             service_id: self.service_id.clone(),
             bot_connection: self.bot_connection.clone(),
+            pause_wanted: self.pause_wanted,
+            paused_at_ms: self.paused_at_ms,
         }
+    }
+
+    /// Ends it: nothing is taken any more, and so nothing pauses.
+    pub(super) fn end(&mut self, at: Moment) {
+        self.end_at_ms = at.unix_ms;
+        self.pause_wanted = false;
+        self.paused_at_ms = 0;
     }
 
     pub(crate) fn is_open(&self) -> bool {
         self.end_at_ms == 0
+    }
+
+    /// Whether its bot does what it came for.
+    pub(super) fn is_running(&self) -> bool {
+        self.is_open() && self.start_at_ms > 0
+    }
+
+    /// Notes how much is made; whether that is news.
+    pub(super) fn advance(&mut self, percent: u8) -> bool {
+        let percent = Some(percent.min(100));
+        std::mem::replace(&mut self.progress, percent) != percent
     }
 
     pub(super) fn is_late(&self, now: Instant) -> bool {

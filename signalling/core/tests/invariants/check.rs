@@ -90,6 +90,14 @@ impl World {
         for job in jobs.into_iter().flatten() {
             assert!(job.end_at_ms == 0 || job.end_at_ms >= job.init_at_ms);
             assert!(job.end_at_ms == 0 || job.start_at_ms <= job.end_at_ms);
+            assert!(
+                job.paused_at_ms == 0 || job.start_at_ms > 0 && job.end_at_ms == 0,
+                "only what runs pauses"
+            );
+            assert!(
+                job.progress.is_none() || job.end_at_ms > 0,
+                "only what has ended is being finished"
+            );
         }
         let open = |job: &Option<JobView>| job.as_ref().is_some_and(|j| j.end_at_ms == 0);
         if people.is_empty() {

@@ -77,12 +77,12 @@ pub(crate) enum Step {
     Record {
         user: usize,
         channel: usize,
-        start: bool,
+        what: Recording,
     },
     BotReports {
         channel: usize,
         transcribing: bool,
-        failed: bool,
+        what: usize,
     },
     Archive {
         channel: usize,
@@ -94,6 +94,16 @@ pub(crate) enum Step {
     Wait {
         ms: u64,
     },
+}
+
+/// What a host asks of a recording.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Recording {
+    Start,
+    StartWithoutSpeech,
+    Stop,
+    Pause,
+    Resume,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -333,33 +343,44 @@ impl World {
             Step::Record {
                 user: who,
                 channel: of,
-                start,
+                what,
             } => {
                 let call = self.calls.get_mut(&channel(of)).unwrap();
-                if start {
-                    let _ = call.start_recording(&user(who), self.at);
-                } else {
-                    let _ = call.stop_recording(&user(who), self.at);
-                }
+                let (by, at) = (user(who), self.at);
+                let no_speech = "no model".to_owned();
+                let _ = match what {
+                    Recording::Start => call.start_recording(&by, None, at).map(drop),
+                    Recording::StartWithoutSpeech => {
+                        call.start_recording(&by, Some(no_speech), at).map(drop)
+                    }
+                    Recording::Stop => call.stop_recording(&by, at).map(drop),
+                    Recording::Pause => call.pause_recording(&by).map(drop),
+                    Recording::Resume => call.resume_recording(&by).map(drop),
+                };
                 self.drain(&channel(of));
                 self.answer_jobs();
             }
             Step::BotReports {
                 channel: of,
                 transcribing,
-                failed,
+                what,
             } => {
                 let kind = if transcribing {
                     JobKind::Transcribing
                 } else {
                     JobKind::Recording
                 };
-                let status = if failed {
-                    JobStatus::Failed {
+                let status = match what {
+                    0 => JobStatus::Failed {
                         reason: "broken".to_owned(),
-                    }
-                } else {
-                    JobStatus::Started
+                    },
+                    1 => JobStatus::Paused,
+                    2 => JobStatus::Resumed,
+                    3 => JobStatus::Progress(50),
+                    4 => JobStatus::Lost {
+                        reason: "too large".to_owned(),
+                    },
+                    _ => JobStatus::Started,
                 };
                 if let Some(job) = self.jobs.get(&(channel(of), kind)).cloned() {
                     let call = self.calls.get_mut(&channel(of)).unwrap();

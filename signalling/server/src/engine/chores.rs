@@ -1,4 +1,5 @@
-//! What is done by the clock, beside calls: logins are checked, gauges are read.
+//! What is done by the clock, beside calls: logins are checked, the job service is asked about
+//! speech, gauges are read.
 //!
 //! Invariant: a chore that takes long delays no call and no other chore.
 
@@ -13,6 +14,8 @@ use super::Engine;
 
 /// How often every session's login is checked: so long may a revoked login still hear a call.
 const LOGIN_CHECK_PERIOD: Duration = Duration::from_secs(10);
+/// How often the job service is asked about speech when nobody opens a page or starts a call.
+const SPEECH_PERIOD: Duration = Duration::from_secs(60);
 /// Logins checked at once.
 const CHECKED_AT_ONCE: usize = 8;
 /// How long one check may take.
@@ -27,6 +30,22 @@ pub(crate) async fn check_logins(engine: Arc<Engine>) {
         let logins = futures_util::stream::iter(engine.registry.logins());
         let checks = logins.for_each_concurrent(CHECKED_AT_ONCE, |login| check(&engine, login));
         checks.await;
+    }
+}
+
+/// Runs until the process ends.
+pub(crate) async fn ask_about_speech(engine: Arc<Engine>) {
+    let Some(jobs) = &engine.jobs else {
+        return std::future::pending().await;
+    };
+    let mut period = tokio::time::interval(SPEECH_PERIOD);
+    period.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = period.tick() => {}
+            () = engine.speech_wanted.notified() => {}
+        }
+        jobs.fresh_speech().await;
     }
 }
 

@@ -1,11 +1,11 @@
-//! What is heard of jobs when their call is over: a transcript is made after it.
+//! What is heard of jobs when their call is over: films and transcripts are made after it.
 //!
 //! In: a bot's report that no call took. Out: the job's record, news for its channel, a post.
 
 use std::sync::Arc;
 
 use proto::id::{ChannelId, JobId};
-use signalling_core::{Envelope, JobFailure, JobKind, JobView, News, PostEdit, Record, To};
+use signalling_core::{Call, Envelope, JobFailure, JobKind, JobRecord, JobView, News, Record, To};
 
 use super::{Engine, moment};
 use crate::store::StoreError;
@@ -18,7 +18,7 @@ impl Engine {
         channel: &ChannelId,
         job: &JobId,
         kind: JobKind,
-        reason: String,
+        failure: JobFailure,
     ) -> Result<bool, StoreError> {
         let Some((mut job, call)) = self.store.job(job).await? else {
             return Ok(false);
@@ -26,32 +26,55 @@ impl Engine {
         if call.channel != *channel || job.kind != kind {
             return Ok(false);
         }
-        let failure = JobFailure::Told(reason);
         job.failure = Some(failure.clone());
         if job.end_at_ms == 0 {
             job.end_at_ms = moment().unix_ms;
         }
         self.store.keep_all(&[Record::Job(job.clone())]).await?;
         if call.end_at_ms > 0 {
-            let news = News::Job(JobView {
-                kind,
-                init_at_ms: job.init_at_ms,
-                start_at_ms: job.start_at_ms,
-                end_at_ms: job.end_at_ms,
-                failure: job.failure,
-            });
+            let news = News::Job(view(&job, None));
             self.publish(channel, Envelope { news, to: To::Room });
         }
-        if let Some(post) = call.post.filter(|_| kind == JobKind::Transcribing) {
-            let transcribing = job.id;
-            self.edit_post(
-                &post,
-                PostEdit::NoTranscript {
-                    transcribing,
-                    failure,
-                },
-            );
+        let edit = failure.in_the_thread(kind, job.id);
+        if let (Some(post), Some(edit)) = (call.post, edit) {
+            self.edit_post(&post, edit);
         }
         Ok(true)
+    }
+
+    /// Tells the channel how much is made of what comes of a job whose call is over. Not kept. Says
+    /// whether there is such a job.
+    pub(crate) async fn note_late_progress(
+        self: &Arc<Self>,
+        channel: &ChannelId,
+        job: &JobId,
+        kind: JobKind,
+        percent: u8,
+    ) -> Result<bool, StoreError> {
+        let Some((job, call)) = self.store.job(job).await? else {
+            return Ok(false);
+        };
+        if call.channel != *channel || job.kind != kind {
+            return Ok(false);
+        }
+        // The news names no call: of another one that runs here it would say something wrong.
+        let another_runs = self.look(channel, Call::is_running).await == Some(true);
+        if call.end_at_ms > 0 && !another_runs {
+            let news = News::Job(view(&job, Some(percent)));
+            self.publish(channel, Envelope { news, to: To::Room });
+        }
+        Ok(true)
+    }
+}
+
+fn view(job: &JobRecord, progress: Option<u8>) -> JobView {
+    JobView {
+        kind: job.kind,
+        init_at_ms: job.init_at_ms,
+        start_at_ms: job.start_at_ms,
+        end_at_ms: job.end_at_ms,
+        failure: job.failure.clone(),
+        paused_at_ms: 0,
+        progress,
     }
 }

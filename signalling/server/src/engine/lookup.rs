@@ -54,10 +54,13 @@ impl Engine {
             self.thread_fact(ask.thread.as_ref(), channel),
         );
         let room = room.ok().and_then(Result::ok);
+        let archived = room.as_ref().is_none_or(|room| room.archived);
+        // Nobody posts in an archived room: who belongs to it hears that it is one.
+        let belongs = archived && self.may(&person.id, channel, RoomRight::Read).await;
         let direct = |kind| matches!(kind, RoomKind::Direct);
         let facts = JoinFacts {
-            may_post: may_post && room.is_some(),
-            archived: room.as_ref().is_none_or(|room| room.archived),
+            may_post: (may_post || belongs) && room.is_some(),
+            archived,
             direct: room.as_ref().is_some_and(|room| direct(room.kind)),
             thread,
             enabled: self.switch(channel).map(|switch| switch.enabled),

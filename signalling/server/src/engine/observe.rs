@@ -57,6 +57,7 @@ impl Engine {
             Observation::CallStarted(call) => {
                 metrics.calls_total.with_label_values(&["started"]).inc();
                 tracing::info!(%call, "call started");
+                self.speech_wanted.notify_one();
             }
             Observation::CallEnded(call) => {
                 metrics.calls_total.with_label_values(&["ended"]).inc();

@@ -42,7 +42,7 @@ impl Push {
         let sent = self.http.post(&*self.relay).json(&body).send().await;
         let refused = match sent.and_then(reqwest::Response::error_for_status) {
             Ok(_) => return,
-            Err(error) => Whom::World.words(&error.without_url()),
+            Err(error) => Whom::World.discreet_words(error),
         };
         tracing::warn!(reason = refused, "a phone was not woken (push.relay)");
     }

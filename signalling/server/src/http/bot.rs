@@ -14,7 +14,7 @@ use proto::calls::bot::{
 };
 use proto::calls::rest::{Filename, Verdict};
 use proto::id::{JobId, PostId, SessionId, UploadId, UserId};
-use signalling_core::{JobKind, JobStatus, NoCall};
+use signalling_core::{JobFailure, JobKind, JobStatus, JobStatusError, NoCall};
 
 use super::answer::{self, body};
 use super::channels::channel_id;
@@ -257,9 +257,20 @@ async fn status(
     };
     let status = match report.status.as_str() {
         "started" => JobStatus::Started,
+        "failed" if report.no_result => JobStatus::Lost {
+            reason: shortened(&report.error),
+        },
         "failed" => JobStatus::Failed {
             reason: shortened(&report.error),
         },
+        "paused" => JobStatus::Paused,
+        "resumed" => JobStatus::Resumed,
+        "progress" => JobStatus::Progress(
+            report
+                .progress
+                .filter(|percent| *percent <= 100)
+                .ok_or_else(|| Refused::bad_request("`progress` should be from 0 to 100"))?,
+        ),
         _ => return Err(Refused::bad_request("unsupported status type")),
     };
     let job = JobId::parse(job).map_err(|_| Refused::bad_request("invalid job ID"))?;
@@ -268,18 +279,34 @@ async fn status(
         call.report_job(&asked, kind, said, at)
     });
     let done = done.await.map_err(|error| Refused::inside(&error))?;
-    let refused = match (done, status) {
-        (Ok(()), _) => return Ok(answer::success()),
-        (Err(error), JobStatus::Failed { reason }) => {
-            let noted = app.engine.note_late_failure(&channel, &job, kind, reason);
-            if noted.await.map_err(|error| Refused::inside(&error))? {
-                return Ok(answer::success());
-            }
-            error
-        }
-        (Err(error), JobStatus::Started) => error,
+    let Err(error) = done else {
+        return Ok(answer::success());
     };
-    Err(Refused::bad_request(words::job_status(refused)))
+    // What is made of a call is mostly made when it is over.
+    let noted = match (status, error) {
+        (JobStatus::Failed { reason }, _) => {
+            let failure = JobFailure::Told(reason);
+            let noted = app.engine.note_late_failure(&channel, &job, kind, failure);
+            noted.await
+        }
+        (JobStatus::Lost { reason }, _) => {
+            let failure = JobFailure::Lost(reason);
+            let noted = app.engine.note_late_failure(&channel, &job, kind, failure);
+            noted.await
+        }
+        (JobStatus::Progress(percent), error) if error != JobStatusError::NotEnded => {
+            let noted = app.engine.note_late_progress(&channel, &job, kind, percent);
+            noted.await
+        }
+        (
+            JobStatus::Started | JobStatus::Paused | JobStatus::Resumed | JobStatus::Progress(_),
+            _,
+        ) => Ok(false),
+    };
+    if noted.map_err(|error| Refused::inside(&error))? {
+        return Ok(answer::success());
+    }
+    Err(Refused::bad_request(words::job_status(error)))
 }
 
 /// People read it in a banner.

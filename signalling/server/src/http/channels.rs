@@ -48,11 +48,12 @@ async fn version(State(app): State<App>) -> Json<Version> {
 
 /// For system administrators everything, for others what clients need.
 async fn config(State(app): State<App>, SignedIn(person): SignedIn) -> Response {
-    let config = &app.engine.config;
+    let (config, speech) = (&app.engine.config, app.engine.speech());
+    app.engine.speech_wanted.notify_one();
     if person.is_system_admin {
-        Json(full_config(config)).into_response()
+        Json(full_config(config, speech)).into_response()
     } else {
-        Json(client_config(config)).into_response()
+        Json(client_config(config, speech)).into_response()
     }
 }
 

@@ -1,4 +1,5 @@
-//! What administrators see of the server while it runs: its calls, and what is wrong with it.
+//! What administrators see of the server while it runs: its calls, what is made of them, and what is
+//! wrong with it.
 //!
 //! Beside the chat's own overviews, below `/api/v4/admin`. A call is ended as its host would end it
 //! (`host`).
@@ -10,6 +11,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use messaging::model::{Person, Room};
 use proto::id::{ChannelId, UserId};
+use proto::offload::JobReport;
 use serde_json::{Value, json};
 use signalling_core::CallView;
 
@@ -20,6 +22,7 @@ pub(super) fn routes() -> Router<App> {
     Router::new()
         .route("/api/v4/admin/calls", get(calls))
         .route("/api/v4/admin/health", get(health))
+        .route("/api/v4/admin/jobs", get(jobs))
 }
 
 /// Calls that run, the oldest first. Who talks with whom directly is not the administrator's
@@ -87,6 +90,42 @@ fn described(
         fields.insert("channel_id".to_owned(), json!(channel));
         fields.insert("channel_name".to_owned(), room.display_name.as_str().into());
         fields.insert("host_id".to_owned(), json!(view.host));
+    }
+    value
+}
+
+/// Recordings and transcripts that are being made, the oldest first, as the job service tells it:
+/// since when, how large, what is missing, how late. Of a direct or group message it is not said which.
+/// `problem`: why nothing is known; empty when all is.
+async fn jobs(_: Administrator, State(app): State<App>) -> Json<Value> {
+    let engine = &app.engine;
+    let Some(service) = &engine.jobs else {
+        let problem = "no job service is configured (offloader.url)";
+        return Json(json!({"problem": problem, "free_bytes": 0, "jobs": []}));
+    };
+    let report = match service.report().await {
+        Ok(report) => report,
+        Err(problem) => return Json(json!({"problem": problem, "free_bytes": 0, "jobs": []})),
+    };
+    let mut rows = Vec::new();
+    for job in report.jobs {
+        let room = match ChannelId::parse(job.call_id.as_str()) {
+            Ok(channel) => engine.chat.room(&channel).await.ok(),
+            Err(_) => None,
+        };
+        rows.push(described_job(&job, room.filter(|room| room.team.is_some())));
+    }
+    Json(json!({"problem": "", "free_bytes": report.free_bytes, "jobs": rows}))
+}
+
+fn described_job(job: &JobReport, of_a_team: Option<Room>) -> Value {
+    let mut value = json!(job);
+    if let Some(fields) = value.as_object_mut() {
+        fields.remove("call_id");
+        if let Some(room) = of_a_team {
+            fields.insert("channel_id".to_owned(), json!(room.id));
+            fields.insert("channel_name".to_owned(), room.display_name.into());
+        }
     }
     value
 }

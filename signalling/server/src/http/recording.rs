@@ -1,10 +1,12 @@
-//! Recording start and stop: by the host, answered when the job service has answered.
+//! Recording start, stop, pause and resume: by the host. A start is answered when the job service has
+//! answered, the others at once: that it is so, an event says.
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json, Router};
 use proto::calls::JobState;
+use signalling_core::RecordingError;
 
 use super::channels::readable;
 use super::person::SignedIn;
@@ -23,6 +25,7 @@ async fn record(
     let channel = readable(&app, &person, channel).await?;
     let engine = &app.engine;
     let refuse = |error| Refused::new(StatusCode::FORBIDDEN, words::recording(error));
+    let refuse_pause = |error| Refused::new(of_pause(error), words::recording(error));
     let by = person.id;
     match action.as_str() {
         "stop" => {
@@ -31,10 +34,21 @@ async fn record(
             let state = stopped.map_err(refuse)?;
             Ok(Json(job_state(&state)))
         }
+        "pause" => {
+            let paused = engine.turn(&channel, move |call, _| call.pause_recording(&by));
+            let paused = paused.await.map_err(|error| Refused::inside(&error))?;
+            Ok(Json(job_state(&paused.map_err(refuse_pause)?)))
+        }
+        "resume" => {
+            let resumed = engine.turn(&channel, move |call, _| call.resume_recording(&by));
+            let resumed = resumed.await.map_err(|error| Refused::inside(&error))?;
+            Ok(Json(job_state(&resumed.map_err(refuse_pause)?)))
+        }
         "start" => {
             let waiting = engine.clone();
+            let no_speech = engine.no_speech().await;
             let started = engine.turn(&channel, move |call, at| {
-                let started = call.start_recording(&by, at);
+                let started = call.start_recording(&by, no_speech, at);
                 // Before the request leaves: its answer must find somebody waiting.
                 started.map(|(job, state)| (waiting.await_job(&job), state))
             });
@@ -47,6 +61,20 @@ async fn record(
             }
         }
         _ => Err(Refused::bad_request("unsupported recording action")),
+    }
+}
+
+/// Whether one may is not changed by how it stands.
+fn of_pause(error: RecordingError) -> StatusCode {
+    match error {
+        RecordingError::NotInProgress
+        | RecordingError::AlreadyPaused
+        | RecordingError::NotPaused => StatusCode::BAD_REQUEST,
+        RecordingError::Disabled
+        | RecordingError::NoJobService
+        | RecordingError::NoCall
+        | RecordingError::NotHost
+        | RecordingError::InProgress => StatusCode::FORBIDDEN,
     }
 }
 

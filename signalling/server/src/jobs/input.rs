@@ -1,4 +1,5 @@
-//! `input_data` of jobs: exactly the keys the reference's runners read.
+//! `input_data` of jobs: the keys the reference's runners read; for a service of ours what only it
+//! knows, too.
 
 use proto::id::{ChannelId, JobId, PostId};
 use proto::redact::Secret;
@@ -37,8 +38,13 @@ pub(super) fn recording(place: &Place<'_>, quality: RecordingQuality) -> Map<Str
     }))
 }
 
-pub(super) fn transcribing(place: &Place<'_>, config: &TranscribingConfig) -> Map<String, Value> {
-    object(json!({
+/// `is_ours`: the service takes what only ours takes.
+pub(super) fn transcribing(
+    place: &Place<'_>,
+    config: &TranscribingConfig,
+    is_ours: bool,
+) -> Map<String, Value> {
+    let mut input = object(json!({
         "site_url": place.site_url,
         "call_id": place.channel,
         "post_id": place.post,
@@ -57,7 +63,15 @@ pub(super) fn transcribing(place: &Place<'_>, config: &TranscribingConfig) -> Ma
         "webvtt_omit_speaker": false,
         "text_compact_silence_threshold_ms": 2000,
         "text_compact_max_segment_duration_ms": 10000,
-    }))
+    }));
+    if is_ours {
+        // All files are put into the thread (`posts`).
+        input.insert("transcript_further_formats".to_owned(), true.into());
+        input.insert("transcript_takes_summary".to_owned(), true.into());
+        // A recording of ours goes on without its transcript (`signalling_core`).
+        input.insert("transcript_may_fail_alone".to_owned(), true.into());
+    }
+    input
 }
 
 fn object(value: Value) -> Map<String, Value> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proto::id::{CallId, ChannelId, ConnId, JobId, PostId, SessionId, UserId};
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use signalling_core::{
     CallRecord, JobFailure, JobKind, JobRecord, MediaHost, SessionRecord, Usage,
 };
@@ -131,11 +131,20 @@ fn session(row: &AnyRow) -> Option<SessionRecord> {
 }
 
 pub(super) fn job_props(job: &JobRecord) -> Value {
-    json!({
-        "job_id": job.service_id,
-        "bot_conn_id": job.bot_connection,
-        "err": words::job_failure(job.failure.as_ref()),
-    })
+    let mut props = Map::from_iter([
+        ("job_id".to_owned(), json!(job.service_id)),
+        ("bot_conn_id".to_owned(), json!(job.bot_connection)),
+        (
+            "err".to_owned(),
+            json!(words::job_failure(job.failure.as_ref())),
+        ),
+    ]);
+    // Beside those of the reference, and only while there is a pause.
+    if job.pause_wanted || job.paused_at_ms > 0 {
+        props.insert("pause_wanted".to_owned(), json!(job.pause_wanted));
+        props.insert("paused_at".to_owned(), json!(job.paused_at_ms));
+    }
+    props.into()
 }
 
 fn job(row: &AnyRow) -> Option<JobRecord> {
@@ -153,6 +162,10 @@ fn job(row: &AnyRow) -> Option<JobRecord> {
             .map(JobFailure::Told),
         service_id: field(&props, "job_id")?,
         bot_connection: field(&props, "bot_conn_id")?,
+        pause_wanted: field::<Option<bool>>(&props, "pause_wanted").flatten() == Some(true),
+        paused_at_ms: field::<Option<i64>>(&props, "paused_at")
+            .flatten()
+            .unwrap_or(0),
     })
 }
 

@@ -98,6 +98,13 @@ impl Client {
         self.state().await
     }
 
+    /// The state of the call, asked for.
+    pub async fn current_state(&mut self, channel: &ChannelId) -> Value {
+        let channel = channel.clone();
+        self.act(&Action::CallState { channel }).await;
+        self.state().await
+    }
+
     pub async fn state(&mut self) -> Value {
         let event = self.wait_for("call_state").await;
         serde_json::from_str(event.data["call"].as_str().unwrap()).unwrap()

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use proto::id::new_id;
 use serde_json::{Value, json};
@@ -21,6 +21,10 @@ struct Asked {
     refuse: Option<(String, String)>,
     registered: bool,
     translates: bool,
+    version: bool,
+    report: Option<Value>,
+    /// What `/version` says of speech, if it says anything: the reference's does not.
+    speech: Option<Value>,
     secrets: Secrets,
 }
 
@@ -39,7 +43,9 @@ impl FakeJobs {
         let addr = listener.local_addr().unwrap();
         let asked: Arc<Mutex<Asked>> = Arc::default();
         let app = Router::new()
+            .route("/version", get(version))
             .route("/jobs/init", post(init))
+            .route("/jobs/status", get(status))
             .route("/jobs", post(create))
             .route("/register", post(register))
             .route("/translate", post(translate))
@@ -61,6 +67,20 @@ impl FakeJobs {
     /// Refuses jobs of that kind from now on.
     pub fn refuse(&self, kind: &str, reason: &str) {
         self.asked.lock().unwrap().refuse = Some((kind.to_owned(), reason.to_owned()));
+    }
+
+    pub fn was_asked_for_its_version(&self) -> bool {
+        self.asked.lock().unwrap().version
+    }
+
+    /// What it tells of its jobs from now on; before, it knows no such question.
+    pub fn tells(&self, report: Value) {
+        self.asked.lock().unwrap().report = Some(report);
+    }
+
+    /// What can be expected of speech from now on.
+    pub fn can_speak(&self, ability: Value) {
+        self.asked.lock().unwrap().speech = Some(ability);
     }
 
     pub fn jobs(&self) -> Vec<Value> {
@@ -98,6 +118,29 @@ async fn register(State(asked): State<Arc<Mutex<Asked>>>, Json(body): Json<Value
         Json(json!({"clientID": body["clientID"], "code": "201"})),
     )
         .into_response()
+}
+
+async fn version(State(asked): State<Arc<Mutex<Asked>>>) -> Json<Value> {
+    let mut version = json!({
+        "buildDate": "", "buildVersion": "v0.9.5", "buildHash": "", "goVersion": "",
+    });
+    let mut asked = asked.lock().unwrap();
+    asked.version = true;
+    if let Some(speech) = &asked.speech {
+        version["speech"] = speech.clone();
+    }
+    Json(version)
+}
+
+async fn status(State(asked): State<Arc<Mutex<Asked>>>, headers: HeaderMap) -> Response {
+    let asked = asked.lock().unwrap();
+    if !knows(&asked, &headers) {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    match &asked.report {
+        Some(report) => Json(report.clone()).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
 }
 
 async fn init(

@@ -47,10 +47,61 @@ async fn an_administrator_sees_how_the_server_is() {
 }
 
 #[tokio::test]
+async fn an_administrator_sees_what_is_made_of_calls_and_how_it_does() {
+    let world = World::new().await;
+    let (status, jobs) = ask(&world, &world.admin.token, "/jobs").await;
+    assert_eq!(status, 200, "{jobs}");
+    assert_eq!(
+        jobs["problem"],
+        "no job service is configured (offloader.url)"
+    );
+
+    let world = World::with_jobs().await;
+    let (_, jobs) = ask(&world, &world.admin.token, "/jobs").await;
+    let problem = "the job service does not tell how its jobs do";
+    assert_eq!(jobs["problem"], problem);
+    let personal = world.direct(&world.anna, &world.ben).await;
+    let job = |kind: &str, channel: &str| {
+        serde_json::json!({
+            "id": "j", "type": kind, "phase": "capturing", "start_at": 5, "call_id": channel,
+            "job_id": "r", "workers": 1, "captured_ms": 2000, "pauses": 1, "bytes": 4096,
+            "missing_packets": 3, "silent_ms": 400,
+        })
+    };
+    let (known, secret) = (world.channel.as_str(), personal.as_str());
+    world.jobs.as_ref().unwrap().tells(serde_json::json!({
+        "free_bytes": 9000, "jobs": [job("recording", known), job("transcribing", secret)],
+    }));
+    let (_, jobs) = ask(&world, &world.admin.token, "/jobs").await;
+    assert_eq!(
+        (&jobs["problem"], jobs["free_bytes"].as_u64()),
+        (&"".into(), Some(9000))
+    );
+    let [first, second] = jobs["jobs"].as_array().unwrap().as_slice() else {
+        panic!("{jobs}");
+    };
+    assert_eq!(
+        (&first["channel_name"], &first["channel_id"]),
+        (&"Talk".into(), &known.into())
+    );
+    for (field, value) in [
+        ("start_at", 5),
+        ("bytes", 4096),
+        ("missing_packets", 3),
+        ("silent_ms", 400),
+    ] {
+        assert_eq!(first[field], value, "{field}");
+    }
+    // Who talks with whom is not the administrator's business.
+    assert_eq!(second["type"], "transcribing");
+    assert!(!jobs.to_string().contains(secret), "{second}");
+}
+
+#[tokio::test]
 async fn overviews_are_for_administrators() {
     let world = World::new().await;
     let stranger = world.stranger("stranger").await;
-    for path in ["/calls", "/health", "/storage"] {
+    for path in ["/calls", "/health", "/jobs", "/storage"] {
         assert_eq!(ask(&world, "", path).await.0, 401, "{path}");
         assert_eq!(ask(&world, &stranger.token, path).await.0, 403, "{path}");
         assert_eq!(ask(&world, &world.anna.token, path).await.0, 403, "{path}");

@@ -80,7 +80,10 @@ const ROUTES: &[Route] = &[
     post("/calls/{channel}/recording/start", nothing, [401, 403, 403, 403, 200, 403, 403]),
     // Of a recording that does not run, which only the host is told.
     post("/calls/{channel}/recording/stop", nothing, [401, 403, 403, 403, 403, 403, 403]),
-    post("/calls/{channel}/recording/pause", nothing, [401, 403, 403, 400, 400, 400, 400]),
+    post("/calls/{channel}/recording/pause", nothing, [401, 403, 403, 403, 400, 403, 403]),
+    post("/calls/{channel}/recording/resume", nothing, [401, 403, 403, 403, 400, 403, 403]),
+    // None that there is.
+    post("/calls/{channel}/recording/rest", nothing, [401, 403, 403, 400, 400, 400, 400]),
     post("/calls/{channel}/host/make", |at| json!({"new_host_id": at.host}), HOSTS),
     post("/calls/{channel}/host/mute", session, HOSTS),
     post("/calls/{channel}/host/mute-others", nothing, HOSTS),
@@ -274,6 +277,8 @@ struct Scene {
     people: Vec<Person>,
     witness: Client,
     recorder: Client,
+    /// The job that the recorder came for.
+    recording: String,
 }
 
 impl Scene {
@@ -303,9 +308,8 @@ impl Scene {
         let asked = jobs.jobs();
         let id = |at: usize, key: &str| asked[at]["input_data"][key].as_str().unwrap().to_owned();
         let mut recorder = world.connect(&people[6]).await;
-        recorder
-            .ask_to_join(&channel, Some(&id(0, "recording_id")))
-            .await;
+        let recording = id(0, "recording_id");
+        recorder.ask_to_join(&channel, Some(&recording)).await;
         recorder.wait_for("join").await;
         let transcribing = id(1, "transcription_id");
         clients[6].ask_to_join(&channel, Some(&transcribing)).await;
@@ -316,6 +320,7 @@ impl Scene {
             people,
             witness,
             recorder,
+            recording,
         }
     }
 

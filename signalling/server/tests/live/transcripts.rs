@@ -1,4 +1,5 @@
-//! A transcript that does not come: told at once in the call, and for good in its thread.
+//! A transcript or a recording that does not come: told at once in the call, and for good in its
+//! thread.
 
 use proto::calls::action::Action;
 use serde_json::{Value, json};
@@ -10,21 +11,30 @@ use crate::world::{Person, World};
 const KIND: &str = "custom_calls_no_transcript";
 
 /// The posts that say so, when there is one.
-async fn told_in_thread(world: &World) -> Vec<Value> {
+pub(crate) async fn told_in_thread(world: &World) -> Vec<Value> {
+    posts_of(world, KIND).await
+}
+
+async fn posts_of(world: &World, kind: &str) -> Vec<Value> {
     let path = format!("/channels/{}/posts", world.channel);
     for _ in 0..200 {
         let (_, page) = world.chat_get(&world.anna, &path).await;
         let posts = page["posts"].as_object().unwrap().values();
-        let told: Vec<Value> = posts.filter(|post| post["type"] == KIND).cloned().collect();
+        let told: Vec<Value> = posts.filter(|post| post["type"] == kind).cloned().collect();
         if !told.is_empty() {
             return told;
         }
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
-    panic!("nothing in the thread says that there is no transcript");
+    panic!("there is no post of type {kind} in the thread");
 }
 
-async fn report_failure(world: &World, bot: &Person, job: &str, why: &str) -> (u16, Value) {
+pub(crate) async fn report_failure(
+    world: &World,
+    bot: &Person,
+    job: &str,
+    why: &str,
+) -> (u16, Value) {
     let path = format!("/bot{}", world.call_path(&format!("jobs/{job}/status")));
     let failed = json!({"JobType": "transcribing", "Status": "failed", "omitempty": why});
     world.post(bot, &path, failed).await
@@ -107,12 +117,68 @@ async fn a_transcription_that_fails_after_the_call_is_told_all_the_same() {
     let told = told_in_thread(&world).await;
     let message = "There is no transcript of this call: out of memory";
     assert_eq!(told[0]["message"], message);
-    let path = format!("/posts/{}", told[0]["root_id"].as_str().unwrap());
-    let (_, call) = world.chat_get(&world.anna, &path).await;
+    let call = call_that_names(&world, "transcriptions", &transcribing, &told[0]).await;
     assert_eq!(
         call["message"], "Call ended",
         "what was written before stays"
     );
-    let entry = &call["props"]["transcriptions"][&transcribing];
-    assert_eq!(entry["failed_post_id"], told[0]["id"]);
+}
+
+/// The call's post, when it names where it is said that there is none: it is written behind that.
+async fn call_that_names(world: &World, list: &str, job: &str, told: &Value) -> Value {
+    let path = format!("/posts/{}", told["root_id"].as_str().unwrap());
+    for _ in 0..200 {
+        let (_, call) = world.chat_get(&world.anna, &path).await;
+        if call["props"][list][job]["failed_post_id"] == told["id"] {
+            return call;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("the call's post does not name {told}");
+}
+
+#[tokio::test]
+async fn a_recording_above_the_largest_file_is_refused_by_its_size_and_said_in_the_thread() {
+    let jobs = FakeJobs::start().await;
+    let world = World::with(Some(jobs), |raw| raw.chat.max_file_bytes = 1 << 20).await;
+    let bot = world.bot().await;
+    let (mut anna, mut ben) = world.anna_and_ben().await;
+    let path = world.call_path("recording/start");
+    assert_eq!(world.post(&world.anna, &path, json!({})).await.0, 200);
+    let recording = world.jobs.as_ref().unwrap().jobs()[0]["input_data"]["recording_id"].clone();
+    let recording = recording.as_str().unwrap();
+    let film = json!({
+        "channel_id": world.channel, "filename": "call.mp4", "file_size": (1 << 20) + 1,
+    });
+    let (status, refused) = world.post(&bot, "/bot/uploads", film).await;
+    let why = refused["message"].as_str().unwrap();
+    // No worker tries that again (`BotError::remedy`).
+    assert_eq!(status, 400, "{why}");
+    assert!(
+        why.contains("larger than 1048576 bytes (`chat.max_file_bytes`)"),
+        "{why}"
+    );
+
+    anna.act(&Action::Leave).await;
+    ben.act(&Action::Leave).await;
+    anna.wait_for("post_edited").await;
+    let path = format!(
+        "/bot{}",
+        world.call_path(&format!("jobs/{recording}/status"))
+    );
+    let cut_off = json!({"JobType": "recording", "Status": "failed", "omitempty": "cut off"});
+    assert_eq!(world.post(&bot, &path, cut_off).await.0, 200);
+    let lost = json!({
+        "JobType": "recording", "Status": "failed", "omitempty": why, "no_result": true,
+    });
+    for _ in 0..2 {
+        assert_eq!(world.post(&bot, &path, lost.clone()).await.0, 200);
+    }
+    let told = posts_of(&world, "custom_calls_no_recording").await;
+    assert_eq!(told.len(), 1, "once, and not of one that was cut off");
+    let message = format!("There is no recording of this call: {why}");
+    assert_eq!(told[0]["message"], message);
+    assert_eq!(told[0]["props"]["failure"], "lost");
+    assert_eq!(told[0]["props"]["recording_id"], recording);
+    call_that_names(&world, "recordings", recording, &told[0]).await;
 }

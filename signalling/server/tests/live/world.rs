@@ -7,6 +7,7 @@ use std::time::Duration;
 use messaging::People as _;
 use messaging::embedded::{NewAccount, Server};
 use messaging::model::RoomKind;
+use pretend::MediaHost;
 use proto::id::{ChannelId, UserId};
 use proto::redact::Secret;
 use serde_json::Value;
@@ -18,7 +19,6 @@ use tempfile::TempDir;
 
 use crate::client::Client;
 use crate::fake_jobs::FakeJobs;
-use crate::fake_rtcd::FakeRtcd;
 
 /// A person and a login.
 #[derive(Debug, Clone)]
@@ -29,7 +29,7 @@ pub struct Person {
 
 pub struct World {
     pub running: Running,
-    pub rtcd: FakeRtcd,
+    pub rtcd: MediaHost,
     pub jobs: Option<FakeJobs>,
     pub data: TempDir,
     pub channel: ChannelId,
@@ -60,7 +60,8 @@ impl World {
         let discretion = Discretion::begin(&[&secrets, &of_jobs.unwrap_or_default()]);
         secrets.keep("password", PASSWORD);
         secrets.keep("description", "v=0");
-        let rtcd = FakeRtcd::start(secrets.clone()).await;
+        let of_host = secrets.clone();
+        let rtcd = MediaHost::start(move |key| of_host.keep("auth key", key)).await;
         let data = tempfile::tempdir().unwrap();
         let config = config(&data, &rtcd, jobs.as_ref(), change);
         let running = signalling::start(config).await.unwrap();
@@ -280,7 +281,7 @@ pub async fn read(answer: reqwest::Response) -> (u16, Value) {
 
 fn config(
     data: &TempDir,
-    rtcd: &FakeRtcd,
+    rtcd: &MediaHost,
     jobs: Option<&FakeJobs>,
     change: impl FnOnce(&mut RawConfig),
 ) -> Config {

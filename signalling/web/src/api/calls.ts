@@ -3,6 +3,7 @@ import {isRecord} from '../peer/record';
 import type {ServerVersions} from '../peer/version';
 import type {CallsConfig} from '../state/app';
 import {parseCall, type Call} from '../state/calls';
+import {parseSpeech} from '../state/speech';
 import {api} from './rest';
 
 export async function fetchCallsConfig(): Promise<CallsConfig> {
@@ -19,6 +20,9 @@ export async function fetchCallsConfig(): Promise<CallsConfig> {
         enableRinging: flag('EnableRinging'),
         enableSimulcast: flag('EnableSimulcast'),
         enableDcSignaling: flag('EnableDCSignaling'),
+        enableVideo: flag('EnableVideo'),
+        maxRecordingMinutes: typeof fields['MaxRecordingDuration'] === 'number' ? fields['MaxRecordingDuration'] : 0,
+        speech: parseSpeech(fields),
         versions: parseVersions(version),
     };
 }
@@ -65,6 +69,14 @@ export function startRecording(channelId: string): Promise<unknown> {
 
 export function stopRecording(channelId: string): Promise<unknown> {
     return api.calls(`/calls/${encodeURIComponent(channelId)}/recording/stop`, {});
+}
+
+export function pauseRecording(channelId: string): Promise<unknown> {
+    return api.calls(`/calls/${encodeURIComponent(channelId)}/recording/pause`, {});
+}
+
+export function resumeRecording(channelId: string): Promise<unknown> {
+    return api.calls(`/calls/${encodeURIComponent(channelId)}/recording/resume`, {});
 }
 
 /** What this page noted of its calls, for whoever looks into a fault. */

@@ -11,6 +11,7 @@ import type {Reaction} from '@mattermost/types/reactions';
 import type {Session} from '@mattermost/types/sessions';
 import type {Team, TeamMembership} from '@mattermost/types/teams';
 import type {UserProfile, UserStatus} from '@mattermost/types/users';
+import {reasonWords} from '../state/reasons';
 import {say, type Key} from '../words/words';
 import {request, ServerRefusal, withQuery} from './http';
 
@@ -35,6 +36,8 @@ export const api = {
         }
         return answer.text();
     },
+    /** Recordings and transcripts that are being made; of ours only, for administrators. */
+    readJobs: () => get<Record<string, unknown>>('/admin/jobs'),
     getFilesRoute: (): string => `${V4}/files`,
 
     getClientConfig: () => get<Partial<ClientConfig>>('/config/client?format=old'),
@@ -196,8 +199,10 @@ export function describe(error: unknown): string {
         return say('chat_why_unknown');
     }
     const known = REFUSALS[error.id];
-    if (known) {
-        return say(known);
+    // Routes of calls have no ids: there the text is what is stable.
+    const words = known ? say(known) : reasonWords(error.message);
+    if (words !== '') {
+        return words;
     }
     switch (error.status) {
     case 401:

@@ -2,6 +2,7 @@
 import type {Channel} from '@mattermost/types/channels';
 import type {UserProfile} from '@mattermost/types/users';
 import {api, describe} from '../api/rest';
+import {isRecord} from '../peer/record';
 import {store, updateChat} from '../state/app';
 import {withUsers} from '../state/chat';
 import type {NewPerson} from '../state/csv';
@@ -85,6 +86,63 @@ export async function listChannels(): Promise<Channel[]> {
 
 export async function endCall(channelId: string): Promise<void> {
     await api.calls(`/calls/${encodeURIComponent(channelId)}/end`, {});
+}
+
+/** One recording or transcript that is being made. */
+export interface Job {
+    id: string;
+    isRecording: boolean;
+    /** `capturing`, then `finishing`. */
+    phase: string;
+    /** Empty for a call between a few people, of which administrators are not told more. */
+    channelName: string;
+    capturedMs: number;
+    isPaused: boolean;
+    bytes: number;
+    /** Packets that did not arrive, or that the disk was too slow for. */
+    missing: number;
+    pauses: number;
+    /** With more than one, those before have died. */
+    workers: number;
+    /** How long ago its worker was heard; `null` before it was. */
+    silentMs: number | null;
+}
+
+export interface Jobs {
+    /** Why nothing is known, in the server's words; empty when all is. */
+    problem: string;
+    freeBytes: number;
+    jobs: readonly Job[];
+}
+
+export async function readJobs(): Promise<Jobs> {
+    const answer = await api.readJobs();
+    const jobs = Array.isArray(answer['jobs']) ? answer['jobs'].filter(isRecord).map(parseJob) : [];
+    return {problem: text(answer['problem']), freeBytes: count(answer['free_bytes']), jobs};
+}
+
+function parseJob(job: Readonly<Record<string, unknown>>): Job {
+    return {
+        id: text(job['id']),
+        isRecording: job['type'] === 'recording',
+        phase: text(job['phase']),
+        channelName: text(job['channel_name']),
+        capturedMs: count(job['captured_ms']),
+        isPaused: job['is_paused'] === true,
+        bytes: count(job['bytes']),
+        missing: count(job['missing_packets']) + count(job['dropped_packets']),
+        pauses: count(job['pauses']),
+        workers: count(job['workers']),
+        silentMs: typeof job['silent_ms'] === 'number' ? job['silent_ms'] : null,
+    };
+}
+
+function text(value: unknown): string {
+    return typeof value === 'string' ? value : '';
+}
+
+function count(value: unknown): number {
+    return typeof value === 'number' ? value : 0;
 }
 
 export interface Health {

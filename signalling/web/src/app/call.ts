@@ -13,10 +13,11 @@ import {newActiveCall, type ActiveCall} from '../state/active';
 import {titleOf} from '../state/advice';
 import {announce, patch, store, updateActive} from '../state/app';
 import {isPersonal} from '../state/ringing';
+import {settings} from '../state/settings';
 import {say} from '../words/words';
 import {callEvent} from './callevents';
 import {logCall} from './calllog';
-import {checkSpeaker, fellBack, microphoneWish, setTalkingMuted, watchDevices, watchMicrophone} from './devices';
+import {cameraFellBack, checkSpeaker, fellBack, microphoneWish, setTalkingMuted, watchDevices, watchMicrophone} from './devices';
 import {refreshCalls, takeCallsEvent} from './events';
 import {forgetCall, recallCall} from './location';
 import {media, ownClient, remember, setOwnClient} from './own';
@@ -136,6 +137,7 @@ async function connect(active: ActiveCall, title = ''): Promise<void> {
         signalOverChannel: config.enableDcSignaling,
         simulcast: config.enableSimulcast,
         microphone: microphoneWish,
+        camera: () => settings.get().camera.id,
     }, listenerFor(() => ownClient() === mine, active));
     setOwnClient(mine);
     mine.start();
@@ -167,6 +169,8 @@ function listenerFor(isCurrent: () => boolean, begun: ActiveCall): CallListener 
         onEvent: (event) => ifCurrent(() => callEvent(event)),
         onTrack: (track) => ifCurrent(() => media.add(track)),
         onOwnScreen: (ownScreen) => ifCurrent(() => updateActive((active) => ({...active, ownScreen}))),
+        onOwnCamera: (ownCamera) => ifCurrent(() => updateActive((active) => ({...active, ownCamera}))),
+        onCameraFellBack: (label) => ifCurrent(() => cameraFellBack(label)),
         onMuted: (muted) => ifCurrent(() => {
             updateActive((active) => ({...active, muted, unmuting: false}));
             setTalkingMuted(false);

@@ -4,22 +4,28 @@
  */
 import {problem} from '../peer/problems';
 import type {ServerEvent} from '../peer/socket';
-import {store, updateActive} from '../state/app';
-import {isRunning, isStarting} from '../state/calls';
+import {announce, store, updateActive} from '../state/app';
+import {isPaused, isRunning, isStarting, type Job} from '../state/calls';
 import {ownElsewhere} from '../state/ringing';
+import {MANY} from '../state/roster';
 import {logCall} from './calllog';
-import {takeCallsEvent} from './events';
+import {refreshConfig, takeCallsEvent} from './events';
 import {soundMove} from './moves';
 import {noteEvent} from './notes';
 import {applySettings, media, ownClient} from './own';
 import {announceMove, showCaption, showReaction} from './passing';
+import {say} from '../words/words';
 
 /** Events that would leave no room in the log for others. */
-const MANY: readonly string[] = ['user_voice_on', 'user_voice_off', 'caption', 'signal'];
+const COMMON: readonly string[] = ['user_voice_on', 'user_voice_off', 'caption', 'signal'];
+
+/** In a large call the screen follows so often: nobody sees a tenth of a second, and each time costs. */
+const MANY_MS = 100;
 
 /** In the order in which they came; the screen follows once a frame, however many come. */
 export function callEvent(event: ServerEvent): void {
-    store.gather(() => take(event));
+    const sessions = store.get().calls[event.channelId]?.sessions ?? {};
+    store.gather(() => take(event), Object.keys(sessions).length > MANY ? MANY_MS : 0);
 }
 
 function take({name, data, channelId}: ServerEvent): void {
@@ -27,12 +33,13 @@ function take({name, data, channelId}: ServerEvent): void {
     if (!active) {
         return;
     }
-    if (!MANY.includes(name)) {
+    if (!COMMON.includes(name)) {
         logCall(`event ${name}`, {channel: channelId, session: String(data['session_id'] ?? '')});
     }
-    const hostBefore = store.get().calls[channelId]?.hostId ?? '';
+    const before = store.get().calls[channelId];
     takeCallsEvent(name, channelId, data);
-    noteEvent(name, data, hostBefore);
+    noteEvent(name, data, before?.hostId ?? '');
+    announcePause(before?.recording ?? null, store.get().calls[channelId]?.recording ?? null);
     watchRecording(channelId);
     switch (name) {
     case 'caption':
@@ -73,8 +80,15 @@ function take({name, data, channelId}: ServerEvent): void {
 /** Its outcome concerns only those who were there. */
 function watchRecording(channelId: string): void {
     const recording = store.get().calls[channelId]?.recording ?? null;
-    if (recording && (isRunning(recording) || isStarting(recording))) {
-        updateActive((active) => (active.sawRecording === recording.initAt ? active : {...active, sawRecording: recording.initAt}));
+    if (recording && (isRunning(recording) || isStarting(recording)) && store.get().active?.sawRecording !== recording.initAt) {
+        updateActive((active) => ({...active, sawRecording: recording.initAt}));
+        void refreshConfig(); // what is promised of a transcript must be true now
+    }
+}
+
+function announcePause(before: Job | null, after: Job | null): void {
+    if (isRunning(before) && isRunning(after) && isPaused(before) !== isPaused(after)) {
+        announce(say(isPaused(after) ? 'record_paused' : 'record_resumed'));
     }
 }
 

@@ -12,7 +12,7 @@ import {coded, readCommand} from '../state/command';
 import {isAdministrator} from '../state/rights';
 import {say, type Key} from '../words/words';
 import {joinCall, leaveCall} from './call';
-import {callStats} from './incall';
+import {askFirst, callStats} from './incall';
 import {callLog} from './calllog';
 
 export interface CommandPlace {
@@ -57,10 +57,16 @@ async function inCall(command: string, place: CommandPlace): Promise<Key | null>
     case 'end':
         return askToEnd(channelId, running);
     case 'recording start':
+        if (running && await askFirst(channelId)) {
+            return null;
+        }
         return running ? recorded(startRecording(channelId)) : 'chat_command_no_call';
     case 'recording stop':
         return running ? recorded(stopRecording(channelId)) : 'chat_command_no_call';
     case 'logs':
+        if (callLog() === '') {
+            return 'chat_command_no_log';
+        }
         await uploadLogs(callLog(), channelId, store.get().chat.teamId);
         announce(say('chat_command_logs_sent'));
         return null;
@@ -99,13 +105,6 @@ export async function endCallOf(channelId: string): Promise<void> {
 }
 
 async function recorded(asking: Promise<unknown>): Promise<Key | null> {
-    try {
-        await asking;
-        return null;
-    } catch (error) {
-        if (error instanceof ServerRefusal && error.status === 403) {
-            return 'chat_command_not_host';
-        }
-        throw error;
-    }
+    await asking;
+    return null;
 }

@@ -1,5 +1,5 @@
 /**
- * Microphones and speakers: which there are, which one is used, and what it hears.
+ * Microphones, cameras and speakers: which there are, which one is used, and what it hears.
  *
  * In: choices of the person, what the browser says about devices. Out: settings, notes in the call.
  * Invariant: a device's name is known only after the browser allowed a microphone, so the lists are
@@ -16,6 +16,7 @@ import {canChooseSpeaker, playOn} from './sound';
 
 export interface Devices {
     microphones: readonly Device[];
+    cameras: readonly Device[];
     /** Empty where the browser does not let a page choose. */
     speakers: readonly Device[];
 }
@@ -29,7 +30,7 @@ export async function listDevices(): Promise<Devices> {
         // `default` and `communications` are other names for devices of the list.
         .filter((device) => device.kind === kind && !['', 'default', 'communications'].includes(device.deviceId))
         .map(({deviceId, label}) => ({id: deviceId, label}));
-    return {microphones: ofKind('audioinput'), speakers: canChooseSpeaker() ? ofKind('audiooutput') : []};
+    return {microphones: ofKind('audioinput'), cameras: ofKind('videoinput'), speakers: canChooseSpeaker() ? ofKind('audiooutput') : []};
 }
 
 /** Calls `changed` whenever a device comes or goes; returns how to stop. */
@@ -53,6 +54,11 @@ export function fellBack(label: string): void {
         : lost !== '' && lost !== label
             ? say('call_note_device_replaced', {lost, taken: label})
             : say('call_note_device_taken', {taken: label}));
+}
+
+/** The camera that was shown is not there any more, or another one is taken than was wished. */
+export function cameraFellBack(label: string): void {
+    note('device', label === '' ? say('call_note_camera_gone') : say('call_note_camera_taken', {taken: label}));
 }
 
 /** The speaker that was chosen is gone: sound goes where the browser sends it. */

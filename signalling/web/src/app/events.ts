@@ -6,7 +6,8 @@ import type {LiveListener} from '../api/live';
 import {api} from '../api/rest';
 import {ACTION_PREFIX, isRecord} from '../peer/record';
 import {patch, store, updateChat, updatePresence} from '../state/app';
-import {applyCallsEvent, recordingFaults, type Call, type Calls} from '../state/calls';
+import {isCallPost, readCallPost} from '../state/callpost';
+import {applyCallsEvent, recordingFaults, withJob, type Call, type Calls} from '../state/calls';
 import {withArrival, withChannels, withoutChannel, withoutPost, withPosts, withRead, withUsers} from '../state/chat';
 import {namesIn} from '../state/markdown';
 import {typingPlace, withoutTypist, withStatuses} from '../state/presence';
@@ -48,6 +49,15 @@ export async function refreshCalls(): Promise<void> {
         needPeople(Object.values(calls).flatMap((call) => Object.values(call.sessions).map(({userId}) => userId)));
     } catch (error) {
         console.warn('parley: running calls could not be listed', error);
+    }
+}
+
+/** What the server can do may have changed since the page asked. */
+export async function refreshConfig(): Promise<void> {
+    try {
+        patch({callsConfig: await fetchCallsConfig()});
+    } catch (error) {
+        console.warn('parley: the configuration of calls could not be read again', error);
     }
 }
 
@@ -101,18 +111,34 @@ export function takeCallsEvent(name: string, channelId: string, data: Record<str
     const call = store.get().calls[channelId];
     if (call) {
         needPeople([...Object.values(call.sessions).map(({userId}) => userId), call.hostId]);
-        if (name === 'call_job_state' || name === 'call_state') {
-            keepFaults(call);
-        }
+    }
+    if (name === 'call_job_state' || name === 'call_state') {
+        keepOutcome(channelId, call, data);
     }
 }
 
-/** The call's state goes with the call, and its post does not say why something is missing. */
-function keepFaults(call: Call): void {
-    const faults = recordingFaults(call);
-    if (faults.length > 0 && call.postId !== '') {
-        patch({recordFaults: {...store.get().recordFaults, [call.postId]: faults}});
+/** The call's state goes with the call, and its post says neither how far its recording is nor why something is missing. */
+function keepOutcome(channelId: string, call: Call | undefined, data: Record<string, unknown>): void {
+    const postId = call?.postId ?? newestPending(channelId);
+    const told = call ?? withJob(data['jobState']);
+    if (!told || postId === '') {
+        return;
     }
+    const {recordFaults, recordProgress} = store.get();
+    const faults = recordingFaults(told);
+    if (faults.length > 0) {
+        patch({recordFaults: {...recordFaults, [postId]: faults}});
+    }
+    const progress = told.recording?.progress ?? null;
+    if (progress !== null && progress !== recordProgress[postId]) {
+        patch({recordProgress: {...recordProgress, [postId]: progress}});
+    }
+}
+
+/** The call's post whose recording is awaited; empty when there is none. */
+function newestPending(channelId: string): string {
+    const posts = Object.values(store.get().chat.posts).filter((post) => post.channel_id === channelId && isCallPost(post) && readCallPost(post).pending.recordings > 0);
+    return posts.sort((a, b) => b.create_at - a.create_at)[0]?.id ?? '';
 }
 
 function chatEvent(name: string, data: Record<string, unknown>, channelId: string): void {

@@ -1,11 +1,12 @@
 /** What a person does in the call they are in: microphone, hand, reactions, screen, recording. */
-import {startRecording, stopRecording} from '../api/calls';
+import {pauseRecording, resumeRecording, startRecording, stopRecording} from '../api/calls';
 import {describe} from '../api/rest';
 import type {ScreenHint} from '../peer/media';
 import {CallError, problem} from '../peer/problems';
 import {announce, patch, store, updateActive} from '../state/app';
+import {speechDoubt} from '../state/speech';
 import {say} from '../words/words';
-import {takeCallsEvent} from './events';
+import {refreshConfig, takeCallsEvent} from './events';
 import {ownClient} from './own';
 import {showProblem} from './stage';
 
@@ -71,6 +72,23 @@ export async function toggleScreen(): Promise<void> {
     }
 }
 
+export async function toggleCamera(): Promise<void> {
+    const {active} = store.get();
+    const client = ownClient();
+    if (!active || !client || active.cameraBusy) {
+        return;
+    }
+    updateActive((now) => ({...now, cameraBusy: true, problem: null}));
+    await client.setCamera(active.ownCamera === null);
+    updateActive((now) => ({...now, cameraBusy: false}));
+    announce(say(store.get().active?.ownCamera ? 'call_told_own_camera' : 'call_told_own_camera_off'));
+}
+
+/** Another camera was chosen. */
+export function cameraChanged(): void {
+    void ownClient()?.changeCamera();
+}
+
 export function setShareSound(sound: boolean): void {
     patch({share: {...store.get().share, sound}});
 }
@@ -81,15 +99,47 @@ export function setScreenHint(hint: ScreenHint): void {
     ownClient()?.setScreenHint(hint);
 }
 
-export async function setRecording(on: boolean): Promise<void> {
+/** Records the own call; whoever would expect too much of it is asked first. */
+export async function beginRecording(): Promise<void> {
     const {active} = store.get();
-    if (!active) {
-        return;
+    if (active && !await askFirst(active.channelId)) {
+        await changeRecording(active.channelId, startRecording);
     }
+}
+
+/** Resolves to whether the person is asked before the call is recorded: there is something to be said. */
+export async function askFirst(channelId: string): Promise<boolean> {
+    await refreshConfig(); // a model may have come or gone since the page was opened
+    const {callsConfig} = store.get();
+    const asks = callsConfig !== null && speechDoubt(callsConfig) !== '';
+    if (asks) {
+        patch({question: {kind: 'record', channelId}});
+    }
+    return asks;
+}
+
+/** The person was asked. */
+export function record(channelId: string): Promise<void> {
+    return changeRecording(channelId, startRecording);
+}
+
+export async function endRecording(): Promise<void> {
+    await changeRecording(store.get().active?.channelId ?? '', stopRecording);
+}
+
+export async function setRecordingPaused(paused: boolean): Promise<void> {
+    await changeRecording(store.get().active?.channelId ?? '', paused ? pauseRecording : resumeRecording);
+}
+
+async function changeRecording(channelId: string, change: (channelId: string) => Promise<unknown>): Promise<void> {
     try {
-        await (on ? startRecording(active.channelId) : stopRecording(active.channelId));
+        await change(channelId);
     } catch (error) {
-        showProblem(problem('request-refused', describe(error)));
+        if (store.get().active) {
+            showProblem(problem('request-refused', describe(error)));
+        } else {
+            patch({fault: say('chat_not_done', {why: describe(error)})});
+        }
     }
 }
 

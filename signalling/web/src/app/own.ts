@@ -4,7 +4,7 @@
  * Invariant: there is at most one client, and the store has an own call whenever there is one.
  */
 import type {CallsClient} from '../peer/client';
-import {withScreen} from '../state/active';
+import {withCamera, withScreen} from '../state/active';
 import {store, updateActive} from '../state/app';
 import {settings, volumeOf} from '../state/settings';
 import {rememberCall} from './location';
@@ -21,6 +21,7 @@ let client: CallsClient | null = null;
 
 export const media = new RemoteMedia({
     onScreen: (stream) => updateActive((active) => withScreen(active, stream)),
+    onCamera: (sessionId, stream) => updateActive((active) => withCamera(active, sessionId, stream)),
     onBlocked: (blocked) => updateActive((active) => ({...active, soundBlocked: blocked})),
 });
 

@@ -1,5 +1,5 @@
 /** What passes by in a call: captions, reactions, people who come and go. */
-import {emojiOf, withCaption, withoutOldCaptions, type Caption} from '../state/active';
+import {emojiOf, readCaption, withCaption, withoutOldCaptions} from '../state/active';
 import {announce, store, updateActive} from '../state/app';
 import {withLine} from '../state/captionlog';
 import {displayName} from '../state/chat';
@@ -13,14 +13,10 @@ const NAME_MS = 3000;
 let nextReaction = 1;
 
 export function showCaption(data: Record<string, unknown>): void {
-    const text = data['text'];
-    if (typeof text !== 'string' || text.trim() === '') {
+    const caption = readCaption(data, Date.now());
+    if (!caption) {
         return;
     }
-    const caption: Caption = {
-        sessionId: String(data['session_id'] ?? ''), userId: String(data['user_id'] ?? ''), text: text.trim(), at: Date.now(),
-        utterance: String(data['utterance_id'] ?? ''), final: data['final'] === true,
-    };
     updateActive((active) => ({...withCaption(active, caption), captionLog: withLine(active.captionLog, caption)}));
     setTimeout(() => updateActive((active) => withoutOldCaptions(active, Date.now(), CAPTION_MS)), CAPTION_MS + 20);
 }

@@ -1,5 +1,5 @@
 /**
- * Plays what comes from others: every voice in an audio element of its own, the screen as a stream.
+ * Plays what comes from others: every voice in an audio element of its own, screen and cameras as streams.
  *
  * Invariant: an element lives exactly as long as its track carries something.
  */
@@ -7,6 +7,8 @@ import type {RemoteTrack} from '../peer/tracks';
 
 export interface MediaListener {
     onScreen(stream: MediaStream | null): void;
+    /** Somebody's camera, or that it is gone. */
+    onCamera(sessionId: string, stream: MediaStream | null): void;
     /** The browser refuses to play without a click of the person. */
     onBlocked(blocked: boolean): void;
 }
@@ -21,6 +23,7 @@ export class RemoteMedia {
     private sounds: Sound[] = [];
     private screenTrack: MediaStreamTrack | null = null;
     private screenSender = '';
+    private readonly cameras = new Map<string, MediaStreamTrack>();
 
     private volumeOf: (sessionId: string) => number = () => 1;
     private speakerId = '';
@@ -57,7 +60,14 @@ export class RemoteMedia {
             });
             break;
         case 'video':
-            break; // cameras are not part of this client
+            this.cameras.set(remote.senderId, remote.track);
+            this.listener.onCamera(remote.senderId, new MediaStream([remote.track]));
+            remote.onEnded(() => {
+                if (this.cameras.get(remote.senderId) === remote.track) {
+                    this.dropCamera(remote.senderId);
+                }
+            });
+            break;
         }
     }
 
@@ -71,6 +81,7 @@ export class RemoteMedia {
     }
 
     dropSender(senderId: string): void {
+        this.dropCamera(senderId);
         this.remove(this.sounds.filter((sound) => sound.senderId === senderId));
         if (senderId !== '' && senderId === this.screenSender) {
             this.dropScreen();
@@ -79,12 +90,19 @@ export class RemoteMedia {
 
     clear(): void {
         this.remove(this.sounds);
+        [...this.cameras.keys()].forEach((senderId) => this.dropCamera(senderId));
         this.dropScreen();
         this.listener.onBlocked(false);
     }
 
     resume(): void {
         this.sounds.forEach(({element}) => this.start(element));
+    }
+
+    private dropCamera(senderId: string): void {
+        if (this.cameras.delete(senderId)) {
+            this.listener.onCamera(senderId, null);
+        }
     }
 
     private play(remote: RemoteTrack): void {

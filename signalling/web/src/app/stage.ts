@@ -9,6 +9,10 @@ export function acknowledgeRecording(startAt: number): void {
     remember();
 }
 
+export function acknowledgeLimit(startAt: number): void {
+    updateActive((active) => ({...active, limitSeen: startAt}));
+}
+
 export function dismissOutcome(initAt: number): void {
     updateActive((active) => ({...active, outcomeSeen: initAt}));
 }

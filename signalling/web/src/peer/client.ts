@@ -5,6 +5,7 @@
  * Not here: who is in the call (`state/calls`), what is drawn (`ui`).
  * Invariant: after `onClosed` nothing more is reported and everything captured is released.
  */
+import {CameraShown, type CameraListener} from './camera';
 import {packDescription, parseDescription, type Description} from './codec';
 import {MediaConnection, type ConnectionOptions, type LinkState} from './connection';
 import {captureScreen, screenEncodings, stopStream, type MicrophoneWish, type ScreenHint, type ScreenWish} from './media';
@@ -28,11 +29,13 @@ export interface CallOptions extends ConnectionOptions {
     simulcast: boolean;
     /** Asked whenever the microphone is opened. */
     microphone: () => MicrophoneWish;
+    /** Likewise of the camera: which device, empty for the browser's choice. */
+    camera: () => string;
 }
 
 export type ConnectionState = 'joining' | 'connected' | 'reconnecting' | 'media-interrupted' | 'closed';
 
-export interface CallListener extends VoiceListener {
+export interface CallListener extends VoiceListener, CameraListener {
     onState(state: ConnectionState): void;
     onEvent(event: ServerEvent): void;
     onTrack(track: RemoteTrack): void;
@@ -49,6 +52,7 @@ export class CallsClient {
     private readonly socket: CallsSocket;
     private media: MediaConnection | null = null;
     private readonly voice: Voice;
+    private readonly camera: CameraShown;
     private screen: MediaStream | null = null;
     private screenSenders: RTCRtpSender[] = [];
     private link: LinkState = 'connecting';
@@ -77,6 +81,11 @@ export class CallsClient {
             connection: () => this.media,
             wish: options.microphone,
             send: (action) => this.socket.send(action),
+        }, listener);
+        this.camera = new CameraShown({
+            connection: () => this.media,
+            wish: options.camera,
+            send: (streamId) => (streamId === null ? this.socket.send('video_off') : this.socket.send('video_on', {data: JSON.stringify({videoStreamID: streamId})})),
         }, listener);
     }
 
@@ -123,6 +132,15 @@ export class CallsClient {
     /** The wish for a microphone is another one. */
     changeMicrophone(): Promise<void> {
         return this.voice.exchange();
+    }
+
+    setCamera(on: boolean): Promise<void> {
+        return this.camera.setOn(on);
+    }
+
+    /** Another camera was chosen. */
+    changeCamera(): Promise<void> {
+        return this.camera.exchange();
     }
 
     raiseHand(raised: boolean): void {
@@ -365,6 +383,7 @@ export class CallsClient {
             clearInterval(this.measureTimer);
         }
         this.voice.close();
+        this.camera.close();
         stopStream(this.screen);
         this.screen = null;
         this.media?.close();

@@ -1,5 +1,5 @@
 /**
- * Captures the microphone and the screen; refusals become a `CallError` that says what to do.
+ * Captures the microphone, the camera and the screen; refusals become a `CallError` that says what to do.
  *
  * Not here: publishing (`connection`).
  */
@@ -11,6 +11,9 @@ const SCREEN_LAYERS: RTCRtpEncodingParameters[] = [
     {rid: 'h', maxBitrate: 2_500_000, maxFramerate: 20, scaleResolutionDownBy: 1},
 ];
 const SCREEN_SINGLE: RTCRtpEncodingParameters[] = [{maxBitrate: 1_000_000, maxFramerate: 10}];
+
+/** The wished device is not there: another one may be. */
+const GONE = ['NotFoundError', 'OverconstrainedError', 'NotReadableError'];
 
 export interface MicrophoneWish {
     /** Empty for what the browser takes by itself. */
@@ -39,7 +42,7 @@ export async function captureMicrophone({deviceId, noiseSuppression}: Microphone
         try {
             return {stream: await capture({deviceId: {exact: deviceId}}), fellBack: false};
         } catch (error) {
-            if (!['NotFoundError', 'OverconstrainedError', 'NotReadableError'].includes(errorName(error))) {
+            if (!GONE.includes(errorName(error))) {
                 throw error;
             }
             return {stream: await capture({}), fellBack: true};
@@ -54,6 +57,47 @@ export async function captureMicrophone({deviceId, noiseSuppression}: Microphone
             throw new CallError(problem('microphone-missing'));
         default:
             throw new CallError(problem('microphone-busy'));
+        }
+    }
+}
+
+/** Upright or wide, about 640x360: more is not sent (`CAMERA_ENCODING`). */
+const CAMERA: MediaTrackConstraints = {width: {ideal: 640}, height: {ideal: 360}, frameRate: {ideal: 30, max: 30}};
+export const CAMERA_ENCODING: RTCRtpEncodingParameters[] = [{maxBitrate: 1_000_000, maxFramerate: 30}];
+
+export interface Camera {
+    stream: MediaStream;
+    fellBack: boolean;
+}
+
+/** `deviceId`: empty for what the browser takes by itself. */
+export async function captureCamera(deviceId: string): Promise<Camera> {
+    const devices = mediaDevices();
+    if (!devices) {
+        throw new CallError(problem('insecure-page'));
+    }
+    try {
+        if (deviceId === '') {
+            return {stream: await devices.getUserMedia({video: CAMERA}), fellBack: false};
+        }
+        try {
+            return {stream: await devices.getUserMedia({video: {...CAMERA, deviceId: {exact: deviceId}}}), fellBack: false};
+        } catch (error) {
+            if (!GONE.includes(errorName(error))) {
+                throw error;
+            }
+            return {stream: await devices.getUserMedia({video: CAMERA}), fellBack: true};
+        }
+    } catch (error) {
+        switch (errorName(error)) {
+        case 'NotAllowedError':
+        case 'SecurityError':
+            throw new CallError(problem('camera-denied'));
+        case 'NotFoundError':
+        case 'OverconstrainedError':
+            throw new CallError(problem('camera-missing'));
+        default:
+            throw new CallError(problem('camera-busy'));
         }
     }
 }

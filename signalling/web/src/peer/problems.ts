@@ -6,15 +6,16 @@
 
 export type ProblemCode =
     | 'microphone-denied' | 'microphone-missing' | 'microphone-busy' | 'insecure-page'
+    | 'camera-denied' | 'camera-missing' | 'camera-busy'
     | 'screen-denied' | 'screen-unavailable' | 'screen-taken'
     | 'join-refused' | 'join-forbidden' | 'channel-archived' | 'calls-off' | 'calls-unavailable' | 'start-forbidden'
-    | 'call-over' | 'call-full' | 'no-media-server'
+    | 'group-calls-off' | 'call-over' | 'call-full' | 'no-media-server'
     | 'unreachable' | 'media-unreachable' | 'media-lost' | 'negotiation'
     | 'removed' | 'call-ended' | 'moved' | 'request-refused' | 'no-webrtc';
 
 export interface Problem {
     code: ProblemCode;
-    /** What the server said, where there is no code for it; else empty. */
+    /** In the words of the page, where the code does not say it all; else empty. */
     reason: string;
 }
 
@@ -35,12 +36,16 @@ const REFUSALS: Readonly<Record<string, ProblemCode>> = {
     'insufficient permissions': 'start-forbidden',
     'call has ended': 'call-over',
     'user cannot join because of limits': 'call-full',
+    'unlicensed servers only allow calls in DMs': 'group-calls-off',
 };
 
 /** `text`: what the server answers to a refused join. */
 export function joinRefused(text: string): Problem {
     const code = text.startsWith('failed to get rtcd host') ? 'no-media-server' : REFUSALS[text];
-    return code ? problem(code) : problem('join-refused', text);
+    if (!code) {
+        console.warn('parley: the server refused to let this page join:', text);
+    }
+    return problem(code ?? 'join-refused');
 }
 
 /** Worth joining again: nobody decided against it, or not for good, or it was the person who went elsewhere. */

@@ -19,6 +19,12 @@ export interface Caption {
     utterance: string;
     /** No better text of the utterance will come. */
     final: boolean;
+    /** So much of the text stays as it is; what follows may still be heard otherwise. */
+    settled: number;
+    /** In which it was heard; empty when the server does not say. */
+    language: string;
+    /** Not what was said, but why that cannot be shown. */
+    notice: boolean;
 }
 
 export interface Reaction {
@@ -46,6 +52,10 @@ export interface ActiveCall {
     unmuting: boolean;
     ownScreen: MediaStream | null;
     remoteScreen: MediaStream | null;
+    ownCamera: MediaStream | null;
+    cameraBusy: boolean;
+    /** Cameras of others by their session; who shows none now may still be here. */
+    cameras: Readonly<Record<string, MediaStream>>;
     sharingBusy: boolean;
     weak: boolean;
     problem: Problem | null;
@@ -56,6 +66,8 @@ export interface ActiveCall {
     noticeSeen: number;
     /** Time of the wish of the recording this page saw begin or run; 0 for none. */
     sawRecording: number;
+    /** Start time of the recording whose coming end was acknowledged. */
+    limitSeen: number;
     /** Outcome of a recording, by the same time, that was dismissed. */
     outcomeSeen: number;
     /** The browser wants a click before it plays sound. */
@@ -78,8 +90,8 @@ export interface ActiveCall {
 
 export function newActiveCall(channelId: string): ActiveCall {
     return {
-        channelId, sessionId: '', connection: 'joining', muted: true, unmuting: false, ownScreen: null, remoteScreen: null, sharingBusy: false,
-        weak: false, problem: null, captions: [], showCaptions: true, reactions: [], noticeSeen: 0, sawRecording: 0, outcomeSeen: 0, soundBlocked: false, wide: false, wideForScreen: false,
+        channelId, sessionId: '', connection: 'joining', muted: true, unmuting: false, ownScreen: null, remoteScreen: null, ownCamera: null, cameraBusy: false, cameras: {}, sharingBusy: false,
+        weak: false, problem: null, captions: [], showCaptions: true, reactions: [], noticeSeen: 0, sawRecording: 0, limitSeen: 0, outcomeSeen: 0, soundBlocked: false, wide: false, wideForScreen: false,
         notes: [], spoke: {}, quality: {}, talkingMuted: false, captionLog: [], panel: null, dialog: null,
     };
 }
@@ -90,6 +102,32 @@ export function withScreen(active: ActiveCall, remoteScreen: MediaStream | null)
         return {...active, remoteScreen, wide: true, wideForScreen: active.wideForScreen || !active.wide};
     }
     return {...active, remoteScreen, wide: active.wide && !active.wideForScreen, wideForScreen: false};
+}
+
+export function withCamera(active: ActiveCall, sessionId: string, stream: MediaStream | null): ActiveCall {
+    const cameras = {...active.cameras};
+    if (stream) {
+        cameras[sessionId] = stream;
+    } else {
+        delete cameras[sessionId];
+    }
+    return {...active, cameras};
+}
+
+/** A caption as the server tells it; null when it holds no words. Older servers tell who and what, and no more. */
+export function readCaption(data: Readonly<Record<string, unknown>>, at: number): Caption | null {
+    const told = data['text'];
+    const text = typeof told === 'string' ? told.trim() : '';
+    if (typeof told !== 'string' || text === '') {
+        return null;
+    }
+    const id = (key: string): string => (typeof data[key] === 'string' ? data[key] : '');
+    const final = data['final'] === true;
+    const settled = typeof data['settled_len'] === 'number' ? data['settled_len'] - (told.length - told.trimStart().length) : text.length;
+    return {
+        sessionId: id('session_id'), userId: id('user_id'), text, at, utterance: id('utterance_id'), final,
+        settled: final ? text.length : Math.max(0, Math.min(text.length, settled)), language: id('language'), notice: data['notice'] === true,
+    };
 }
 
 /** A draft that comes after the final text of its utterance. */

@@ -2,11 +2,15 @@
 import type {Problem, ProblemCode} from '../peer/problems';
 import {say, type Key} from '../words/words';
 import type {RecordingFault} from './calls';
+import {reasonWords} from './reasons';
 
 const WORDS: Readonly<Record<ProblemCode, readonly [happened: Key, advice: Key]>> = {
     'microphone-denied': ['trouble_microphone_denied', 'trouble_microphone_denied_do'],
     'microphone-missing': ['trouble_microphone_missing', 'trouble_microphone_missing_do'],
     'microphone-busy': ['trouble_microphone_busy', 'trouble_microphone_busy_do'],
+    'camera-denied': ['trouble_camera_denied', 'trouble_camera_denied_do'],
+    'camera-missing': ['trouble_camera_missing', 'trouble_camera_missing_do'],
+    'camera-busy': ['trouble_camera_busy', 'trouble_camera_busy_do'],
     'insecure-page': ['trouble_insecure_page', 'trouble_insecure_page_do'],
     'screen-denied': ['trouble_screen_denied', 'trouble_screen_denied_do'],
     'screen-unavailable': ['trouble_screen_unavailable', 'trouble_screen_unavailable_do'],
@@ -17,6 +21,7 @@ const WORDS: Readonly<Record<ProblemCode, readonly [happened: Key, advice: Key]>
     'calls-off': ['trouble_calls_off', 'trouble_calls_off_do'],
     'calls-unavailable': ['trouble_calls_unavailable', 'trouble_calls_unavailable_do'],
     'start-forbidden': ['trouble_start_forbidden', 'trouble_start_forbidden_do'],
+    'group-calls-off': ['trouble_group_calls_off', 'trouble_calls_unavailable_do'],
     'call-over': ['trouble_call_over', 'trouble_call_over_do'],
     'call-full': ['trouble_call_full', 'trouble_call_full_do'],
     'no-media-server': ['trouble_no_media_server', 'trouble_no_media_server_do'],
@@ -31,8 +36,10 @@ const WORDS: Readonly<Record<ProblemCode, readonly [happened: Key, advice: Key]>
     'no-webrtc': ['trouble_no_webrtc', 'trouble_no_webrtc_do'],
 };
 
-const FAULTS: Readonly<Record<RecordingFault['part'], Key>> = {
-    recording: 'record_failed_recording', transcript: 'record_failed_transcript', captions: 'record_failed_captions',
+const FAULTS: Readonly<Record<RecordingFault['part'], readonly [alone: Key, withServersWords: Key]>> = {
+    recording: ['record_failed', 'record_failed_recording'],
+    transcript: ['record_no_transcript', 'record_failed_transcript'],
+    captions: ['record_no_captions', 'record_failed_captions'],
 };
 
 /** Firefox skips the address of the machine itself, so no firewall is to blame there. */
@@ -48,9 +55,11 @@ export function adviceOf({code}: Problem): string {
     return code === 'media-unreachable' && isOnLoopback() ? say('trouble_loopback_do', {setting: LOOPBACK_SETTING}) : say(WORDS[code][1]);
 }
 
-/** What a recording lacks, with the server's reason. */
+/** What a recording lacks, and why: in our words where the reason is known, else in the server's. */
 export function faultOf({part, reason}: RecordingFault): string {
-    return say(FAULTS[part], {reason});
+    const [alone, withServersWords] = FAULTS[part];
+    const known = reasonWords(reason);
+    return known !== '' ? `${say(alone)} ${known}` : reason === '' ? say(alone) : say(withServersWords, {reason});
 }
 
 function isOnLoopback(): boolean {

@@ -8,6 +8,7 @@ import {emptyChat, type Chat} from './chat';
 import type {Calls, RecordingFault} from './calls';
 import {emptyPresence, type Presence} from './presence';
 import type {Ring} from './ringing';
+import type {Speech} from './speech';
 import {Store, useStore} from './store';
 
 /** Colours; `system` follows the device. */
@@ -26,6 +27,11 @@ export interface CallsConfig {
     enableRinging: boolean;
     enableSimulcast: boolean;
     enableDcSignaling: boolean;
+    /** Cameras may be shown in calls between two. */
+    enableVideo: boolean;
+    /** 0 when the server does not say. */
+    maxRecordingMinutes: number;
+    speech: Speech;
     versions: ServerVersions;
 }
 
@@ -36,7 +42,7 @@ export interface Ending {
 }
 
 /** What the person is asked before something happens to a call. */
-export type Question = {kind: 'second-call' | 'lobby' | 'end-call'; channelId: string} | {kind: 'sign-out' | 'alerts'};
+export type Question = {kind: 'second-call' | 'lobby' | 'end-call' | 'record'; channelId: string} | {kind: 'sign-out' | 'alerts'};
 
 /** What somebody came by before signing in. */
 export interface Invitation {
@@ -76,6 +82,8 @@ export interface AppState {
     callsOff: Readonly<Record<string, boolean>>;
     /** What failed of a recording, by the call's post, as far as this page heard it. */
     recordFaults: Readonly<Record<string, readonly RecordingFault[]>>;
+    /** How much of a recording is made, 0 to 100, likewise. */
+    recordProgress: Readonly<Record<string, number>>;
     ring: Ring | null;
     /** The own call rings at others, or did so in vain. */
     calling: 'ringing' | 'unanswered' | null;
@@ -95,7 +103,7 @@ export interface AppState {
 
 export const initialState: AppState = {
     phase: 'loading', language: 'en', theme: 'system', siteName: 'Parley', websocketUrl: '', noAccounts: false, firstAccountNeedsToken: false, signUpAllowed: false, invitation: null, minPassword: 0, maxFileSize: 0, online: true, view: 'list',
-    chat: emptyChat, presence: emptyPresence, calls: {}, callsConfig: null, active: null, ending: null, callsOff: {}, recordFaults: {}, ring: null, calling: null, alerts: allAlerts, share: {sound: true, hint: 'detail'}, question: null, searching: false, editing: '', fault: '', announcement: '',
+    chat: emptyChat, presence: emptyPresence, calls: {}, callsConfig: null, active: null, ending: null, callsOff: {}, recordFaults: {}, recordProgress: {}, ring: null, calling: null, alerts: allAlerts, share: {sound: true, hint: 'detail'}, question: null, searching: false, editing: '', fault: '', announcement: '',
 };
 
 export const store = new Store<AppState>(initialState);

@@ -36,6 +36,17 @@ export function isTranscriptPost(post: Post): boolean {
     return typeOf(post) === 'custom_calls_transcription';
 }
 
+/** Says in the thread of a call that it has no transcript. */
+export function isNoTranscriptPost(post: Post): boolean {
+    return typeOf(post) === 'custom_calls_no_transcript';
+}
+
+/** Why, as the server was told; empty where it does not say. */
+export function noTranscriptReason(post: Post): string {
+    const reason = propsOf(post)['reason'];
+    return typeof reason === 'string' ? reason : '';
+}
+
 export function readCallPost(post: Post): CallPost {
     const props = propsOf(post);
     const participants = Array.isArray(props['participants']) ? props['participants'] as unknown[] : [];
@@ -47,8 +58,8 @@ export function readCallPost(post: Post): CallPost {
         recordings: countReady(props['recordings']),
         transcripts: countReady(props['transcriptions']),
         pending: {
-            recordings: count(props['recordings']) - countReady(props['recordings']),
-            transcripts: count(props['transcriptions']) - countReady(props['transcriptions']),
+            recordings: countOpen(props['recordings']),
+            transcripts: countOpen(props['transcriptions']),
         },
     };
 }
@@ -102,8 +113,10 @@ export function filesOf(post: Post): {id: string; name: string; size: number; ty
     });
 }
 
-function count(jobs: unknown): number {
-    return isRecord(jobs) ? Object.keys(jobs).length : 0;
+/** Jobs of which neither a result was published nor told that there is none. */
+function countOpen(jobs: unknown): number {
+    const failed = isRecord(jobs) ? Object.values(jobs).filter((job) => isRecord(job) && isFilled(job['failed_post_id'])).length : 0;
+    return isRecord(jobs) ? Object.keys(jobs).length - countReady(jobs) - failed : 0;
 }
 
 /** Jobs that were published: both ids are there. */

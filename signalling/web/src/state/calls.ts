@@ -15,6 +15,8 @@ export interface Session {
     /** Epoch ms since when; 0 when lowered. */
     raisedHand: number;
     speaking: boolean;
+    /** Shows a camera. */
+    video: boolean;
 }
 
 export interface Job {
@@ -22,10 +24,21 @@ export interface Job {
     initAt: number;
     startAt: number;
     endAt: number;
+    /** Since when nothing is recorded; 0 while it is. */
+    pausedAt: number;
+    /** How much of it is made, 0 to 100; null before that is known. */
+    progress: number | null;
     error: string;
 }
 
-export interface Call {
+/** What bots do in a call. */
+export interface Jobs {
+    recording: Job | null;
+    transcription: Job | null;
+    captions: Job | null;
+}
+
+export interface Call extends Jobs {
     id: string;
     channelId: string;
     startAt: number;
@@ -36,9 +49,6 @@ export interface Call {
     hostId: string;
     /** Empty when nobody shares. */
     screenSessionId: string;
-    recording: Job | null;
-    transcription: Job | null;
-    captions: Job | null;
     /** This person does not want it to ring, here or on another device. */
     dismissed: boolean;
 }
@@ -84,6 +94,7 @@ export function parseCall(channelId: string, value: unknown): Call | null {
                 unmuted: entry['unmuted'] === true,
                 raisedHand: number(entry['raised_hand']),
                 speaking: false,
+                video: entry['video'] === true,
             };
         }
     }
@@ -109,6 +120,11 @@ export function isRunning(job: Job | null): boolean {
     return job !== null && job.startAt > 0 && job.endAt === 0;
 }
 
+/** Runs, and keeps nothing of what happens now. */
+export function isPaused(job: Job | null): boolean {
+    return job !== null && isRunning(job) && job.pausedAt > 0;
+}
+
 /** Asked for, and neither running nor over. */
 export function isStarting(job: Job | null): boolean {
     return job !== null && job.startAt === 0 && job.endAt === 0 && job.error === '';
@@ -125,7 +141,7 @@ export interface RecordingFault {
     reason: string;
 }
 
-export function recordingFaults(call: Call): RecordingFault[] {
+export function recordingFaults(call: Jobs): RecordingFault[] {
     const parts: readonly [RecordingFault['part'], Job | null][] = [
         ['recording', call.recording], ['transcript', call.transcription], ['captions', call.captions],
     ];
@@ -185,6 +201,10 @@ function applyToCall(call: Call, name: string, data: Record<string, unknown>): C
         return changed(call, sessionId, {speaking: true});
     case 'user_voice_off':
         return changed(call, sessionId, {speaking: false});
+    case 'user_video_on':
+        return changed(call, sessionId, {video: true});
+    case 'user_video_off':
+        return changed(call, sessionId, {video: false});
     case 'user_raise_hand':
         return changed(call, sessionId, {raisedHand: number(data['raised_hand'])});
     case 'user_unraise_hand':
@@ -210,7 +230,7 @@ function joined(call: Call, sessionId: string, userId: string): Call {
     if (sessionId === '' || call.sessions[sessionId]) {
         return call;
     }
-    const session: Session = {sessionId, userId, unmuted: false, raisedHand: 0, speaking: false};
+    const session: Session = {sessionId, userId, unmuted: false, raisedHand: 0, speaking: false, video: false};
     return {...call, sessions: {...call.sessions, [sessionId]: session}};
 }
 
@@ -233,11 +253,16 @@ function changed(call: Call, sessionId: string, change: Partial<Session>): Call 
         return call;
     }
     const next = {...session, ...change};
-    const same = next.unmuted === session.unmuted && next.speaking === session.speaking && next.raisedHand === session.raisedHand;
+    const same = next.video === session.video && next.unmuted === session.unmuted && next.speaking === session.speaking && next.raisedHand === session.raisedHand;
     return same ? call : {...call, sessions: {...call.sessions, [sessionId]: next}};
 }
 
-function jobChanged(call: Call, value: unknown): Call {
+/** The job of an event alone: its call is over. */
+export function withJob(value: unknown): Jobs {
+    return jobChanged({recording: null, transcription: null, captions: null}, value);
+}
+
+function jobChanged<T extends Jobs>(call: T, value: unknown): T {
     const job = parseJob(value);
     if (!job || !isRecord(value)) {
         return call;
@@ -262,6 +287,8 @@ function parseJob(value: unknown): Job | null {
         initAt: number(value['init_at']),
         startAt: number(value['start_at']),
         endAt: number(value['end_at']),
+        pausedAt: number(value['paused_at']),
+        progress: typeof value['progress'] === 'number' && value['progress'] >= 0 && value['progress'] <= 100 ? value['progress'] : null,
         error: text(value['err']),
     };
 }

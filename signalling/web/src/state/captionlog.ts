@@ -18,6 +18,8 @@ export interface CaptionLine {
     to: number;
     utterance: string;
     final: boolean;
+    language: string;
+    notice: boolean;
 }
 
 /** More than this nobody reads again during a call; the transcript has it all. */
@@ -33,8 +35,12 @@ export function withLine(log: readonly CaptionLine[], caption: Caption): readonl
     const {utterance, final} = caption;
     const at = log.findLastIndex((line) => line.sessionId === caption.sessionId && (utterance === '' || line.utterance === utterance));
     const last = log[at];
+    // The same word about captions that cannot be made is told once.
+    if (caption.notice && log.some((line) => line.notice && line.text === caption.text && line.sessionId === caption.sessionId)) {
+        return log;
+    }
     if (last && utterance !== '') {
-        return isLate(last, caption) ? log : [...log.slice(0, at), {...last, text: caption.text, to: caption.at, final}, ...log.slice(at + 1)];
+        return isLate(last, caption) ? log : [...log.slice(0, at), {...last, text: caption.text, to: caption.at, final, language: caption.language}, ...log.slice(at + 1)];
     }
     if (last && caption.at - last.to < SAME_WITHIN_MS && goesOn(last.text, caption.text) && !beginsAnew(last, caption)) {
         // A shorter version that begins elsewhere has scrolled its beginning away: the longer one holds more.
@@ -43,7 +49,7 @@ export function withLine(log: readonly CaptionLine[], caption: Caption): readonl
         return [...log.slice(0, at), {...last, text, to: caption.at}, ...log.slice(at + 1)];
     }
     const id = (log.at(-1)?.id ?? 0) + 1;
-    const line = {id, sessionId: caption.sessionId, userId: caption.userId, text: caption.text, from: caption.at, to: caption.at, utterance, final};
+    const line = {id, sessionId: caption.sessionId, userId: caption.userId, text: caption.text, from: caption.at, to: caption.at, utterance, final, language: caption.language, notice: caption.notice};
     return [...log, line].slice(-MAX_LINES);
 }
 

@@ -18,6 +18,8 @@ export interface Participant {
     isSharing: boolean;
     /** The session that shares; empty when none does. */
     sharingSessionId: string;
+    /** The session that shows a camera; empty when none does. */
+    cameraSessionId: string;
     rank: Rank;
 }
 
@@ -29,9 +31,12 @@ export interface Onlooker {
     meId: string;
     now: number;
     spoke: Readonly<Record<string, number>>;
-    /** Stays in this group: their entry has the focus. */
-    held?: {userId: string; rank: Rank} | null;
+    /** Who stays in a group for now: their entry has the focus, or the order rests a moment. */
+    held?: ReadonlyMap<string, Rank>;
 }
+
+/** Above so many people some are out of sight, and what happens all the time is gathered. */
+export const MANY = 49;
 
 /** Long enough not to jump in a talk of two, short enough that a late joiner soon sees the same. */
 export const RECENT_MS = 30_000;
@@ -52,17 +57,23 @@ export function roster(call: Call, onlooker: Onlooker = NOBODY): Participant[] {
             raisedHand: hands.length > 0 ? Math.min(...hands) : 0,
             isHost: session.userId === call.hostId,
             isSharing: (known?.isSharing ?? false) || shares,
+            cameraSessionId: session.video ? session.sessionId : known?.cameraSessionId ?? '',
             sharingSessionId: shares ? session.sessionId : known?.sharingSessionId ?? '',
         });
     }
     const ranked = [...people.values()].map((person) => ({...person, rank: rankOf(person, onlooker)}));
-    return ranked.sort((a, b) => a.rank - b.rank || (a.rank === Rank.Hand ? a.raisedHand - b.raisedHand : 0));
+    return ranked.sort((a, b) => a.rank - b.rank || (a.rank === Rank.Hand ? waiting(a) - waiting(b) : 0));
+}
+
+/** Who lowered the hand and is still in the group comes after those who wait. */
+function waiting({raisedHand}: Pick<Participant, 'raisedHand'>): number {
+    return raisedHand === 0 ? Infinity : raisedHand;
 }
 
 /** Nothing about the person differs: with many people most events leave most of them as they were. */
 export function sameParticipant(a: Participant, b: Participant): boolean {
     return a.userId === b.userId && a.muted === b.muted && a.speaking === b.speaking && a.raisedHand === b.raisedHand && a.isHost === b.isHost
-        && a.sharingSessionId === b.sharingSessionId && a.sessionIds.join() === b.sessionIds.join();
+        && a.sharingSessionId === b.sharingSessionId && a.cameraSessionId === b.cameraSessionId && a.sessionIds.length === b.sessionIds.length && a.sessionIds.every((id, at) => id === b.sessionIds[at]);
 }
 
 /** The same people by group, the groups that are there in their order. */
@@ -94,8 +105,9 @@ export function found<T>(people: readonly T[], wanted: string, nameOf: (person: 
 }
 
 function rankOf(person: Omit<Participant, 'rank'>, {meId, now, spoke, held}: Onlooker): Rank {
-    if (person.userId === held?.userId) {
-        return held.rank;
+    const stays = held?.get(person.userId);
+    if (stays !== undefined) {
+        return stays;
     }
     if (person.userId === meId) {
         return Rank.Self;

@@ -20,6 +20,7 @@ export interface Device {
 export interface Settings {
     microphone: Device;
     speaker: Device;
+    camera: Device;
     noiseSuppression: boolean;
     /** The key for the microphone opens it only while it is held. */
     pushToTalk: boolean;
@@ -33,7 +34,7 @@ export interface Settings {
 export const NO_DEVICE: Device = {id: '', label: ''};
 
 export const DEFAULT_SETTINGS: Settings = {
-    microphone: NO_DEVICE, speaker: NO_DEVICE, noiseSuppression: true, pushToTalk: false, shortcutsOn: true, keys: DEFAULT_KEYS,
+    microphone: NO_DEVICE, speaker: NO_DEVICE, camera: NO_DEVICE, noiseSuppression: true, pushToTalk: false, shortcutsOn: true, keys: DEFAULT_KEYS,
     captionSize: 'medium', volumes: {},
 };
 
@@ -59,6 +60,7 @@ export function readSettings(stored: string | null): Settings {
     return {
         microphone: readDevice(fields['microphone']),
         speaker: readDevice(fields['speaker']),
+        camera: readDevice(fields['camera']),
         noiseSuppression: flag('noiseSuppression'),
         pushToTalk: flag('pushToTalk'),
         shortcutsOn: flag('shortcutsOn'),

@@ -11,6 +11,7 @@ const FRAMELESS_MS = 100;
 export class Store<S> {
     private readonly watchers = new Set<() => void>();
     private gathering = false;
+    private patience = 0;
     private due: ReturnType<typeof setTimeout> | undefined;
 
     constructor(private state: S) {}
@@ -32,10 +33,14 @@ export class Store<S> {
         }
     }
 
-    /** Runs `act`: its changes hold at once, and watchers hear of them with those of others, once before the next frame. */
-    gather(act: () => void): void {
+    /**
+     * Runs `act`: its changes hold at once, and watchers hear of them with those of others: once before the
+     * next frame, or after `patience` ms where that many frames would cost too much.
+     */
+    gather(act: () => void, patience = 0): void {
         const before = this.gathering;
         this.gathering = true;
+        this.patience = patience;
         try {
             act();
         } finally {
@@ -80,8 +85,11 @@ export class Store<S> {
             return;
         }
         // A page out of sight has no frames.
-        const due = setTimeout(() => this.tell(), FRAMELESS_MS);
+        const due = setTimeout(() => this.tell(), this.patience || FRAMELESS_MS);
         this.due = due;
+        if (this.patience > 0) {
+            return;
+        }
         globalThis.requestAnimationFrame?.(() => {
             if (this.due === due) {
                 this.tell();

@@ -21,6 +21,8 @@ const MIN_ROW = {width: 148, height: 44};
 const MAX_TILE = {width: 560, height: 420};
 /** A tile wider than this multiple of its height is mostly void. */
 const MAX_ASPECT = 1.6;
+/** Likewise one higher than this multiple of its width, and there a name has less room. */
+const MAX_UPRIGHT = 1.3;
 /** What name, role and paddings take below and around the face of a tall tile. */
 const TALL_TEXT = 64;
 
@@ -60,7 +62,8 @@ function largest(count: number, width: number, height: number, min: {width: numb
         if (cell.width < min.width || cell.height < min.height) {
             continue;
         }
-        const shaped = min === MIN_TALL ? {...cell, width: Math.min(cell.width, Math.floor(cell.height * MAX_ASPECT))} : cell;
+        const shaped = min === MIN_TALL
+            ? {width: Math.min(cell.width, Math.floor(cell.height * MAX_ASPECT)), height: Math.min(cell.height, Math.floor(cell.width * MAX_UPRIGHT))} : cell;
         if (!best || shaped.width * shaped.height > best.width * best.height) {
             best = shaped;
         }

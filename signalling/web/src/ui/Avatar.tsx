@@ -9,15 +9,19 @@ interface Props {
     size?: 'small' | 'large';
 }
 
-export function Avatar({name, id, size = 'small'}: Props): ReactNode {
-    const pictured = useApp(({chat}) => chat.users[id]?.last_picture_update ?? 0);
+export function Avatar(props: Props): ReactNode {
+    const pictured = useApp(({chat}) => chat.users[props.id]?.last_picture_update ?? 0);
+    return <Portrait {...props} pictured={pictured}/>;
+}
+
+/** `pictured`: when the picture was changed; 0 for none. Watches nothing by itself: for lists of many. */
+export function Portrait({name, id, size = 'small', pictured}: Props & {pictured: number}): ReactNode {
     if (pictured > 0) {
         return <img className={`avatar ${size}`} src={pictureUrl(id, pictured)} alt="" loading="lazy"/>;
     }
     return (
-        <span className={`avatar ${size}`} style={{'--hue': hue(id)} as React.CSSProperties} aria-hidden="true">
-            {initials(name)}
-        </span>
+        // Drawn by the style, for they are a picture of the name and not a word beside it.
+        <span className={`avatar ${size}`} style={{'--hue': hue(id)} as React.CSSProperties} aria-hidden="true" data-initials={initials(name)}/>
     );
 }
 

@@ -14,7 +14,7 @@ import {isIn, isPersonal} from '../state/ringing';
 import {listed, say} from '../words/words';
 import {Avatar} from './Avatar';
 import {PhoneIcon} from './icons';
-import {clock, clocks, useNow} from './time';
+import {clock, clocks, percent, useNow} from './time';
 
 /** Faces on a card; the others are counted. */
 const FACES = 5;
@@ -87,6 +87,7 @@ function Faces({ids}: {ids: readonly string[]}): ReactNode {
 /** What the call left: to watch and read, in preparation, or missing with the reason. */
 function Left({post, info, inThread}: {post: Post; info: CallPost; inThread: boolean}): ReactNode {
     const faults = useApp((state) => state.recordFaults[post.id]);
+    const progress = useApp((state) => state.recordProgress[post.id]);
     const open = useApp((state) => {
         const call = state.calls[post.channel_id];
         return call?.postId === post.id && (isRunning(call.recording) || isStarting(call.recording));
@@ -97,7 +98,7 @@ function Left({post, info, inThread}: {post: Post; info: CallPost; inThread: boo
             {ready && !inThread && (
                 <button type="button" className="link" data-testid="open-recording" onClick={() => void openThread(post.id)}>{say(ready)}</button>
             )}
-            {!open && <Preparing info={info} faults={faults ?? []}/>}
+            {!open && <Preparing info={info} faults={faults ?? []} progress={progress ?? null}/>}
             {(faults ?? []).map((fault) => (
                 <p key={fault.part} className="refusal" data-testid="record-fault" data-part={fault.part}>{faultOf(fault)}</p>
             ))}
@@ -105,8 +106,8 @@ function Left({post, info, inThread}: {post: Post; info: CallPost; inThread: boo
     );
 }
 
-/** The server says neither how far it is nor whether it goes on: only what is known is told. */
-function Preparing({info, faults}: {info: CallPost; faults: readonly RecordingFault[]}): ReactNode {
+/** What is awaited, how much of the film is made where the server says so, and since when. */
+function Preparing({info, faults, progress}: {info: CallPost; faults: readonly RecordingFault[]; progress: number | null}): ReactNode {
     const now = useNow(10_000);
     const failed = (part: RecordingFault['part']): boolean => faults.some((fault) => fault.part === part);
     const film = info.pending.recordings > 0 && !failed('recording');
@@ -120,7 +121,13 @@ function Preparing({info, faults}: {info: CallPost; faults: readonly RecordingFa
     return (
         <p className="muted preparing" role="status" data-testid="record-preparing" data-what={what} data-late={late}>
             {!late && <span className="dot" aria-hidden="true"/>}
-            {say(PREPARING[what])} {late ? say('record_late', {time: lasted(since)}) : since > 60_000 && say('record_preparing_since', {time: lasted(since)})}
+            {say(PREPARING[what])}{' '}
+            {film && progress !== null && (
+                <span className="made" data-testid="record-progress" data-progress={progress}>
+                    <progress value={progress} max={100} aria-label={say('record_progress')}/> {percent(progress / 100)}
+                </span>
+            )}{' '}
+            {late ? say('record_late', {time: lasted(since)}) : since > 60_000 && say('record_preparing_since', {time: lasted(since)})}
         </p>
     );
 }

@@ -21,6 +21,7 @@ export function ChannelView(): ReactNode {
     const channel = chat.channels[chat.channelId];
     const staged = useCallPlace() === 'stage';
     const wide = useApp((state) => state.active?.wide ?? false);
+    const panel = useApp((state) => (state.active?.panel ?? null) !== null);
     const [about, setAbout] = useState('');
     const roots = useMemo(() => rootsOf(chat, chat.channelId), [chat.posts, chat.postIds, chat.reach, chat.channelId]);
     const replies = useMemo(() => replyCounts(chat, chat.channelId), [chat.posts, chat.postIds, chat.channelId]);
@@ -32,7 +33,7 @@ export function ChannelView(): ReactNode {
     // A reply is found in its thread; its first message marks the place here.
     const inChannel = chat.posts[chat.found]?.root_id || chat.found;
     return (
-        <main className="channel" id="channel" tabIndex={-1} aria-label={title} data-wide={staged && wide}>
+        <main className="channel" id="channel" tabIndex={-1} aria-label={title} data-wide={staged && wide} data-panel={staged && panel}>
             <header className="channel-head">
                 <button type="button" className="icon-button back" aria-label={say('chat_all_channels')} data-testid="all-channels" onClick={() => patch({view: 'list'})}><BackIcon/></button>
                 <div className="grow channel-title">

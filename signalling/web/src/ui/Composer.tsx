@@ -37,6 +37,7 @@ function PlacedComposer({place, channelId, rootId, label, testId}: Props & {plac
     const area = useRef<HTMLTextAreaElement>(null);
     const form = useRef<HTMLFormElement>(null);
     const picker = useRef<HTMLInputElement>(null);
+    const onWay = useRef(Promise.resolve());
     const uploads = useUploads(channelId);
     const suggesting = useSuggestions(channelId, text, cursor, (next, at) => {
         setText(next);
@@ -59,13 +60,25 @@ function PlacedComposer({place, channelId, rootId, label, testId}: Props & {plac
         if (!canSend) {
             return;
         }
-        setSending(true);
-        if (await sendMessage(channelId, rootId, message, uploads.fileIds)) {
-            setText('');
-            uploads.clear();
-        }
-        setSending(false);
+        // What is written while this one is on its way is the next message, and comes after it.
+        const files = uploads.fileIds;
+        setText('');
+        setSending(files.length > 0);
         area.current?.focus();
+        onWay.current = onWay.current.then(async () => {
+            if (await sendMessage(channelId, rootId, message, files)) {
+                if (files.length > 0) {
+                    uploads.clear();
+                }
+            } else {
+                const since = drafts.get(place) ?? '';
+                const again = since === '' ? message : `${message}\n${since}`;
+                drafts.set(place, again);
+                setText(again);
+            }
+            setSending(false);
+        });
+        await onWay.current;
     };
     const keyDown = (event: KeyboardEvent): void => {
         if (suggesting.keyDown(event)) {

@@ -4,8 +4,10 @@ import {memo, useState, type ReactNode} from 'react';
 import {openThread} from '../app/channels';
 import {deleteMessage} from '../app/posts';
 import {announce, editKey, patch, updateChat, useApp} from '../state/app';
-import {isCallPost, isRecordingPost, isTranscriptPost} from '../state/callpost';
+import {faultOf} from '../state/advice';
+import {isCallPost, isNoTranscriptPost, isRecordingPost, isTranscriptPost, noTranscriptReason} from '../state/callpost';
 import {displayName, isWhispered, withoutPost} from '../state/chat';
+import {answerWords} from '../state/reasons';
 import {mayDelete, mayEdit} from '../state/rights';
 import {say} from '../words/words';
 import {Attachments} from './Attachments';
@@ -121,7 +123,13 @@ function Body({post, inThread}: {post: Post; inThread: boolean}): ReactNode {
     if (isTranscriptPost(post)) {
         return <Later onFail={() => undefined}>{({Transcript}) => <Transcript post={post}/>}</Later>;
     }
-    const system = post.type.startsWith('system_') && !isWhispered(post);
+    if (isNoTranscriptPost(post)) {
+        return <p className="text" data-testid="no-transcript">{faultOf({part: 'transcript', reason: noTranscriptReason(post)})}</p>;
+    }
+    if (isWhispered(post)) {
+        return <div className="text"><Markdown text={answerWords(post.message)}/></div>;
+    }
+    const system = post.type.startsWith('system_');
     return (
         <>
             {post.message !== '' && <div className={system ? 'text muted' : 'text'}><Markdown text={post.message}/></div>}

@@ -3,10 +3,12 @@ import {useEffect, useRef, useState, type ReactNode} from 'react';
 import {noticePermission} from '../app/alerts';
 import {joinCall, switchCall} from '../app/call';
 import {endCallOf} from '../app/commands';
+import {record} from '../app/incall';
 import {askForNotices, setAlerts} from '../app/ringing';
 import {signOut} from '../app/session';
 import {patch, useApp, type Question} from '../state/app';
 import {channelTitle} from '../state/chat';
+import {speechDoubt} from '../state/speech';
 import {say} from '../words/words';
 import {CloseIcon} from './icons';
 import {Later} from './Later';
@@ -45,6 +47,7 @@ function Content({question, onDone}: {question: Question; onDone: () => void}): 
         const channel = state.active ? state.chat.channels[state.active.channelId] : undefined;
         return channel ? channelTitle(state.chat, channel) : '';
     });
+    const doubt = useApp((state) => (state.callsConfig ? speechDoubt(state.callsConfig) : ''));
     const after = (act: () => unknown): void => {
         onDone();
         act();
@@ -65,6 +68,8 @@ function Content({question, onDone}: {question: Question; onDone: () => void}): 
         );
     case 'end-call':
         return <Choice text={say('call_end_question')} yes={say('call_end')} no={say('call_cancel')} onYes={() => after(() => void endCallOf(question.channelId))} onNo={onDone}/>;
+    case 'record':
+        return <Choice text={`${say('record_ask')} ${doubt}`} yes={say('record_ask_yes')} no={say('call_cancel')} onYes={() => after(() => void record(question.channelId))} onNo={onDone}/>;
     case 'alerts':
         return <AlertChoices/>;
     }
@@ -131,6 +136,8 @@ function useTitle(question: Question): string {
     case 'lobby':
     case 'end-call':
         return say('bar_call_in', {channel});
+    case 'record':
+        return say('call_record_hint');
     case 'alerts':
         return say('ring_alerts');
     }

@@ -113,7 +113,7 @@ function Entry({channel}: {channel: Channel}): ReactNode {
                 <Mark channel={channel}/>
                 <span className="grow ellipsis" dir="auto">{title}</span>
                 {call && <span className="live" title={say('chat_call_running')}><PhoneIcon/></span>}
-                {unread > 0 && <span className="badge" data-mention={mentions > 0}>{unread > 99 ? `${number(99)}+` : number(unread)}</span>}
+                {unread > 0 && <span className="badge" aria-hidden="true" data-mention={mentions > 0} data-count={unread > 99 ? `${number(99)}+` : number(unread)}/>}
             </button>
         </li>
     );

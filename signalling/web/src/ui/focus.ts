@@ -14,30 +14,39 @@ const SUCCESSORS: Readonly<Record<string, readonly string[]>> = {
     'all-channels': ['channel-current'],
 };
 
+const REST_MS = 150;
+
 /** Watches until the returned function is called. */
 export function keepFocus(): () => void {
     let last = '';
-    let waiting = 0;
+    let looked = 0;
+    let waiting: ReturnType<typeof setTimeout> | 0 = 0;
     const focused = (): void => {
         const element = document.activeElement;
         if (element instanceof HTMLElement && element !== document.body) {
             last = element.closest<HTMLElement>('[data-testid]')?.dataset['testid'] ?? '';
         }
     };
+    const look = (): void => {
+        waiting = 0;
+        looked = Date.now();
+        if (isLost() && document.hasFocus()) {
+            successor(last)?.focus({preventScroll: true});
+        }
+    };
+    // Not by a frame: that would be one more for each change. And whether something is seen is dear to know,
+    // so not for each of many changes in a row.
     const check = (): void => {
-        cancelAnimationFrame(waiting);
-        waiting = requestAnimationFrame(() => {
-            if (isLost() && document.hasFocus()) {
-                successor(last)?.focus({preventScroll: true});
-            }
-        });
+        if (waiting === 0) {
+            waiting = setTimeout(look, document.activeElement === document.body ? 0 : Math.max(0, looked + REST_MS - Date.now()));
+        }
     };
     document.addEventListener('focusin', focused);
     const unwatch = store.watch(check);
     check();
     return () => {
         unwatch();
-        cancelAnimationFrame(waiting);
+        clearTimeout(waiting);
         document.removeEventListener('focusin', focused);
     };
 }

@@ -1,6 +1,6 @@
 //! The configuration as the plugin's clients and its console read it.
 //!
-//! In: our settings. Out: `ClientConfig` for everybody, and the plugin's own keys for administrators.
+//! In: our settings, what was heard of speech. Out: `ClientConfig` for everybody, and the plugin's own keys for administrators.
 //! What the plugin knows of a media server inside itself has no meaning here: it is rtcd's, and these
 //! keys have the plugin's defaults.
 
@@ -8,6 +8,7 @@ use proto::calls::{ClientConfig, IceServer};
 use serde_json::{Map, Value, json};
 
 use crate::config::{Config, RecordingQuality, ServiceUrl, is_turn};
+use crate::jobs::Speech;
 
 /// One key of the plugin.
 struct Key {
@@ -135,7 +136,7 @@ const KEYS: &[Key] = &[
 ];
 
 /// What every signed-in person may know.
-pub(crate) fn client_config(config: &Config) -> ClientConfig {
+pub(crate) fn client_config(config: &Config, speech: Speech) -> ClientConfig {
     let usable = usable_servers(config);
     let has_secret = !config.ice.turn_secret.is_empty();
     ClientConfig {
@@ -162,16 +163,18 @@ pub(crate) fn client_config(config: &Config) -> ClientConfig {
         group_calls_allowed: config.calls.group_calls_allowed,
         enable_dc_signaling: config.calls.dc_signaling,
         enable_video: config.calls.video,
+        speech_problem: speech.problem,
+        speech_languages: speech.languages,
     }
 }
 
 /// Everything, secrets included: for system administrators only.
-pub(crate) fn full_config(config: &Config) -> Map<String, Value> {
+pub(crate) fn full_config(config: &Config, speech: Speech) -> Map<String, Value> {
     let mut all: Map<String, Value> = KEYS
         .iter()
         .map(|key| (key.name.to_owned(), (key.value)(config)))
         .collect();
-    if let Ok(Value::Object(shared)) = serde_json::to_value(client_config(config)) {
+    if let Ok(Value::Object(shared)) = serde_json::to_value(client_config(config, speech)) {
         all.extend(shared);
     }
     all
@@ -264,7 +267,8 @@ mod tests {
             client_id: None,
             auth_key: None,
         }];
-        let url = |config: &Config| full_config(config)["RTCDServiceURL"].clone();
+        let url =
+            |config: &Config| full_config(config, Speech::default())["RTCDServiceURL"].clone();
         assert_eq!(url(&config), "http://media:8045");
         config.rtcd.client_id = "us".to_owned();
         config.rtcd.auth_key = Secret::new("k");

@@ -144,6 +144,8 @@ fn event(channel: &ChannelId, news: News) -> Event {
             state: view::job_state(&job),
         }),
         News::JobStop(job_id) => Event::JobStop(JobStop { job_id }),
+        News::JobPause(job_id) => Event::JobPause(JobStop { job_id }),
+        News::JobResume(job_id) => Event::JobResume(JobStop { job_id }),
         News::Dismissed { call, user } => {
             Event::UserDismissedNotification(Dismissal { user, call })
         }

@@ -47,5 +47,7 @@ pub(crate) fn job_state(view: &JobView) -> JobState {
         start_at: view.start_at_ms,
         end_at: view.end_at_ms,
         err: words::job_failure(view.failure.as_ref()),
+        paused_at: view.paused_at_ms,
+        progress: view.progress,
     }
 }

@@ -68,6 +68,8 @@ pub(crate) fn recording(error: RecordingError) -> &'static str {
         RecordingError::NotHost => "no permissions to record",
         RecordingError::InProgress => "recording already in progress",
         RecordingError::NotInProgress => "no recording in progress",
+        RecordingError::AlreadyPaused => "recording already paused",
+        RecordingError::NotPaused => "recording not paused",
     }
 }
 
@@ -78,6 +80,8 @@ pub(crate) fn job_status(error: JobStatusError) -> &'static str {
         JobStatusError::OtherJob => "invalid job ID",
         JobStatusError::Ended => "job has ended",
         JobStatusError::AlreadyStarted => "job has already started",
+        JobStatusError::NotStarted => "job has not started",
+        JobStatusError::NotEnded => "job has not ended",
     }
 }
 
@@ -92,7 +96,9 @@ pub(crate) fn job_failure(failure: Option<&JobFailure>) -> String {
             "failed to start {} job: timed out waiting for bot to join call",
             kind.as_str()
         ),
-        Some(JobFailure::Told(words)) => words.clone(),
+        Some(JobFailure::Told(words) | JobFailure::NoSpeech(words) | JobFailure::Lost(words)) => {
+            words.clone()
+        }
     }
 }
 
@@ -104,6 +110,11 @@ pub(crate) fn no_transcript(reason: &str) -> String {
 /// The message of the post that sums up a call.
 pub(crate) fn summary(text: &str) -> String {
     format!("#### Summary of the call\n{text}\n\n*Written by a machine from the transcript.*")
+}
+
+/// The message of the post that says why a call has no recording.
+pub(crate) fn no_recording(reason: &str) -> String {
+    format!("There is no recording of this call: {reason}")
 }
 
 /// Why a session was not ended.

@@ -35,6 +35,8 @@ pub(super) const EVENTS: &[(&str, &str)] = &[
     ("call_job_state",     "...mmmm"),
     ("user_dismissed_notification", "m......"),
     ("job_stop",           "......m"),
+    ("job_pause",          "......m"),
+    ("job_resume",         "......m"),
     ("caption",            "...mmmm"),
     ("host_mute",          "...m..."),
     ("host_screen_off",    "...m..."),
@@ -147,8 +149,16 @@ async fn everything_happens(world: &World, heard: &mut [BTreeSet<String>]) -> Sc
         200
     );
     note(&mut scene, heard).await;
-    let stop = path("recording/stop");
-    assert_eq!(world.post(&scene.people[5], &stop, json!({})).await.0, 200);
+    let status = format!("/bot{}", path(&format!("jobs/{}/status", scene.recording)));
+    let started = json!({"JobType": "recording", "Status": "started"});
+    assert_eq!(world.post(&scene.people[6], &status, started).await.0, 200);
+    for action in ["pause", "resume", "stop"] {
+        let action = path(&format!("recording/{action}"));
+        assert_eq!(
+            world.post(&scene.people[5], &action, json!({})).await.0,
+            200
+        );
+    }
     let remove = path("host/remove");
     assert_eq!(world.post(&scene.people[5], &remove, member).await.0, 200);
     note(&mut scene, heard).await;

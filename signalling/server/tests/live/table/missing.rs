@@ -69,7 +69,7 @@ fn nothing_of_the_door_is_missing_in_the_tables() {
         quoted("src/http/host.rs", "        \"", " =>")
     );
     let mut actions_of_recording = quoted("src/http/recording.rs", "        \"", " =>");
-    actions_of_recording.insert("pause".to_owned());
+    actions_of_recording.insert("rest".to_owned());
     assert_eq!(verbs["recording"], actions_of_recording);
 
     let names: BTreeSet<String> = actions()

@@ -14,6 +14,7 @@ import {Tabs} from '../Tabs';
 import {clock} from '../time';
 import {AccountList} from './AccountList';
 import {NewAccounts} from './NewAccounts';
+import {Recordings} from './Recordings';
 
 export function AdminDialog({onClose}: {onClose: () => void}): ReactNode {
     return (
@@ -22,7 +23,7 @@ export function AdminDialog({onClose}: {onClose: () => void}): ReactNode {
                 {id: 'people', title: say('admin_people'), content: <AccountList/>},
                 {id: 'new-people', title: say('admin_new'), content: <NewAccounts/>},
                 {id: 'channels', title: say('chat_channels'), content: <Channels/>},
-                {id: 'calls', title: say('admin_calls'), content: <RunningCalls/>},
+                {id: 'calls', title: say('admin_calls'), content: <><RunningCalls/><Recordings/></>},
                 {id: 'health', title: say('admin_health'), content: <HealthReport/>},
             ]}/>
         </Dialog>

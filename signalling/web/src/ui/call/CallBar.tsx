@@ -6,7 +6,7 @@
 import type {ReactNode} from 'react';
 import {leaveCall} from '../../app/call';
 import {showStage} from '../../app/stage';
-import {setRecording, toggleScreen} from '../../app/incall';
+import {endRecording, toggleScreen} from '../../app/incall';
 import {closeThread, openChannel} from '../../app/channels';
 import {store, useApp} from '../../state/app';
 import {isRunning, isStarting} from '../../state/calls';
@@ -97,5 +97,5 @@ function StopRecording(): ReactNode {
     if (!isHost || (!isRunning(recording) && !isStarting(recording))) {
         return null;
     }
-    return <ControlButton label={say('record_stop')} testId="record-stop" icon={<StopIcon/>} kind="alert" disabled={isStarting(recording)} onClick={() => void setRecording(false)}/>;
+    return <ControlButton label={say('record_stop')} testId="record-stop" icon={<StopIcon/>} kind="alert" disabled={isStarting(recording)} onClick={() => void endRecording()}/>;
 }

@@ -48,7 +48,7 @@ export function CallStage(): ReactNode {
     const {panel} = active;
     const threadId = call?.threadId || call?.postId || '';
     return (
-        <section className="stage" ref={stage} aria-label={say('call_stage')} data-testid="call-stage" data-panel={active.panel ?? 'none'}>
+        <section className="stage" ref={stage} aria-label={say('call_stage')} data-testid="call-stage" data-panel={active.panel ?? 'none'} data-screen={!active.ownScreen && active.remoteScreen !== null}>
             <div className="stage-head">
                 <ConnectionStatus/>
                 {call && <Elapsed since={call.startAt}/>}

@@ -2,11 +2,15 @@
 import type {ReactNode} from 'react';
 import {togglePanel} from '../../app/stage';
 import {changeSettings} from '../../app/settings';
+import type {Caption} from '../../state/active';
 import {useApp} from '../../state/app';
 import {isRunning} from '../../state/calls';
 import {displayName} from '../../state/chat';
 import {CAPTION_SIZES, useSettings} from '../../state/settings';
+import {captionNotice} from '../../state/reasons';
+import {captionsTold} from '../../state/speech';
 import {say} from '../../words/words';
+import {LargerTextIcon, SmallerTextIcon} from '../icons';
 
 /** More than this many speakers at once nobody can read. */
 const MAX_LINES = 3;
@@ -16,6 +20,10 @@ export function Captions(): ReactNode {
     const shown = useApp((state) => state.active?.showCaptions ?? false);
     const users = useApp((state) => state.chat.users);
     const size = useSettings((settings) => settings.captionSize);
+    const none = useApp(({active, calls, callsConfig}) => {
+        const call = active ? calls[active.channelId] : undefined;
+        return call ? captionsTold(call, callsConfig) : '';
+    });
     const running = useApp((state) => isRunning(state.active ? state.calls[state.active.channelId]?.captions ?? null : null));
     if (!shown || !captions || (captions.length === 0 && !running)) {
         return null;
@@ -24,30 +32,42 @@ export function Captions(): ReactNode {
         // Not announced: a screen reader's user hears the speaker.
         <div className="captions" aria-live="off" role="region" aria-label={say('call_captions_live')} data-testid="captions" data-count={captions.length} data-size={size}>
             <div className="caption-lines">
-                {captions.length === 0 && <p className="muted">{say('call_captions_waiting')}</p>}
-                {captions.slice(-MAX_LINES).map(({sessionId, userId, text}) => (
-                    <p key={sessionId} data-testid="caption" data-session={sessionId}>
-                        <strong dir="auto">{displayName(users[userId])}</strong> <span dir="auto">{text}</span>
+                {captions.length === 0 && <p className="muted" data-testid="captions-awaited" data-none={none !== ''}>{none || say('call_captions_waiting')}</p>}
+                {captions.slice(-MAX_LINES).map((caption) => (
+                    <p key={caption.sessionId} data-testid="caption" data-session={caption.sessionId} data-notice={caption.notice}>
+                        <strong dir="auto">{displayName(users[caption.userId])}</strong> <Words caption={caption}/>
                     </p>
                 ))}
             </div>
             <div className="caption-tools">
-                <SizeButton by={-1} text="A−" label={say('call_captions_smaller')} testId="captions-smaller"/>
-                <SizeButton by={1} text="A+" label={say('call_captions_larger')} testId="captions-larger"/>
+                <SizeButton by={-1} icon={<SmallerTextIcon/>} label={say('call_captions_smaller')} testId="captions-smaller"/>
+                <SizeButton by={1} icon={<LargerTextIcon/>} label={say('call_captions_larger')} testId="captions-larger"/>
                 <button type="button" data-testid="captions-history" onClick={() => togglePanel('captions')}>{say('call_said_short')}</button>
             </div>
         </div>
     );
 }
 
-function SizeButton({by, text, label, testId}: {by: 1 | -1; text: string; label: string; testId: string}): ReactNode {
+/** What may still be heard otherwise is lighter, so that nobody takes it for said. */
+function Words({caption: {text, settled, language, notice}}: {caption: Caption}): ReactNode {
+    if (notice) {
+        return <em dir="auto">{captionNotice(text)}</em>;
+    }
+    return (
+        <span dir="auto" lang={language === '' ? undefined : language}>
+            {text.slice(0, settled)}{settled < text.length && <span className="unsettled" data-testid="caption-unsettled">{text.slice(settled)}</span>}
+        </span>
+    );
+}
+
+function SizeButton({by, icon, label, testId}: {by: 1 | -1; icon: ReactNode; label: string; testId: string}): ReactNode {
     const size = useSettings((settings) => settings.captionSize);
     const next = CAPTION_SIZES[CAPTION_SIZES.indexOf(size) + by];
     return (
-        <button type="button" dir="ltr" aria-label={label} title={label} data-testid={testId} aria-disabled={next === undefined} onClick={() => {
+        <button type="button" aria-label={label} title={label} data-testid={testId} aria-disabled={next === undefined} onClick={() => {
             if (next) {
                 changeSettings({captionSize: next});
             }
-        }}>{text}</button>
+        }}>{icon}</button>
     );
 }

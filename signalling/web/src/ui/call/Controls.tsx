@@ -7,16 +7,16 @@
 import {useState, type ReactNode} from 'react';
 import {leaveCall} from '../../app/call';
 import {showDialog, toggleCaptions, togglePanel} from '../../app/stage';
-import {setRecording, toggleHand, toggleMute, toggleScreen} from '../../app/incall';
+import {beginRecording, endRecording, setRecordingPaused, toggleCamera, toggleHand, toggleMute, toggleScreen} from '../../app/incall';
 import {endForEveryone} from '../../app/host';
 import {useApp} from '../../state/app';
-import {isRunning, isStarting} from '../../state/calls';
+import {isPaused, isRunning, isStarting} from '../../state/calls';
 import {mayHost} from '../../state/roster';
 import {useSettings} from '../../state/settings';
 import {ariaKeys, labelOf, type Action} from '../../state/shortcuts';
 import {say} from '../../words/words';
 import {
-    CaptionsIcon, HandIcon, LeaveIcon, MicIcon, MicOffIcon, MoreIcon, RecordIcon, ScreenIcon, ScreenStopIcon, StopIcon,
+    CameraIcon, CameraOffIcon, CaptionsIcon, EndIcon, HandIcon, LeaveIcon, MicIcon, MicOffIcon, MoreIcon, PauseIcon, RecordIcon, ScreenIcon, ScreenStopIcon, StopIcon,
 } from '../icons';
 import {MenuButton} from './PersonMenu';
 import {Popover, type Trigger} from './Popover';
@@ -28,6 +28,7 @@ export function Controls(): ReactNode {
     return (
         <div className="controls" role="group" aria-label={say('call_controls')}>
             <MuteButton/>
+            <CameraButton/>
             <HandButton/>
             <ReactButton/>
             <ScreenButton/>
@@ -62,7 +63,7 @@ export function ControlButton({label, testId, icon, onClick, pressed, muted, dis
     const key = useSettings((settings) => (action && settings.shortcutsOn ? settings.keys[action] : ''));
     return (
         <button
-            {...trigger} type="button" className="control" data-kind={kind} data-testid={testId} data-muted={muted} onClick={onClick} disabled={disabled}
+            {...trigger} type="button" className="control" data-kind={kind} data-testid={testId} data-muted={muted} onClick={onClick ?? trigger?.onClick} disabled={disabled}
             aria-label={label} aria-pressed={pressed} aria-keyshortcuts={key === '' ? undefined : ariaKeys(key, onMac())}
             title={key === '' ? hint ?? label : say('call_hint_with_key', {hint: hint ?? label, key: labelOf(key, onMac())})}
         >
@@ -83,6 +84,18 @@ export function MuteButton(): ReactNode {
             muted={muted} kind={muted ? 'alert' : 'on'} disabled={!ready || unmuting} action="mute" hint={hint} onClick={() => void toggleMute()}
         />
     );
+}
+
+/** Between two people, where the server allows it: in larger calls nobody else's client would show it. */
+function CameraButton(): ReactNode {
+    const allowed = useApp(({active, callsConfig, chat}) => (callsConfig?.enableVideo ?? false) && chat.channels[active?.channelId ?? '']?.type === 'D');
+    const on = useApp((state) => Boolean(state.active?.ownCamera));
+    const busy = useApp((state) => state.active?.cameraBusy ?? false);
+    const connected = useApp((state) => state.active?.connection === 'connected');
+    return allowed
+        ? <ControlButton label={say('call_camera')} testId="camera-toggle" icon={on ? <CameraIcon/> : <CameraOffIcon/>} pressed={on} kind={on ? 'on' : 'plain'} disabled={busy || !connected}
+            hint={on ? say('call_camera_off') : say('call_camera_on')} onClick={() => void toggleCamera()}/>
+        : null;
 }
 
 function HandButton(): ReactNode {
@@ -138,14 +151,28 @@ function RecordButton(): ReactNode {
     }
     const starting = isStarting(call.recording);
     const running = isRunning(call.recording);
-    const set = (on: boolean): void => {
+    const during = (change: Promise<void>): void => {
         setBusy(true);
-        void setRecording(on).finally(() => setBusy(false));
+        void change.finally(() => setBusy(false));
     };
     if (running || starting) {
-        return <ControlButton label={running ? say('call_record_stop') : say('call_record_starting')} testId="record-stop" icon={<StopIcon/>} kind="alert" disabled={busy || starting} onClick={() => set(false)}/>;
+        const paused = isPaused(call.recording);
+        return (
+            <>
+                {running && (
+                    <ControlButton
+                        label={say(paused ? 'record_resume' : 'record_pause')} caption={say(paused ? 'record_resume_short' : 'record_pause_short')} testId={paused ? 'record-resume' : 'record-pause'}
+                        icon={paused ? <RecordIcon/> : <PauseIcon/>} disabled={busy} onClick={() => during(setRecordingPaused(!paused))}
+                    />
+                )}
+                <ControlButton
+                    label={running ? say('call_record_stop') : say('call_record_starting')} caption={say(running ? 'record_stop_short' : 'call_record_starting')} testId="record-stop"
+                    icon={<StopIcon/>} kind="alert" disabled={busy || starting} onClick={() => during(endRecording())}
+                />
+            </>
+        );
     }
-    return <ControlButton label={say('call_record')} testId="record-start" icon={<RecordIcon/>} disabled={busy} hint={say('call_record_hint')} onClick={() => set(true)}/>;
+    return <ControlButton label={say('call_record')} testId="record-start" icon={<RecordIcon/>} disabled={busy} hint={say('call_record_hint')} onClick={() => during(beginRecording())}/>;
 }
 
 function CaptionsButton(): ReactNode {
@@ -198,7 +225,7 @@ export function LeaveButton(): ReactNode {
             {hosts && (
                 <Popover
                     label={say('call_end')} testId="end-question" className="person-actions"
-                    button={(trigger) => <ControlButton label={say('call_end_short')} hint={say('call_end')} testId="end-call" icon={<StopIcon/>} trigger={trigger}/>}
+                    button={(trigger) => <ControlButton label={say('call_end_short')} hint={say('call_end')} testId="end-call" icon={<EndIcon/>} trigger={trigger}/>}
                 >
                     {(close) => (
                         <>

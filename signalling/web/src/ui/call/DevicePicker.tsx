@@ -1,21 +1,25 @@
-/** Microphone and speaker: which, whether they work, and how the microphone's sound is treated. */
-import {useEffect, useState, type ReactNode} from 'react';
-import {microphoneChanged} from '../../app/incall';
+/** Microphone, speaker and camera: which, whether they work, and how the microphone's sound is treated. */
+import {useEffect, useRef, useState, type ReactNode} from 'react';
+import {cameraChanged, microphoneChanged} from '../../app/incall';
 import {listDevices, microphoneWish, playTestSound, watchDevices, type Devices} from '../../app/devices';
 import {changeSettings} from '../../app/settings';
+import {canChooseSpeaker} from '../../app/sound';
 import {LevelMeter, meterShare} from '../../peer/level';
-import {captureMicrophone, stopStream} from '../../peer/media';
+import {captureCamera, captureMicrophone, stopStream} from '../../peer/media';
 import {CallError, problem} from '../../peer/problems';
 import {adviceOf, titleOf} from '../../state/advice';
+import {useApp} from '../../state/app';
 import {NO_DEVICE, useSettings, type Device} from '../../state/settings';
 import {labelOf} from '../../state/shortcuts';
 import {say} from '../../words/words';
 import {onMac} from './shortcuts';
 
 export function DevicePicker(): ReactNode {
-    const [devices, setDevices] = useState<Devices>({microphones: [], speakers: []});
+    const [devices, setDevices] = useState<Devices>({microphones: [], cameras: [], speakers: []});
     const microphone = useSettings((settings) => settings.microphone);
     const speaker = useSettings((settings) => settings.speaker);
+    const camera = useSettings((settings) => settings.camera);
+    const cameras = useApp((state) => state.callsConfig?.enableVideo ?? false);
     const noiseSuppression = useSettings((settings) => settings.noiseSuppression);
     const pushToTalk = useSettings((settings) => settings.pushToTalk);
     const talkKey = useSettings((settings) => settings.keys.mute);
@@ -39,10 +43,21 @@ export function DevicePicker(): ReactNode {
             }}/>
             <Switch testId="push-to-talk" on={pushToTalk} label={say('call_talk')} onChange={(on) => changeSettings({pushToTalk: on})}
                 hint={talkKey === '' ? say('call_talk_no_key') : say('call_talk_hint', {key: labelOf(talkKey, onMac())})}/>
-            {devices.speakers.length > 0
+            {canChooseSpeaker()
                 ? <Choice label={say('call_speaker')} testId="speaker" devices={devices.speakers} chosen={speaker} onChoose={(device) => changeSettings({speaker: device})}/>
                 : <p className="hint">{say('call_speaker_fixed')}</p>}
             <TestSound/>
+            {cameras && (
+                <>
+                    <Choice
+                        label={say('call_camera')} testId="camera" devices={devices.cameras} chosen={camera} onChoose={(device) => {
+                            changeSettings({camera: device});
+                            cameraChanged();
+                        }}
+                    />
+                    <Preview key={camera.id} deviceId={camera.id} onOpen={() => void listDevices().then(setDevices)}/>
+                </>
+            )}
         </div>
     );
 }
@@ -123,6 +138,52 @@ function Meter({onOpen}: {onOpen: () => void}): ReactNode {
             <div className="level-bar" role="meter" aria-label={say('call_level')} aria-valuemin={0} aria-valuemax={100} aria-valuenow={percent} data-testid="level" data-level={percent}>
                 <span style={{inlineSize: `${percent}%`}}/>
             </div>
+        </div>
+    );
+}
+
+/** Opened on demand: a camera's light says that somebody looks. */
+function Preview({deviceId, onOpen}: {deviceId: string; onOpen: () => void}): ReactNode {
+    const [wanted, setWanted] = useState(false);
+    const [trouble, setTrouble] = useState('');
+    const video = useRef<HTMLVideoElement>(null);
+    useEffect(() => {
+        if (!wanted) {
+            return undefined;
+        }
+        let over = false;
+        let stream: MediaStream | null = null;
+        captureCamera(deviceId).then((camera) => {
+            stream = camera.stream;
+            if (over) {
+                stopStream(stream);
+                return;
+            }
+            onOpen();
+            if (video.current) {
+                video.current.srcObject = stream;
+            }
+        }).catch((error: unknown) => {
+            if (!over) {
+                const found = error instanceof CallError ? error.problem : problem('camera-busy');
+                setTrouble(`${titleOf(found)} ${adviceOf(found)}`);
+                setWanted(false);
+            }
+        });
+        return () => {
+            over = true;
+            stopStream(stream);
+        };
+    }, [wanted]);
+    return (
+        <div className="preview">
+            {wanted && <video ref={video} autoPlay muted playsInline data-testid="camera-preview" aria-label={say('call_camera_own')}/>}
+            {trouble !== '' && <p className="refusal" role="alert">{trouble}</p>}
+            <button type="button" data-testid="test-camera" aria-pressed={wanted} onClick={() => {
+                setTrouble('');
+                setWanted(!wanted);
+            }}>{wanted ? say('call_camera_preview_end') : say('call_camera_preview')}</button>
+            <p className="hint">{say('call_camera_hint')}</p>
         </div>
     );
 }

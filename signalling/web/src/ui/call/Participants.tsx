@@ -1,47 +1,65 @@
 /** Who is in the call, as tiles that fill the room: name, microphone, speaking, hand, host, reactions. */
-import {Fragment, memo, useLayoutEffect, useRef, useState, type CSSProperties, type ReactNode} from 'react';
+import {Fragment, memo, useEffect, useLayoutEffect, useMemo, useRef, useState, type CSSProperties, type ReactNode} from 'react';
+import type {Reaction} from '../../state/active';
 import {useApp} from '../../state/app';
-import {inGroups, sameParticipant, type Participant} from '../../state/roster';
+import {inGroups, MANY} from '../../state/roster';
 import {tileSize, wantedHeight, type TileSize} from '../../state/tiles';
-import {currentLanguage, say} from '../../words/words';
-import {Avatar} from '../Avatar';
+import {say} from '../../words/words';
+import {Portrait} from '../Avatar';
 import {HandIcon, MicIcon, MicOffIcon, ScreenIcon, WeakIcon} from '../icons';
 import {PersonMenu} from './PersonMenu';
-import {roleWords, useRoster, useShown} from './person';
-
-/** Above this some tiles are out of sight, and cost nothing there. */
-const MANY = 49;
+import {personProps, roleWords, samePerson, shownOf, useRoster, useWatched, type PersonProps} from './person';
 
 export function Participants(): ReactNode {
     const {people, hold} = useRoster();
+    const watched = useWatched();
+    const reactions = useApp((state) => state.active?.reactions) ?? [];
+    const cameras = useApp((state) => state.active?.cameras);
+    const ownCamera = useApp((state) => state.active?.ownCamera ?? null);
     const list = useRef<HTMLUListElement>(null);
     const room = useRoom(list);
-    const size = room && people.length > 0 ? tileSize(people.length, room.width, room.height) : null;
+    const count = people.length;
+    const size = useMemo(() => (room && count > 0 ? tileSize(count, room.width, room.height) : null), [room, count]);
+    const style = useMemo(() => styleOf(size, room ? wantedHeight(count, room.width) : 0), [size, room, count]);
+    const latest = new Map(reactions.map((reaction) => [reaction.userId, reaction]));
     return (
         <ul
-            ref={list} {...hold} className="participants" tabIndex={0} aria-label={say('call_people_label', {count: people.length})} data-testid="participants"
-            data-count={people.length} data-many={people.length > MANY} data-form={size?.form ?? 'tall'} style={styleOf(size, room ? wantedHeight(people.length, room.width) : 0)}
+            ref={list} {...hold} className="participants" tabIndex={0} aria-label={say('call_people_label', {count})} data-testid="participants"
+            data-count={count} data-many={count > MANY} data-form={size?.form ?? 'tall'} data-cameras={ownCamera !== null || people.some(({cameraSessionId}) => cameraSessionId !== '')} style={style}
         >
             {/* By groups: who begins to speak comes into another one, and no other tile is moved. */}
             {inGroups(people).map(([rank, group]) => (
-                <Fragment key={rank}>{group.map((person) => <Tile key={person.userId} person={person} language={currentLanguage()}/>)}</Fragment>
+                <Fragment key={rank}>
+                    {group.map((person) => {
+                        const props = personProps(person, watched);
+                        return <Tile key={person.userId} {...props} reaction={latest.get(person.userId)} camera={(props.own ? ownCamera : null) ?? cameras?.[person.cameraSessionId] ?? null}/>;
+                    })}
+                </Fragment>
             ))}
         </ul>
     );
 }
 
-/** Drawn anew when something about the person, or the language, is another. */
-const Tile = memo(({person}: {person: Participant; language: string}): ReactNode => {
-    const shown = useShown(person);
-    const reaction = useApp((state) => state.active?.reactions.findLast(({userId}) => userId === person.userId));
+interface TileProps extends PersonProps {
+    reaction: Reaction | undefined;
+    /** What the person's camera shows; null when it is off. The own one is shown at once. */
+    camera: MediaStream | null;
+}
+
+/** Drawn anew when something about the person, or the language, is another. It watches nothing by itself. */
+const Tile = memo(({reaction, camera, ...props}: TileProps): ReactNode => {
+    const {person, user} = props;
+    const shown = shownOf(props);
     const {name, muted, speaking, quality, qualityText} = shown;
+    const role = roleWords(shown, person);
     return (
         <li
             className="tile" data-user={person.userId} aria-label={shown.label} data-testid={`participant-${shown.key}`} title={name}
-            data-speaking={speaking} data-muted={muted} data-hand={person.raisedHand > 0} data-host={person.isHost} data-quality={quality ?? 'unknown'}
+            data-speaking={speaking} data-muted={muted} data-hand={person.raisedHand > 0} data-host={person.isHost} data-quality={quality ?? 'unknown'} data-camera={camera !== null} data-role={role !== ''}
         >
+            {camera && <Picture stream={camera} own={shown.own} name={name}/>}
             <span className="face">
-                <Avatar name={name} id={person.userId} size="large"/>
+                <Portrait name={name} id={person.userId} size="large" pictured={user?.last_picture_update ?? 0}/>
                 {person.raisedHand > 0 && <span className="hand" aria-hidden="true"><HandIcon/></span>}
                 {reaction && <span key={reaction.id} className="reaction" aria-hidden="true" data-testid="reaction">{reaction.emoji}</span>}
             </span>
@@ -51,11 +69,29 @@ const Tile = memo(({person}: {person: Participant; language: string}): ReactNode
                 {person.isSharing && <ScreenIcon/>}
                 {quality !== 'good' && qualityText !== '' && <span className="weak" title={qualityText}><WeakIcon/></span>}
             </span>
-            <span className="tile-role">{roleWords(shown, person)}</span>
-            <PersonMenu person={person}/>
+            <span className="tile-role">{role}</span>
+            <PersonMenu person={person} user={user} own={props.own} hosts={props.hosts}/>
         </li>
     );
-}, (before, after) => before.language === after.language && sameParticipant(before.person, after.person));
+}, samePerson);
+
+/** Oneself as in a mirror. */
+function Picture({stream, own, name}: {stream: MediaStream; own: boolean; name: string}): ReactNode {
+    const video = useRef<HTMLVideoElement>(null);
+    useEffect(() => {
+        const element = video.current;
+        if (element) {
+            element.srcObject = stream;
+            element.play().catch(() => undefined);
+        }
+        return () => {
+            if (element) {
+                element.srcObject = null;
+            }
+        };
+    }, [stream]);
+    return <video ref={video} className="picture" data-own={own} autoPlay muted playsInline data-testid="camera-picture" aria-label={say('call_camera_of', {name})}/>;
+}
 
 interface Room { width: number; height: number }
 

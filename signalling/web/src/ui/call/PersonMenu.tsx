@@ -2,22 +2,27 @@
  * What can be done about one person of the call: how loud they are for oneself, and, for hosts, what
  * the server then asks of them.
  */
+import type {UserProfile} from '@mattermost/types/users';
 import {useState, type ReactNode} from 'react';
 import {lowerHandAsHost, makeHost, muteAsHost, muteOthers, removeAsHost, stopScreenAsHost} from '../../app/host';
 import {setVolume} from '../../app/settings';
-import {useApp} from '../../state/app';
 import {displayName} from '../../state/chat';
-import {mayHost, type Participant} from '../../state/roster';
+import type {Participant} from '../../state/roster';
 import {useSettings, volumeOf} from '../../state/settings';
 import {say} from '../../words/words';
 import {percent} from '../time';
 import {MoreIcon} from '../icons';
 import {Popover} from './Popover';
 
-export function PersonMenu({person}: {person: Participant}): ReactNode {
-    const user = useApp((state) => state.chat.users[person.userId]);
-    const own = useApp((state) => person.userId === state.chat.me?.id);
-    const hosts = useApp((state) => mayHost(state.active ? state.calls[state.active.channelId] : undefined, state.chat.me));
+interface MenuProps {
+    person: Participant;
+    user: UserProfile | undefined;
+    own: boolean;
+    /** Who looks may do what hosts may. */
+    hosts: boolean;
+}
+
+export function PersonMenu({person, user, own, hosts}: MenuProps): ReactNode {
     // Of oneself nothing is left to change but what hosts may.
     if (own && !hosts) {
         return null;

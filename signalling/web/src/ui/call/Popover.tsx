@@ -2,7 +2,8 @@
  * A small box that opens at a button: above everything, inside the window, gone with a click
  * elsewhere or Escape, and then the focus is at the button again.
  *
- * The browser's own popover does the closing; here is only where it stands and what has the focus.
+ * The browser's own popover does the closing; here is only where it stands and what has the focus. Until
+ * somebody comes near the button there is no box: a call of hundreds has as many of them.
  */
 import {useCallback, useEffect, useId, useRef, useState, type ReactNode} from 'react';
 
@@ -11,6 +12,9 @@ export interface Trigger {
     popoverTarget: string;
     'aria-expanded': boolean;
     'aria-haspopup': 'dialog';
+    onPointerEnter: () => void;
+    onFocus: () => void;
+    onClick: () => void;
 }
 
 interface Props {
@@ -28,6 +32,8 @@ export function Popover({label, testId, className = '', button, children}: Props
     const id = useId();
     const box = useRef<HTMLDivElement>(null);
     const [open, setOpen] = useState(false);
+    const [near, setNear] = useState<'far' | 'near' | 'pressed'>('far');
+    const come = (): void => setNear((before) => (before === 'far' ? 'near' : before));
     const close = useCallback(() => box.current?.hidePopover(), []);
     useEffect(() => {
         const element = box.current;
@@ -40,8 +46,11 @@ export function Popover({label, testId, className = '', button, children}: Props
             }
         };
         element?.addEventListener('toggle', toggled);
+        if (near === 'pressed') {
+            element?.showPopover(); // pressed by a program that came from nowhere
+        }
         return () => element?.removeEventListener('toggle', toggled);
-    }, [id]);
+    }, [id, near]);
     useEffect(() => {
         const [element, trigger] = [box.current, triggerOf(id)];
         if (!open || !element || !trigger) {
@@ -58,10 +67,13 @@ export function Popover({label, testId, className = '', button, children}: Props
     }, [open, id]);
     return (
         <>
-            {button({popoverTarget: id, 'aria-expanded': open, 'aria-haspopup': 'dialog'})}
-            <div ref={box} id={id} popover="auto" role="dialog" aria-label={label} className={`floating ${className}`} data-testid={testId}>
+            {button({
+                popoverTarget: id, 'aria-expanded': open, 'aria-haspopup': 'dialog', onPointerEnter: come, onFocus: come,
+                onClick: () => setNear((before) => (before === 'far' ? 'pressed' : before)),
+            })}
+            {near !== 'far' && <div ref={box} id={id} popover="auto" role="dialog" aria-label={label} className={`floating ${className}`} data-testid={testId}>
                 {open && children(close)}
-            </div>
+            </div>}
         </>
     );
 }

@@ -5,13 +5,15 @@ import {muteOthers} from '../../app/host';
 import {useApp} from '../../state/app';
 import type {Panel} from '../../state/active';
 import {displayName} from '../../state/chat';
-import {found, inGroups, mayHost, sameParticipant, type Participant} from '../../state/roster';
+import {found, inGroups} from '../../state/roster';
+import {captionNotice} from '../../state/reasons';
+import {languageName} from '../../state/speech';
 import {currentLanguage, say} from '../../words/words';
-import {Avatar} from '../Avatar';
+import {Portrait} from '../Avatar';
 import {CloseIcon, HandIcon, MicIcon, MicOffIcon, ScreenIcon} from '../icons';
 import {clock} from '../time';
 import {PersonMenu} from './PersonMenu';
-import {roleWords, useRoster, useShown} from './person';
+import {personProps, roleWords, samePerson, shownOf, useRoster, useWatched, type PersonProps} from './person';
 
 export function SidePanel(): ReactNode {
     const panel = useApp((state) => state.active?.panel ?? null);
@@ -27,8 +29,8 @@ export function SidePanel(): ReactNode {
 
 function People(): ReactNode {
     const {people, hold} = useRoster();
-    const users = useApp((state) => state.chat.users);
-    const hosts = useApp((state) => mayHost(state.active ? state.calls[state.active.channelId] : undefined, state.chat.me));
+    const watched = useWatched();
+    const {users, hosts} = watched;
     const [wanted, setWanted] = useState('');
     const shown = found(people, wanted, ({userId}) => `${displayName(users[userId])} ${users[userId]?.username ?? ''}`);
     return (
@@ -39,7 +41,7 @@ function People(): ReactNode {
             />
             <ol {...hold} className="people-list" data-testid="people-list" data-count={shown.length}>
                 {inGroups(shown).map(([rank, group]) => (
-                    <Fragment key={rank}>{group.map((person) => <Row key={person.userId} person={person} language={currentLanguage()}/>)}</Fragment>
+                    <Fragment key={rank}>{group.map((person) => <Row key={person.userId} {...personProps(person, watched)}/>)}</Fragment>
                 ))}
             </ol>
             {shown.length === 0 && <p className="muted" role="status">{say('call_search_nobody')}</p>}
@@ -51,13 +53,14 @@ function People(): ReactNode {
 }
 
 /** Drawn anew when something about the person, or the language, is another. */
-const Row = memo(({person}: {person: Participant; language: string}): ReactNode => {
-    const shown = useShown(person);
+const Row = memo((props: PersonProps): ReactNode => {
+    const {person, user} = props;
+    const shown = shownOf(props);
     const {name, muted, speaking, qualityText} = shown;
     const below = [roleWords(shown, person), qualityText].filter((part) => part !== '').join(' · ');
     return (
         <li data-user={person.userId} aria-label={shown.label} data-testid={`person-row-${shown.key}`} data-speaking={speaking} data-muted={muted}>
-            <Avatar name={name} id={person.userId}/>
+            <Portrait name={name} id={person.userId} pictured={user?.last_picture_update ?? 0}/>
             <span className="grow">
                 <span className="row-name" dir="auto">{name}</span>
                 {below !== '' && <span className="row-below muted">{below}</span>}
@@ -65,15 +68,17 @@ const Row = memo(({person}: {person: Participant; language: string}): ReactNode 
             {person.raisedHand > 0 && <span className="row-hand"><HandIcon/></span>}
             {person.isSharing && <ScreenIcon/>}
             <span className="row-mic">{muted ? <MicOffIcon/> : <MicIcon/>}</span>
-            <PersonMenu person={person}/>
+            <PersonMenu person={person} user={user} own={props.own} hosts={props.hosts}/>
         </li>
     );
-}, (before, after) => before.language === after.language && sameParticipant(before.person, after.person));
+}, samePerson);
 
 /** The captions so far, oldest first; stays at the end while the person is there. */
 function Said(): ReactNode {
     const log = useApp((state) => state.active?.captionLog) ?? [];
     const users = useApp((state) => state.chat.users);
+    // Worth saying where more than one is spoken, or another one than the page's.
+    const several = log.some(({language}) => language !== '' && language !== currentLanguage().split('-')[0]);
     const list = useRef<HTMLOListElement>(null);
     const atEnd = useRef(true);
     useEffect(() => {
@@ -90,10 +95,13 @@ function Said(): ReactNode {
                     atEnd.current = at.scrollHeight - at.scrollTop - at.clientHeight < 24;
                 }}
             >
-                {log.map(({id, userId, text, from}) => (
-                    <li key={id} data-testid="caption-line">
-                        <span className="muted"><bdi>{displayName(users[userId])}</bdi> · <time dateTime={new Date(from).toISOString()}>{clock(from)}</time></span>
-                        <span dir="auto">{text}</span>
+                {log.map(({id, userId, text, from, language, notice}) => (
+                    <li key={id} data-testid="caption-line" data-notice={notice}>
+                        <span className="muted">
+                            <bdi>{displayName(users[userId])}</bdi> · <time dateTime={new Date(from).toISOString()}>{clock(from)}</time>
+                            {language !== '' && several && <> · <bdi data-testid="caption-language">{languageName(language)}</bdi></>}
+                        </span>
+                        {notice ? <em dir="auto">{captionNotice(text)}</em> : <span dir="auto" lang={language === '' ? undefined : language}>{text}</span>}
                     </li>
                 ))}
             </ol>

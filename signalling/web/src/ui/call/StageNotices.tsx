@@ -2,14 +2,17 @@
 import type {ReactNode} from 'react';
 import {Notes, TalkingMuted} from './Notes';
 import {leaveCall} from '../../app/call';
-import {acknowledgeRecording, allowSound, dismissOutcome, dismissProblem} from '../../app/stage';
+import {acknowledgeLimit, acknowledgeRecording, allowSound, dismissOutcome, dismissProblem} from '../../app/stage';
 import {adviceOf, faultOf, titleOf} from '../../state/advice';
 import {useApp} from '../../state/app';
-import {isRunning, recordingFaults, willBeTranscribed} from '../../state/calls';
+import {isRunning, recordingFaults} from '../../state/calls';
 import {channelTitle} from '../../state/chat';
+import {endsSoon} from '../../state/recordlimit';
+import {speechTold} from '../../state/speech';
 import {tellsNow} from '../../state/trouble';
 import {say} from '../../words/words';
 import {CloseIcon} from '../icons';
+import {useNow} from '../time';
 import {Elsewhere} from './Elsewhere';
 
 export function StageNotices(): ReactNode {
@@ -20,6 +23,7 @@ export function StageNotices(): ReactNode {
         <div className="notices">
             <RecordingNotice/>
             <TalkingMuted/>
+            <RecordingLimit/>
             <RecordingOutcome/>
             <Notes/>
             <Calling/>
@@ -45,24 +49,45 @@ function RecordingNotice(): ReactNode {
     const call = useApp((state) => (state.active ? state.calls[state.active.channelId] : undefined));
     const seen = useApp((state) => state.active?.noticeSeen ?? 0);
     const isHost = useApp((state) => call !== undefined && call.hostId === state.chat.me?.id);
-    const speech = useApp((state) => state.callsConfig?.enableTranscriptions ?? false);
+    const config = useApp((state) => state.callsConfig);
     const recording = call?.recording ?? null;
     if (!call || !recording || !isRunning(recording) || seen === recording.startAt) {
         return null;
     }
-    const transcribed = willBeTranscribed(call);
+    const {transcribed, text} = speechTold(call, config);
+    const none = isHost && config !== null && !config.enableTranscriptions ? say('record_no_speech') : text;
     const told = isHost
         ? {title: say('record_you_record'), text: say(transcribed ? 'record_told_both' : 'record_told')}
         : {title: say(transcribed ? 'record_is_both' : 'record_is'), text: say('record_consent')};
     return (
         <div className="notice consent" role="alertdialog" aria-label={say('record_mark')} aria-describedby="recording-text" data-testid="recording-notice" data-host={isHost} data-transcribed={transcribed}>
             <p className="grow" id="recording-text">
-                <strong>{told.title}</strong> {told.text}{isHost && !speech && ` ${say('record_no_speech')}`}
+                <strong>{told.title}</strong> {told.text}{none !== '' && <> <span data-testid="recording-speech">{none}</span></>}
             </p>
             <div className="notice-actions">
                 <button type="button" className="primary" data-testid="recording-understood" onClick={() => acknowledgeRecording(recording.startAt)}>{say('record_understood')}</button>
                 {!isHost && <button type="button" data-testid="recording-leave" onClick={leaveCall}>{say('record_leave')}</button>}
             </div>
+        </div>
+    );
+}
+
+/** To whoever records: it ends by itself soon. */
+function RecordingLimit(): ReactNode {
+    const call = useApp((state) => (state.active ? state.calls[state.active.channelId] : undefined));
+    const isHost = useApp((state) => call !== undefined && call.hostId === state.chat.me?.id);
+    const most = useApp((state) => state.callsConfig?.maxRecordingMinutes ?? 0);
+    const seen = useApp((state) => state.active?.limitSeen ?? 0);
+    const left = endsSoon(call?.recording ?? null, most, useNow(5000));
+    const startAt = call?.recording?.startAt ?? 0;
+    if (!isHost || left === null || seen === startAt) {
+        return null;
+    }
+    const minutes = Math.ceil(left / 60_000);
+    return (
+        <div className="notice" role="status" data-testid="recording-limit" data-minutes={minutes}>
+            <p className="grow">{say('record_ends_soon', {count: minutes})}</p>
+            <button type="button" className="icon-button" aria-label={say('bar_dismiss')} onClick={() => acknowledgeLimit(startAt)}><CloseIcon/></button>
         </div>
     );
 }

@@ -1,8 +1,9 @@
 /** How the own call stands: the connection in words, and whether it is recorded. */
 import type {ReactNode} from 'react';
 import {useApp} from '../../state/app';
-import {isRunning, isStarting} from '../../state/calls';
+import {isPaused, isRunning, isStarting} from '../../state/calls';
 import {say, type Key} from '../../words/words';
+import {PauseIcon} from '../icons';
 import {elapsed, useNow} from '../time';
 
 const STATUS = {
@@ -36,6 +37,9 @@ export function RecordingMark(): ReactNode {
     }
     if (!recording || !isRunning(recording)) {
         return null;
+    }
+    if (isPaused(recording)) {
+        return <span className="rec" data-testid="recording-mark" data-state="paused" title={say('record_paused')}><PauseIcon/><span className="rec-text">{say('record_paused')}</span></span>;
     }
     return (
         <span className="rec" data-running="true" data-testid="recording-mark" data-state="running" title={say('record_mark')}>

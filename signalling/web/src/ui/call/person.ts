@@ -1,9 +1,10 @@
 /** One person of the call as tiles and the list show them: the same state, in the same words. */
+import type {UserProfile} from '@mattermost/types/users';
 import {useRef, type FocusEvent} from 'react';
 import {useApp} from '../../state/app';
 import {displayName} from '../../state/chat';
-import {roster, type Onlooker, type Participant} from '../../state/roster';
-import {listed, say} from '../../words/words';
+import {MANY, mayHost, roster, sameParticipant, type Participant, type Rank} from '../../state/roster';
+import {currentLanguage, listed, say} from '../../words/words';
 import {useNow} from '../time';
 import type {SoundQuality} from '../../peer/quality';
 
@@ -27,39 +28,98 @@ interface Roster {
     hold: {onFocus: (event: FocusEvent) => void; onBlur: () => void};
 }
 
+/** With many people the order changes only so often: each change moves all who follow. */
+const REST_MS = 1000;
+
 /** Everybody in the own call, in the order that all see. Entries carry `data-user`. */
 export function useRoster(): Roster {
-    const held = useRef<Onlooker['held']>(null);
+    const focused = useRef<{userId: string; rank: Rank} | null>(null);
+    const ordered = useRef<{at: number; ranks: ReadonlyMap<string, Rank>}>({at: 0, ranks: new Map()});
     const call = useApp((state) => (state.active ? state.calls[state.active.channelId] : undefined));
     const spoke = useApp((state) => state.active?.spoke);
     const meId = useApp((state) => state.chat.me?.id ?? '');
-    const now = useNow(5000);
-    const people = call ? roster(call, {meId, spoke: spoke ?? {}, now: Math.max(now, ...Object.values(spoke ?? {})), held: held.current}) : [];
+    const many = call !== undefined && Object.keys(call.sessions).length > MANY;
+    const tick = useNow(many ? REST_MS : 5000);
+    const rests = many && ordered.current.at === tick;
+    const held = new Map(rests ? ordered.current.ranks : []);
+    if (focused.current) {
+        held.set(focused.current.userId, focused.current.rank);
+    }
+    const now = Math.max(tick, ...Object.values(spoke ?? {}));
+    const people = call ? roster(call, {meId, spoke: spoke ?? {}, now, held}) : [];
+    if (!rests) {
+        ordered.current = {at: tick, ranks: new Map(people.map(({userId, rank}) => [userId, rank]))};
+    }
     return {
         people,
         hold: {
             onFocus: ({target}) => {
                 const userId = target.closest<HTMLElement>('[data-user]')?.dataset['user'];
-                held.current = people.find((person) => person.userId === userId) ?? null;
+                focused.current = people.find((person) => person.userId === userId) ?? null;
             },
             onBlur: () => {
-                held.current = null;
+                focused.current = null;
             },
         },
     };
 }
 
-export function useShown(person: Participant): Shown {
-    const user = useApp((state) => state.chat.users[person.userId]);
-    const own = useApp((state) => person.userId === state.chat.me?.id);
+/** What a list of people needs to know beside them; watched once for all of them. */
+export interface Watched {
+    users: Readonly<Record<string, UserProfile>>;
+    meId: string;
+    ownMuted: boolean;
+    heard: Readonly<Record<string, SoundQuality>>;
+    weak: boolean;
+    hosts: boolean;
+}
+
+export function useWatched(): Watched {
+    const users = useApp((state) => state.chat.users);
+    const meId = useApp((state) => state.chat.me?.id ?? '');
     const ownMuted = useApp((state) => state.active?.muted ?? true);
-    const heard = useApp((state) => state.active?.quality);
+    const heard = useApp((state) => state.active?.quality) ?? NONE_HEARD;
     const weak = useApp((state) => state.active?.weak ?? false);
+    const hosts = useApp((state) => mayHost(state.active ? state.calls[state.active.channelId] : undefined, state.chat.me));
+    return {users, meId, ownMuted, heard, weak, hosts};
+}
+
+const NONE_HEARD: Watched['heard'] = {};
+
+/** What one entry shows. Plain values: an entry is drawn anew when one of them is another. */
+export interface PersonProps {
+    person: Participant;
+    user: UserProfile | undefined;
+    own: boolean;
+    muted: boolean;
+    quality: SoundQuality | null;
+    /** Of oneself. */
+    weak: boolean;
+    hosts: boolean;
+    language: string;
+}
+
+export function personProps(person: Participant, {users, meId, ownMuted, heard, weak, hosts}: Watched): PersonProps {
+    const own = person.userId === meId;
     // The own state is shown at once, also while several own devices are in the call.
     const muted = own && person.sessionIds.length === 1 ? ownMuted : person.muted;
+    const quality = own || muted ? null : worst(person.sessionIds.map((id) => heard[id]));
+    return {person, user: users[person.userId], own, muted, quality, weak: own && weak, hosts, language: currentLanguage()};
+}
+
+/** For hundreds of entries, several times a second: without anything made on the way. */
+export function samePerson<T extends PersonProps>(before: T, after: T): boolean {
+    for (const name in after) {
+        if (name !== 'person' && before[name] !== after[name]) {
+            return false;
+        }
+    }
+    return sameParticipant(before.person, after.person);
+}
+
+export function shownOf({person, user, own, muted, quality, weak}: PersonProps): Shown {
     const speaking = person.speaking && !muted;
     const name = displayName(user);
-    const quality = own || muted ? null : worst(person.sessionIds.map((id) => heard?.[id]));
     const qualityText = own ? (weak ? say('call_quality_own_weak') : '') : quality ? qualityWords(quality) : '';
     const label = listed([
         own ? say('call_person_you', {name}) : name,
@@ -67,6 +127,7 @@ export function useShown(person: Participant): Shown {
         muted ? say('call_person_muted') : say('call_person_unmuted'),
         speaking ? say('call_person_speaking') : '',
         person.raisedHand > 0 ? say('call_person_hand') : '',
+        person.cameraSessionId !== '' ? say('call_person_camera') : '',
         person.isSharing ? say('call_person_sharing') : '',
         quality === 'good' ? '' : qualityText,
     ]);

@@ -1,0 +1,202 @@
+//! The film of a recording, made in a process of its own from the first minute on.
+//!
+//! ```text
+//! worker --order, later `end`--> film process --per cent--> worker
+//! ```
+//! In: the job's folder. Out: the finished file in it, and how far it is.
+//! Why a process: decoding what others sent is C, and what kills it must not end the recording; it has
+//! the lowest need for the processor on the machine, and the capture one of the highest.
+//! A busy machine: the film falls behind by itself, and is made later.
+//! Invariant: one process at a time makes a folder's film; one that nobody waits for ends.
+
+use std::ffi::OsString;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+use anyhow::Context;
+use proto::offload::RecordingInput;
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines, Stdin};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+
+use super::Job;
+use crate::ffmpeg::MovieOptions;
+use crate::finish::film::Film;
+use crate::finish::plan::Plan;
+use crate::finish::{self, reel};
+use crate::order::{FolderLock, Look};
+
+/// The line that says that the capture is over.
+const END_LINE: &str = "end";
+/// Starts a program that is nice to others, and is on every machine but the barest.
+const NICE: [&str; 3] = ["nice", "-n", "10"];
+/// How often the capture is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How much of the film is made before somebody is listened to, in milliseconds.
+const STRETCH_MS: i64 = 1_000;
+/// How often a film that another process still makes is looked at.
+const LOCKED_AGAIN: Duration = Duration::from_millis(100);
+
+/// What the process is told first. Holds no secrets.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct FilmOrder {
+    film_of: PathBuf,
+    options: MovieOptions,
+    look: Look,
+}
+
+/// The process, seen from the worker.
+#[derive(Debug)]
+pub(super) struct FilmMaker {
+    child: Child,
+    input: ChildStdin,
+    output: Lines<BufReader<ChildStdout>>,
+}
+
+impl FilmMaker {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// When FFmpeg lacks an encoder or no process can be had.
+    pub(super) async fn start(job: &Job, input: &RecordingInput) -> anyhow::Result<Self> {
+        let look = job.order.look.clone();
+        let order = FilmOrder {
+            film_of: job.order.folder.clone(),
+            options: finish::movie_options(input, look.engine)?,
+            look,
+        };
+        let mut child = spawn(&NICE)
+            .or_else(|_| spawn(&[]))
+            .context("start the process of the film")?;
+        let mut input = child.stdin.take().context("it has an input")?;
+        let output = child.stdout.take().context("it has an output")?;
+        let mut line = serde_json::to_string(&order)?;
+        line.push('\n');
+        // One that dies before it read its order is noticed by `finish`.
+        let _ = input.write_all(line.as_bytes()).await;
+        let _ = input.flush().await;
+        Ok(Self {
+            child,
+            input,
+            output: BufReader::new(output).lines(),
+        })
+    }
+
+    /// Says that the capture is over, and waits for the film; `told` hears how far it is, in per cent.
+    ///
+    /// # Errors
+    /// When the process died or could not make it.
+    pub(super) async fn finish(mut self, mut told: impl FnMut(u8)) -> anyhow::Result<()> {
+        // One that is dead is noticed below.
+        let _ = self
+            .input
+            .write_all(format!("{END_LINE}\n").as_bytes())
+            .await;
+        let _ = self.input.flush().await;
+        while let Ok(Some(line)) = self.output.next_line().await {
+            if let Ok(percent) = line.parse() {
+                told(percent);
+            }
+        }
+        let status = self.child.wait().await.context("wait for the film")?;
+        anyhow::ensure!(status.success(), "the process of the film: {status}");
+        Ok(())
+    }
+}
+
+/// Starts this program as it was started itself (`offloader worker`, or what the all-in-one binary
+/// calls it), by another.
+fn spawn(by: &[&str]) -> io::Result<Child> {
+    let own = std::iter::once(std::env::current_exe()?.into_os_string());
+    let own = own.chain(std::env::args_os().skip(1));
+    let mut words = by.iter().map(OsString::from).chain(own);
+    let program = words.next().unwrap_or_default();
+    Command::new(program)
+        .args(words)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+}
+
+/// Makes the film with the process that has begun it, else with a new one; with a new one from the
+/// start if what was begun is of no use.
+pub(super) async fn make(
+    job: &Job,
+    begun: Option<FilmMaker>,
+    input: &RecordingInput,
+    mut told: impl FnMut(u8),
+) -> anyhow::Result<()> {
+    let maker = match begun {
+        Some(maker) => maker,
+        None => FilmMaker::start(job, input).await?,
+    };
+    let Err(error) = maker.finish(&mut told).await else {
+        return Ok(());
+    };
+    tracing::warn!("the film is made anew: {error:#}");
+    // There is none when it died before it began one.
+    let _ = std::fs::remove_file(reel::path(&job.order.folder));
+    FilmMaker::start(job, input).await?.finish(told).await
+}
+
+/// The process itself.
+pub(super) async fn run(
+    order: FilmOrder,
+    mut lines: Lines<BufReader<Stdin>>,
+) -> anyhow::Result<()> {
+    let (sender, heard) = channel();
+    tokio::spawn(async move {
+        while let Ok(Some(line)) = lines.next_line().await {
+            if sender.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    tokio::task::spawn_blocking(move || follow(&order, &heard)).await?
+}
+
+fn follow(order: &FilmOrder, heard: &Receiver<String>) -> anyhow::Result<()> {
+    let folder = &order.film_of;
+    let _lock = loop {
+        let lock = FolderLock::take_file(&folder.join("film.lock"));
+        if let Some(lock) = lock.context("lock the film")? {
+            break lock;
+        }
+        std::thread::sleep(LOCKED_AGAIN);
+    };
+    if folder.join(finish::MOVIE).is_file() {
+        // The process that had the lock has made it.
+        return Ok(());
+    }
+    let mut film = Film::open(folder, &order.options, &order.look, 1)?;
+    let mut pause = Duration::ZERO;
+    loop {
+        match heard.recv_timeout(pause) {
+            Ok(line) if line.trim() == END_LINE => break,
+            Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+        }
+        film.look();
+        film.advance(STRETCH_MS)?;
+        pause = if film.behind_ms() > 0 {
+            Duration::ZERO
+        } else {
+            LOOK_EVERY
+        };
+    }
+    let behind_ms = film.behind_ms();
+    tracing::info!(behind_ms, "the capture is over, the film is finished");
+    let plan = Plan::read(folder).context("the capture never began")?;
+    let mut last = None;
+    film.finish(&plan, |percent| {
+        if last.replace(percent) != Some(percent) {
+            // Whoever does not listen any more needs no number.
+            let _ = writeln!(io::stdout(), "{percent}");
+        }
+    })?;
+    Ok(())
+}

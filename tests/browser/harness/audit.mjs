@@ -1,0 +1,23 @@
+// axe-core in a page, in the middle of a story.
+
+import fs from 'node:fs'
+import { createRequire } from 'node:module'
+
+const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
+const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
+const GRAVE = ['serious', 'critical']
+
+/** Serious faults of what `person` sees now, as `state: rule (impact): elements`. */
+export async function faults(person, state) {
+  // Not as a script of the page: its policy allows only its own.
+  if (!await person.page.evaluate(() => Boolean(globalThis.axe))) await person.page.evaluate(fs.readFileSync(AXE, 'utf8'))
+  await person.page.waitForTimeout(250) // what fades in is judged when it is there
+  const { violations } = await person.page.evaluate((runOnly) => {
+    // What an open box lies over is no target for as long as it does: there the box is judged.
+    const box = document.querySelector(':popover-open')
+    const rules = box ? { 'target-size': { enabled: false } } : {}
+    return globalThis.axe.run(document, { runOnly, rules })
+  }, RULES)
+  return violations.filter(({ impact }) => GRAVE.includes(impact))
+    .map(({ id, impact, nodes }) => `${state}: ${id} (${impact}): ${nodes.slice(0, 3).map(({ html, any }) => `${html.slice(0, 160)} [${any[0]?.message ?? ''}]`).join(' | ')}`)
+}
