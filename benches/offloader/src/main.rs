@@ -51,6 +51,7 @@ mod site;
     clippy::cast_sign_loss,
     clippy::indexing_slicing,
     clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
     reason = "of the offloader's tests: a panic ends the measurement"
 )]
 mod sound;

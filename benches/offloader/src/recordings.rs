@@ -154,9 +154,15 @@ impl Service {
     /// Asks for a recording; returns its id.
     async fn record(&self, site: &Site) -> anyhow::Result<String> {
         let mut input = site.recording_input();
-        input["frame_rate"] = json!(20);
-        input["video_rate"] = json!(1500);
-        input["video_preset"] = json!("veryfast");
+        if let Some(input) = input.as_object_mut() {
+            // What the reference calls medium.
+            let medium = [
+                ("frame_rate", json!(20)),
+                ("video_rate", json!(1500)),
+                ("video_preset", json!("veryfast")),
+            ];
+            input.extend(medium.map(|(key, value)| (key.to_owned(), value)));
+        }
         let job = json!({
             "type": "recording", "runner": "mattermost/calls-recorder:v0.8.13",
             "max_duration_sec": 600, "input_data": input,
