@@ -59,6 +59,9 @@ pub(crate) async fn measure(
         } else {
             fewer = next - 1;
         }
+        if !wanted("captions-most") {
+            break;
+        }
         next = if most == 3 && fewer == MOST {
             MOST
         } else {
