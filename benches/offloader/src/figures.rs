@@ -42,7 +42,7 @@ impl Figure {
             (true, false) => "holds",
         };
         format!(
-            "{:<15} {:<38} {:>8.2} {:<6} {:>7.2} {:>7.2}  {verdict}",
+            "{:<15} {:<38} {:>8.3} {:<6} {:>7.2} {:>7.2}  {verdict}",
             self.row, self.what, self.value, self.unit, self.must, self.aim
         )
     }

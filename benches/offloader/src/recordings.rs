@@ -58,7 +58,7 @@ pub(crate) async fn measure(
         ));
     }
     if wanted("record-screen") {
-        let script = voices().screen_of("person1", wandering_bars(), Duration::ZERO);
+        let script = voices().screen_of("person1", changing(), Duration::ZERO);
         let (cores, _) = cost(args, script).await?;
         figures.push(figure(
             "record-screen",
@@ -115,13 +115,10 @@ fn figure(
     }
 }
 
-/// A screen for the length of a call on which everything moves, a line down with each picture.
-fn wandering_bars() -> Vec<Vec<u8>> {
-    let shade = |picture: usize, line: usize| match (picture + line) % 240 {
-        ..120 => 40,
-        _ => 210,
-    };
-    sound::pictures_of(shade, 1280, 720, 30 * 30)
+/// A screen for the length of a call of which every picture is another: it grows lighter and dark again.
+fn changing() -> Vec<Vec<u8>> {
+    let shade = |picture: usize, _| u8::try_from(60 + picture % 120).unwrap_or(60);
+    sound::pictures_of(shade, 640, 360, 30 * 30)
 }
 
 /// A service with its folder.
