@@ -18,6 +18,7 @@ use crate::auth::unix_ms;
 use crate::client::{CallEvent, MediaPacket, TrackKey};
 
 mod arrivals;
+mod earlier;
 pub mod jitter;
 pub mod journal;
 pub mod log;
@@ -27,6 +28,7 @@ pub mod vp8;
 pub mod writer;
 
 use arrivals::Arrivals;
+use earlier::Earlier;
 use journal::Entry;
 use log::LoggedPacket;
 use writer::Writer;
@@ -62,6 +64,8 @@ pub struct Capture {
     left_out: Duration,
     /// When the last packet came off the network.
     last_packet: Option<Instant>,
+    /// What another worker left, whose number of a track comes before the first of ours.
+    earlier: Option<Earlier>,
     tracks: BTreeMap<TrackKey, Track>,
     /// Packets that came before zero was known; it may turn out to lie before them.
     early: VecDeque<(TrackKey, MediaPacket)>,
@@ -77,22 +81,42 @@ struct Track {
 }
 
 impl Capture {
-    /// Begins in a folder. What comes before `set_zero` is kept only if zero lies before it.
+    /// Begins in a folder. What comes before `set_zero` is kept only if zero lies before it. Where a
+    /// capture had begun already, it is gone on with.
     ///
     /// # Errors
     /// When the folder cannot be written.
     pub fn begin(folder: &Path) -> io::Result<Self> {
-        Ok(Self {
+        let now_ms = unix_ms();
+        let earlier = Earlier::read(folder, now_ms);
+        let mut capture = Self {
             writer: Writer::start(folder)?,
             zero: None,
             paused: None,
             resumed: None,
             left_out: Duration::ZERO,
             last_packet: None,
+            earlier,
             tracks: BTreeMap::new(),
             early: VecDeque::new(),
             arrivals: BTreeMap::new(),
-        })
+        };
+        if let Some(earlier) = earlier {
+            let now = Instant::now();
+            let (zero, left_out) = earlier.clock(now, now_ms);
+            (capture.zero, capture.left_out) = (Some(zero), left_out);
+            let (t_ms, at_ms) = (capture.t_ms(now), now_ms);
+            if earlier.was_paused {
+                capture.writer.entry(Entry::Resumed { t_ms, at_ms });
+            }
+            capture.writer.entry(Entry::Part { t_ms, at_ms });
+        }
+        Ok(capture)
+    }
+
+    /// The number of a track in the folder.
+    fn kept(&self, track: TrackKey) -> TrackKey {
+        track.saturating_add(self.earlier.map_or(0, |earlier| earlier.free))
     }
 
     /// Lets the timeline begin at `zero`, once; it may lie a little back.
@@ -105,7 +129,7 @@ impl Capture {
             });
             for (track, known) in &self.tracks {
                 self.writer.entry(Entry::Track {
-                    track: *track,
+                    track: self.kept(*track),
                     kind: known.kind,
                     session: known.session.clone(),
                     t_ms: 0,
@@ -198,7 +222,7 @@ impl Capture {
             CallEvent::TrackEnded { track } => {
                 if self.tracks.remove(track).is_some() && self.has_begun() {
                     self.writer.entry(Entry::TrackEnded {
-                        track: *track,
+                        track: self.kept(*track),
                         t_ms,
                     });
                 }
@@ -329,10 +353,12 @@ impl Capture {
         }
         if self.has_begun() {
             let reason = reason.to_owned();
-            self.writer.entry(Entry::Stopped {
-                t_ms: self.t_ms(now),
-                reason,
-            });
+            // Of a part in which nothing came there is nothing.
+            let t_ms = match (self.earlier, self.last_packet) {
+                (Some(earlier), None) => earlier.lasted_ms,
+                (Some(_) | None, _) => self.t_ms(now),
+            };
+            self.writer.entry(Entry::Stopped { t_ms, reason });
         }
         self.writer.finish()
     }
@@ -341,7 +367,7 @@ impl Capture {
         if self.has_begun() {
             let session = session.clone();
             self.writer.entry(Entry::Track {
-                track,
+                track: self.kept(track),
                 kind,
                 session,
                 t_ms,
@@ -378,7 +404,7 @@ impl Capture {
         let before = zero.saturating_duration_since(packet.arrived);
         let us = |span: Duration| i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
         self.writer.packet(
-            key,
+            self.kept(key),
             LoggedPacket {
                 arrival_us: after.map_or_else(|| -us(before), us),
                 seq_no: packet.seq_no,

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use proto::offload::{
     Credentials, ErrorReply, InitRequest, Job, JobRequest, Languages, LoginReply, RecordingInput,
-    RegisterReply, SpeechAbility, SpeechModel, TranscribingInput, VersionReply, VideoPreset,
-    decode, redact,
+    RecordingOutput, RegisterReply, SpeechAbility, SpeechModel, TranscribingInput, VersionReply,
+    VideoPreset, decode, redact,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
@@ -161,6 +161,24 @@ fn numbers_may_be_strings_and_defaults_fill_the_rest() {
         (1920, 1080, 1500)
     );
     assert_eq!((parsed.frame_rate, parsed.preset), (30, VideoPreset::Fast));
+    assert_eq!(
+        (parsed.output, parsed.may_go_on),
+        (RecordingOutput::Mp4, false)
+    );
+    for (word, output) in [
+        ("webm", RecordingOutput::Webm),
+        ("ogg", RecordingOutput::Ogg),
+        ("m4a", RecordingOutput::M4a),
+    ] {
+        bare.insert("output_format".into(), json!(word));
+        assert_eq!(RecordingInput::parse(&bare).unwrap().output, output);
+    }
+    bare.insert("output_format".into(), json!("avi"));
+    let problem = RecordingInput::parse(&bare).unwrap_err().remove(0);
+    assert_eq!(
+        problem.to_string(),
+        "input_data.output_format: `avi`: one of mp4, webm, ogg, m4a"
+    );
 }
 
 #[test]

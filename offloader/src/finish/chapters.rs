@@ -26,7 +26,7 @@ pub(super) fn chapters(plan: &Plan) -> Vec<Chapter> {
         let lasted = span(pause.lasted_ms());
         marks.push((pause.t_ms, format!("Paused {lasted}")));
     }
-    let parts = plan.parts.iter();
+    let parts = plan.parts.iter().filter(|t_ms| **t_ms < plan.span_ms);
     marks.extend(parts.map(|t_ms| (*t_ms, "Recording goes on after a failure".to_owned())));
     marks.sort_by_key(|(t_ms, _)| *t_ms);
     let mut chapters: Vec<Chapter> = Vec::new();

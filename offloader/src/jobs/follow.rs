@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! capture --ends by itself--> outcome: done | failed | parked
-//!    |  dies                                  ^
+//!    |  dies: captures on, if the messaging server lets another bot do so
+//!    |  dies otherwise                        ^
 //!    v                                        |
 //! finish --ends by itself---------------------+
 //!    |  dies: again, later, at most MAX_FINISHES times
@@ -15,7 +16,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::Context;
-use proto::offload::{JobRequest, JobType};
+use proto::offload::{JobRequest, JobType, RecordingInput};
 use serde_json::{Map, Value};
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, ChildStdin, Command};
@@ -30,6 +31,8 @@ use crate::store::{JobRow, Phase};
 /// What people in the call are told.
 const WORKER_DIED: &str =
     "the recorder stopped unexpectedly: what was recorded until now will be posted";
+/// Workers that go on with one recording, beyond which something is wrong with it.
+const MOST_PARTS: u32 = 100;
 /// Finishing runs of one job before it counts as failed.
 const MAX_FINISHES: i64 = 5;
 /// Pause before the first repeated finishing run; doubled each time.
@@ -62,6 +65,7 @@ pub(super) async fn follow(
     if order.kind == JobType::Transcribing {
         jobs.inner.speech.ensure();
     }
+    let mut parts = 0;
     let mut died = false;
     if recovered {
         tokio::fs::create_dir_all(&folder).await?;
@@ -72,7 +76,15 @@ pub(super) async fn follow(
         if let Some(outcome) = Outcome::read(&folder) {
             return end(jobs, &mut row, outcome).await;
         }
-        if died {
+        if died && parts < MOST_PARTS && !*stop.borrow() && may_go_on(&order) {
+            parts += 1;
+            tracing::info!(
+                job = row.id,
+                parts,
+                "another worker goes on with the recording"
+            );
+            jobs.inner.metrics.recoveries.inc();
+        } else if died {
             if order.task == Task::Capture && is_cut_off(&order) {
                 // People would see an ordinary stop.
                 crate::worker::tell_cut_off(&order, WORKER_DIED).await;
@@ -98,7 +110,9 @@ pub(super) async fn follow(
                 tokio::time::sleep(FIRST_PAUSE * 2u32.pow(doublings)).await;
             }
         }
-        row.attempts += 1;
+        if order.task == Task::Finish || parts == 0 {
+            row.attempts += 1;
+        }
         jobs.inner.store.update_job(&row).await?;
         let status = run_worker(jobs, &order, &mut stop).await?;
         if Outcome::read(&folder).is_none() {
@@ -120,6 +134,12 @@ fn is_cut_off(order: &WorkerOrder) -> bool {
         .iter()
         .any(|entry| matches!(entry, Entry::Stopped { .. }));
     order.kind == JobType::Recording && begun && !over
+}
+
+/// Whether a recording was cut off that another worker may go on with.
+fn may_go_on(order: &WorkerOrder) -> bool {
+    let input = RecordingInput::parse(&order.input_data);
+    order.task == Task::Capture && is_cut_off(order) && input.is_ok_and(|input| input.may_go_on)
 }
 
 async fn end(jobs: &Jobs, row: &mut JobRow, outcome: Outcome) -> anyhow::Result<()> {

@@ -91,6 +91,15 @@ impl End {
         }
     }
 
+    /// When the call was over, as far as it is to be recorded.
+    fn at(&self, now: Instant) -> Instant {
+        self.gone_since.map_or(now, |since| {
+            let since = since + GONE_TAIL;
+            let longest = now.checked_sub(LONGEST_GONE).unwrap_or(since);
+            since.max(longest).min(now)
+        })
+    }
+
     fn closed(reason: &CloseReason, last_packet: Option<Instant>) -> Self {
         match reason {
             CloseReason::Left => Self::asked(reason.to_string()),
@@ -121,6 +130,8 @@ struct Live<'a> {
     /// Who is in the call beside the bot.
     people: BTreeSet<SessionId>,
     own: Option<SessionId>,
+    /// How the recording stands was heard once.
+    knows_recording: bool,
     begun: Instant,
     ticked: Instant,
 }
@@ -158,6 +169,7 @@ async fn in_call(job: &Job, film: &mut Option<FilmMaker>) -> anyhow::Result<Capt
         names,
         people: BTreeSet::new(),
         own: None,
+        knows_recording: false,
         begun: Instant::now(),
         ticked: Instant::now(),
     };
@@ -280,10 +292,14 @@ impl Live<'_> {
         ended.then(|| End::asked(if err.is_empty() { "it was ended" } else { err }))
     }
 
-    /// What is not in the recording is not in its transcript. The recorder itself is told by an order:
-    /// a state may be an old one.
+    /// What is not in the recording is not in its transcript. The recorder itself is told by an order,
+    /// for a state may be an old one; but the first is what one finds who goes on for another.
     fn follow_recording(&mut self, kind: JobKind, end_at: i64, paused_at: i64) {
-        if kind == JobKind::Recording && self.job.kind() == JobKind::Transcribing && end_at == 0 {
+        if kind != JobKind::Recording || end_at > 0 {
+            return;
+        }
+        let is_first = !std::mem::replace(&mut self.knows_recording, true);
+        if self.job.kind() == JobKind::Transcribing || (is_first && paused_at > 0) {
             self.pause(paused_at > 0);
         }
     }
@@ -402,12 +418,7 @@ impl Live<'_> {
         end: End,
     ) -> anyhow::Result<Captured> {
         let now = Instant::now();
-        let ended = end.gone_since.map_or(now, |since| {
-            let since = since + GONE_TAIL;
-            since
-                .max(now.checked_sub(LONGEST_GONE).unwrap_or(since))
-                .min(now)
-        });
+        let ended = end.at(now);
         let begun = self.capture.has_begun();
         // While the job is still open: afterwards its end looks like anybody's. A job that has not
         // begun is reported by `worker`; of a transcript it would mean that none will come.
@@ -463,4 +474,31 @@ async fn report_start(bot: BotApi, job: String, report: StatusReport) -> Result<
         }
     }
     Err(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_was_lost_ends_soon_after_what_was_last_heard_and_no_other_does() {
+        let last = Instant::now();
+        let later = |seconds| last + Duration::from_secs(seconds);
+        let lost = |heard| End::closed(&CloseReason::MediaLost, heard);
+        assert_eq!(lost(Some(last)).at(later(41)), later(1));
+        assert_eq!(
+            lost(Some(last)).at(later(600)),
+            later(540),
+            "a call that was silent"
+        );
+        assert_eq!(lost(Some(last)).at(last), last);
+        assert_eq!(lost(None).at(later(41)), later(41));
+        assert!(lost(Some(last)).is_trouble);
+        let left = End::closed(&CloseReason::Left, Some(last));
+        assert_eq!((left.at(later(9)), left.is_trouble), (later(9), false));
+        let early = "job not in progress or already started".to_owned();
+        assert!(!End::closed(&CloseReason::Refused(early), None).is_trouble);
+        let other = CloseReason::Refused("no".to_owned());
+        assert!(End::closed(&other, None).is_trouble);
+    }
 }

@@ -86,7 +86,7 @@ impl Call {
         self.zero + Duration::from_millis(ms)
     }
 
-    fn event(&mut self, ms: u64, event: &CallEvent) {
+    pub(crate) fn event(&mut self, ms: u64, event: &CallEvent) {
         self.capture.take(event, self.at(ms));
     }
 
@@ -98,11 +98,22 @@ impl Call {
         time: u64,
         payload: &[u8],
     ) {
+        self.piece(track, [at_ms, seq_no, time], payload, track == 2);
+    }
+
+    /// A packet that is the last of its picture or not; when it comes, its number, its time.
+    pub(crate) fn piece(
+        &mut self,
+        track: u32,
+        [at_ms, seq_no, time]: [u64; 3],
+        payload: &[u8],
+        marker: bool,
+    ) {
         let packet = MediaPacket {
             arrived: self.at(at_ms),
             seq_no,
             time,
-            marker: track == 2,
+            marker,
             payload: payload.into(),
         };
         self.event(at_ms, &CallEvent::Packet { track, packet });
@@ -265,56 +276,6 @@ fn who_is_heard_is_seen_to_speak_and_a_raised_hand_is_seen() {
         near(1, 2050) && near(2, 4650) && near(3, 6000),
         "{changes:?}"
     );
-}
-
-/// What a film costs: CPU seconds of all threads for a minute of ten people, who are still and who
-/// take turns every second.
-#[test]
-#[ignore = "measures"]
-fn ten_people_who_take_turns_cost_little_more_than_ten_who_are_still() {
-    let cpu = || {
-        let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-        let fields: Vec<_> = stat
-            .rsplit(')')
-            .next()
-            .unwrap()
-            .split_whitespace()
-            .collect();
-        fields[11].parse::<f64>().unwrap() / 100.0 + fields[12].parse::<f64>().unwrap() / 100.0
-    };
-    let tone = tone_packets(400.0, 60 * 50);
-    let quiet = tone_packets(0.0, 60 * 50);
-    let mut costs = Vec::new();
-    for turns in [false, true] {
-        let folder = tempfile::tempdir().unwrap();
-        let mut call = Call::begin(folder.path());
-        for n in 0..10u32 {
-            let (owner, muted) = (session(&format!("person{n}")), false);
-            let user = UserId::parse(format!("user{n}")).unwrap();
-            let joined = CallEvent::UserJoined {
-                user,
-                session: owner.clone(),
-            };
-            call.event(0, &joined);
-            let kind = TrackType::Voice;
-            let (track, session) = (10 + n, owner.clone());
-            call.event(0, &CallEvent::TrackAdded { track, kind, owner });
-            call.event(0, &CallEvent::Muted { session, muted });
-            for at in 0..3000u64 {
-                let speaks = turns && (at / 50) % 10 == u64::from(n);
-                let sound = if speaks { &tone } else { &quiet };
-                call.packet(track, at * 20, at, at * 960, &sound[at as usize]);
-            }
-        }
-        let end = call.at(60_000);
-        call.capture.end("the test is over", end).unwrap();
-        let plan = Plan::read(folder.path()).unwrap();
-        let begun = cpu();
-        make_movie(folder.path(), &plan, &options(), &Look::default()).unwrap();
-        costs.push(cpu() - begun);
-    }
-    println!("CPU seconds, still and with turns: {costs:.2?}");
-    assert!(costs[1] < costs[0] * 2.5, "{costs:?}");
 }
 
 #[test]

@@ -5,11 +5,14 @@ use std::path::Path;
 
 use offloader::capture::journal::{self, Entry, Journal};
 use offloader::capture::log::{LogReader, LogWriter};
+use offloader::client::CallEvent;
 use offloader::ffmpeg::{Engine, MovieOptions};
 use offloader::finish::film::Film;
 use offloader::finish::plan::Plan;
 use offloader::finish::{make_movie, reel};
 use offloader::order::Look;
+use proto::id::{SessionId, UserId};
+use proto::rtcd::TrackType;
 
 use crate::capture::{Call, options, record};
 use crate::sound::{HEARD, Probe, probe, tone_packets};
@@ -200,4 +203,35 @@ fn a_pause_takes_no_time_and_nothing_of_it_is_kept() {
         assert!(movie.tone(400.0, from, until) > HEARD * 0.9, "{from}");
         assert!(movie.tone(1000.0, from, until) < 0.005, "{from}");
     }
+}
+
+#[test]
+fn in_a_call_of_fifty_the_five_who_speak_are_heard() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut call = Call::begin(folder.path());
+    let hertz = |n: u32| 300.0 + 170.0 * f64::from(n) as f32;
+    for n in 0..50u32 {
+        let owner = SessionId::parse(format!("person{n}")).unwrap();
+        let user = UserId::parse(format!("user{n}")).unwrap();
+        let session = owner.clone();
+        call.event(0, &CallEvent::UserJoined { user, session });
+        let (track, kind) = (10 + n, TrackType::Voice);
+        call.event(0, &CallEvent::TrackAdded { track, kind, owner });
+        if n % 10 == 7 {
+            let tone = tone_packets(hertz(n / 10), 150);
+            for at in 0..150u64 {
+                call.packet(track, at * 20, at, at * 960, &tone[at as usize]);
+            }
+        }
+    }
+    let end = call.at(3000);
+    call.capture.end("the test is over", end).unwrap();
+    let plan = Plan::read(folder.path()).unwrap();
+    let path = make_movie(folder.path(), &plan, &options(), &Look::default()).unwrap();
+    let movie = probe(&path);
+    for n in 0..5 {
+        // Five that are equally loud share what the limiter leaves.
+        assert!(movie.tone(hertz(n), 0.5, 2.5) > HEARD * 0.8, "{}", hertz(n));
+    }
+    assert!(movie.tone(hertz(6), 0.5, 2.5) < 0.005, "nobody's tone");
 }

@@ -12,6 +12,7 @@
 
 mod aimed;
 mod capture;
+mod costs;
 mod film;
 mod job_api;
 mod job_life;

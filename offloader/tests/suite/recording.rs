@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use offloader::capture::journal::{self, Entry};
+use offloader::capture::writer::log_path;
 use offloader::config::SpeechConfig;
 use offloader::finish::{faces, reel};
 use offloader::order::lock_path;
@@ -145,6 +146,8 @@ async fn run(folder: &Path, done_jobs_retention: Option<Duration>) -> Running {
         done_jobs_retention,
         listen_address: "127.0.0.1:0".to_owned(),
         data_dir: folder.to_path_buf(),
+        // Where a test looks at what was made.
+        archive_dir: done_jobs_retention.map(|_| folder.join("archive")),
         allow_self_registration: true,
         worker_command: vec![env!("CARGO_BIN_EXE_offloader").into(), "worker".into()],
         speech: SpeechConfig {
@@ -283,6 +286,37 @@ async fn a_call_is_recorded_and_handed_in() {
     assert!(white > 20, "{white} pictures of the white screen");
     assert!(movie.pictures[0].1 < 120, "a card before the screen");
     assert_eq!(voices(&service.job_folder(&id)).len(), 2);
+    let kept = std::fs::read_dir(service.folder.path().join("archive").join(POST)).unwrap();
+    let kept: Vec<_> = kept.flatten().map(|file| file.path()).collect();
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    assert!(kept[0].to_string_lossy().ends_with(&format!("_{JOB}.mkv")));
+    assert!(
+        probe(&kept[0]).tone(400.0, 2.0, 5.0) > 0.2,
+        "as it was sent"
+    );
+    service.running.unwrap().stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recording_without_pictures_is_handed_in_when_a_job_asks_for_one() {
+    let site = Site::start(two_voices()).await;
+    let service = Service::start().await;
+    let mut input = site.recording_input();
+    input["output_format"] = json!("ogg");
+    let id = service.record_with(input).await;
+    let begun = started(&site).await;
+    tokio::time::sleep_until((begun + Duration::from_secs(3)).into()).await;
+    site.stop_job();
+    service.wait_for(&id, "done").await;
+    assert_handed_in(&site);
+    let mut file = tempfile::NamedTempFile::with_suffix(".ogg").unwrap();
+    file.write_all(&site.file(".ogg")).unwrap();
+    let sound = probe(file.path());
+    assert_eq!(
+        (sound.audio, sound.video),
+        (Some(ffmpeg_next::codec::Id::OPUS), None)
+    );
+    assert!(sound.tone(400.0, 1.0, 2.5) > HEARD);
     service.running.unwrap().stop().await;
 }
 
@@ -656,5 +690,54 @@ async fn a_recording_that_was_stopped_before_its_bot_came_is_no_failure() {
     service.wait_for(&id, "done").await;
     assert_eq!(failures(&site), [""; 0]);
     assert!(site.recordings.lock().unwrap().is_empty());
+    service.running.unwrap().stop().await;
+}
+
+/// A server of ours lets another bot go on: workers that die cost seconds of a call, and no call.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recording_whose_workers_die_goes_on_where_the_server_allows_it() {
+    let site = Site::start(two_voices()).await;
+    let service = Service::start().await;
+    let mut input = site.recording_input();
+    input["recording_may_go_on"] = json!(true);
+    let id = service.record_with(input).await;
+    let begun = started(&site).await;
+    let folder = service.job_folder(&id);
+    let heard = |track: u32| {
+        let log = log_path(&folder, track);
+        log.metadata().map_or(0, |log| log.len())
+    };
+    for part in 0..3 {
+        // Two voices and a screen each time, under numbers of their own.
+        eventually("the sound of a part", LONG, async || {
+            heard(part * 3) > 10_000
+        })
+        .await;
+        if part < 2 {
+            kill(&service.worker_pid(&id));
+        }
+    }
+    site.stop_job();
+    let lasted = begun.elapsed().as_secs_f64();
+    service.wait_for(&id, "done").await;
+    assert_handed_in(&site);
+    assert_eq!(site.joins.load(Ordering::Relaxed), 3);
+    assert_eq!(failures(&site), [""; 0], "it went on");
+    let parts = journal::read(&folder)
+        .into_iter()
+        .filter_map(|entry| match entry {
+            Entry::Part { t_ms, .. } => Some(t_ms as f64 / 1000.0),
+            _ => None,
+        });
+    let parts: Vec<_> = parts.collect();
+    assert_eq!(parts.len(), 2, "{parts:?}");
+    let movie = movie(&site);
+    assert!(
+        (movie.seconds - lasted).abs() < 1.5,
+        "{} s of {lasted}",
+        movie.seconds
+    );
+    assert!(movie.tone(400.0, 0.5, 1.5) > HEARD);
+    assert!(movie.tone(400.0, movie.seconds - 0.7, movie.seconds - 0.2) > HEARD);
     service.running.unwrap().stop().await;
 }

@@ -15,6 +15,15 @@ pub(crate) const HEARD: f32 = 0.055;
 
 /// `count` packets of 20 ms of a tone.
 pub(crate) fn tone_packets(hertz: f32, count: usize) -> Vec<Vec<u8>> {
+    beep_packets(hertz, count, |_| true)
+}
+
+/// `count` packets of 20 ms of a tone that sounds in some of them.
+pub(crate) fn beep_packets(
+    hertz: f32,
+    count: usize,
+    sounds: impl Fn(usize) -> bool,
+) -> Vec<Vec<u8>> {
     ff::init().unwrap();
     let codec = encoder::find_by_name("libopus").unwrap();
     let mut audio = codec::Context::new_with_codec(codec)
@@ -29,11 +38,16 @@ pub(crate) fn tone_packets(hertz: f32, count: usize) -> Vec<Vec<u8>> {
     let mut packets = Vec::new();
     let mut sample = 0u32;
     while packets.len() < count {
+        let level = if sounds(sample as usize / 960) {
+            0.3
+        } else {
+            0.0
+        };
         let mut frame = Audio::new(Sample::F32(Type::Packed), 960, ChannelLayout::MONO);
         frame.set_rate(48_000);
         frame.set_pts(Some(i64::from(sample)));
         for place in frame.plane_mut::<f32>(0) {
-            *place = 0.3 * (TAU * hertz * (sample % 48_000) as f32 / 48_000.0).sin();
+            *place = level * (TAU * hertz * (sample % 48_000) as f32 / 48_000.0).sin();
             sample += 1;
         }
         audio.send_frame(&frame).unwrap();
@@ -48,6 +62,28 @@ pub(crate) fn tone_packets(hertz: f32, count: usize) -> Vec<Vec<u8>> {
 
 /// `count` VP8 pictures of one colour (luma), the first a keyframe.
 pub(crate) fn picture_packets(luma: u8, width: u32, height: u32, count: usize) -> Vec<Vec<u8>> {
+    pictures((width, height), count, |_, _, row| row.fill(luma))
+}
+
+/// Pictures on which everything moves: lines of letters that are scrolled.
+pub(crate) fn moving_packets(width: u32, height: u32, count: u64) -> Vec<Vec<u8>> {
+    let (wide, count) = (width as usize, count as usize);
+    let ink = |x: usize, y: usize| y % 24 > 8 && (x * 7 + y / 24 * 13) % 17 > 8 && x % 11 > 2;
+    // One roll of paper, shown piece by piece.
+    let roll: Vec<u8> = (0..height as usize + count * 4)
+        .flat_map(|y| (0..wide).map(move |x| if ink(x, y) { 30 } else { 220 }))
+        .collect();
+    pictures((width, height), count, |n, y, row| {
+        let begin = (y + n * 4) * wide;
+        row.copy_from_slice(&roll[begin..begin + wide]);
+    })
+}
+
+fn pictures(
+    (width, height): (u32, u32),
+    count: usize,
+    draw: impl Fn(usize, usize, &mut [u8]),
+) -> Vec<Vec<u8>> {
     ff::init().unwrap();
     let codec = encoder::find_by_name("libvpx").unwrap();
     let mut video = codec::Context::new_with_codec(codec)
@@ -62,12 +98,17 @@ pub(crate) fn picture_packets(luma: u8, width: u32, height: u32, count: usize) -
     video.set_gop(1_000_000);
     let mut options = ff::Dictionary::new();
     options.set("deadline", "realtime");
+    options.set("cpu-used", "8");
     options.set("lag-in-frames", "0");
     let mut video = video.open_with(options).unwrap();
     let mut pictures = Vec::new();
     for n in 0..count {
         let mut frame = ff::util::frame::Video::new(ff::format::Pixel::YUV420P, width, height);
-        frame.data_mut(0).fill(luma);
+        let stride = frame.stride(0);
+        let rows = frame.data_mut(0).chunks_mut(stride).take(height as usize);
+        for (y, row) in rows.enumerate() {
+            draw(n, y, &mut row[..width as usize]);
+        }
         frame.data_mut(1).fill(128);
         frame.data_mut(2).fill(128);
         frame.set_pts(Some(n as i64));

@@ -6,7 +6,7 @@ use offloader::finish::plan::Plan;
 use offloader::order::Look;
 
 use crate::capture::{Call, options};
-use crate::sound::{Probe, picture_packets, probe, tone_packets};
+use crate::sound::{Probe, beep_packets, picture_packets, probe};
 
 /// Flashes and beeps: one a second, from one second on, each of 200 ms.
 const TIMES: u64 = 12;
@@ -19,16 +19,13 @@ fn delay(n: u64) -> u64 {
 fn film() -> (tempfile::TempDir, Probe) {
     let folder = tempfile::tempdir().unwrap();
     let mut call = Call::begin(folder.path());
-    let quiet = tone_packets(0.0, 50 * 14);
     for (track, hertz) in [(0, 400.0), (1, 1000.0)] {
-        let tone = tone_packets(hertz, 50 * 14);
+        let sound = beep_packets(hertz, 50 * 14, |n| n >= 50 && n % 50 < 10);
         // Two senders whose clocks have nothing to do with each other.
         let clock = u64::from(track) * 7_777_777;
         for n in 0..(TIMES + 1) * 50 {
-            let beeps = n >= 50 && n % 50 < 10;
-            let packet = if beeps { &tone } else { &quiet };
             let at = n * 20 + delay(n + u64::from(track) * 3);
-            call.packet(track, at, n, clock + n * 960, &packet[n as usize]);
+            call.packet(track, at, n, clock + n * 960, &sound[n as usize]);
         }
     }
     let (white, black) = (

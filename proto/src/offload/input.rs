@@ -115,6 +115,8 @@ pub struct RecordingInput {
     pub frame_rate: u32,
     pub preset: VideoPreset,
     pub output: RecordingOutput,
+    /// Ours: the messaging server lets another bot go on with the recording of one that died.
+    pub may_go_on: bool,
 }
 
 /// What a transcribing job needs.
@@ -155,6 +157,7 @@ impl RecordingInput {
             frame_rate: reader.number("frame_rate", 30, 10, 60),
             preset: reader.preset(),
             output: reader.output(),
+            may_go_on: reader.flag("recording_may_go_on"),
         };
         reader.finish(parsed)
     }

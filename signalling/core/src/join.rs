@@ -7,6 +7,7 @@ use proto::id::{ConnId, SessionId};
 
 use crate::conversation::Conversation;
 use crate::io::{Features, JoinRequest, Moment, NewCallPost, Output, Setting, ThreadFact};
+use crate::jobs::{Job, JobKind};
 use crate::media::MediaHost;
 use crate::news::{News, To};
 
@@ -115,11 +116,20 @@ impl Conversation {
         if request.user == features.bot {
             let job = request.job.as_ref().and_then(|id| self.jobs.bot_job(id));
             let job = job.ok_or(JoinError::NoJob)?;
-            if job.start_at_ms > 0 || job.end_at_ms > 0 || job.bot_connection.is_some() {
+            let is_pending = job.start_at_ms == 0 && job.bot_connection.is_none();
+            if job.end_at_ms > 0 || !(is_pending || self.has_lost_its_bot(job)) {
                 return Err(JoinError::JobNotPending);
             }
         }
         Ok(media)
+    }
+
+    /// Whether the bot of a recording that runs has vanished: then another may go on with it.
+    fn has_lost_its_bot(&self, job: &Job) -> bool {
+        let on = job.bot_connection.as_ref();
+        let bot = on.and_then(|connection| self.session_on(connection));
+        let bot = bot.and_then(|id| self.sessions.get(&id));
+        job.kind == JobKind::Recording && bot.is_some_and(|bot| bot.lost_until.is_some())
     }
 
     fn is_waiting(&self, connection: &ConnId) -> bool {

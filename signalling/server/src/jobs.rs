@@ -119,7 +119,7 @@ impl JobService {
                 kind: "recording".to_owned(),
                 max_duration_sec: seconds,
                 runner: self.runner(RECORDER),
-                input_data: input::recording(&place, self.recording.quality),
+                input_data: input::recording(&place, self.recording.quality, self.is_ours()),
                 wait_sec: WAIT_SEC,
             },
             // Captions are part of transcribing.

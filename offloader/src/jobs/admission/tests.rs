@@ -1,3 +1,5 @@
+//! Jobs that come, wait, go and give up, in the order in which they do.
+
 use super::*;
 
 const NOT_AT_ALL: Duration = Duration::ZERO;
@@ -105,7 +107,7 @@ async fn who_waited_in_vain_or_went_away_takes_no_place() {
     tokio::select! {
         biased;
         _ = admission.enter(job("c", "y", "0"), A_WHILE) => panic!("there is no place"),
-        () = tokio::task::yield_now() => assert_eq!(admission.metrics.jobs_waiting.get(), 1),
+        () = async { assert_eq!(admission.metrics.jobs_waiting.get(), 1) } => {}
     }
     assert_eq!(admission.metrics.jobs_waiting.get(), 0);
     admission.leave("a");

@@ -6,6 +6,7 @@ use super::Conversation;
 use super::session::Session;
 use crate::RECONNECT_GRACE;
 use crate::io::{JoinRequest, Moment, Refusal, Roster};
+use crate::jobs::Job;
 use crate::join::{JoinError, session_id};
 use crate::media::{MediaCommand, MediaHost};
 use crate::news::{News, To};
@@ -133,7 +134,7 @@ impl Conversation {
             return;
         };
         if gone.is_bot {
-            self.bot_left(gone.job.as_ref(), at);
+            self.bot_left(gone.job.as_ref(), &gone.connection, at);
         }
         let people_left = self.people().next().is_some();
         if !people_left && self.waiting.is_empty() {
@@ -202,9 +203,12 @@ impl Conversation {
         }
     }
 
-    fn bot_left(&mut self, job: Option<&JobId>, at: Moment) {
+    fn bot_left(&mut self, job: Option<&JobId>, from: &ConnId, at: Moment) {
         let job = job.and_then(|id| self.jobs.bot_job(id));
-        if let Some(kind) = job.filter(|job| job.is_open()).map(|job| job.kind) {
+        // Another bot may have taken the job over from one that had vanished.
+        let is_its = |job: &&Job| job.bot_connection.as_ref().is_none_or(|its| its == from);
+        let job = job.filter(|job| job.is_open()).filter(is_its);
+        if let Some(kind) = job.map(|job| job.kind) {
             self.stop_with(kind, at);
         }
     }

@@ -159,6 +159,36 @@ fn running() -> (World, JobId, JobId) {
 }
 
 #[test]
+fn another_bot_goes_on_with_a_recording_whose_bot_vanished_and_with_no_other() {
+    let (mut world, recording, transcribing) = running();
+    let is_open = |world: &World| {
+        let state = world.state();
+        [state.recording, state.transcribing].map(|job| job.unwrap().end_at_ms == 0)
+    };
+    // Who was not let in cannot leave.
+    let comes_and_goes = |world: &mut World, name: &str, job: &JobId| {
+        world.bot_joins(name, job);
+        let connection = conn(name);
+        world.input(Input::Leave { connection });
+    };
+    comes_and_goes(&mut world, "bot-3", &recording);
+    assert_eq!(is_open(&world), [true, true], "the first is there");
+    for connection in ["bot", "bot-2"] {
+        let connection = conn(connection);
+        world.input(Input::Disconnected { connection });
+    }
+    comes_and_goes(&mut world, "bot-4", &transcribing);
+    assert_eq!(is_open(&world), [true, true], "a transcript has one bot");
+
+    world.bot_joins("bot-5", &recording);
+    world.bot_returns("bot-6", "bot-2");
+    world.pass(signalling_core::RECONNECT_GRACE + Duration::from_secs(1));
+    assert_eq!(is_open(&world), [true, true], "the first is forgotten");
+    comes_and_goes(&mut world, "bot-5", &recording);
+    assert_eq!(is_open(&world), [false, false]);
+}
+
+#[test]
 fn a_transcript_fails_alone_however_it_does() {
     let failed = JobStatus::Failed {
         reason: "no model".to_owned(),

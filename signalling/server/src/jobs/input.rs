@@ -16,13 +16,17 @@ pub(super) struct Place<'a> {
     pub(super) token: &'a Secret,
 }
 
-pub(super) fn recording(place: &Place<'_>, quality: RecordingQuality) -> Map<String, Value> {
+pub(super) fn recording(
+    place: &Place<'_>,
+    quality: RecordingQuality,
+    is_ours: bool,
+) -> Map<String, Value> {
     let (width, height, video_rate, frame_rate, preset) = match quality {
         RecordingQuality::Low => (1280, 720, 1000, 15, "ultrafast"),
         RecordingQuality::Medium => (1280, 720, 1500, 20, "veryfast"),
         RecordingQuality::High => (1920, 1080, 2500, 20, "veryfast"),
     };
-    object(json!({
+    let mut input = object(json!({
         "site_url": place.site_url,
         "call_id": place.channel,
         "post_id": place.post,
@@ -35,7 +39,12 @@ pub(super) fn recording(place: &Place<'_>, quality: RecordingQuality) -> Map<Str
         "frame_rate": frame_rate,
         "video_preset": preset,
         "output_format": "mp4",
-    }))
+    }));
+    if is_ours {
+        // Another bot is let in when the one before has vanished (`signalling_core`).
+        input.insert("recording_may_go_on".to_owned(), true.into());
+    }
+    input
 }
 
 /// `is_ours`: the service takes what only ours takes.

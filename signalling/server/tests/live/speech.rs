@@ -128,6 +128,9 @@ async fn a_model_that_was_pulled_since_is_used_and_ours_may_fail_alone() {
     let path = world.call_path("recording/start");
     assert_eq!(world.post(&world.anna, &path, json!({})).await.0, 200);
     until("both jobs are asked for", || jobs.jobs().len() == 2).await;
+    let input = jobs.jobs()[0]["input_data"].clone();
+    let input = proto::offload::RecordingInput::parse(input.as_object().unwrap());
+    assert!(input.unwrap().may_go_on, "another bot is let in");
     let input = jobs.jobs()[1]["input_data"].clone();
     assert_eq!(input["transcript_may_fail_alone"], true);
     assert_eq!(input["transcript_further_formats"], true);
