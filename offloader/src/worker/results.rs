@@ -5,10 +5,11 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use proto::calls::bot::StatusReport;
 use proto::offload::{RecordingInput, RecordingOutput};
 use tokio::sync::watch;
 
-use super::{Details, Job, archive, film, progress, report_failure, transcript};
+use super::{Details, Job, archive, film, progress, report_failure, tell, transcript};
 use crate::capture::journal::{Entry, Journal};
 use crate::finish::plan::Plan;
 use crate::order::{Ending, Outcome};
@@ -57,7 +58,17 @@ async fn finish_and_hand_in(job: &mut Job) -> anyhow::Result<Outcome> {
     };
     Ok(match made {
         Made::HandedIn => done(""),
-        Made::NothingToHandIn(note) => done(note),
+        Made::NothingToHandIn(note) => {
+            // Who waits for the words is told that there are none. A server that does not know of
+            // transcripts that fail alone would take it for a fault of the recording.
+            if let Details::Transcribing(input) = &job.details
+                && input.may_fail_alone
+            {
+                let report = StatusReport::lost(job.kind(), note.to_owned());
+                tell(&job.bot, &job.call.job_id, &report).await;
+            }
+            done(note)
+        }
         Made::Impossible(why) => report_failure(job, why).await,
         Made::Refused(error @ PublishError::Credentials(_)) => Outcome {
             ending: Ending::Parked,

@@ -160,8 +160,7 @@ it('the page knows nothing of progress before it is told', () => {
 });
 
 it.each(['en', 'de', 'fr', 'es', 'pt-BR', 'ar'])('what is written on the controls is in their names: %s', async (tag) => {
-    const words: Readonly<Record<string, string>> = tag === 'en' ? later : await laterMessagesOf(tag);
-    const named: Readonly<Record<string, string>> = {...words, ...(tag === 'en' ? en : await messagesOf(tag))};
+    const named: Readonly<Record<string, string>> = tag === 'en' ? {...later, ...en} : {...await laterMessagesOf(tag), ...await messagesOf(tag)};
     for (const [name, written] of [['record_pause', 'record_pause_short'], ['record_resume', 'record_resume_short'], ['call_record_stop', 'record_stop_short']] as const) {
         expect(named[name]?.toLowerCase(), name).toContain(named[written]?.toLowerCase());
     }

@@ -41,6 +41,8 @@ const DESCRIBED: Readonly<Record<string, Key>> = {
     'call recording': 'chat_command_recording',
     'call recording start': 'call_record_hint',
     'call recording stop': 'call_record_stop',
+    'call recording pause': 'record_pause',
+    'call recording resume': 'record_resume',
     'call host': 'chat_command_host',
 };
 
