@@ -111,19 +111,6 @@ impl<'a> Ear<'a> {
         Ok(segments)
     }
 
-    /// The two parts of a window by themselves; `None` where it has no pause to part it at.
-    pub(super) async fn hear_apart(
-        &mut self,
-        window: &Window,
-    ) -> Result<Option<Vec<Segment>>, SpeechError> {
-        let Some((front, back)) = window.halves() else {
-            return Ok(None);
-        };
-        let mut segments = self.hear(front).await?;
-        segments.extend(self.hear(back).await?);
-        Ok(Some(segments))
-    }
-
     async fn listen(&mut self, window: &Window) -> Result<Outcome, SpeechError> {
         let wanted = self.voice.language.guess().map(str::to_owned);
         let english = wanted.as_deref().is_none_or(|code| code == "en");
