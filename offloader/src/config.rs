@@ -13,8 +13,10 @@ use tracing::Level;
 
 use crate::jobs::cost::Cores;
 use crate::order::Look;
+use crate::text::TextOrder;
 
 mod raw;
+mod text;
 
 pub use raw::Raw;
 
@@ -63,6 +65,8 @@ pub struct Config {
     /// Repeats the workers' log lines in the service's log.
     pub output_logs: bool,
     pub speech: SpeechConfig,
+    /// What may be done with words besides writing them down.
+    pub text: TextOrder,
     pub look: Look,
     pub logger: LoggerConfig,
     /// Remarks for the operator.
@@ -188,6 +192,7 @@ fn make(read: &Read<Raw>, check: &mut Check<'_, Raw>) -> Config {
             threads: speech.threads,
             command: speech.command.0.clone(),
         },
+        text: text::resolve(raw, check),
         look: Look {
             fonts: set(&picture.fonts_dir),
             utc_offset_minutes: picture.utc_offset.value.0,

@@ -25,6 +25,9 @@ use crate::auth::{Auth, AuthError, Caller};
 use crate::jobs::{CreateError, DeleteError, Jobs};
 use crate::metrics::Metrics;
 use crate::runner::check_runner;
+use crate::text::TextOrder;
+
+mod words;
 
 /// What every route can reach.
 #[derive(Debug, Clone)]
@@ -37,6 +40,8 @@ pub struct Api {
     pub admission: Arc<Admission>,
     /// `None`: runner names are not checked.
     pub registry: Option<String>,
+    /// Who may be asked to translate.
+    pub text: TextOrder,
 }
 
 /// Builds the router.
@@ -48,6 +53,7 @@ pub fn router(api: Api) -> Router {
         .route("/register", any(register))
         .route("/unregister", any(unregister))
         .route("/login", any(login))
+        .route("/translate", post(words::translate))
         .route("/jobs", post(create_job))
         .route("/jobs/init", post(init_jobs))
         .route("/jobs/status", get(report))

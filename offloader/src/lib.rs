@@ -3,7 +3,8 @@
 //! The service (`service`, `http`, `jobs`) takes jobs over the job API and runs each in a process
 //! of its own (`worker`), which joins the call as the Calls bot (`client`), writes what it hears
 //! and sees to disk (`capture`), makes finished files (`finish`) and hands them in (`publish`).
-//! Speech becomes text in one process per node (`speech`), with models of `models`.
+//! Speech becomes text in one process per node (`speech`), with models of `models`; what is done with it
+//! afterwards is `text`.
 //! Invariant: the service outlives its workers, and a worker's folder outlives both.
 
 pub mod auth;
@@ -26,6 +27,7 @@ pub mod service;
 pub mod sites;
 pub mod speech;
 pub mod store;
+pub mod text;
 pub mod worker;
 
 pub use self::service::{Running, serve, start};

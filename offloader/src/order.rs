@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::ffmpeg::Engine;
+use crate::text::TextOrder;
 
 /// The line that ends a capture.
 pub const STOP_LINE: &str = "stop";
@@ -41,6 +42,8 @@ pub struct WorkerOrder {
     pub max_duration_sec: i64,
     pub input_data: Map<String, Value>,
     pub speech: SpeechOrder,
+    #[serde(default)]
+    pub text: TextOrder,
     #[serde(default)]
     pub look: Look,
     /// Folder in which everything that was sent is kept for the operator; `None`: it is not.

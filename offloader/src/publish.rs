@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use proto::calls::bot::{RecordingReport, Transcription, TranscriptionReport};
+use proto::calls::bot::{CallSummary, RecordingReport, Transcription, TranscriptionReport};
 use proto::id::FileId;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio::time::Instant;
@@ -59,6 +59,15 @@ impl Default for Pace {
             piece: PIECE,
         }
     }
+}
+
+/// A transcript in one language.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// ISO 639-1.
+    pub language: String,
+    /// In the job's folder: `.vtt`, `.txt`, then others.
+    pub files: Vec<String>,
 }
 
 /// Hands in the results of one job.
@@ -113,7 +122,8 @@ impl<'a> Publisher<'a> {
     }
 
     /// Uploads the files of a transcript and tells where they are: WebVTT and text first, as every
-    /// messaging server expects them; what comes after is for those who look at all.
+    /// messaging server expects them; what comes after is for those who look at all. The transcript in
+    /// its own language is the first of them: others take that one only.
     ///
     /// # Errors
     /// When the server refuses for good, or cannot be reached for a day.
@@ -121,27 +131,32 @@ impl<'a> Publisher<'a> {
         &mut self,
         job: &str,
         post: &str,
-        language: &str,
-        files: &[&str],
+        versions: &[Version],
+        summary: Option<CallSummary>,
     ) -> Result<(), PublishError> {
         if self.is_handed_in() {
             return Ok(());
         }
         let name = self.name().await?;
-        let mut ids = Vec::new();
-        for file in files {
-            let kind = Path::new(file).extension().unwrap_or_default();
-            let name = format!("{name}.{}", kind.to_string_lossy());
-            ids.push(self.upload(file, &name).await?);
+        let mut transcriptions = Vec::new();
+        for Version { language, files } in versions {
+            let mut ids = Vec::new();
+            for file in files {
+                // `transcript.de.vtt` becomes `Call_Town_Square_2026-11-28_22-30-00.de.vtt`.
+                let kind = file.split_once('.').map_or("", |(_, kind)| kind);
+                ids.push(self.upload(file, &format!("{name}.{kind}")).await?);
+            }
+            transcriptions.push(Transcription {
+                title: language.clone(),
+                language: language.clone(),
+                files: ids,
+            });
         }
         let report = TranscriptionReport {
             job: job.to_owned(),
             post: post.to_owned(),
-            transcriptions: vec![Transcription {
-                title: language.to_owned(),
-                language: language.to_owned(),
-                files: ids,
-            }],
+            transcriptions,
+            summary,
         };
         let bot = self.bot;
         self.patiently(async || bot.hand_in_transcript(&report).await)

@@ -98,6 +98,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         jobs: jobs.clone(),
         metrics,
         registry,
+        text: config.text.clone(),
         tasks: tasks.clone(),
         health: health.clone(),
         admission: Arc::clone(&admission),

@@ -28,11 +28,13 @@ mod archive;
 mod captions;
 mod company;
 mod film;
+mod listening;
 mod live;
 mod names;
 mod progress;
 mod results;
 pub(crate) mod state;
+mod transcript;
 
 use film::{FilmMaker, FilmOrder};
 
@@ -174,7 +176,7 @@ async fn work(order: WorkerOrder, lines: Lines<BufReader<Stdin>>) -> anyhow::Res
     if let Details::Transcribing(input) = &job.details
         && input.may_fail_alone
         && task == Task::Capture
-        && let Some(why) = results::foreseen(&job.order.speech, input).await?
+        && let Some(why) = listening::foreseen(&job.order.speech, input).await?
     {
         return Ok(report_failure(&job, why).await);
     }

@@ -183,6 +183,21 @@ pub struct LoginReply {
     pub code: String,
 }
 
+/// Body of `POST /translate`, which only our service has.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Translation {
+    /// Codes of languages, such as `en`.
+    pub from: String,
+    pub to: String,
+    pub lines: Vec<String>,
+}
+
+/// 200 of `POST /translate`: as many lines as were sent.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Translated {
+    pub lines: Vec<String>,
+}
+
 /// Every refusal. `code` is the HTTP status as a **string**.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorReply {

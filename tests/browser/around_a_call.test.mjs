@@ -117,6 +117,7 @@ story('card_of_many', 'the card of a finished call is one line with faces and th
   await stage.serve()
   const anna = await stage.person(ANNA)
   await anna.startCall()
+  await connected(anna)
   await anna.leaveCall()
   await anna.page.locator('[data-testid="call-post"][data-state="ended"]').waitFor()
   // Twenty-five were in it: as many accounts would take minutes to come and go.

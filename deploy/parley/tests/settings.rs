@@ -98,7 +98,14 @@ fn every_name_in_the_environment_is_one_keys_and_weighs_more_than_the_file() {
                     read.origin(key.path) == Origin::Environment(name.clone())
                         && problems(&read).is_empty()
                 };
-                let texts = [default.as_str(), "1", "30d", "https://a.example"];
+                let texts = [
+                    default.as_str(),
+                    "1",
+                    "30d",
+                    "https://a.example",
+                    "en",
+                    "vp9",
+                ];
                 assert!(
                     texts.iter().any(reaches),
                     "{name} does not reach {}",

@@ -1,7 +1,7 @@
 //! Every key: default, name in the environment, rule, and the operator's manual.
 //!
-//! Names and defaults are those of the reference job service, plus `picture.*`, `speech.*` and some of
-//! `jobs.*`.
+//! Names and defaults are those of the reference job service, plus `picture.*`, `speech.*`, `text.*` and some
+//! of `jobs.*`.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -182,6 +182,29 @@ settings::settings! {
             /// Program and first arguments of the speech process. Empty: this program with `speech`.
             command: Words = &[];
         }
+        "text" text: RawText {
+            /// A server in your network that speaks as OpenAI's does and has a language model:
+            /// "http://10.0.0.5:8000/v1". It translates and summarises, and so it is sent what people
+            /// say; that is why its address must stand in allowed_endpoints too. Empty: nothing is sent
+            /// anywhere.
+            endpoint: String = "";
+            /// Servers that may be sent what people say, as scheme://host[:port]:
+            /// ["http://10.0.0.5:8000"]. In the environment separated by spaces.
+            allowed_endpoints: Words = &[], if are_sites;
+            /// Name of the model that the endpoint is asked for.
+            endpoint_model: String = "";
+            /// A file whose first line is the endpoint's key. Empty: none is sent.
+            endpoint_key_file: PathBuf = "";
+            /// Program that translates on this machine, where apertium and language pairs are
+            /// installed; asked before the endpoint. Empty: it is not used.
+            apertium: PathBuf = "apertium";
+            /// Languages (ISO 639-1) that every transcript is translated into, beside those a job asks
+            /// for: ["en", "fr"]. English comes from the speech model, if it knows many languages.
+            transcript_languages: Words = &[], if are_languages;
+            /// After each transcribed call a summary and what is to be done, written by the endpoint's
+            /// model, posted in the call's thread.
+            summaries: bool = false;
+        }
         "logger" logger: RawLogger {
             /// Log to standard error.
             enable_console: bool = true;
@@ -295,6 +318,16 @@ fn are_sites(sites: &Words) -> Result<(), String> {
     {
         Some(site) => Err(format!(
             "`{site}` must be http(s)://host[:port] without a path"
+        )),
+        None => Ok(()),
+    }
+}
+
+fn are_languages(codes: &Words) -> Result<(), String> {
+    let known = |code: &String| crate::speech::language::code(code).as_deref() == Some(code);
+    match codes.0.iter().find(|code| !known(code)) {
+        Some(code) => Err(format!(
+            "`{code}` must be the code of a language, such as `en` or `es`"
         )),
         None => Ok(()),
     }

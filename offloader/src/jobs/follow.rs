@@ -203,6 +203,7 @@ fn make_order(jobs: &Jobs, row: &JobRow, folder: &std::path::Path) -> anyhow::Re
         max_duration_sec: request.max_duration_sec,
         input_data,
         speech: jobs.inner.speech.order(),
+        text: jobs.inner.config.text.clone(),
         look: jobs.inner.config.look.clone(),
         archive: jobs.inner.config.archive_dir.clone(),
     })

@@ -95,8 +95,13 @@ impl Told {
             if let Entry::Tick { t_ms } | Entry::Stopped { t_ms, .. } = entry {
                 told.captured_ms = told.captured_ms.max(*t_ms);
             }
+            if let Entry::Paused { .. } | Entry::Resumed { .. } = entry {
+                told.is_paused = matches!(entry, Entry::Paused { .. });
+                told.pauses += u32::from(told.is_paused);
+            }
             told.tracks += u32::from(matches!(entry, Entry::Track { .. }));
             told.is_over |= matches!(entry, Entry::Stopped { .. } | Entry::Recovered { .. });
+            told.is_over &= !matches!(entry, Entry::Part { .. });
         }
         told
     }
@@ -127,6 +132,13 @@ mod tests {
         let running = Told::of(&entries);
         assert_eq!((running.captured_ms, running.tracks), (2000, 1));
         assert!(!running.is_over);
+        for t_ms in [2100, 2200] {
+            entries.push(Entry::Paused { t_ms, at_ms: 1 });
+            assert!(Told::of(&entries).is_paused);
+            entries.push(Entry::Resumed { t_ms, at_ms: 2 });
+        }
+        let rested = Told::of(&entries);
+        assert_eq!((rested.is_paused, rested.pauses), (false, 2));
         entries.push(Entry::Stopped {
             t_ms: 2500,
             reason: "the host stopped it".to_owned(),

@@ -216,6 +216,8 @@ pub(super) struct Listening<'a> {
     /// `None`: to be detected.
     pub(super) language: Option<&'a str>,
     pub(super) prompt: &'a str,
+    /// In English, whatever was spoken.
+    pub(super) translate: bool,
 }
 
 impl SpeechClient {
@@ -322,6 +324,12 @@ impl SpeechClient {
         &self.shared.config.transcript_model
     }
 
+    /// Whether a model of transcripts can say in English what was said in another language.
+    #[must_use]
+    pub fn can_translate(&self) -> bool {
+        self.model(Purpose::Transcript).1 || self.multilingual().is_some()
+    }
+
     /// Counters for metrics and tests.
     #[must_use]
     pub fn stats(&self) -> SpeechStats {
@@ -381,6 +389,7 @@ impl SpeechClient {
             model: listening.model.to_owned(),
             language: listening.language.map(str::to_owned),
             prompt: listening.prompt.to_owned(),
+            translate: listening.translate,
         };
         match self.ask(listening.purpose, &request, pcm).await? {
             Reply::Shed => Err(self.shed()),

@@ -175,12 +175,14 @@ impl Worker {
                 model,
                 language,
                 prompt,
+                translate,
             } => {
                 let wish = Wish {
                     purpose: *purpose,
                     model,
                     language: language.as_deref(),
                     prompt,
+                    translate: *translate,
                 };
                 match purpose {
                     Purpose::Captions => self.caption(&wish, pcm),

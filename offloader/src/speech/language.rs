@@ -136,7 +136,8 @@ pub(super) fn english_share(text: &str) -> Option<u16> {
 }
 
 /// The English name of a language, for people; its code when there is none.
-pub(super) fn name(code: &str) -> String {
+#[must_use]
+pub fn name(code: &str) -> String {
     let name = whisper_rs::get_lang_id(code).and_then(whisper_rs::get_lang_str_full);
     let mut letters = name.unwrap_or(code).chars();
     let first = letters.next().into_iter().flat_map(char::to_uppercase);

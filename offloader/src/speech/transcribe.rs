@@ -5,6 +5,7 @@
 //! Invariant: every span of speech is in exactly one window, no window is longer than 30 s, and a
 //! segment begins and ends where speech does.
 
+mod cues;
 mod ear;
 
 use super::client::{SpeechClient, SpeechError};
@@ -54,6 +55,8 @@ pub struct Voice {
     pub language: SpokenLanguage,
     /// Words that may come up (names, the channel), as a text that could have been said before.
     pub prompt: String,
+    /// Written down in English, whatever is spoken, where a model knows it.
+    pub translate: bool,
 }
 
 impl Voice {
@@ -62,7 +65,7 @@ impl Voice {
     pub fn new(language: Option<String>) -> Self {
         Self {
             language: SpokenLanguage::new(language),
-            prompt: String::new(),
+            ..Self::default()
         }
     }
 }
@@ -122,12 +125,33 @@ pub(super) async fn transcribe(
     let windows = plan(pcm, find_spans(client, pcm).await?);
     let mut ear = Ear::new(client, pcm, voice);
     ear.find_language(&windows).await?;
-    let mut segments = Vec::new();
+    let mut heard: Vec<(Window, Vec<Segment>)> = Vec::new();
     for window in windows {
-        segments.extend(ear.hear(window).await?);
+        let mut now = ear.hear(window.clone()).await?;
+        // Who goes on in another language does so at some pause in one of the two windows, which was
+        // heard in the language of its greater part.
+        if let Some((before, said)) = heard.last_mut()
+            && changes(said, &now)
+        {
+            if let Some(apart) = ear.hear_apart(before).await? {
+                *said = apart;
+            }
+            if let Some(apart) = ear.hear_apart(&window).await? {
+                now = apart;
+            }
+        }
+        heard.push((window, now));
     }
+    let segments: Vec<_> = heard.into_iter().flat_map(|(_, said)| said).collect();
     let language = transcript::most_spoken(segments.iter());
     Ok(Transcription { language, segments })
+}
+
+/// Whether what follows was heard in another language.
+fn changes(before: &[Segment], after: &[Segment]) -> bool {
+    let last = before.last().and_then(|said| said.language.as_ref());
+    let next = after.first().and_then(|said| said.language.as_ref());
+    last.is_some() && next.is_some() && last != next
 }
 
 /// Where speech is, over any length of audio.

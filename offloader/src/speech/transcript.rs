@@ -87,6 +87,20 @@ impl Transcript {
         }
     }
 
+    /// A transcript of these, as they are.
+    #[must_use]
+    pub fn of_utterances(utterances: Vec<Utterance>) -> Self {
+        let spoken = utterances.iter().filter_map(|said| {
+            let ms = said.end_ms.saturating_sub(said.start_ms);
+            Some((said.language.as_ref()?, ms))
+        });
+        let languages = by_length(spoken);
+        Self {
+            utterances,
+            languages,
+        }
+    }
+
     /// In order of start time.
     #[must_use]
     pub fn utterances(&self) -> &[Utterance] {
@@ -136,12 +150,16 @@ impl Transcript {
 
 /// The languages of what was said, by how long it took.
 fn languages<'s>(segments: impl Iterator<Item = &'s Segment>) -> Vec<String> {
-    let mut spoken: Vec<(String, u64)> = Vec::new();
-    for segment in segments {
-        let Some(language) = segment.language.as_ref() else {
-            continue;
-        };
+    by_length(segments.filter_map(|segment| {
         let ms = segment.end_ms.saturating_sub(segment.start_ms);
+        Some((segment.language.as_ref()?, ms))
+    }))
+}
+
+/// Languages with how long each was spoken, longest first.
+fn by_length<'s>(pieces: impl Iterator<Item = (&'s String, u64)>) -> Vec<String> {
+    let mut spoken: Vec<(String, u64)> = Vec::new();
+    for (language, ms) in pieces {
         match spoken.iter_mut().find(|(code, _)| code == language) {
             Some((_, sum)) => *sum += ms,
             None => spoken.push((language.clone(), ms)),

@@ -43,6 +43,9 @@ pub enum Request {
         /// Words that may come up, as a text that could have been said before.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         prompt: String,
+        /// In English, whatever was spoken.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        translate: bool,
     },
     /// Which language? `model` is an installed one that knows several.
     TellLanguage { purpose: Purpose, model: String },
@@ -238,6 +241,7 @@ mod tests {
             model: "tiny.en".into(),
             language: Some("en".into()),
             prompt: String::new(),
+            translate: false,
         };
         let frame = encode(&request, &[0.0, 0.5, -1.0, 2.0]).unwrap();
         let (back, pcm) = decode_request(&frame).unwrap();

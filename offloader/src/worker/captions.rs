@@ -51,7 +51,7 @@ impl Captions {
         input: &TranscribingInput,
         commands: mpsc::Sender<CallCommand>,
     ) -> Self {
-        let speech = super::results::speech_client(order, input, None);
+        let speech = super::listening::speech_client(order, input, None);
         let speech = speech.inspect_err(|error| tracing::warn!(%error, "no captions"));
         Self {
             speech: speech.ok(),

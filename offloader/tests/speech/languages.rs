@@ -115,9 +115,8 @@ async fn who_goes_on_in_another_language_is_heard_in_that_one() {
             segment.language, segment.start_ms, segment.end_ms, segment.text
         );
     }
-    // The Spanish begins within a window of Russian, and a window is heard in one language: which of
-    // the two depends on its cuts.
-    for (index, language) in [(0, "ru"), (2, "en")] {
+    // The Spanish begins within a window of Russian, which is heard again in two parts.
+    for (index, language) in [(0, "ru"), (1, "es"), (2, "en")] {
         let from = if index == 0 { 0 } else { ends[index - 1] };
         let (mut right, mut all) = (0, 0);
         for segment in &heard.segments {

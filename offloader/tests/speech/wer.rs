@@ -31,13 +31,19 @@ fn spell(token: &str, out: &mut Vec<String>) {
         .trim_end_matches(['.', ',', ';', '?', '!'])
         .ends_with('%');
     let kept: String = token.chars().filter(|c| c.is_alphanumeric()).collect();
-    match kept.as_str() {
-        "" => {}
-        "alright" => out.extend(["all", "right"].map(str::to_owned)),
-        "ok" => out.push("okay".to_owned()),
-        "voicemail" => out.extend(["voice", "mail"].map(str::to_owned)),
-        digits if digits.bytes().all(|b| b.is_ascii_digit()) && digits.len() < 10 => {
-            number(digits.parse().unwrap(), out);
+    let figure = kept
+        .bytes()
+        .all(|b| b.is_ascii_digit())
+        .then(|| kept.parse::<u64>().ok())
+        .flatten()
+        .filter(|figure| *figure < 1_000_000_000);
+    match (kept.as_str(), figure) {
+        ("", _) => {}
+        ("alright", _) => out.extend(["all", "right"].map(str::to_owned)),
+        ("ok", _) => out.push("okay".to_owned()),
+        ("voicemail", _) => out.extend(["voice", "mail"].map(str::to_owned)),
+        (_, Some(figure)) => {
+            number(figure, out);
             if dollars {
                 out.push("dollars".to_owned());
             }
@@ -45,36 +51,37 @@ fn spell(token: &str, out: &mut Vec<String>) {
                 out.push("percent".to_owned());
             }
         }
-        word => out.push(word.to_owned()),
+        (word, None) => out.push(word.to_owned()),
     }
 }
 
+const SMALL: [&str; 20] = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+];
+const TENS: [&str; 10] = [
+    "", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety",
+];
+
 fn number(value: u64, out: &mut Vec<String>) {
-    const SMALL: [&str; 20] = [
-        "zero",
-        "one",
-        "two",
-        "three",
-        "four",
-        "five",
-        "six",
-        "seven",
-        "eight",
-        "nine",
-        "ten",
-        "eleven",
-        "twelve",
-        "thirteen",
-        "fourteen",
-        "fifteen",
-        "sixteen",
-        "seventeen",
-        "eighteen",
-        "nineteen",
-    ];
-    const TENS: [&str; 10] = [
-        "", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety",
-    ];
     for (unit, name) in [
         (1_000_000, "million"),
         (1_000, "thousand"),
@@ -89,11 +96,17 @@ fn number(value: u64, out: &mut Vec<String>) {
             return;
         }
     }
+    let name = |names: &[&str], at: u64| {
+        let at = usize::try_from(at).unwrap_or(0);
+        names
+            .get(at)
+            .map_or(String::new(), |name| (*name).to_owned())
+    };
     if value < 20 {
-        out.push(SMALL[usize::try_from(value).unwrap()].to_owned());
+        out.push(name(&SMALL, value));
         return;
     }
-    out.push(TENS[usize::try_from(value / 10).unwrap()].to_owned());
+    out.push(name(&TENS, value / 10));
     if !value.is_multiple_of(10) {
         number(value % 10, out);
     }
@@ -101,33 +114,41 @@ fn number(value: u64, out: &mut Vec<String>) {
 
 fn distance(reference: &[String], heard: &[String]) -> usize {
     let mut row: Vec<usize> = (0..=heard.len()).collect();
-    for (i, word) in reference.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, other) in heard.iter().enumerate() {
+    for (index, word) in reference.iter().enumerate() {
+        let mut diagonal = index;
+        let mut left = index + 1;
+        if let Some(first) = row.first_mut() {
+            *first = left;
+        }
+        for (cell, other) in row.iter_mut().skip(1).zip(heard) {
+            let above = *cell;
             let substituted = diagonal + usize::from(word != other);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
+            *cell = substituted.min(above + 1).min(left + 1);
+            (diagonal, left) = (above, *cell);
         }
     }
-    row[heard.len()]
+    row.last().copied().unwrap_or(0)
 }
 
-#[test]
-fn spellings_of_one_text_are_equal() {
-    let said =
-        "All right, forty two thousand dollars is ten percent of the e-mail budget for 2 people.";
-    let written = "Alright, $42,000 is 10% of the email budget for two people";
-    assert_eq!(words(said), words(written));
-    assert_eq!(
-        words("1,305"),
-        ["one", "thousand", "three", "hundred", "five"]
-    );
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-#[test]
-fn every_kind_of_error_counts_once() {
-    assert!((rate("a b c d", "a x c d") - 0.25).abs() < 1e-9);
-    assert!((rate("a b c d", "a c d") - 0.25).abs() < 1e-9);
-    assert!((rate("a b c d", "a b b c d") - 0.25).abs() < 1e-9);
+    #[test]
+    fn spellings_of_one_text_are_equal() {
+        let said = "All right, forty two thousand dollars is ten percent of the e-mail budget for 2 people.";
+        let written = "Alright, $42,000 is 10% of the email budget for two people";
+        assert_eq!(words(said), words(written));
+        assert_eq!(
+            words("1,305"),
+            ["one", "thousand", "three", "hundred", "five"]
+        );
+    }
+
+    #[test]
+    fn every_kind_of_error_counts_once() {
+        assert!((rate("a b c d", "a x c d") - 0.25).abs() < 1e-9);
+        assert!((rate("a b c d", "a c d") - 0.25).abs() < 1e-9);
+        assert!((rate("a b c d", "a b b c d") - 0.25).abs() < 1e-9);
+    }
 }

@@ -26,3 +26,4 @@ mod sfu;
 mod site;
 mod sound;
 mod sync;
+mod words;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use offloader::capture::journal::{Entry, Journal};
 use offloader::client::bot::BotApi;
-use offloader::publish::{Pace, PublishError, Publisher};
+use offloader::publish::{Pace, PublishError, Publisher, Version};
 use proto::id::ChannelId;
 use proto::redact::Secret;
 use serde_json::json;
@@ -145,8 +145,12 @@ async fn a_transcript_is_its_files_vtt_and_text_first() {
     std::fs::write(folder.path().join("t.json"), "{}").unwrap();
     let bot = bot(&site);
     let mut publisher = Publisher::open(&bot, folder.path(), pace()).unwrap();
+    let version = Version {
+        language: "en".to_owned(),
+        files: ["t.vtt", "t.txt", "t.json"].map(str::to_owned).into(),
+    };
     publisher
-        .transcript(JOB, POST, "en", &["t.vtt", "t.txt", "t.json"])
+        .transcript(JOB, POST, &[version], None)
         .await
         .unwrap();
     let reports = site.transcriptions.lock().unwrap();

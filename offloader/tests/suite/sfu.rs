@@ -13,7 +13,7 @@ use str0m::net::{Protocol, Receive};
 use str0m::rtp::RtpWrite;
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
-use super::sound::{picture_packets, tone_packets};
+use super::sound::{picture_packets, speech_packets, tone_packets};
 
 /// What is sent once the bot is connected. Packets are made beforehand, so that no time is lost
 /// in the call.
@@ -33,13 +33,27 @@ impl Script {
         self
     }
 
+    /// Adds a person who says what is in a fixture.
+    pub(crate) fn speaker(mut self, session: &str, fixture: &str, seconds: usize) -> Self {
+        let packets = speech_packets(fixture, seconds);
+        self.voices.push((session.to_owned(), packets));
+        self
+    }
+
     /// Adds a screen of one shade, shared from `begin` on.
-    pub(crate) fn screen(mut self, session: &str, luma: u8, begin: Duration) -> Self {
-        self.screen = Some((
-            session.to_owned(),
-            picture_packets(luma, 640, 360, 30 * 15),
-            begin,
-        ));
+    pub(crate) fn screen(self, session: &str, luma: u8, begin: Duration) -> Self {
+        let pictures = picture_packets(luma, 640, 360, 30 * 15);
+        self.screen_of(session, pictures, begin)
+    }
+
+    /// Adds a screen of these pictures, 30 a second, shared from `begin` on.
+    pub(crate) fn screen_of(
+        mut self,
+        session: &str,
+        pictures: Vec<Vec<u8>>,
+        begin: Duration,
+    ) -> Self {
+        self.screen = Some((session.to_owned(), pictures, begin));
         self
     }
 }

@@ -24,6 +24,36 @@ pub(crate) fn beep_packets(
     count: usize,
     sounds: impl Fn(usize) -> bool,
 ) -> Vec<Vec<u8>> {
+    let tone = |at: u32| 0.3 * (TAU * hertz * (at % 48_000) as f32 / 48_000.0).sin();
+    let sample = |at: u32| {
+        if sounds(at as usize / 960) {
+            tone(at)
+        } else {
+            0.0
+        }
+    };
+    packets_of(sample, count)
+}
+
+/// A fixture of speech (`tests/fixtures/speech.sh`), as packets of 20 ms.
+pub(crate) fn speech_packets(name: &str, seconds: usize) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/fixtures/speech");
+    let path = folder.join(format!("{name}.s16"));
+    let bytes = std::fs::read(&path).unwrap_or_else(|_| {
+        panic!(
+            "`{}` is missing: run `tests/fixtures/speech.sh`",
+            path.display()
+        )
+    });
+    let (pairs, _) = bytes.as_chunks::<2>();
+    let sample = |at: u32| {
+        let pair = pairs.get(at as usize / 3).copied().unwrap_or_default();
+        f32::from(i16::from_le_bytes(pair)) / 32768.0
+    };
+    packets_of(sample, seconds * 50)
+}
+
+fn packets_of(sample_at: impl Fn(u32) -> f32, count: usize) -> Vec<Vec<u8>> {
     ff::init().unwrap();
     let codec = encoder::find_by_name("libopus").unwrap();
     let mut audio = codec::Context::new_with_codec(codec)
@@ -38,16 +68,11 @@ pub(crate) fn beep_packets(
     let mut packets = Vec::new();
     let mut sample = 0u32;
     while packets.len() < count {
-        let level = if sounds(sample as usize / 960) {
-            0.3
-        } else {
-            0.0
-        };
         let mut frame = Audio::new(Sample::F32(Type::Packed), 960, ChannelLayout::MONO);
         frame.set_rate(48_000);
         frame.set_pts(Some(i64::from(sample)));
         for place in frame.plane_mut::<f32>(0) {
-            *place = level * (TAU * hertz * (sample % 48_000) as f32 / 48_000.0).sin();
+            *place = sample_at(sample);
             sample += 1;
         }
         audio.send_frame(&frame).unwrap();

@@ -56,6 +56,24 @@ pub struct TranscriptionReport {
         rename(serialize = "Transcriptions", deserialize = "transcriptions")
     )]
     pub transcriptions: Vec<Transcription>,
+    /// Ours: what the call was about, for a server whose job asked for it; others leave it unread.
+    #[serde(
+        default,
+        rename(serialize = "Summary", deserialize = "summary"),
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub summary: Option<CallSummary>,
+}
+
+/// What a call was about, in the words of a language model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallSummary {
+    /// ISO 639-1.
+    #[serde(rename(serialize = "Language", deserialize = "language"))]
+    pub language: String,
+    /// Markdown.
+    #[serde(rename(serialize = "Text", deserialize = "text"))]
+    pub text: String,
 }
 
 /// `POST /bot/calls/{channel}/jobs/{job}/status`. Kinds and statuses are free text here: naming

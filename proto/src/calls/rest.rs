@@ -27,6 +27,23 @@ pub struct Version {
     pub rtcd_build: Option<String>,
 }
 
+/// `POST /calls/{channel}/captions/translate`, a route of ours: a line of captions to be read in another
+/// language.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaptionToTranslate {
+    /// The `language` of the caption.
+    pub from: String,
+    pub to: String,
+    pub text: String,
+}
+
+/// What it answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaptionInLanguage {
+    pub language: String,
+    pub text: String,
+}
+
 /// `GET /{channel}` and the elements of `GET /channels`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChannelCalls {

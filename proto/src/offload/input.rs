@@ -135,6 +135,10 @@ pub struct TranscribingInput {
     pub max_segment_ms: u32,
     /// The messaging server takes SRT and JSON behind the two files of the reference.
     pub further_formats: bool,
+    /// ISO 639-1 codes of languages that the transcript is translated into.
+    pub further_languages: Vec<String>,
+    /// The messaging server posts the summary of a call. For others it stands above the transcript.
+    pub takes_summary: bool,
     /// The messaging server lets a recording go on when its transcript fails: then a failure is told at
     /// once. Elsewhere it would end the recording, and is told afterwards.
     pub may_fail_alone: bool,
@@ -192,6 +196,8 @@ impl TranscribingInput {
                 u32::MAX,
             ),
             further_formats: reader.flag("transcript_further_formats"),
+            further_languages: reader.words("transcript_further_languages"),
+            takes_summary: reader.flag("transcript_takes_summary"),
             may_fail_alone: reader.flag("transcript_may_fail_alone"),
         };
         reader.one_of("output_format", "vtt", &["vtt"]);
@@ -246,6 +252,14 @@ impl<'a> Reader<'a> {
         } else {
             text
         }
+    }
+
+    /// Words separated by spaces or commas.
+    fn words(&self, key: &str) -> Vec<String> {
+        let text = self.text(key);
+        let words = text.split(|letter: char| letter.is_whitespace() || letter == ',');
+        let words = words.filter(|word| !word.is_empty());
+        words.map(str::to_lowercase).collect()
     }
 
     fn call(&mut self, job_key: &'static str) -> CallInput {

@@ -8,6 +8,7 @@
 mod administration;
 mod answer;
 mod bot;
+mod captions;
 mod channels;
 mod host;
 mod logs;
@@ -74,6 +75,7 @@ pub(crate) fn router(
         .merge(host::routes())
         .merge(recording::routes())
         .merge(sessions::routes())
+        .merge(captions::routes())
         .merge(administration::routes())
         .merge(logs::routes())
         .merge(standalone::routes())

@@ -12,6 +12,7 @@ use std::time::Duration;
 use proto::id::ChannelId;
 use proto::offload::{
     Credentials, ErrorReply, InitRequest, Job, JobRequest as ServiceRequest, JobsReport,
+    Translated, Translation,
 };
 use proto::redact::Secret;
 use reqwest::{RequestBuilder, StatusCode};
@@ -103,6 +104,23 @@ impl JobService {
             .await
             .map_err(|error| words(&error))?;
         Ok(created.id)
+    }
+
+    /// Lines in another language; `None` where the service has nobody who translates.
+    ///
+    /// # Errors
+    /// Why it failed, in words.
+    pub(crate) async fn translate(
+        &self,
+        asked: &Translation,
+    ) -> Result<Option<Translated>, String> {
+        let answer = self.post("/translate", asked).await?;
+        // The reference's service has no such route.
+        if let StatusCode::NOT_IMPLEMENTED | StatusCode::NOT_FOUND = answer.status() {
+            return Ok(None);
+        }
+        let translated = accepted(answer).await?.json().await;
+        translated.map(Some).map_err(|error| words(&error))
     }
 
     fn request(&self, channel: &ChannelId, job: &JobRequest, token: &Secret) -> ServiceRequest {

@@ -5,7 +5,9 @@
 
 use messaging::model::{NewPost, Post};
 use messaging::{ChatBackend, ChatError};
-use proto::calls::bot::{RecordingEntry, RecordingReport, TranscriptionEntry, TranscriptionReport};
+use proto::calls::bot::{
+    CallSummary, RecordingEntry, RecordingReport, TranscriptionEntry, TranscriptionReport,
+};
 use proto::id::{ChannelId, JobId, PostId, UserId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -17,6 +19,7 @@ use crate::door::calls::words;
 const CALL: &str = "custom_calls";
 const RECORDING: &str = "custom_calls_recording";
 const TRANSCRIPTION: &str = "custom_calls_transcription";
+const SUMMARY: &str = "custom_calls_summary";
 const NO_RECORDING: &str = "custom_calls_no_recording";
 const NO_TRANSCRIPT: &str = "custom_calls_no_transcript";
 
@@ -271,6 +274,8 @@ pub(crate) async fn publish_transcription(
             e.post_id = Some(post.id);
         },
     );
+    let summary = report.summary.as_ref();
+    let summary = summary.map(|summary| summary_post(&call, bot, &report.job, summary));
     let recording = published
         .rec_id
         .map(|id| entry::<RecordingEntry>(&call.props, "recordings", id.as_str()));
@@ -283,7 +288,23 @@ pub(crate) async fn publish_transcription(
         post.props.insert("captions".to_owned(), json!(captions));
         chat.update_post(post).await.map_err(PublishError::Chat)?;
     }
-    Ok(())
+    let Some(summary) = summary else {
+        return Ok(());
+    };
+    let summary = chat.create_post(summary).await;
+    summary.map(drop).map_err(PublishError::Chat)
+}
+
+/// What a language model says of the call; the props say that a machine wrote it, and in which language.
+fn summary_post(call: &Post, bot: &UserId, job: &str, summary: &CallSummary) -> NewPost {
+    let props = Map::from_iter([
+        ("transcription_id".to_owned(), json!(job)),
+        ("call_post_id".to_owned(), json!(call.id)),
+        ("language".to_owned(), json!(summary.language)),
+        ("from_machine".to_owned(), json!(true)),
+    ]);
+    let message = words::summary(&summary.text);
+    thread_post(call, bot, SUMMARY, &message, props)
 }
 
 async fn call_post(chat: &dyn ChatBackend, id: &str, channel: &str) -> Result<Post, PublishError> {

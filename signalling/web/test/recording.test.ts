@@ -3,7 +3,7 @@ import type {Post} from '@mattermost/types/posts';
 import {afterEach, beforeAll, describe, expect, it} from 'vitest';
 import {faultOf} from '../src/state/advice';
 import {initialState, type CallsConfig} from '../src/state/app';
-import {isNoTranscriptPost, noTranscriptReason} from '../src/state/callpost';
+import {faultIn} from '../src/state/callpost';
 import {applyCallsEvent, isPaused, isRunning, parseCall, recordingFaults, withJob, type Call} from '../src/state/calls';
 import {answerWords, captionNotice, reasonWords} from '../src/state/reasons';
 import {endsSoon} from '../src/state/recordlimit';
@@ -109,7 +109,10 @@ describe('reasons of the server', () => {
         'failed to create recording job: 5 bytes do not fit into `/d`: 3 are free, and 2 of them are kept free for records; make room on this disk',
         'failed to create recording job: connection refused', 'job service is not initialized', 'the media connection was lost', 'the bot left', 'its worker died 3 times; see its log',
         'the worker died before the capture began', 'recordings are not enabled', 'no permissions to record', 'no permissions', 'no call ongoing', 'requested session or user is not in the call',
-        'recording already in progress', 'no recording in progress',
+        'recording already in progress', 'no recording in progress', 'recording already paused', 'recording not paused', 'nobody said anything', '[captions pause: the server is busy]', '[no captions: the server\'s speech model cannot be used]', 'no transcript: the model `base` is damaged',
+        'the recording server is stopped', 'it reached its longest duration', 'everybody left the call', 'it was ended before it began', 'the recording server\'s disk refuses to be written',
+        'too large; it is kept on the recording server for its operator',
+        'the messaging server will not take it: too large',
     ];
 
     it('are said in every language', async () => {
@@ -130,9 +133,15 @@ describe('reasons of the server', () => {
 
     it('stand in the thread of a call without a transcript', () => {
         const post = {type: 'custom_calls_no_transcript', props: {reason: NO_MODEL}, message: 'There is no transcript of this call'} as unknown as Post;
-        expect(isNoTranscriptPost(post)).toBe(true);
-        expect(faultOf({part: 'transcript', reason: noTranscriptReason(post)})).toContain('no speech model');
-        expect(noTranscriptReason({...post, props: {}} as Post)).toBe('');
+        const told = (one: object): string => {
+            const fault = faultIn({...post, ...one} as unknown as Post);
+            return fault ? faultOf(fault) : 'no fault';
+        };
+        expect(told({})).toBe('There is no transcript. This server has no speech model. An administrator can install one.');
+        expect(told({props: {}})).toBe('There is no transcript.');
+        expect(told({type: 'custom_calls_no_recording', props: {reason: 'moon', failure: 'lost'}})).toBe('The recording failed. The server did not take what was recorded. An administrator can see why in its log.');
+        expect(told({type: 'custom_calls_no_recording', props: {reason: 'moon'}})).toContain('moon');
+        expect(told({type: ''})).toBe('no fault');
     });
 
     it('to a command are told in words, and what is asked for stays', async () => {

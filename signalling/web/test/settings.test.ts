@@ -80,6 +80,11 @@ describe('the history of captions', () => {
         expect(write([said('a', 'good', 0), said('a', 'Good morning', 1000), said('a', 'Good morning, everybody', 2000)])).toEqual(['a: Good morning, everybody']);
     });
 
+    it('keeps what was said when its captions pause', () => {
+        const notice = {...said('a', '[captions pause: the server is busy]', 2000, '1', true), notice: true};
+        expect(write([said('a', 'good morning', 0, '1'), notice, notice, said('a', 'and on', 9000, '2')])).toEqual(['a: good morning', `a: ${notice.text}`, 'a: and on']);
+    });
+
     it('begins a new line after a pause, and for other words', () => {
         expect(write([said('a', 'good morning', 0), said('a', 'good morning', 6000)])).toEqual(['a: good morning', 'a: good morning']);
         expect(write([said('a', 'good morning everybody', 0), said('a', 'let us begin', 1500)])).toEqual(['a: good morning everybody', 'a: let us begin']);

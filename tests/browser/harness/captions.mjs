@@ -26,7 +26,7 @@ export class CaptionWatch {
   async #watch() {
     while (this.running) {
       const lines = await this.person.page.evaluate(() => [...document.querySelectorAll('[data-testid="caption"]')]
-        .map((line) => ({ name: line.querySelector('strong').textContent, text: line.querySelector('span').textContent.trim() })))
+        .map((line) => ({ name: line.querySelector('strong').textContent, text: line.querySelector('span, em').textContent.trim() })))
         .catch(() => []) // the page may be on its way elsewhere
       for (const { name } of lines) this.names.add(name)
       const text = lines.find(({ name }) => name === this.speaker)?.text

@@ -137,6 +137,7 @@ impl Tuning {
             model,
             language: Some(&self.language),
             prompt: "",
+            translate: false,
         };
         client.recognise(&listening, pcm).await
     }

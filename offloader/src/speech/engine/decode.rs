@@ -40,6 +40,8 @@ pub(super) struct Wish<'a> {
     /// `None`: detect it.
     pub(super) language: Option<&'a str>,
     pub(super) prompt: &'a str,
+    /// In English, whatever was spoken.
+    pub(super) translate: bool,
 }
 
 impl<'a> Wish<'a> {
@@ -50,6 +52,7 @@ impl<'a> Wish<'a> {
             model,
             language: Some("en"),
             prompt: "",
+            translate: false,
         }
     }
 }
@@ -92,6 +95,7 @@ pub(super) fn decode(
     let mut params = parameters(wish.purpose, language, length_ms(padded.len()), threads);
     let prompt = prompt_tokens(context, wish.prompt);
     params.set_tokens(&prompt);
+    params.set_translate(many && wish.translate);
     state
         .full(params, &padded)
         .map_err(EngineError::Recognise)?;

@@ -8,7 +8,7 @@
 use super::super::client::{Heard, Listening, SpeechClient, SpeechError};
 use super::super::language::{english_share, is_mixed};
 use super::super::wire::{Purpose, Tongue};
-use super::{Segment, Voice, Window, on_speech};
+use super::{Segment, Voice, Window, cues, on_speech};
 use crate::speech::sample_index;
 
 /// Speech in which the language is looked for first.
@@ -111,6 +111,19 @@ impl<'a> Ear<'a> {
         Ok(segments)
     }
 
+    /// The two parts of a window by themselves; `None` where it has no pause to part it at.
+    pub(super) async fn hear_apart(
+        &mut self,
+        window: &Window,
+    ) -> Result<Option<Vec<Segment>>, SpeechError> {
+        let Some((front, back)) = window.halves() else {
+            return Ok(None);
+        };
+        let mut segments = self.hear(front).await?;
+        segments.extend(self.hear(back).await?);
+        Ok(Some(segments))
+    }
+
     async fn listen(&mut self, window: &Window) -> Result<Outcome, SpeechError> {
         let wanted = self.voice.language.guess().map(str::to_owned);
         let english = wanted.as_deref().is_none_or(|code| code == "en");
@@ -148,7 +161,7 @@ impl<'a> Ear<'a> {
         if likely < NO_LANGUAGE && sureness(&heard) < NOT_UNDERSTOOD && ms >= ENOUGH_MS {
             return Ok(Outcome::Heard(vec![mark(window, "not understood")]));
         }
-        Ok(Outcome::Heard(segments(window, heard, &used)))
+        Ok(self.segments(window, heard, &used))
     }
 
     /// With a model that takes everything for English. Its words betray what is none: they are no
@@ -163,7 +176,7 @@ impl<'a> Ear<'a> {
         let clear = !nothing && sureness >= SURE && common >= COMMON;
         let alone = nothing && self.other.is_none();
         if clear || alone || self.voice.language.is_given() {
-            return Ok(Outcome::Heard(segments(window, heard, "en")));
+            return Ok(self.segments(window, heard, "en"));
         }
         if let Some(other) = self.other {
             let tongues = self.tongues(other, window.audio(self.pcm)).await?;
@@ -189,7 +202,7 @@ impl<'a> Ear<'a> {
             );
             return Ok(Outcome::Heard(vec![mark(window, &why)]));
         }
-        Ok(Outcome::Heard(segments(window, heard, "en")))
+        Ok(self.segments(window, heard, "en"))
     }
 
     async fn recognise(
@@ -203,10 +216,18 @@ impl<'a> Ear<'a> {
             model,
             language,
             prompt: &self.voice.prompt,
+            translate: self.voice.translate,
         };
         self.client
             .recognise(&listening, window.audio(self.pcm))
             .await
+    }
+
+    fn segments(&self, window: &Window, heard: Heard, language: &str) -> Outcome {
+        let written = if self.voice.translate { "en" } else { language };
+        let phrases = heard.phrases.into_iter();
+        let phrases = phrases.map(|phrase| on_speech(window, phrase, written));
+        Outcome::Heard(phrases.flat_map(cues::cut).collect())
     }
 
     async fn tongues(&self, model: &str, pcm: &[f32]) -> Result<Vec<Tongue>, SpeechError> {
@@ -214,13 +235,6 @@ impl<'a> Ear<'a> {
             .tell_language(Purpose::Transcript, model, pcm)
             .await
     }
-}
-
-fn segments(window: &Window, heard: Heard, language: &str) -> Vec<Segment> {
-    let phrases = heard.phrases.into_iter();
-    phrases
-        .map(|phrase| on_speech(window, phrase, language))
-        .collect()
 }
 
 /// Stands where somebody spoke whom no model understands.

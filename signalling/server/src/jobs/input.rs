@@ -76,6 +76,7 @@ pub(super) fn transcribing(
     if is_ours {
         // All files are put into the thread (`posts`).
         input.insert("transcript_further_formats".to_owned(), true.into());
+        input.insert("transcript_takes_summary".to_owned(), true.into());
         // A recording of ours goes on without its transcript (`signalling_core`).
         input.insert("transcript_may_fail_alone".to_owned(), true.into());
     }

@@ -83,10 +83,13 @@ async fn results_appear_in_the_thread_even_when_the_call_is_over() {
     let report = json!({
         "JobID": transcribing["transcription_id"], "PostID": transcribing["post_id"],
         "Transcriptions": [{"Language": "en", "FileIDs": [vtt, txt]}],
+        "Summary": {"Language": "en", "Text": "Anna said hello."},
     });
     let path = format!("/bot{}", world.call_path("transcriptions"));
-    let (status, told) = world.post(&bot, &path, report.clone()).await;
-    assert_eq!(status, 200, "{told}");
+    for _ in 0..2 {
+        let (status, told) = world.post(&bot, &path, report.clone()).await;
+        assert_eq!(status, 200, "{told}");
+    }
     let mp4 = upload(&world, &bot, "call.mp4", b"not really a film").await;
     let report = json!({
         "jobid": recording["recording_id"], "postid": recording["post_id"], "fileids": [mp4],
@@ -107,6 +110,11 @@ async fn results_appear_in_the_thread_even_when_the_call_is_over() {
     assert_eq!(films[0]["props"]["captions"][0]["file_id"], vtt.as_str());
     let transcripts = of_kind("custom_calls_transcription");
     assert_eq!(transcripts[0]["file_ids"], json!([txt]));
+    let summaries = of_kind("custom_calls_summary");
+    assert_eq!(summaries.len(), 1);
+    let message = summaries[0]["message"].as_str().unwrap();
+    assert!(message.contains("\nAnna said hello.\n"), "{message}");
+    assert!(message.contains("Written by a machine"), "{message}");
     let call = of_kind("custom_calls")[0];
     let entry = &call["props"]["recordings"][recording["recording_id"].as_str().unwrap()];
     assert_eq!(entry["file_id"], mp4.as_str());

@@ -20,6 +20,7 @@ struct Asked {
     jobs: Vec<Value>,
     refuse: Option<(String, String)>,
     registered: bool,
+    translates: bool,
     version: bool,
     report: Option<Value>,
     /// What `/version` says of speech, if it says anything: the reference's does not.
@@ -47,6 +48,7 @@ impl FakeJobs {
             .route("/jobs/status", get(status))
             .route("/jobs", post(create))
             .route("/register", post(register))
+            .route("/translate", post(translate))
             .with_state(asked.clone());
         let task = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
         let secrets = asked.lock().unwrap().secrets.clone();
@@ -83,6 +85,11 @@ impl FakeJobs {
 
     pub fn jobs(&self) -> Vec<Value> {
         self.asked.lock().unwrap().jobs.clone()
+    }
+
+    /// Translates from now on: what it is given, backwards.
+    pub fn begin_to_translate(&self) {
+        self.asked.lock().unwrap().translates = true;
     }
 
     pub fn runners(&self) -> Vec<Value> {
@@ -169,4 +176,18 @@ async fn create(
     body["id"] = json!(new_id());
     body["start_at"] = json!(1);
     Json(body).into_response()
+}
+
+async fn translate(
+    State(asked): State<Arc<Mutex<Asked>>>,
+    Json(translation): Json<Value>,
+) -> Response {
+    if !asked.lock().unwrap().translates {
+        let refusal = json!({ "error": "nobody translates", "code": "501" });
+        return (StatusCode::NOT_IMPLEMENTED, Json(refusal)).into_response();
+    }
+    let lines = translation["lines"].as_array().unwrap().iter();
+    let backwards = |line: &Value| line.as_str().unwrap().chars().rev().collect::<String>();
+    let lines: Vec<_> = lines.map(backwards).collect();
+    Json(json!({ "lines": lines })).into_response()
 }

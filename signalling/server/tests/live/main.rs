@@ -13,6 +13,7 @@
 mod administration;
 mod bad_input;
 mod bot_routes;
+mod captions_read;
 mod client;
 mod commands;
 mod direct;

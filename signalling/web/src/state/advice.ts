@@ -2,7 +2,7 @@
 import type {Problem, ProblemCode} from '../peer/problems';
 import {say, type Key} from '../words/words';
 import type {RecordingFault} from './calls';
-import {reasonWords} from './reasons';
+import {failureWords, reasonWords} from './reasons';
 
 const WORDS: Readonly<Record<ProblemCode, readonly [happened: Key, advice: Key]>> = {
     'microphone-denied': ['trouble_microphone_denied', 'trouble_microphone_denied_do'],
@@ -56,9 +56,9 @@ export function adviceOf({code}: Problem): string {
 }
 
 /** What a recording lacks, and why: in our words where the reason is known, else in the server's. */
-export function faultOf({part, reason}: RecordingFault): string {
+export function faultOf({part, reason, failure}: RecordingFault): string {
     const [alone, withServersWords] = FAULTS[part];
-    const known = reasonWords(reason);
+    const known = reasonWords(reason) || failureWords(failure ?? '');
     return known !== '' ? `${say(alone)} ${known}` : reason === '' ? say(alone) : say(withServersWords, {reason});
 }
 

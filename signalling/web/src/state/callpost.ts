@@ -2,6 +2,7 @@
 import type {Post} from '@mattermost/types/posts';
 import {say} from '../words/words';
 import {isRecord} from '../peer/record';
+import type {RecordingFault} from './calls';
 
 export interface CallPost {
     title: string;
@@ -36,16 +37,14 @@ export function isTranscriptPost(post: Post): boolean {
     return typeOf(post) === 'custom_calls_transcription';
 }
 
-/** Says in the thread of a call that it has no transcript. */
-export function isNoTranscriptPost(post: Post): boolean {
-    return typeOf(post) === 'custom_calls_no_transcript';
+/** What a post in the thread of a call says is missing, and why as the server was told; null for other posts. */
+export function faultIn(post: Post): RecordingFault | null {
+    const part = MISSING[typeOf(post)];
+    const {reason, failure} = propsOf(post);
+    return part ? {part, reason: typeof reason === 'string' ? reason : '', ...(typeof failure === 'string' ? {failure} : {})} : null;
 }
 
-/** Why, as the server was told; empty where it does not say. */
-export function noTranscriptReason(post: Post): string {
-    const reason = propsOf(post)['reason'];
-    return typeof reason === 'string' ? reason : '';
-}
+const MISSING: Readonly<Record<string, RecordingFault['part']>> = {custom_calls_no_recording: 'recording', custom_calls_no_transcript: 'transcript'};
 
 export function readCallPost(post: Post): CallPost {
     const props = propsOf(post);

@@ -139,6 +139,8 @@ export function willBeTranscribed(call: Call): boolean {
 export interface RecordingFault {
     part: 'recording' | 'transcript' | 'captions';
     reason: string;
+    /** Which kind of failure it was, where the server sorts them. */
+    failure?: string;
 }
 
 export function recordingFaults(call: Jobs): RecordingFault[] {

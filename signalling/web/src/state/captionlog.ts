@@ -33,7 +33,7 @@ const SAME_SHARE = 0.5;
 
 export function withLine(log: readonly CaptionLine[], caption: Caption): readonly CaptionLine[] {
     const {utterance, final} = caption;
-    const at = log.findLastIndex((line) => line.sessionId === caption.sessionId && (utterance === '' || line.utterance === utterance));
+    const at = log.findLastIndex((line) => line.sessionId === caption.sessionId && line.notice === caption.notice && (utterance === '' || line.utterance === utterance));
     const last = log[at];
     // The same word about captions that cannot be made is told once.
     if (caption.notice && log.some((line) => line.notice && line.text === caption.text && line.sessionId === caption.sessionId)) {

@@ -10,13 +10,19 @@ import {say, type Key} from '../words/words';
 const REASONS: readonly (readonly [RegExp, Key])[] = [
     [/no speech model|^no captions:|speech model .* is not in/, 'reason_no_model'],
     [/knows? English only/, 'reason_english_only'],
+    [/speech model cannot be used|^no transcript:/, 'reason_model_unusable'],
+    [/captions pause/, 'reason_captions_pause'],
     [/^nobody said anything/, 'record_silence'],
     [/timed out waiting for bot/, 'reason_recorder_late'],
     [/max concurrent jobs/, 'reason_recorder_busy'],
-    [/bytes do not fit into|No space left/, 'reason_no_disk'],
+    [/bytes do not fit into|No space left|disk refuses/, 'reason_no_disk'],
     [/job service|^failed to create \w+ job/, 'reason_no_service'],
     [/media connection|could not be reached|connection (was )?lost|the bot left|join was refused/, 'reason_recorder_lost'],
+    [/will not take it|refuses the bot|kept on the recording server/, 'reason_not_taken'],
     [/worker died|worker broke|its worker/, 'reason_recorder_died'],
+    [/recording server is stopped/, 'reason_service_stopped'],
+    [/longest duration/, 'reason_limit'],
+    [/^(everybody left the call|the (call|client|job) ended|it was (ended|stopped)|job ended)/, 'reason_nothing_captured'],
     [/^recordings are not enabled/, 'reason_not_enabled'],
     [/^no permissions to record/, 'reason_host_records'],
     [/^no permissions|^host controls are not allowed/, 'chat_command_not_host'],
@@ -24,13 +30,23 @@ const REASONS: readonly (readonly [RegExp, Key])[] = [
     [/is not in the call|no such session/, 'reason_not_in_call'],
     [/^recording already in progress/, 'reason_records_already'],
     [/^no recording in progress/, 'reason_records_not'],
-    [/recording (is )?already paused/, 'reason_paused_already'],
-    [/recording is not paused/, 'reason_not_paused'],
+    [/^recording already paused/, 'reason_paused_already'],
+    [/^recording not paused/, 'reason_not_paused'],
 ];
 
 /** Empty for a reason that is not known. */
 export function reasonWords(reason: string): string {
     const key = REASONS.find(([known]) => known.test(reason))?.[1];
+    return key ? say(key) : '';
+}
+
+const FAILURES: Readonly<Record<string, Key>> = {
+    no_speech: 'reason_no_model', not_taken: 'reason_no_service', bot_did_not_come: 'reason_recorder_late', lost: 'reason_not_taken',
+};
+
+/** Of a reason that is not known, what its kind says; empty where that is not known either. */
+export function failureWords(failure: string): string {
+    const key = FAILURES[failure];
     return key ? say(key) : '';
 }
 

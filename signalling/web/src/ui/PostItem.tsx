@@ -5,7 +5,7 @@ import {openThread} from '../app/channels';
 import {deleteMessage} from '../app/posts';
 import {announce, editKey, patch, updateChat, useApp} from '../state/app';
 import {faultOf} from '../state/advice';
-import {isCallPost, isNoTranscriptPost, isRecordingPost, isTranscriptPost, noTranscriptReason} from '../state/callpost';
+import {faultIn, isCallPost, isRecordingPost, isTranscriptPost} from '../state/callpost';
 import {displayName, isWhispered, withoutPost} from '../state/chat';
 import {answerWords} from '../state/reasons';
 import {mayDelete, mayEdit} from '../state/rights';
@@ -123,8 +123,9 @@ function Body({post, inThread}: {post: Post; inThread: boolean}): ReactNode {
     if (isTranscriptPost(post)) {
         return <Later onFail={() => undefined}>{({Transcript}) => <Transcript post={post}/>}</Later>;
     }
-    if (isNoTranscriptPost(post)) {
-        return <p className="text" data-testid="no-transcript">{faultOf({part: 'transcript', reason: noTranscriptReason(post)})}</p>;
+    const fault = faultIn(post);
+    if (fault) {
+        return <p className="text" data-testid={`no-${fault.part}`}>{faultOf(fault)}</p>;
     }
     if (isWhispered(post)) {
         return <div className="text"><Markdown text={answerWords(post.message)}/></div>;

@@ -6,6 +6,7 @@ import {playFrom, positionOf} from '../app/player';
 import {useApp} from '../state/app';
 import {filesOf, recordingOf} from '../state/callpost';
 import {threadOf} from '../state/chat';
+import {captionNotice} from '../state/reasons';
 import {findWords, passageAt, readTranscript, type Passage} from '../state/transcript';
 import {say} from '../words/words';
 import {DownloadIcon} from './icons';
@@ -103,7 +104,7 @@ function Passages({passages, recordingId, testId}: {passages: readonly Passage[]
                         <span
                             className={recordingId === '' ? undefined : 'spoken'} dir="auto"
                             onClick={recordingId === '' ? undefined : () => window.getSelection()?.isCollapsed !== false && playFrom(recordingId, passage.at)}
-                        ><Marked text={passage.text} wanted={wanted}/></span>
+                        ><Marked text={/^\[[^\]]+\]$/.test(passage.text) ? captionNotice(passage.text) : passage.text} wanted={wanted}/></span>
                     </p>
                 ))}
             </div>

@@ -107,6 +107,11 @@ pub(crate) fn no_transcript(reason: &str) -> String {
     format!("There is no transcript of this call: {reason}")
 }
 
+/// The message of the post that sums up a call.
+pub(crate) fn summary(text: &str) -> String {
+    format!("#### Summary of the call\n{text}\n\n*Written by a machine from the transcript.*")
+}
+
 /// The message of the post that says why a call has no recording.
 pub(crate) fn no_recording(reason: &str) -> String {
     format!("There is no recording of this call: {reason}")

@@ -42,7 +42,7 @@ impl Figure {
             (true, false) => "holds",
         };
         format!(
-            "{:<12} {:<34} {:>8.2} {:<3} {:>7.2} {:>7.2}  {verdict}",
+            "{:<15} {:<38} {:>8.3} {:<6} {:>7.2} {:>7.2}  {verdict}",
             self.row, self.what, self.value, self.unit, self.must, self.aim
         )
     }
@@ -50,7 +50,7 @@ impl Figure {
 
 pub(crate) fn head() -> String {
     format!(
-        "{:<12} {:<34} {:>8} {:<3} {:>7} {:>7}  verdict",
+        "{:<15} {:<38} {:>8} {:<6} {:>7} {:>7}  verdict",
         "row", "figure", "", "", "must", "aim"
     )
 }
