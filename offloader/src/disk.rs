@@ -1,7 +1,8 @@
 //! Whether the disk has room: asked before a job is taken, and while a call is recorded.
 //!
-//! A recording that fills the disk would take other people's with it and could not be finished, for
-//! a film needs about as much again as what it is made of. See `compat/offloader.md` 6.5.
+//! A recording that fills the disk would take other people's with it and could not be finished: a film
+//! needs about as much again as what it is made of, and its pictures lie there once more while it is made.
+//! See `compat/offloader.md` 6.5.
 
 use std::path::Path;
 
@@ -15,14 +16,18 @@ const SMALLEST_SHARE: u64 = 20;
 /// No more than this is kept free, in bytes: the share of a large disk would be hundreds of films.
 const MOST_KEPT_FREE: u64 = 2 << 30;
 
-/// Whether a job may begin: what it captures at most, and a film of it, fit into `folder`.
+/// Whether a job may begin: what it captures at most, and what is made of it, fit into `folder`.
 ///
 /// # Errors
 /// When they do not, or the disk does not say.
 pub fn ensure_room_for(request: &JobRequest, kind: JobType, folder: &Path) -> Result<(), NoRoom> {
     let seconds = request.max_duration_sec.unsigned_abs();
     let bytes = (kbps(request, kind) * 1000 / 8).saturating_mul(seconds);
-    space::ensure_room(folder, bytes.saturating_mul(2), 0)
+    let copies = match kind {
+        JobType::Recording => 3,
+        JobType::Transcribing => 2,
+    };
+    space::ensure_room(folder, bytes.saturating_mul(copies), 0)
 }
 
 /// Input that cannot be read costs nothing: its job fails when it begins.

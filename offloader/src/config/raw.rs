@@ -163,10 +163,10 @@ settings::settings! {
             fonts_dir: PathBuf = "";
             /// How far the clock in recordings is ahead of UTC: +02:00, -03:30.
             utc_offset: Parsed<Offset> = "+00:00";
-            /// What makes the pictures of a film smaller: h264 (libx264) or vp9 (libvpx). Empty: the
-            /// first that FFmpeg has. A FFmpeg with libx264 is under the GPL; with vp9 none of it is
-            /// needed, and players of the last years show it in MP4.
-            encoder: Parsed<Encoder> = "";
+            /// What makes the pictures of a film smaller: h264 (libx264), vp9 (libvpx), or auto, the
+            /// first of them that FFmpeg has. A FFmpeg with libx264 is under the GPL; with vp9 none of it
+            /// is needed, and players of the last years show it in MP4.
+            encoder: Parsed<Encoder> = "auto";
         }
         "speech" speech: RawSpeech {
             /// Folder of speech models. Empty: $PARLEY_MODELS, else ~/.local/share/parley/models.
@@ -283,7 +283,7 @@ impl FromStr for Offset {
     }
 }
 
-/// `h264`, `vp9`; `None` when empty.
+/// `h264`, `vp9`; `None` for `auto`.
 #[derive(Debug, Clone, Copy)]
 pub struct Encoder(pub(super) Option<Engine>);
 
@@ -292,10 +292,10 @@ impl FromStr for Encoder {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
-            "" => Ok(Self(None)),
+            "auto" => Ok(Self(None)),
             "h264" => Ok(Self(Some(Engine::H264))),
             "vp9" => Ok(Self(Some(Engine::Vp9))),
-            _ => Err("it must be h264 or vp9".to_owned()),
+            _ => Err("it must be auto, h264 or vp9".to_owned()),
         }
     }
 }
