@@ -115,10 +115,9 @@ fn figure(
     }
 }
 
-/// A screen for the length of a call of which every picture is another: it grows lighter and dark again.
+/// A screen for the length of a call of which every picture is another: lines that are scrolled.
 fn changing() -> Vec<Vec<u8>> {
-    let shade = |picture: usize, _| u8::try_from(60 + picture % 120).unwrap_or(60);
-    sound::pictures_of(shade, 640, 360, 30 * 30)
+    sound::moving_packets(640, 360, 30 * 30)
 }
 
 /// A service with its folder.

@@ -80,9 +80,10 @@ mod tests {
 
     fn resolve(text: &str) -> Result<Config, Vec<String>> {
         let environment: [(&str, &str); 0] = [];
-        let read = Read::text(text, &environment.into_iter().collect()).unwrap();
         let keys =
             |problems: settings::Problems| problems.keys().into_iter().map(str::to_owned).collect();
+        let read = Read::text(text, &environment.into_iter().collect())
+            .map_err(|problem| vec![problem.to_string()])?;
         Config::resolve(&read).map_err(keys)
     }
 

@@ -93,6 +93,8 @@ const ROUTES: &[Route] = &[
     post("/calls/{channel}/host/end", nothing, HOSTS),
     post("/calls/{channel}/end", nothing, HOSTS),
     post("/calls/{channel}/sessions/{session}/leave", nothing, [401, 400, 400, 200, 400, 400, 400]),
+    // Nobody translates here; who is in the call may ask.
+    post("/calls/{channel}/captions/translate", caption, [401, 400, 400, 501, 501, 501, 403]),
     post("/logs/upload", |at| json!({"logs": "x", "channel_id": at.channel}), [401, 400, 400, 200, 200, 200, 200]),
     post("/cloud-notify-admins", nothing, [401, 400, 400, 400, 400, 400, 400]),
     get("/bot/channels/{channel}", bot(200)),
@@ -109,6 +111,10 @@ const ROUTES: &[Route] = &[
 
 fn nothing(_: &Place) -> Value {
     json!({})
+}
+
+fn caption(_: &Place) -> Value {
+    json!({"from": "en", "to": "es", "text": "hello"})
 }
 
 fn session(at: &Place) -> Value {
