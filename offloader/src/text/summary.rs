@@ -105,7 +105,7 @@ mod tests {
     fn a_long_text_is_cut_between_blocks_and_nothing_is_lost() {
         let text = "aaa\n\nbbbb\n\ncccccccccccccc\n\nü";
         let cut = pieces(text, 10);
-        assert_eq!(cut, ["aaa\n\n", "bbbb\n\n", "cccccccccc", "cccc\n\n", "ü"]);
+        assert_eq!(cut, ["aaa\n\n", "bbbb\n\n", "cccccccccc", "cccc\n\nü"]);
         assert_eq!(cut.concat(), text);
         assert_eq!(pieces("", 10), [""]);
         let mut word = "aü".to_owned();
