@@ -169,7 +169,7 @@ async fn a_call_is_captioned_translated_and_summed_up_even_when_the_service_rest
     let running = service(folder.path(), text).await;
     let before = captions(&site);
     eventually("captions after the restart", LONG, async || {
-        captions(&site) > before + 3
+        captions(&site) > before + 12
     })
     .await;
     site.stop_job();
