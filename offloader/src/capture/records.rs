@@ -94,9 +94,20 @@ fn checksum(bytes: &[u8]) -> u32 {
 #[derive(Debug)]
 pub struct RecordReader<R> {
     input: R,
-    /// Where the next record begins; `None` when the file does not begin as one of these.
-    end: Option<u64>,
+    magic: Magic,
+    next: Next,
     longest: usize,
+}
+
+/// What stands where the reader is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// The file's first bytes, which may still have to be written.
+    Magic,
+    /// A record that begins there.
+    Record(u64),
+    /// Nothing: the file is of another kind.
+    Foreign,
 }
 
 impl RecordReader<BufReader<File>> {
@@ -110,36 +121,61 @@ impl RecordReader<BufReader<File>> {
 }
 
 impl<R: Read + Seek> RecordReader<R> {
-    /// Reads from anything. A file that does not begin with `magic` is empty.
-    pub fn new(mut input: R, magic: Magic, longest: usize) -> Self {
-        let mut first = Magic::default();
-        let good = input.read_exact(&mut first).is_ok() && first == magic;
-        let begin = u64::try_from(magic.len()).unwrap_or(0);
+    /// Reads from anything. A file that begins with something else than `magic` is empty; one that does
+    /// not begin yet may still grow.
+    pub fn new(input: R, magic: Magic, longest: usize) -> Self {
         Self {
             input,
-            end: good.then_some(begin),
+            magic,
+            next: Next::Magic,
             longest,
         }
     }
 
     /// The next record; `None` when no whole one is there, or not yet.
     pub fn read(&mut self) -> Option<Vec<u8>> {
-        let begin = self.end?;
+        let begin = self.begin()?;
         let body = self.whole();
         match &body {
             Some(body) => {
                 let length = u64::try_from(HEAD + body.len()).unwrap_or(u64::MAX);
-                self.end = Some(begin.saturating_add(length));
+                self.next = Next::Record(begin.saturating_add(length));
             }
             // The rest of it may still be written.
-            None => self.end = self.input.seek(SeekFrom::Start(begin)).ok(),
+            None => self.back_to(begin),
         }
         body
     }
 
     /// How many bytes hold whole records, as far as was read; 0 of a file of another kind.
     pub fn end(&self) -> u64 {
-        self.end.unwrap_or(0)
+        match self.next {
+            Next::Record(at) => at,
+            Next::Magic | Next::Foreign => 0,
+        }
+    }
+
+    /// Where the next record begins, if the file is one of these.
+    fn begin(&mut self) -> Option<u64> {
+        if self.next == Next::Magic {
+            match self.array() {
+                Some(first) if first == self.magic => {
+                    self.next = Next::Record(u64::try_from(first.len()).unwrap_or(0));
+                }
+                Some(_) => self.next = Next::Foreign,
+                None => self.back_to(0),
+            }
+        }
+        match self.next {
+            Next::Record(at) => Some(at),
+            Next::Magic | Next::Foreign => None,
+        }
+    }
+
+    fn back_to(&mut self, at: u64) {
+        if self.input.seek(SeekFrom::Start(at)).is_err() {
+            self.next = Next::Foreign;
+        }
     }
 
     fn whole(&mut self) -> Option<Vec<u8>> {
@@ -172,8 +208,10 @@ mod tests {
         let path = folder.path().join("t");
         let mut writer = RecordWriter::create(&path, MAGIC).unwrap();
         writer.append(b"one").unwrap();
-        writer.flush().unwrap();
+        // The reader is there before anything is.
         let mut reader = RecordReader::open(&path, MAGIC, 100).unwrap();
+        assert_eq!((reader.read(), reader.end()), (None, 0));
+        writer.flush().unwrap();
         assert_eq!(reader.read().as_deref(), Some(b"one".as_slice()));
         assert_eq!(reader.read(), None);
         let whole = reader.end();
