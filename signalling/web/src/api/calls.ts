@@ -79,6 +79,12 @@ export function resumeRecording(channelId: string): Promise<unknown> {
     return api.calls(`/calls/${encodeURIComponent(channelId)}/recording/resume`, {});
 }
 
+/** A line of captions in another language; refused with 501 where nobody translates. */
+export async function translateCaption(channelId: string, from: string, to: string, text: string): Promise<string> {
+    const answer = await api.calls(`/calls/${encodeURIComponent(channelId)}/captions/translate`, {from, to, text});
+    return isRecord(answer) && typeof answer['text'] === 'string' ? answer['text'] : '';
+}
+
 /** What this page noted of its calls, for whoever looks into a fault. */
 export function uploadLogs(logs: string, channelId: string, teamId: string): Promise<unknown> {
     return api.calls('/logs/upload', {logs, channel_id: channelId, team_id: teamId});

@@ -1,9 +1,13 @@
 /** What passes by in a call: captions, reactions, people who come and go. */
-import {emojiOf, readCaption, withCaption, withoutOldCaptions} from '../state/active';
+import {translateCaption} from '../api/calls';
+import {ServerRefusal} from '../api/http';
+import {emojiOf, readCaption, withCaption, withoutOldCaptions, type Caption} from '../state/active';
 import {announce, store, updateActive} from '../state/app';
-import {withLine} from '../state/captionlog';
+import {wantsTranslation, withLine, withTranslation} from '../state/captionlog';
 import {displayName} from '../state/chat';
+import {settings} from '../state/settings';
 import {say} from '../words/words';
+import {changeSettings} from './settings';
 
 const CAPTION_MS = 5000;
 const REACTION_MS = 4000;
@@ -18,6 +22,38 @@ export function showCaption(data: Record<string, unknown>): void {
         return;
     }
     updateActive((active) => ({...withCaption(active, caption), captionLog: withLine(active.captionLog, caption)}));
+    forgetOld();
+    if (wantsTranslation(caption, settings.get().captionLanguage) && store.get().active?.noTranslator === false) {
+        void translate(caption, settings.get().captionLanguage);
+    }
+}
+
+/** A wish is a new question to the server, which may have learnt to translate. */
+export function readCaptionsIn(captionLanguage: string): void {
+    changeSettings({captionLanguage});
+    updateActive((active) => ({...active, noTranslator: false}));
+}
+
+/** What comes back after the line has gone from below the call is still in the history. */
+async function translate(caption: Caption, language: string): Promise<void> {
+    try {
+        const text = await translateCaption(store.get().active?.channelId ?? '', caption.language, language, caption.text);
+        updateActive((active) => ({
+            ...active,
+            captions: withTranslation(active.captions, caption, {language, text}).map((line) => (line.translated?.text === text ? {...line, at: Date.now()} : line)),
+            captionLog: withTranslation(active.captionLog, caption, {language, text}),
+        }));
+        forgetOld();
+    } catch (error) {
+        if (error instanceof ServerRefusal && error.status === 501) {
+            updateActive((active) => ({...active, noTranslator: true}));
+        } else {
+            console.warn('parley: a caption was not translated', error);
+        }
+    }
+}
+
+function forgetOld(): void {
     setTimeout(() => updateActive((active) => withoutOldCaptions(active, Date.now(), CAPTION_MS)), CAPTION_MS + 20);
 }
 

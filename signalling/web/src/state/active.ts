@@ -25,6 +25,13 @@ export interface Caption {
     language: string;
     /** Not what was said, but why that cannot be shown. */
     notice: boolean;
+    /** The text in the language in which this reader wants it. */
+    translated?: Translated;
+}
+
+export interface Translated {
+    language: string;
+    text: string;
 }
 
 export interface Reaction {
@@ -61,6 +68,8 @@ export interface ActiveCall {
     problem: Problem | null;
     captions: readonly Caption[];
     showCaptions: boolean;
+    /** The server said that nobody translates captions there. */
+    noTranslator: boolean;
     reactions: readonly Reaction[];
     /** Start time of the recording whose notice was acknowledged. */
     noticeSeen: number;
@@ -91,7 +100,7 @@ export interface ActiveCall {
 export function newActiveCall(channelId: string): ActiveCall {
     return {
         channelId, sessionId: '', connection: 'joining', muted: true, unmuting: false, ownScreen: null, remoteScreen: null, ownCamera: null, cameraBusy: false, cameras: {}, sharingBusy: false,
-        weak: false, problem: null, captions: [], showCaptions: true, reactions: [], noticeSeen: 0, sawRecording: 0, limitSeen: 0, outcomeSeen: 0, soundBlocked: false, wide: false, wideForScreen: false,
+        weak: false, problem: null, captions: [], showCaptions: true, noTranslator: false, reactions: [], noticeSeen: 0, sawRecording: 0, limitSeen: 0, outcomeSeen: 0, soundBlocked: false, wide: false, wideForScreen: false,
         notes: [], spoke: {}, quality: {}, talkingMuted: false, captionLog: [], panel: null, dialog: null,
     };
 }

@@ -6,7 +6,7 @@
  * Not here: the transcript, which comes after the call and is more exact.
  * Invariant: pure; while a speaker goes on, the line grows instead of being written twice.
  */
-import {isLate, type Caption} from './active';
+import {isLate, type Caption, type Translated} from './active';
 
 export interface CaptionLine {
     id: number;
@@ -20,6 +20,7 @@ export interface CaptionLine {
     final: boolean;
     language: string;
     notice: boolean;
+    translated?: Translated;
 }
 
 /** More than this nobody reads again during a call; the transcript has it all. */
@@ -51,6 +52,17 @@ export function withLine(log: readonly CaptionLine[], caption: Caption): readonl
     const id = (log.at(-1)?.id ?? 0) + 1;
     const line = {id, sessionId: caption.sessionId, userId: caption.userId, text: caption.text, from: caption.at, to: caption.at, utterance, final, language: caption.language, notice: caption.notice};
     return [...log, line].slice(-MAX_LINES);
+}
+
+/** Whether a reader of `wish` wants these words in another language than they came in. */
+export function wantsTranslation({final, notice, language, utterance}: Caption, wish: string): boolean {
+    const base = (code: string): string => code.split('-')[0] ?? '';
+    return wish !== '' && final && !notice && utterance !== '' && language !== '' && base(language) !== base(wish);
+}
+
+/** The words of one utterance in another language, wherever they stand. */
+export function withTranslation<T extends Pick<Caption, 'utterance' | 'sessionId' | 'text'>>(lines: readonly T[], of: Caption, translated: Translated): readonly T[] {
+    return lines.map((line) => (line.utterance === of.utterance && line.sessionId === of.sessionId && line.text === of.text ? {...line, translated} : line));
 }
 
 /** Within one utterance the text grows, but for a last word or two that are heard better a moment later. */

@@ -27,6 +27,8 @@ export interface Settings {
     shortcutsOn: boolean;
     keys: Keys;
     captionSize: CaptionSize;
+    /** Code of the language to read captions in; empty for as they are spoken. */
+    captionLanguage: string;
     /** User to loudness, 0 to 1; who is missing is at 1. */
     volumes: Readonly<Record<string, number>>;
 }
@@ -35,7 +37,7 @@ export const NO_DEVICE: Device = {id: '', label: ''};
 
 export const DEFAULT_SETTINGS: Settings = {
     microphone: NO_DEVICE, speaker: NO_DEVICE, camera: NO_DEVICE, noiseSuppression: true, pushToTalk: false, shortcutsOn: true, keys: DEFAULT_KEYS,
-    captionSize: 'medium', volumes: {},
+    captionSize: 'medium', captionLanguage: '', volumes: {},
 };
 
 export const settings = new Store<Settings>(DEFAULT_SETTINGS);
@@ -66,6 +68,7 @@ export function readSettings(stored: string | null): Settings {
         shortcutsOn: flag('shortcutsOn'),
         keys: readKeys(fields['keys']),
         captionSize: CAPTION_SIZES.find((size) => size === fields['captionSize']) ?? DEFAULT_SETTINGS.captionSize,
+        captionLanguage: typeof fields['captionLanguage'] === 'string' ? fields['captionLanguage'] : DEFAULT_SETTINGS.captionLanguage,
         volumes: readVolumes(fields['volumes']),
     };
 }

@@ -49,9 +49,12 @@ export function Captions(): ReactNode {
 }
 
 /** What may still be heard otherwise is lighter, so that nobody takes it for said. */
-function Words({caption: {text, settled, language, notice}}: {caption: Caption}): ReactNode {
+function Words({caption: {text, settled, language, notice, translated}}: {caption: Caption}): ReactNode {
     if (notice) {
         return <em dir="auto">{captionNotice(text)}</em>;
+    }
+    if (translated) {
+        return <span dir="auto" lang={translated.language} data-testid="caption-translated">{translated.text}</span>;
     }
     return (
         <span dir="auto" lang={language === '' ? undefined : language}>

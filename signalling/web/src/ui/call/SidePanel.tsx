@@ -1,5 +1,6 @@
 /** What stands beside the tiles when asked for: everybody in a list, or what was said. */
 import {Fragment, memo, useEffect, useRef, useState, type ReactNode} from 'react';
+import {readCaptionsIn} from '../../app/passing';
 import {togglePanel} from '../../app/stage';
 import {muteOthers} from '../../app/host';
 import {useApp} from '../../state/app';
@@ -7,7 +8,9 @@ import type {Panel} from '../../state/active';
 import {displayName} from '../../state/chat';
 import {found, inGroups} from '../../state/roster';
 import {captionNotice} from '../../state/reasons';
+import {useSettings} from '../../state/settings';
 import {languageName} from '../../state/speech';
+import {LANGUAGES} from '../../words/languages';
 import {currentLanguage, say} from '../../words/words';
 import {Portrait} from '../Avatar';
 import {CloseIcon, HandIcon, MicIcon, MicOffIcon, ScreenIcon} from '../icons';
@@ -89,23 +92,41 @@ function Said(): ReactNode {
     return (
         <PanelFrame panel="captions" title={say('call_said')}>
             {log.length === 0 && <p className="muted">{say('call_said_nothing')}</p>}
+            {log.some(({language}) => language !== '') && <ReadIn/>}
             <ol
                 className="said" ref={list} tabIndex={0} aria-label={say('call_said')} data-testid="caption-history" data-count={log.length}
                 onScroll={({currentTarget: at}) => {
                     atEnd.current = at.scrollHeight - at.scrollTop - at.clientHeight < 24;
                 }}
             >
-                {log.map(({id, userId, text, from, language, notice}) => (
+                {log.map(({id, userId, text, from, language, notice, translated}) => (
                     <li key={id} data-testid="caption-line" data-notice={notice}>
                         <span className="muted">
                             <bdi>{displayName(users[userId])}</bdi> · <time dateTime={new Date(from).toISOString()}>{clock(from)}</time>
                             {language !== '' && several && <> · <bdi data-testid="caption-language">{languageName(language)}</bdi></>}
                         </span>
                         {notice ? <em dir="auto">{captionNotice(text)}</em> : <span dir="auto" lang={language === '' ? undefined : language}>{text}</span>}
+                        {translated && <span className="said-translated" dir="auto" lang={translated.language} data-testid="caption-line-translated">{translated.text}</span>}
                     </li>
                 ))}
             </ol>
         </PanelFrame>
+    );
+}
+
+/** The language in which captions are read; the server translates what is said from now on. */
+function ReadIn(): ReactNode {
+    const wish = useSettings((settings) => settings.captionLanguage);
+    const none = useApp((state) => state.active?.noTranslator ?? false);
+    return (
+        <label className="field">
+            <span>{say('call_said_read_in')}</span>
+            <select value={wish} data-testid="caption-read-in" onChange={({currentTarget}) => readCaptionsIn(currentTarget.value)}>
+                <option value="">{say('call_said_as_spoken')}</option>
+                {LANGUAGES.map(({tag, name}) => <option key={tag} value={tag.split('-')[0]} lang={tag}>{name}</option>)}
+            </select>
+            {none && wish !== '' && <span className="muted" role="status" data-testid="caption-no-translator">{say('call_said_no_translator')}</span>}
+        </label>
     );
 }
 
