@@ -32,7 +32,7 @@ async function capitals() {
 story('captions_in_ones_language', 'who wants captions in another language reads them in it, and nobody else does', async (stage) => {
   const model = await capitals()
   try {
-    await stage.serve({ env: { OFFLOADER_TEXT_ENDPOINT: `${model.origin}/v1`, OFFLOADER_TEXT_ALLOWEDENDPOINTS: model.origin, OFFLOADER_TEXT_ENDPOINTMODEL: 'small' } })
+    await stage.serve({ env: { TEXT_ENDPOINT: `${model.origin}/v1`, TEXT_ALLOWEDENDPOINTS: model.origin, TEXT_ENDPOINTMODEL: 'small' } })
     const [speech] = conversation(stage.scratch)
     const anna = await stage.person(ANNA, { microphone: speech.file })
     const ben = await stage.person(BEN)
