@@ -38,6 +38,9 @@ mod transcript;
 
 use film::{FilmMaker, FilmOrder};
 
+/// Said of a job that was stopped in the moment in which it began.
+const NOTHING_RECORDED: &str = "it was stopped before anything was recorded";
+
 /// Everything that stages share.
 struct Job {
     order: WorkerOrder,
@@ -184,7 +187,12 @@ async fn work(order: WorkerOrder, lines: Lines<BufReader<Stdin>>) -> anyhow::Res
         Task::Capture => match Box::pin(live::capture(&mut job)).await? {
             live::Captured::Something => {}
             live::Captured::Nothing { why } => return Ok(report_failure(&job, why).await),
-            live::Captured::NotWanted { why } => return Ok(results::done(&why)),
+            live::Captured::NotWanted { why, is_awaited } => {
+                if is_awaited {
+                    results::tell_that_nothing_comes(&job, NOTHING_RECORDED).await;
+                }
+                return Ok(results::done(&why));
+            }
         },
         Task::Finish => {
             let at_ms = crate::auth::unix_ms();

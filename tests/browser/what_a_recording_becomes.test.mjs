@@ -40,6 +40,7 @@ story('no_model', 'without a speech model nobody is promised a transcript: said 
   await untilText(anna, 'recording-notice', /no speech model/)
   for (const person of [anna, ben]) assert.doesNotMatch(await person.at('call-stage').textContent(), /appear here|aparecen/, 'no captions are promised')
   await picture(ben, 'record-no-model')
+  await untilText(anna, 'recording-mark', /0:0[3-9]/)
   await anna.at('record-stop').click()
   await anna.sees('recording-mark', { shown: false })
   await anna.leaveCall()

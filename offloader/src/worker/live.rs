@@ -58,6 +58,8 @@ pub(super) enum Captured {
     /// It was ended before it began.
     NotWanted {
         why: String,
+        /// Its start was reported: people wait for what comes of it.
+        is_awaited: bool,
     },
 }
 
@@ -420,6 +422,7 @@ impl Live<'_> {
         let now = Instant::now();
         let ended = end.at(now);
         let begun = self.capture.has_begun();
+        let is_awaited = self.report.is_some();
         // While the job is still open: afterwards its end looks like anybody's. A job that has not
         // begun is reported by `worker`; of a transcript it would mean that none will come.
         if begun && end.is_trouble && self.job.kind() == JobKind::Recording {
@@ -444,7 +447,10 @@ impl Live<'_> {
         } else if end.is_trouble {
             Captured::Nothing { why: end.why }
         } else {
-            Captured::NotWanted { why: end.why }
+            Captured::NotWanted {
+                why: end.why,
+                is_awaited,
+            }
         })
     }
 }

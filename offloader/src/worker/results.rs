@@ -59,13 +59,8 @@ async fn finish_and_hand_in(job: &mut Job) -> anyhow::Result<Outcome> {
     Ok(match made {
         Made::HandedIn => done(""),
         Made::NothingToHandIn(note) => {
-            // Who waits for the words is told that there are none. A server that does not know of
-            // transcripts that fail alone would take it for a fault of the recording.
-            if let Details::Transcribing(input) = &job.details
-                && input.may_fail_alone
-            {
-                let report = StatusReport::lost(job.kind(), note.to_owned());
-                tell(&job.bot, &job.call.job_id, &report).await;
+            if matches!(job.details, Details::Transcribing(_)) {
+                tell_that_nothing_comes(job, note).await;
             }
             done(note)
         }
@@ -80,6 +75,19 @@ async fn finish_and_hand_in(job: &mut Job) -> anyhow::Result<Outcome> {
             report_failure(job, why).await
         }
     })
+}
+
+/// Who waits for a result is told that there is none. A server that does not know of transcripts that fail
+/// alone would take one for a fault of the recording.
+pub(super) async fn tell_that_nothing_comes(job: &Job, why: &str) {
+    let may_tell = match &job.details {
+        Details::Recording(_) => true,
+        Details::Transcribing(input) => input.may_fail_alone,
+    };
+    if may_tell {
+        let report = StatusReport::lost(job.kind(), why);
+        tell(&job.bot, &job.call.job_id, &report).await;
+    }
 }
 
 pub(super) fn done(note: &str) -> Outcome {
