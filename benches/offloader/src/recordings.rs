@@ -115,9 +115,10 @@ fn figure(
     }
 }
 
-/// A screen for the length of a call of which every picture is another: lines that are scrolled.
+/// A screen for the length of a call of which every picture is another: it grows lighter and dark again.
 fn changing() -> Vec<Vec<u8>> {
-    sound::moving_packets(640, 360, 30 * 30)
+    let luma = |picture| u8::try_from(60 + picture % 120).unwrap_or(60);
+    sound::shaded_packets(luma, 640, 360, 30 * 30)
 }
 
 /// A service with its folder.

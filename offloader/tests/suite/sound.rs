@@ -87,7 +87,17 @@ fn packets_of(sample_at: impl Fn(u32) -> f32, count: usize) -> Vec<Vec<u8>> {
 
 /// `count` VP8 pictures of one colour (luma), the first a keyframe.
 pub(crate) fn picture_packets(luma: u8, width: u32, height: u32, count: usize) -> Vec<Vec<u8>> {
-    pictures((width, height), count, |_, _, row| row.fill(luma))
+    shaded_packets(|_| luma, width, height, count)
+}
+
+/// `count` VP8 pictures of one colour each, small enough for one packet; `luma` tells it by number.
+pub(crate) fn shaded_packets(
+    luma: impl Fn(usize) -> u8,
+    width: u32,
+    height: u32,
+    count: usize,
+) -> Vec<Vec<u8>> {
+    pictures((width, height), count, |n, _, row| row.fill(luma(n)))
 }
 
 /// Pictures on which everything moves: lines of letters that are scrolled.
