@@ -301,7 +301,7 @@ fn each_voice_is_kept_as_it_was_sent_and_given_to_recognition_in_time() {
     assert_eq!(files.len(), 2);
     let anna = probe(&files[0]);
     assert_eq!(anna.audio, Some(ffmpeg_next::codec::Id::OPUS));
-    assert!(anna.tone(400.0, 2.0, 3.0) > 0.2 && anna.tone(400.0, 8.0, 9.0) > 0.2);
+    assert!(anna.mean_tone(400.0, 2.0, 3.0) > 0.2 && anna.mean_tone(400.0, 8.0, 9.0) > 0.2);
 
     let anna = voices(&plan).next().unwrap();
     assert_eq!(plan.name(&anna.session), "Name anna");

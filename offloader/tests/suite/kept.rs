@@ -82,7 +82,7 @@ fn an_archive_holds_what_was_sent_as_it_was_sent_and_the_transcript_when_it_come
     ];
     assert_eq!(inside.chapters, chapters);
     let played = probe(&path);
-    assert!(played.tone(400.0, 1.2, 2.0) > 0.2);
+    assert!(played.mean_tone(400.0, 1.2, 2.0) > 0.2);
     assert!(played.pictures.len() > 80 && played.pictures.iter().all(|(_, luma)| *luma > 200));
 
     let text = "Good morning.";

@@ -290,9 +290,11 @@ async fn a_call_is_recorded_and_handed_in() {
     let kept: Vec<_> = kept.flatten().map(|file| file.path()).collect();
     assert_eq!(kept.len(), 1, "{kept:?}");
     assert!(kept[0].to_string_lossy().ends_with(&format!("_{JOB}.mkv")));
+    let kept = probe(&kept[0]);
+    let heard = [400.0, 1000.0].map(|hertz| kept.mean_tone(hertz, 2.0, 5.0) > 0.2);
     assert!(
-        probe(&kept[0]).tone(400.0, 2.0, 5.0) > 0.2,
-        "as it was sent"
+        heard == [true, false] || heard == [false, true],
+        "one voice as it was sent"
     );
     service.running.unwrap().stop().await;
 }

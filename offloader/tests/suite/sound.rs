@@ -244,6 +244,20 @@ fn take_samples(decoder: &mut codec::decoder::Audio, base: ff::Rational, out: &m
 }
 
 impl Probe {
+    /// How loud a tone is by the mean of its tenths of a second: for files in which nothing was encoded
+    /// anew. Matroska counts in whole milliseconds, so that once in a while the phase jumps by one.
+    pub(crate) fn mean_tone(&self, hertz: f32, from: f64, until: f64) -> f32 {
+        let tenths = ((until - from) * 10.0).round() as u32;
+        let tone = |n| {
+            self.tone(
+                hertz,
+                from + f64::from(n) / 10.0,
+                from + f64::from(n + 1) / 10.0,
+            )
+        };
+        (0..tenths).map(tone).sum::<f32>() / tenths as f32
+    }
+
     /// How loud a tone is between two times in seconds: its amplitude (the tones above have 0.3).
     pub(crate) fn tone(&self, hertz: f32, from: f64, until: f64) -> f32 {
         let (from, until) = ((from * 48_000.0) as usize, (until * 48_000.0) as usize);
