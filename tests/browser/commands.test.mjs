@@ -58,7 +58,7 @@ story('commands', 'commands of calls are offered while one types, carried out, a
   await anna.page.locator('[data-post-type="system_ephemeral"]', { hasText: 'needs something else' }).waitFor()
   await say(anna, '/call leave')
   await anna.sees('join-call')
-  await until('the focus is at the field', () => anna.page.evaluate(() => document.activeElement.dataset.testid === 'composer'), { ms: 1_000 })
+  assert.ok(await anna.page.evaluate(() => document.activeElement.dataset.testid === 'composer'), 'the focus is at the field')
   await say(ben, '/call host @anna')
   await say(anna, '/call end')
   await anna.page.locator('[data-testid="question"][data-kind="end-call"]').waitFor()

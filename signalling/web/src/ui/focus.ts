@@ -21,39 +21,53 @@ export function keepFocus(): () => void {
     let last = '';
     let looked = 0;
     let waiting: ReturnType<typeof setTimeout> | 0 = 0;
+    let resting: ReturnType<typeof setTimeout> | 0 = 0;
     const focused = (): void => {
         const element = document.activeElement;
         if (element instanceof HTMLElement && element !== document.body) {
             last = element.closest<HTMLElement>('[data-testid]')?.dataset['testid'] ?? '';
         }
     };
-    const look = (): void => {
-        waiting = 0;
-        looked = Date.now();
-        if (isLost() && document.hasFocus()) {
+    const move = (): void => {
+        if (document.hasFocus()) {
             successor(last)?.focus({preventScroll: true});
         }
     };
-    // Not by a frame: that would be one more for each change. And whether something is seen is dear to know,
-    // so not for each of many changes in a row.
-    const check = (): void => {
-        if (waiting === 0) {
-            waiting = setTimeout(look, document.activeElement === document.body ? 0 : Math.max(0, looked + REST_MS - Date.now()));
+    // That nothing has the focus is cheap to know, and said at once; that what has it is not seen any more is
+    // dear to know, so not for each of many changes in a row.
+    const look = (): void => {
+        waiting = 0;
+        if (hasNone()) {
+            move();
+        } else if (resting === 0) {
+            resting = setTimeout(lookCloser, Math.max(0, looked + REST_MS - Date.now()));
         }
     };
-    document.addEventListener('focusin', focused);
+    const lookCloser = (): void => {
+        resting = 0;
+        looked = Date.now();
+        if (hasNone() || !document.activeElement?.checkVisibility()) {
+            move();
+        }
+    };
+    // Not by a frame: that would be one more for each change.
+    const check = (): void => {
+        if (waiting === 0) {
+            waiting = setTimeout(look, 0);
+        }
+    };
     const unwatch = store.watch(check);
     check();
     return () => {
         unwatch();
         clearTimeout(waiting);
+        clearTimeout(resting);
         document.removeEventListener('focusin', focused);
     };
 }
 
-function isLost(): boolean {
-    const element = document.activeElement;
-    return !element || element === document.body || !element.checkVisibility();
+function hasNone(): boolean {
+    return !document.activeElement || document.activeElement === document.body;
 }
 
 function successor(last: string): HTMLElement | undefined {
