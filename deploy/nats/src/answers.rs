@@ -23,7 +23,7 @@ pub(crate) enum Refused {
 }
 
 /// The server's own error below whatever the client made of it.
-fn server_error(error: &(dyn std::error::Error + 'static)) -> Option<&jetstream::Error> {
+fn server_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a jetstream::Error> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref::<jetstream::Error>() {

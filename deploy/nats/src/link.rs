@@ -90,7 +90,9 @@ impl Link {
             Event::LameDuckMode => {
                 tracing::info!("a server between the nodes is about to stop");
             }
-            Event::ClientError(error) => tracing::debug!(%error, "the connection between the nodes"),
+            Event::ClientError(error) => {
+                tracing::debug!(%error, "the connection between the nodes")
+            }
         }
     }
 

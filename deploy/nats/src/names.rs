@@ -44,7 +44,13 @@ impl Names {
     }
 
     /// The subject of a topic, or of a pattern with `*` for the sender.
-    pub(crate) fn topic(&self, way: Way, from: &str, topic: &str, to: Option<(&str, &str)>) -> String {
+    pub(crate) fn topic(
+        &self,
+        way: Way,
+        from: &str,
+        topic: &str,
+        to: Option<(&str, &str)>,
+    ) -> String {
         let (site, way) = (&self.site, way.token());
         match to {
             Some((node, what)) => format!("{site}.{way}.{from}.to.{node}.{what}"),
@@ -59,7 +65,9 @@ impl Names {
 
     /// Who spoke, and on which topic.
     pub(crate) fn spoken(&self, subject: &str) -> Option<(NodeId, Topic)> {
-        let rest = subject.strip_prefix(self.site.as_str())?.strip_prefix('.')?;
+        let rest = subject
+            .strip_prefix(self.site.as_str())?
+            .strip_prefix('.')?;
         let mut tokens = rest.splitn(4, '.');
         let (_way, from) = (tokens.next()?, tokens.next()?);
         let topic = match (tokens.next()?, tokens.next()?) {
@@ -192,7 +200,11 @@ mod tests {
             let topic = Topic::new(text).unwrap();
             let subject = names.topic(Way::News, "n1", text, topic.addressee());
             let spoken = names.spoken(&subject);
-            assert_eq!(spoken, Some((NodeId::new("n1").unwrap(), topic)), "{subject}");
+            assert_eq!(
+                spoken,
+                Some((NodeId::new("n1").unwrap(), topic)),
+                "{subject}"
+            );
         }
         assert_eq!(names.spoken("other.bus.n1.all.calls"), None);
         assert_eq!(names.spoken("site.bus.n1"), None);
@@ -203,8 +215,14 @@ mod tests {
         let names = Names::new("site");
         let may = [names.may_publish("n1"), names.may_hear("n1")].concat();
         for right in may {
-            assert!(!right.contains("n2") && !right.contains("STREAM.DELETE"), "{right}");
-            assert!(!right.contains("PURGE") && !right.contains("UPDATE"), "{right}");
+            assert!(
+                !right.contains("n2") && !right.contains("STREAM.DELETE"),
+                "{right}"
+            );
+            assert!(
+                !right.contains("PURGE") && !right.contains("UPDATE"),
+                "{right}"
+            );
             assert!(right != ">" && !right.starts_with("$JS.API.>"), "{right}");
         }
     }

@@ -12,6 +12,7 @@ use cluster::members::Members;
 use cluster::workers::Workers;
 use cluster::{Counters, Engine};
 use pki_types::pem::PemObject as _;
+use tokio::sync::watch;
 
 use crate::bus::Wires;
 use crate::config::{Config, Tls};
@@ -57,6 +58,8 @@ pub(crate) struct Shared {
     pub(crate) node: cluster::NodeId,
     pub(crate) out: Out,
     pub(crate) counters: Arc<Counters>,
+    /// Closed with the last part of the engine: its tasks end then, and its connection.
+    _alive: watch::Sender<()>,
 }
 
 /// Opens the engine of one node.
@@ -80,12 +83,15 @@ pub async fn open(config: &Config) -> Result<Engine, OpenError> {
         .ack_timeout(PATIENCE)
         .build(client.clone());
     provision(&context, &names, config.copies).await?;
-    tokio::spawn(provision_again(
-        context.clone(),
-        link.clone(),
-        names.clone(),
-        config.copies,
-    ));
+    let alive = watch::Sender::new(());
+    let again = provision_again(context.clone(), link.clone(), names.clone(), config.copies);
+    let mut ends = alive.subscribe();
+    tokio::spawn(async move {
+        tokio::select! {
+            () = again => {}
+            _ended = ends.changed() => {}
+        }
+    });
     let shared = Shared {
         out: Out::new(client.clone()),
         client,
@@ -94,6 +100,7 @@ pub async fn open(config: &Config) -> Result<Engine, OpenError> {
         names,
         node: config.node.clone(),
         counters: Arc::clone(&counters),
+        _alive: alive,
     };
     Ok(engine(&shared))
 }
@@ -152,7 +159,8 @@ async fn connect(config: &Config, link: &Link, names: &Names) -> Result<Client, 
 
 /// Longer with every attempt, and not the same for all nodes, who lost the server together.
 fn pause(attempts: usize) -> Duration {
-    let doubled = Duration::from_millis(25) * 2_u32.saturating_pow(u32::try_from(attempts).unwrap_or(6).min(6));
+    let doubled = Duration::from_millis(25)
+        * 2_u32.saturating_pow(u32::try_from(attempts).unwrap_or(6).min(6));
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let jitter = now.map_or(0, |now| now.subsec_nanos() % 1000);
     (doubled + doubled * jitter / 1000).min(LONGEST_PAUSE)

@@ -91,7 +91,11 @@ mod tests {
             ("", 1, false),
             ("new", 3, false),
         ] {
-            assert_eq!(check("s", version, copies).is_ok(), may, "{version} {copies}");
+            assert_eq!(
+                check("s", version, copies).is_ok(),
+                may,
+                "{version} {copies}"
+            );
         }
         let said = check("10.0.0.1:4222", "2.9.10", 3).unwrap_err().to_string();
         let wanted = "`cluster.copies` is `3`: the server `10.0.0.1:4222` has version `2.9.10`, and this \
