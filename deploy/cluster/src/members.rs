@@ -119,9 +119,9 @@ impl Registry for Members {
         if self.has_joined.swap(true, Ordering::SeqCst) {
             return Err(Error::Invalid("this node has joined already"));
         }
-        let joined = Arc::new(Joined {
+        let joined = Joined {
             has_joined: Arc::clone(&self.has_joined),
-        });
+        };
         let head = Facts {
             incarnation: self.incarnation().await?,
             edition: 1,
@@ -135,7 +135,6 @@ impl Registry for Members {
                 facts,
                 load: 0,
             }),
-            _joined: joined,
         });
         let pulse = Arc::clone(&self.pulse);
         let beats = tokio::spawn(beat(Arc::clone(&said), pulse, self.times.beat));
@@ -143,6 +142,7 @@ impl Registry for Members {
             said,
             pulse: Arc::clone(&self.pulse),
             beats,
+            _joined: joined,
         }))
     }
 
@@ -177,7 +177,6 @@ struct Said {
     own: NodeId,
     voice: String,
     now: Mutex<Now>,
-    _joined: Arc<Joined>,
 }
 
 #[derive(Debug)]
@@ -239,6 +238,7 @@ struct Member {
     said: Arc<Said>,
     pulse: Arc<dyn Pulse>,
     beats: JoinHandle<()>,
+    _joined: Joined,
 }
 
 impl Drop for Member {

@@ -102,9 +102,8 @@ impl Server {
     }
 
     fn servers_port(&self) -> u16 {
-        self.port
-            .checked_add(BETWEEN)
-            .unwrap_or(self.port - BETWEEN)
+        let above = self.port.checked_add(BETWEEN);
+        above.unwrap_or_else(|| self.port - BETWEEN)
     }
 
     fn address(&self, port: u16) -> String {

@@ -1,6 +1,7 @@
 //! The engine between machines against real servers: Debian's as a single one, the newest as three.
 
 #![expect(
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "in a test, the helpers too may fail by panic"
 )]

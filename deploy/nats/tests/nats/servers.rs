@@ -116,8 +116,9 @@ impl Running {
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([&format!("-{name}"), &self.pid.to_string()]);
-        assert!({ sent }.status().unwrap().success(), "{name}");
+        let mut kill = Command::new("kill");
+        kill.args([&format!("-{name}"), &self.pid.to_string()]);
+        assert!(kill.status().unwrap().success(), "{name}");
     }
 
     /// Ends it at once, and waits until it is gone.
@@ -197,6 +198,11 @@ impl House {
         self.folder.path()
     }
 
+    /// What the servers said.
+    pub(crate) fn log(&self) -> String {
+        self.servers.iter().map(Running::log).collect()
+    }
+
     /// How a node reaches them, with its own papers.
     pub(crate) fn config(&self, node: &str) -> Config {
         let servers = self.plan.servers.iter();
@@ -218,7 +224,7 @@ impl House {
 
     pub(crate) async fn engine(&self, node: &str) -> cluster::Engine {
         let opened = cluster_nats::open(&self.config(node)).await;
-        opened.unwrap_or_else(|error| panic!("{node}: {error}\n{}", self.servers[0].log()))
+        opened.unwrap_or_else(|error| panic!("{node}: {error}\n{}", self.log()))
     }
 }
 
