@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use async_nats::jetstream::Context;
 use async_nats::jetstream::context::ContextBuilder;
-use async_nats::rustls::{self, ClientConfig, RootCertStore, pki_types};
 use async_nats::{Client, ConnectOptions};
 use cluster::directory::PATIENCE;
 use cluster::members::Members;
 use cluster::workers::Workers;
 use cluster::{Counters, Engine};
-use pki_types::pem::PemObject as _;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore, pki_types};
 use tokio::sync::watch;
 
 use crate::bus::Wires;

@@ -108,9 +108,12 @@ pub async fn of_many_who_create_over_what_was_removed_one_wins(stage: &dyn Stage
     }
 }
 
-/// Whether nobody was quicker. What is recent is good enough to read: a swap from it does no harm.
+/// Whether nobody was quicker. What is recent is good enough to read, even where it is not there yet: a
+/// swap from it does no harm.
 async fn increment(records: &dyn Directory, key: &str) -> bool {
-    let found = records.get(key, Read::Recent).await.unwrap().unwrap();
+    let Some(found) = records.get(key, Read::Recent).await.unwrap() else {
+        return false;
+    };
     let count: u64 = String::from_utf8(found.value).unwrap().parse().unwrap();
     let more = (count + 1).to_string().into_bytes();
     let written = records.swap(key, found.revision, more).await;

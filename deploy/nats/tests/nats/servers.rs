@@ -119,6 +119,21 @@ impl Running {
         let mut kill = Command::new("kill");
         kill.args([&format!("-{name}"), &self.pid.to_string()]);
         assert!(kill.status().unwrap().success(), "{name}");
+        while name == "STOP" && !self.is_stopped() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Whether none of its threads does anything any more.
+    fn is_stopped(&self) -> bool {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.pid)).unwrap();
+        let mut states = threads.flatten().map(|thread| {
+            let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            stat.rsplit(") ")
+                .next()
+                .is_some_and(|rest| rest.starts_with('T'))
+        });
+        states.all(|is_stopped| is_stopped)
     }
 
     /// Ends it at once, and waits until it is gone.

@@ -48,7 +48,7 @@ async fn of_many_who_create_over_what_was_removed_one_wins_on_three_copies_too()
 /// Which server leads the records.
 async fn leader(house: &House) -> usize {
     let tls = house.config("n0").tls.unwrap();
-    let _any = async_nats::rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let _any = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let options = async_nats::ConnectOptions::new()
         .add_root_certificates(tls.authority)
         .add_client_certificate(tls.certificate, tls.key)
