@@ -11,6 +11,7 @@
 
 mod answers;
 mod bus;
+pub mod command;
 mod config;
 mod link;
 mod names;

@@ -51,6 +51,12 @@ pub(crate) enum Verb {
         #[command(subcommand)]
         command: AdminCommand,
     },
+    /// Certificates and configuration for several nodes and the servers between them.
+    #[cfg(feature = "cluster")]
+    Cluster {
+        #[command(subcommand)]
+        command: cluster_nats::command::ClusterCommand,
+    },
     /// Get, list or verify speech models.
     Models {
         #[command(subcommand)]
@@ -127,6 +133,8 @@ impl Arguments {
             Some(Verb::Models { .. }) => vec!["data_dir", "models_dir"],
             Some(Verb::Speech(_)) => vec!["models_dir"],
             Some(Verb::Worker | Verb::Ask(Ask::SampleConfig)) => Vec::new(),
+            #[cfg(feature = "cluster")]
+            Some(Verb::Cluster { .. }) => Vec::new(),
         }
     }
 }

@@ -40,6 +40,17 @@ pub fn main() -> ExitCode {
             offloader::worker::start_log();
             finish(offloader::speech::process::main(&speech).map_err(anyhow::Error::from))
         }
+        #[cfg(feature = "cluster")]
+        Some(Verb::Cluster { command }) => {
+            let now = std::time::SystemTime::now();
+            match cluster_nats::command::carry_out(command, now) {
+                Ok(text) => {
+                    say(&text);
+                    ExitCode::SUCCESS
+                }
+                Err(error) => complain(1, &error.to_string()),
+            }
+        }
         Some(Verb::Models { command }) => match config::own(&run) {
             Ok(own) => offloader::models::cli(ModelsArgs {
                 models_dir: own.models_dir(),
