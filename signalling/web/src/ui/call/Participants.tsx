@@ -1,5 +1,5 @@
 /** Who is in the call, as tiles that fill the room: name, microphone, speaking, hand, host, reactions. */
-import {Fragment, memo, useEffect, useLayoutEffect, useMemo, useRef, useState, type CSSProperties, type ReactNode} from 'react';
+import {Fragment, memo, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState, type CSSProperties, type ReactNode, type RefCallback} from 'react';
 import type {Reaction} from '../../state/active';
 import {useApp} from '../../state/app';
 import {inGroups, MANY} from '../../state/roster';
@@ -19,6 +19,7 @@ export function Participants(): ReactNode {
     const list = useRef<HTMLUListElement>(null);
     const room = useRoom(list);
     const count = people.length;
+    const near = useNear(list, count > MANY);
     const size = useMemo(() => (room && count > 0 ? tileSize(count, room.width, room.height) : null), [room, count]);
     const style = useMemo(() => styleOf(size, room ? wantedHeight(count, room.width) : 0), [size, room, count]);
     const latest = new Map(reactions.map((reaction) => [reaction.userId, reaction]));
@@ -32,7 +33,7 @@ export function Participants(): ReactNode {
                 <Fragment key={rank}>
                     {group.map((person) => {
                         const props = personProps(person, watched);
-                        return <Tile key={person.userId} {...props} reaction={latest.get(person.userId)} camera={(props.own ? ownCamera : null) ?? cameras?.[person.cameraSessionId] ?? null}/>;
+                        return <Tile key={person.userId} {...props} near={near} reaction={latest.get(person.userId)} camera={(props.own ? ownCamera : null) ?? cameras?.[person.cameraSessionId] ?? null}/>;
                     })}
                 </Fragment>
             ))}
@@ -44,21 +45,23 @@ interface TileProps extends PersonProps {
     reaction: Reaction | undefined;
     /** What the person's camera shows; null when it is off. The own one is shown at once. */
     camera: MediaStream | null;
+    /** Told of the tile when it comes, so that what is far out of sight is not drawn. */
+    near: RefCallback<HTMLElement> | undefined;
 }
 
 /** Drawn anew when something about the person, or the language, is another. It watches nothing by itself. */
-const Tile = memo(({reaction, camera, ...props}: TileProps): ReactNode => {
+const Tile = memo(({reaction, camera, near, ...props}: TileProps): ReactNode => {
     const {person, user} = props;
     const shown = shownOf(props);
     const {name, muted, speaking, quality, qualityText} = shown;
     const role = roleWords(shown, person);
     return (
         <li
-            className="tile" data-user={person.userId} aria-label={shown.label} data-testid={`participant-${shown.key}`} title={name}
+            ref={near} className="tile" data-user={person.userId} aria-label={shown.label} data-testid={`participant-${shown.key}`} title={name}
             data-speaking={speaking} data-muted={muted} data-hand={person.raisedHand > 0} data-host={person.isHost} data-quality={quality ?? 'unknown'} data-camera={camera !== null} data-role={role !== ''}
         >
             {camera && <Picture stream={camera} own={shown.own} name={name}/>}
-            <span className="face">
+            <span className="face" data-signed={person.raisedHand > 0 || reaction !== undefined}>
                 <Portrait name={name} id={person.userId} size="large" pictured={user?.last_picture_update ?? 0}/>
                 {person.raisedHand > 0 && <span className="hand" aria-hidden="true"><HandIcon/></span>}
                 {reaction && <span key={reaction.id} className="reaction" aria-hidden="true" data-testid="reaction">{reaction.emoji}</span>}
@@ -91,6 +94,33 @@ function Picture({stream, own, name}: {stream: MediaStream; own: boolean; name: 
         };
     }, [stream]);
     return <video ref={video} className="picture" data-own={own} autoPlay muted playsInline data-testid="camera-picture" aria-label={say('call_camera_of', {name})}/>;
+}
+
+/** How far out of sight a tile is drawn already: two rows, so that the next one is there before one scrolls or tabs to it. */
+const NEAR_PX = 110;
+
+/**
+ * Marks the tiles that are far out of sight (`data-far`): the style skips what is in them. `content-visibility: auto`
+ * would draw them all, for it looks well beyond the window, and whoever changes their place moves all of them.
+ */
+function useNear(list: React.RefObject<HTMLUListElement | null>, many: boolean): TileProps['near'] {
+    const observer = useRef<IntersectionObserver | null>(null);
+    const near = useCallback((tile: HTMLElement | null) => {
+        if (!tile) {
+            return undefined;
+        }
+        observer.current ??= new IntersectionObserver((seen) => {
+            for (const {target, isIntersecting} of seen) {
+                (target as HTMLElement).dataset['far'] = String(!isIntersecting);
+            }
+        }, {root: list.current, rootMargin: `${NEAR_PX}px`});
+        observer.current.observe(tile);
+        return () => {
+            observer.current?.unobserve(tile);
+            delete tile.dataset['far'];
+        };
+    }, [list]);
+    return many ? near : undefined;
 }
 
 interface Room { width: number; height: number }
