@@ -254,7 +254,7 @@ story('people_in', 'channels are made private, filled, described and left; an ad
   await ben.sees('channel-open-ground')
   await anna.at('channel-info').click()
   await until('two people are in it', async () => (await anna.at('member-count').textContent()).startsWith('2 '))
-  await anna.at('find-member').fill('be')
+  await anna.at('find-member').fill('ben')
   await until('members are searched', async () => (await anna.page.locator('[data-testid^="listed-"]').count()) === 1)
   await anna.at('remove-ben').click()
   await ben.sees('channel-open-ground', { shown: false })

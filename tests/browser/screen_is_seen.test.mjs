@@ -26,7 +26,7 @@ story('screen_is_seen', 'a shared screen reaches a viewer and a late one, change
   await anna.shareScreen(BEFORE)
   const first = await seesColours(ben.page, SCREEN, BEFORE, { who: 'ben' })
   stage.say(`ben decodes ${first.width}x${first.height}`)
-  assert.equal(await soundsOfScreen(anna), 0, 'sound is shared only when it is wished')
+  assert.equal(await soundsOfScreen(anna), 1, 'its sound is shared as well')
   await hasRoom(stage, ben, anna)
   await comesCloser(ben)
   await fillsTheScreen(ben)
@@ -46,12 +46,12 @@ story('screen_is_seen', 'a shared screen reaches a viewer and a late one, change
   await ben.sees('screen-video', { shown: false })
   await carla.sees('screen-video', { shown: false })
 
-  // The same person may share again, with the sound of what is shown, and another one after that.
+  // The same person may share again, without the sound of what is shown, and another one after that.
   await anna.at('share-options').click()
-  await anna.at('share-sound').check()
+  await anna.at('share-sound').uncheck()
   await anna.page.keyboard.press('Escape')
   await anna.shareScreen(BEFORE)
-  assert.equal(await soundsOfScreen(anna), 1)
+  assert.equal(await soundsOfScreen(anna), 0)
   await seesColours(ben.page, SCREEN, BEFORE, { who: 'ben, at the second share,' })
   await anna.stopSharing()
   await ben.sees('screen-video', { shown: false })
