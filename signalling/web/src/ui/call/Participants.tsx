@@ -19,7 +19,7 @@ export function Participants(): ReactNode {
     const list = useRef<HTMLUListElement>(null);
     const room = useRoom(list);
     const count = people.length;
-    const near = useNear(list, count > MANY);
+    const near = useNear(count > MANY);
     const size = useMemo(() => (room && count > 0 ? tileSize(count, room.width, room.height) : null), [room, count]);
     const style = useMemo(() => styleOf(size, room ? wantedHeight(count, room.width) : 0), [size, room, count]);
     const latest = new Map(reactions.map((reaction) => [reaction.userId, reaction]));
@@ -96,14 +96,14 @@ function Picture({stream, own, name}: {stream: MediaStream; own: boolean; name: 
     return <video ref={video} className="picture" data-own={own} autoPlay muted playsInline data-testid="camera-picture" aria-label={say('call_camera_of', {name})}/>;
 }
 
-/** How far out of sight a tile is drawn already: two rows, so that the next one is there before one scrolls or tabs to it. */
-const NEAR_PX = 110;
+/** How far out of sight a tile is drawn already: a row, so that the next one is there before one scrolls or tabs to it. */
+const NEAR_PX = 60;
 
 /**
  * Marks the tiles that are far out of sight (`data-far`): the style skips what is in them. `content-visibility: auto`
  * would draw them all, for it looks well beyond the window, and whoever changes their place moves all of them.
  */
-function useNear(list: React.RefObject<HTMLUListElement | null>, many: boolean): TileProps['near'] {
+function useNear(many: boolean): TileProps['near'] {
     const observer = useRef<IntersectionObserver | null>(null);
     const near = useCallback((tile: HTMLElement | null) => {
         if (!tile) {
@@ -113,13 +113,13 @@ function useNear(list: React.RefObject<HTMLUListElement | null>, many: boolean):
             for (const {target, isIntersecting} of seen) {
                 (target as HTMLElement).dataset['far'] = String(!isIntersecting);
             }
-        }, {root: list.current, rootMargin: `${NEAR_PX}px`});
+        }, {root: tile.parentElement, rootMargin: `${NEAR_PX}px`});
         observer.current.observe(tile);
         return () => {
             observer.current?.unobserve(tile);
             delete tile.dataset['far'];
         };
-    }, [list]);
+    }, []);
     return many ? near : undefined;
 }
 
