@@ -1,5 +1,5 @@
 /** Who is in the call, as tiles that fill the room: name, microphone, speaking, hand, host, reactions. */
-import {Fragment, memo, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState, type CSSProperties, type ReactNode, type RefCallback} from 'react';
+import {Fragment, memo, useEffect, useLayoutEffect, useMemo, useRef, useState, type CSSProperties, type ReactNode} from 'react';
 import type {Reaction} from '../../state/active';
 import {useApp} from '../../state/app';
 import {inGroups, MANY} from '../../state/roster';
@@ -7,6 +7,7 @@ import {tileSize, wantedHeight, type TileSize} from '../../state/tiles';
 import {say} from '../../words/words';
 import {Portrait} from '../Avatar';
 import {HandIcon, MicIcon, MicOffIcon, ScreenIcon, WeakIcon} from '../icons';
+import {useNear, type Near} from './near';
 import {PersonMenu} from './PersonMenu';
 import {personProps, roleWords, samePerson, shownOf, useRoster, useWatched, type PersonProps} from './person';
 
@@ -45,8 +46,7 @@ interface TileProps extends PersonProps {
     reaction: Reaction | undefined;
     /** What the person's camera shows; null when it is off. The own one is shown at once. */
     camera: MediaStream | null;
-    /** Told of the tile when it comes, so that what is far out of sight is not drawn. */
-    near: RefCallback<HTMLElement> | undefined;
+    near: Near;
 }
 
 /** Drawn anew when something about the person, or the language, is another. It watches nothing by itself. */
@@ -94,33 +94,6 @@ function Picture({stream, own, name}: {stream: MediaStream; own: boolean; name: 
         };
     }, [stream]);
     return <video ref={video} className="picture" data-own={own} autoPlay muted playsInline data-testid="camera-picture" aria-label={say('call_camera_of', {name})}/>;
-}
-
-/** How far out of sight a tile is drawn already: a row, so that the next one is there before one scrolls or tabs to it. */
-const NEAR_PX = 60;
-
-/**
- * Marks the tiles that are far out of sight (`data-far`): the style skips what is in them. `content-visibility: auto`
- * would draw them all, for it looks well beyond the window, and whoever changes their place moves all of them.
- */
-function useNear(many: boolean): TileProps['near'] {
-    const observer = useRef<IntersectionObserver | null>(null);
-    const near = useCallback((tile: HTMLElement | null) => {
-        if (!tile) {
-            return undefined;
-        }
-        observer.current ??= new IntersectionObserver((seen) => {
-            for (const {target, isIntersecting} of seen) {
-                (target as HTMLElement).dataset['far'] = String(!isIntersecting);
-            }
-        }, {root: tile.parentElement, rootMargin: `${NEAR_PX}px`});
-        observer.current.observe(tile);
-        return () => {
-            observer.current?.unobserve(tile);
-            delete tile.dataset['far'];
-        };
-    }, []);
-    return many ? near : undefined;
 }
 
 interface Room { width: number; height: number }
