@@ -20,6 +20,11 @@ const MANNER: Manner = Manner {
             is_idle: false,
         },
         Other {
+            name: "PARLEY_LOG_FORMAT",
+            doc: "`json`: log lines are JSON objects, as for a collector; otherwise they are `plain`, in colours only on a terminal.",
+            is_idle: false,
+        },
+        Other {
             name: "SIGNALLING_PASSWORD",
             doc: "The password for `signalling add-account`.",
             is_idle: false,
