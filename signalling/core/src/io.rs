@@ -237,6 +237,13 @@ impl Refusal {
 
 /// Something for the operator.
 #[derive(Debug, Clone, PartialEq)]
+/// What a person is told beside a refusal, in the channel and seen by nobody else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hint {
+    /// Calls may start in direct messages only.
+    GroupCallsOff,
+}
+
 pub enum Observation {
     Refused {
         refusal: Refusal,
@@ -297,6 +304,10 @@ pub enum Output {
     RequestJob(JobRequest),
     /// For whoever finds calls, at once: nothing is waited for.
     Roster(Roster),
+    Hint {
+        user: UserId,
+        hint: Hint,
+    },
     Observed(Observation),
     /// Drained. Call again with `Input::Timeout` at this instant, or earlier with another input.
     Timeout(Option<Instant>),
