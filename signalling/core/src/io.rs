@@ -60,6 +60,8 @@ pub struct JoinFacts {
     pub archived: bool,
     /// A direct message of two.
     pub direct: bool,
+    /// How many people are in the channel: joins of large ones may be gathered.
+    pub room_members: usize,
     pub thread: ThreadFact,
     /// Whether calls were switched on or off here explicitly.
     pub enabled: Option<bool>,
@@ -235,8 +237,6 @@ impl Refusal {
     }
 }
 
-/// Something for the operator.
-#[derive(Debug, Clone, PartialEq)]
 /// What a person is told beside a refusal, in the channel and seen by nobody else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hint {
@@ -244,6 +244,8 @@ pub enum Hint {
     GroupCallsOff,
 }
 
+/// Something for the operator.
+#[derive(Debug, Clone, PartialEq)]
 pub enum Observation {
     Refused {
         refusal: Refusal,
@@ -302,12 +304,12 @@ pub enum Output {
         edit: PostEdit,
     },
     RequestJob(JobRequest),
-    /// For whoever finds calls, at once: nothing is waited for.
-    Roster(Roster),
     Hint {
         user: UserId,
         hint: Hint,
     },
+    /// For whoever finds calls, at once: nothing is waited for.
+    Roster(Roster),
     Observed(Observation),
     /// Drained. Call again with `Input::Timeout` at this instant, or earlier with another input.
     Timeout(Option<Instant>),

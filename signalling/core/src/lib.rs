@@ -21,6 +21,7 @@ mod news;
 mod outbox;
 mod record;
 mod request;
+mod rush;
 mod usage;
 
 #[cfg(feature = "fault-injection")]
