@@ -70,18 +70,11 @@ pub(crate) fn router(
         watched,
         limits: Arc::new(Limits::default()),
     };
-    let calls = Router::new()
-        .merge(channels::routes())
-        .merge(host::routes())
-        .merge(recording::routes())
-        .merge(sessions::routes())
-        .merge(captions::routes())
-        .merge(administration::routes())
-        .merge(logs::routes())
-        .merge(standalone::routes())
-        .merge(bot::routes())
-        .fallback(unknown_route)
-        .method_not_allowed_fallback(unknown_method);
+    let calls = if app.engine.config.calls.disabled {
+        Router::new().fallback(no_calls)
+    } else {
+        routes_of_calls()
+    };
     let calls = without_forms(calls)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::from_fn_with_state(app.clone(), finish));
@@ -102,7 +95,23 @@ pub(crate) fn router(
     guarded(all, origins)
 }
 
-/// The routes of the metrics' own port.
+/// The Calls API.
+fn routes_of_calls() -> Router<App> {
+    Router::new()
+        .merge(channels::routes())
+        .merge(host::routes())
+        .merge(recording::routes())
+        .merge(sessions::routes())
+        .merge(captions::routes())
+        .merge(administration::routes())
+        .merge(logs::routes())
+        .merge(standalone::routes())
+        .merge(bot::routes())
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(unknown_method)
+}
+
+/// The routes of the metrics' own port. The plugin's are scraped below its prefix.
 pub(crate) fn metrics_router(engine: Arc<Engine>, watched: Watched) -> Router {
     let app = App {
         engine,
@@ -190,3 +199,8 @@ async fn unknown_route() -> Refused {
 async fn unknown_method() -> Refused {
     Refused::new(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
 }
+/// As of a plugin that is not there.
+async fn no_calls() -> Refused {
+    Refused::not_found("there are no calls on this server (calls.disable)")
+}
+

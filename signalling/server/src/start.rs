@@ -101,7 +101,7 @@ impl Running {
     /// One text per media host that is away, when all are.
     pub fn media_is_connected(&self) -> Result<(), Vec<String>> {
         match self.engine.media_hosts.counts() {
-            (0, _) => Err(self.engine.media_hosts.troubles()),
+            (0, 1..) => Err(self.engine.media_hosts.troubles()),
             (_, _) => Ok(()),
         }
     }
@@ -224,7 +224,11 @@ pub async fn start_beside(config: Config, beside: Vec<Health>) -> anyhow::Result
         switches,
     };
     let engine = Engine::new(parts);
-    chat.answer_commands(Arc::new(Commands(Arc::downgrade(&engine))));
+    if engine.config.calls.disabled {
+        tracing::info!("calls are switched off (calls.disable)");
+    } else {
+        chat.answer_commands(Arc::new(Commands(Arc::downgrade(&engine))));
+    }
     // Before anybody's news is heard: it may be about the sessions of restored calls.
     take_over(&engine, restored).await;
     watch_tasks(&engine, chat_news, heard, batches);
@@ -509,6 +513,9 @@ async fn wait_for_media(engine: &Engine) {
         while engine.media_hosts.counts().0 == 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    if engine.config.calls.disabled {
+        return;
+    }
     };
     if tokio::time::timeout(MEDIA_WAIT, connected).await.is_err() {
         for trouble in engine.media_hosts.troubles() {

@@ -78,6 +78,9 @@ impl ClientHandler for Clients {
         if !action.starts_with(NAME_PREFIX) {
             return;
         }
+        if self.engine.config.calls.disabled {
+            return self.refuse_frame("calls_disabled");
+        }
         if !self.may_say_more(&connection) {
             return self.refuse_frame("rate_limit");
         }

@@ -39,3 +39,4 @@ mod transcripts;
 mod watched;
 mod what_remains;
 mod world;
+mod without_calls;
