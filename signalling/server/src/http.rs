@@ -19,11 +19,12 @@ mod sessions;
 mod standalone;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::handler::Handler;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
@@ -120,6 +121,7 @@ pub(crate) fn metrics_router(engine: Arc<Engine>, watched: Watched) -> Router {
     };
     Router::new()
         .route("/metrics", get(metrics))
+        .nest(ROUTE_PREFIX, Router::new().route("/metrics", get(metrics)))
         .route("/healthz", get(alive))
         .route("/readyz", get(readiness))
         .with_state(app)
@@ -129,9 +131,12 @@ fn alive() -> std::future::Ready<&'static str> {
     std::future::ready("alive\n")
 }
 
-/// Counts, says that answers are private, and gives every refusal the shape clients read.
+/// Counts and times, says that answers are private, and gives every refusal the shape clients read.
 async fn finish(State(app): State<App>, request: Request, next: Next) -> Response {
+    let handler = handler_of(&request);
+    let began = Instant::now();
     let mut answer = next.run(request).await;
+    app.engine.metrics.handled(&handler, began);
     let class = match answer.status().as_u16() / 100 {
         2 => "2xx",
         3 => "3xx",
@@ -157,6 +162,17 @@ async fn finish(State(app): State<App>, request: Request, next: Next) -> Respons
         HeaderValue::from_static("nosniff"),
     );
     answer
+}
+
+/// The name of what handles a request: one of a closed set, whatever was asked for.
+fn handler_of(request: &Request) -> String {
+    let route = request.extensions().get::<MatchedPath>();
+    let route = route.and_then(|route| route.as_str().strip_prefix(ROUTE_PREFIX));
+    let method = request.method();
+    match route {
+        Some(route) if [Method::GET, Method::POST].contains(method) => format!("{method} {route}"),
+        Some(_) | None => "unknown".to_owned(),
+    }
 }
 
 /// What the framework refuses in plain text: bodies over the limit, paths that are not UTF-8.
@@ -192,6 +208,11 @@ async fn readiness(State(app): State<App>) -> Response {
     }
 }
 
+/// As of a plugin that is not there.
+async fn no_calls() -> Refused {
+    Refused::not_found("there are no calls on this server (calls.disable)")
+}
+
 async fn unknown_route() -> Refused {
     Refused::not_found("404 page not found")
 }
@@ -199,8 +220,3 @@ async fn unknown_route() -> Refused {
 async fn unknown_method() -> Refused {
     Refused::new(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
 }
-/// As of a plugin that is not there.
-async fn no_calls() -> Refused {
-    Refused::not_found("there are no calls on this server (calls.disable)")
-}
-
