@@ -14,16 +14,11 @@ const AT_ONCE: usize = 500;
 
 /// What is told of a followed thread: read where the room can be.
 const SELECT_FOLLOWED: &str = "SELECT f.root_id, f.person_id, p.room_id, r.team_id, f.viewed_at,
-    f.mentions, p.reply_count, p.last_reply_at, p.deleted_at,
-    (SELECT COUNT(*) FROM posts n
-      WHERE n.root_id = f.root_id AND n.seq > f.viewed_seq AND n.deleted_at = 0) AS unread
-  ";
+    f.unread, f.mentions, p.reply_count, p.last_reply_at, p.deleted_at ";
 const FROM_FOLLOWED: &str = "FROM thread_followers f JOIN posts p ON p.id = f.root_id
     JOIN rooms r ON r.id = p.room_id
     JOIN room_members m ON m.room_id = p.room_id AND m.person_id = f.person_id
   WHERE f.is_following = 1";
-const HAS_UNREAD: &str = "EXISTS (SELECT 1 FROM posts n
-    WHERE n.root_id = f.root_id AND n.seq > f.viewed_seq AND n.deleted_at = 0)";
 
 /// Who follows a thread from a reply on, and whom the reply is about.
 #[derive(Debug, Default, Clone)]
@@ -116,7 +111,7 @@ impl Store {
         query.push_bind(person.as_str());
         wanted.restrict(&mut query);
         if wanted.only_unread {
-            query.push(" AND ").push(HAS_UNREAD);
+            query.push(" AND f.unread > 0");
         }
         query
             .push(" AND p.last_reply_at >= ")
@@ -157,10 +152,9 @@ impl Store {
         person: &UserId,
         wanted: &FollowedWanted,
     ) -> Result<FollowedTotals, StoreError> {
-        let mut query = Builder::new("SELECT COUNT(*), CAST(COALESCE(SUM(CASE WHEN ");
-        query.push(HAS_UNREAD);
-        query.push(
-            " THEN 1 ELSE 0 END), 0) AS BIGINT), CAST(COALESCE(SUM(f.mentions), 0) AS BIGINT) ",
+        let mut query = Builder::new(
+            "SELECT COUNT(*), COUNT(CASE WHEN f.unread > 0 THEN 1 END),
+                CAST(COALESCE(SUM(f.mentions), 0) AS BIGINT) ",
         );
         query.push(FROM_FOLLOWED).push(" AND f.person_id = ");
         query.push_bind(person.as_str());
@@ -227,11 +221,12 @@ impl Store {
     ) -> Result<(), StoreError> {
         let write = sqlx::query(
             "INSERT INTO thread_followers
-                (root_id, person_id, is_following, viewed_at, viewed_seq, mentions)
+                (root_id, person_id, is_following, viewed_at, viewed_seq, unread, mentions)
              VALUES ($1, $2, $3, $4,
-                (SELECT COALESCE(MAX(seq), 0) FROM posts WHERE root_id = $1), 0)
+                (SELECT COALESCE(MAX(seq), 0) FROM posts WHERE root_id = $1), 0, 0)
              ON CONFLICT (root_id, person_id) DO UPDATE SET is_following = excluded.is_following,
-                viewed_at = excluded.viewed_at, viewed_seq = excluded.viewed_seq, mentions = 0",
+                viewed_at = excluded.viewed_at, viewed_seq = excluded.viewed_seq, unread = 0,
+                mentions = 0",
         )
         .bind(root.as_str())
         .bind(person.as_str())
@@ -251,7 +246,9 @@ impl Store {
         mentions: i64,
     ) -> Result<(), StoreError> {
         let update = sqlx::query(
-            "UPDATE thread_followers SET viewed_at = $3, viewed_seq = $4, mentions = $5
+            "UPDATE thread_followers SET viewed_at = $3, viewed_seq = $4, mentions = $5,
+                unread = (SELECT COUNT(*) FROM posts
+                    WHERE root_id = $1 AND seq > $4 AND deleted_at = 0)
              WHERE root_id = $1 AND person_id = $2",
         )
         .bind(root.as_str())
@@ -301,7 +298,7 @@ impl Store {
         now: i64,
     ) -> Result<(), StoreError> {
         let update = sqlx::query(
-            "UPDATE thread_followers SET viewed_at = $3, mentions = 0,
+            "UPDATE thread_followers SET viewed_at = $3, unread = 0, mentions = 0,
                 viewed_seq = (SELECT COALESCE(MAX(seq), 0) FROM posts)
              WHERE person_id = $2 AND root_id IN (SELECT p.id FROM posts p
                 JOIN rooms r ON r.id = p.room_id
@@ -322,12 +319,10 @@ impl Store {
         now: i64,
     ) -> Result<bool, StoreError> {
         let update = sqlx::query(
-            "UPDATE thread_followers SET viewed_at = $3, mentions = 0,
+            "UPDATE thread_followers SET viewed_at = $3, unread = 0, mentions = 0,
                 viewed_seq = (SELECT COALESCE(MAX(seq), 0) FROM posts WHERE room_id = $1)
-             WHERE person_id = $2
-               AND root_id IN (SELECT id FROM posts WHERE room_id = $1 AND root_id = '')
-               AND EXISTS (SELECT 1 FROM posts n WHERE n.root_id = thread_followers.root_id
-                 AND n.seq > thread_followers.viewed_seq AND n.deleted_at = 0)",
+             WHERE person_id = $2 AND unread > 0
+               AND root_id IN (SELECT id FROM posts WHERE room_id = $1 AND root_id = '')",
         )
         .bind(room.as_str())
         .bind(person.as_str())
@@ -352,6 +347,27 @@ pub(super) async fn leave_threads(
     Ok(())
 }
 
+/// A post is about to be removed that is living still: as a reply it is unread for nobody any more, as
+/// a first post it takes its thread along.
+pub(super) async fn note_removal(tx: &mut Transaction, post: &PostId) -> Result<(), StoreError> {
+    for (operation, statement) in [
+        (
+            "take back unread reply",
+            "UPDATE thread_followers SET unread = unread - 1
+             WHERE root_id = (SELECT root_id FROM posts WHERE id = $1 AND deleted_at = 0)
+               AND viewed_seq < (SELECT seq FROM posts WHERE id = $1)",
+        ),
+        (
+            "read a thread that goes",
+            "UPDATE thread_followers SET unread = 0, mentions = 0 WHERE root_id = $1",
+        ),
+    ] {
+        let statement = sqlx::query(statement).bind(post.as_str());
+        tx.execute(operation, statement).await?;
+    }
+    Ok(())
+}
+
 /// Follows what a new reply changes: who follows its thread, and whom it is about (`mentioned`).
 pub(super) async fn note_reply(
     tx: &mut Transaction,
@@ -360,14 +376,23 @@ pub(super) async fn note_reply(
     followers: &ReplyFollowers,
     mentioned: &[UserId],
 ) -> Result<(), StoreError> {
+    // Those who stopped are counted for, too: they may come back.
+    let count = sqlx::query("UPDATE thread_followers SET unread = unread + 1 WHERE root_id = $1");
+    tx.execute("count unread reply", count.bind(root.as_str()))
+        .await?;
     for (people, is_firm) in [(&followers.joining, false), (&followers.named, true)] {
         for people in people.chunks(AT_ONCE) {
             let mut insert = Builder::new(
                 "INSERT INTO thread_followers
-                    (root_id, person_id, is_following, viewed_at, viewed_seq, mentions) SELECT ",
+                    (root_id, person_id, is_following, viewed_at, viewed_seq, unread, mentions)
+                 SELECT ",
             );
             insert.push_bind(root.as_str());
-            insert.push(", id, 1, 0, 0, 0 FROM people WHERE is_bot = 0 AND id IN (");
+            insert.push(
+                ", id, 1, 0, 0, (SELECT COUNT(*) FROM posts WHERE deleted_at = 0 AND root_id = ",
+            );
+            insert.push_bind(root.as_str());
+            insert.push("), 0 FROM people WHERE is_bot = 0 AND id IN (");
             insert.push_list(people.iter().map(UserId::as_str));
             insert.push(") ON CONFLICT (root_id, person_id) DO ");
             insert.push(if is_firm {
@@ -391,10 +416,11 @@ pub(super) async fn note_reply(
     if let Some(author) = &followers.author {
         let write = sqlx::query(
             "INSERT INTO thread_followers
-                (root_id, person_id, is_following, viewed_at, viewed_seq, mentions)
-             VALUES ($1, $2, 1, $3, (SELECT seq FROM posts WHERE id = $4), 0)
+                (root_id, person_id, is_following, viewed_at, viewed_seq, unread, mentions)
+             VALUES ($1, $2, 1, $3, (SELECT seq FROM posts WHERE id = $4), 0, 0)
              ON CONFLICT (root_id, person_id) DO UPDATE SET is_following = 1,
-                viewed_at = excluded.viewed_at, viewed_seq = excluded.viewed_seq, mentions = 0",
+                viewed_at = excluded.viewed_at, viewed_seq = excluded.viewed_seq, unread = 0,
+                mentions = 0",
         )
         .bind(root.as_str())
         .bind(author.as_str())
