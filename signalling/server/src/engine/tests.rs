@@ -290,10 +290,9 @@ async fn a_rush_into_a_large_channel_waits_for_its_second_and_into_a_small_one_d
                 .ask_to_join(&format!("p{at}"), &format!("c{at}"), "talk")
                 .await;
         }
-        let look = world
-            .engine
-            .look(&channel("talk"), |call| call.seats().count());
-        assert_eq!(look.await, Some(at_once), "of a channel of {members}");
+        let talk = channel("talk");
+        let seated = world.engine.look(&talk, |call| call.seats().count()).await;
+        assert_eq!(seated, Some(at_once), "of a channel of {members}");
         world
             .hear("join", |event| event.data["connID"] == "c11")
             .await;
