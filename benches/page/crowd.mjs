@@ -118,8 +118,8 @@ export class Crowd {
       case '/users/me': return this.signedIn ? person(0) : undefined
       case '/users/me/teams': return [{ id: TEAM, name: 'main', display_name: 'Main' }]
       case '/users/me/teams/members': return []
-      case `/users/me/teams/${TEAM}/channels`: return [channel]
-      case `/users/me/teams/${TEAM}/channels/members`: return [{ channel_id: CHANNEL, user_id: ME, roles: 'channel_user', msg_count: this.posts, mention_count: 0, last_viewed_at: 0 }]
+      case '/users/me/channels': return [channel]
+      case '/users/me/channel_members': return [{ channel_id: CHANNEL, user_id: ME, roles: 'channel_user', msg_count: this.posts, mention_count: 0, last_viewed_at: 0 }]
       case '/users/ids': return body.map((one) => person(Number(/\d+$/.exec(one)[0])))
       case '/users/status/ids': return body.map((one) => ({ user_id: one, status: 'online' }))
       case '/channels': return this.people > 0 ? [{ channel_id: CHANNEL, call: this.#call(1), enabled: true }] : []

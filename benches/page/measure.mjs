@@ -73,19 +73,44 @@ async function weight(coding) {
   })
 }
 
-async function interactive(name, signedIn, field) {
+async function interactive(name, signedIn, testId) {
   const times = []
   for (let round = 0; round < 3; round += 1) {
     await visit({ signedIn, posts: 60 }, async ({ page, cdp, crowd }) => {
       await cdp.send('Network.enable')
       await cdp.send('Network.emulateNetworkConditions', SLOW)
+      const field = await watchField(page, testId)
       const begun = Date.now()
       await page.goto(crowd.url, { waitUntil: 'commit' })
-      await at(page, field).pressSequentially('a')
-      times.push(Date.now() - begun)
+      times.push(await field.written - begun)
     })
   }
   row(name, times.sort((a, b) => a - b)[1] / 1000, 's', 2, 1.5, 'from the address to the first letter written, median of 3')
+}
+
+/**
+ * `written` resolves to when a letter stands in the field, which is typed as soon as the field is painted: by the
+ * page's word, for a locator looks again only after up to half a second.
+ */
+async function watchField(page, testId) {
+  let done
+  const written = new Promise((resolve) => { done = resolve })
+  await page.exposeFunction('fieldIsPainted', () => page.keyboard.type('a'))
+  await page.exposeFunction('letterIsWritten', () => done(Date.now()))
+  await page.addInitScript((wanted) => {
+    const watch = new MutationObserver(() => {
+      const field = document.querySelector(`[data-testid="${wanted}"]`)
+      if (!field) return
+      watch.disconnect()
+      field.addEventListener('input', () => window.letterIsWritten(), { once: true })
+      requestAnimationFrame(() => setTimeout(() => {
+        field.focus()
+        window.fieldIsPainted()
+      }))
+    })
+    watch.observe(document, { childList: true, subtree: true })
+  }, testId)
+  return { written }
 }
 
 /** Watches frames while something happens. */

@@ -98,7 +98,7 @@ impl Job {
 pub fn start_log() {
     let log = Log::on_stderr(tracing::Level::INFO, "OFFLOADER_WORKER_LEVEL");
     // Only whoever embeds this has set one up already, and then that one is right.
-    let _ = telemetry::start(&log);
+    let _ = log.and_then(|log| telemetry::start(&log));
 }
 
 /// Runs a worker to its end: the `worker` verb, and what the all-in-one binary calls for it.

@@ -148,6 +148,35 @@ story('card_of_many', 'the card of a finished call is one line with faces and th
   assert.deepEqual(anna.troubles, [])
 })
 
+story('calls_off', 'where calls are switched off nobody is offered one, not even to come back into the last', async (stage) => {
+  const { url } = await stage.serve()
+  const anna = await stage.person(ANNA)
+  const ben = await stage.person(BEN)
+  const admin = await Rest.signIn(url, stage.server.accounts[ANNA])
+  const { id } = await admin.channel(CHANNEL)
+  const allow = async (enabled) => {
+    const answer = await admin.send('POST', `/plugins/com.mattermost.calls/${id}`, { body: JSON.stringify({ enabled }), headers: { 'content-type': 'application/json' } })
+    assert.equal(answer.status, 200, await answer.text())
+  }
+  await ben.startCall()
+  await connected(ben)
+  await anna.sees('join-call')
+
+  // Ben is taken out of it: coming back is offered, until calls are off.
+  await ben.page.evaluate(() => window.callsClient.abandon({ code: 'moved', reason: '' }))
+  await ben.sees('rejoin-call')
+  await anna.sees('start-call')
+  await allow(false)
+  for (const person of [anna, ben]) {
+    await person.sees('calls-off')
+    assert.equal(await person.page.locator('[data-testid="start-call"], [data-testid="join-call"], [data-testid="join-call-post"], [data-testid="rejoin-call"]').count(), 0, person.username)
+  }
+  await anna.page.goto(`${url}/main/channels/${id}?join_call=true`)
+  await anna.sees('composer')
+  await allow(true)
+  await ben.sees('start-call')
+})
+
 /** Counts the page's own sounds from now on. */
 function countTones({ page }) {
   return page.evaluate(() => {

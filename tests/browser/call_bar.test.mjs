@@ -87,6 +87,19 @@ story('call_bar', 'microphone, leaving and stopping the shared screen are in sig
   await picture(anna, 'bar-zoom-400-stage')
   await anna.at('leave-call').click()
   await ben.seesParticipant(anna.username, { shown: false })
+
+  // Left by the bar: the focus goes to where another call is begun, and not just anywhere.
+  await anna.page.setViewportSize(DESKTOP)
+  await anna.joinCall()
+  await anna.enter('elsewhere')
+  await anna.sees('call-bar')
+  await anna.at('leave-call').focus()
+  await anna.page.keyboard.press('Enter')
+  await anna.sees('call-bar', { shown: false })
+  await until('the focus is at the call button', async () => {
+    const focused = await anna.page.evaluate(() => document.activeElement?.dataset?.testid)
+    return focused === 'start-call' || new Miss(focused)
+  })
   assert.deepEqual([...anna.troubles, ...ben.troubles], [])
 })
 

@@ -13,7 +13,7 @@ import { Crowd } from '../../benches/page/crowd.mjs'
 import { launchChromium } from './harness/person.mjs'
 import { ROOT } from './harness/server.mjs'
 import { writeSilence } from './harness/tones.mjs'
-import { until } from './harness/until.mjs'
+import { Miss, until } from './harness/until.mjs'
 
 const DIST = path.join(ROOT, 'signalling', 'web', 'dist')
 const PEER = path.join(ROOT, 'benches', 'page', 'peer.js')
@@ -45,6 +45,46 @@ test('from 1 to 50 people fill the room of a call, and every name can be read', 
         }
       })
     }
+  })
+})
+
+test('of many people only those near what is in sight are drawn; scrolling and the keyboard reach all of them', { timeout: 120_000 }, async () => {
+  await withBrowser(async (browser) => {
+    await inCallOf(browser, 120, async (page) => {
+      const drawn = () => page.evaluate(() => {
+        const list = document.querySelector('[data-testid="participants"]')
+        const room = list.getBoundingClientRect()
+        const tiles = [...list.querySelectorAll('.tile')].map((tile) => {
+          const { top, bottom } = tile.getBoundingClientRect()
+          return { inSight: bottom > room.top && top < room.bottom, drawn: tile.firstElementChild.checkVisibility(), label: tile.getAttribute('aria-label') }
+        })
+        return { drawn: tiles.filter((tile) => tile.drawn).length, blank: tiles.filter((tile) => tile.inSight && !tile.drawn).length, unnamed: tiles.filter(({ label }) => !label).length }
+      })
+      const settled = (where) => until(`what is in sight is drawn (${where})`, async () => {
+        const seen = await drawn()
+        return (seen.blank === 0 && seen.drawn < 90) || new Miss(seen)
+      })
+      await settled('at the top')
+      assert.equal((await drawn()).unnamed, 0, 'who is out of sight is still named for those who hear the page')
+      for (const part of [0.5, 1]) {
+        await page.evaluate((share) => { const list = document.querySelector('[data-testid="participants"]'); list.scrollTop = share * list.scrollHeight }, part)
+        await settled(`at ${part} of the list`)
+      }
+      await page.evaluate(() => { document.querySelector('[data-testid="participants"]').scrollTop = 0 })
+      await settled('at the top again')
+
+      // From one to the next by the keyboard: nobody is left out.
+      await at(page, 'participants').focus()
+      const reached = []
+      for (let step = 1; step < 120; step += 1) {
+        await page.keyboard.press('Tab')
+        // A key that is held down comes every 30 ms: two frames.
+        reached.push(await page.evaluate(() => new Promise((resolve) => {
+          requestAnimationFrame(() => requestAnimationFrame(() => resolve(document.activeElement.dataset.testid)))
+        })))
+      }
+      assert.deepEqual(reached, Array.from({ length: 119 }, (_, index) => `person-menu-person${index + 1}`))
+    })
   })
 })
 

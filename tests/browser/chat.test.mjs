@@ -128,6 +128,38 @@ story('chat_slow', 'a slow server takes nothing away: what is written meanwhile 
   assert.deepEqual([anna, ben].flatMap(({ troubles }) => troubles).filter((text) => !/ERR_FAILED/.test(text)), [])
 })
 
+story('files', 'a file shows how far it is, can be taken back meanwhile, and one that is too large is refused before it is sent', async (stage) => {
+  const limit = 2 * 1024 * 1024
+  await stage.serve({ env: { SIGNALLING_CHAT_MAX_FILE_BYTES: String(limit) } })
+  const anna = await stage.person(ANNA)
+  const cdp = await anna.context.newCDPSession(anna.page)
+  await cdp.send('Network.enable')
+  await cdp.send('Network.emulateNetworkConditions', { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: 400_000 })
+  const upload = (state) => anna.page.locator(`[data-testid="upload"][data-state="${state}"]`)
+  const file = (name, bytes) => ({ name, mimeType: 'application/octet-stream', buffer: Buffer.alloc(bytes, 7) })
+
+  await anna.at('composer-file').setInputFiles([file('long.bin', 1_600_000)])
+  const share = () => upload('running').locator('progress').evaluate((bar) => bar.value)
+  const first = await until('it has begun', async () => { const now = await share(); return now > 0 && now < 1 ? now : new Miss(now) })
+  await until('it goes on', async () => { const now = await share(); return now > first || new Miss(now) })
+  assert.ok(await anna.at('composer-send').isDisabled(), 'nothing is sent without it')
+  await anna.at('remove-upload').click()
+  await upload('running').waitFor({ state: 'detached' })
+  assert.equal(await anna.page.evaluate(() => document.activeElement.dataset.testid), 'composer')
+
+  let asked = 0
+  anna.page.on('request', (request) => { if (request.method() === 'POST' && request.url().includes('/files')) asked += 1 })
+  await anna.at('composer-file').setInputFiles([file('huge.bin', limit + 1)])
+  await upload('refused').locator('.refusal', { hasText: /2(\.1)?\sMB/ }).waitFor()
+  assert.equal(asked, 0, 'it is not sent first')
+  await anna.at('remove-upload').click()
+  await anna.at('composer-file').setInputFiles([file('short.bin', 20_000)])
+  await upload('done').waitFor()
+  await anna.at('composer-send').click()
+  await anna.page.locator('[data-testid="post"] .file', { hasText: 'short.bin' }).waitFor()
+  assert.deepEqual(anna.troubles, [])
+})
+
 story('chat_long', 'earlier messages keep their place, and a long channel costs what a short one does', async (stage) => {
   // As many as no person writes in a minute.
   await stage.serve({ env: { SIGNALLING_CHAT_WRITES_PER_MINUTE: '0' } })
@@ -211,6 +243,30 @@ story('people_in', 'channels are made private, filled, described and left; an ad
   await ben.at('leave-channel').click()
   await ben.sees('channel-secret-garden', { shown: false })
   assert.ok(await ben.page.evaluate(() => document.activeElement.tagName !== 'BODY'), 'the focus is somewhere')
+
+  // Joined by the list of channels, left by being taken out, and archived: gone for those who were in it.
+  await anna.at('add-channel').click()
+  await anna.at('new-channel-name').fill('Open ground')
+  await anna.at('create-channel').click()
+  await anna.sees('channel-open-ground')
+  await ben.at('add-channel').click()
+  await ben.at('join-channel-open-ground').click()
+  await ben.sees('channel-open-ground')
+  await anna.at('channel-info').click()
+  await until('two people are in it', async () => (await anna.at('member-count').textContent()).startsWith('2 '))
+  await anna.at('find-member').fill('ben')
+  await until('members are searched', async () => (await anna.page.locator('[data-testid^="listed-"]').count()) === 1)
+  await anna.at('remove-ben').click()
+  await ben.sees('channel-open-ground', { shown: false })
+  await anna.page.keyboard.press('Escape')
+  await ben.at('add-channel').click()
+  await ben.at('join-channel-open-ground').click()
+  await ben.sees('channel-open-ground')
+  await anna.at('channel-info').click()
+  await anna.at('tab-about').click()
+  await anna.at('archive-channel').click()
+  await anna.at('confirm-archive').click()
+  for (const person of [anna, ben]) await person.sees('channel-open-ground', { shown: false })
 
   // Three people in a group message.
   await anna.at('new-direct').click()

@@ -10,7 +10,7 @@ import { hearsNoTone, hearsTone, seesColours } from './harness/listen.mjs'
 import { ROOT } from './harness/server.mjs'
 import { CHANNEL, story } from './harness/story.mjs'
 import { TONES } from './harness/tones.mjs'
-import { until } from './harness/until.mjs'
+import { Miss, until } from './harness/until.mjs'
 
 const [ANNA, BEN] = [0, 1]
 const PHONE = { width: 360, height: 740 }
@@ -43,6 +43,25 @@ story('phone', 'the client is usable at a width of 360 px, from sign-in to a cal
   await fits(ben, 'phone-4-screen')
   for (const control of ['mute', 'leave-call']) await inReach(ben, control)
   await ben.leaveCall()
+
+  // The keyboard of a phone covers the lower half: what one writes is above it.
+  await ben.page.evaluate(() => {
+    const view = window.visualViewport
+    Object.defineProperty(view, 'height', { configurable: true, value: 300 })
+    view.dispatchEvent(new Event('resize'))
+  })
+  await ben.at('composer').click()
+  await ben.page.keyboard.type('from the train')
+  const field = await until('the field is above the keyboard', async () => {
+    const box = await ben.at('composer').boundingBox()
+    return box.y >= 0 && box.y + box.height <= 300 ? box : new Miss(box)
+  })
+  assert.ok(field.height > 20)
+  await ben.page.evaluate(() => {
+    delete window.visualViewport.height
+    window.visualViewport.dispatchEvent(new Event('resize'))
+  })
+  await until('it is down again', async () => (await ben.at('composer').boundingBox()).y > 300)
 })
 
 story('keyboard', 'a call is started, muted and left with the keyboard alone', async (stage) => {

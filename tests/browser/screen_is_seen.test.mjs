@@ -26,6 +26,7 @@ story('screen_is_seen', 'a shared screen reaches a viewer and a late one, change
   await anna.shareScreen(BEFORE)
   const first = await seesColours(ben.page, SCREEN, BEFORE, { who: 'ben' })
   stage.say(`ben decodes ${first.width}x${first.height}`)
+  assert.equal(await soundsOfScreen(anna), 1, 'its sound is shared as well')
   await hasRoom(stage, ben, anna)
   await comesCloser(ben)
   await fillsTheScreen(ben)
@@ -45,8 +46,12 @@ story('screen_is_seen', 'a shared screen reaches a viewer and a late one, change
   await ben.sees('screen-video', { shown: false })
   await carla.sees('screen-video', { shown: false })
 
-  // The same person may share again, and another one after that.
+  // The same person may share again, without the sound of what is shown, and another one after that.
+  await anna.at('share-options').click()
+  await anna.at('share-sound').uncheck()
+  await anna.page.keyboard.press('Escape')
   await anna.shareScreen(BEFORE)
+  assert.equal(await soundsOfScreen(anna), 0)
   await seesColours(ben.page, SCREEN, BEFORE, { who: 'ben, at the second share,' })
   await anna.stopSharing()
   await ben.sees('screen-video', { shown: false })
@@ -128,4 +133,9 @@ async function shownSize(viewer) {
     const scale = Math.min(box.width / video.videoWidth, box.height / video.videoHeight)
     return { width: video.videoWidth * scale, height: video.videoHeight * scale, of: [video.videoWidth, video.videoHeight] }
   })
+}
+
+/** Tracks of sound that the sharer's screen comes with. */
+function soundsOfScreen(sharer) {
+  return sharer.page.evaluate(() => window.callsClient.screen?.getAudioTracks().length ?? 0)
 }

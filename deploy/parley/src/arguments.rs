@@ -189,7 +189,9 @@ mod tests {
                 read_by(verb, names);
             }
         }
-        let mut names = vec![telemetry::VARIABLE.to_owned()];
+        let mut names = [telemetry::VARIABLE, telemetry::FORM]
+            .map(str::to_owned)
+            .to_vec();
         read_by(&Arguments::command(), &mut names);
         assert!(names.len() > 2, "{names:?}");
         let keys: Vec<String> = Own::keys().iter().flat_map(settings::Key::names).collect();

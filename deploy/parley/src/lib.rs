@@ -93,7 +93,7 @@ pub fn main() -> ExitCode {
 fn block_on<F: Future<Output = anyhow::Result<()>>>(
     work: impl FnOnce() -> F,
 ) -> anyhow::Result<()> {
-    telemetry::start(&Log::on_stderr(tracing::Level::INFO, "RUST_LOG"))?;
+    telemetry::start(&Log::on_stderr(tracing::Level::INFO, "RUST_LOG")?)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

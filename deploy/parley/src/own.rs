@@ -22,6 +22,11 @@ const MANNER: Manner = Manner {
             is_idle: false,
         },
         Other {
+            name: "PARLEY_LOG_FORMAT",
+            doc: "`json`: log lines are JSON objects, as for a collector; otherwise they are `plain`, in colours only on a terminal.",
+            is_idle: false,
+        },
+        Other {
             name: "PARLEY_MODELS_MIRROR",
             doc: "Where `parley models pull` gets models, instead of their publisher.",
             is_idle: false,

@@ -28,6 +28,9 @@ use format::LineFormat;
 /// `target=level` for whatever is named, or several of them with commas between.
 pub const VARIABLE: &str = "PARLEY_LOG";
 
+/// The form of the lines of a process without logger settings: `plain` or `json`.
+pub const FORM: &str = "PARLEY_LOG_FORMAT";
+
 /// Where log lines go. Nowhere, when both are `None`.
 #[derive(Debug, Clone, Default)]
 pub struct Log {
@@ -71,23 +74,36 @@ pub enum LogError {
     File { path: PathBuf, source: io::Error },
     #[error("a log is set up already")]
     Second,
+    #[error("{FORM}: should be `plain` or `json`, found `{0}`")]
+    Form(String),
 }
 
 impl Log {
-    /// Plain lines on standard error, and what `variable` or [`VARIABLE`] asks for: for processes
-    /// without logger settings.
-    #[must_use]
-    pub fn on_stderr(level: Level, variable: &str) -> Self {
-        Self {
+    /// Lines on standard error in the form that [`FORM`] names, and what `variable` or [`VARIABLE`]
+    /// asks for: for processes without logger settings.
+    ///
+    /// # Errors
+    /// When [`FORM`] names no form.
+    pub fn on_stderr(level: Level, variable: &str) -> Result<Self, LogError> {
+        let form = std::env::var(FORM).unwrap_or_default();
+        Ok(Self {
             console: Some(Console {
                 stream: Stream::Error,
-                json: false,
+                json: wants_json(&form)?,
                 level,
                 color: true,
             }),
             file: None,
             asked: asked(variable),
-        }
+        })
+    }
+}
+
+fn wants_json(form: &str) -> Result<bool, LogError> {
+    match form.trim() {
+        "" | "plain" => Ok(false),
+        "json" => Ok(true),
+        other => Err(LogError::Form(other.to_owned())),
     }
 }
 

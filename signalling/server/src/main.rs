@@ -121,7 +121,7 @@ fn typed() -> Result<Arguments, String> {
 }
 
 fn run(config: Config, read: &Read<RawConfig>) -> anyhow::Result<()> {
-    telemetry::start(&Log::on_stderr(tracing::Level::INFO, "SIGNALLING_LOG"))?;
+    telemetry::start(&Log::on_stderr(tracing::Level::INFO, "SIGNALLING_LOG")?)?;
     descriptors::raise_limit();
     for warning in &read.warnings {
         tracing::warn!("{warning}");

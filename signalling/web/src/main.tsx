@@ -24,12 +24,14 @@ const root = document.getElementById('root');
 if (!root) {
     throw new Error('the page has no element `root`');
 }
-await beginLook();
 loadSettings();
 patch({alerts: readAlerts()});
 watchViewport();
 watchRinging();
 answerTabs();
+const looking = beginLook();
+void begin(looking);
+await looking;
 createRoot(root).render(<StrictMode><App/></StrictMode>);
 
 window.addEventListener('pagehide', unload);
@@ -48,4 +50,3 @@ window.addEventListener('popstate', () => {
 });
 window.addEventListener('focus', lookAgain);
 document.addEventListener('visibilitychange', lookAgain);
-void begin();

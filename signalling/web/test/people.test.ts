@@ -1,7 +1,7 @@
 /** The order of people is the same for everybody, and their tiles fill the room. */
 import {describe, expect, it} from 'vitest';
 import {applyCallsEvent, type Call, type Calls} from '../src/state/calls';
-import {found, inGroups, mayHost, Rank, RECENT_MS, roster, sameParticipant} from '../src/state/roster';
+import {eased, found, gathered, inGroups, inOrder, mayHost, Rank, RECENT_MS, roster, sameParticipant} from '../src/state/roster';
 import {TILE_GAP, tileSize} from '../src/state/tiles';
 
 const CHANNEL = 'ch1';
@@ -57,6 +57,23 @@ describe('the order of people', () => {
         expect(groups({})).toEqual([['ben'], ['zoe'], ['anna', 'carla', 'dora']]);
         expect(groups({'s-carla': 999_000})).toEqual([['ben'], ['zoe'], ['carla'], ['anna', 'dora']]);
         expect(groups({'s-carla': 999_000}, 'carla')).toEqual([['ben'], ['zoe'], ['anna', 'carla', 'dora']]);
+    });
+
+    it('lets so many change their group at once, the foremost first, and the others stay where they are', () => {
+        let calls = fromTheStart();
+        calls = applyCallsEvent(calls, 'user_raise_hand', CHANNEL, {session_id: 's-dora', raised_hand: 20});
+        const onlooker = {meId: 'ben', now: 1_000_000, spoke: {'s-carla': 999_000}};
+        const all = gathered(only(calls));
+        const shown = (moves: number, before: ReadonlyMap<string, Rank>): {names: string[]; ranks: Map<string, Rank>} => {
+            const ranks = eased(inOrder(all, onlooker), before, moves);
+            return {ranks, names: inOrder(all, {...onlooker, held: ranks}).map(({userId}) => userId)};
+        };
+        const still = shown(0, new Map([['ben', Rank.Self], ['zoe', Rank.Host], ['anna', Rank.Other], ['carla', Rank.Other], ['dora', Rank.Other]]));
+        expect(still.names).toEqual(['ben', 'zoe', 'anna', 'carla', 'dora']);
+        const first = shown(1, still.ranks);
+        expect(first.names).toEqual(['ben', 'zoe', 'dora', 'anna', 'carla']);
+        expect(shown(1, first.ranks).names).toEqual(['ben', 'zoe', 'dora', 'carla', 'anna']);
+        expect(shown(0, new Map()).names).toEqual(['ben', 'zoe', 'dora', 'carla', 'anna']); // who is new has no place to stay in
     });
 
     it('forgets a speaker after a while, but not in the middle of a talk', () => {

@@ -26,15 +26,15 @@ export class Server {
    * Starts parley and waits until it is ready.
    *
    * @param {string} story names the log file
-   * @param {{args?: string[], env?: object, models?: string}} [more] further arguments and environment, another folder of speech models
+   * @param {{args?: string[], env?: object, models?: string, samples?: boolean}} [more] further arguments and environment, another folder of speech models; without sample accounts
    */
-  static async start(story, { args = [], env = {}, models = MODELS } = {}) {
+  static async start(story, { args = [], env = {}, models = MODELS, samples = true } = {}) {
     const binary = process.env.PARLEY_BIN ?? path.join(ROOT, 'target', 'debug', 'parley')
     if (!fs.existsSync(binary)) {
       throw new Error(`\`${binary}\` does not exist: build it with \`cargo build -p parley\`, or set PARLEY_BIN`)
     }
     const server = new Server(story, binary)
-    await server.#launch(args, env, models)
+    await server.#launch([...(samples ? ['--sample-accounts'] : []), ...args], env, models)
     return server
   }
 
@@ -51,7 +51,7 @@ export class Server {
     const clean = Object.fromEntries(Object.entries(process.env).filter(([key]) => !FOREIGN_ENV.test(key)))
     const log = fs.openSync(this.log, 'a')
     this.process = spawn(this.binary, ['run', '--data-dir', this.dataDir, '--listen', '127.0.0.1:0', '--rtc-port', '0',
-      '--models-dir', models, '--sample-accounts', '--ready-file', readyFile, ...args],
+      '--models-dir', models, '--ready-file', readyFile, ...args],
     { env: { RUST_LOG: 'info', ...clean, ...env }, stdio: ['ignore', log, log], cwd: this.home })
     fs.closeSync(log)
     this.exit = new Promise((resolve) => {

@@ -73,6 +73,7 @@ fn names_that_begin_like_ours_and_are_none_are_refused() {
     for (name, value) in [
         ("PARLEY_BIN", "/usr/bin/parley"),
         ("PARLEY_LOG", "debug"),
+        ("PARLEY_LOG_FORMAT", "json"),
         ("PARLEY_MODELS_MIRROR", "https://models.example"),
         ("PARLEY_PASSWORD", "of a verb"),
     ] {

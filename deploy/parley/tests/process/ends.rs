@@ -49,6 +49,45 @@ fn the_end_of_a_task_that_must_live_ends_the_process_and_is_the_last_thing_said(
     }
 }
 
+/// A collector reads neither colours nor prose.
+#[test]
+fn a_log_that_is_no_terminal_has_no_colours_and_is_json_when_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let log_of = |form: &str| {
+        let house = House::start_with(folder.path(), |command| {
+            command
+                .env("PARLEY_LOG_FORMAT", form)
+                .env("RUST_LOG", "info");
+        });
+        std::fs::read_to_string(&house.log).unwrap()
+    };
+    let plain = log_of("plain");
+    assert!(plain.contains("\ninfo  ["), "{plain}");
+    assert!(!plain.contains('\u{1b}'), "{plain}");
+    let lines = log_of("json");
+    let objects = lines.lines().filter(|line| line.starts_with('{'));
+    let objects: Vec<serde_json::Value> = objects
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert!(objects.len() > 3, "{lines}");
+    for object in objects {
+        assert!(
+            object["timestamp"].is_string() && object["msg"].is_string(),
+            "{object}"
+        );
+    }
+
+    let refused = ended(
+        parley("run --listen 127.0.0.1:0 --rtc-port 0 --data-dir")
+            .arg(folder.path())
+            .env("PARLEY_LOG_FORMAT", "xml"),
+    );
+    assert_eq!(refused.code, Some(1));
+    assert!(
+        refused.last_line().contains("PARLEY_LOG_FORMAT") && refused.last_line().contains("`xml`")
+    );
+}
+
 #[test]
 fn the_ready_file_is_for_its_owner_only() {
     let folder = tempfile::tempdir().unwrap();

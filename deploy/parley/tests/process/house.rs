@@ -92,7 +92,7 @@ pub(crate) struct House {
     child: Child,
     pub(crate) url: String,
     pub(crate) ready_file: PathBuf,
-    log: PathBuf,
+    pub(crate) log: PathBuf,
     http: reqwest::Client,
     _folder: tempfile::TempDir,
 }

@@ -14,13 +14,16 @@ export class ServerRefusal extends Error {
     }
 }
 
-/** What every request carries beside its body. */
+/**
+ * What a request carries beside its body. Reading needs nothing, and must have nothing: a browser gives
+ * what `index.html` let it ask for beforehand (`preload`) only to a request without headers of its own.
+ */
 export function headersFor(method: Method): Record<string, string> {
+    if (method === 'GET') {
+        return {};
+    }
     const csrf = /(?:^|;\s*)MMCSRF=([^;]+)/.exec(document.cookie)?.[1];
-    return {
-        'X-Requested-With': 'XMLHttpRequest',
-        ...(method !== 'GET' && csrf ? {'X-CSRF-Token': csrf} : {}),
-    };
+    return {'X-Requested-With': 'XMLHttpRequest', ...(csrf ? {'X-CSRF-Token': csrf} : {})};
 }
 
 /** Resolves to the answer; rejects with `ServerRefusal`, or with `TypeError` when nobody answers. */

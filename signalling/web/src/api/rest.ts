@@ -38,6 +38,10 @@ export const api = {
     },
     /** Recordings and transcripts that are being made; of ours only, for administrators. */
     readJobs: () => get<Record<string, unknown>>('/admin/jobs'),
+    /** All calls of the server, its health and what it keeps; the same. */
+    readAllCalls: () => get<unknown>('/admin/calls'),
+    readHealth: () => get<Record<string, unknown>>('/admin/health'),
+    readStorage: () => get<Record<string, unknown>>('/admin/storage'),
     getFilesRoute: (): string => `${V4}/files`,
 
     getClientConfig: () => get<Partial<ClientConfig>>('/config/client?format=old'),
@@ -77,8 +81,8 @@ export const api = {
     joinByInvite: (invite_id: string) => post<TeamMembership>(withQuery('/teams/members/invite', {invite_id})),
     createTeam: (team: Partial<Team>) => post<Team>('/teams', team),
 
-    getMyChannels: (teamId: string) => get<ServerChannel[]>(`/users/me/teams/${part(teamId)}/channels`),
-    getMyChannelMembers: (teamId: string) => get<ChannelMembership[]>(`/users/me/teams/${part(teamId)}/channels/members`),
+    getAllTeamsChannels: () => get<ServerChannel[]>('/users/me/channels'),
+    getAllChannelsMembers: () => get<ChannelMembership[]>('/users/me/channel_members'),
     getMyChannelMember: (id: string) => get<ChannelMembership>(`/channels/${part(id)}/members/me`),
     getChannels: (teamId: string, page: number, per_page: number) => get<Channel[]>(withQuery(`/teams/${part(teamId)}/channels`, {page, per_page})),
     getChannel: (id: string) => get<ServerChannel>(`/channels/${part(id)}`),
@@ -88,6 +92,8 @@ export const api = {
     createGroupChannel: (ids: readonly string[]) => post<ServerChannel>('/channels/group', ids),
     patchChannel: (id: string, texts: Partial<Channel>) => put<ServerChannel>(`/channels/${part(id)}/patch`, texts),
     deleteChannel: (id: string) => remove(`/channels/${part(id)}`),
+    unarchiveChannel: (id: string) => post<ServerChannel>(`/channels/${part(id)}/restore`),
+    searchAllChannels: (term: string, per_page: number) => post<ServerChannel[]>('/channels/search', {term, page: 0, per_page, include_deleted: true}),
     viewMyChannel: (channel_id: string) => post('/channels/members/me/view', {channel_id}),
     addToChannel: (user_id: string, id: string) => post<ChannelMembership>(`/channels/${part(id)}/members`, {user_id}),
     removeFromChannel: (userId: string, id: string) => remove(`/channels/${part(id)}/members/${part(userId)}`),

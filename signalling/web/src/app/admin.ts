@@ -3,11 +3,13 @@ import type {Channel} from '@mattermost/types/channels';
 import type {UserProfile} from '@mattermost/types/users';
 import {api, describe} from '../api/rest';
 import {isRecord} from '../peer/record';
-import {store, updateChat} from '../state/app';
+import {updateChat} from '../state/app';
 import {withUsers} from '../state/chat';
 import type {NewPerson} from '../state/csv';
 
 const PAGE = 100;
+/** As many as the server hands out at once. */
+const MOST_CHANNELS = 200;
 
 export async function listAccounts(page: number): Promise<UserProfile[]> {
     return shown(await api.getProfiles(page, PAGE));
@@ -79,13 +81,40 @@ export async function account(userId: string): Promise<UserProfile> {
     return api.getUser(userId);
 }
 
-export async function listChannels(): Promise<Channel[]> {
-    const {teamId} = store.get().chat;
-    return api.getChannels(teamId, 0, 200);
+/** Channels whose name begins so, of all teams, archived ones too. */
+export async function findChannels(term: string): Promise<Channel[]> {
+    return api.searchAllChannels(term.trim().toLowerCase(), MOST_CHANNELS);
+}
+
+export async function reopenChannel(channel: Channel): Promise<void> {
+    await api.unarchiveChannel(channel.id);
 }
 
 export async function endCall(channelId: string): Promise<void> {
     await api.calls(`/calls/${encodeURIComponent(channelId)}/end`, {});
+}
+
+export interface RunningCall {
+    /** Empty for a call between a few people, of which administrators are not told whose it is. */
+    channelId: string;
+    channelName: string;
+    startAt: number;
+    people: number;
+    names: readonly string[];
+    isRecorded: boolean;
+}
+
+/** Every call of the server, the oldest first. */
+export async function readCalls(): Promise<RunningCall[]> {
+    const answer = await api.readAllCalls();
+    return (Array.isArray(answer) ? answer as unknown[] : []).filter(isRecord).map((call) => ({
+        channelId: text(call['channel_id']),
+        channelName: text(call['channel_name']),
+        startAt: count(call['start_at']),
+        people: count(call['participants']),
+        names: (Array.isArray(call['people']) ? call['people'] as unknown[] : []).filter(isRecord).map((person) => text(person['name'])),
+        isRecorded: call['recording'] === true,
+    }));
 }
 
 /** One recording or transcript that is being made. */
@@ -150,12 +179,45 @@ export interface Health {
     /** One a line, in the server's words. */
     troubles: readonly string[];
     version: string;
+    mediaHosts: number;
+    mediaConnected: number;
 }
 
 export async function readHealth(): Promise<Health> {
-    const [answer, config] = await Promise.all([fetch('/readyz'), api.getClientConfig()]);
-    const text = (await answer.text()).trim();
-    return {ready: answer.ok, troubles: answer.ok ? [] : text.split('\n'), version: config.BuildNumber ?? ''};
+    const answer = await api.readHealth();
+    const troubles = Array.isArray(answer['troubles']) ? answer['troubles'] as unknown[] : [];
+    return {
+        ready: answer['ready'] === true,
+        troubles: troubles.map(text).filter((trouble) => trouble !== ''),
+        version: text(answer['version']),
+        mediaHosts: count(answer['media_hosts']),
+        mediaConnected: count(answer['media_hosts_connected']),
+    };
+}
+
+/** What the server keeps. */
+export interface Kept {
+    people: number;
+    sessions: number;
+    channels: number;
+    messages: number;
+    files: number;
+    fileBytes: number;
+    /** Of the disk of the data folder; null where the server cannot tell. */
+    freeBytes: number | null;
+}
+
+export async function readStorage(): Promise<Kept> {
+    const answer = await api.readStorage();
+    return {
+        people: count(answer['people']),
+        sessions: count(answer['sessions']),
+        channels: count(answer['public_channels']) + count(answer['private_channels']),
+        messages: count(answer['posts']),
+        files: count(answer['files']),
+        fileBytes: count(answer['file_bytes']),
+        freeBytes: typeof answer['free_bytes'] === 'number' ? answer['free_bytes'] : null,
+    };
 }
 
 function shown(users: UserProfile[]): UserProfile[] {

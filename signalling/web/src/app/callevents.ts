@@ -7,25 +7,21 @@ import type {ServerEvent} from '../peer/socket';
 import {announce, store, updateActive} from '../state/app';
 import {isPaused, isRunning, isStarting, type Job} from '../state/calls';
 import {ownElsewhere} from '../state/ringing';
-import {MANY} from '../state/roster';
 import {logCall} from './calllog';
 import {refreshConfig, takeCallsEvent} from './events';
 import {soundMove} from './moves';
 import {noteEvent} from './notes';
 import {applySettings, media, ownClient} from './own';
+import {inPace} from './pace';
 import {announceMove, showCaption, showReaction} from './passing';
 import {say} from '../words/words';
 
 /** Events that would leave no room in the log for others. */
 const COMMON: readonly string[] = ['user_voice_on', 'user_voice_off', 'caption', 'signal'];
 
-/** In a large call the screen follows so often: nobody sees a tenth of a second, and each time costs. */
-const MANY_MS = 100;
-
-/** In the order in which they came; the screen follows once a frame, however many come. */
+/** In the order in which they came. */
 export function callEvent(event: ServerEvent): void {
-    const sessions = store.get().calls[event.channelId]?.sessions ?? {};
-    store.gather(() => take(event), Object.keys(sessions).length > MANY ? MANY_MS : 0);
+    inPace(event.channelId, () => take(event));
 }
 
 function take({name, data, channelId}: ServerEvent): void {

@@ -5,7 +5,7 @@ import type {UserProfile} from '@mattermost/types/users';
 import {api, describe} from '../api/rest';
 import {patch, store, updateChat} from '../state/app';
 import {opened, teammateId, withChannels, withMemberships, withPosts, withRead, withUsers} from '../state/chat';
-import {namesIn} from '../state/markdown';
+import {fetchReader, namesIn} from '../state/markdown';
 import {withNewest, type Reach} from '../state/reach';
 import {reactionsOf} from '../state/reactions';
 import {say} from '../words/words';
@@ -17,9 +17,13 @@ export {sendMessage} from './posts';
 const PAGE = 60;
 const THREAD_PAGE = 200;
 
-export async function loadChannels(teamId: string): Promise<void> {
-    const [all, memberships] = await Promise.all([api.getMyChannels(teamId), api.getMyChannelMembers(teamId).catch(() => [])]);
-    const channels = all.filter((channel) => channel.delete_at === 0);
+/** The channels of a team and those outside of teams. They are asked for while it is not known yet which team. */
+export async function loadChannels(team: string | Promise<string>): Promise<void> {
+    const [teamId, all, memberships] = await Promise.all([team, api.getAllTeamsChannels(), api.getAllChannelsMembers().catch(() => [])]);
+    if (teamId === '') {
+        return;
+    }
+    const channels = all.filter((channel) => channel.delete_at === 0 && (channel.team_id === '' || channel.team_id === teamId));
     const myId = store.get().chat.me?.id ?? '';
     needPeople(channels.filter(({type}) => type === 'D').map((channel) => teammateId(channel, myId)));
     updateChat((chat) => withMemberships(withChannels({...chat, teamId}, channels), memberships));
@@ -52,7 +56,8 @@ export function lookAgain(): void {
 
 export async function loadPosts(channelId: string): Promise<void> {
     await loading(async () => {
-        const list = await api.getPosts(channelId, 0, PAGE);
+        // The first messages may be here before what reads them.
+        const [list] = await Promise.all([api.getPosts(channelId, 0, PAGE), fetchReader().catch(() => undefined)]);
         const {reach, posts} = store.get().chat;
         const next = withNewest(reach[channelId], list, posts);
         takePosts(list);

@@ -7,6 +7,7 @@ import {wantsTranslation, withLine, withTranslation} from '../state/captionlog';
 import {displayName} from '../state/chat';
 import {settings} from '../state/settings';
 import {say} from '../words/words';
+import {inPace} from './pace';
 import {changeSettings} from './settings';
 
 const CAPTION_MS = 5000;
@@ -66,7 +67,10 @@ export function showReaction(data: Record<string, unknown>): void {
     const userId = String(data['user_id'] ?? '');
     updateActive((active) => ({...active, reactions: [...active.reactions.slice(-19), {id, userId, emoji}]}));
     announce(say('call_told_reaction', {name: nameOf(userId), emoji}));
-    setTimeout(() => updateActive((active) => ({...active, reactions: active.reactions.filter((reaction) => reaction.id !== id)})), REACTION_MS);
+    setTimeout(() => {
+        const over = (): void => updateActive((active) => ({...active, reactions: active.reactions.filter((reaction) => reaction.id !== id)}));
+        inPace(store.get().active?.channelId ?? '', over);
+    }, REACTION_MS);
 }
 
 export function announceMove(data: Record<string, unknown>, what: 'call_told_joined' | 'call_told_left'): void {

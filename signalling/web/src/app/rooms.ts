@@ -82,7 +82,11 @@ export async function openGroup(users: readonly UserProfile[]): Promise<void> {
 }
 
 function gone(channelId: string): void {
+    const wasOpen = store.get().chat.channelId === channelId;
     updateChat((chat) => withoutChannel(chat, channelId));
+    if (!wasOpen) {
+        return;
+    }
     const {channels} = store.get().chat;
     const next = Object.values(channels).find(({name}) => name === 'town-square') ?? Object.values(channels)[0];
     if (next) {

@@ -20,16 +20,17 @@ import {beginPresence, cameOnline, endPresence} from './presence';
 
 let live: Live | null = null;
 
-/** Loads the page: signed in when the cookies say so, else the sign-in form. */
-export async function begin(): Promise<void> {
+/** Loads the page: signed in when the cookies say so, else the sign-in form. What it says waits for `words`. */
+export async function begin(words: Promise<void> = Promise.resolve()): Promise<void> {
     try {
-        // At once, for each round trip is time before the person can begin.
+        // At once, for each round trip is time before the person can begin. `index.html` asks for some of it too.
         const [me] = await Promise.all([api.getMe().catch((error: unknown) => error), loadServerConfig(), readInvitation()]);
         if (me instanceof Error) {
             throw me;
         }
         await enter(me as UserProfile);
     } catch (error) {
+        await words;
         patch(isSignedOut(error) ? {phase: 'signed-out'} : {phase: 'unreachable', fault: describe(error)});
     }
 }
@@ -150,16 +151,11 @@ async function enter(me: UserProfile): Promise<void> {
 }
 
 async function loadEverything(): Promise<void> {
+    // What the screen cannot do without comes first: a browser asks six things at a time.
+    const channels = loadChannels(loadTeams());
+    void fetchReader().catch(() => undefined); // asked for again with the messages
     const calls = refreshCalls();
-    const reading = fetchReader().catch(() => undefined);
-    const [teams, memberships] = await Promise.all([api.getMyTeams(), api.getMyTeamMembers().catch(() => [])]);
-    updateChat((chat) => ({...chat, teams, managed: memberships.filter((member) => member.scheme_admin).map((member) => member.team_id)}));
-    const team = teams.find(({id}) => id === store.get().invitation?.teamId) ?? teams[0];
-    patch({invitation: null});
-    if (team) {
-        await loadChannels(team.id);
-    }
-    await reading;
+    await channels;
     const chosen = chooseChannel();
     patch({phase: 'ready', view: chosen.named ? 'channel' : 'list'});
     live?.close();
@@ -181,6 +177,15 @@ async function loadEverything(): Promise<void> {
     if (!rejoined && chosen.joinCall && chosen.id !== '') {
         patch({question: {kind: 'lobby', channelId: chosen.id}});
     }
+}
+
+/** Resolves to the id of the team that is shown; empty when the person is in none. */
+async function loadTeams(): Promise<string> {
+    const [teams, memberships] = await Promise.all([api.getMyTeams(), api.getMyTeamMembers().catch(() => [])]);
+    updateChat((chat) => ({...chat, teams, managed: memberships.filter((member) => member.scheme_admin).map((member) => member.team_id)}));
+    const team = teams.find(({id}) => id === store.get().invitation?.teamId) ?? teams[0];
+    patch({invitation: null});
+    return team?.id ?? '';
 }
 
 async function openFirst(id: string, named: boolean): Promise<void> {

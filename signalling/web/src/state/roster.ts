@@ -43,8 +43,16 @@ export const RECENT_MS = 30_000;
 
 const NOBODY: Onlooker = {meId: '', now: 0, spoke: {}};
 
+/** A person as the sessions tell it, before anybody looks. */
+export type Person = Omit<Participant, 'rank'>;
+
 export function roster(call: Call, onlooker: Onlooker = NOBODY): Participant[] {
-    const people = new Map<string, Omit<Participant, 'rank'>>();
+    return inOrder(gathered(call), onlooker);
+}
+
+/** Everybody once, as they joined. */
+export function gathered(call: Call): Person[] {
+    const people = new Map<string, Person>();
     for (const session of Object.values(call.sessions)) {
         const known = people.get(session.userId);
         const hands = [known?.raisedHand ?? 0, session.raisedHand].filter((at) => at > 0);
@@ -61,8 +69,24 @@ export function roster(call: Call, onlooker: Onlooker = NOBODY): Participant[] {
             sharingSessionId: shares ? session.sessionId : known?.sharingSessionId ?? '',
         });
     }
-    const ranked = [...people.values()].map((person) => ({...person, rank: rankOf(person, onlooker)}));
+    return [...people.values()];
+}
+
+export function inOrder(people: readonly Person[], onlooker: Onlooker): Participant[] {
+    const ranked = people.map((person) => ({...person, rank: rankOf(person, onlooker)}));
     return ranked.sort((a, b) => a.rank - b.rank || (a.rank === Rank.Hand ? waiting(a) - waiting(b) : 0));
+}
+
+/**
+ * The groups in which people stand when so many of them may change theirs at once, the foremost first: each who
+ * does is drawn anew, and all of them together would take longer than a frame. Who is new has none to stay in.
+ */
+export function eased(people: readonly Participant[], shown: ReadonlyMap<string, Rank>, moves: number): Map<string, Rank> {
+    let left = moves;
+    return new Map(people.map(({userId, rank}) => {
+        const before = shown.get(userId) ?? rank;
+        return [userId, before === rank || left-- > 0 ? rank : before];
+    }));
 }
 
 /** Who lowered the hand and is still in the group comes after those who wait. */
@@ -104,7 +128,7 @@ export function found<T>(people: readonly T[], wanted: string, nameOf: (person: 
     });
 }
 
-function rankOf(person: Omit<Participant, 'rank'>, {meId, now, spoke, held}: Onlooker): Rank {
+function rankOf(person: Person, {meId, now, spoke, held}: Onlooker): Rank {
     const stays = held?.get(person.userId);
     if (stays !== undefined) {
         return stays;

@@ -56,6 +56,7 @@ export function keepFocus(): () => void {
             waiting = setTimeout(look, 0);
         }
     };
+    document.addEventListener('focusin', focused);
     const unwatch = store.watch(check);
     check();
     return () => {

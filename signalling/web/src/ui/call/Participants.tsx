@@ -7,6 +7,7 @@ import {tileSize, wantedHeight, type TileSize} from '../../state/tiles';
 import {say} from '../../words/words';
 import {Portrait} from '../Avatar';
 import {HandIcon, MicIcon, MicOffIcon, ScreenIcon, WeakIcon} from '../icons';
+import {useNear, type Near} from './near';
 import {PersonMenu} from './PersonMenu';
 import {personProps, roleWords, samePerson, shownOf, useRoster, useWatched, type PersonProps} from './person';
 
@@ -19,6 +20,7 @@ export function Participants(): ReactNode {
     const list = useRef<HTMLUListElement>(null);
     const room = useRoom(list);
     const count = people.length;
+    const near = useNear(count > MANY);
     const size = useMemo(() => (room && count > 0 ? tileSize(count, room.width, room.height) : null), [room, count]);
     const style = useMemo(() => styleOf(size, room ? wantedHeight(count, room.width) : 0), [size, room, count]);
     const latest = new Map(reactions.map((reaction) => [reaction.userId, reaction]));
@@ -32,7 +34,7 @@ export function Participants(): ReactNode {
                 <Fragment key={rank}>
                     {group.map((person) => {
                         const props = personProps(person, watched);
-                        return <Tile key={person.userId} {...props} reaction={latest.get(person.userId)} camera={(props.own ? ownCamera : null) ?? cameras?.[person.cameraSessionId] ?? null}/>;
+                        return <Tile key={person.userId} {...props} near={near} reaction={latest.get(person.userId)} camera={(props.own ? ownCamera : null) ?? cameras?.[person.cameraSessionId] ?? null}/>;
                     })}
                 </Fragment>
             ))}
@@ -44,21 +46,22 @@ interface TileProps extends PersonProps {
     reaction: Reaction | undefined;
     /** What the person's camera shows; null when it is off. The own one is shown at once. */
     camera: MediaStream | null;
+    near: Near;
 }
 
 /** Drawn anew when something about the person, or the language, is another. It watches nothing by itself. */
-const Tile = memo(({reaction, camera, ...props}: TileProps): ReactNode => {
+const Tile = memo(({reaction, camera, near, ...props}: TileProps): ReactNode => {
     const {person, user} = props;
     const shown = shownOf(props);
     const {name, muted, speaking, quality, qualityText} = shown;
     const role = roleWords(shown, person);
     return (
         <li
-            className="tile" data-user={person.userId} aria-label={shown.label} data-testid={`participant-${shown.key}`} title={name}
+            ref={near} className="tile" data-user={person.userId} aria-label={shown.label} data-testid={`participant-${shown.key}`} title={name}
             data-speaking={speaking} data-muted={muted} data-hand={person.raisedHand > 0} data-host={person.isHost} data-quality={quality ?? 'unknown'} data-camera={camera !== null} data-role={role !== ''}
         >
             {camera && <Picture stream={camera} own={shown.own} name={name}/>}
-            <span className="face">
+            <span className="face" data-signed={person.raisedHand > 0 || reaction !== undefined}>
                 <Portrait name={name} id={person.userId} size="large" pictured={user?.last_picture_update ?? 0}/>
                 {person.raisedHand > 0 && <span className="hand" aria-hidden="true"><HandIcon/></span>}
                 {reaction && <span key={reaction.id} className="reaction" aria-hidden="true" data-testid="reaction">{reaction.emoji}</span>}

@@ -6,7 +6,7 @@ import {muteOthers} from '../../app/host';
 import {useApp} from '../../state/app';
 import type {Panel} from '../../state/active';
 import {displayName} from '../../state/chat';
-import {found, inGroups} from '../../state/roster';
+import {found, inGroups, MANY} from '../../state/roster';
 import {captionNotice} from '../../state/reasons';
 import {useSettings} from '../../state/settings';
 import {languageName} from '../../state/speech';
@@ -15,6 +15,7 @@ import {currentLanguage, say} from '../../words/words';
 import {Portrait} from '../Avatar';
 import {CloseIcon, HandIcon, MicIcon, MicOffIcon, ScreenIcon} from '../icons';
 import {clock} from '../time';
+import {useNear, type Near} from './near';
 import {PersonMenu} from './PersonMenu';
 import {personProps, roleWords, samePerson, shownOf, useRoster, useWatched, type PersonProps} from './person';
 
@@ -34,6 +35,8 @@ function People(): ReactNode {
     const {people, hold} = useRoster();
     const watched = useWatched();
     const {users, hosts} = watched;
+    const many = people.length > MANY;
+    const near = useNear(many);
     const [wanted, setWanted] = useState('');
     const shown = found(people, wanted, ({userId}) => `${displayName(users[userId])} ${users[userId]?.username ?? ''}`);
     return (
@@ -42,9 +45,9 @@ function People(): ReactNode {
                 type="search" aria-label={say('call_search')} placeholder={say('call_search')} value={wanted} data-testid="people-search"
                 onChange={(event) => setWanted(event.target.value)}
             />
-            <ol {...hold} className="people-list" data-testid="people-list" data-count={shown.length}>
+            <ol {...hold} className="people-list" data-testid="people-list" data-count={shown.length} data-many={many}>
                 {inGroups(shown).map(([rank, group]) => (
-                    <Fragment key={rank}>{group.map((person) => <Row key={person.userId} {...personProps(person, watched)}/>)}</Fragment>
+                    <Fragment key={rank}>{group.map((person) => <Row key={person.userId} near={near} {...personProps(person, watched)}/>)}</Fragment>
                 ))}
             </ol>
             {shown.length === 0 && <p className="muted" role="status">{say('call_search_nobody')}</p>}
@@ -56,13 +59,13 @@ function People(): ReactNode {
 }
 
 /** Drawn anew when something about the person, or the language, is another. */
-const Row = memo((props: PersonProps): ReactNode => {
+const Row = memo(({near, ...props}: PersonProps & {near: Near}): ReactNode => {
     const {person, user} = props;
     const shown = shownOf(props);
     const {name, muted, speaking, qualityText} = shown;
     const below = [roleWords(shown, person), qualityText].filter((part) => part !== '').join(' · ');
     return (
-        <li data-user={person.userId} aria-label={shown.label} data-testid={`person-row-${shown.key}`} data-speaking={speaking} data-muted={muted}>
+        <li ref={near} data-user={person.userId} aria-label={shown.label} data-testid={`person-row-${shown.key}`} data-speaking={speaking} data-muted={muted}>
             <Portrait name={name} id={person.userId} pictured={user?.last_picture_update ?? 0}/>
             <span className="grow">
                 <span className="row-name" dir="auto">{name}</span>

@@ -1,9 +1,9 @@
 /** One person of the call as tiles and the list show them: the same state, in the same words. */
 import type {UserProfile} from '@mattermost/types/users';
-import {useRef, type FocusEvent} from 'react';
+import {useMemo, useRef, type FocusEvent} from 'react';
 import {useApp} from '../../state/app';
 import {displayName} from '../../state/chat';
-import {MANY, mayHost, roster, sameParticipant, type Participant, type Rank} from '../../state/roster';
+import {eased, gathered, inOrder, MANY, mayHost, sameParticipant, type Participant, type Rank} from '../../state/roster';
 import {currentLanguage, listed, say} from '../../words/words';
 import {useNow} from '../time';
 import type {SoundQuality} from '../../peer/quality';
@@ -28,27 +28,32 @@ interface Roster {
     hold: {onFocus: (event: FocusEvent) => void; onBlur: () => void};
 }
 
-/** With many people the order changes only so often: each change moves all who follow. */
-const REST_MS = 1000;
+/** With many people the order changes only so often, and by so many of them: who changes the group is drawn anew. */
+const REST_MS = 250;
+const MOVES = 3;
 
 /** Everybody in the own call, in the order that all see. Entries carry `data-user`. */
 export function useRoster(): Roster {
     const focused = useRef<{userId: string; rank: Rank} | null>(null);
-    const ordered = useRef<{at: number; ranks: ReadonlyMap<string, Rank>}>({at: 0, ranks: new Map()});
+    const shown = useRef<{at: number; ranks: ReadonlyMap<string, Rank>}>({at: 0, ranks: NO_RANKS});
     const call = useApp((state) => (state.active ? state.calls[state.active.channelId] : undefined));
-    const spoke = useApp((state) => state.active?.spoke);
+    const spoke = useApp((state) => state.active?.spoke) ?? NOBODY_SPOKE;
     const meId = useApp((state) => state.chat.me?.id ?? '');
-    const many = call !== undefined && Object.keys(call.sessions).length > MANY;
-    const tick = useNow(many ? REST_MS : 5000);
-    const rests = many && ordered.current.at === tick;
-    const held = new Map(rests ? ordered.current.ranks : []);
-    if (focused.current) {
-        held.set(focused.current.userId, focused.current.rank);
-    }
-    const now = Math.max(tick, ...Object.values(spoke ?? {}));
-    const people = call ? roster(call, {meId, spoke: spoke ?? {}, now, held}) : [];
-    if (!rests) {
-        ordered.current = {at: tick, ranks: new Map(people.map(({userId, rank}) => [userId, rank]))};
+    const all = useMemo(() => (call ? gathered(call) : []), [call]);
+    const many = all.length > MANY;
+    // Who spoke is forgotten by the clock, and who waits for a place gets it.
+    const tick = useNow(many ? 1000 : 5000);
+    const now = Math.max(tick, ...Object.values(spoke));
+    const held = new Map(focused.current ? [[focused.current.userId, focused.current.rank]] : []);
+    let people = inOrder(all, {meId, spoke, now, held});
+    if (many) {
+        const at = Date.now();
+        const ranks = eased(people, shown.current.ranks, at - shown.current.at < REST_MS ? 0 : MOVES);
+        const moved = people.some(({userId, rank}) => ranks.get(userId) === rank && shown.current.ranks.get(userId) !== rank);
+        people = people.every(({userId, rank}) => ranks.get(userId) === rank) ? people : inOrder(all, {meId, spoke, now, held: ranks});
+        shown.current = {at: moved ? at : shown.current.at, ranks};
+    } else {
+        shown.current = {at: 0, ranks: NO_RANKS};
     }
     return {
         people,
@@ -84,6 +89,8 @@ export function useWatched(): Watched {
     return {users, meId, ownMuted, heard, weak, hosts};
 }
 
+const NO_RANKS: ReadonlyMap<string, Rank> = new Map();
+const NOBODY_SPOKE: Readonly<Record<string, number>> = {};
 const NONE_HEARD: Watched['heard'] = {};
 
 /** What one entry shows. Plain values: an entry is drawn anew when one of them is another. */
