@@ -66,6 +66,18 @@ fn only_sessions_speak_to_str0m() {
 }
 
 #[test]
+fn only_the_engine_between_machines_names_its_server() {
+    let allowed = ["deploy/nats/", "tests/architecture/"];
+    for (path, text) in sources() {
+        let names_it = text.contains("async_nats") || text.contains("JetStream");
+        assert!(
+            !names_it || allowed.iter().any(|prefix| path.starts_with(prefix)),
+            "`{path}` names the server between nodes: `cluster` has words of its own"
+        );
+    }
+}
+
+#[test]
 fn only_a_negotiator_speaks_rtcd_v1_in_the_core() {
     for (path, text) in sources() {
         let is_core = path.starts_with("rtcd/core/src/");

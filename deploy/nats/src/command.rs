@@ -182,7 +182,7 @@ mod tests {
         let mut words: Vec<&str> = ["cluster"].into_iter().chain(words).collect();
         let folder = folder.to_str().unwrap();
         words.push(folder);
-        let typed = Typed::try_parse_from(words).unwrap();
+        let typed = Typed::try_parse_from(words).expect("a line that clap takes");
         carry_out(typed.command, SystemTime::now())
     }
 
