@@ -177,13 +177,15 @@ mod tests {
         command: ClusterCommand,
     }
 
+    fn typed(line: &str, folder: &Path) -> ClusterCommand {
+        let mut words = vec!["cluster"];
+        words.extend(line.split(' '));
+        words.extend(["--folder", folder.to_str().unwrap()]);
+        Typed::try_parse_from(words).unwrap().command
+    }
+
     fn run(line: &str, folder: &Path) -> Result<String, CommandError> {
-        let words = line.split(' ').chain(["--folder"]);
-        let mut words: Vec<&str> = ["cluster"].into_iter().chain(words).collect();
-        let folder = folder.to_str().unwrap();
-        words.push(folder);
-        let typed = Typed::try_parse_from(words).expect("a line that clap takes");
-        carry_out(typed.command, SystemTime::now())
+        carry_out(typed(line, folder), SystemTime::now())
     }
 
     #[test]

@@ -42,14 +42,8 @@ pub fn main() -> ExitCode {
         }
         #[cfg(feature = "cluster")]
         Some(Verb::Cluster { command }) => {
-            let now = std::time::SystemTime::now();
-            match cluster_nats::command::carry_out(command, now) {
-                Ok(text) => {
-                    say(&text);
-                    ExitCode::SUCCESS
-                }
-                Err(error) => complain(1, &error.to_string()),
-            }
+            let made = cluster_nats::command::carry_out(command, std::time::SystemTime::now());
+            finish(made.map(|text| say(&text)).map_err(anyhow::Error::from))
         }
         Some(Verb::Models { command }) => match config::own(&run) {
             Ok(own) => offloader::models::cli(ModelsArgs {

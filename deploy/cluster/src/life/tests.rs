@@ -376,7 +376,7 @@ impl Judge {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn no_schedule_makes_it_judge_blindly_or_believe_the_past(schedule in happenings()) {

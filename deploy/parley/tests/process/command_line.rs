@@ -29,6 +29,24 @@ async fn an_account_that_is_there_is_not_added_again_and_keeps_its_password() {
 }
 
 #[test]
+fn a_cluster_is_begun_once_and_gets_a_node() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("cluster");
+    let init = "cluster init --server a=127.0.0.1 --folder";
+    let begun = ended(parley(init).arg(&place));
+    assert_eq!(begun.code, Some(0), "{begun:?}");
+    let added = ended(parley("cluster add-node n1 --folder").arg(&place));
+    assert_eq!(added.code, Some(0), "{added:?}");
+    assert!(place.join("nodes/n1/key.pem").exists(), "{added:?}");
+    let again = ended(parley(init).arg(&place));
+    assert_eq!(again.code, Some(1));
+    assert!(
+        again.last_line().contains("holds a cluster already"),
+        "{again:?}"
+    );
+}
+
+#[test]
 fn options_count_before_and_after_the_verb() {
     let folder = tempfile::tempdir().unwrap();
     let bad = folder.path().join("bad.toml");
