@@ -184,12 +184,13 @@ fn trust(tls: &Tls) -> Result<ClientConfig, OpenError> {
     }
     let key = pki_types::PrivateKeyDer::from_pem_file(&tls.key);
     let key = key.map_err(|error| read(&tls.key, &error))?;
+    let certificate = certificates(&tls.certificate)?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
         .and_then(|builder| {
             let builder = builder.with_root_certificates(roots);
-            builder.with_client_auth_cert(certificates(&tls.certificate).unwrap_or_default(), key)
+            builder.with_client_auth_cert(certificate, key)
         })
         .map_err(|error| read(&tls.certificate, &error))
 }

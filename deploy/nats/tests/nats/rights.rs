@@ -190,8 +190,17 @@ async fn a_missing_right_is_denied_at_once_and_counted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_missing_among_the_papers_is_named() {
     let house = house().await;
-    let mut config = house.config("n1");
-    config.tls.as_mut().unwrap().key = Path::new("/nowhere/key.pem").to_owned();
-    let error = cluster_nats::open(&config).await.unwrap_err().to_string();
-    assert!(error.starts_with("read `/nowhere/key.pem`: "), "{error}");
+    for which in ["authority", "certificate", "key"] {
+        let mut config = house.config("n1");
+        let tls = config.tls.as_mut().unwrap();
+        let missing = match which {
+            "authority" => &mut tls.authority,
+            "certificate" => &mut tls.certificate,
+            _ => &mut tls.key,
+        };
+        *missing = Path::new("/nowhere").join(which);
+        let error = cluster_nats::open(&config).await.unwrap_err().to_string();
+        let named = format!("read `/nowhere/{which}`: ");
+        assert!(error.starts_with(&named), "{error}");
+    }
 }
