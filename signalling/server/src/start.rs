@@ -358,8 +358,11 @@ fn watch_tasks(
     let (batches, metrics) = (Arc::new(Mutex::new(batches)), engine.metrics.clone());
     let write = move || writer::run(keeper.clone(), batches.clone(), metrics.clone());
     tasks.restarted("records", write, Restarts::default());
-    let news = engine::run_media_news(engine.clone(), heard);
-    tasks.must_live("media news", news);
+    // Without calls there are no media hosts, and their news would be over at once.
+    if !engine.config.calls.disabled {
+        let news = engine::run_media_news(engine.clone(), heard);
+        tasks.must_live("media news", news);
+    }
     let checking = engine.clone();
     let check = move || engine::check_logins(checking.clone());
     tasks.restarted("login checks", check, Restarts::default());

@@ -42,7 +42,9 @@ async fn without_calls_their_routes_are_not_there_and_what_clients_do_is_dropped
     // Nothing of this is a trouble, and people write.
     assert_eq!(world.running.media_is_connected(), Ok(()));
     let ready = format!("http://{}/readyz", world.addr());
-    assert_eq!(world.http.get(ready).send().await.unwrap().status(), 200);
+    let answer = world.http.get(ready).send().await.unwrap();
+    let (status, told) = (answer.status(), answer.text().await.unwrap());
+    assert_eq!(status, 200, "{told}");
     let post = json!({"channel_id": world.channel, "message": "hello"});
     assert_eq!(world.chat_post(&world.anna, "/posts", post).await.0, 201);
     anna.wait_for("posted").await;
