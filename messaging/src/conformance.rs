@@ -147,6 +147,8 @@ async fn rooms(chat: &dyn ChatBackend, world: &World) {
     assert!(!shared.archived);
     let members = chat.members(&world.shared).await.expect("it has members");
     assert!(members.contains(&world.anna) && members.contains(&world.ben));
+    let count = chat.member_count(&world.shared).await.expect("a number");
+    assert_eq!(count, members.len());
     for user in [&world.anna, &world.ben] {
         assert!(may(user, &world.shared, RoomRight::Read).await);
         assert!(may(user, &world.shared, RoomRight::CreatePost).await);

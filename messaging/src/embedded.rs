@@ -2,7 +2,8 @@
 //!
 //! In: HTTP under `/api/v4`, the verbs of `ChatBackend`, the CLI's `ensure_*`. Out: answers and
 //! news. Each concern is one file that adds methods to `Server`: `accounts`, `logins`, `teams`,
-//! `rooms`, `access`, `posts`, `reactions`, `search`, `invites`, `import`, `uploads`, `presence`; `http` maps the wire to them; `store` holds SQL.
+//! `rooms`, `access`, `posts`, `threads`, `reactions`, `search`, `invites`, `import`, `uploads`,
+//! `presence`; `http` maps the wire to them; `store` holds SQL.
 //! Not here: the clients' WebSocket (`gateway`), which hears of everything as news.
 //! Invariant: whatever is visible to a client has been committed before the event about it leaves.
 
@@ -17,6 +18,7 @@ mod http;
 mod import;
 mod invites;
 mod logins;
+mod mentions;
 mod passwords;
 mod people;
 mod picture;
@@ -33,6 +35,7 @@ mod status;
 mod store;
 mod teams;
 mod text;
+mod threads;
 mod uploads;
 mod wire;
 

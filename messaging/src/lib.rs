@@ -88,6 +88,10 @@ pub trait People: Send + Sync {
 pub trait Rooms: Send + Sync {
     async fn room(&self, id: &ChannelId) -> Result<Room, ChatError>;
     async fn members(&self, room: &ChannelId) -> Result<Vec<UserId>, ChatError>;
+    /// How many people are in the room.
+    async fn member_count(&self, room: &ChannelId) -> Result<usize, ChatError> {
+        Ok(self.members(room).await?.len())
+    }
     async fn may(
         &self,
         user: &UserId,

@@ -39,6 +39,7 @@ story('official_client', '`@mattermost/client` writes, reads, and follows a call
   const ben = await open(url, accounts[BEN])
   try {
     await chats(anna, ben)
+    await follows(anna, ben)
     await calls(url, accounts[BEN], anna, ben)
   } finally {
     anna.socket.close()
@@ -90,6 +91,39 @@ async function chats(anna, ben) {
   await assert.rejects(rest.getUser('nosuchperson'), ({ status_code: status }) => status === 404)
   const replied = await new Promise((resolve) => { anna.socket.getStatuses(resolve) })
   assert.equal(replied.status, 'OK')
+}
+
+/** Followed threads: what is unread of one, and how that changes. */
+async function follows(anna, ben) {
+  const { rest, me } = anna
+  const [team] = await rest.getMyTeams()
+  const channel = (await rest.getMyChannels(team.id)).find(({ name }) => name === CHANNEL)
+  const root = await rest.createPost({ channel_id: channel.id, message: 'who comes?' })
+  await ben.rest.createPost({ channel_id: channel.id, root_id: root.id, message: 'me' })
+  const updated = await anna.heard('thread_updated', ({ data }) => JSON.parse(data.thread).id === root.id)
+  assert.equal(updated.broadcast.team_id, team.id)
+  const message = `and you, @${me.username}?`
+  const reply = await ben.rest.createPost({ channel_id: channel.id, root_id: root.id, message })
+  const list = await rest.getUserThreads(me.id, team.id, { extended: true })
+  assert.equal(list.total_unread_mentions, 1)
+  const [thread] = list.threads
+  assert.deepEqual(
+    [thread.id, thread.unread_replies, thread.unread_mentions, thread.reply_count], [root.id, 2, 1, 2])
+  assert.deepEqual(thread.participants.map(({ username }) => username), [ben.me.username])
+  const [unread] = (await rest.getMyTeamUnreads(true)).filter(({ team_id: id }) => id === team.id)
+  assert.equal(unread.thread_mention_count, 1)
+  const page = await rest.getPosts(channel.id, 0, 60, true, true)
+  assert.ok(page.posts[root.id].is_following && !page.posts[reply.id])
+
+  await rest.updateThreadReadForUser(me.id, team.id, root.id, reply.create_at)
+  await anna.heard('thread_read_changed', ({ data }) => data.thread_id === root.id && data.unread_replies === 0)
+  await rest.markThreadAsUnreadForUser(me.id, team.id, root.id, reply.id)
+  assert.equal((await rest.getUserThread(me.id, team.id, root.id)).unread_replies, 1)
+  await rest.updateThreadsReadForUser(me.id, team.id)
+  assert.equal((await rest.getUserThread(me.id, team.id, root.id)).unread_replies, 0)
+  await rest.updateThreadFollowForUser(me.id, team.id, root.id, false)
+  await anna.heard('thread_follow_changed', ({ data }) => data.state === false)
+  await assert.rejects(rest.getUserThread(me.id, team.id, root.id), ({ status_code: status }) => status === 404)
 }
 
 async function calls(url, account, anna, ben) {

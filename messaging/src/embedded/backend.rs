@@ -95,6 +95,11 @@ impl Rooms for Server {
         Ok(members.into_iter().map(|member| member.person_id).collect())
     }
 
+    async fn member_count(&self, room: &ChannelId) -> Result<usize, ChatError> {
+        let count = self.store.count_members(room).await.map_err(Fault::from)?;
+        Ok(usize::try_from(count).unwrap_or(usize::MAX))
+    }
+
     async fn may(
         &self,
         user: &UserId,

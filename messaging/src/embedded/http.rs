@@ -13,10 +13,12 @@ mod post_list;
 mod posts;
 mod preferences;
 mod reactions;
+mod reading;
 mod search;
 mod sign_in;
 mod system;
 mod teams;
+mod threads;
 mod users;
 
 use std::collections::HashMap;
@@ -61,6 +63,8 @@ pub(super) fn router(server: Arc<Server>) -> Router {
         .merge(teams::routes())
         .merge(channels::routes())
         .merge(posts::routes())
+        .merge(reading::routes())
+        .merge(threads::routes())
         .merge(commands::routes())
         .merge(files::routes())
         .merge(reactions::routes())

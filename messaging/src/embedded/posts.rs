@@ -4,10 +4,12 @@ use proto::id::{FileId, PostId, TeamId, UserId};
 use serde_json::{Map, Value, json};
 
 use super::fault::Fault;
+use super::mentions::Mentioned;
 use super::rooms::{to_room, to_user};
-use super::store::{FileRow, PersonRow, PostRow, ReactionRow, RoomRow};
+use super::store::{FileRow, PersonRow, PostRow, ReactionRow, ReplyFollowers, RoomRow};
+use super::threads::ThreadView;
 use super::{Server, wire};
-use crate::model::{NewPost, Post, RoomRight, Status};
+use crate::model::{NewPost, Post, RoomRight};
 
 /// Longest message, in characters.
 const MAX_MESSAGE_CHARS: usize = 16_383;
@@ -18,8 +20,6 @@ const MAX_CLIENTS_PROPS_BYTES: usize = 32 * 1024;
 const MAX_PROPS_DEPTH: usize = 16;
 /// Most attachments of one post.
 const MAX_FILES: usize = 10;
-/// Names looked up when a message mentions people.
-const MAX_MENTIONS: usize = 32;
 /// Props that say who really wrote a post: not for clients to set.
 const RESERVED_PROPS: [&str; 5] = [
     "from_bot",
@@ -29,18 +29,14 @@ const RESERVED_PROPS: [&str; 5] = [
     "override_icon_url",
 ];
 
-/// Most members of a room whom `@channel` and its like reach; in a larger one they reach nobody.
-const MAX_WIDE_MENTION: i64 = 1000;
-/// Names that stand for everybody in a room, and for those of them who are there.
-const EVERYBODY: [&str; 2] = ["all", "channel"];
-const EVERYBODY_HERE: &str = "here";
-
 /// A post with what belongs to it.
 #[derive(Debug, Clone)]
 pub(super) struct PostView {
     pub(super) row: PostRow,
     pub(super) files: Vec<FileRow>,
     pub(super) reactions: Vec<ReactionRow>,
+    /// What is said of its thread, in lists that show threads.
+    pub(super) thread: Option<ThreadView>,
 }
 
 impl PostView {
@@ -125,11 +121,22 @@ impl Server {
                 format!("a message has at most {MAX_FILES} files"),
             ));
         }
-        if let Some(root) = &post.root {
-            self.check_root(root, &room).await?;
+        let root = match &post.root {
+            Some(root) => Some(self.check_root(root, &room).await?),
+            None => None,
+        };
+        let Mentioned { named, all } = self.mentioned(&room, &author, &post.message).await?;
+        let mut followers = ReplyFollowers::default();
+        if let Some(root) = &root {
+            followers = self
+                .followers_by_reply(&room, root, &author, named, &all)
+                .await?;
         }
-        let mentioned = self.mentioned(&room, &author, &post.message).await?;
         let _in_order = self.posting.lock().await;
+        let before = match &root {
+            Some(root) => self.before_reply(&root.id).await?,
+            None => Vec::new(),
+        };
         let now = self.now_ms();
         self.keep_clock_steps().await?;
         let row = PostRow {
@@ -149,10 +156,13 @@ impl Server {
             last_reply_at: 0,
         };
         self.store
-            .insert_post(&row, &post.files, &mentioned)
+            .insert_post(&row, &post.files, &all, &followers)
             .await?;
         let view = self.post_view(row.id.as_str()).await?;
-        self.emit_posted(&view, &room, &author, &mentioned, pending_id);
+        self.emit_posted(&view, &room, &author, &all, pending_id);
+        if let Some(root) = &root {
+            self.tell_followers(&root.id, &before).await?;
+        }
         Ok(view)
     }
 
@@ -192,55 +202,18 @@ impl Server {
         self.emit("posted", data, to_room(&room.id));
     }
 
-    async fn check_root(&self, root: &PostId, room: &RoomRow) -> Result<(), Fault> {
+    async fn check_root(&self, root: &PostId, room: &RoomRow) -> Result<PostRow, Fault> {
         let row = self.store.post(root.as_str()).await?;
-        let is_good = row.is_some_and(|row| {
-            row.room_id == room.id && row.deleted_at == 0 && row.root_id.is_none()
-        });
-        if is_good {
-            return Ok(());
-        }
-        Err(Fault::invalid(
-            "api.post.create_post.root_id.app_error",
-            format!("`root_id` is `{root}`: it must be the first post of a thread in this room"),
-        ))
-    }
-
-    /// Members whom a message is about: those named with `@`, everybody where it says so, and the
-    /// others of a direct or group room.
-    async fn mentioned(
-        &self,
-        room: &RoomRow,
-        author: &PersonRow,
-        message: &str,
-    ) -> Result<Vec<UserId>, Fault> {
-        let names = named_in(message);
-        let is_for_all = |name: &String| EVERYBODY.contains(&name.as_str());
-        let wide = room.is_personal() || names.iter().any(is_for_all);
-        let mut ids: Vec<UserId> = Vec::new();
-        if wide || names.iter().any(|name| name == EVERYBODY_HERE) {
-            let members = self
-                .store
-                .members(&room.id, 0, MAX_WIDE_MENTION + 1)
-                .await?;
-            let is_small = i64::try_from(members.len()).is_ok_and(|n| n <= MAX_WIDE_MENTION);
-            let reached = members.into_iter().filter(|member| {
-                let is_there = || self.statuses.of(&member.person_id).status != Status::Offline;
-                is_small && (wide || is_there())
-            });
-            ids.extend(reached.map(|member| member.person_id));
-        }
-        if !room.is_personal() {
-            let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            let persons = self.store.persons_by_username(&names).await?;
-            let persons: Vec<&str> = persons.iter().map(|person| person.id.as_str()).collect();
-            let members = self.store.members_by_ids(&room.id, &persons).await?;
-            ids.extend(members.into_iter().map(|member| member.person_id));
-        }
-        ids.retain(|id| *id != author.id);
-        ids.sort_unstable();
-        ids.dedup();
-        Ok(ids)
+        let is_good =
+            |row: &PostRow| row.room_id == room.id && row.deleted_at == 0 && row.root_id.is_none();
+        row.filter(is_good).ok_or_else(|| {
+            Fault::invalid(
+                "api.post.create_post.root_id.app_error",
+                format!(
+                    "`root_id` is `{root}`: it must be the first post of a thread in this room"
+                ),
+            )
+        })
     }
 
     pub(super) async fn post_view(&self, id: &str) -> Result<PostView, Fault> {
@@ -287,6 +260,7 @@ impl Server {
             PostView {
                 files: files.cloned().collect(),
                 reactions: reactions.cloned().collect(),
+                thread: None,
                 row,
             }
         });
@@ -388,6 +362,7 @@ impl Server {
             },
             files: Vec::new(),
             reactions: Vec::new(),
+            thread: None,
         };
         let value = wire::post(&view, "");
         self.emit(
@@ -461,47 +436,5 @@ fn is_shallow(value: &Value, depth: usize) -> bool {
         Value::Array(values) => values.iter().all(inner),
         Value::Object(fields) => fields.values().all(inner),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
-    }
-}
-
-/// Whether a message names this person, or everybody.
-pub(super) fn names_person(message: &str, username: &str) -> bool {
-    let is_she = |name: &String| name == username || EVERYBODY.contains(&name.as_str());
-    named_in(message).iter().any(is_she)
-}
-
-/// The names that follow an `@`, in lower case, each once.
-fn named_in(message: &str) -> Vec<String> {
-    let mut names: Vec<String> = message
-        .split('@')
-        .skip(1)
-        .map(|rest| {
-            let is_part = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
-            let end = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
-            rest.get(..end)
-                .unwrap_or_default()
-                .trim_end_matches(['.', '-', '_'])
-                .to_lowercase()
-        })
-        .filter(|name| !name.is_empty())
-        .collect();
-    names.sort_unstable();
-    names.dedup();
-    names.truncate(MAX_MENTIONS);
-    names
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn mentions_are_names_after_an_at_sign() {
-        assert_eq!(
-            named_in("hello @Anna, and @ben.b. @anna"),
-            ["anna", "ben.b"]
-        );
-        assert!(named_in("a@ @ @!").is_empty());
-        assert_eq!(named_in("mail@example.org"), ["example.org"]);
     }
 }

@@ -4,7 +4,7 @@ use proto::id::{ChannelId, UserId};
 use serde_json::json;
 
 use super::fault::Fault;
-use super::posts::names_person;
+use super::mentions::names_person;
 use super::rooms::to_user;
 use super::store::{MemberRow, PersonRow, PostRow, RoomRow};
 use super::{Server, wire};
@@ -31,12 +31,21 @@ impl Unread {
 }
 
 impl Server {
-    /// Notes that a person has seen a room; returns when.
-    pub(super) async fn view_room(&self, room: &ChannelId, person: &UserId) -> Result<i64, Fault> {
+    /// Notes that a person has seen a room; returns when. Her client may know threads
+    /// (`knows_threads`): unless it shows them between the other posts all the same, they stay unread.
+    pub(super) async fn view_room(
+        &self,
+        room: &RoomRow,
+        person: &UserId,
+        knows_threads: bool,
+    ) -> Result<i64, Fault> {
         let now = self.now_ms();
-        self.store.mark_viewed(room, person, now).await?;
-        let data = json!({ "channel_times": { room.as_str(): now } });
+        self.store.mark_viewed(&room.id, person, now).await?;
+        let data = json!({ "channel_times": { room.id.as_str(): now } });
         self.emit("multiple_channels_viewed", data, to_user(person));
+        if !knows_threads || !self.sees_threads_apart(person).await? {
+            self.read_threads_of_room(room, person, now).await?;
+        }
         Ok(now)
     }
 
@@ -51,12 +60,16 @@ impl Server {
             .store
             .messages_from(&room.id, post.seq, &person.id, MAX_COUNTED)
             .await?;
-        let about_her =
-            |message: &&String| room.is_personal() || names_person(message, &person.username);
-        let mentions = later.iter().filter(about_her).count();
-        let mentions = i64::try_from(mentions).unwrap_or(MAX_COUNTED);
+        let about_her = later
+            .iter()
+            .filter(|(message, _)| room.is_personal() || names_person(message, &person.username));
+        let (mut mentions, mut root_mentions) = (0, 0);
+        for (_, is_root) in about_her {
+            mentions += 1;
+            root_mentions += i64::from(*is_root);
+        }
         self.store
-            .mark_unread(&room.id, &person.id, post.seq, mentions)
+            .mark_unread(&room.id, &person.id, post.seq, (mentions, root_mentions))
             .await?;
         let unread = self.unread(&room.id, &person.id).await?;
         let mut data = wire::unread_at(&unread);

@@ -22,6 +22,7 @@ mod rows;
 mod schema;
 mod search;
 mod teams;
+mod threads;
 mod words;
 
 use storage::{Database, Domain, Durability, Location, SqlError, Transaction};
@@ -33,11 +34,12 @@ pub(crate) use pages::{Allowance, PostPage, ThreadPage};
 pub(crate) use reactions::Reacted;
 pub(crate) use rooms::NewRoom;
 pub(crate) use rows::{
-    FileRow, InviteRow, LoginRow, MemberRow, PersonRow, PortraitRow, PostRow, PreferenceRow,
-    ReactionRow, RoomRow, TeamMemberRow, TeamRow, UploadRow,
+    FileRow, FollowedRow, InviteRow, LoginRow, MemberRow, PersonRow, PortraitRow, PostRow,
+    PreferenceRow, ReactionRow, RoomRow, TeamMemberRow, TeamRow, UploadRow,
 };
 pub(crate) use search::PostSearch;
 pub(crate) use teams::NewTeam;
+pub(crate) use threads::{FollowedTotals, FollowedWanted, ReplyFollowers};
 
 use super::fault::Fault;
 

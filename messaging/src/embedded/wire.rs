@@ -9,6 +9,7 @@ use super::store::{
     FileRow, InviteRow, LoginRow, MemberRow, PersonRow, PostRow, PreferenceRow, ReactionRow,
     RoomRow, TeamMemberRow, TeamRow,
 };
+use super::threads::FollowedThread;
 use crate::model::Upload;
 use proto::id::{FileId, PostId, TeamId, UserId};
 
@@ -171,7 +172,7 @@ pub(super) fn channel_member(row: &MemberRow) -> Value {
         "msg_count": row.viewed_posts,
         "msg_count_root": row.viewed_root_posts,
         "mention_count": row.mentions,
-        "mention_count_root": row.mentions,
+        "mention_count_root": row.root_mentions,
         "urgent_mention_count": 0,
         "notify_props": {
             "desktop": "default", "email": "default", "ignore_channel_mentions": "default",
@@ -195,7 +196,7 @@ pub(super) fn unread(unread: &Unread) -> Value {
         "msg_count": posts,
         "msg_count_root": roots,
         "mention_count": unread.member.mentions,
-        "mention_count_root": unread.member.mentions,
+        "mention_count_root": unread.member.root_mentions,
         "urgent_mention_count": 0,
         "notify_props": member.get("notify_props"),
     })
@@ -211,7 +212,7 @@ pub(super) fn unread_at(unread: &Unread) -> Value {
         "msg_count": member.viewed_posts,
         "msg_count_root": member.viewed_root_posts,
         "mention_count": member.mentions,
-        "mention_count_root": member.mentions,
+        "mention_count_root": member.root_mentions,
         "urgent_mention_count": 0,
         "last_viewed_at": member.viewed_at,
     })
@@ -260,7 +261,31 @@ pub(super) fn post(view: &PostView, pending_id: &str) -> Value {
     if has_reactions {
         set(&mut value, "has_reactions", true);
     }
+    if let Some(thread) = &view.thread {
+        set(&mut value, "participants", thread.participants.clone());
+        set(&mut value, "is_following", thread.is_following);
+    }
     value
+}
+
+/// A thread as somebody follows it.
+pub(super) fn thread(thread: &FollowedThread) -> Value {
+    let FollowedThread { row, post } = thread;
+    let mut alone = post.clone();
+    let participants = alone.thread.take().map(|thread| thread.participants);
+    json!({
+        "id": row.root_id,
+        "reply_count": row.reply_count,
+        "last_reply_at": row.last_reply_at,
+        "last_viewed_at": row.viewed_at,
+        "participants": participants.unwrap_or_default(),
+        "post": self::post(&alone, ""),
+        "unread_replies": row.unread,
+        "unread_mentions": row.mentions,
+        "is_urgent": false,
+        "is_following": true,
+        "delete_at": row.deleted_at,
+    })
 }
 
 /// A reaction to a post.

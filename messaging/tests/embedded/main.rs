@@ -29,3 +29,4 @@ mod search;
 mod socket;
 #[path = "../common/socket.rs"]
 mod socket_client;
+mod threads;

@@ -41,3 +41,5 @@ mod search;
 mod socket;
 #[path = "../common/socket.rs"]
 mod socket_client;
+#[path = "../embedded/threads.rs"]
+mod threads;

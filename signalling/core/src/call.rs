@@ -14,7 +14,8 @@ use std::time::Duration;
 use proto::id::{ChannelId, SessionId, UserId};
 
 use crate::conversation::Conversation;
-use crate::io::{Features, Input, Moment, Output, Refusal, Seat, Setting};
+use crate::io::{Features, Hint, Input, Moment, Output, Refusal, Seat, Setting};
+use crate::join::JoinError;
 use crate::news::CallView;
 use crate::outbox::Outbox;
 use crate::record::RestoredCall;
@@ -171,11 +172,17 @@ impl Call {
         match input {
             Input::Join(request) => {
                 let connection = request.connection.clone();
+                let user = request.user.clone();
                 let had_place = !request.facts.is_connected;
                 match Conversation::start(self.setting.clone(), *request, at) {
                     Ok(conversation) => self.conversation = Some(Box::new(conversation)),
                     Err(error) => {
+                        let is_for_groups = error == JoinError::GroupCalls;
                         self.left_over.refuse_join(&connection, had_place, error);
+                        if is_for_groups {
+                            let hint = Hint::GroupCallsOff;
+                            self.left_over.push(Output::Hint { user, hint });
+                        }
                     }
                 }
             }

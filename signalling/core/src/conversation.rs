@@ -4,7 +4,7 @@
 //! Not here: judging joins (`join`), what sessions ask for (`request`), jobs (`jobs`).
 //! Invariant: what people are told of was put into the outbox behind the record it is about.
 
-mod comings;
+pub(crate) mod comings;
 mod restored;
 pub(crate) mod session;
 
@@ -21,6 +21,7 @@ use crate::media::MediaCommand;
 use crate::news::{CallView, News, To, Who};
 use crate::outbox::Outbox;
 use crate::record::{CallRecord, Record};
+use crate::rush::Rush;
 use crate::usage::Usage;
 use session::Session;
 
@@ -43,8 +44,9 @@ pub(crate) struct Conversation {
     pub(crate) dismissed: BTreeSet<UserId>,
     pub(crate) usage: Usage,
     pub(crate) jobs: Jobs,
-    /// Joins that wait for the call's post.
+    /// Joins that wait for the call's post, or in a rush for each other.
     pub(crate) waiting: Vec<JoinRequest>,
+    pub(crate) rush: Rush,
     /// When everybody is closed because the call was ended for all.
     pub(crate) ends_until: Option<Instant>,
     is_over: bool,
@@ -140,6 +142,7 @@ impl Conversation {
             usage: Usage::default(),
             jobs: Jobs::default(),
             waiting: vec![request],
+            rush: Rush::default(),
             ends_until: None,
             is_over: false,
             out: Outbox::default(),
@@ -329,9 +332,7 @@ impl Conversation {
         self.out.tell(To::Room, started);
         let started = Observation::CallStarted(self.id.clone());
         self.out.push(Output::Observed(started));
-        for request in std::mem::take(&mut self.waiting) {
-            self.judge_later_join(request, at);
-        }
+        self.let_in_waiting(at);
         if self.sessions.is_empty() {
             self.finish(at);
         }
@@ -349,6 +350,10 @@ impl Conversation {
         let due = |deadline: Option<Instant>| deadline.is_some_and(|due| due <= at.now);
         self.fail_late_jobs(at);
         let everybody = due(self.ends_until);
+        // Of a call that ends now they hear that it did.
+        if self.is_announced() && (everybody || due(self.rush.due())) {
+            self.let_in_waiting(at);
+        }
         let sessions = self.sessions.values();
         let gone: Vec<SessionId> = sessions
             .filter(|session| everybody || due(session.deadline()))
@@ -368,7 +373,8 @@ impl Conversation {
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let sessions = self.sessions.values().filter_map(Session::deadline);
         let ends = self.ends_until.filter(|_| self.is_announced());
-        sessions.chain(self.jobs.deadline()).chain(ends).min()
+        let others = self.jobs.deadline().into_iter().chain(self.rush.due());
+        sessions.chain(others).chain(ends).min()
     }
 
     /// Sends a command about a session to its media host.

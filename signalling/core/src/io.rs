@@ -60,6 +60,8 @@ pub struct JoinFacts {
     pub archived: bool,
     /// A direct message of two.
     pub direct: bool,
+    /// How many people are in the channel: joins of large ones may be gathered.
+    pub room_members: usize,
     pub thread: ThreadFact,
     /// Whether calls were switched on or off here explicitly.
     pub enabled: Option<bool>,
@@ -235,6 +237,13 @@ impl Refusal {
     }
 }
 
+/// What a person is told beside a refusal, in the channel and seen by nobody else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hint {
+    /// Calls may start in direct messages only.
+    GroupCallsOff,
+}
+
 /// Something for the operator.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Observation {
@@ -295,6 +304,10 @@ pub enum Output {
         edit: PostEdit,
     },
     RequestJob(JobRequest),
+    Hint {
+        user: UserId,
+        hint: Hint,
+    },
     /// For whoever finds calls, at once: nothing is waited for.
     Roster(Roster),
     Observed(Observation),

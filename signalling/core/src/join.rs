@@ -6,10 +6,12 @@
 use proto::id::{ConnId, SessionId};
 
 use crate::conversation::Conversation;
+use crate::conversation::comings::Newcomer;
 use crate::io::{Features, JoinRequest, Moment, NewCallPost, Output, Setting, ThreadFact};
 use crate::jobs::{Job, JobKind};
 use crate::media::MediaHost;
 use crate::news::{News, To};
+use crate::rush::{LARGE_ROOM, MOST_GATHERED};
 
 /// Why somebody may not join.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,20 +77,34 @@ impl Conversation {
         if let Err(error) = check_person(&request, is_bot) {
             return self.refuse(&request, error);
         }
-        if self.is_announced() {
-            self.judge_later_join(request, at);
-        } else if request.facts.is_connected || self.is_waiting(&request.connection) {
+        let is_waiting = request.facts.is_connected || self.is_waiting(&request.connection);
+        if self.is_announced() && self.goes_on_at_once(&request, is_bot, at) {
+            let newcomer = self.judge(request, at);
+            self.welcome(newcomer.into_iter().collect());
+        } else if is_waiting {
             self.refuse(&request, JoinError::AlreadyConnected);
         } else {
+            let room_members = request.facts.room_members;
             self.waiting.push(request);
+            if self.is_announced() && self.waiting.len() >= room_members.min(MOST_GATHERED) {
+                self.let_in_waiting(at);
+            }
         }
     }
 
-    /// Judges a join of a call that runs.
-    pub(crate) fn judge_later_join(&mut self, request: JoinRequest, at: Moment) {
+    /// Whether a join of a running call waits for no other.
+    fn goes_on_at_once(&mut self, request: &JoinRequest, is_bot: bool, at: Moment) -> bool {
+        is_bot || request.facts.room_members < LARGE_ROOM || self.rush.admits(at.now)
+    }
+
+    /// Judges a join of a call that runs; who may come in has a session then, and nobody was told.
+    pub(crate) fn judge(&mut self, request: JoinRequest, at: Moment) -> Option<Newcomer> {
         match self.check_running(&request) {
-            Err(error) => self.refuse(&request, error),
-            Ok(media) => self.admit(request, &media, at),
+            Err(error) => {
+                self.refuse(&request, error);
+                None
+            }
+            Ok(media) => Some(self.admit(request, media, at)),
         }
     }
 

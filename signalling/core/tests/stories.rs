@@ -4,6 +4,8 @@
 
 #[path = "stories/jobs.rs"]
 mod jobs;
+#[path = "stories/rush.rs"]
+mod rush;
 #[path = "stories/world.rs"]
 mod world;
 

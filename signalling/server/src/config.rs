@@ -116,6 +116,8 @@ pub struct ServiceUrl {
 /// What people may do in calls.
 #[derive(Debug, Clone)]
 pub struct CallsConfig {
+    /// No calls at all.
+    pub disabled: bool,
     pub default_enabled: bool,
     pub group_calls_allowed: bool,
     pub host_controls_allowed: bool,

@@ -48,7 +48,7 @@ use push::Push;
 use registry::Registry;
 use writer::Batch;
 
-pub(crate) use chores::{ask_about_speech, check_logins, read_gauges};
+pub(crate) use chores::{ask_about_speech, check_logins, count_usage, read_gauges};
 pub(crate) use clients::Clients;
 pub(crate) use effects::{CHAT_LIMIT, Publisher};
 pub(crate) use lanes::LaneFull;

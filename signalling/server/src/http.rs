@@ -19,11 +19,12 @@ mod sessions;
 mod standalone;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::handler::Handler;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
@@ -70,18 +71,11 @@ pub(crate) fn router(
         watched,
         limits: Arc::new(Limits::default()),
     };
-    let calls = Router::new()
-        .merge(channels::routes())
-        .merge(host::routes())
-        .merge(recording::routes())
-        .merge(sessions::routes())
-        .merge(captions::routes())
-        .merge(administration::routes())
-        .merge(logs::routes())
-        .merge(standalone::routes())
-        .merge(bot::routes())
-        .fallback(unknown_route)
-        .method_not_allowed_fallback(unknown_method);
+    let calls = if app.engine.config.calls.disabled {
+        Router::new().fallback(no_calls)
+    } else {
+        routes_of_calls()
+    };
     let calls = without_forms(calls)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::from_fn_with_state(app.clone(), finish));
@@ -102,7 +96,23 @@ pub(crate) fn router(
     guarded(all, origins)
 }
 
-/// The routes of the metrics' own port.
+/// The Calls API.
+fn routes_of_calls() -> Router<App> {
+    Router::new()
+        .merge(channels::routes())
+        .merge(host::routes())
+        .merge(recording::routes())
+        .merge(sessions::routes())
+        .merge(captions::routes())
+        .merge(administration::routes())
+        .merge(logs::routes())
+        .merge(standalone::routes())
+        .merge(bot::routes())
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(unknown_method)
+}
+
+/// The routes of the metrics' own port. The plugin's are scraped below its prefix.
 pub(crate) fn metrics_router(engine: Arc<Engine>, watched: Watched) -> Router {
     let app = App {
         engine,
@@ -111,6 +121,7 @@ pub(crate) fn metrics_router(engine: Arc<Engine>, watched: Watched) -> Router {
     };
     Router::new()
         .route("/metrics", get(metrics))
+        .nest(ROUTE_PREFIX, Router::new().route("/metrics", get(metrics)))
         .route("/healthz", get(alive))
         .route("/readyz", get(readiness))
         .with_state(app)
@@ -120,9 +131,12 @@ fn alive() -> std::future::Ready<&'static str> {
     std::future::ready("alive\n")
 }
 
-/// Counts, says that answers are private, and gives every refusal the shape clients read.
+/// Counts and times, says that answers are private, and gives every refusal the shape clients read.
 async fn finish(State(app): State<App>, request: Request, next: Next) -> Response {
+    let handler = handler_of(&request);
+    let began = Instant::now();
     let mut answer = next.run(request).await;
+    app.engine.metrics.handled(&handler, began);
     let class = match answer.status().as_u16() / 100 {
         2 => "2xx",
         3 => "3xx",
@@ -148,6 +162,17 @@ async fn finish(State(app): State<App>, request: Request, next: Next) -> Respons
         HeaderValue::from_static("nosniff"),
     );
     answer
+}
+
+/// The name of what handles a request: one of a closed set, whatever was asked for.
+fn handler_of(request: &Request) -> String {
+    let route = request.extensions().get::<MatchedPath>();
+    let route = route.and_then(|route| route.as_str().strip_prefix(ROUTE_PREFIX));
+    let method = request.method();
+    match route {
+        Some(route) if [Method::GET, Method::POST].contains(method) => format!("{method} {route}"),
+        Some(_) | None => "unknown".to_owned(),
+    }
 }
 
 /// What the framework refuses in plain text: bodies over the limit, paths that are not UTF-8.
@@ -181,6 +206,11 @@ async fn readiness(State(app): State<App>) -> Response {
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, troubles.join("\n") + "\n").into_response()
     }
+}
+
+/// As of a plugin that is not there.
+async fn no_calls() -> Refused {
+    Refused::not_found("there are no calls on this server (calls.disable)")
 }
 
 async fn unknown_route() -> Refused {

@@ -2,10 +2,13 @@
 //!
 //! Names begin as the reference plugin's do, so that existing dashboards keep working.
 
+use std::time::Instant;
+
 use prometheus::{
-    Encoder as _, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
-    TextEncoder,
+    Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
+use proto::calls::rest::CallsStats;
 
 /// How every name begins.
 pub(crate) const NAMESPACE: &str = "mattermost_plugin_calls";
@@ -38,6 +41,40 @@ pub(crate) struct Metrics {
     /// Milliseconds of audio per caption.
     pub(crate) caption_audio: Histogram,
     pub(crate) requests: IntCounterVec,
+    /// Windows of sound that a bot could not hear in time, and its queues that were full.
+    pub(crate) captions_window_dropped: IntCounter,
+    pub(crate) captions_transcriber_full: IntCounter,
+    pub(crate) captions_packets_full: IntCounter,
+    /// Seconds from a request or an action to its answer, by what handles it.
+    handlers: HistogramVec,
+    store_ops: IntCounterVec,
+    store_times: HistogramVec,
+    usage: Usage,
+}
+
+/// How much calls are used, as it was last counted.
+#[derive(Debug)]
+struct Usage {
+    days: IntGaugeVec,
+    months: IntGaugeVec,
+    kinds: IntGaugeVec,
+    sums: IntGaugeVec,
+}
+
+impl Usage {
+    fn new(maker: &Maker<'_>) -> Self {
+        let gauge = |name, help, label| maker.labelled_gauge(name, help, label);
+        Self {
+            days: gauge("daily_calls_total", "Calls begun on a day", "date"),
+            months: gauge("monthly_calls_total", "Calls begun in a month", "month"),
+            kinds: gauge("calls_by_channel_type", "Calls by type of channel", "type"),
+            sums: gauge(
+                "aggregate_stats",
+                "Sums and averages over all calls",
+                "stat",
+            ),
+        }
+    }
 }
 
 /// Makes metrics and hands them to the registry.
@@ -66,6 +103,23 @@ impl Maker<'_> {
         let registered = self.0.register(Box::new(gauge.clone()));
         registered.expect("each name is used once");
         gauge
+    }
+
+    fn labelled_gauge(&self, name: &str, help: &str, label: &str) -> IntGaugeVec {
+        let opts = Opts::new(name, help).namespace(NAMESPACE);
+        let gauge = IntGaugeVec::new(opts, &[label]).expect("names here are well-formed");
+        let registered = self.0.register(Box::new(gauge.clone()));
+        registered.expect("each name is used once");
+        gauge
+    }
+
+    /// Of seconds, by one label.
+    fn timer(&self, name: &str, help: &str, label: &str) -> HistogramVec {
+        let opts = HistogramOpts::new(name, help).namespace(NAMESPACE);
+        let timer = HistogramVec::new(opts, &[label]).expect("names here are well-formed");
+        let registered = self.0.register(Box::new(timer.clone()));
+        registered.expect("each name is used once");
+        timer
     }
 
     fn caption_audio(&self) -> Histogram {
@@ -167,7 +221,81 @@ impl Metrics {
                 "Requests for calls, by status class",
                 &["status"],
             ),
+            captions_window_dropped: maker.plain_counter(
+                "jobs_live_captions_window_dropped",
+                "Windows of sound that a captioning bot dropped: it was behind",
+            ),
+            captions_transcriber_full: maker.plain_counter(
+                "jobs_live_captions_transcriber_buf_full",
+                "Times that a captioning bot had no transcriber free",
+            ),
+            captions_packets_full: maker.plain_counter(
+                "jobs_live_captions_pktPayloadCh_buf_full",
+                "Times that a captioning bot's queue of packets was full",
+            ),
+            handlers: maker.timer(
+                "app_handlers_time",
+                "Seconds until a request or a client's action was taken",
+                "handler",
+            ),
+            store_ops: counter(
+                "store_ops_total",
+                "Reads and writes of the records of calls",
+                &["type"],
+            ),
+            store_times: maker.timer(
+                "store_methods_time",
+                "Seconds that a read or write of the records of calls took",
+                "method",
+            ),
+            usage: Usage::new(&maker),
             registry,
+        }
+    }
+
+    /// Notes how long a handler took.
+    pub(crate) fn handled(&self, handler: &str, began: Instant) {
+        let taken = began.elapsed().as_secs_f64();
+        self.handlers.with_label_values(&[handler]).observe(taken);
+    }
+
+    /// Notes that something was read of the records, or written into them (`kind`).
+    pub(crate) fn stored(&self, method: &str, kind: &str, began: Instant) {
+        let taken = began.elapsed().as_secs_f64();
+        self.store_ops.with_label_values(&[kind]).inc();
+        self.store_times.with_label_values(&[method]).observe(taken);
+    }
+
+    /// Shows how much calls are used. What is not in `stats` any more is not shown any more.
+    pub(crate) fn show_usage(&self, stats: &CallsStats) {
+        let Usage {
+            days,
+            months,
+            kinds,
+            sums,
+        } = &self.usage;
+        for (gauge, counts) in [
+            (days, &stats.calls_by_day),
+            (months, &stats.calls_by_month),
+            (kinds, &stats.calls_by_channel_type),
+        ] {
+            gauge.reset();
+            for (label, count) in counts {
+                gauge.with_label_values(&[label]).set(*count);
+            }
+        }
+        for (name, value) in [
+            ("total_calls", stats.total_calls),
+            ("total_active_calls", stats.total_active_calls),
+            ("total_active_sessions", stats.total_active_sessions),
+            ("avg_duration", stats.avg_duration),
+            ("avg_participants", stats.avg_participants),
+            ("avg_video_duration", stats.avg_video_duration),
+            ("total_video_duration", stats.total_video_duration),
+            ("total_video_calls", stats.total_video_calls),
+            ("total_screen_share_calls", stats.total_screen_share_calls),
+        ] {
+            sums.with_label_values(&[name]).set(value);
         }
     }
 

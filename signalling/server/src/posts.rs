@@ -12,7 +12,7 @@ use proto::id::{ChannelId, JobId, PostId, UserId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
-use signalling_core::{JobFailure, NewCallPost, PostEdit};
+use signalling_core::{Hint, JobFailure, NewCallPost, PostEdit};
 
 use crate::door::calls::words;
 
@@ -59,6 +59,19 @@ pub(crate) async fn announce_call(
         files: Vec::new(),
     })
     .await
+}
+
+/// A word of the bot for one person.
+pub(crate) fn hint(channel: &ChannelId, bot: &UserId, hint: Hint) -> NewPost {
+    NewPost {
+        room: channel.clone(),
+        author: bot.clone(),
+        root: None,
+        message: words::hint(hint).to_owned(),
+        kind: String::new(),
+        props: Map::new(),
+        files: Vec::new(),
+    }
 }
 
 pub(crate) async fn edit(

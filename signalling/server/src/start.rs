@@ -101,7 +101,7 @@ impl Running {
     /// One text per media host that is away, when all are.
     pub fn media_is_connected(&self) -> Result<(), Vec<String>> {
         match self.engine.media_hosts.counts() {
-            (0, _) => Err(self.engine.media_hosts.troubles()),
+            (0, 1..) => Err(self.engine.media_hosts.troubles()),
             (_, _) => Ok(()),
         }
     }
@@ -182,7 +182,9 @@ pub async fn start_beside(config: Config, beside: Vec<Health>) -> anyhow::Result
         .await
         .context("open the chat")?;
     chat.keep_house(&tasks);
+    let metrics = Arc::new(Metrics::new());
     let store = Store::open(&calls_database(&config)).await?;
+    let store = store.counted_by(metrics.clone());
     let sealer = Sealer::open(&config.key_file)?;
     store.seal_keys(&sealer).await?;
     let (bot, token) = chat
@@ -193,7 +195,6 @@ pub async fn start_beside(config: Config, beside: Vec<Health>) -> anyhow::Result
         id: bot.id,
         token: Secret::new(token),
     };
-    let metrics = Arc::new(Metrics::new());
     let restored = store.running_calls().await?;
     let (news, heard) = mpsc::channel(MEDIA_NEWS);
     let hosts = hosts(&config, &store, &sealer, &restored).await?;
@@ -224,7 +225,11 @@ pub async fn start_beside(config: Config, beside: Vec<Health>) -> anyhow::Result
         switches,
     };
     let engine = Engine::new(parts);
-    chat.answer_commands(Arc::new(Commands(Arc::downgrade(&engine))));
+    if engine.config.calls.disabled {
+        tracing::info!("calls are switched off (calls.disable)");
+    } else {
+        chat.answer_commands(Arc::new(Commands(Arc::downgrade(&engine))));
+    }
     // Before anybody's news is heard: it may be about the sessions of restored calls.
     take_over(&engine, restored).await;
     watch_tasks(&engine, chat_news, heard, batches);
@@ -364,6 +369,9 @@ fn watch_tasks(
     let asking = engine.clone();
     let ask = move || engine::ask_about_speech(asking.clone());
     tasks.restarted("questions about speech", ask, Restarts::default());
+    let counting = engine.clone();
+    let count = move || engine::count_usage(counting.clone());
+    tasks.restarted("usage of calls", count, Restarts::default());
     let following = engine.clone();
     let follow = move || engine::run_chat_news(following.clone(), chat_news.clone());
     tasks.restarted("chat news", follow, Restarts::default());
@@ -505,6 +513,9 @@ async fn announce_runners(engine: Arc<Engine>) {
 }
 
 async fn wait_for_media(engine: &Engine) {
+    if engine.config.calls.disabled {
+        return;
+    }
     let connected = async {
         while engine.media_hosts.counts().0 == 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -14,6 +14,9 @@ mod write;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Instant;
 
 use proto::id::{ChannelId, JobId};
 use serde_json::{Map, Value};
@@ -21,6 +24,7 @@ use signalling_core::{CallRecord, JobRecord, Record, RestoredCall};
 use storage::sql::{Select, flag};
 use storage::{Database, Domain, Durability, Location, Migration, SqlError};
 
+use crate::metrics::Metrics;
 pub(crate) use figures::Figures;
 use rows::Kept;
 
@@ -51,13 +55,42 @@ const CALLS: Domain = Domain {
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
     db: Database,
+    /// Where it is counted what is read and written, if it is.
+    metrics: Option<Arc<Metrics>>,
+}
+
+/// What a method does with the records.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Read,
+    Write,
 }
 
 impl Store {
     /// Opens or creates the database.
     pub(crate) async fn open(location: &Location) -> Result<Self, StoreError> {
         let db = Database::open(location, &CALLS).await?;
-        Ok(Self { db })
+        let metrics = None;
+        Ok(Self { db, metrics })
+    }
+
+    /// Counts from now on what is read and written.
+    pub(crate) fn counted_by(self, metrics: Arc<Metrics>) -> Self {
+        let metrics = Some(metrics);
+        Self { metrics, ..self }
+    }
+
+    async fn timed<T>(&self, method: &str, kind: Kind, work: impl Future<Output = T>) -> T {
+        let began = Instant::now();
+        let done = work.await;
+        if let Some(metrics) = &self.metrics {
+            let kind = match kind {
+                Kind::Read => "read",
+                Kind::Write => "write",
+            };
+            metrics.stored(method, kind, began);
+        }
+        done
     }
 
     pub(crate) async fn close(&self) {
@@ -74,12 +107,15 @@ impl Store {
         if records.is_empty() {
             return Ok(());
         }
-        let mut tx = self.db.begin("begin keeping records").await?;
-        for record in records {
-            let (operation, statement) = write::statement(record);
-            tx.execute(operation, statement).await?;
-        }
-        tx.commit().await
+        let keep = async {
+            let mut tx = self.db.begin("begin keeping records").await?;
+            for record in records {
+                let (operation, statement) = write::statement(record);
+                tx.execute(operation, statement).await?;
+            }
+            tx.commit().await
+        };
+        self.timed("keep_all", Kind::Write, keep).await
     }
 
     /// The calls that had not ended, each with its sessions and its newest job of each kind.
@@ -138,6 +174,10 @@ impl Store {
         &self,
         id: &JobId,
     ) -> Result<Option<(JobRecord, CallRecord)>, StoreError> {
+        self.timed("job", Kind::Read, self.read_job(id)).await
+    }
+
+    async fn read_job(&self, id: &JobId) -> Result<Option<(JobRecord, CallRecord)>, StoreError> {
         let job = sqlx::query_as("SELECT * FROM calls_jobs WHERE id = $1").bind(id.to_string());
         let job: Vec<Kept<JobRecord>> = self.db.fetch_all("read a job", job).await?;
         let Some(Kept(Some(job))) = job.into_iter().next() else {
@@ -169,9 +209,8 @@ impl Store {
         .bind(channel.as_str())
         .bind(flag(switch.enabled))
         .bind(Value::Object(switch.props.clone()).to_string());
-        self.db
-            .execute("keep a channel's switch", statement)
-            .await?;
+        let keep = self.db.execute("keep a channel's switch", statement);
+        self.timed("keep_switch", Kind::Write, keep).await?;
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! Rooms, called channels on the wire: making, joining, leaving, reading state.
+//! Rooms, called channels on the wire: making, joining, leaving, roles. Not here: reading (`reading`).
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use proto::id::{ChannelId, UserId};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{Answer, Auth, Body, Params, State, check_lookups, created, ok};
 use crate::embedded::fault::Fault;
@@ -21,7 +21,6 @@ pub(super) fn routes() -> Router<Arc<Server>> {
         .route("/channels", post(create))
         .route("/channels/direct", post(direct))
         .route("/channels/group", post(group))
-        .route("/channels/members/{user}/view", post(view))
         .route("/channels/{id}", get(one).put(patch).delete(archive))
         .route("/channels/{id}/patch", put(patch))
         .route("/channels/{id}/restore", post(restore))
@@ -37,8 +36,6 @@ pub(super) fn routes() -> Router<Arc<Server>> {
             "/channels/{id}/members/{user}/schemeRoles",
             put(set_scheme_roles),
         )
-        .route("/users/{user}/channels/{id}/unread", get(unread))
-        .route("/users/{user}/posts/{id}/set_unread", post(set_unread))
         .route("/users/{id}/channels", get(of_user))
         .route("/users/{id}/channel_members", get(memberships))
         .route("/users/{id}/teams/{team}/channels", get(of_user_in_team))
@@ -393,58 +390,6 @@ async fn memberships_in_team(
         room.is_some_and(|room| room.team_id.as_ref().is_none_or(|id| *id == team.id))
     });
     Ok(Json(members.map(wire::channel_member).collect()))
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct View {
-    channel_id: String,
-    prev_channel_id: String,
-}
-
-async fn view(
-    state: State,
-    auth: Auth,
-    Path(user): Path<String>,
-    Body(body): Body<View>,
-) -> Answer {
-    auth.check_rate(&state)?;
-    let person = auth.own(&user)?;
-    let mut times = Map::new();
-    for id in [body.prev_channel_id, body.channel_id] {
-        // an empty id means that no room is shown (any more)
-        if !id.is_empty() {
-            let room = state
-                .room_for(&id, &auth.0.person, RoomRight::Read)
-                .await?
-                .room;
-            let at = state.view_room(&room.id, &person).await?;
-            times.insert(id, at.into());
-        }
-    }
-    Ok(Json(
-        json!({ "status": "OK", "last_viewed_at_times": times }),
-    ))
-}
-
-async fn unread(state: State, auth: Auth, Path((user, id)): Path<(String, String)>) -> Answer {
-    let person = auth.own(&user)?;
-    let room = state
-        .room_for(&id, &auth.0.person, RoomRight::Read)
-        .await?
-        .room;
-    Ok(Json(wire::unread(&state.unread(&room.id, &person).await?)))
-}
-
-async fn set_unread(state: State, auth: Auth, Path((user, id)): Path<(String, String)>) -> Answer {
-    auth.check_rate(&state)?;
-    if auth.named(&user)? != auth.0.person.id {
-        return Err(Fault::forbidden("nobody reads for somebody else"));
-    }
-    let post = state.post_for(&id, &auth.0.person).await?.row;
-    state.unread(&post.room_id, &auth.0.person.id).await?;
-    let unread = state.mark_unread(&auth.0.person, &post).await?;
-    Ok(Json(wire::unread_at(&unread)))
 }
 
 #[derive(Deserialize)]

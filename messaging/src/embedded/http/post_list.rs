@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::embedded::fault::Fault;
 use crate::embedded::store::{Allowance, PostRow};
+use crate::embedded::threads::ThreadReader;
 use crate::embedded::{Server, wire};
 
 /// Largest answer, in bytes. A page of ordinary posts takes a tenth of it.
@@ -25,6 +26,8 @@ pub(super) struct PostList {
     /// `"id":{...}`, in the order in which they were added.
     entries: Vec<String>,
     bytes: usize,
+    /// For whom first posts are listed with their threads, if they are.
+    reader: Option<ThreadReader>,
 }
 
 /// From where a client goes on; empty where there is nothing more.
@@ -47,6 +50,19 @@ pub(super) fn allowance(rows: usize, used: usize) -> Allowance {
 }
 
 impl PostList {
+    /// A list that tells of each first post who wrote in its thread, and whether `reader` follows it.
+    pub(super) fn with_threads(reader: Option<ThreadReader>) -> Self {
+        Self {
+            reader,
+            ..Self::default()
+        }
+    }
+
+    /// Whether replies are left to their threads.
+    pub(super) fn is_collapsed(&self) -> bool {
+        self.reader.is_some()
+    }
+
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -57,7 +73,11 @@ impl PostList {
         state: &Server,
         rows: Vec<PostRow>,
     ) -> Result<Option<PostId>, Fault> {
-        for view in state.post_views(rows).await? {
+        let mut views = state.post_views(rows).await?;
+        if let Some(reader) = &self.reader {
+            state.add_thread_views(&mut views, reader).await?;
+        }
+        for view in views {
             let id = view.row.id.clone();
             if !self.add_entry(&id, &wire::post(&view, "")) {
                 return Ok(Some(id));

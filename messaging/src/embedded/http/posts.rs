@@ -15,6 +15,7 @@ use super::post_list::{MAX_ANSWER_BYTES, Neighbours, PostList, allowance};
 use super::{Answer, Auth, Body, Params, State, check_lookups, created, ok};
 use crate::embedded::fault::Fault;
 use crate::embedded::store::{PostPage, PostRow, ThreadPage};
+use crate::embedded::threads::ThreadReader;
 use crate::embedded::{Server, wire};
 use crate::model::{NewPost, RoomRight};
 
@@ -187,7 +188,7 @@ impl Server {
         page: &[(PostId, Option<PostId>, i64)],
         params: &Params,
     ) -> Result<(), Fault> {
-        if params.flag("skipFetchThreads") {
+        if params.flag("skipFetchThreads") || list.is_collapsed() {
             return Ok(());
         }
         let present: HashSet<&PostId> = page.iter().map(|(id, _, _)| id).collect();
@@ -227,6 +228,15 @@ impl Server {
     }
 }
 
+/// For clients that show threads apart from the room.
+fn collapsed(auth: &Auth, params: &Params) -> PostList {
+    let is_asked = params.flag("collapsedThreads");
+    PostList::with_threads(is_asked.then(|| ThreadReader {
+        person: auth.0.person.id.clone(),
+        is_extended: params.flag("collapsedThreadsExtended"),
+    }))
+}
+
 /// What `add_threads` needs to know of a page.
 fn threads_in(rows: &[PostRow]) -> Vec<(PostId, Option<PostId>, i64)> {
     rows.iter()
@@ -246,7 +256,7 @@ async fn page(state: State, auth: Auth, Path(id): Path<String>, params: Params) 
         .await?
         .room;
     let (offset, limit) = params.page()?;
-    let mut list = PostList::default();
+    let mut list = collapsed(&auth, &params);
     let mut neighbours = Neighbours::default();
     let (page, is_upwards, limit) = if let Some(since) = params.number("since")? {
         let updated_at = state.clock.not_after(since);
@@ -263,7 +273,11 @@ async fn page(state: State, auth: Auth, Path(id): Path<String>, params: Params) 
         (PostPage::Newest { offset }, false, limit)
     };
     let mut room_for = allowance(to_rows(limit), 0);
-    let page = state.store.posts_of(&room.id, page, &mut room_for).await?;
+    let is_collapsed = list.is_collapsed();
+    let page = state
+        .store
+        .posts_of(&room.id, page, is_collapsed, &mut room_for)
+        .await?;
     let threads = threads_in(&page.rows);
     let left_out = list.add(&state, page.rows).await?.or(page.left_out);
     if is_upwards {
@@ -291,14 +305,18 @@ async fn unread(
     let member = state.store.member(&room.id, &person).await?;
     let seen = member.map_or(0, |member| member.viewed_seq);
     let (after, before) = (params.limit("limit_after")?, params.limit("limit_before")?);
-    let mut list = PostList::default();
+    let mut list = collapsed(&auth, &params);
     // half of the room is for what was read before
     let mut room_for = allowance(to_rows(after), MAX_ANSWER_BYTES / 2);
     let page = PostPage::After {
         seq: seen,
         offset: 0,
     };
-    let newer = state.store.posts_of(&room.id, page, &mut room_for).await?;
+    let is_collapsed = list.is_collapsed();
+    let newer = state
+        .store
+        .posts_of(&room.id, page, is_collapsed, &mut room_for)
+        .await?;
     let mut threads = threads_in(&newer.rows);
     let next = list.add(&state, newer.rows).await?.or(newer.left_out);
     list.reverse();
@@ -307,7 +325,10 @@ async fn unread(
         seq: seen.saturating_add(1),
         offset: 0,
     };
-    let older = state.store.posts_of(&room.id, page, &mut room_for).await?;
+    let older = state
+        .store
+        .posts_of(&room.id, page, is_collapsed, &mut room_for)
+        .await?;
     threads.extend(threads_in(&older.rows));
     let prev = list.add(&state, older.rows).await?.or(older.left_out);
     state.add_threads(&mut list, &threads, &params).await?;
@@ -346,7 +367,7 @@ async fn thread(state: State, auth: Auth, Path(id): Path<String>, params: Params
         (None, None, false) => ThreadPage::Down { seq: 0 },
         (None, None, true) => ThreadPage::Up { seq: i64::MAX },
     };
-    let mut list = PostList::default();
+    let mut list = collapsed(&auth, &params);
     let root_id = root.id.clone();
     list.add(&state, vec![root]).await?;
     let mut room_for = allowance(to_rows(limit), list.bytes());

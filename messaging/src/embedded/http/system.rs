@@ -74,7 +74,9 @@ async fn config(state: State) -> Result<Json<HashMap<&'static str, String>>, Fau
         ("MaxFileSize", config.max_file_bytes.to_string()),
         ("EnableFileAttachments", yes_or_no(true)),
         ("PluginsEnabled", yes_or_no(true)),
-        ("CollapsedThreads", "disabled".to_owned()),
+        // People may have threads shown apart from their channels.
+        ("CollapsedThreads", "default_off".to_owned()),
+        ("ThreadAutoFollow", yes_or_no(true)),
         ("EnableReliableWebSockets", yes_or_no(true)),
         ("PostEditTimeLimit", "-1".to_owned()),
         ("EnableUserStatuses", yes_or_no(true)),

@@ -41,7 +41,6 @@ pub(super) fn routes() -> Router<Arc<Server>> {
         .route("/teams/{id}/channels/name/{name}", get(room))
         .route("/users/{id}/teams", get(of_user))
         .route("/users/{id}/teams/members", get(memberships))
-        .route("/users/{id}/teams/unread", get(unread))
 }
 
 impl Server {
@@ -280,29 +279,4 @@ async fn of_user(state: State, auth: Auth, Path(id): Path<String>) -> Answer {
 async fn memberships(state: State, auth: Auth, Path(id): Path<String>) -> Answer {
     let members = state.store.team_memberships_of(&auth.own(&id)?).await?;
     Ok(Json(members.iter().map(wire::team_member).collect()))
-}
-
-/// Unread messages and mentions, summed up per team.
-async fn unread(state: State, auth: Auth, Path(id): Path<String>) -> Answer {
-    let person = auth.own(&id)?;
-    let rooms = state.store.rooms_with(&person).await?;
-    let members = state.store.memberships_of(&person).await?;
-    let teams = state.store.teams_of(&person).await?;
-    let of_team = |team: &TeamRow| {
-        let (mut messages, mut mentions) = (0, 0);
-        for room in rooms
-            .iter()
-            .filter(|room| room.team_id.as_ref() == Some(&team.id))
-        {
-            let member = members.iter().find(|member| member.room_id == room.id);
-            messages += member.map_or(0, |member| (room.post_count - member.viewed_posts).max(0));
-            mentions += member.map_or(0, |member| member.mentions);
-        }
-        json!({
-            "team_id": team.id, "msg_count": messages, "mention_count": mentions,
-            "msg_count_root": messages, "mention_count_root": mentions,
-            "thread_count": 0, "thread_mention_count": 0,
-        })
-    };
-    Ok(Json(teams.iter().map(of_team).collect()))
 }

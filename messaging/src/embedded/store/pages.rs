@@ -98,15 +98,19 @@ impl Store {
         self.db.fetch_all("read posts", query.select()).await
     }
 
-    /// Posts of a room in the order the page names, as many as fit.
+    /// Posts of a room in the order the page names, as many as fit; `is_collapsed`: first posts only.
     pub(crate) async fn posts_of(
         &self,
         room: &ChannelId,
         page: PostPage,
+        is_collapsed: bool,
         allowance: &mut Allowance,
     ) -> Result<Page, StoreError> {
         let mut query = Builder::new(SELECT_OUTLINE);
         query.push("WHERE p.room_id = ").push_bind(room.as_str());
+        if is_collapsed {
+            query.push(" AND p.root_id = ''");
+        }
         let offset = match page {
             PostPage::Newest { offset } => {
                 query.push(" AND p.deleted_at = 0 ORDER BY p.seq DESC");

@@ -8,8 +8,9 @@ use storage::Transaction;
 use storage::sql::{Builder, flag};
 
 use super::reactions::REACTION_BYTES;
+use super::threads::note_reply;
 use super::words::index_words;
-use super::{FileRow, PostRow, Store, StoreError};
+use super::{FileRow, PostRow, ReplyFollowers, Store, StoreError};
 
 /// People whose mentions are counted in one statement.
 const MENTIONS_AT_ONCE: usize = 500;
@@ -30,12 +31,14 @@ pub(super) fn size_on_the_wire(message: &str, props: &str) -> i64 {
 }
 
 impl Store {
-    /// Inserts a post with its attachments, counts it in the room, and counts the mentions.
+    /// Inserts a post with its attachments, counts it in the room and in its thread, and counts the
+    /// mentions. `followers` are those of the thread, where it is a reply.
     pub(crate) async fn insert_post(
         &self,
         post: &PostRow,
         files: &[FileId],
         mentioned: &[UserId],
+        followers: &ReplyFollowers,
     ) -> Result<(), StoreError> {
         let mut tx = self.begin("begin inserting post").await?;
         let insert = sqlx::query(
@@ -61,6 +64,7 @@ impl Store {
             );
             let count = count.bind(root.as_str()).bind(post.created_at);
             tx.execute("count reply", count).await?;
+            note_reply(&mut tx, post, root, followers, mentioned).await?;
         }
         for (position, file) in (0i64..).zip(files) {
             insert_post_file(&mut tx, &post.id, file, position, true).await?;
@@ -96,8 +100,10 @@ impl Store {
         )
         .await?;
         for people in mentioned.chunks(MENTIONS_AT_ONCE) {
-            let mut count =
-                Builder::new("UPDATE room_members SET mentions = mentions + 1 WHERE room_id = ");
+            let mut count = Builder::new(
+                "UPDATE room_members SET mentions = mentions + 1, root_mentions = root_mentions + ",
+            );
+            count.push_bind(roots).push(" WHERE room_id = ");
             count.push_bind(post.room_id.as_str());
             count.push(" AND person_id IN (");
             count.push_list(people.iter().map(UserId::as_str)).push(")");

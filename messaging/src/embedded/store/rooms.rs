@@ -4,6 +4,7 @@ use proto::id::{ChannelId, TeamId, UserId};
 
 use storage::sql::{Builder, flag};
 
+use super::threads::leave_threads;
 use super::{MemberRow, RoomRow, Store, StoreError, prefix_pattern};
 
 /// A room to be inserted.
@@ -211,15 +212,13 @@ impl Store {
         room: &ChannelId,
         person: &UserId,
     ) -> Result<bool, StoreError> {
-        let done = self
-            .db
-            .execute(
-                "remove room member",
-                sqlx::query("DELETE FROM room_members WHERE room_id = $1 AND person_id = $2")
-                    .bind(room.as_str())
-                    .bind(person.as_str()),
-            )
-            .await?;
+        let mut tx = self.begin("begin leaving room").await?;
+        let remove = sqlx::query("DELETE FROM room_members WHERE room_id = $1 AND person_id = $2")
+            .bind(room.as_str())
+            .bind(person.as_str());
+        let done = tx.execute("remove room member", remove).await?;
+        leave_threads(&mut tx, room, person).await?;
+        tx.commit().await?;
         Ok(done > 0)
     }
 
@@ -307,7 +306,7 @@ impl Store {
             .execute(
                 "mark room as viewed",
                 sqlx::query(
-                    "UPDATE room_members SET viewed_at = $3, mentions = 0,
+                    "UPDATE room_members SET viewed_at = $3, mentions = 0, root_mentions = 0,
                 viewed_posts = (SELECT post_count FROM rooms WHERE id = $1),
                 viewed_root_posts = (SELECT root_post_count FROM rooms WHERE id = $1),
                 viewed_seq = (SELECT COALESCE(MAX(seq), 0) FROM posts WHERE room_id = $1)
@@ -322,16 +321,16 @@ impl Store {
     }
 
     /// Sets back what a person has seen of a room to the posts before one; `mentions` is how many
-    /// of the later ones are about her.
+    /// of the later ones are about her, and how many of those are first posts.
     pub(crate) async fn mark_unread(
         &self,
         room: &ChannelId,
         person: &UserId,
         seq: i64,
-        mentions: i64,
+        (mentions, root_mentions): (i64, i64),
     ) -> Result<(), StoreError> {
         let update = sqlx::query(
-            "UPDATE room_members SET mentions = $4, viewed_seq = $3 - 1,
+            "UPDATE room_members SET mentions = $4, root_mentions = $5, viewed_seq = $3 - 1,
                 viewed_at = (SELECT created_at - 1 FROM posts WHERE seq = $3),
                 viewed_posts = (SELECT post_count FROM rooms WHERE id = $1)
                     - (SELECT COUNT(*) FROM posts WHERE room_id = $1 AND seq >= $3),
@@ -343,7 +342,8 @@ impl Store {
         .bind(room.as_str())
         .bind(person.as_str())
         .bind(seq)
-        .bind(mentions);
+        .bind(mentions)
+        .bind(root_mentions);
         self.db.execute("mark room as unread", update).await?;
         Ok(())
     }
@@ -364,16 +364,17 @@ impl Store {
         Ok(self.db.execute("set role in room", update).await? > 0)
     }
 
-    /// Messages that others wrote in a room from this place on, the newest first.
+    /// Messages that others wrote in a room from this place on, the newest first, each with whether
+    /// it begins a thread.
     pub(crate) async fn messages_from(
         &self,
         room: &ChannelId,
         seq: i64,
         not_by: &UserId,
         limit: i64,
-    ) -> Result<Vec<String>, StoreError> {
-        let select = sqlx::query_as::<_, (String,)>(
-            "SELECT message FROM posts WHERE room_id = $1 AND seq >= $2 AND author_id <> $3
+    ) -> Result<Vec<(String, bool)>, StoreError> {
+        let select = sqlx::query_as::<_, (String, String)>(
+            "SELECT message, root_id FROM posts WHERE room_id = $1 AND seq >= $2 AND author_id <> $3
                AND deleted_at = 0 ORDER BY seq DESC LIMIT $4",
         )
         .bind(room.as_str())
@@ -381,6 +382,9 @@ impl Store {
         .bind(not_by.as_str())
         .bind(limit);
         let rows = self.db.fetch_all("list unread messages", select).await?;
-        Ok(rows.into_iter().map(|(message,)| message).collect())
+        let rows = rows.into_iter();
+        Ok(rows
+            .map(|(message, root)| (message, root.is_empty()))
+            .collect())
     }
 }

@@ -155,7 +155,22 @@ rows! {
         viewed_posts: i64,
         viewed_root_posts: i64,
         mentions: i64,
+        /// Of the mentions, those in first posts.
+        root_mentions: i64,
         viewed_seq: i64,
+    }
+    /// A thread that a person follows, with what she has not read of it.
+    FollowedRow {
+        root_id: PostId,
+        person_id: UserId,
+        room_id: ChannelId,
+        team_id: Option<TeamId>,
+        viewed_at: i64,
+        mentions: i64,
+        unread: i64,
+        reply_count: i64,
+        last_reply_at: i64,
+        deleted_at: i64,
     }
     PostRow {
         id: PostId,

@@ -28,4 +28,5 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         include_str!("migrations/0006_people.postgres.sql"),
     ),
     Migration::new(7, "push", include_str!("migrations/0007_push.sql")),
+    Migration::new(8, "threads", include_str!("migrations/0008_threads.sql")),
 ];

@@ -177,6 +177,13 @@ impl Store {
                 .bind(person.as_str()),
             )
             .await?;
+        let threads = sqlx::query(
+            "DELETE FROM thread_followers WHERE person_id = $2 AND root_id IN
+                (SELECT p.id FROM posts p JOIN rooms r ON r.id = p.room_id WHERE r.team_id = $1)",
+        )
+        .bind(team.as_str())
+        .bind(person.as_str());
+        tx.execute("leave threads of team", threads).await?;
         tx.execute(
             "leave rooms of team",
             sqlx::query(

@@ -8,13 +8,35 @@ use crate::RECONNECT_GRACE;
 use crate::io::{JoinRequest, Moment, Refusal, Roster};
 use crate::jobs::Job;
 use crate::join::{JoinError, session_id};
-use crate::media::{MediaCommand, MediaHost};
-use crate::news::{News, To};
+use crate::media::{Capabilities, MediaCommand, MediaHost};
+use crate::news::{News, To, Who};
 use crate::record::Record;
 
+/// Somebody who was let in and is still to be told of.
+#[derive(Debug)]
+pub(crate) struct Newcomer {
+    who: Who,
+    connection: ConnId,
+    media: MediaHost,
+    capabilities: Capabilities,
+    /// The bot's.
+    job: Option<JobId>,
+    is_bot: bool,
+}
+
 impl Conversation {
-    /// Lets somebody in whose join was found good.
-    pub(crate) fn admit(&mut self, request: JoinRequest, media: &MediaHost, at: Moment) {
+    /// Lets everybody in who waits and may come in.
+    pub(crate) fn let_in_waiting(&mut self, at: Moment) {
+        self.rush.end();
+        let mut newcomers = Vec::new();
+        for request in std::mem::take(&mut self.waiting) {
+            newcomers.extend(self.judge(request, at));
+        }
+        self.welcome(newcomers);
+    }
+
+    /// Gives somebody a session whose join was found good.
+    pub(crate) fn admit(&mut self, request: JoinRequest, media: MediaHost, at: Moment) -> Newcomer {
         let is_bot = request.user == self.setting.features.bot;
         let latest = self.sessions.values().map(|session| session.join_at_ms);
         let latest = latest.max().unwrap_or(0);
@@ -38,27 +60,54 @@ impl Conversation {
         self.out.store(Record::Session(session.record(&self.id)));
         self.sessions.insert(session.id.clone(), session);
         if !is_bot {
-            self.participants.insert(request.user.clone());
+            self.participants.insert(request.user);
+        }
+        Newcomer {
+            who,
+            connection: request.connection,
+            media,
+            capabilities: request.capabilities,
+            job: request.job,
+            is_bot,
+        }
+    }
+
+    /// Tells everybody of those who were let in: what concerns the call once, the rest for each.
+    pub(crate) fn welcome(&mut self, newcomers: Vec<Newcomer>) {
+        if newcomers.is_empty() {
+            return;
+        }
+        if newcomers.iter().any(|newcomer| !newcomer.is_bot) {
             self.elect_host();
         }
         self.store();
-        let enter = MediaCommand::Enter {
-            call: self.id.clone(),
-            channel: self.setting.channel.clone(),
-            user: request.user.clone(),
-            session: who.session.clone(),
-            capabilities: request.capabilities,
-        };
-        self.out.tell_media(media, enter);
-        let joined = News::Joined(request.connection.clone());
-        self.out.tell_connection(&request.connection, joined);
-        if !is_bot {
-            self.out.tell(To::Room, News::Entered(who));
-        }
-        let state = self.state_news(&request.user);
-        self.out.tell_user(&request.user, state);
-        if let Some(job) = request.job.filter(|_| is_bot) {
-            self.bot_joined(&job, &request.connection);
+        for newcomer in newcomers {
+            let Newcomer {
+                who,
+                connection,
+                media,
+                capabilities,
+                job,
+                is_bot,
+            } = newcomer;
+            let enter = MediaCommand::Enter {
+                call: self.id.clone(),
+                channel: self.setting.channel.clone(),
+                user: who.user.clone(),
+                session: who.session.clone(),
+                capabilities,
+            };
+            self.out.tell_media(&media, enter);
+            let joined = News::Joined(connection.clone());
+            self.out.tell_connection(&connection, joined);
+            if !is_bot {
+                self.out.tell(To::Room, News::Entered(who.clone()));
+            }
+            let state = self.state_news(&who.user);
+            self.out.tell_user(&who.user, state);
+            if let Some(job) = job.filter(|_| is_bot) {
+                self.bot_joined(&job, &connection);
+            }
         }
     }
 
@@ -135,6 +184,10 @@ impl Conversation {
         };
         if gone.is_bot {
             self.bot_left(gone.job.as_ref(), &gone.connection, at);
+        }
+        // A call is never empty while somebody waits at its door.
+        if self.sessions.is_empty() && self.is_announced() {
+            self.let_in_waiting(at);
         }
         let people_left = self.people().next().is_some();
         if !people_left && self.waiting.is_empty() {

@@ -9,6 +9,7 @@ use crate::io::{Moment, Setting};
 use crate::jobs::{Job, Jobs};
 use crate::outbox::Outbox;
 use crate::record::RestoredCall;
+use crate::rush::Rush;
 
 impl Conversation {
     pub(crate) fn restored(
@@ -66,6 +67,7 @@ impl Conversation {
             usage,
             jobs,
             waiting: Vec::new(),
+            rush: Rush::default(),
             ends_until: None,
             is_over: false,
             out: Outbox::default(),

@@ -16,7 +16,7 @@ impl World {
                 Output::Store(record) | Output::StoreSoon(record) => self.store(record),
                 Output::ToMedia { command, .. } => self.tell_media(command),
                 Output::Roster(change) => self.seat(of, change),
-                Output::EditPost { .. } | Output::Observed(_) => {}
+                Output::EditPost { .. } | Output::Observed(_) | Output::Hint { .. } => {}
                 Output::CreatePost(post) => {
                     self.asked_posts.push((of.clone(), post.call));
                     if self.posts_come {

@@ -421,6 +421,7 @@ impl World {
                 may_post,
                 archived: false,
                 direct,
+                room_members: 150,
                 thread: ThreadFact::NotAsked,
                 enabled: None,
                 is_admin: false,

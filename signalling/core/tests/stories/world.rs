@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use proto::id::{CallId, ChannelId, ConnId, JobId, PostId, SessionId, UserId};
 use signalling_core::{
-    Call, CallView, Capabilities, Envelope, Features, HostControl, Input, JobKind, JobStatus,
+    Call, CallView, Capabilities, Envelope, Features, Hint, HostControl, Input, JobKind, JobStatus,
     JobStatusError, JobView, JoinError, JoinFacts, JoinRequest, MediaHost, Moment, News, Output,
     PostEdit, Record, Request, RestoredCall, ThreadFact, To,
 };
@@ -31,6 +31,12 @@ pub(crate) struct World {
     pub(crate) jobs_told: Vec<JobView>,
     /// Whatever was written into the call's post beside its end.
     pub(crate) edits: Vec<PostEdit>,
+    /// How many people are in the channel.
+    pub(crate) room_members: usize,
+    /// News for everybody in the channel, in order.
+    pub(crate) to_room: Vec<News>,
+    /// What single people were shown beside refusals.
+    pub(crate) hints: Vec<(UserId, Hint)>,
 }
 
 pub(crate) fn post_of(call: &CallId, id: &str) -> Input {
@@ -96,6 +102,21 @@ impl World {
             to_bot: Vec::new(),
             jobs_told: Vec::new(),
             edits: Vec::new(),
+            room_members: 3,
+            to_room: Vec::new(),
+            hints: Vec::new(),
+        }
+    }
+
+    /// A server whose calls are for direct messages only.
+    pub(crate) fn without_group_calls() -> Self {
+        let features = Features {
+            group_calls: false,
+            ..features()
+        };
+        Self {
+            call: Call::new(Arc::new(features), channel()),
+            ..Self::new()
         }
     }
 
@@ -139,6 +160,7 @@ impl World {
                 may_post: true,
                 archived: false,
                 direct: false,
+                room_members: self.room_members,
                 thread: ThreadFact::NotAsked,
                 enabled: None,
                 is_admin: false,
@@ -242,6 +264,7 @@ impl World {
                 }
                 Output::Publish(envelope) => self.hear(envelope),
                 Output::ToMedia { host, .. } => self.to_media.push(host.0),
+                Output::Hint { user, hint } => self.hints.push((user, hint)),
                 Output::Roster(_) | Output::Observed(_) => {}
             }
         }
@@ -249,6 +272,9 @@ impl World {
 
     fn hear(&mut self, envelope: Envelope) {
         let for_bot = envelope.to == To::Bot;
+        if envelope.to == To::Room {
+            self.to_room.push(envelope.news.clone());
+        }
         if let News::JoinRefused { connection, error } = envelope.news {
             self.refused.push((connection, error));
         } else if let News::Job(view) = envelope.news {

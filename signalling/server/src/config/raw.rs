@@ -182,9 +182,13 @@ settings::settings! {
             /// First part of the runner names.
             image_registry: String = "mattermost", named ["MM_CALLS_JOB_SERVICE_IMAGE_REGISTRY"];
             /// Where the bots reach this server. Empty: the address that is served.
-            site_url: String = "", named ["MM_CALLS_RECORDER_SITE_URL"];
+            site_url: String = "", named ["MM_CALLS_RECORDER_SITE_URL", "MM_CALLS_TRANSCRIBER_SITE_URL"];
         }
         "calls" calls: RawCalls {
+            /// No calls at all: chat goes on, the routes of calls answer 404, what clients do about
+            /// calls is dropped, media hosts and the job service are left alone. Calls that ran when
+            /// the server stopped end.
+            disable: bool = false, named ["MM_CALLS_DISABLE"];
             /// Calls may start wherever nobody switched them off. false: only where an administrator
             /// allowed it.
             default_enabled: bool = true, named ["MM_CALLS_DEFAULT_ENABLED"];

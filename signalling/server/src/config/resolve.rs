@@ -37,7 +37,9 @@ impl Config {
     pub fn resolve(read: &Read<RawConfig>) -> Result<Self, Problems> {
         let (mut check, raw) = (read.check(), &read.raw);
         let storage = &raw.storage;
-        let offloader = offloader(raw, &mut check);
+        // Without calls their services are checked, and not used.
+        let has_calls = !raw.calls.disable;
+        let offloader = offloader(raw, &mut check).filter(|_| has_calls);
         let recording = recording(raw, offloader.is_some());
         let database =
             storage::Location::server(&storage.database, &storage.database_password_file);
@@ -58,7 +60,7 @@ impl Config {
             chat: chat(raw),
             files: files::resolve(raw, &mut check),
             gateway: gateway_limits::resolve(raw, &mut check),
-            rtcd: rtcd(raw, &mut check),
+            rtcd: rtcd(raw, has_calls, &mut check),
             transcribing: transcribing(raw, &recording),
             offloader,
             calls: calls(raw),
@@ -94,6 +96,7 @@ fn key_file(raw: &RawStorage) -> PathBuf {
 fn calls(raw: &RawConfig) -> CallsConfig {
     let raw = &raw.calls;
     CallsConfig {
+        disabled: raw.disable,
         default_enabled: raw.default_enabled,
         group_calls_allowed: raw.group_calls_allowed,
         host_controls_allowed: raw.host_controls_allowed,
@@ -122,7 +125,7 @@ fn chat(raw: &RawConfig) -> ChatConfig {
     }
 }
 
-fn rtcd(raw: &RawConfig, check: &mut Checks<'_>) -> RtcdConfig {
+fn rtcd(raw: &RawConfig, has_calls: bool, check: &mut Checks<'_>) -> RtcdConfig {
     let raw = &raw.rtcd;
     if raw.urls.is_empty() {
         let rule = "calls need at least one media host, such as `http://127.0.0.1:8045`";
@@ -133,6 +136,7 @@ fn rtcd(raw: &RawConfig, check: &mut Checks<'_>) -> RtcdConfig {
     RtcdConfig {
         hosts: urls
             .filter_map(|link| url("rtcd.urls", link, check))
+            .filter(|_| has_calls)
             .collect(),
         client_id: raw.client_id.clone(),
         auth_key: raw.auth_key.clone(),

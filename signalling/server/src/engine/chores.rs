@@ -10,12 +10,15 @@ use futures_util::StreamExt as _;
 use signalling_core::Input;
 use tokio::time::MissedTickBehavior;
 
-use super::Engine;
+use super::{Engine, moment};
+use crate::figures;
 
 /// How often every session's login is checked: so long may a revoked login still hear a call.
 const LOGIN_CHECK_PERIOD: Duration = Duration::from_secs(10);
 /// How often the job service is asked about speech when nobody opens a page or starts a call.
 const SPEECH_PERIOD: Duration = Duration::from_secs(60);
+/// How often the use of calls is counted, over all calls that are kept.
+const USAGE_PERIOD: Duration = Duration::from_secs(3600);
 /// Logins checked at once.
 const CHECKED_AT_ONCE: usize = 8;
 /// How long one check may take.
@@ -46,6 +49,23 @@ pub(crate) async fn ask_about_speech(engine: Arc<Engine>) {
             () = engine.speech_wanted.notified() => {}
         }
         jobs.fresh_speech().await;
+    }
+}
+
+/// Counts how much calls are used, for those who watch it over weeks. Runs until the process ends.
+pub(crate) async fn count_usage(engine: Arc<Engine>) {
+    let mut period = tokio::time::interval(USAGE_PERIOD);
+    period.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        period.tick().await;
+        let now_ms = moment().unix_ms;
+        match engine.store.figures(now_ms).await {
+            Ok(kept) => {
+                let stats = figures::stats(&*engine.chat, kept, now_ms).await;
+                engine.metrics.show_usage(&stats);
+            }
+            Err(error) => tracing::warn!(%error, "the use of calls was not counted"),
+        }
     }
 }
 

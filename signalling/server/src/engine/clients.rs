@@ -78,6 +78,9 @@ impl ClientHandler for Clients {
         if !action.starts_with(NAME_PREFIX) {
             return;
         }
+        if self.engine.config.calls.disabled {
+            return self.refuse_frame("calls_disabled");
+        }
         if !self.may_say_more(&connection) {
             return self.refuse_frame("rate_limit");
         }
@@ -97,9 +100,18 @@ impl ClientHandler for Clients {
             .events
             .with_label_values(&["in", decoded.short_name()])
             .inc();
+        let (handler, began) = (decoded.short_name(), Instant::now());
+        self.carry_out(connection, &login, decoded).await;
+        engine.metrics.handled(handler, began);
+    }
+}
+
+impl Clients {
+    async fn carry_out(&self, connection: ConnId, login: &Login, action: Action) {
+        let engine = &self.engine;
         let user = login.person.id.clone();
-        match ask(decoded) {
-            Asked::Join(join) => engine.join(connection, &login, join).await,
+        match ask(action) {
+            Asked::Join(join) => engine.join(connection, login, join).await,
             Asked::Reconnect(reconnect) => engine.reconnect(connection, user, reconnect).await,
             Asked::State(channel) => engine.tell_state(connection, user, channel).await,
             Asked::Leave => {
@@ -125,9 +137,7 @@ impl ClientHandler for Clients {
             Asked::Nothing => {}
         }
     }
-}
 
-impl Clients {
     fn may_say_more(&self, connection: &ConnId) -> bool {
         let now = Instant::now();
         let mut budgets = self.budgets();

@@ -14,10 +14,10 @@ use futures_util::FutureExt as _;
 use messaging::ChatError;
 use messaging::gateway::Gateway;
 use messaging::model::Post;
-use proto::id::{CallId, ChannelId, PostId};
+use proto::id::{CallId, ChannelId, PostId, UserId};
 use signalling_core::{
-    Envelope, Input, JobRequest, JoinError, MediaCommand, MediaHost, NewCallPost, News, PostEdit,
-    To, Who,
+    Envelope, Hint, Input, JobRequest, JoinError, MediaCommand, MediaHost, NewCallPost, News,
+    PostEdit, To, Who,
 };
 
 use super::owner::{Reply, Turn};
@@ -56,6 +56,10 @@ pub(super) enum Effect {
         edit: PostEdit,
     },
     RequestJob(JobRequest),
+    Hint {
+        user: UserId,
+        hint: Hint,
+    },
     Reply(Reply),
 }
 
@@ -77,6 +81,7 @@ impl Engine {
                 let work = async move { engine.request_job(channel, request).await };
                 self.tasks.one_of("request of a job", work, |_| ());
             }
+            Effect::Hint { user, hint } => self.give_hint(channel, user, hint),
             Effect::Reply(reply) => reply(),
         }
     }
@@ -148,6 +153,20 @@ impl Engine {
         if is_made {
             self.wake_phones(&channel, &caller).await;
         }
+    }
+
+    /// Shows somebody a word of the bot that nobody else sees.
+    fn give_hint(self: &Arc<Self>, channel: &ChannelId, user: UserId, hint: Hint) {
+        let (engine, post) = (self.clone(), posts::hint(channel, &self.bot.id, hint));
+        let work = async move {
+            let shown = engine.chat.show_to(&user, post);
+            match tokio::time::timeout(CHAT_LIMIT, shown).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "a hint was not shown"),
+                Err(_) => tracing::warn!("a hint was not shown: the chat server did not answer"),
+            }
+        };
+        self.tasks.one_of("hint", work, |_| ());
     }
 
     pub(crate) fn edit_post(self: &Arc<Self>, post: &PostId, edit: PostEdit) {
@@ -225,6 +244,7 @@ impl Engine {
                 Output::Publish(envelope) => self.publish(channel, envelope),
                 Output::EditPost { post, edit } => self.edit_post(&post, edit),
                 Output::Observed(observation) => self.observe(observation),
+                Output::Hint { user, hint } => self.give_hint(channel, user, hint),
                 Output::Roster(change) => self.registry.seat(channel, change),
                 // Only calls ask for these, and there is none.
                 Output::ToMedia { .. }

@@ -48,10 +48,12 @@ impl Engine {
     ) -> JoinRequest {
         let (person, channel) = (&login.person, &ask.channel);
         let room = tokio::time::timeout(LOOKUP_LIMIT, self.chat.room(channel));
-        let (room, may_post, thread) = tokio::join!(
+        let count = tokio::time::timeout(LOOKUP_LIMIT, self.chat.member_count(channel));
+        let (room, may_post, thread, count) = tokio::join!(
             room,
             self.may(&person.id, channel, RoomRight::CreatePost),
             self.thread_fact(ask.thread.as_ref(), channel),
+            count,
         );
         let room = room.ok().and_then(Result::ok);
         let archived = room.as_ref().is_none_or(|room| room.archived);
@@ -62,6 +64,8 @@ impl Engine {
             may_post: (may_post || belongs) && room.is_some(),
             archived,
             direct: room.as_ref().is_some_and(|room| direct(room.kind)),
+            // Who is not counted waits for nobody.
+            room_members: count.ok().and_then(Result::ok).unwrap_or(0),
             thread,
             enabled: self.switch(channel).map(|switch| switch.enabled),
             is_admin: person.is_system_admin,

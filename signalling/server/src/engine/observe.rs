@@ -81,8 +81,13 @@ pub(super) fn count_measurement(metrics: &Metrics, metric: &Metric) {
         .client_measurements
         .with_label_values(&[metric.name.as_str()])
         .inc();
-    if metric.name != MetricName::ClientIceCandidatePair {
-        return;
+    match metric.name {
+        MetricName::LiveCaptionsWindowDropped => return metrics.captions_window_dropped.inc(),
+        MetricName::LiveCaptionsTranscriberBufferFull => {
+            return metrics.captions_transcriber_full.inc();
+        }
+        MetricName::LiveCaptionsPacketBufferFull => return metrics.captions_packets_full.inc(),
+        MetricName::ClientIceCandidatePair => {}
     }
     let pair: Value = serde_json::from_str(&metric.data).unwrap_or_default();
     let side = |side: &str, field: &str| -> &'static str {

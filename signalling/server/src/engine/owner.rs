@@ -258,6 +258,7 @@ impl OwnerTask {
                 Output::CreatePost(post) => effects.push(Effect::CreatePost(post)),
                 Output::EditPost { post, edit } => effects.push(Effect::EditPost { post, edit }),
                 Output::RequestJob(request) => effects.push(Effect::RequestJob(request)),
+                Output::Hint { user, hint } => effects.push(Effect::Hint { user, hint }),
                 Output::Timeout(deadline) => break deadline,
             }
         };

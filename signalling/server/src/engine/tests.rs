@@ -6,6 +6,7 @@ mod chat;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex as StdMutex;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use messaging::gateway::ClientHandler as _;
@@ -276,6 +277,26 @@ async fn a_post_that_cannot_be_edited_holds_up_neither_its_call_nor_the_next() {
     world.join("cora", "c", "talk").await;
     world.act("cora", "c", "unmute", json!({})).await;
     world.hear_in("talk", "user_unmuted").await;
+}
+
+#[tokio::test]
+async fn a_rush_into_a_large_channel_waits_for_its_second_and_into_a_small_one_does_not() {
+    for (members, at_once) in [(99, 12), (100, 11)] {
+        let mut world = World::new().await;
+        world.chat.members.store(members, Ordering::Relaxed);
+        world.join("p0", "c0", "talk").await;
+        for at in 1..12 {
+            world
+                .ask_to_join(&format!("p{at}"), &format!("c{at}"), "talk")
+                .await;
+        }
+        let talk = channel("talk");
+        let seated = world.engine.look(&talk, |call| call.seats().count()).await;
+        assert_eq!(seated, Some(at_once), "of a channel of {members}");
+        world
+            .hear("join", |event| event.data["connID"] == "c11")
+            .await;
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //! used.
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use proto::calls::rest::CallsStats;
@@ -18,6 +19,8 @@ pub(super) fn routes() -> Router<App> {
         .route("/env", get(env))
         .route("/stats", get(stats))
         .route("/cloud-notify-admins", post(notify_cloud_admins))
+        .route("/metrics", get(super::metrics_for_administrators))
+        .route("/debug/pprof/{*profile}", get(profile))
 }
 
 async fn env(State(app): State<App>, _: Administrator) -> Json<Map<String, Value>> {
@@ -31,6 +34,14 @@ async fn stats(State(app): State<App>, _: Administrator) -> Result<Json<CallsSta
     Ok(Json(
         figures::stats(&*engine.chat, kept, moment().unix_ms).await,
     ))
+}
+
+/// The plugin's profiles are of its Go runtime. What tells the same of this server is named instead.
+async fn profile(_: Administrator) -> Refused {
+    let instead = "there is no Go runtime here. Where time goes: `perf record -g -p PID`, symbols are \
+                   in the binary; memory: `heaptrack -p PID`; tasks, queues and how long handlers \
+                   and records take: /metrics";
+    Refused::new(StatusCode::NOT_IMPLEMENTED, instead)
 }
 
 /// Asks administrators of a hosted server for a trial; there is none of that here.

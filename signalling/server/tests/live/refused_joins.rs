@@ -6,7 +6,7 @@ use messaging::Posts as _;
 use messaging::model::NewPost;
 use proto::calls::action::Action;
 use proto::id::{ChannelId, UserId};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::client::Client;
 use crate::fake_jobs::FakeJobs;
@@ -75,6 +75,17 @@ async fn where_calls_may_begin_is_asked_only_when_none_runs() {
     let mut anna = world.connect(&world.anna).await;
     let text = refused(&mut anna, &world.channel).await;
     assert_eq!(text, "unlicensed servers only allow calls in DMs");
+    // She is told more, by the bot, and nobody else is.
+    let shown = anna.wait_for("ephemeral_message").await;
+    assert_eq!(shown.broadcast.user_id, world.anna.id.to_string());
+    let post: Value = serde_json::from_str(shown.data["post"].as_str().unwrap()).unwrap();
+    assert_eq!(post["channel_id"], world.channel.as_str());
+    assert_eq!(post["user_id"], world.bot().await.id.as_str());
+    let message = post["message"].as_str().unwrap();
+    assert!(message.contains("direct messages only"), "{message}");
+    let path = format!("/channels/{}/posts", world.channel);
+    let (_, kept) = world.chat_get(&world.anna, &path).await;
+    assert_eq!(kept["order"], json!([]), "nothing is kept of it");
     let direct = world.direct(&world.anna, &world.ben).await;
     anna.join(&direct).await;
 

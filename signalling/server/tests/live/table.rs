@@ -71,6 +71,9 @@ const ROUTES: &[Route] = &[
     get("/config", SIGNED_IN),
     get("/env", ADMINS),
     get("/stats", ADMINS),
+    get("/metrics", ADMINS),
+    // What there is instead is said to those who may ask.
+    get("/debug/pprof/{*profile}", [401, 403, 403, 403, 403, 501, 403]),
     get("/channels", SIGNED_IN),
     get("/turn-credentials", SIGNED_IN),
     get("/{channel}", READERS),
@@ -135,6 +138,7 @@ impl Place {
     fn path(&self, route: &str) -> String {
         route
             .replace("{*file}", "widget.html")
+            .replace("{*profile}", "heap")
             .replace("{channel}", self.channel.as_str())
             .replace("{session}", &self.session)
             .replace("{user}", &self.member)

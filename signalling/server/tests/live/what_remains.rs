@@ -174,7 +174,8 @@ async fn of_a_recorded_call_its_posts_its_files_and_its_finished_records_remain(
             ("storage_health", 0),
             ("team_members", 6),
             ("teams", 2),
-            ("unindexed", 1), // how far the words are known
+            ("thread_followers", 1), // whoever began the call, of its thread
+            ("unindexed", 1),        // how far the words are known
             ("uploads", 0),
         ]
     );

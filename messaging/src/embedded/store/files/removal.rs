@@ -4,6 +4,7 @@ use proto::id::{FileId, PostId, UploadId};
 use storage::Transaction;
 
 use super::super::posts::size_on_the_wire;
+use super::super::threads::note_removal;
 use super::super::{Store, StoreError, UploadRow};
 
 /// Rows of one go.
@@ -96,6 +97,7 @@ impl Store {
         now: i64,
     ) -> Result<(), StoreError> {
         let mut tx = self.begin("begin deleting post").await?;
+        note_removal(&mut tx, post).await?;
         let empty = sqlx::query(
             "UPDATE posts SET message = '', props = '{}', size_bytes = $3, updated_at = $2,
                 deleted_at = CASE WHEN deleted_at = 0 THEN $2 ELSE deleted_at END

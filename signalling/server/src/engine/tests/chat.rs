@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -20,6 +21,8 @@ pub(super) struct TestChat {
     /// Rooms about whose posts nothing is ever answered.
     pub(super) silent: Mutex<BTreeSet<ChannelId>>,
     pub(super) posts: Mutex<Vec<Post>>,
+    /// In every room.
+    pub(super) members: AtomicUsize,
 }
 
 impl TestChat {
@@ -93,6 +96,10 @@ impl Rooms for TestChat {
 
     async fn members(&self, _: &ChannelId) -> Result<Vec<UserId>, ChatError> {
         not_here()
+    }
+
+    async fn member_count(&self, _: &ChannelId) -> Result<usize, ChatError> {
+        Ok(self.members.load(Ordering::Relaxed))
     }
 
     async fn may(&self, _: &UserId, _: &ChannelId, _: RoomRight) -> Result<bool, ChatError> {
