@@ -141,9 +141,9 @@ async function crowdRow() {
   })
 }
 
-/** What one event costs, counted: a busy machine changes nothing about it. */
-async function workRow() {
-  await visit({ people: PEOPLE }, async ({ page, cdp, crowd }) => {
+/** In the call of `PEOPLE` while things happen: what the browser's trace tells of the window, and how many events there were. */
+async function traced(categories, during = (page) => page.waitForTimeout(WINDOW_MS)) {
+  return visit({ people: PEOPLE }, async ({ page, cdp, crowd }) => {
     await page.goto(crowd.url)
     await at(page, 'join-call').click()
     await page.locator(`[data-testid="participants"][data-count="${PEOPLE}"]`).waitFor()
@@ -154,17 +154,40 @@ async function workRow() {
     const told = []
     cdp.on('Tracing.dataCollected', ({ value }) => told.push(...value))
     const before = crowd.told
-    await cdp.send('Tracing.start', { traceConfig: { includedCategories: ['devtools.timeline'] }, transferMode: 'ReportEvents' })
-    await page.waitForTimeout(WINDOW_MS)
+    await cdp.send('Tracing.start', { traceConfig: { includedCategories: categories }, transferMode: 'ReportEvents' })
+    await during(page)
     const events = crowd.told - before
     const complete = new Promise((resolve) => { cdp.once('Tracing.tracingComplete', resolve) })
     await cdp.send('Tracing.end')
     await complete
-    const sum = (name, part) => told.filter((one) => one.name === name).reduce((all, { args }) => all + part(args ?? {}), 0)
-    const restyled = sum('UpdateLayoutTree', ({ elementCount = 0 }) => elementCount)
-    const laidOut = sum('Layout', ({ beginData }) => beginData?.dirtyObjects ?? 0)
-    row(`elements styled anew for one event among ${PEOPLE} people`, Math.round(restyled / events), 'elements', 60, 30, `${events} events; ${Math.round(laidOut / events)} objects laid out anew for each`)
+    return { told, events }
   })
+}
+
+/** What one event costs, counted: a busy machine changes nothing about it. */
+async function workRow() {
+  const { told, events } = await traced(['devtools.timeline'])
+  const sum = (name, part) => told.filter((one) => one.name === name).reduce((all, { args }) => all + part(args ?? {}), 0)
+  const restyled = sum('UpdateLayoutTree', ({ elementCount = 0 }) => elementCount)
+  const laidOut = sum('Layout', ({ beginData }) => beginData?.dirtyObjects ?? 0)
+  row(`elements styled anew for one event among ${PEOPLE} people`, Math.round(restyled / events), 'elements', 60, 30, `${events} events; ${Math.round(laidOut / events)} objects laid out anew for each`)
+}
+
+/** What the dearest frame costs, in time of the processor: a busy machine changes little about it. */
+async function costRow() {
+  const rounds = []
+  for (let round = 0; round < 3; round += 1) {
+    const { told } = await traced(['devtools.timeline', 'toplevel'], (page) => page.evaluate((ms) => window.watchFrames(ms), WINDOW_MS))
+    const frames = told.filter(({ name }) => name === 'FireAnimationFrame')
+    const { pid, tid } = frames[0]
+    const tasks = told.filter((one) => one.name === 'ThreadControllerImpl::RunTask' && one.pid === pid && one.tid === tid)
+    const begins = frames.filter((one) => one.pid === pid && one.tid === tid).map(({ ts }) => ts).sort((a, b) => a - b)
+    const costs = begins.slice(1).map((end, index) => tasks.filter(({ ts }) => ts >= begins[index] && ts < end).reduce((sum, { tdur = 0 }) => sum + tdur, 0) / 1000)
+    if (!costs.some((cost) => cost > 0)) throw new Error('the trace tells of no time of the processor')
+    rounds.push(costs.sort((a, b) => b - a))
+  }
+  const [, middle] = rounds.sort((a, b) => a[0] - b[0])
+  row(`dearest frame among ${PEOPLE} people`, middle[0], 'ms', LONG_FRAME_MS / 4, 10, `time of the processor in the main thread between two frames, without a throttle, median of 3 windows of ${WINDOW_MS / 1000} s; of ${middle.length} frames one in 100 costs ${middle[Math.floor(middle.length / 100)].toFixed(1)} ms and more`)
 }
 
 async function scrollRow() {
@@ -199,6 +222,7 @@ const all = {
   },
   crowd: crowdRow,
   work: workRow,
+  cost: costRow,
   scroll: scrollRow,
 }
 try {

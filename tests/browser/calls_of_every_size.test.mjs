@@ -73,6 +73,15 @@ test('of many people only those near what is in sight are drawn; scrolling and t
       await page.evaluate(() => { document.querySelector('[data-testid="participants"]').scrollTop = 0 })
       await settled('at the top again')
 
+      // The focus stays where it was when it is scrolled out of sight.
+      await at(page, 'person-menu-person3').focus()
+      await page.evaluate(() => { const list = document.querySelector('[data-testid="participants"]'); list.scrollTop = list.scrollHeight })
+      await settled('away from the focus')
+      await page.waitForTimeout(400)
+      assert.equal(await page.evaluate(() => document.activeElement.dataset.testid), 'person-menu-person3')
+      await page.evaluate(() => { document.querySelector('[data-testid="participants"]').scrollTop = 0 })
+      await settled('at the focus again')
+
       // From one to the next by the keyboard: nobody is left out.
       await at(page, 'participants').focus()
       const reached = []

@@ -22,7 +22,8 @@ export function useNear(many: boolean): Near {
         }
         observer.current ??= new IntersectionObserver((seen) => {
             for (const {target, isIntersecting} of seen) {
-                (target as HTMLElement).dataset['far'] = String(!isIntersecting);
+                // What has the focus, an open menu with it, stays.
+                (target as HTMLElement).dataset['far'] = String(!isIntersecting && !target.contains(document.activeElement));
             }
         }, {root: entry.parentElement, rootMargin: `${NEAR_PX}px`});
         observer.current.observe(entry);
