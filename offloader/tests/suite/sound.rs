@@ -244,8 +244,10 @@ fn take_samples(decoder: &mut codec::decoder::Audio, base: ff::Rational, out: &m
 }
 
 impl Probe {
-    /// How loud a tone is by the mean of its tenths of a second: for files in which nothing was encoded
-    /// anew. Matroska counts in whole milliseconds, so that once in a while the phase jumps by one.
+    /// How loud a tone is by the mean of its tenths of a second, whose phases need not agree. In files in
+    /// which nothing was encoded anew Matroska counts in whole milliseconds, so that once in a while the
+    /// phase jumps by one; in films of calls in real time a voice whose first packets were held up is bent
+    /// back to its place.
     pub(crate) fn mean_tone(&self, hertz: f32, from: f64, until: f64) -> f32 {
         let tenths = ((until - from) * 10.0).round() as u32;
         let tone = |n| {
