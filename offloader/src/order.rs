@@ -129,6 +129,14 @@ impl Outcome {
     }
 }
 
+/// What a worker's allocator is told in the environment, where it is glibc's: one arena for all threads,
+/// and what is free goes back to the machine. A recording lasts for hours, and there are many.
+pub(crate) const FRUGAL: [(&str, &str); 3] = [
+    ("MALLOC_ARENA_MAX", "1"),
+    ("MALLOC_MMAP_THRESHOLD_", "131072"),
+    ("MALLOC_TRIM_THRESHOLD_", "131072"),
+];
+
 /// The file whose lock says that a worker has the folder; it holds the worker's process id.
 #[must_use]
 pub fn lock_path(folder: &Path) -> PathBuf {

@@ -16,10 +16,23 @@ use offloader::speech::{SpeechClient, SpeechConfig};
 
 use figures::Figure;
 
+#[path = "../../../offloader/tests/suite/call.rs"]
+#[expect(
+    clippy::unwrap_used,
+    reason = "of the offloader's tests: a panic ends the measurement"
+)]
+mod call;
 mod calls;
 mod captions;
 mod clock;
 mod figures;
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::indexing_slicing,
+    reason = "small numbers, within what was just made"
+)]
+mod finishing;
+mod kills;
 mod nothing;
 mod packets;
 mod process;
@@ -34,6 +47,15 @@ mod recordings;
     reason = "of the offloader's tests: a panic ends the measurement"
 )]
 mod sfu;
+#[path = "../../../offloader/tests/suite/siege.rs"]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "of the offloader's tests: a panic ends the measurement"
+)]
+mod siege;
 #[path = "../../../offloader/tests/suite/site.rs"]
 #[expect(
     dead_code,
@@ -75,6 +97,9 @@ struct Args {
     /// Rows whose name contains this.
     #[arg(long, default_value = "")]
     only: String,
+    /// Length of the calls whose films are finished, and whose processes are killed.
+    #[arg(long, default_value_t = 10)]
+    minutes: u64,
     /// Where to write the figures as JSON.
     #[arg(long)]
     report: Option<PathBuf>,
@@ -134,6 +159,8 @@ async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     all.extend(calls::measure(args, &wanted).await?);
     tell(&mut all, recordings::measure(args, &wanted).await?);
+    tell(&mut all, finishing::measure(args.minutes, &wanted)?);
+    tell(&mut all, kills::measure(args, &wanted).await?);
     if let Some(path) = &args.report {
         std::fs::write(path, serde_json::to_vec_pretty(&all)?)?;
     }

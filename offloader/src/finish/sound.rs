@@ -2,7 +2,9 @@
 //!
 //! In: packet logs. Out: pieces of sound with their place; blocks of the mix.
 //! A gap in a track (silence that was not sent, mute) stays a gap of the same length; lost packets
-//! are hidden (`opus`). Of a log that still grows there is more once `known_until` was told.
+//! are hidden (`opus`). A sender whose clock is fast or slow has its sound bent a little, so that it is
+//! said when it was said after an hour, too. Of a log that still grows there is more once `known_until`
+//! was told.
 //! Invariant: a track's pieces do not overlap and rise in place; the mix never exceeds `CEILING`.
 
 use std::collections::VecDeque;
@@ -20,6 +22,10 @@ use crate::opus::{Decoder, OpusError, RATE, Stereo};
 const HOLD: Duration = Duration::from_secs(2);
 /// A piece this close to the end of the one before follows it without a seam, in samples.
 const SEAM: i64 = 1_920;
+/// Sound that follows without a seam may be this far from its place before it is bent, in samples: 5 ms.
+const ASTRAY: i64 = 240;
+/// Bent sound is longer or shorter by at most one sample in so many: 0.2 %, which nobody hears.
+const BEND: usize = 480;
 /// Losses in a row above this are a pause.
 const MOST_LOST: u64 = 50;
 /// Loudest sample of the mix: 1 dB below full scale.
@@ -265,6 +271,7 @@ impl Iterator for TrackSound {
                     samples.extend(heard);
                     let wanted = at_us * i64::from(RATE / 1000) / 1000 - hidden;
                     let start = self.place(wanted);
+                    let samples = bend(samples, wanted - start);
                     let piece = Piece { start, samples };
                     self.cursor = Some(piece.end());
                     return Some(piece);
@@ -272,6 +279,35 @@ impl Iterator for TrackSound {
             }
         }
     }
+}
+
+/// Makes sound longer that is before its place, and shorter what is behind it. Its first and last
+/// samples stay as they are, so that it still fits to what lies beside it.
+#[expect(clippy::cast_precision_loss, reason = "a few thousand samples")]
+fn bend(samples: Vec<Stereo>, late_by: i64) -> Vec<Stereo> {
+    let most = samples.len() / BEND;
+    let by = usize::try_from(late_by.abs() - ASTRAY).unwrap_or(0);
+    let by = by.min(most);
+    if by == 0 {
+        return samples;
+    }
+    let len = if late_by > 0 {
+        samples.len() + by
+    } else {
+        samples.len() - by
+    };
+    let (steps, length) = (len - 1, samples.len() - 1);
+    let between = |n: usize| {
+        let (at, part) = (n * length / steps, n * length % steps);
+        let part = part as f32 / steps as f32;
+        let one = samples.get(at).copied().unwrap_or_default();
+        let next = samples.get(at + 1).copied().unwrap_or(one);
+        (
+            one.0 + (next.0 - one.0) * part,
+            one.1 + (next.1 - one.1) * part,
+        )
+    };
+    (0..len).map(between).collect()
 }
 
 /// Adds up tracks, block by block.
@@ -428,6 +464,25 @@ mod tests {
             .collect();
         out.extend(mixer.finish());
         out
+    }
+
+    #[test]
+    fn bent_sound_is_the_same_tone_in_a_few_samples_more_or_fewer() {
+        let tone = |len: usize| -> Vec<Stereo> {
+            let turns = |n: usize| n as f32 * 20.0 / (len - 1) as f32;
+            let sample = |n| (turns(n) * std::f32::consts::TAU).sin();
+            (0..len).map(|n| (sample(n), -sample(n))).collect()
+        };
+        for (late_by, len) in [(0, 960), (240, 960), (-240, 960), (241, 961), (-9_999, 958)] {
+            let bent = bend(tone(960), late_by);
+            assert_eq!(bent.len(), len, "{late_by}");
+            for (one, other) in bent.iter().zip(tone(len)) {
+                let apart = (one.0 - other.0).abs().max((one.1 - other.1).abs());
+                assert!(apart < 0.01, "{late_by}: {one:?} {other:?}");
+            }
+        }
+        assert_eq!(bend(tone(120), 9_999).len(), 120, "too short to be bent");
+        assert!(bend(Vec::new(), 9_999).is_empty());
     }
 
     #[test]

@@ -25,7 +25,7 @@ use tokio::sync::watch;
 use super::Jobs;
 use crate::auth::unix_ms;
 use crate::capture::journal::{self, Entry};
-use crate::order::{Ending, FolderLock, Outcome, STOP_LINE, Task, WorkerOrder};
+use crate::order::{Ending, FRUGAL, FolderLock, Outcome, STOP_LINE, Task, WorkerOrder};
 use crate::store::{JobRow, Phase};
 
 /// What people in the call are told.
@@ -37,7 +37,7 @@ const MOST_PARTS: u32 = 100;
 const MAX_FINISHES: i64 = 5;
 /// Pause before the first repeated finishing run; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
-/// Pause before an end that could not be kept is kept again: the disk may be full for a while.
+/// Pause before what could not be kept is kept again: the disk may be full for a while.
 const KEEP_AGAIN: Duration = Duration::from_secs(2);
 /// How often the folder of a worker that is not our child is looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
@@ -113,7 +113,7 @@ pub(super) async fn follow(
         if order.task == Task::Finish || parts == 0 {
             row.attempts += 1;
         }
-        jobs.inner.store.update_job(&row).await?;
+        keep(jobs, &row).await;
         let status = run_worker(jobs, &order, &mut stop).await?;
         if Outcome::read(&folder).is_none() {
             died = true;
@@ -164,15 +164,21 @@ async fn end(jobs: &Jobs, row: &mut JobRow, outcome: Outcome) -> anyhow::Result<
         .inc();
     tracing::info!(job = row.id, outcome = word, note = row.note, "job ended");
     // Kept before anything is removed: a crash in between leaves a folder that the sweep knows.
-    while let Err(error) = jobs.inner.store.update_job(row).await {
-        let error = anyhow::Error::from(error);
-        tracing::error!(job = row.id, "the end of a job is not kept yet: {error:#}");
-        tokio::time::sleep(KEEP_AGAIN).await;
-    }
+    keep(jobs, row).await;
     if row.phase == Phase::Done && jobs.inner.config.done_jobs_retention.is_none() {
         jobs.forget(&row.id).await?;
     }
     Ok(())
+}
+
+/// Keeps how a job stands, as soon as its disk lets that be done: a full one is no reason to give up what
+/// was recorded, and whoever would finish it needs the same room.
+async fn keep(jobs: &Jobs, row: &JobRow) {
+    while let Err(error) = jobs.inner.store.update_job(row).await {
+        let error = anyhow::Error::from(error);
+        tracing::error!(job = row.id, "how a job stands is not kept yet: {error:#}");
+        tokio::time::sleep(KEEP_AGAIN).await;
+    }
 }
 
 /// Ends a job that cannot be followed: as failed, with the reason, which the call is told too.
@@ -254,6 +260,7 @@ async fn start_worker(jobs: &Jobs, order: &WorkerOrder) -> anyhow::Result<(Child
         .context("open the worker's log")?;
     let mut child = Command::new(&program)
         .args(arguments)
+        .envs(FRUGAL)
         // A terminal's Ctrl-C is for the service: it says whether workers go on.
         .process_group(0)
         .stdin(Stdio::piped())

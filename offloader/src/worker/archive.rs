@@ -4,6 +4,9 @@
 //! a transcript completes when it comes.
 //! Where: `ARCHIVE/POST/DATE_JOB.mkv`. The transcript of a call belongs to the newest archive of its
 //! post: it is handed in after its recording and before another of the same call is over.
+//! Why it is not handed in beside the film: a recording's report makes a post of its files at once, and
+//! its transcript may only follow (the plugin adds captions to a post that exists), so that what would be
+//! posted is an archive without its transcript; files of a post cannot be exchanged.
 //! Invariant: a recording is handed in although its archive could not be completed.
 
 use std::path::{Path, PathBuf};

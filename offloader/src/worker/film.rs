@@ -6,7 +6,8 @@
 //! In: the job's folder. Out: the finished file in it, and how far it is.
 //! Why a process: decoding what others sent is C, and what kills it must not end the recording; it has
 //! the lowest need for the processor on the machine, and the capture one of the highest.
-//! A busy machine: the film falls behind by itself, and is made later.
+//! A busy machine: the film falls behind by itself, and is made later. A process that dies is followed
+//! by another, which goes on with the film as it is; only one that cannot be gone on with is made anew.
 //! Invariant: one process at a time makes a folder's film; one that nobody waits for ends.
 
 use std::ffi::OsString;
@@ -14,31 +15,34 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use proto::offload::RecordingInput;
+use proto::offload::{RecordingInput, RecordingOutput};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines, Stdin};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use super::Job;
+use super::{Details, Job};
 use crate::ffmpeg::MovieOptions;
 use crate::finish::film::Film;
 use crate::finish::plan::Plan;
 use crate::finish::{self, reel};
-use crate::order::{FolderLock, Look};
+use crate::order::{FRUGAL, FolderLock, Look};
 
 /// The line that says that the capture is over.
 const END_LINE: &str = "end";
 /// Starts a program that is nice to others, and is on every machine but the barest.
 const NICE: [&str; 3] = ["nice", "-n", "10"];
-/// How often the capture is looked at.
+/// How often the capture, and the process itself, are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How much of the film is made before somebody is listened to, in milliseconds.
 const STRETCH_MS: i64 = 1_000;
 /// How often a film that another process still makes is looked at.
 const LOCKED_AGAIN: Duration = Duration::from_millis(100);
+
+/// How many processes may follow the first while a call lasts.
+const MOST_FURTHER: u32 = 5;
 
 /// What the process is told first. Holds no secrets.
 #[derive(Debug, Serialize, Deserialize)]
@@ -85,6 +89,11 @@ impl FilmMaker {
         })
     }
 
+    /// Whether it is there no more.
+    fn is_dead(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// Says that the capture is over, and waits for the film; `told` hears how far it is, in per cent.
     ///
     /// # Errors
@@ -107,6 +116,50 @@ impl FilmMaker {
     }
 }
 
+/// A call's film in the making, by one process after the other if they die.
+#[derive(Debug, Default)]
+pub(super) struct Filming {
+    maker: Option<FilmMaker>,
+    /// When it was last looked at.
+    looked: Option<Instant>,
+    further: u32,
+}
+
+impl Filming {
+    /// Begins the film with the first call; sees later whether its process still lives. A film that
+    /// cannot be begun now is made at the end, and what is missing is told then.
+    pub(super) async fn look(&mut self, job: &Job) {
+        let Details::Recording(input) = &job.details else {
+            return;
+        };
+        let is_first = match self.looked {
+            None => true,
+            Some(looked) if looked.elapsed() < LOOK_EVERY => return,
+            Some(_) => false,
+        };
+        self.looked = Some(Instant::now());
+        let died = self.maker.as_mut().is_some_and(FilmMaker::is_dead);
+        if died && self.further < MOST_FURTHER {
+            self.further += 1;
+            tracing::warn!("the process of the film died: another goes on with it");
+        } else if !is_first {
+            return;
+        }
+        if input.output == RecordingOutput::Mp4 {
+            let maker = FilmMaker::start(job, input).await;
+            let maker = maker.inspect_err(|error| {
+                tracing::warn!("the film is made after the call: {error:#}");
+            });
+            self.maker = maker.ok();
+        }
+    }
+
+    /// The process that is to finish the film.
+    pub(super) fn end(self) -> Option<FilmMaker> {
+        self.maker
+    }
+}
+
 /// Starts this program as it was started itself (`offloader worker`, or what the all-in-one binary
 /// calls it), by another.
 fn spawn(by: &[&str]) -> io::Result<Child> {
@@ -116,25 +169,28 @@ fn spawn(by: &[&str]) -> io::Result<Child> {
     let program = words.next().unwrap_or_default();
     Command::new(program)
         .args(words)
+        .envs(FRUGAL)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
 }
 
-/// Makes the film with the process that has begun it, else with a new one; with a new one from the
-/// start if what was begun is of no use.
+/// Makes the film with the process that has begun it, else with one that goes on with it; with one from
+/// the start if what was begun is of no use.
 pub(super) async fn make(
     job: &Job,
     begun: Option<FilmMaker>,
     input: &RecordingInput,
     mut told: impl FnMut(u8),
 ) -> anyhow::Result<()> {
-    let maker = match begun {
-        Some(maker) => maker,
-        None => FilmMaker::start(job, input).await?,
-    };
-    let Err(error) = maker.finish(&mut told).await else {
+    if let Some(maker) = begun {
+        let Err(error) = maker.finish(&mut told).await else {
+            return Ok(());
+        };
+        tracing::warn!("another process goes on with the film: {error:#}");
+    }
+    let Err(error) = FilmMaker::start(job, input).await?.finish(&mut told).await else {
         return Ok(());
     };
     tracing::warn!("the film is made anew: {error:#}");

@@ -12,13 +12,12 @@ use anyhow::Context;
 use proto::calls::JobKind;
 use proto::calls::bot::StatusReport;
 use proto::id::SessionId;
-use proto::offload::RecordingOutput;
 use proto::rtcd::TrackType;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::captions::Captions;
-use super::film::FilmMaker;
+use super::film::Filming;
 use super::names::{Found, Names};
 use super::state::{self, State};
 use super::{Details, Job};
@@ -140,13 +139,13 @@ struct Live<'a> {
 
 /// Captures until something ends it.
 pub(super) async fn capture(job: &mut Job) -> anyhow::Result<Captured> {
-    let mut film = None;
-    let captured = in_call(job, &mut film).await;
-    job.film = film;
+    let mut filming = Filming::default();
+    let captured = in_call(job, &mut filming).await;
+    job.film = filming.end();
     captured
 }
 
-async fn in_call(job: &Job, film: &mut Option<FilmMaker>) -> anyhow::Result<Captured> {
+async fn in_call(job: &Job, filming: &mut Filming) -> anyhow::Result<Captured> {
     let CallHandle {
         mut events,
         commands,
@@ -176,7 +175,6 @@ async fn in_call(job: &Job, film: &mut Option<FilmMaker>) -> anyhow::Result<Capt
         ticked: Instant::now(),
     };
     let mut timer = tokio::time::interval(TICK);
-    let mut begun = false;
     let end = loop {
         let ended = tokio::select! {
             event = events.recv() => match event {
@@ -195,26 +193,12 @@ async fn in_call(job: &Job, film: &mut Option<FilmMaker>) -> anyhow::Result<Capt
         if let Some(end) = ended {
             break end;
         }
-        if !begun && live.capture.has_begun() {
-            begun = true;
-            *film = begin_film(job).await;
+        if live.capture.has_begun() {
+            filming.look(job).await;
         }
     };
     tracing::info!(why = end.why, "the capture ends");
     live.end(events, end).await
-}
-
-/// A film that cannot be begun now is made at the end, and what is missing is told then.
-async fn begin_film(job: &Job) -> Option<FilmMaker> {
-    let Details::Recording(input) = &job.details else {
-        return None;
-    };
-    if input.output != RecordingOutput::Mp4 {
-        return None;
-    }
-    let film = FilmMaker::start(job, input).await;
-    film.inspect_err(|error| tracing::warn!("the film is made after the call: {error:#}"))
-        .ok()
 }
 
 impl Live<'_> {

@@ -6,119 +6,17 @@ use std::time::{Duration, Instant};
 use offloader::capture::journal::Entry;
 use offloader::capture::writer::log_path;
 use offloader::capture::{Capture, journal};
-use offloader::client::{CallEvent, MediaPacket};
-use offloader::ffmpeg::MovieOptions;
+use offloader::client::CallEvent;
 use offloader::finish::pictures::Pictures;
 use offloader::finish::plan::Plan;
 use offloader::finish::sound::TrackSound;
 use offloader::finish::talk::Talk;
-use offloader::finish::{MOVIE, Sections, make_movie, make_voices, movie_options, voices};
+use offloader::finish::{MOVIE, Sections, make_movie, make_voices, voices};
 use offloader::order::Look;
-use proto::id::{SessionId, UserId};
-use proto::offload::RecordingInput;
-use proto::rtcd::TrackType;
-use serde_json::{Value, json};
+use proto::id::SessionId;
 
+use crate::call::{Call, options, session};
 use crate::sound::{HEARD, picture_packets, probe, tone_packets};
-
-fn input() -> RecordingInput {
-    let Value::Object(map) = json!({
-        "site_url": "http://localhost", "call_id": "c".repeat(26), "post_id": "p".repeat(26),
-        "recording_id": "r".repeat(26), "auth_token": "t".repeat(26), "width": 1280,
-        "height": 720, "frame_rate": 10, "video_preset": "ultrafast",
-    }) else {
-        panic!("an object")
-    };
-    RecordingInput::parse(&map).unwrap()
-}
-
-pub(crate) fn options() -> MovieOptions {
-    movie_options(&input(), None).unwrap()
-}
-
-fn session(name: &str) -> SessionId {
-    SessionId::parse(name).unwrap()
-}
-
-pub(crate) struct Call {
-    pub(crate) capture: Capture,
-    zero: Instant,
-}
-
-impl Call {
-    pub(crate) fn begin(folder: &Path) -> Self {
-        let zero = Instant::now();
-        let mut capture = Capture::begin(folder).unwrap();
-        capture.set_zero(zero);
-        let mut call = Self { capture, zero };
-        for (track, kind, owner) in [
-            (0, TrackType::Voice, "anna"),
-            (1, TrackType::Voice, "ben"),
-            (2, TrackType::Screen, "anna"),
-        ] {
-            let user = UserId::parse(format!("user-{owner}")).unwrap();
-            call.event(
-                0,
-                &CallEvent::UserJoined {
-                    user,
-                    session: session(owner),
-                },
-            );
-            call.event(
-                0,
-                &CallEvent::TrackAdded {
-                    track,
-                    kind,
-                    owner: session(owner),
-                },
-            );
-            call.capture.name(
-                owner,
-                &format!("user-{owner}"),
-                &format!("Name {owner}"),
-                zero,
-            );
-        }
-        call
-    }
-
-    pub(crate) fn at(&self, ms: u64) -> Instant {
-        self.zero + Duration::from_millis(ms)
-    }
-
-    pub(crate) fn event(&mut self, ms: u64, event: &CallEvent) {
-        self.capture.take(event, self.at(ms));
-    }
-
-    pub(crate) fn packet(
-        &mut self,
-        track: u32,
-        at_ms: u64,
-        seq_no: u64,
-        time: u64,
-        payload: &[u8],
-    ) {
-        self.piece(track, [at_ms, seq_no, time], payload, track == 2);
-    }
-
-    /// A packet that is the last of its picture or not; when it comes, its number, its time.
-    pub(crate) fn piece(
-        &mut self,
-        track: u32,
-        [at_ms, seq_no, time]: [u64; 3],
-        payload: &[u8],
-        marker: bool,
-    ) {
-        let packet = MediaPacket {
-            arrived: self.at(at_ms),
-            seq_no,
-            time,
-            marker,
-            payload: payload.into(),
-        };
-        self.event(at_ms, &CallEvent::Packet { track, packet });
-    }
-}
 
 /// Ten seconds: Anna speaks from 1 s to 4 s with jitter, swaps and losses, and again from 7 s on
 /// with a clock that stood still while she was muted; Ben from 5 s to 6 s; a white screen from

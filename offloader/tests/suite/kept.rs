@@ -16,13 +16,13 @@ use crate::capture::record;
 use crate::sound::{HEARD, probe};
 
 /// Of each stream its codec and title, and its packets; then the chapters.
-struct Inside {
-    streams: Vec<(ff::codec::Id, String)>,
-    packets: BTreeMap<usize, Vec<(f64, Vec<u8>)>>,
+pub(crate) struct Inside {
+    pub(crate) streams: Vec<(ff::codec::Id, String)>,
+    pub(crate) packets: BTreeMap<usize, Vec<(f64, Vec<u8>)>>,
     chapters: Vec<(i64, String)>,
 }
 
-fn look_into(path: &Path) -> Inside {
+pub(crate) fn look_into(path: &Path) -> Inside {
     ff::init().unwrap();
     let mut input = ff::format::input(path).unwrap();
     let title = |tags: ff::DictionaryRef<'_>| tags.get("title").unwrap_or_default().to_owned();

@@ -11,19 +11,31 @@
 )]
 
 mod aimed;
+mod call;
 mod capture;
-mod costs;
+mod deaths;
+mod drift;
 mod film;
+mod full_disk;
 mod job_api;
 mod job_life;
 mod job_rights;
 mod kept;
 mod lost;
 mod publishing;
+mod recorded;
+mod recorder;
 mod recording;
 mod service;
 mod sfu;
+#[expect(dead_code, reason = "the bench kills more than the tests")]
+mod siege;
 mod site;
+#[expect(
+    dead_code,
+    reason = "the bench shows a screen on which everything moves"
+)]
 mod sound;
+mod subtitles;
 mod sync;
 mod words;

@@ -23,6 +23,8 @@ pub(crate) struct Script {
     voices: Vec<(String, Vec<Vec<u8>>)>,
     /// A shared screen: session, pictures, time from the start to its beginning.
     screen: Option<(String, Vec<Vec<u8>>, Duration)>,
+    /// Voices begin again when they are over.
+    endless: bool,
 }
 
 impl Script {
@@ -37,6 +39,12 @@ impl Script {
     pub(crate) fn speaker(mut self, session: &str, fixture: &str, seconds: usize) -> Self {
         let packets = speech_packets(fixture, seconds);
         self.voices.push((session.to_owned(), packets));
+        self
+    }
+
+    /// Voices say the same again when they are over, for as long as the call lasts.
+    pub(crate) fn endless(mut self) -> Self {
+        self.endless = true;
         self
     }
 
@@ -249,7 +257,9 @@ impl Sfu {
                 let every = Duration::from_millis(if track.video { 33 } else { 20 });
                 let waits = track.video && !self.keyframe;
                 let due = start + track.begin + every * track.sent as u32;
-                if waits || due > Instant::now() || track.sent >= track.packets.len() {
+                let over = track.sent >= track.packets.len()
+                    && (track.video || !self.script.endless || track.packets.is_empty());
+                if waits || due > Instant::now() || over {
                     break;
                 }
                 self.send(index);
@@ -262,7 +272,7 @@ impl Sfu {
         let track = &mut self.tracks[index];
         let (mid, n) = (track.mid, track.sent);
         track.sent += 1;
-        let mut payload = track.packets[n].clone();
+        let mut payload = track.packets[n % track.packets.len()].clone();
         let time = if track.video { n * 2970 } else { n * 960 };
         let video = track.video;
         if video {

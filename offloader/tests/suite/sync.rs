@@ -5,7 +5,7 @@ use offloader::finish::make_movie;
 use offloader::finish::plan::Plan;
 use offloader::order::Look;
 
-use crate::capture::{Call, options};
+use crate::call::{Call, options};
 use crate::sound::{Probe, beep_packets, picture_packets, probe};
 
 /// Flashes and beeps: one a second, from one second on, each of 200 ms.

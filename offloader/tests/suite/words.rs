@@ -19,7 +19,7 @@ use crate::sfu::Script;
 use crate::site::{CHANNEL, JOB, Site, eventually};
 
 /// Builds on a busy machine are slow; nothing here waits that long when all is well.
-const LONG: Duration = Duration::from_secs(180);
+pub(crate) const LONG: Duration = Duration::from_secs(180);
 const KEY: &str = "a key of thirty-two bytes or more";
 
 /// A language model that puts what it is told into capitals, and what it was asked.
@@ -73,12 +73,13 @@ fn models_dir() -> PathBuf {
     dir
 }
 
-async fn service(folder: &Path, text: TextOrder) -> Running {
+pub(crate) async fn service(folder: &Path, text: TextOrder) -> Running {
     let program = env!("CARGO_BIN_EXE_offloader");
     let config = Config {
         done_jobs_retention: Some(Duration::from_secs(3600)),
         listen_address: "127.0.0.1:0".to_owned(),
         data_dir: folder.to_path_buf(),
+        archive_dir: Some(folder.join("archive")),
         allow_self_registration: true,
         worker_command: vec![program.into(), "worker".into()],
         speech: SpeechConfig {
@@ -93,18 +94,11 @@ async fn service(folder: &Path, text: TextOrder) -> Running {
     offloader::start(config).await.unwrap()
 }
 
-/// Starts a job with captions and lets its time begin.
-async fn begin(running: &Running, site: &Arc<Site>, further: Value) -> String {
-    let mut input = site.recording_input();
-    input["transcription_id"] = json!(JOB);
-    input["output_format"] = json!("vtt");
-    input["live_captions_on"] = json!(true);
-    for (key, value) in further.as_object().unwrap() {
-        input[key] = value.clone();
-    }
+/// Asks for a job; returns its id.
+pub(crate) async fn ask(running: &Running, kind: &str, runner: &str, input: &Value) -> String {
     let request = json!({
-        "type": "transcribing", "runner": "mattermost/calls-transcriber:v0.7.2",
-        "max_duration_sec": 600, "input_data": input,
+        "type": kind, "runner": format!("mattermost/{runner}"), "max_duration_sec": 600,
+        "input_data": input,
     });
     let http = reqwest::Client::new();
     let answer = http
@@ -116,19 +110,35 @@ async fn begin(running: &Running, site: &Arc<Site>, further: Value) -> String {
         .unwrap();
     assert_eq!(answer.status(), 200);
     let job: Value = answer.json().await.unwrap();
+    job["id"].as_str().unwrap().to_owned()
+}
+
+/// Starts a job with captions and lets its time begin.
+pub(crate) async fn begin(running: &Running, site: &Arc<Site>, further: Value) -> String {
+    let mut input = site.recording_input();
+    input["transcription_id"] = json!(JOB);
+    input["output_format"] = json!("vtt");
+    input["live_captions_on"] = json!(true);
+    for (key, value) in further.as_object().unwrap() {
+        input[key] = value.clone();
+    }
+    let job = ask(running, "transcribing", "calls-transcriber:v0.7.2", &input).await;
     let state = json!({
         "callID": CHANNEL, "channelID": CHANNEL,
         "jobState": { "type": "recording", "init_at": 1, "start_at": 2, "end_at": 0, "err": "" },
     });
     eventually("the report that it started", LONG, async || {
         site.tell("call_job_state", &state);
-        !site.statuses.lock().unwrap().is_empty()
+        let statuses = site.statuses.lock().unwrap();
+        statuses
+            .iter()
+            .any(|told| told["JobType"] == "transcribing")
     })
     .await;
-    job["id"].as_str().unwrap().to_owned()
+    job
 }
 
-async fn handed_in(site: &Site) -> Value {
+pub(crate) async fn handed_in(site: &Site) -> Value {
     eventually("the transcript", LONG, async || {
         !site.transcriptions.lock().unwrap().is_empty()
     })
@@ -136,7 +146,7 @@ async fn handed_in(site: &Site) -> Value {
     site.transcriptions.lock().unwrap()[0].clone()
 }
 
-fn captions(site: &Site) -> usize {
+pub(crate) fn captions(site: &Site) -> usize {
     site.captions.lock().unwrap().len()
 }
 
