@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Stage, next, nothing};
 use crate::{Change, Directory, Engine, Error, Read, Revision};
 
 const WRITERS: usize = 12;
+/// Many times what a server is away for.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn conflicts<T>(result: &Result<T, Error>) -> bool {
     matches!(result, Err(Error::Conflict { .. }))
@@ -108,17 +110,30 @@ pub async fn of_many_who_create_over_what_was_removed_one_wins(stage: &dyn Stage
     }
 }
 
-/// Whether nobody was quicker. What is recent is good enough to read, even where it is not there yet: a
-/// swap from it does no harm.
+/// Whether it was written: nobody was quicker, and the engine was there. What is recent is good enough to
+/// read, even where it is not there yet: a swap from it does no harm.
 async fn increment(records: &dyn Directory, key: &str) -> bool {
-    let Some(found) = records.get(key, Read::Recent).await.unwrap() else {
-        return false;
+    let found = match records.get(key, Read::Recent).await {
+        Ok(Some(found)) => found,
+        Ok(None) | Err(Error::Unavailable) => return false,
+        Err(error) => panic!("{error:?}"),
     };
     let count: u64 = String::from_utf8(found.value).unwrap().parse().unwrap();
     let more = (count + 1).to_string().into_bytes();
-    let written = records.swap(key, found.revision, more).await;
-    assert!(written.is_ok() || conflicts(&written), "{written:?}");
-    written.is_ok()
+    match records.swap(key, found.revision, more).await {
+        Ok(_) => true,
+        Err(Error::Conflict { .. } | Error::Unavailable) => false,
+        Err(error) => panic!("{error:?}"),
+    }
+}
+
+/// Increments until one is acknowledged. Whatever did not happen may be tried again, but not for ever.
+async fn increment_once(records: &dyn Directory, key: &str) {
+    let end = Instant::now() + PATIENCE;
+    while !increment(records, key).await {
+        assert!(Instant::now() < end, "no increment within {PATIENCE:?}");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
 }
 
 pub async fn every_acknowledged_increment_counts(stage: &dyn Stage) {
@@ -135,7 +150,7 @@ pub async fn every_acknowledged_increment_counts(stage: &dyn Stage) {
             let acknowledged = Arc::clone(&acknowledged);
             tokio::spawn(async move {
                 for _ in 0..10 {
-                    while !increment(&*records, "count").await {}
+                    increment_once(&*records, "count").await;
                     acknowledged.fetch_add(1, Ordering::SeqCst);
                 }
             })
