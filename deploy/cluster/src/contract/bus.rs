@@ -147,7 +147,12 @@ pub async fn who_is_too_slow_learns_it(stage: &dyn Stage) {
     // Whoever comes later hears what comes later: behind the flood.
     let mut end = two.bus.subscribe(&pattern("end")).await.unwrap();
     one.bus.publish(&topic("end"), Vec::new()).unwrap();
-    assert_eq!(next(&mut end).await, message("n1", "end", b""));
+    // An engine may not know which of a node's listeners was too slow, and tell all of them.
+    let mut said = next(&mut end).await;
+    while matches!(said, Delivery::Lagged(_)) {
+        said = next(&mut end).await;
+    }
+    assert_eq!(said, message("n1", "end", b""));
     let mut heard = 0;
     let lagged = loop {
         match next(&mut slow).await {
