@@ -12,6 +12,15 @@ export function useNow(everyMs: number): number {
     return now;
 }
 
+/** Draws the component again when nothing else did for so long: beside what happens all the time it costs nothing. */
+export function useAtLeastEvery(ms: number): void {
+    const [, again] = useState(0);
+    useEffect(() => {
+        const timer = setTimeout(() => again((times) => times + 1), ms);
+        return () => clearTimeout(timer);
+    });
+}
+
 const CLOCK = {hour: '2-digit', minute: '2-digit'} as const;
 
 export function clock(ms: number): string {

@@ -3,9 +3,9 @@ import type {UserProfile} from '@mattermost/types/users';
 import {useMemo, useRef, type FocusEvent} from 'react';
 import {useApp} from '../../state/app';
 import {displayName} from '../../state/chat';
-import {eased, gathered, inOrder, MANY, mayHost, sameParticipant, type Participant, type Rank} from '../../state/roster';
+import {eased, gathered, inOrder, MANY, mayHost, sameParticipant, type Participant, type Person, type Rank} from '../../state/roster';
 import {currentLanguage, listed, say} from '../../words/words';
-import {useNow} from '../time';
+import {useAtLeastEvery} from '../time';
 import type {SoundQuality} from '../../peer/quality';
 
 export interface Shown {
@@ -28,33 +28,41 @@ interface Roster {
     hold: {onFocus: (event: FocusEvent) => void; onBlur: () => void};
 }
 
-/** With many people the order changes only so often, and by so many of them: who changes the group is drawn anew. */
+/**
+ * With many people the order changes only so often, by so many of them, and in a frame of its own: who changes the
+ * group is drawn anew. It does not wait for a quiet moment longer than `PATIENCE_MS`.
+ */
 const REST_MS = 250;
-const MOVES = 3;
+const MOVES = 2;
+const OWN_FRAME_MS = 50;
+const PATIENCE_MS = 1000;
 
 /** Everybody in the own call, in the order that all see. Entries carry `data-user`. */
 export function useRoster(): Roster {
     const focused = useRef<{userId: string; rank: Rank} | null>(null);
-    const shown = useRef<{at: number; ranks: ReadonlyMap<string, Rank>}>({at: 0, ranks: NO_RANKS});
+    const shown = useRef<Order>(NO_ORDER);
     const call = useApp((state) => (state.active ? state.calls[state.active.channelId] : undefined));
     const spoke = useApp((state) => state.active?.spoke) ?? NOBODY_SPOKE;
     const meId = useApp((state) => state.chat.me?.id ?? '');
     const all = useMemo(() => (call ? gathered(call) : []), [call]);
     const many = all.length > MANY;
-    // Who spoke is forgotten by the clock, and who waits for a place gets it.
-    const tick = useNow(many ? 1000 : 5000);
-    const now = Math.max(tick, ...Object.values(spoke));
+    const now = Math.max(Date.now(), ...Object.values(spoke));
     const held = new Map(focused.current ? [[focused.current.userId, focused.current.rank]] : []);
     let people = inOrder(all, {meId, spoke, now, held});
+    let waits = false;
     if (many) {
-        const at = Date.now();
-        const ranks = eased(people, shown.current.ranks, at - shown.current.at < REST_MS ? 0 : MOVES);
+        const since = now - shown.current.at;
+        const rests = since < (shown.current.all === all ? REST_MS : PATIENCE_MS);
+        const ranks = eased(people, shown.current.ranks, rests ? 0 : MOVES);
         const moved = people.some(({userId, rank}) => ranks.get(userId) === rank && shown.current.ranks.get(userId) !== rank);
-        people = people.every(({userId, rank}) => ranks.get(userId) === rank) ? people : inOrder(all, {meId, spoke, now, held: ranks});
-        shown.current = {at: moved ? at : shown.current.at, ranks};
+        waits = people.some(({userId, rank}) => ranks.get(userId) !== rank);
+        people = waits ? inOrder(all, {meId, spoke, now, held: ranks}) : people;
+        shown.current = {all, ranks, at: moved ? now : shown.current.at};
     } else {
-        shown.current = {at: 0, ranks: NO_RANKS};
+        shown.current = NO_ORDER;
     }
+    // Who waits for a place gets it, and who spoke is forgotten by the clock.
+    useAtLeastEvery(waits ? OWN_FRAME_MS : many ? 1000 : 5000);
     return {
         people,
         hold: {
@@ -89,7 +97,14 @@ export function useWatched(): Watched {
     return {users, meId, ownMuted, heard, weak, hosts};
 }
 
-const NO_RANKS: ReadonlyMap<string, Rank> = new Map();
+/** What of many people was drawn last: in which groups, of whom, and since when nobody changed theirs. */
+interface Order {
+    all: readonly Person[];
+    ranks: ReadonlyMap<string, Rank>;
+    at: number;
+}
+
+const NO_ORDER: Order = {all: [], ranks: new Map(), at: 0};
 const NOBODY_SPOKE: Readonly<Record<string, number>> = {};
 const NONE_HEARD: Watched['heard'] = {};
 
