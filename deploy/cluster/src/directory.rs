@@ -51,7 +51,7 @@ pub enum Change {
         key: String,
         revision: Revision,
     },
-    /// What was there when the watch began has been told.
+    /// What had been acknowledged to anybody when the watch was asked for has been told.
     Synced,
     /// Something was missed: forget what was told. All records follow, then `Synced`.
     Resync,

@@ -192,6 +192,7 @@ impl Directory for Records {
             heard: None,
             told: VecDeque::new(),
             is_synced: false,
+            newest: 0,
             last: 0,
         };
         self.shared.counters.ended(watch.begin().await)?;
@@ -207,6 +208,8 @@ struct Watch {
     heard: Option<Ordered>,
     told: VecDeque<Change>,
     is_synced: bool,
+    /// The number of the last write when it began: a copy may tell what it has before that has come to it.
+    newest: u64,
     /// Numbers grow over the whole bucket: one that does not is told twice.
     last: u64,
 }
@@ -223,9 +226,14 @@ impl Watch {
             ..OrderedConfig::default()
         };
         let stream = self.records.stream().await?;
+        // Asked of the one that leads.
+        self.newest = match stream.get_last_raw_message_by_subject(&self.filter).await {
+            Ok(newest) => newest.sequence,
+            Err(error) => answers::latest(&error).map(|()| 0)?,
+        };
         let consumer = stream.create_consumer(config).await;
         let consumer = consumer.map_err(|error| unavailable(&error))?;
-        let is_empty = consumer.cached_info().num_pending == 0;
+        let is_empty = self.newest == 0 && consumer.cached_info().num_pending == 0;
         let heard = consumer.messages().await;
         self.heard = Some(heard.map_err(|error| unavailable(&error))?);
         self.last = 0;
@@ -259,7 +267,7 @@ impl Watch {
                 }
             });
         }
-        if !self.is_synced && pending == 0 {
+        if !self.is_synced && pending == 0 && sequence >= self.newest {
             self.is_synced = true;
             self.told.push_back(Change::Synced);
         }
