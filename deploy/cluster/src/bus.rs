@@ -97,7 +97,8 @@ pub trait Bus: Send + Sync {
         within: Duration,
     ) -> Result<Vec<u8>, CallError>;
 
-    /// Answers what is asked there. Of several that serve one is given each question.
+    /// Answers what is asked there. Of several that serve one is given each question. Where an engine is
+    /// several servers, those who are at another one may be told `Nobody` for a moment yet.
     ///
     /// # Errors
     /// `Denied` for what is addressed to another node.
