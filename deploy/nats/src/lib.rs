@@ -23,5 +23,5 @@ mod records;
 pub mod setup;
 mod version;
 
-pub use config::{Config, Tls};
+pub use config::{Config, PapersError, Tls};
 pub use open::{OpenError, open};

@@ -235,7 +235,7 @@ impl Setup {
         let (certificate, key) = self.authority.issue(&Purpose::Node(name), self.now)?;
         let mut files = self.papers(&folder, certificate, key);
         let settings = configuration::node(&self.plan, name);
-        files.push(file(folder.join("cluster.toml"), settings));
+        files.push(file(folder.join(crate::config::SAYS), settings));
         let rights = configuration::rights(&self.plan, &Names::new(&self.plan.site));
         for server in &self.plan.servers {
             let path = Path::new("servers").join(&server.name).join("rights.conf");

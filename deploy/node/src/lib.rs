@@ -1,0 +1,15 @@
+//! This process as a node of several: it makes itself known, says how loaded it is, and knows who else
+//! is there.
+//!
+//! In: the folder of papers that `parley cluster add-node` wrote, what the node says about itself. Out:
+//! [`Others`], which changes while one looks.
+//! Invariant: nobody waits for the others. A process serves before it has joined, and goes on with what
+//! it knew when the servers between the nodes are away.
+
+mod facts;
+mod others;
+mod place;
+
+pub use facts::{Facts, Kind};
+pub use others::{Other, Others, Sight, State};
+pub use place::{Place, Unfit};
