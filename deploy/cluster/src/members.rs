@@ -26,6 +26,8 @@ use watching::Watching;
 /// than watchers remember who has gone ([`Times::forget`]), so that a node which comes back finds the
 /// number of its last start and takes a later one, whatever its clock says.
 pub const FACTS_AGE: Duration = Duration::from_secs(600);
+/// Longest wait for the last beat to leave this process.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// Between two writes of facts that have not changed: an engine that forgot them has them again by then.
 const KEEP: Duration = Duration::from_secs(10);
 
@@ -37,6 +39,9 @@ pub trait Pulse: Send + Sync + 'static {
     /// # Errors
     /// When it could not be sent.
     fn send(&self, beat: &Beat) -> Result<(), Error>;
+
+    /// Waits until what was sent has left this process: its connection may end with the next step.
+    async fn has_left(&self) {}
 
     /// Hears all beats, one's own too.
     ///
@@ -280,5 +285,6 @@ impl Membership for Member {
         let _ended = (&mut self.beats).await;
         // Should it be lost, silence says the same, later.
         let _sent = self.pulse.send(&self.said.beat(true));
+        let _gone = tokio::time::timeout(FAREWELL, self.pulse.has_left()).await;
     }
 }

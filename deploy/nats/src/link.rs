@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_nats::{Client, Event, ServerError};
 use bytes::Bytes;
 use cluster::{Counters, Error, Figure};
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 /// Messages that wait to be handed to the connection; while it is gone they wait there.
 const OUTGOING: usize = 8192;
@@ -147,11 +147,15 @@ fn refused_subject(text: &str) -> Option<&str> {
     text.split('"').nth(1)
 }
 
-/// A message on its way out.
+/// On its way out.
 #[derive(Debug)]
-pub(crate) struct Outgoing {
-    pub(crate) subject: String,
-    pub(crate) body: Vec<u8>,
+enum Outgoing {
+    Message {
+        subject: String,
+        body: Vec<u8>,
+    },
+    /// Told when all before it has left.
+    Mark(oneshot::Sender<()>),
 }
 
 /// The way out of what never waits. Ends with its last clone.
@@ -162,10 +166,20 @@ impl Out {
     pub(crate) fn new(client: Client) -> Self {
         let (sender, mut outgoing) = mpsc::channel::<Outgoing>(OUTGOING);
         tokio::spawn(async move {
-            while let Some(message) = outgoing.recv().await {
-                let body = Bytes::from(message.body);
-                if let Err(error) = client.publish(message.subject, body).await {
-                    tracing::debug!(%error, "a message was not sent");
+            while let Some(next) = outgoing.recv().await {
+                match next {
+                    Outgoing::Message { subject, body } => {
+                        if let Err(error) = client.publish(subject, Bytes::from(body)).await {
+                            tracing::debug!(%error, "a message was not sent");
+                        }
+                    }
+                    Outgoing::Mark(reached) => {
+                        if let Err(error) = client.flush().await {
+                            tracing::debug!(%error, "what was sent may be lost");
+                        }
+                        // Whoever waited may have given up.
+                        let _told = reached.send(());
+                    }
                 }
             }
         });
@@ -173,8 +187,17 @@ impl Out {
     }
 
     pub(crate) fn send(&self, subject: String, body: Vec<u8>) -> Result<(), Error> {
-        let sent = self.0.try_send(Outgoing { subject, body });
+        let sent = self.0.try_send(Outgoing::Message { subject, body });
         sent.map_err(|_full| Error::Full)
+    }
+
+    /// Waits until what was sent has left this process; while the connection is gone that is never.
+    pub(crate) async fn has_left(&self) {
+        let (reached, mark) = oneshot::channel();
+        if self.0.send(Outgoing::Mark(reached)).await.is_ok() {
+            // Closed: so is the connection.
+            let _reached = mark.await;
+        }
     }
 }
 

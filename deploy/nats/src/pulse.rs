@@ -36,6 +36,10 @@ impl Pulse for Heart {
         self.shared.out.send(subject, encode(beat, b""))
     }
 
+    async fn has_left(&self) {
+        self.shared.out.has_left().await;
+    }
+
     async fn hear(&self) -> Result<Box<dyn Feed<Heard>>, Error> {
         let mut states = self.shared.link.follow();
         let beats = self.shared.client.subscribe(self.shared.names.beat("*"));

@@ -7,6 +7,7 @@
 //! it knew when the servers between the nodes are away.
 
 mod facts;
+mod figures;
 mod others;
 mod place;
 

@@ -46,6 +46,13 @@ pub(crate) enum AdminCommand {
     /// Show recordings and transcripts that are being made: since when, how large, what is missing, how
     /// late.
     Recordings,
+    /// Show the nodes of the cluster as this server sees them: what each is there for, whether it is up,
+    /// how loaded; exit code 1 unless this server sees the others. Also `parley status`.
+    Nodes {
+        /// As JSON, for programs.
+        #[arg(long)]
+        json: bool,
+    },
     /// Show what is kept, and how much room is left for it.
     Storage,
     /// Show whether the server is ready, and what is wrong with it; exit code 1 unless it is ready.
@@ -126,6 +133,17 @@ async fn act(server: &Running, command: AdminCommand) -> anyhow::Result<String> 
         },
         AdminCommand::Recordings => {
             recordings(&server.ask(Method::GET, "/api/v4/admin/jobs").await?)?
+        }
+        AdminCommand::Nodes { json } => {
+            let seen = server.ask(Method::GET, "/api/v4/admin/nodes").await?;
+            let text = if json {
+                format!("{seen:#}")
+            } else {
+                nodes(&seen)
+            };
+            let sight = seen.get("sight").and_then(Value::as_str);
+            ensure!(matches!(sight, Some("clear" | "alone")), "{text}");
+            text
         }
         AdminCommand::Storage => fields(&server.ask(Method::GET, "/api/v4/admin/storage").await?),
         AdminCommand::Health => {
@@ -305,6 +323,41 @@ fn recordings(report: &Value) -> anyhow::Result<String> {
     // Writing to a String does not fail.
     let _written = write!(text, "\n{free} are free where they are made");
     Ok(text)
+}
+
+fn nodes(seen: &Value) -> String {
+    let mut text = match seen["sight"].as_str() {
+        Some("alone") => return "this server is on its own: it has no `cluster.papers`".to_owned(),
+        Some("clear") => "this server sees the others".to_owned(),
+        Some("blind") => "this server hears no other node; what follows is what it knew".to_owned(),
+        Some(_) | None => format!("this server has not joined: {}", word(&seen["why"])),
+    };
+    let (node, site) = (word(&seen["node"]), word(&seen["site"]));
+    // Writing to a String does not fail.
+    let _written = write!(
+        text,
+        "; it is `{node}` of `{site}`\n{:<20} {:<11} {:<9} {:<5} {:<9} {:<9} URL",
+        "NODE", "KIND", "STATE", "LOAD", "SINCE", "VERSION"
+    );
+    let nodes = seen["nodes"].as_array().map(Vec::as_slice);
+    for node in nodes.unwrap_or_default() {
+        let [id, kind, version, url] = ["id", "kind", "version", "url"].map(|key| word(&node[key]));
+        let is_draining = node["draining"] == true && node["state"] == "up";
+        let state = if is_draining {
+            "draining".to_owned()
+        } else {
+            word(&node["state"])
+        };
+        let load = node["load"].as_u64();
+        let load = load.map_or_else(|| "-".to_owned(), |load| format!("{} %", load / 10));
+        let since = clock(&node["since_ms"]);
+        // Writing to a String does not fail.
+        let _written = write!(
+            text,
+            "\n{id:<20} {kind:<11} {state:<9} {load:<5} {since:<9} {version:<9} {url}"
+        );
+    }
+    text
 }
 
 /// Milliseconds as hours, minutes and seconds.

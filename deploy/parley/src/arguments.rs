@@ -51,6 +51,12 @@ pub(crate) enum Verb {
         #[command(subcommand)]
         command: AdminCommand,
     },
+    /// Show the nodes of the cluster, as `admin nodes` does.
+    Status {
+        /// As JSON, for programs.
+        #[arg(long)]
+        json: bool,
+    },
     /// Certificates and configuration for several nodes and the servers between them.
     #[cfg(feature = "cluster")]
     Cluster {
@@ -123,7 +129,7 @@ impl Arguments {
             Some(Verb::AddAccount(_) | Verb::People { .. }) => {
                 vec!["config", "data_dir", "database", "database_password_file"]
             }
-            Some(Verb::Admin { .. }) => vec![
+            Some(Verb::Admin { .. } | Verb::Status { .. }) => vec![
                 "config",
                 "data_dir",
                 "database",

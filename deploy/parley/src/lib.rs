@@ -24,7 +24,8 @@ use service::telemetry::{self, Log};
 
 pub use crate::own::Own;
 
-use crate::arguments::{AccountArguments, Arguments, Verb};
+use crate::admin::AdminCommand;
+use crate::arguments::{AccountArguments, Arguments, RunArguments, Verb};
 
 /// Runs the program.
 #[must_use]
@@ -70,13 +71,8 @@ pub fn main() -> ExitCode {
             })),
             Err(error) => complain(2, &format!("{error:#}")),
         },
-        Some(Verb::Admin { command }) => match config::for_accounts(&run) {
-            Ok(config) => finish(block_on(|| async move {
-                say(&admin::carry_out(&config, command).await?);
-                Ok(())
-            })),
-            Err(error) => complain(2, &format!("{error:#}")),
-        },
+        Some(Verb::Admin { command }) => administer(&run, command),
+        Some(Verb::Status { json }) => administer(&run, AdminCommand::Nodes { json }),
         Some(Verb::AddAccount(account)) => match config::for_accounts(&run) {
             Ok(config) => finish(block_on(|| add_account(config, account))),
             Err(error) => complain(2, &format!("{error:#}")),
@@ -114,6 +110,16 @@ fn say(text: &str) {
 fn complain(code: u8, text: &str) -> ExitCode {
     eprintln!("parley: {text}");
     ExitCode::from(code)
+}
+
+fn administer(run: &RunArguments, command: AdminCommand) -> ExitCode {
+    match config::for_accounts(run) {
+        Ok(config) => finish(block_on(|| async move {
+            say(&admin::carry_out(&config, command).await?);
+            Ok(())
+        })),
+        Err(error) => complain(2, &format!("{error:#}")),
+    }
 }
 
 async fn add_account(config: signalling::Config, account: AccountArguments) -> anyhow::Result<()> {

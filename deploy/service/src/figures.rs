@@ -3,19 +3,14 @@
 use std::fmt::Write as _;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+/// How a metric moves.
+pub enum Kind {
     Gauge,
     Counter,
 }
 
 /// Appends one metric: `samples` are labels (`name="value"`, comma between) and values.
-pub(crate) fn write(
-    text: &mut String,
-    name: &str,
-    kind: Kind,
-    help: &str,
-    samples: &[(String, u64)],
-) {
+pub fn write(text: &mut String, name: &str, kind: Kind, help: &str, samples: &[(String, u64)]) {
     let kind = match kind {
         Kind::Gauge => "gauge",
         Kind::Counter => "counter",

@@ -6,7 +6,7 @@
 pub mod addresses;
 pub mod command_line;
 pub mod descriptors;
-mod figures;
+pub mod figures;
 pub mod health;
 pub mod listen;
 pub mod outgoing;

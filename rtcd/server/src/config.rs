@@ -32,6 +32,8 @@ pub struct Config {
     /// Where they are instead: a PostgreSQL server.
     pub database: Option<Location>,
     pub logger: LoggerConfig,
+    /// As a node of several.
+    pub cluster: Option<ClusterConfig>,
     /// Longest wait for running calls at a stop; `None`: as long as they last.
     pub drain_limit: Option<Duration>,
 }
@@ -95,6 +97,15 @@ pub struct TurnConfig {
     /// Shared with the servers.
     pub static_auth_secret: Secret,
     pub credentials_expiration: Duration,
+}
+
+/// This node among others.
+#[derive(Debug, Clone)]
+pub struct ClusterConfig {
+    /// The folder of this node's papers.
+    pub papers: PathBuf,
+    /// Where the others reach this node's API, `http://host:port`.
+    pub url: String,
 }
 
 /// Where the log goes.
@@ -210,6 +221,7 @@ impl Config {
                 file: None,
                 color: false,
             },
+            cluster: None,
             drain_limit: None,
         }
     }

@@ -46,6 +46,8 @@ pub(crate) struct App {
     pub(crate) health: Health,
     pub(crate) admission: Arc<Admission>,
     pub(crate) cpu_load: CpuLoad,
+    /// Among other nodes, where there are any.
+    pub(crate) place: Option<node::Place>,
     pub(crate) allow_self_registration: bool,
     pub(crate) enable_admin: bool,
     /// Ends the WebSockets when the node stops.
@@ -156,7 +158,9 @@ async fn metrics(State(app): State<Arc<App>>) -> Response {
     app.control.refresh_metrics();
     match app.metrics.render() {
         Ok(text) => {
+            let of_place = app.place.as_ref().map(|place| place.metrics("rtcd"));
             let text = text + &app.tasks.metrics("rtcd") + &app.admission.metrics("rtcd");
+            let text = text + &of_place.unwrap_or_default();
             ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
         }
         Err(problem) => {

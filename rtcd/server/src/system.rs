@@ -24,6 +24,21 @@ impl CpuLoad {
         f64::from_bits(self.0.load(Ordering::Relaxed))
     }
 
+    /// How much of this machine is taken, in thousandths.
+    pub(crate) fn thousandths(&self, cpus: usize) -> u16 {
+        let cpus = u32::try_from(cpus).map_or(f64::from(u32::MAX), f64::from);
+        let (load, cpus) = (self.get(), cpus.max(1.0));
+        let idle = if load > 0.0 { 1.0 / load } else { cpus };
+        let taken = (1.0 - idle / cpus).clamp(0.0, 1.0) * 1000.0;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "from 0 to 1000"
+        )]
+        let taken = taken.round() as u16;
+        taken
+    }
+
     fn set(&self, load: f64) {
         self.0.store(load.to_bits(), Ordering::Relaxed);
     }
@@ -83,6 +98,17 @@ mod tests {
         assert!(load(1.0, 0.0).is_finite());
         assert!(load(1.0, 0.0) > load(1.0, 1.0));
         assert!(load(1.0, -5.0).is_finite());
+    }
+
+    #[test]
+    fn what_is_taken_is_told_in_thousandths() {
+        let of = |load: f64| {
+            let told = CpuLoad::default();
+            told.set(load);
+            told.thousandths(4)
+        };
+        // Of four cores idle: none known yet, all, one, none.
+        assert_eq!([of(0.0), of(0.25), of(1.0), of(1e9)], [0, 0, 750, 1000]);
     }
 
     #[test]

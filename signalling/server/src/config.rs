@@ -52,6 +52,8 @@ pub struct Config {
     /// The clients' WebSockets.
     pub gateway: gateway::Limits,
     pub rtcd: RtcdConfig,
+    /// As a node of several: the folder of its papers.
+    pub papers: Option<PathBuf>,
     /// `None` when no offloader is configured: no recordings, transcripts, captions.
     pub offloader: Option<OffloaderConfig>,
     pub calls: CallsConfig,
@@ -111,6 +113,17 @@ pub struct ServiceUrl {
     pub base: String,
     pub client_id: Option<String>,
     pub auth_key: Option<Secret>,
+}
+
+impl ServiceUrl {
+    /// Without credentials.
+    pub(crate) fn plain(base: &str) -> Self {
+        Self {
+            base: base.to_owned(),
+            client_id: None,
+            auth_key: None,
+        }
+    }
 }
 
 /// What people may do in calls.

@@ -49,6 +49,8 @@ pub(crate) struct Watched {
     pub(crate) tasks: Tasks,
     pub(crate) health: Health,
     pub(crate) admission: Arc<Admission>,
+    /// Among other nodes, where there are any.
+    pub(crate) place: Option<node::Place>,
 }
 
 /// What handlers share.
@@ -190,10 +192,15 @@ async fn metrics_for_administrators(_: Administrator, app: State<App>) -> Respon
 async fn metrics(State(app): State<App>) -> Response {
     read_gauges(&app.engine);
     let Watched {
-        tasks, admission, ..
+        tasks,
+        admission,
+        place,
+        ..
     } = &app.watched;
+    let of_place = place.as_ref().map(|place| place.metrics(NAMESPACE));
     let text =
         app.engine.metrics.render() + &tasks.metrics(NAMESPACE) + &admission.metrics(NAMESPACE);
+    let text = text + &of_place.unwrap_or_default();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }
 

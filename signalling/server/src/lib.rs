@@ -16,6 +16,7 @@ mod filename;
 mod http;
 mod jobs;
 mod metrics;
+mod nodes;
 mod posts;
 mod start;
 mod store;

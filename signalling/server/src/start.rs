@@ -1,5 +1,6 @@
 //! Puts the parts together, serves, and stops them again.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use crate::engine::{self, Bot, Clients, Engine, Parts, writer};
 use crate::http::{self, Watched};
 use crate::jobs::JobService;
 use crate::metrics::Metrics;
+use crate::nodes::{self, Access};
 use crate::store::Store;
 use crate::web::Embedding;
 
@@ -53,6 +55,7 @@ pub struct Running {
     gateway: Arc<Gateway>,
     engine: Arc<Engine>,
     health: Health,
+    place: Option<node::Place>,
     stop: watch::Sender<bool>,
     /// Those that let go of their connections at the end.
     ports: Tasks,
@@ -109,6 +112,9 @@ impl Running {
     /// Stops serving. Calls go on at the media hosts: a start with the same data directory takes
     /// them over.
     pub async fn stop(self) {
+        if let Some(place) = &self.place {
+            place.leave().await;
+        }
         let tasks = &self.engine.tasks;
         tasks.begin_stop();
         self.stop.send_replace(true);
@@ -198,8 +204,8 @@ pub async fn start_beside(config: Config, beside: Vec<Health>) -> anyhow::Result
     let restored = store.running_calls().await?;
     let (news, heard) = mpsc::channel(MEDIA_NEWS);
     let hosts = hosts(&config, &store, &sealer, &restored).await?;
-    let media_hosts = MediaHosts::start(hosts, &news, metrics.clone(), &tasks);
-    drop(news);
+    let access = access(&config, &store, &sealer).await?;
+    let media_hosts = MediaHosts::start(hosts, news, metrics.clone(), &tasks);
     let jobs = job_service(&config, &store, &sealer, http_addr).await?;
     let switches = store.switches().await?;
     let backend: Arc<dyn ChatBackend> = chat.clone();
@@ -244,12 +250,22 @@ pub async fn start_beside(config: Config, beside: Vec<Health>) -> anyhow::Result
     let is_proxy = move |peer| proxies.iter().any(|net| net.contains(peer));
     let limits = limits.within(Share::People.connections());
     let admission = Admission::behind("people", limits, is_proxy);
+    let place = nodes::take_place(&engine.config, &admission, &engine.tasks)?;
+    if let Some(place) = place.clone() {
+        let following = engine.clone();
+        let follow = move || nodes::follow(following.clone(), place.clone(), access.clone());
+        let restarts = Restarts::default();
+        engine
+            .tasks
+            .restarted("media hosts among the nodes", follow, restarts);
+    }
     let own = health(&engine, &chat);
     let health = beside.into_iter().fold(own, Health::beside);
     let watched = Watched {
         tasks: engine.tasks.clone(),
         health: health.clone(),
         admission: admission.clone(),
+        place: place.clone(),
     };
     let ports = engine.tasks.group();
     if let Some(listener) = metrics_listener {
@@ -274,6 +290,7 @@ pub async fn start_beside(config: Config, beside: Vec<Health>) -> anyhow::Result
         gateway,
         engine,
         health,
+        place,
         stop,
         ports,
     })
@@ -417,7 +434,16 @@ async fn hosts(
     restored: &[RestoredCall],
 ) -> anyhow::Result<Vec<HostConfig>> {
     let mut hosts = Vec::new();
-    for url in &config.rtcd.hosts {
+    let mut urls = config.rtcd.hosts.clone();
+    // Nodes that are not in the settings: those whose calls ran here are known by these.
+    if config.papers.is_some() {
+        let found = restored.iter().flat_map(|call| &call.sessions);
+        let found = found.map(|session| ServiceUrl::plain(&session.media.0));
+        urls.extend(found);
+    }
+    let mut named = BTreeSet::new();
+    urls.retain(|url| named.insert(url.base.clone()));
+    for url in &urls {
         let rtcd = &config.rtcd;
         let (client_id, auth_key) =
             credentials(store, sealer, "rtcd", url, &rtcd.client_id, &rtcd.auth_key).await?;
@@ -440,6 +466,25 @@ async fn hosts(
         });
     }
     Ok(hosts)
+}
+
+/// How this server signs in to media hosts that no setting names.
+async fn access(config: &Config, store: &Store, sealer: &Sealer) -> anyhow::Result<Access> {
+    let rtcd = &config.rtcd;
+    let nowhere = ServiceUrl::plain("");
+    let (client_id, auth_key) = credentials(
+        store,
+        sealer,
+        "rtcd",
+        &nowhere,
+        &rtcd.client_id,
+        &rtcd.auth_key,
+    )
+    .await?;
+    Ok(Access {
+        client_id,
+        auth_key,
+    })
 }
 
 /// What the URL says, else what the configuration says, else what was made for this installation.

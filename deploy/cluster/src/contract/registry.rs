@@ -42,6 +42,10 @@ pub async fn who_joins_is_seen_with_its_facts_and_who_leaves_goes(stage: &dyn St
     // Who has left may come again, as a later start.
     let again = one.registry.join(b"one again".to_vec()).await.unwrap();
     assert_eq!(next(&mut seen).await, NodeEvent::Up(again.node()));
+    // The last word is out before the connection is gone with the engine.
+    second.leave().await;
+    drop(two);
+    assert_eq!(next(&mut seen).await, NodeEvent::Down(id("n2"), Down::Left));
 }
 
 pub async fn facts_and_load_are_told_when_they_change(stage: &dyn Stage) {

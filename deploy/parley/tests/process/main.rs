@@ -9,5 +9,6 @@ mod admin;
 mod command_line;
 mod ends;
 mod house;
+mod nodes;
 mod people;
 mod proxy;

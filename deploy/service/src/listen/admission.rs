@@ -136,6 +136,14 @@ impl Admission {
         })
     }
 
+    /// How much of what the port takes is taken, in thousandths.
+    #[must_use]
+    pub fn load(&self) -> u16 {
+        let most = self.limits.connections.max(1);
+        let taken = self.lock().open.min(most) * 1000 / most;
+        u16::try_from(taken).unwrap_or(1000)
+    }
+
     /// Renders the port's figures in Prometheus' text format, names beginning with `prefix`.
     #[must_use]
     pub fn metrics(&self, prefix: &str) -> String {

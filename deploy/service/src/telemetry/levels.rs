@@ -8,7 +8,9 @@ use tracing_subscriber::filter::Targets;
 
 /// What the targets of our own code begin with; everything else is a library.
 const OURS: &[&str] = &[
+    "cluster",
     "messaging",
+    "node",
     "offloader",
     "parley",
     "proto",

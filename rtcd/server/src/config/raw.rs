@@ -124,6 +124,15 @@ settings::settings! {
             /// than the longest call: a relay is not renewed with a credential that has expired.
             credentials_expiration_minutes: u32 = 1440, named ["RTCD_RTC_TURNCONFIG_CREDENTIALSEXPIRATIONMINUTES"];
         }
+        "cluster" cluster: RawCluster {
+            /// One node of several: the folder with this node's papers, as `parley cluster add-node`
+            /// writes it. Each process needs papers of its own. Empty: on its own. (Addition.)
+            papers: PathBuf = "";
+            /// Where the other nodes reach this one's API, `http://host:port`; needed with papers.
+            /// Signalling nodes of the cluster connect by themselves: no `rtcd.urls` there.
+            /// (Addition.)
+            url: String = "";
+        }
         "store" store: RawStore {
             /// Directory of the client credentials. Choose one that survives a restart of the
             /// machine.

@@ -8,8 +8,8 @@ use storage::Location;
 
 use super::raw::{Raw, RawRtc};
 use super::{
-    Config, HttpConfig, LogTarget, LoggerConfig, Probe, RtcConfig, SecurityConfig, TlsConfig,
-    TurnConfig,
+    ClusterConfig, Config, HttpConfig, LogTarget, LoggerConfig, Probe, RtcConfig, SecurityConfig,
+    TlsConfig, TurnConfig,
 };
 
 const DEFAULT_NACK_BUFFER: usize = 256;
@@ -31,6 +31,7 @@ impl Config {
             data_source: raw.store.data_source.clone(),
             database: database(raw, &mut check),
             logger: logger(raw, &mut check),
+            cluster: cluster(raw, &mut check),
             drain_limit: Some(minutes(raw.rtc.drain_limit_minutes))
                 .filter(|limit| !limit.is_zero()),
         };
@@ -124,6 +125,24 @@ fn turn(raw: &Raw, check: &mut Check<'_, Raw>) -> Option<TurnConfig> {
     Some(TurnConfig {
         static_auth_secret: turn.static_auth_secret.clone(),
         credentials_expiration: minutes(turn.credentials_expiration_minutes),
+    })
+}
+
+fn cluster(raw: &Raw, check: &mut Check<'_, Raw>) -> Option<ClusterConfig> {
+    let (papers, url) = (&raw.cluster.papers, &raw.cluster.url);
+    if papers.as_os_str().is_empty() {
+        return None;
+    }
+    let has_scheme = ["http://", "https://"]
+        .iter()
+        .any(|scheme| url.starts_with(scheme) && url.len() > scheme.len());
+    if !has_scheme {
+        let rule = "it must be http://host:port, where other nodes reach this one, while cluster.papers is set";
+        check.refuse("cluster.url", rule);
+    }
+    Some(ClusterConfig {
+        papers: papers.clone(),
+        url: url.trim_end_matches('/').to_owned(),
     })
 }
 

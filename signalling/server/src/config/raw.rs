@@ -171,6 +171,13 @@ settings::settings! {
             /// 32 to 72 characters.
             auth_key: Secret = "", named ["MM_CALLS_RTCD_AUTH_KEY"];
         }
+        "cluster" cluster: RawCluster {
+            /// One node of several: the folder with this node's papers, as `parley cluster add-node`
+            /// writes it. Each process needs papers of its own. Media hosts that are nodes are found
+            /// by themselves; those of rtcd.urls count beside them, where it is written. Empty: on its
+            /// own.
+            papers: PathBuf = "";
+        }
         "offloader" offloader: RawOffloader {
             /// The job service for recordings, transcripts and captions, "http://host:4545". Empty:
             /// none of them.

@@ -60,7 +60,8 @@ impl Config {
             chat: chat(raw),
             files: files::resolve(raw, &mut check),
             gateway: gateway_limits::resolve(raw, &mut check),
-            rtcd: rtcd(raw, has_calls, &mut check),
+            rtcd: rtcd(read, has_calls, &mut check),
+            papers: papers(raw).filter(|_| has_calls),
             transcribing: transcribing(raw, &recording),
             offloader,
             calls: calls(raw),
@@ -125,9 +126,16 @@ fn chat(raw: &RawConfig) -> ChatConfig {
     }
 }
 
-fn rtcd(raw: &RawConfig, has_calls: bool, check: &mut Checks<'_>) -> RtcdConfig {
-    let raw = &raw.rtcd;
-    if raw.urls.is_empty() {
+fn papers(raw: &RawConfig) -> Option<PathBuf> {
+    let papers = &raw.cluster.papers;
+    (!papers.as_os_str().is_empty()).then(|| papers.clone())
+}
+
+fn rtcd(read: &Read<RawConfig>, has_calls: bool, check: &mut Checks<'_>) -> RtcdConfig {
+    let finds_nodes = papers(&read.raw).is_some();
+    let nobody_wrote = finds_nodes && read.origin("rtcd.urls") == Origin::Default;
+    let raw = &read.raw.rtcd;
+    if raw.urls.is_empty() && !finds_nodes {
         let rule = "calls need at least one media host, such as `http://127.0.0.1:8045`";
         check.refuse("rtcd.urls", rule);
     }
@@ -136,7 +144,7 @@ fn rtcd(raw: &RawConfig, has_calls: bool, check: &mut Checks<'_>) -> RtcdConfig 
     RtcdConfig {
         hosts: urls
             .filter_map(|link| url("rtcd.urls", link, check))
-            .filter(|_| has_calls)
+            .filter(|_| has_calls && !nobody_wrote)
             .collect(),
         client_id: raw.client_id.clone(),
         auth_key: raw.auth_key.clone(),

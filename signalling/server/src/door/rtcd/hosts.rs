@@ -1,9 +1,11 @@
 //! The media hosts: one connection per rtcd, and the choice of a host for a new call.
 //!
-//! In: control messages for a host. Out: `MediaNews` from all of them.
+//! In: control messages for a host; hosts that come while the server runs. Out: `MediaNews` from all of
+//! them.
+//! Invariant: a host that was there once stays: its sessions may come back with it.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use proto::id::SessionId;
 use proto::redact::Secret;
@@ -69,50 +71,85 @@ impl SharedStatus {
 /// All of them.
 #[derive(Debug)]
 pub(crate) struct MediaHosts {
-    hosts: BTreeMap<MediaHost, Host>,
+    hosts: RwLock<BTreeMap<MediaHost, Host>>,
+    news: mpsc::Sender<MediaNews>,
     metrics: Arc<Metrics>,
+    tasks: Tasks,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Host {
     outbox: Outbox,
     status: SharedStatus,
+    /// New calls may go to it.
+    takes_more: bool,
 }
 
 impl MediaHosts {
     /// Begins to connect to every host.
     pub(crate) fn start(
         hosts: Vec<HostConfig>,
-        news: &mpsc::Sender<MediaNews>,
+        news: mpsc::Sender<MediaNews>,
         metrics: Arc<Metrics>,
         tasks: &Tasks,
     ) -> Self {
-        let hosts = hosts.into_iter().map(|mut host| {
-            let outbox = Outbox::new(std::mem::take(&mut host.known));
-            let status = SharedStatus::default();
-            let name = MediaHost(host.base.clone());
-            let connection = Connection {
-                host,
-                outbox: outbox.clone(),
-                news: news.clone(),
-                status: status.clone(),
-                metrics: metrics.clone(),
-            };
-            tasks.must_live(format!("connection to {}", name.0), connection.run());
-            (name, Host { outbox, status })
-        });
-        Self {
-            hosts: hosts.collect(),
+        let all = Self {
+            hosts: RwLock::default(),
+            news,
             metrics,
+            tasks: tasks.clone(),
+        };
+        for host in hosts {
+            all.add(host);
         }
+        all
+    }
+
+    /// Begins to connect to a host, unless it is known.
+    pub(crate) fn add(&self, mut host: HostConfig) {
+        let name = MediaHost(host.base.clone());
+        let mut hosts = self.hosts.write().unwrap_or_else(PoisonError::into_inner);
+        if hosts.contains_key(&name) {
+            return;
+        }
+        let outbox = Outbox::new(std::mem::take(&mut host.known));
+        let status = SharedStatus::default();
+        let connection = Connection {
+            host,
+            outbox: outbox.clone(),
+            news: self.news.clone(),
+            status: status.clone(),
+            metrics: self.metrics.clone(),
+        };
+        let task = format!("connection to {}", name.0);
+        self.tasks.must_live(task, connection.run());
+        let host = Host {
+            outbox,
+            status,
+            takes_more: true,
+        };
+        hosts.insert(name, host);
+    }
+
+    /// Says whether new calls may go to a host.
+    pub(crate) fn let_take_more(&self, name: &MediaHost, takes_more: bool) {
+        let mut hosts = self.hosts.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(host) = hosts.get_mut(name) {
+            host.takes_more = takes_more;
+        }
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<MediaHost, Host>> {
+        self.hosts.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells a host something, now or when it is back. Never waits.
     pub(crate) fn send(&self, name: &MediaHost, message: ControlMessage) {
-        let Some(host) = self.hosts.get(name) else {
+        let outbox = self.read().get(name).map(|host| host.outbox.clone());
+        let Some(outbox) = outbox else {
             return self.count_dropped("unknown_host");
         };
-        match host.outbox.push(message) {
+        match outbox.push(message) {
             Ok(()) => {}
             Err(Refused::NoSession) => self.count_dropped("no_session"),
             Err(Refused::NotForHosts) => self.count_dropped("not_for_hosts"),
@@ -126,7 +163,7 @@ impl MediaHosts {
 
     /// Messages that wait for hosts.
     pub(crate) fn waiting(&self) -> usize {
-        self.hosts.values().map(|host| host.outbox.len()).sum()
+        self.read().values().map(|host| host.outbox.len()).sum()
     }
 
     fn count_dropped(&self, reason: &str) {
@@ -136,58 +173,70 @@ impl MediaHosts {
             .inc();
     }
 
-    /// The connected host with the lowest load; why there is none, in words.
+    /// The connected host with the lowest load, of those that take more; why there is none, in words.
     pub(crate) fn choose(&self) -> Result<MediaHost, String> {
-        let connected = self.hosts.iter().filter_map(|(name, host)| {
+        let hosts = self.read();
+        let connected = hosts.iter().filter_map(|(name, host)| {
             let status = host.status.read();
-            status
-                .connected
-                .then(|| (name, status.cpu_load.unwrap_or(f64::MAX)))
+            let load = status.cpu_load.unwrap_or(f64::MAX);
+            (status.connected && host.takes_more).then_some((name, load))
         });
         let least = connected.min_by(|(_, a), (_, b)| a.total_cmp(b));
         least
             .map(|(name, _)| name.clone())
-            .ok_or_else(|| self.troubles().join("; "))
+            .ok_or_else(|| troubles(&hosts).join("; "))
     }
 
     pub(crate) fn is_connected(&self, name: &MediaHost) -> bool {
-        let host = self.hosts.get(name);
-        host.is_some_and(|host| host.status.read().connected)
+        let hosts = self.read();
+        hosts
+            .get(name)
+            .is_some_and(|host| host.status.read().connected)
     }
 
-    /// What is wrong with hosts that are not connected.
+    /// What is wrong with hosts, so that no new call goes there.
     pub(crate) fn troubles(&self) -> Vec<String> {
-        let statuses = self
-            .hosts
-            .iter()
-            .map(|(name, host)| (name, host.status.read()));
-        statuses
-            .filter(|(_, status)| !status.connected)
-            .map(|(name, status)| format!("media host {}: {}", name.0, status.trouble))
-            .collect()
+        troubles(&self.read())
     }
 
     /// The status of a connected host, for version numbers.
     pub(crate) fn any_connected(&self) -> Option<HostStatus> {
-        self.hosts
-            .values()
-            .map(|host| host.status.read())
-            .find(|status| status.connected)
+        let hosts = self.read();
+        let mut statuses = hosts.values().map(|host| host.status.read());
+        statuses.find(|status| status.connected)
     }
 
-    /// Connected and configured hosts.
+    /// Connected and known hosts.
     pub(crate) fn counts(&self) -> (usize, usize) {
-        let connected = self
-            .hosts
-            .values()
-            .filter(|host| host.status.read().connected)
-            .count();
-        (connected, self.hosts.len())
+        let hosts = self.read();
+        let connected = hosts.values().filter(|host| host.status.read().connected);
+        (connected.count(), hosts.len())
     }
 
     pub(crate) fn knows(&self, name: &MediaHost) -> bool {
-        self.hosts.contains_key(name)
+        self.read().contains_key(name)
     }
+}
+
+fn troubles(hosts: &BTreeMap<MediaHost, Host>) -> Vec<String> {
+    if hosts.is_empty() {
+        return vec![
+            "no media host is known: none is in rtcd.urls, and no node of the cluster is one"
+                .to_owned(),
+        ];
+    }
+    let troubles = hosts.iter().filter_map(|(name, host)| {
+        let status = host.status.read();
+        let trouble = match (status.connected, host.takes_more) {
+            (false, _) => status.trouble,
+            (true, false) => {
+                "takes no new calls: it drains, or the other nodes do not hear it".to_owned()
+            }
+            (true, true) => return None,
+        };
+        Some(format!("media host {}: {trouble}", name.0))
+    });
+    troubles.collect()
 }
 
 #[cfg(test)]
@@ -216,7 +265,17 @@ impl MediaHosts {
                     .for_each(|ping| taken.confirm(ping));
             }
         });
-        let hosts = BTreeMap::from([(name.clone(), Host { outbox, status })]);
-        (Self { hosts, metrics }, told)
+        let host = Host {
+            outbox,
+            status,
+            takes_more: true,
+        };
+        let all = Self {
+            hosts: RwLock::new(BTreeMap::from([(name.clone(), host)])),
+            news: mpsc::channel(1).0,
+            metrics,
+            tasks: Tasks::new("test"),
+        };
+        (all, told)
     }
 }
