@@ -187,6 +187,21 @@ impl Store {
             .db
             .fetch_all("list followed ones", query.select())
             .await?;
+    /// Unread mentions in the threads a person follows, by the ids of their rooms.
+    pub(crate) async fn thread_mentions(
+        &self,
+        person: &UserId,
+        wanted: &FollowedWanted,
+    ) -> Result<Vec<(String, i64)>, StoreError> {
+        let mut query = Builder::new("SELECT p.room_id, CAST(SUM(f.mentions) AS BIGINT) ");
+        query.push(FROM_FOLLOWED).push(" AND f.person_id = ");
+        query.push_bind(person.as_str()).push(" AND f.mentions > 0");
+        wanted.restrict(&mut query);
+        query.push(" GROUP BY p.room_id");
+        let counted = self.db.fetch_all("count thread mentions", query.select());
+        counted.await
+    }
+
         Ok(rows.into_iter().map(|(root,)| root).collect())
     }
 
