@@ -158,6 +158,9 @@ pub struct Server {
     statuses: Statuses,
     /// Makes posts one after the other, so that events leave in the order of the records.
     posting: tokio::sync::Mutex<()>,
+    /// Held while the followers of a thread are told of a reply, so that they hear of replies in
+    /// their order. Whoever waits for it has stood in line since it held `posting`.
+    telling_followers: tokio::sync::Mutex<()>,
     /// Held while a membership changes, so that news of changes leave in the order of the records.
     membership: tokio::sync::Mutex<()>,
     /// Held while an account is made: the first one must be the first one.
@@ -210,6 +213,7 @@ impl Server {
             first_account,
             statuses: Statuses::default(),
             posting: tokio::sync::Mutex::default(),
+            telling_followers: tokio::sync::Mutex::default(),
             membership: tokio::sync::Mutex::default(),
             registering: tokio::sync::Mutex::default(),
             clock,

@@ -105,6 +105,7 @@ fn every_name_in_the_environment_is_one_keys_and_weighs_more_than_the_file() {
                     "https://a.example",
                     "en",
                     "vp9",
+                    "stun:a.example",
                 ];
                 assert!(
                     texts.iter().any(reaches),
@@ -137,6 +138,24 @@ fn what_is_misspelt_is_told_with_what_was_meant() {
         }
     }
     each!(check);
+}
+
+#[test]
+fn names_that_another_program_reads_instead_are_names_that_it_reads() {
+    let others = <signalling::config::RawConfig as Settings>::MANNER.others;
+    let mut checked = 0;
+    for doc in others.iter().map(|other| other.doc) {
+        let words = doc.split(|letter: char| !(letter.is_alphanumeric() || letter == '_'));
+        for name in words.filter(|word| word.starts_with("RTCD_")) {
+            let is_one = |key: &Key<rtcd::config::Raw>| {
+                key.names().iter().any(|known| known == name)
+                    && doc.contains(&format!("`{}`", key.path))
+            };
+            assert!(rtcd::config::Raw::keys().iter().any(is_one), "{doc}");
+            checked += 1;
+        }
+    }
+    assert!(checked > 0);
 }
 
 #[test]

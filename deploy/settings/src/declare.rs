@@ -77,6 +77,9 @@ pub struct Manner {
     pub passes_unknown_keys: bool,
     /// A name that begins with [`Self::ours`] and is none is refused, whether or not it resembles one.
     pub refuses_unknown_names: bool,
+    /// How the names of the reference begin that are meant for this program only: who sets one that
+    /// is not read is told, whether or not it resembles one. Empty: there are none.
+    pub theirs: &'static str,
     /// Names in the environment that are no keys.
     pub others: &'static [Other],
 }
@@ -91,6 +94,7 @@ impl Manner {
         empty_is_unset: false,
         passes_unknown_keys: false,
         refuses_unknown_names: false,
+        theirs: "",
         others: &[],
     };
 }

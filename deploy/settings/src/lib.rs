@@ -34,4 +34,4 @@ pub use names::{hint, nearest};
 pub use print::sample;
 pub use read::{FileError, Origin, Read};
 pub use rule::{range, words_of};
-pub use value::{Json, Link, Parsed, PerCpu, Value, Words, Written};
+pub use value::{Auto, Json, Link, Parsed, PerCpu, Value, Words, Written};

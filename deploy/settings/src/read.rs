@@ -252,7 +252,8 @@ impl<S: Settings> Read<S> {
         }
         let hint = hint(name, known.iter().map(String::as_str));
         let is_refused = is_ours && (manner.refuses_unknown_names || !hint.is_empty());
-        match (is_refused, is_ours || !hint.is_empty()) {
+        let is_theirs = !manner.theirs.is_empty() && name.starts_with(manner.theirs);
+        match (is_refused, is_ours || is_theirs || !hint.is_empty()) {
             (true, _) => self.problems.push(Problem {
                 key: name.to_owned(),
                 value: None,

@@ -2,6 +2,8 @@
 //!
 //! In a file a text counts as what it says, so that `"true"` is a flag: the reference is as lenient.
 
+mod auto;
+
 use std::fmt::Display;
 use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
@@ -10,6 +12,8 @@ use std::str::FromStr;
 use proto::redact::Secret;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+pub use auto::{Auto, PerCpu};
 
 /// A value as somebody wrote it.
 #[derive(Debug, Clone, Copy)]
@@ -411,41 +415,6 @@ fn without_credentials(value: toml::Value) -> toml::Value {
     }
 }
 
-/// `EACH` for each CPU of the machine, or a number up to `MOST` that somebody wrote.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct PerCpu<const EACH: u32, const MOST: u32>(pub Option<u32>);
-
-impl<const EACH: u32, const MOST: u32> PerCpu<EACH, MOST> {
-    /// The number on a machine with so many CPUs.
-    #[must_use]
-    pub fn on(&self, cpus: usize) -> u32 {
-        let cpus = u32::try_from(cpus).unwrap_or(u32::MAX);
-        self.0.unwrap_or(EACH.saturating_mul(cpus).min(MOST))
-    }
-}
-
-impl<const EACH: u32, const MOST: u32> Value for PerCpu<EACH, MOST> {
-    type Fixed = ();
-
-    fn of((): Self::Fixed) -> Self {
-        Self(None)
-    }
-
-    fn read(written: &Written<'_>) -> Result<Self, String> {
-        if written.text() == Some("auto") {
-            return Ok(Self(None));
-        }
-        let number = crate::range(u32::read(written), 1..=MOST);
-        number
-            .map(|number| Self(Some(number)))
-            .map_err(|rule| format!("{rule}, or `auto`"))
-    }
-
-    fn show(&self) -> toml::Value {
-        self.0.map_or_else(|| "auto".into(), toml::Value::from)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -494,13 +463,5 @@ mod tests {
         assert!(!plain(&servers.show()).contains("hush"));
         let error = read::<Json<Vec<toml::Table>>>("'[\"hush\"'").unwrap_err();
         assert!(!error.contains("hush"), "{error}");
-    }
-
-    #[test]
-    fn what_depends_on_the_machine_is_told_by_it_or_written() {
-        let auto: PerCpu<2, 64> = read("\"auto\"").unwrap();
-        assert_eq!((auto.on(4), auto.on(100)), (8, 64));
-        assert_eq!(read::<PerCpu<2, 64>>("3").unwrap().on(4), 3);
-        assert!(read::<PerCpu<2, 64>>("0").is_err());
     }
 }

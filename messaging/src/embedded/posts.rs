@@ -7,7 +7,7 @@ use super::fault::Fault;
 use super::mentions::Mentioned;
 use super::rooms::{to_room, to_user};
 use super::store::{FileRow, PersonRow, PostRow, ReactionRow, ReplyFollowers, RoomRow};
-use super::threads::ThreadView;
+use super::threads::{ThreadView, ToldReply};
 use super::{Server, wire};
 use crate::model::{NewPost, Post, RoomRight};
 
@@ -132,9 +132,9 @@ impl Server {
                 .followers_by_reply(&room, root, &author, named, &all)
                 .await?;
         }
-        let _in_order = self.posting.lock().await;
+        let in_order = self.posting.lock().await;
         let before = match &root {
-            Some(root) => self.before_reply(&root.id).await?,
+            Some(root) => self.before_reply(&root.id, &followers).await?,
             None => Vec::new(),
         };
         let now = self.now_ms();
@@ -161,7 +161,13 @@ impl Server {
         let view = self.post_view(row.id.as_str()).await?;
         self.emit_posted(&view, &room, &author, &all, pending_id);
         if let Some(root) = &root {
-            self.tell_followers(&root.id, &before).await?;
+            let reply = ToldReply {
+                root: &root.id,
+                before,
+                followers: &followers,
+                mentioned: &all,
+            };
+            self.tell_followers(reply, in_order).await?;
         }
         Ok(view)
     }

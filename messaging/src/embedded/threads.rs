@@ -3,8 +3,10 @@
 //! Whoever replies follows, and so do the writer of the first post, those it names, those whom a
 //! reply names, and everybody of a direct or group room. Who stopped stays away until she replies, is
 //! named, or wants to follow again. `@channel` and its like count for followers and make none.
-//! Not here: posts (`posts`), what is read of rooms (`reading`).
+//! Not here: posts (`posts`), what is read of rooms (`reading`), word of replies (`telling`).
 //! Invariant: only members of the room follow, and a thread is told to those who follow it only.
+
+mod telling;
 
 use std::collections::HashMap;
 
@@ -18,8 +20,8 @@ use super::store::{FollowedRow, PersonRow, PostRow, ReplyFollowers, RoomRow};
 use super::{Server, wire};
 use crate::model::{Audience, RoomRight};
 
-/// Most followers who are told of a reply at once; the others see it when they look.
-const MAX_TOLD: i64 = 1000;
+pub(super) use telling::ToldReply;
+
 /// Most people named as those who wrote in a thread, the ones who did so last.
 const MAX_PARTICIPANTS: usize = 50;
 /// Unread replies that are looked at to count mentions.
@@ -105,46 +107,6 @@ impl Server {
             joining,
             named,
         })
-    }
-
-    /// What everybody who follows a thread has not read, before a reply changes it.
-    pub(super) async fn before_reply(&self, root: &PostId) -> Result<Vec<FollowedRow>, Fault> {
-        Ok(self.store.followers(root, MAX_TOLD).await?)
-    }
-
-    /// Tells the followers of a thread that there is a new reply.
-    pub(super) async fn tell_followers(
-        &self,
-        root: &PostId,
-        before: &[FollowedRow],
-    ) -> Result<(), Fault> {
-        let followers = self.store.followers(root, MAX_TOLD).await?;
-        let Some(any) = followers.first() else {
-            return Ok(());
-        };
-        let mut views = vec![self.post_view(root.as_str()).await?];
-        let reader = ThreadReader {
-            person: any.person_id.clone(),
-            is_extended: true,
-        };
-        self.add_thread_views(&mut views, &reader).await?;
-        let Some(post) = views.pop() else {
-            return Ok(());
-        };
-        for row in followers {
-            let was = before.iter().find(|was| was.person_id == row.person_id);
-            let was = was.map(Before::from).unwrap_or_default();
-            let to = to_follower(&row.person_id, row.team_id.as_ref());
-            let post = post.clone();
-            let thread = wire::thread(&FollowedThread { row, post });
-            let data = json!({
-                "thread": thread.to_string(),
-                "previous_unread_mentions": was.mentions,
-                "previous_unread_replies": was.unread,
-            });
-            self.emit("thread_updated", data, to);
-        }
-        Ok(())
     }
 
     /// Adds to first posts what clients that show threads want to know of them.

@@ -6,8 +6,8 @@ use super::posts::PostView;
 use super::reading::Unread;
 use super::status::Presence;
 use super::store::{
-    FileRow, InviteRow, LoginRow, MemberRow, PersonRow, PostRow, PreferenceRow, ReactionRow,
-    RoomRow, TeamMemberRow, TeamRow,
+    FileRow, FollowedRow, InviteRow, LoginRow, MemberRow, PersonRow, PostRow, PreferenceRow,
+    ReactionRow, RoomRow, TeamMemberRow, TeamRow,
 };
 use super::threads::FollowedThread;
 use crate::model::Upload;
@@ -286,6 +286,13 @@ pub(super) fn thread(thread: &FollowedThread) -> Value {
         "is_following": true,
         "delete_at": row.deleted_at,
     })
+}
+
+/// Makes of a thread as somebody follows it the same as another does.
+pub(super) fn set_follower(thread: &mut Value, row: &FollowedRow) {
+    set(thread, "last_viewed_at", row.viewed_at);
+    set(thread, "unread_replies", row.unread);
+    set(thread, "unread_mentions", row.mentions);
 }
 
 /// A reaction to a post.

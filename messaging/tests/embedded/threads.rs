@@ -100,6 +100,77 @@ async fn whoever_wrote_or_was_named_follows_and_sees_what_is_unread() {
 }
 
 #[tokio::test]
+async fn replies_at_the_same_time_are_told_in_their_order() {
+    const REPLIES: i64 = 20;
+    let desk = Desk::open_with(|config| config.writes_per_minute = 0).await;
+    let (admin, anna, ben) = desk.three().await;
+    let room = anna.town_square().await;
+    let root = text(&anna.say(&room, "how many?").await["id"]);
+    let mut socket = anna.socket().await;
+    socket.hello().await;
+    let replies = (0..REPLIES).map(|number| {
+        let (person, name) = if number % 2 == 0 {
+            (&ben, "@anna")
+        } else {
+            (&admin, "nobody")
+        };
+        let message = format!("{name}: {number}");
+        let (room, root) = (&room, &root);
+        async move { reply(person, room, root, &message).await }
+    });
+    futures_util::future::join_all(replies).await;
+    let mut named = 0;
+    for number in 0..REPLIES {
+        let (thread, unread, mentions) = updated(&mut socket).await;
+        assert_eq!((unread, mentions), (number, named));
+        assert_eq!(thread["unread_replies"], number + 1);
+        named = thread["unread_mentions"].as_i64().unwrap();
+        assert!((mentions..=mentions + 1).contains(&named), "{named}");
+    }
+    assert_eq!(named, REPLIES / 2);
+    let list = outline(&threads(&anna, "").await);
+    assert_eq!(list, [(root, REPLIES, REPLIES / 2)]);
+}
+
+#[tokio::test]
+async fn mentions_in_threads_are_counted_by_room() {
+    let desk = Desk::open().await;
+    let (admin, anna, ben) = desk.three().await;
+    let (room, quiet) = (anna.town_square().await, anna.room("O", "quiet").await);
+    let direct = json!([anna.id, ben.id]);
+    let direct = text(&anna.make("/channels/direct", direct).await["id"]);
+    for (room, messages) in [
+        (&room, ["@anna one", "@anna two", "three"].as_slice()),
+        (&direct, &["all of it is about her"]),
+    ] {
+        let root = text(&anna.say(room, "first").await["id"]);
+        for message in messages {
+            reply(&ben, room, &root, message).await;
+        }
+    }
+    let root = text(&anna.say(&quiet, "first").await["id"]);
+    reply(&anna, &quiet, &root, "nobody is named").await;
+    let path = format!("{}/mention_counts", threads_path(&anna).await);
+    assert_eq!(
+        anna.read(&path).await,
+        json!({ room.as_str(): 2, direct.as_str(): 1 })
+    );
+    let nothing = format!("{}/mention_counts", threads_path(&ben).await);
+    assert_eq!(ben.read(&nothing).await, json!({}));
+    let hers = path.replace("/me/", &format!("/{}/", anna.id));
+    assert_eq!(ben.get(&hers).await.0, 403);
+    assert_eq!(
+        admin.read(&hers).await[&room],
+        2,
+        "an administrator may ask"
+    );
+
+    let all = format!("{}/read", threads_path(&anna).await);
+    assert_eq!(anna.put(&all, Value::Null).await.0, 200);
+    assert_eq!(anna.read(&path).await, json!({}));
+}
+
+#[tokio::test]
 async fn who_stopped_following_stays_away_until_named() {
     let desk = Desk::open().await;
     let (admin, anna, ben) = desk.three().await;

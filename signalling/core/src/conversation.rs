@@ -33,6 +33,8 @@ pub(crate) struct Conversation {
     pub(crate) start_at_ms: i64,
     pub(crate) owner: UserId,
     pub(crate) host: Option<UserId>,
+    /// Whom people were told last as the host.
+    pub(crate) told_host: Option<UserId>,
     /// Made host by hand: host again whenever present.
     pub(crate) host_locked: Option<UserId>,
     pub(crate) post: Option<PostId>,
@@ -47,6 +49,8 @@ pub(crate) struct Conversation {
     /// Joins that wait for the call's post, or in a rush for each other.
     pub(crate) waiting: Vec<JoinRequest>,
     pub(crate) rush: Rush,
+    /// Leaves that come in a rush: who is the host is told when it is over.
+    pub(crate) leaving: Rush,
     /// When everybody is closed because the call was ended for all.
     pub(crate) ends_until: Option<Instant>,
     is_over: bool,
@@ -132,6 +136,7 @@ impl Conversation {
             start_at_ms: at.unix_ms,
             owner: request.user.clone(),
             host: Some(request.user.clone()),
+            told_host: Some(request.user.clone()),
             host_locked: None,
             post: None,
             thread: None,
@@ -143,6 +148,7 @@ impl Conversation {
             jobs: Jobs::default(),
             waiting: vec![request],
             rush: Rush::default(),
+            leaving: Rush::default(),
             ends_until: None,
             is_over: false,
             out: Outbox::default(),
@@ -238,15 +244,20 @@ impl Conversation {
 
     /// Elects the host anew; tells everybody when it is another one.
     pub(crate) fn elect_host(&mut self) {
-        let elected = self.rightful_host();
-        if elected == self.host {
+        self.elect_host_quietly();
+        if self.host == self.told_host {
             return;
         }
-        self.host.clone_from(&elected);
+        self.told_host.clone_from(&self.host);
         self.tell_participants(News::HostChanged {
             call: self.id.clone(),
-            host: elected,
+            host: self.host.clone(),
         });
+    }
+
+    /// Elects the host anew; `elect_host` is to follow.
+    pub(crate) fn elect_host_quietly(&mut self) {
+        self.host = self.rightful_host();
     }
 
     /// The locked host if present, else the present host, else who has been here longest.
@@ -293,9 +304,7 @@ impl Conversation {
             self.refuse(&request, JoinError::Ended);
         }
         let sessions: Vec<SessionId> = self.sessions.keys().cloned().collect();
-        for session in &sessions {
-            self.remove_session(session, true, at);
-        }
+        self.remove_sessions(&sessions, true, at);
         if !self.is_over {
             self.finish(at);
         }
@@ -304,6 +313,9 @@ impl Conversation {
     /// Ends the call: records, post, whoever counts calls.
     pub(crate) fn finish(&mut self, at: Moment) {
         self.is_over = true;
+        if self.leaving.due().is_some() {
+            self.elect_host();
+        }
         self.stop_jobs(at);
         self.out.store(Record::Call(self.record(at.unix_ms)));
         if let Some(post) = self.post.clone() {
@@ -359,8 +371,10 @@ impl Conversation {
             .filter(|session| everybody || due(session.deadline()))
             .map(|session| session.id.clone())
             .collect();
-        for session in &gone {
-            self.remove_session(session, true, at);
+        self.remove_sessions(&gone, true, at);
+        if due(self.leaving.due()) && !self.is_over {
+            self.leaving.end();
+            self.settle();
         }
         // A call that was ended for all while its post was still being made has no sessions, and
         // the post is still to come.
@@ -373,7 +387,8 @@ impl Conversation {
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let sessions = self.sessions.values().filter_map(Session::deadline);
         let ends = self.ends_until.filter(|_| self.is_announced());
-        let others = self.jobs.deadline().into_iter().chain(self.rush.due());
+        let rushes = self.rush.due().into_iter().chain(self.leaving.due());
+        let others = self.jobs.deadline().into_iter().chain(rushes);
         sessions.chain(others).chain(ends).min()
     }
 

@@ -1,8 +1,9 @@
-//! Joins that come in a rush: gathered, and let in together.
+//! Joins and leaves that come in a rush: gathered, and dealt with together.
 //!
-//! In: joins of a running call in a large channel, one by one. Out: whether one goes on at once.
-//! Many people follow one announcement; what a join costs beside its own session (the call's record,
-//! the host's election) is paid once for all who came within a second.
+//! In: joins of a running call in a large channel, leaves of a large call, one by one. Out: whether
+//! one goes on at once. Many people follow one announcement, and go when the talk is over; what one
+//! costs beside its own session (the call's record, word of another host) is paid once for all within
+//! a second. Joins wait for it; leaves are told at once, and only who is the host waits.
 //! Not here: the joins themselves, which wait with those for a call's post (`conversation`).
 //! Invariant: nobody waits longer than `GATHERING`, and whoever came first gets in first.
 
@@ -10,6 +11,8 @@ use std::time::{Duration, Instant};
 
 /// Fewest members of a channel whose joins are gathered.
 pub(crate) const LARGE_ROOM: usize = 100;
+/// Fewest sessions of a call whose leaves are gathered.
+pub(crate) const LARGE_CALL: usize = 100;
 /// Most joins that are gathered: with more they go on before their time.
 pub(crate) const MOST_GATHERED: usize = 1000;
 /// How long joins are gathered. Longer: people look longer at a call they are not in yet.

@@ -5,6 +5,7 @@
 
 mod files;
 mod gateway_limits;
+mod names;
 mod raw;
 mod resolve;
 
@@ -104,6 +105,8 @@ pub struct OffloaderConfig {
     pub image_registry: String,
     /// Where bots find this server; empty: the address that is served.
     pub site_url: String,
+    /// Where those that transcribe find it; empty: as the others.
+    pub transcriber_site_url: String,
 }
 
 /// The address of a service, with credentials if the URL carried some.
@@ -149,6 +152,24 @@ pub struct RecordingConfig {
     pub enabled: bool,
     pub max_minutes: u32,
     pub quality: RecordingQuality,
+    pub film: FilmConfig,
+}
+
+/// What recordings become: the quality's numbers, and what was set instead of them.
+#[derive(Debug, Clone)]
+pub struct FilmConfig {
+    /// Pixels.
+    pub width: u32,
+    pub height: u32,
+    /// Thousands of bits a second.
+    pub video_rate: u32,
+    pub audio_rate: u32,
+    /// Most pictures a second.
+    pub frame_rate: u32,
+    /// x264's word.
+    pub preset: String,
+    /// The ending of its file.
+    pub format: String,
 }
 
 /// Size and rate of recordings.
@@ -169,12 +190,18 @@ pub struct TranscribingConfig {
     pub captions_transcribers: u32,
     pub captions_threads_per_transcriber: u32,
     pub captions_language: String,
+    pub omit_speaker: bool,
+    pub paragraph_silence_ms: u32,
+    pub paragraph_max_ms: u32,
 }
 
 /// STUN and TURN for clients.
 #[derive(Debug, Clone)]
 pub struct IceConfig {
+    /// Those of `urls` included.
     pub servers: Vec<IceServer>,
+    /// Those that were named by their address alone.
+    pub urls: Vec<String>,
     /// Shared with the TURN servers; short-lived credentials are made from it.
     pub turn_secret: Secret,
     pub turn_credentials_lifetime: Duration,

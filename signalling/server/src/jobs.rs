@@ -33,6 +33,13 @@ const REPORT_LIMIT: Duration = Duration::from_secs(5);
 const RECORDER: &str = "calls-recorder:v0.8.13";
 const TRANSCRIBER: &str = "calls-transcriber:v0.7.2";
 
+/// Where bots find us.
+#[derive(Debug)]
+pub(crate) struct Sites {
+    pub(crate) recorder: String,
+    pub(crate) transcriber: String,
+}
+
 /// A job service that we may use.
 #[derive(Debug)]
 pub(crate) struct JobService {
@@ -40,8 +47,7 @@ pub(crate) struct JobService {
     config: OffloaderConfig,
     recording: RecordingConfig,
     transcribing: TranscribingConfig,
-    /// Where bots find us.
-    site_url: String,
+    sites: Sites,
     client_id: String,
     auth_key: Secret,
     heard: speech::Heard,
@@ -52,7 +58,7 @@ impl JobService {
         config: OffloaderConfig,
         recording: RecordingConfig,
         transcribing: TranscribingConfig,
-        site_url: String,
+        sites: Sites,
         (client_id, auth_key): (String, Secret),
     ) -> Self {
         let http = Whom::OwnServices
@@ -66,7 +72,7 @@ impl JobService {
             config,
             recording,
             transcribing,
-            site_url,
+            sites,
             client_id,
             auth_key,
             heard: speech::Heard::default(),
@@ -124,8 +130,12 @@ impl JobService {
     }
 
     fn request(&self, channel: &ChannelId, job: &JobRequest, token: &Secret) -> ServiceRequest {
+        let site_url = match job.kind {
+            JobKind::Recording => &self.sites.recorder,
+            JobKind::Transcribing | JobKind::Captioning => &self.sites.transcriber,
+        };
         let place = input::Place {
-            site_url: &self.site_url,
+            site_url,
             channel,
             post: &job.post,
             job: &job.job,
@@ -137,7 +147,7 @@ impl JobService {
                 kind: "recording".to_owned(),
                 max_duration_sec: seconds,
                 runner: self.runner(RECORDER),
-                input_data: input::recording(&place, self.recording.quality, self.is_ours()),
+                input_data: input::recording(&place, &self.recording.film, self.is_ours()),
                 wait_sec: WAIT_SEC,
             },
             // Captions are part of transcribing.

@@ -26,7 +26,7 @@ use crate::config::{Config, ServiceUrl};
 use crate::door::rtcd::{HostConfig, KnownSession, MediaHosts, MediaNews};
 use crate::engine::{self, Bot, Clients, Engine, Parts, writer};
 use crate::http::{self, Watched};
-use crate::jobs::JobService;
+use crate::jobs::{JobService, Sites};
 use crate::metrics::Metrics;
 use crate::nodes::{self, Access};
 use crate::store::Store;
@@ -526,15 +526,22 @@ async fn job_service(
     };
     let (id, key) = (&offloader.client_id, &offloader.auth_key);
     let credentials = credentials(store, sealer, "job_service", &offloader.url, id, key).await?;
-    let configured = [&offloader.site_url, &config.site_url];
-    let site_url = configured.into_iter().find(|url| !url.is_empty()).cloned();
-    let site_url = site_url.unwrap_or_else(|| format!("http://{}", reachable(http_addr)));
+    let served = format!("http://{}", reachable(http_addr));
+    let first_of = |configured: &[&String]| {
+        let mut configured = configured.iter().filter(|url| !url.is_empty());
+        configured.next().map_or(&served, |url| *url).clone()
+    };
+    let (recorder, transcriber) = (&offloader.site_url, &offloader.transcriber_site_url);
+    let sites = Sites {
+        recorder: first_of(&[recorder, &config.site_url]),
+        transcriber: first_of(&[transcriber, recorder, &config.site_url]),
+    };
     let (recording, transcribing) = (config.recording.clone(), config.transcribing.clone());
     Ok(Some(JobService::new(
         offloader,
         recording,
         transcribing,
-        site_url,
+        sites,
         credentials,
     )))
 }

@@ -71,6 +71,7 @@ mod tests {
                 server("turn:t:3478", None),
                 server("turn:u:3478", Some("own")),
             ],
+            urls: Vec::new(),
             turn_secret: Secret::new("north"),
             turn_credentials_lifetime: Duration::from_secs(86_400),
         };

@@ -7,6 +7,7 @@ const MANNER: Manner = Manner {
     program: "mill",
     prefix: "MILL_",
     ours: "MILL_",
+    theirs: "MM_",
     others: &[Other {
         name: "PROFILES",
         doc: "Without effect.",
@@ -141,7 +142,9 @@ fn names_of_others_are_left_alone_or_told() {
         "MILL_PORT",
         "MILL_SERVICE_HOST",
         "MILL_COLOUR",
+        "MM_DEPTH_OF_THE_POND",
         "MM_SPED",
+        "MMX_DEPTH",
     ];
     let environment: Vec<_> = names.into_iter().map(|name| (name, "x")).collect();
     let told = read("", &environment);
@@ -150,6 +153,7 @@ fn names_of_others_are_left_alone_or_told() {
         told.warnings,
         [
             "unknown environment name `MILL_COLOUR` ignored",
+            "unknown environment name `MM_DEPTH_OF_THE_POND` ignored",
             "unknown environment name `MM_SPED` ignored; did you mean `MM_SPEED`?",
         ]
     );

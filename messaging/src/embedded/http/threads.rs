@@ -21,6 +21,10 @@ pub(super) fn routes() -> Router<Arc<Server>> {
     Router::new()
         .route("/users/{user}/teams/{team}/threads", get(list))
         .route("/users/{user}/teams/{team}/threads/read", put(read_all))
+        .route(
+            "/users/{user}/teams/{team}/threads/mention_counts",
+            get(mention_counts),
+        )
         .route("/users/{user}/teams/{team}/threads/{thread}", get(one))
         .route(
             "/users/{user}/teams/{team}/threads/{thread}/following",
@@ -119,6 +123,23 @@ async fn list(
         "total_unread_urgent_mentions": 0,
         "threads": threads,
     })))
+}
+
+/// Unread mentions in the threads a person follows, by room; rooms without any are left out.
+async fn mention_counts(
+    state: State,
+    auth: Auth,
+    Path((user, team)): Path<(String, String)>,
+) -> Answer {
+    let person = auth.own(&user)?;
+    let team: TeamId = state.team_for(&team, &auth.0.person).await?.id;
+    let wanted = FollowedWanted {
+        team: Some(team),
+        ..FollowedWanted::default()
+    };
+    let counts = state.store.thread_mentions(&person, &wanted).await?;
+    let counts = counts.into_iter().map(|(room, count)| (room, count.into()));
+    Ok(Json(Value::Object(counts.collect())))
 }
 
 async fn one(

@@ -100,6 +100,24 @@ impl Store {
         self.db.fetch_all("list followers", query.select()).await
     }
 
+    /// Those of these people who follow a thread.
+    pub(crate) async fn followers_among(
+        &self,
+        root: &PostId,
+        people: &[&str],
+    ) -> Result<Vec<FollowedRow>, StoreError> {
+        let mut found = Vec::new();
+        for people in people.chunks(AT_ONCE) {
+            let mut query = Builder::new(SELECT_FOLLOWED);
+            query.push(FROM_FOLLOWED).push(" AND f.root_id = ");
+            query.push_bind(root.as_str()).push(" AND f.person_id IN (");
+            query.push_list(people.iter().copied()).push(")");
+            let rows = self.db.fetch_all("list followers among", query.select());
+            found.extend(rows.await?);
+        }
+        Ok(found)
+    }
+
     /// The threads a person follows, the one with the newest reply first.
     pub(crate) async fn followed_threads(
         &self,
@@ -167,6 +185,21 @@ impl Store {
             unread_threads,
             mentions,
         })
+    }
+
+    /// Unread mentions in the threads a person follows, by the ids of their rooms.
+    pub(crate) async fn thread_mentions(
+        &self,
+        person: &UserId,
+        wanted: &FollowedWanted,
+    ) -> Result<Vec<(String, i64)>, StoreError> {
+        let mut query = Builder::new("SELECT p.room_id, CAST(SUM(f.mentions) AS BIGINT) ");
+        query.push(FROM_FOLLOWED).push(" AND f.person_id = ");
+        query.push_bind(person.as_str()).push(" AND f.mentions > 0");
+        wanted.restrict(&mut query);
+        query.push(" GROUP BY p.room_id");
+        let counted = self.db.fetch_all("count thread mentions", query.select());
+        counted.await
     }
 
     /// Which of these threads a person follows.

@@ -11,6 +11,7 @@ use crate::join::{JoinError, session_id};
 use crate::media::{Capabilities, MediaCommand, MediaHost};
 use crate::news::{News, To, Who};
 use crate::record::Record;
+use crate::rush::LARGE_CALL;
 
 /// Somebody who was let in and is still to be told of.
 #[derive(Debug)]
@@ -161,8 +162,9 @@ impl Conversation {
         self.turn_away_waiting(|request| request.user == *user);
         let gone = self.people().filter(|session| session.user == *user);
         let gone: Vec<_> = gone.map(Session::who).collect();
+        let ids: Vec<SessionId> = gone.iter().map(|who| who.session.clone()).collect();
+        self.remove_sessions(&ids, true, at);
         for who in gone {
-            self.remove_session(&who.session, true, at);
             // News for the channel no longer reaches the one who left it.
             self.out.tell_user(user, News::Left(who));
         }
@@ -172,18 +174,27 @@ impl Conversation {
         self.turn_away_waiting(|request| request.login == login);
         let gone = self.sessions.values().filter(|s| s.login == login);
         let gone: Vec<SessionId> = gone.map(|session| session.id.clone()).collect();
-        for session in &gone {
-            self.remove_session(session, true, at);
-        }
+        self.remove_sessions(&gone, true, at);
     }
 
     /// Ends a session and all that follows from it. `tell_media`: its media host still has it.
     pub(crate) fn remove_session(&mut self, id: &SessionId, tell_media: bool, at: Moment) {
-        let Some(gone) = self.take_out(id, tell_media, at) else {
+        self.remove_sessions(std::slice::from_ref(id), tell_media, at);
+    }
+
+    /// Ends sessions that go at the same moment.
+    pub(crate) fn remove_sessions(&mut self, ids: &[SessionId], tell_media: bool, at: Moment) {
+        let before = self.sessions.len();
+        let gone = ids
+            .iter()
+            .filter_map(|id| self.take_out(id, tell_media, at));
+        let gone: Vec<Session> = gone.collect();
+        if gone.is_empty() {
             return;
-        };
-        if gone.is_bot {
-            self.bot_left(gone.job.as_ref(), &gone.connection, at);
+        }
+        self.settle_leaves(before, at);
+        for bot in gone.iter().filter(|session| session.is_bot) {
+            self.bot_left(bot.job.as_ref(), &bot.connection, at);
         }
         // A call is never empty while somebody waits at its door.
         if self.sessions.is_empty() && self.is_announced() {
@@ -207,16 +218,33 @@ impl Conversation {
                 session: id.clone(),
             });
             self.out.store(Record::SessionGone(id.clone()));
-            self.stop_presenting(id, false, at);
+            if self.presenter.as_ref() == Some(id) {
+                self.stop_presenting(id, false, at);
+                self.store();
+            }
             self.usage.video_off(id, at);
         }
         let session = self.sessions.remove(id)?;
         if !session.is_bot {
             self.out.tell(To::Room, News::Left(session.who()));
-            self.elect_host();
         }
-        self.store();
         Some(session)
+    }
+
+    /// What leaves cost the call beside their own sessions: word of another host to everybody, the
+    /// call's record. In a rush out of a large call they are paid once for all who go within a second.
+    fn settle_leaves(&mut self, sessions_before: usize, at: Moment) {
+        let is_rush = self.leaving.due().is_some();
+        let is_large = sessions_before >= LARGE_CALL;
+        if (is_rush || is_large) && !self.leaving.admits(at.now) {
+            return self.elect_host_quietly();
+        }
+        self.settle();
+    }
+
+    pub(crate) fn settle(&mut self) {
+        self.elect_host();
+        self.store();
     }
 
     pub(crate) fn session_on(&self, connection: &ConnId) -> Option<SessionId> {

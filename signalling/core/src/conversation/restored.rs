@@ -56,6 +56,7 @@ impl Conversation {
             title: call.title,
             start_at_ms: call.start_at_ms,
             owner: call.owner,
+            told_host: call.host.clone(),
             host: call.host,
             host_locked: call.host_locked,
             post: call.post,
@@ -68,12 +69,16 @@ impl Conversation {
             jobs,
             waiting: Vec::new(),
             rush: Rush::default(),
+            leaving: Rush::default(),
             ends_until: None,
             is_over: false,
             out: Outbox::default(),
         };
         if restored.sessions.is_empty() {
             restored.finish(at);
+        } else {
+            // Of a rush of leaves the record may know less than had happened.
+            restored.elect_host();
         }
         restored
     }

@@ -109,6 +109,80 @@ fn who_waits_may_go_away_and_who_ends_the_call_ends_it_for_them() {
     assert!(world.call.is_idle());
 }
 
+/// A call of so many people, and who is told as its host from then on.
+fn large_call(people: usize) -> World {
+    let mut world = in_a_rush(people);
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.people(), people);
+    world.hosts_told.clear();
+    world.to_room.clear();
+    world
+}
+
+fn leave(world: &mut World, numbers: std::ops::Range<usize>) {
+    for number in numbers {
+        world.input(Input::Leave {
+            connection: conn(&format!("p{number}")),
+        });
+    }
+}
+
+#[test]
+fn who_is_the_host_is_told_once_for_all_who_leave_a_large_call_within_a_second() {
+    let mut world = large_call(150);
+    let before = records_of_the_call(&world);
+    leave(&mut world, 0..120);
+    // Each of them was the host when going; that they went is told at once.
+    let left = |world: &World| {
+        let left = world.to_room.iter();
+        left.filter(|news| matches!(news, News::Left(_))).count()
+    };
+    assert_eq!((world.people(), left(&world)), (30, 120));
+    let ten: Vec<_> = (1..=10).map(|number| user(&format!("p{number}"))).collect();
+    assert_eq!(world.hosts_told, ten);
+    assert_eq!(records_of_the_call(&world), before + 10);
+    // Whoever asks is told the truth already, and the host may act.
+    assert_eq!(world.state().host, Some(user("p120")));
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.hosts_told[10..], [user("p120")]);
+    assert_eq!(records_of_the_call(&world), before + 11);
+
+    // The rush is over, and the call no longer large.
+    leave(&mut world, 120..122);
+    assert_eq!(world.hosts_told[11..], [user("p121"), user("p122")]);
+}
+
+#[test]
+fn a_rush_out_of_a_large_call_may_end_it() {
+    let mut world = large_call(120);
+    leave(&mut world, 0..120);
+    assert!(world.call.is_idle());
+    assert_eq!(world.hosts_told.len(), 10, "nobody is left to be told");
+    let ended = world.records.iter().rev().find_map(|record| match record {
+        Record::Call(call) => Some(call),
+        Record::Session(_) | Record::SessionGone(_) | Record::Job(_) => None,
+    });
+    let ended = ended.unwrap();
+    assert!(ended.end_at_ms > 0 && ended.host.is_none());
+}
+
+#[test]
+fn those_who_vanish_together_are_gone_together() {
+    let mut world = World::new();
+    for number in 0..40 {
+        world.join(&format!("p{number}"));
+    }
+    world.hosts_told.clear();
+    for number in 0..39 {
+        world.input(Input::Disconnected {
+            connection: conn(&format!("p{number}")),
+        });
+    }
+    world.pass(Duration::from_secs(10));
+    assert_eq!(world.people(), 1);
+    assert_eq!(world.hosts_told, [user("p39")]);
+}
+
 #[test]
 fn the_last_who_leaves_opens_the_door_for_those_who_wait() {
     let mut world = in_a_rush(12);

@@ -37,6 +37,8 @@ pub(crate) struct World {
     pub(crate) to_room: Vec<News>,
     /// What single people were shown beside refusals.
     pub(crate) hints: Vec<(UserId, Hint)>,
+    /// Whom the participants were told as their host, in order.
+    pub(crate) hosts_told: Vec<UserId>,
 }
 
 pub(crate) fn post_of(call: &CallId, id: &str) -> Input {
@@ -105,6 +107,7 @@ impl World {
             room_members: 3,
             to_room: Vec::new(),
             hints: Vec::new(),
+            hosts_told: Vec::new(),
         }
     }
 
@@ -277,6 +280,8 @@ impl World {
         }
         if let News::JoinRefused { connection, error } = envelope.news {
             self.refused.push((connection, error));
+        } else if let News::HostChanged { host, .. } = envelope.news {
+            self.hosts_told.extend(host);
         } else if let News::Job(view) = envelope.news {
             self.jobs_told.push(view);
         } else if for_bot {

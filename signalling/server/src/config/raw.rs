@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use proto::calls::IceServer;
 use proto::redact::Secret;
-use settings::{Json, Link, Manner, Other};
+use settings::{Auto, Json, Link, Manner};
+
+use super::names::OTHERS;
 
 const EIB: u64 = 1 << 60;
 
@@ -13,23 +15,8 @@ const MANNER: Manner = Manner {
     program: "signalling",
     prefix: "SIGNALLING_",
     ours: "SIGNALLING_",
-    others: &[
-        Other {
-            name: "SIGNALLING_LOG",
-            doc: "What goes to standard error: `debug` makes our own code say more; libraries are heard from WARN on, unless one is named, as in `info,sqlx=debug`.",
-            is_idle: false,
-        },
-        Other {
-            name: "PARLEY_LOG_FORMAT",
-            doc: "`json`: log lines are JSON objects, as for a collector; otherwise they are `plain`, in colours only on a terminal.",
-            is_idle: false,
-        },
-        Other {
-            name: "SIGNALLING_PASSWORD",
-            doc: "The password for `signalling add-account`.",
-            is_idle: false,
-        },
-    ],
+    theirs: "MM_CALLS_",
+    others: OTHERS,
     ..Manner::PLAIN
 };
 
@@ -164,7 +151,7 @@ settings::settings! {
         "rtcd" rtcd: RawRtcd {
             /// Media hosts, "http://host:port" or "http://id:key@host:port". A call stays on one; a
             /// new call goes to the host with the lowest load.
-            urls: Vec<Link> = &["http://127.0.0.1:8045"], named ["MM_CALLS_RTCD_SERVICE_URL", "MM_CALLS_RTCD_URL"];
+            urls: Vec<Link> = &["http://127.0.0.1:8045"], named ["MM_CALLS_RTCD_URL", "MM_CALLS_RTCD_SERVICE_URL"];
             /// How we sign in to them. Empty: made at the first start and kept in the database; the
             /// host must then allow self registration.
             client_id: String = "", named ["MM_CALLS_RTCD_CLIENT_ID"];
@@ -189,7 +176,9 @@ settings::settings! {
             /// First part of the runner names.
             image_registry: String = "mattermost", named ["MM_CALLS_JOB_SERVICE_IMAGE_REGISTRY"];
             /// Where the bots reach this server. Empty: the address that is served.
-            site_url: String = "", named ["MM_CALLS_RECORDER_SITE_URL", "MM_CALLS_TRANSCRIBER_SITE_URL"];
+            site_url: String = "", named ["MM_CALLS_RECORDER_SITE_URL"];
+            /// Where those that transcribe reach it. Empty: as the others.
+            transcriber_site_url: String = "", named ["MM_CALLS_TRANSCRIBER_SITE_URL"];
         }
         "calls" calls: RawCalls {
             /// No calls at all: chat goes on, the routes of calls answer 404, what clients do about
@@ -204,7 +193,7 @@ settings::settings! {
             /// Shows the host's controls to clients.
             host_controls_allowed: bool = true;
             /// Sessions per call; 0: no limit.
-            max_participants: u32 = 0, named ["MM_CALLS_MAX_CALL_PARTICIPANTS", "MM_CALLS_MAX_PARTICIPANTS"];
+            max_participants: u32 = 0, named ["MM_CALLS_MAX_PARTICIPANTS", "MM_CALLS_MAX_CALL_PARTICIPANTS"];
             /// Participants may share their screens.
             allow_screen_sharing: bool = true, named ["MM_CALLS_ALLOW_SCREEN_SHARING"];
             /// Two qualities of a shared screen; costs the presenter upstream bandwidth.
@@ -228,6 +217,25 @@ settings::settings! {
             max_minutes: u32 = 60, in 15..=180, named ["MM_CALLS_MAX_RECORDING_DURATION"];
             /// low (720p, 1 Mbit/s), medium (720p, 1.5 Mbit/s) or high (1080p, 2.5 Mbit/s).
             quality: String = "medium", of ["low", "medium", "high"], named ["MM_CALLS_RECORDING_QUALITY"];
+            /// Pixels, 1280 to 3840; auto: as the quality has it.
+            width: Auto<1280, 3840> = (), named ["MM_CALLS_RECORDER_WIDTH"];
+            /// Pixels, 720 to 2160; auto: as the quality has it.
+            height: Auto<720, 2160> = (), named ["MM_CALLS_RECORDER_HEIGHT"];
+            /// Thousands of bits of pictures in a second, 500 to 10000; auto: as the quality has it.
+            video_rate: Auto<500, 10_000> = (), named ["MM_CALLS_RECORDER_VIDEO_RATE"];
+            /// The same of sound, 32 to 320.
+            audio_rate: u32 = 64, in 32..=320, named ["MM_CALLS_RECORDER_AUDIO_RATE"];
+            /// Most pictures in a second, 10 to 60; auto: as the quality has it.
+            frame_rate: Auto<10, 60> = (), named ["MM_CALLS_RECORDER_FRAME_RATE"];
+            /// How much work the encoder takes: medium (most), fast, faster, veryfast, superfast,
+            /// ultrafast; auto: as the quality has it.
+            video_preset: String = "auto",
+                of ["auto", "medium", "fast", "faster", "veryfast", "superfast", "ultrafast"],
+                named ["MM_CALLS_RECORDER_VIDEO_PRESET"];
+            /// What a recording is: "mp4" (a film); where the offloader is Parley's also "webm" (the
+            /// shared screen as it was sent, and the sound), "ogg" or "m4a" (the sound alone).
+            output_format: String = "mp4", of ["mp4", "webm", "ogg", "m4a"],
+                named ["MM_CALLS_RECORDER_OUTPUT_FORMAT"];
         }
         "transcribing" transcribing: RawTranscribing {
             /// Recordings are transcribed. Needs recording.
@@ -237,16 +245,34 @@ settings::settings! {
             /// Threads of one transcription.
             threads: u32 = 2, in 1..=256, named ["MM_CALLS_TRANSCRIBER_NUM_THREADS"];
             /// Captions while people speak; only while the call is recorded.
-            captions_enabled: bool = true, named ["MM_CALLS_ENABLE_LIVE_CAPTIONS"];
+            captions_enabled: bool = true,
+                named ["MM_CALLS_ENABLE_LIVE_CAPTIONS", "MM_CALLS_TRANSCRIBER_LIVE_CAPTIONS_ON"];
             /// As model_size, for captions.
-            captions_model_size: String = "tiny", if is_model, named ["MM_CALLS_LIVE_CAPTIONS_MODEL_SIZE"];
+            captions_model_size: String = "tiny", if is_model,
+                named ["MM_CALLS_LIVE_CAPTIONS_MODEL_SIZE", "MM_CALLS_TRANSCRIBER_LIVE_CAPTIONS_MODEL_SIZE"];
             /// Windows of sound at once.
-            captions_transcribers: u32 = 1, in 1..=256, named ["MM_CALLS_LIVE_CAPTIONS_NUM_TRANSCRIBERS"];
+            captions_transcribers: u32 = 1, in 1..=256,
+                named [
+                    "MM_CALLS_LIVE_CAPTIONS_NUM_TRANSCRIBERS",
+                    "MM_CALLS_TRANSCRIBER_LIVE_CAPTIONS_NUM_TRANSCRIBERS",
+                ];
             /// Threads for each of them.
             captions_threads_per_transcriber: u32 = 2, in 1..=256,
-                named ["MM_CALLS_LIVE_CAPTIONS_NUM_THREADS_PER_TRANSCRIBER"];
+                named [
+                    "MM_CALLS_LIVE_CAPTIONS_NUM_THREADS_PER_TRANSCRIBER",
+                    "MM_CALLS_TRANSCRIBER_LIVE_CAPTIONS_NUM_THREADS_PER_TRANSCRIBER",
+                ];
             /// Language of the captions, two letters.
-            captions_language: String = "en", if is_language, named ["MM_CALLS_LIVE_CAPTIONS_LANGUAGE"];
+            captions_language: String = "en", if is_language,
+                named ["MM_CALLS_LIVE_CAPTIONS_LANGUAGE", "MM_CALLS_TRANSCRIBER_LIVE_CAPTIONS_LANGUAGE"];
+            /// Cues of the WebVTT file without the names of those who speak.
+            omit_speaker: bool = false, named ["MM_CALLS_TRANSCRIBER_WEBVTT_OMIT_SPEAKER"];
+            /// Milliseconds of silence behind which the transcript's text begins a new paragraph.
+            paragraph_silence_ms: u32 = 2000, in 1..=3_600_000,
+                named ["MM_CALLS_TRANSCRIBER_TEXT_COMPACT_SILENCE_THRESHOLD_MS"];
+            /// Milliseconds of speech in its longest paragraph.
+            paragraph_max_ms: u32 = 10_000, in 1..=3_600_000,
+                named ["MM_CALLS_TRANSCRIBER_TEXT_COMPACT_MAX_SEGMENT_DURATION_MS"];
         }
         "push" push: RawPush {
             /// Where phones that sleep are woken for calls in direct and group messages, such as
@@ -261,6 +287,9 @@ settings::settings! {
             /// STUN and TURN servers for clients: { urls = ["turn:turn.example.org:3478"] }. None are
             /// needed when clients reach the media host directly. In the environment JSON.
             servers: Json<Vec<IceServer>> = (), named ["MM_CALLS_ICE_SERVERS_CONFIGS"];
+            /// More of them, each by its address alone: ["stun:stun.example.org:3478"]. In the
+            /// environment separated by commas.
+            urls: Vec<String> = &[], if are_ice, named ["MM_CALLS_ICE_SERVERS"];
             /// Secret shared with the TURN servers; short-lived credentials are made from it.
             turn_secret: Secret = "", named ["MM_CALLS_TURN_STATIC_AUTH_SECRET"];
             /// How long such a credential is good for.
@@ -276,6 +305,15 @@ fn is_model(name: &str) -> Result<(), String> {
         return Ok(());
     }
     Err("it must be one of tiny, base, small, medium, large, each maybe with `.en`".to_owned())
+}
+
+fn are_ice(urls: &[String]) -> Result<(), String> {
+    let schemes = ["stun:", "stuns:", "turn:", "turns:"];
+    let is_one = |url: &String| schemes.iter().any(|scheme| url.starts_with(scheme));
+    if urls.iter().all(is_one) {
+        return Ok(());
+    }
+    Err("each must begin with `stun:`, `stuns:`, `turn:` or `turns:`".to_owned())
 }
 
 fn is_language(name: &str) -> Result<(), String> {

@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use messaging::embedded::ProxyNet;
+use proto::calls::IceServer;
 use proto::redact::Secret;
 use settings::{Check, Link, Origin, Problems, Read, Settings as _};
 
-use super::raw::{RawConfig, RawStorage};
+use super::raw::{RawConfig, RawRecording, RawStorage};
 use super::{
-    CallsConfig, ChatConfig, Config, IceConfig, OffloaderConfig, RecordingConfig, RecordingQuality,
-    RtcdConfig, ServiceUrl, TranscribingConfig,
+    CallsConfig, ChatConfig, Config, FilmConfig, IceConfig, OffloaderConfig, RecordingConfig,
+    RecordingQuality, RtcdConfig, ServiceUrl, TranscribingConfig,
 };
 use super::{files, gateway_limits};
 use crate::web::Embedding;
@@ -67,13 +68,7 @@ impl Config {
             calls: calls(raw),
             recording,
             push_relay: push_relay(raw, &mut check),
-            ice: IceConfig {
-                servers: raw.ice.servers.0.clone(),
-                turn_secret: raw.ice.turn_secret.clone(),
-                turn_credentials_lifetime: Duration::from_secs(
-                    raw.ice.turn_credentials_minutes * 60,
-                ),
-            },
+            ice: ice(raw),
         };
         check.done(config)
     }
@@ -157,8 +152,13 @@ fn offloader(raw: &RawConfig, check: &mut Checks<'_>) -> Option<OffloaderConfig>
         return None;
     }
     check_key("offloader.auth_key", &raw.auth_key, check);
-    if !raw.site_url.is_empty() {
-        url("offloader.site_url", &raw.site_url, check);
+    for (key, site_url) in [
+        ("offloader.site_url", &raw.site_url),
+        ("offloader.transcriber_site_url", &raw.transcriber_site_url),
+    ] {
+        if !site_url.is_empty() {
+            url(key, site_url, check);
+        }
     }
     Some(OffloaderConfig {
         url: url("offloader.url", &raw.url, check)?,
@@ -166,18 +166,57 @@ fn offloader(raw: &RawConfig, check: &mut Checks<'_>) -> Option<OffloaderConfig>
         auth_key: raw.auth_key.clone(),
         image_registry: raw.image_registry.clone(),
         site_url: raw.site_url.trim_end_matches('/').to_owned(),
+        transcriber_site_url: raw.transcriber_site_url.trim_end_matches('/').to_owned(),
     })
 }
 
+fn ice(raw: &RawConfig) -> IceConfig {
+    let raw = &raw.ice;
+    let by_address = raw.urls.iter().map(|url| IceServer {
+        urls: vec![url.clone()],
+        ..IceServer::default()
+    });
+    IceConfig {
+        servers: raw.servers.0.iter().cloned().chain(by_address).collect(),
+        urls: raw.urls.clone(),
+        turn_secret: raw.turn_secret.clone(),
+        turn_credentials_lifetime: Duration::from_secs(raw.turn_credentials_minutes * 60),
+    }
+}
+
 fn recording(raw: &RawConfig, has_offloader: bool) -> RecordingConfig {
+    let raw = &raw.recording;
+    let quality = match raw.quality.as_str() {
+        "low" => RecordingQuality::Low,
+        "high" => RecordingQuality::High,
+        _ => RecordingQuality::Medium,
+    };
     RecordingConfig {
-        enabled: raw.recording.enabled && has_offloader,
-        max_minutes: raw.recording.max_minutes,
-        quality: match raw.recording.quality.as_str() {
-            "low" => RecordingQuality::Low,
-            "high" => RecordingQuality::High,
-            _ => RecordingQuality::Medium,
+        enabled: raw.enabled && has_offloader,
+        max_minutes: raw.max_minutes,
+        quality,
+        film: film(raw, quality),
+    }
+}
+
+/// The presets of the reference, and what was set instead of them.
+fn film(raw: &RawRecording, quality: RecordingQuality) -> FilmConfig {
+    let (width, height, video_rate, frame_rate, preset) = match quality {
+        RecordingQuality::Low => (1280, 720, 1000, 15, "ultrafast"),
+        RecordingQuality::Medium => (1280, 720, 1500, 20, "veryfast"),
+        RecordingQuality::High => (1920, 1080, 2500, 20, "veryfast"),
+    };
+    FilmConfig {
+        width: raw.width.or(width),
+        height: raw.height.or(height),
+        video_rate: raw.video_rate.or(video_rate),
+        audio_rate: raw.audio_rate,
+        frame_rate: raw.frame_rate.or(frame_rate),
+        preset: match raw.video_preset.as_str() {
+            "auto" => preset.to_owned(),
+            word => word.to_owned(),
         },
+        format: raw.output_format.clone(),
     }
 }
 
@@ -193,6 +232,9 @@ fn transcribing(raw: &RawConfig, recording: &RecordingConfig) -> TranscribingCon
         captions_transcribers: raw.captions_transcribers,
         captions_threads_per_transcriber: raw.captions_threads_per_transcriber,
         captions_language: raw.captions_language.clone(),
+        omit_speaker: raw.omit_speaker,
+        paragraph_silence_ms: raw.paragraph_silence_ms,
+        paragraph_max_ms: raw.paragraph_max_ms,
     }
 }
 

@@ -5,7 +5,7 @@ use proto::id::{ChannelId, JobId, PostId};
 use proto::redact::Secret;
 use serde_json::{Map, Value, json};
 
-use crate::config::{RecordingQuality, TranscribingConfig};
+use crate::config::{FilmConfig, TranscribingConfig};
 
 /// Which call a job is for and how its bot gets in.
 pub(super) struct Place<'a> {
@@ -16,29 +16,21 @@ pub(super) struct Place<'a> {
     pub(super) token: &'a Secret,
 }
 
-pub(super) fn recording(
-    place: &Place<'_>,
-    quality: RecordingQuality,
-    is_ours: bool,
-) -> Map<String, Value> {
-    let (width, height, video_rate, frame_rate, preset) = match quality {
-        RecordingQuality::Low => (1280, 720, 1000, 15, "ultrafast"),
-        RecordingQuality::Medium => (1280, 720, 1500, 20, "veryfast"),
-        RecordingQuality::High => (1920, 1080, 2500, 20, "veryfast"),
-    };
+/// `is_ours`: the service takes what only ours takes.
+pub(super) fn recording(place: &Place<'_>, film: &FilmConfig, is_ours: bool) -> Map<String, Value> {
     let mut input = object(json!({
         "site_url": place.site_url,
         "call_id": place.channel,
         "post_id": place.post,
         "recording_id": place.job,
         "auth_token": place.token.expose(),
-        "width": width,
-        "height": height,
-        "video_rate": video_rate,
-        "audio_rate": 64,
-        "frame_rate": frame_rate,
-        "video_preset": preset,
-        "output_format": "mp4",
+        "width": film.width,
+        "height": film.height,
+        "video_rate": film.video_rate,
+        "audio_rate": film.audio_rate,
+        "frame_rate": film.frame_rate,
+        "video_preset": film.preset,
+        "output_format": film.format,
     }));
     if is_ours {
         // Another bot is let in when the one before has vanished (`signalling_core`).
@@ -47,7 +39,7 @@ pub(super) fn recording(
     input
 }
 
-/// `is_ours`: the service takes what only ours takes.
+/// As `recording`.
 pub(super) fn transcribing(
     place: &Place<'_>,
     config: &TranscribingConfig,
@@ -69,9 +61,9 @@ pub(super) fn transcribing(
         "live_captions_num_transcribers": config.captions_transcribers,
         "live_captions_num_threads_per_transcriber": config.captions_threads_per_transcriber,
         "live_captions_language": config.captions_language,
-        "webvtt_omit_speaker": false,
-        "text_compact_silence_threshold_ms": 2000,
-        "text_compact_max_segment_duration_ms": 10000,
+        "webvtt_omit_speaker": config.omit_speaker,
+        "text_compact_silence_threshold_ms": config.paragraph_silence_ms,
+        "text_compact_max_segment_duration_ms": config.paragraph_max_ms,
     }));
     if is_ours {
         // All files are put into the thread (`posts`).

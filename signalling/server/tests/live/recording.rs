@@ -3,9 +3,12 @@
 
 use proto::calls::action::{Action, Caption, CaptionLine};
 use proto::id::SessionId;
+use proto::offload::{RecordingInput, RecordingOutput, TranscribingInput};
 use serde_json::{Value, json};
+use settings::Auto;
 
 use crate::client::Client;
+use crate::fake_jobs::FakeJobs;
 use crate::world::{Person, World};
 
 /// A world in which Anna records, with the ids of both jobs.
@@ -66,6 +69,36 @@ async fn jobs_are_asked_for_with_everything_a_runner_needs() {
     let input = transcribing["input_data"].as_object().unwrap();
     assert!(proto::offload::TranscribingInput::parse(input).is_ok());
     assert_eq!(input["live_captions_on"], true);
+}
+
+#[tokio::test]
+async fn jobs_are_asked_for_with_what_the_settings_say() {
+    let world = World::with(Some(FakeJobs::start().await), |raw| {
+        raw.offloader.site_url = "http://inside:8065".to_owned();
+        raw.offloader.transcriber_site_url = "http://further.inside:8065".to_owned();
+        raw.recording.frame_rate = Auto(Some(30));
+        raw.recording.output_format = "webm".to_owned();
+        raw.transcribing.omit_speaker = true;
+        raw.transcribing.paragraph_silence_ms = 700;
+    });
+    let world = world.await;
+    let (_anna, _ben) = world.anna_and_ben().await;
+    let path = world.call_path("recording/start");
+    assert_eq!(world.post(&world.anna, &path, json!({})).await.0, 200);
+    let jobs = world.jobs.as_ref().unwrap();
+    crate::world::until("both jobs are asked for", || jobs.jobs().len() == 2).await;
+    let asked = jobs.jobs();
+    let input = RecordingInput::parse(asked[0]["input_data"].as_object().unwrap()).unwrap();
+    assert_eq!(input.call.site_url, "http://inside:8065");
+    assert_eq!((input.width, input.frame_rate), (1280, 30));
+    assert_eq!(input.output, RecordingOutput::Webm);
+    let input = TranscribingInput::parse(asked[1]["input_data"].as_object().unwrap()).unwrap();
+    assert_eq!(input.call.site_url, "http://further.inside:8065");
+    assert!(input.omit_speaker);
+    assert_eq!(
+        (input.silence_threshold_ms, input.max_segment_ms),
+        (700, 10_000)
+    );
 }
 
 #[tokio::test]

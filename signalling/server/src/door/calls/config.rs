@@ -65,6 +65,7 @@ const KEYS: &[Key] = &[
     fixed("EnableIPv6", |_| json!(false)),
     fixed("ICEHostOverride", |_| json!("")),
     fixed("ICEHostPortOverride", |_| Value::Null),
+    ours("ICEServers", "ice.urls", |c| json!(c.ice.urls.join(","))),
     ours("ICEServersConfigs", "ice.servers", |c| {
         json!(usable_servers(c))
     }),
