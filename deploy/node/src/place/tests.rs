@@ -1,3 +1,5 @@
+//! A place in a world of memory: who comes, dies, goes, and servers that are away.
+
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 
 use cluster::memory::World;
