@@ -21,6 +21,8 @@ pub struct Person {
     pub last_name: String,
     pub nickname: String,
     pub email: String,
+    /// Tag of the language she chose, such as `pt-BR`; empty: none.
+    pub locale: String,
     pub is_bot: bool,
     pub is_system_admin: bool,
 }

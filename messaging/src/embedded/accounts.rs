@@ -62,6 +62,7 @@ impl PersonRow {
             last_name: self.last_name.clone(),
             nickname: self.nickname.clone(),
             email: self.email.clone(),
+            locale: self.locale.clone(),
             is_bot: self.is_bot,
             is_system_admin: self.is_admin,
         }

@@ -47,6 +47,7 @@ mod tests {
             last_name: "ölund".to_owned(),
             nickname: String::new(),
             email: String::new(),
+            locale: String::new(),
             is_bot: false,
             is_system_admin: false,
         };

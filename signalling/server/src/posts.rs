@@ -62,12 +62,12 @@ pub(crate) async fn announce_call(
 }
 
 /// A word of the bot for one person.
-pub(crate) fn hint(channel: &ChannelId, bot: &UserId, hint: Hint) -> NewPost {
+pub(crate) fn hint(channel: &ChannelId, bot: &UserId, hint: Hint, locale: &str) -> NewPost {
     NewPost {
         room: channel.clone(),
         author: bot.clone(),
         root: None,
-        message: words::hint(hint).to_owned(),
+        message: words::hint(hint, locale).to_owned(),
         kind: String::new(),
         props: Map::new(),
         files: Vec::new(),

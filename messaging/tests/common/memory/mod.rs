@@ -66,6 +66,7 @@ impl Memory {
             last_name: String::new(),
             nickname: String::new(),
             email: format!("{username}@localhost"),
+            locale: String::new(),
             is_bot,
             is_system_admin: false,
         };

@@ -157,9 +157,15 @@ impl Engine {
 
     /// Shows somebody a word of the bot that nobody else sees.
     fn give_hint(self: &Arc<Self>, channel: &ChannelId, user: UserId, hint: Hint) {
-        let (engine, post) = (self.clone(), posts::hint(channel, &self.bot.id, hint));
+        let (engine, channel) = (self.clone(), channel.clone());
         let work = async move {
-            let shown = engine.chat.show_to(&user, post);
+            let shown = async {
+                // Better in another language than not at all.
+                let person = engine.chat.person(&user).await;
+                let locale = person.map(|person| person.locale).unwrap_or_default();
+                let post = posts::hint(&channel, &engine.bot.id, hint, &locale);
+                engine.chat.show_to(&user, post).await
+            };
             match tokio::time::timeout(CHAT_LIMIT, shown).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::warn!(%error, "a hint was not shown"),

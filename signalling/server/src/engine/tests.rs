@@ -84,6 +84,7 @@ fn person(name: &str) -> Person {
         last_name: String::new(),
         nickname: String::new(),
         email: String::new(),
+        locale: String::new(),
         is_bot: false,
         is_system_admin: false,
     }

@@ -197,6 +197,8 @@ impl Client {
     pub async fn wait_until_seen(&mut self, name: &str) {
         while !self.events.iter().any(|event| short(event) == name) {
             self.settled().await;
+            // Not faster than a client may ask: on a busy machine it would be cut off.
+            tokio::time::sleep(Duration::from_millis(25)).await;
         }
     }
 

@@ -86,6 +86,17 @@ async fn where_calls_may_begin_is_asked_only_when_none_runs() {
     let path = format!("/channels/{}/posts", world.channel);
     let (_, kept) = world.chat_get(&world.anna, &path).await;
     assert_eq!(kept["order"], json!([]), "nothing is kept of it");
+    // Ben reads it in his language.
+    let url = format!("http://{}/api/v4/users/me/patch", world.addr());
+    let request = world.http.put(url).bearer_auth(&world.ben.token);
+    let patched = request.json(&json!({"locale": "fr"})).send().await;
+    assert_eq!(patched.unwrap().status(), 200);
+    let mut ben = world.connect(&world.ben).await;
+    refused(&mut ben, &world.channel).await;
+    let shown = ben.wait_for("ephemeral_message").await;
+    let post: Value = serde_json::from_str(shown.data["post"].as_str().unwrap()).unwrap();
+    let message = post["message"].as_str().unwrap();
+    assert!(message.contains("messages directs"), "{message}");
     let direct = world.direct(&world.anna, &world.ben).await;
     anna.join(&direct).await;
 

@@ -1,9 +1,12 @@
 //! What people read when something is refused or fails; the texts are the wire's.
 
+mod hints;
+
 use signalling_core::{
-    Hint, HostControlError, JobFailure, JobStatusError, JoinError, LeaveError, NoCall,
-    RecordingError,
+    HostControlError, JobFailure, JobStatusError, JoinError, LeaveError, NoCall, RecordingError,
 };
+
+pub(crate) use hints::hint;
 
 /// What the client shows whoever may not join.
 pub(crate) fn join(error: &JoinError) -> String {
@@ -123,16 +126,6 @@ pub(crate) fn leave(error: LeaveError) -> &'static str {
     match error {
         LeaveError::NoCall => "no call ongoing",
         LeaveError::NotYours => "you have no such session in the call",
-    }
-}
-
-/// What one person is shown beside a refusal.
-pub(crate) fn hint(hint: Hint) -> &'static str {
-    match hint {
-        Hint::GroupCallsOff => {
-            "On this server calls are for direct messages only. Start one with somebody from here, or \
-             ask your administrator to allow calls in channels and group messages."
-        }
     }
 }
 
