@@ -159,6 +159,10 @@ export function isForbidden(error: unknown): boolean {
     return error instanceof ServerRefusal && error.status === 403;
 }
 
+export function isMissing(error: unknown): boolean {
+    return error instanceof ServerRefusal && error.status === 404;
+}
+
 export function isUnreachable(error: unknown): boolean {
     return error instanceof TypeError;
 }

@@ -3,7 +3,7 @@ import type {Post} from '@mattermost/types/posts';
 import type {UserProfile} from '@mattermost/types/users';
 import {fetchCall, fetchCalls, fetchCallsConfig} from '../api/calls';
 import type {LiveListener} from '../api/live';
-import {api} from '../api/rest';
+import {api, isMissing} from '../api/rest';
 import {ACTION_PREFIX, isRecord} from '../peer/record';
 import {patch, store, updateChat, updatePresence} from '../state/app';
 import {isCallPost, readCallPost} from '../state/callpost';
@@ -35,7 +35,7 @@ export async function refreshCalls(): Promise<void> {
         const known = store.get().callsConfig;
         const calls: Record<string, Calls[string]> = {};
         const [callsConfig, found] = await Promise.all([known ?? fetchCallsConfig(), fetchCalls()]);
-        patch({callsConfig});
+        patch({callsConfig, noCalls: false});
         found.calls.forEach((call) => {
             calls[call.channelId] = call;
         });
@@ -48,6 +48,11 @@ export async function refreshCalls(): Promise<void> {
         });
         needPeople(Object.values(calls).flatMap((call) => Object.values(call.sessions).map(({userId}) => userId)));
     } catch (error) {
+        if (isMissing(error)) {
+            // There is no such route: this server has no calls. It may have them when it comes back.
+            patch({noCalls: true, callsConfig: null, calls: {}, callsOff: {}});
+            return;
+        }
         console.warn('parley: running calls could not be listed', error);
     }
 }

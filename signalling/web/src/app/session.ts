@@ -174,7 +174,7 @@ async function loadEverything(): Promise<void> {
     }
     await calls;
     const rejoined = await rejoinAfterReload();
-    if (!rejoined && chosen.joinCall && chosen.id !== '') {
+    if (!rejoined && chosen.joinCall && chosen.id !== '' && !store.get().noCalls) {
         patch({question: {kind: 'lobby', channelId: chosen.id}});
     }
 }

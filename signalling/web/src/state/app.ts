@@ -76,6 +76,8 @@ export interface AppState {
     presence: Presence;
     calls: Calls;
     callsConfig: CallsConfig | null;
+    /** The server has no calls at all (`calls.disable`): nothing of them is offered. */
+    noCalls: boolean;
     active: ActiveCall | null;
     ending: Ending | null;
     /** Channels where calls are switched off. */
@@ -103,7 +105,7 @@ export interface AppState {
 
 export const initialState: AppState = {
     phase: 'loading', language: 'en', theme: 'system', siteName: 'Parley', websocketUrl: '', noAccounts: false, firstAccountNeedsToken: false, signUpAllowed: false, invitation: null, minPassword: 0, maxFileSize: 0, online: true, view: 'list',
-    chat: emptyChat, presence: emptyPresence, calls: {}, callsConfig: null, active: null, ending: null, callsOff: {}, recordFaults: {}, recordProgress: {}, ring: null, calling: null, alerts: allAlerts, share: {sound: true, hint: 'detail'}, question: null, searching: false, editing: '', fault: '', announcement: '',
+    chat: emptyChat, presence: emptyPresence, calls: {}, callsConfig: null, noCalls: false, active: null, ending: null, callsOff: {}, recordFaults: {}, recordProgress: {}, ring: null, calling: null, alerts: allAlerts, share: {sound: true, hint: 'detail'}, question: null, searching: false, editing: '', fault: '', announcement: '',
 };
 
 export const store = new Store<AppState>(initialState);

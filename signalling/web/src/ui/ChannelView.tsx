@@ -91,7 +91,7 @@ function Notices({channelId}: {channelId: string}): ReactNode {
     const online = useApp((state) => state.online);
     const fault = useApp((state) => state.fault);
     const ending = useApp((state) => (state.ending?.channelId === channelId ? state.ending : null));
-    const off = useApp((state) => (state.callsOff[channelId] ?? false) && state.calls[channelId] === undefined);
+    const off = useApp((state) => state.noCalls || ((state.callsOff[channelId] ?? false) && state.calls[channelId] === undefined));
     const joined = useApp((state) => state.active?.channelId === channelId);
     const trouble = troubleOf(online, ending !== null, fault);
     return (

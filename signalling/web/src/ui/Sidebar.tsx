@@ -18,6 +18,7 @@ const SEARCH_KEY = /Mac|iP(?:hone|ad)/.test(navigator.userAgent) ? '⌘K' : 'Ctr
 export function Sidebar(): ReactNode {
     const siteName = useApp((state) => state.siteName);
     const chat = useApp((state) => state.chat);
+    const noCalls = useApp((state) => state.noCalls);
     const [adding, setAdding] = useState<AddKind | null>(null);
     const [open, setOpen] = useState<'profile' | 'admin' | 'invite' | null>(null);
     const all = Object.values(chat.channels);
@@ -50,9 +51,11 @@ export function Sidebar(): ReactNode {
                     <span className="grow own-name" dir="auto">{displayName(chat.me ?? undefined)}</span>
                     <span className="visually-hidden">{say('people_profile')}</span>
                 </button>
-                <button type="button" className="icon-button" aria-label={say('ring_alerts')} title={say('ring_alerts')} data-testid="sound-settings" onClick={() => patch({question: {kind: 'alerts'}})}>
-                    <BellIcon/>
-                </button>
+                {!noCalls && (
+                    <button type="button" className="icon-button" aria-label={say('ring_alerts')} title={say('ring_alerts')} data-testid="sound-settings" onClick={() => patch({question: {kind: 'alerts'}})}>
+                        <BellIcon/>
+                    </button>
+                )}
                 {isAdministrator(chat.me) && (
                     <button type="button" className="icon-button" aria-label={say('admin_title')} title={say('admin_title')} data-testid="administration" onClick={() => setOpen('admin')}>
                         <ShieldIcon/>
