@@ -53,6 +53,16 @@ story('administration', 'an administrator makes accounts, changes rights, ends s
   dora.account = { username: 'dora', password: told }
   await dora.signIn()
   await dora.sees('composer')
+  // Where she is signed in is listed; one of them is ended, then all.
+  await act(anna, 'dora', 'show-sign-ins')
+  assert.match(await anna.at('sign-in-of').textContent(), /Signed in .*until /)
+  await anna.at('sign-in-of').locator('button').click()
+  await dora.sees('login-id', { ms: 5_000 })
+  await anna.sees('sign-in-of-none')
+  await anna.page.keyboard.press('Escape')
+  await anna.at('sign-ins-dialog').waitFor({ state: 'detached' })
+  await dora.signIn()
+  await dora.sees('composer')
   await act(anna, 'dora', 'end-sign-ins')
   await dora.sees('login-id', { ms: 5_000 })
 
