@@ -3,6 +3,7 @@ import {useId, useRef, useState, type ReactNode} from 'react';
 import {describe} from '../api/rest';
 import {chooseTheme} from '../app/look';
 import {chooseStatus} from '../app/presence';
+import {setApart} from '../app/threads';
 import {changeNames, changePassword, changePicture, removePicture} from '../app/profile';
 import {useApp, type Theme} from '../state/app';
 import {displayName} from '../state/chat';
@@ -94,6 +95,7 @@ function Picture(): ReactNode {
 
 function Look(): ReactNode {
     const theme = useApp((state) => state.theme);
+    const apart = useApp((state) => state.chat.apart);
     const id = useId();
     const themes: readonly [Theme, string][] = [['system', say('people_theme_system')], ['light', say('people_theme_light')], ['dark', say('people_theme_dark')]];
     return (
@@ -105,6 +107,9 @@ function Look(): ReactNode {
                     {themes.map(([value, name]) => <option key={value} value={value}>{name}</option>)}
                 </select>
             </div>
+            <label className="check">
+                <input type="checkbox" data-testid="threads-apart" checked={apart} onChange={(event) => void setApart(event.target.checked)}/>{say('thread_apart')}
+            </label>
         </div>
     );
 }
