@@ -5,7 +5,7 @@ import {describe, expect, test} from 'vitest';
 import {isAtThreads, placeOf} from '../src/app/location';
 import {emptyChat, opened, openedThreads, withArrival, withChannels, withMemberships} from '../src/state/chat';
 import {
-    emptyThreads, isFollowed, listedThreads, readThread, withAllRead, withoutThread, withoutThreadsOf, withThread, withThreadPage, withThreadRead, type Threads,
+    emptyThreads, isFollowed, lineAfter, listedThreads, readThread, withAllRead, withoutThread, withoutThreadsOf, withThread, withThreadPage, withThreadRead, type Threads,
 } from '../src/state/threads';
 
 const told = (id: string, fields: Partial<UserThreadWithPost> = {}, channel = 'c'): UserThreadWithPost => ({
@@ -51,6 +51,21 @@ describe('followed threads', () => {
         expect(isFollowed(withThread(less, 'a', readThread(told('a'))), 'a', 1)).toBe(true);
         expect(listedThreads(withoutThreadsOf(known, 'c'), false)).toEqual([]);
     });
+});
+
+test('the line of what is new stands where one had read to, not before what comes in sight', () => {
+    const none = {rootId: '', viewed: -1, at: 0};
+    const opened = lineAfter(none, 'a', 50, true, false);
+    expect(opened.at).toBe(50);
+    const read = lineAfter(opened, 'a', 70, false, false);
+    expect(read.at).toBe(50);
+    expect(lineAfter(read, 'a', 70, true, false).at).toBe(50);
+    const again = lineAfter(lineAfter(none, 'a', 70, false, false), 'a', 70, true, false);
+    expect(again.at).toBe(0);
+    expect(lineAfter(again, 'a', 70, true, true).at).toBe(70);
+    expect(lineAfter(again, 'a', 40, true, false).at).toBe(40);
+    expect(lineAfter(opened, 'b', -1, false, false).at).toBe(0);
+    expect(lineAfter(lineAfter(opened, 'b', -1, false, false), 'b', 30, true, false).at).toBe(30);
 });
 
 describe('answers apart from the channel', () => {

@@ -112,6 +112,28 @@ export function isFollowed(threads: Threads, id: string, replies: number): boole
     return threads.byId[id] ? true : (threads.complete && replies > 0) || threads.notFollowed[id] ? false : null;
 }
 
+/** The line of what is new in an open thread. */
+export interface Line {
+    rootId: string;
+    /** Until when it was read, as last known; negative while it is not. */
+    viewed: number;
+    /** Where the line stands; 0 without one. */
+    at: number;
+}
+
+/**
+ * What comes while the thread is in sight is no news: the line stands where the person had read to when it was
+ * opened, where it was made unread from, or before what came out of sight.
+ */
+export function lineAfter(line: Line, rootId: string, viewed: number, unread: boolean, hidden: boolean): Line {
+    if (line.rootId === rootId && line.viewed === viewed) {
+        return hidden && unread && line.at === 0 && viewed > 0 ? {...line, at: viewed} : line;
+    }
+    const first = line.rootId !== rootId || line.viewed < 0;
+    const back = !first && viewed < line.viewed;
+    return {rootId, viewed, at: (first || back) && unread ? Math.max(0, viewed) : first ? 0 : line.at};
+}
+
 function recounted(threads: Threads, before: Counts, after: Counts): Threads {
     const one = ({unread}: Counts): number => (unread > 0 ? 1 : 0);
     return {

@@ -7,7 +7,7 @@ import {beginThread, follow, markThreadUnread, readOpenThread} from '../app/thre
 import {useApp} from '../state/app';
 import {isCallPost} from '../state/callpost';
 import {channelTitle, threadOf} from '../state/chat';
-import {isFollowed} from '../state/threads';
+import {isFollowed, lineAfter} from '../state/threads';
 import {say} from '../words/words';
 import {Composer} from './Composer';
 import {CloseIcon, MoreIcon} from './icons';
@@ -61,17 +61,16 @@ export function ThreadPanel({rootId}: {rootId: string}): ReactNode {
     );
 }
 
-/** Until when the thread had been read before it was opened: there stands the line of what is new. */
+/** Where the line of what is new stands: as the thread was when it was opened, made unread, or left out of sight. */
 function useReadUntil(rootId: string): number {
-    const viewed = useApp((state) => {
-        const thread = state.threads.byId[rootId];
-        return thread && thread.unread > 0 ? thread.viewedAt : 0;
-    });
-    const [line, setLine] = useState({rootId: '', at: 0});
-    if (line.rootId !== rootId || (line.at === 0 && viewed > 0) || (viewed > 0 && viewed < line.at)) {
-        setLine({rootId, at: viewed});
+    const unread = useApp((state) => (state.threads.byId[rootId]?.unread ?? 0) > 0);
+    const viewed = useApp((state) => state.threads.byId[rootId]?.viewedAt ?? -1);
+    const [line, setLine] = useState({rootId: '', viewed: -1, at: 0});
+    const next = lineAfter(line, rootId, viewed, unread, document.hidden);
+    if (next !== line) {
+        setLine(next);
     }
-    return line.at;
+    return next.at;
 }
 
 /** The channel of the thread, where another one is shown or none: the way there. */
