@@ -10,6 +10,7 @@
 mod access;
 mod accounts;
 mod admission;
+mod agent;
 mod backend;
 mod clock;
 mod fault;

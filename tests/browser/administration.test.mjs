@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 
+import { faults } from './harness/audit.mjs'
 import { ask, post } from './harness/chat.mjs'
 import { Person } from './harness/person.mjs'
 import { CHANNEL, story } from './harness/story.mjs'
@@ -51,6 +52,17 @@ story('administration', 'an administrator makes accounts, changes rights, ends s
   await dora.signIn()
   await dora.page.locator('.refusal', { hasText: /./ }).waitFor()
   dora.account = { username: 'dora', password: told }
+  await dora.signIn()
+  await dora.sees('composer')
+  // Where she is signed in is listed; one of them is ended, then all.
+  await act(anna, 'dora', 'show-sign-ins')
+  assert.match(await anna.at('sign-in-of').textContent(), /Signed in .*Chrome, Linux, until /)
+  assert.deepEqual(await faults(anna, 'sign-ins of somebody'), [])
+  await anna.at('sign-in-of').locator('button').click()
+  await dora.sees('login-id', { ms: 5_000 })
+  await anna.sees('sign-in-of-none')
+  await anna.page.keyboard.press('Escape')
+  await anna.at('sign-ins-dialog').waitFor({ state: 'detached' })
   await dora.signIn()
   await dora.sees('composer')
   await act(anna, 'dora', 'end-sign-ins')

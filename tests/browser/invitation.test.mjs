@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 
+import { ask } from './harness/chat.mjs'
 import { Person } from './harness/person.mjs'
 import { CHANNEL, story } from './harness/story.mjs'
 import { until } from './harness/until.mjs'
@@ -70,4 +71,32 @@ story('invitation', 'a link lets one person in, says so when it is over, and a p
   await eve.at('remove-picture').click()
   await until('anna sees initials again', () => anna.page.evaluate(() => [...document.querySelectorAll('[data-testid="post"]')].at(-1).querySelector('span.avatar') !== null))
   assert.deepEqual([anna, eve].flatMap(({ troubles }) => troubles), [])
+})
+
+story('invitation_over', 'a link that ran out says so, to whoever opens it and to whoever had it open', async (stage) => {
+  await stage.serve()
+  const [anna_] = stage.server.accounts
+  const eve = await Person.open(stage.server.url, { username: 'eve', password: 'a long pass phrase 7' })
+  stage.people.push(eve)
+  const [team] = await ask(stage.server, anna_, 'GET', '/users/me/teams')
+  const made = await ask(stage.server, anna_, 'POST', `/teams/${team.id}/invites`, { expires_in_seconds: 8, max_uses: 0 })
+  const link = new URL(made.url, stage.server.url)
+  await eve.page.goto(link.href)
+  await eve.sees('invited')
+  await eve.at('new-username').fill('eve')
+  await eve.at('new-email').fill('eve@example.org')
+  await eve.at('new-password').fill(eve.account.password)
+  const secret = link.searchParams.get('id')
+  await until('the link has run out', async () => (await fetch(`${stage.server.url}/api/v4/teams/invite/${secret}`)).status !== 200)
+
+  await eve.at('sign-up').click()
+  await eve.page.locator('.refusal', { hasText: /no longer good.*Ask whoever sent it/ }).waitFor()
+  await eve.page.goto(link.href)
+  await eve.page.locator('.notice', { hasText: /ran out.*Ask whoever sent it/ }).waitFor()
+  await eve.sees('login-id')
+  const anna = await stage.person(ANNA)
+  await anna.at('invite').click()
+  await anna.sees('make-invite')
+  assert.equal(await anna.at('open-invite').count(), 0, 'it is not listed as good')
+  assert.deepEqual([anna, eve].flatMap(({ troubles }) => troubles).filter((text) => !/status of 40[04]/.test(text)), [])
 })

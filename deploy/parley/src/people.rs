@@ -231,16 +231,33 @@ fn sessions(username: &str, sessions: &[Session], now: i64) -> String {
     if sessions.is_empty() {
         return format!("`{username}` is signed in nowhere");
     }
-    let mut text = format!("{:<28} {:<16} ENDS IN", "SESSION", "BEGAN AGO");
+    let mut text = format!(
+        "{:<28} {:<16} {:<12} WITH",
+        "SESSION", "BEGAN AGO", "ENDS IN"
+    );
     for session in sessions {
         let began = time_span(now - session.began_at);
         let ends = session
             .ends_at
             .map_or_else(|| "never".to_owned(), |at| time_span(at - now));
         // Writing to a String does not fail.
-        let _written = write!(text, "\n{:<28} {began:<16} {ends}", session.id);
+        let _written = write!(
+            text,
+            "\n{:<28} {began:<16} {ends:<12} {}",
+            session.id,
+            with(session)
+        );
     }
     text
+}
+
+/// What a session was made with, as far as it is known.
+fn with(session: &Session) -> String {
+    match (session.browser.as_str(), session.os.as_str()) {
+        ("", "") => "-".to_owned(),
+        (name, "") | ("", name) => name.to_owned(),
+        (browser, os) => format!("{browser} on {os}"),
+    }
 }
 
 /// A span of milliseconds in one unit.
@@ -271,11 +288,16 @@ mod tests {
             id: "s".to_owned(),
             began_at: 0,
             ends_at: Some(30 * 86_400_000),
+            browser: "Firefox".to_owned(),
+            os: "Linux".to_owned(),
         };
         let text = sessions("anna", &[session], 3 * 3_600_000);
         let last = text.lines().last().unwrap();
         let words: Vec<&str> = last.split_whitespace().collect();
-        assert_eq!(words, ["s", "3", "hours", "29", "days"]);
+        assert_eq!(
+            words,
+            ["s", "3", "hours", "29", "days", "Firefox", "on", "Linux"]
+        );
         assert_eq!(sessions("anna", &[], 0), "`anna` is signed in nowhere");
     }
 }

@@ -9,6 +9,7 @@ use proto::id::UserId;
 use proto::redact::Secret;
 use serde_json::json;
 
+use super::agent::Agent;
 use super::fault::Fault;
 use super::invites::no_longer_good;
 pub(super) use super::logins::Caller;
@@ -287,7 +288,7 @@ impl Server {
                 self.person_row(person.id.as_str()).await?
             }
         };
-        let token = self.start_login(&row.id, None).await?;
+        let token = self.start_login(&row.id, None, Agent::default()).await?;
         Ok((row.to_person(), token))
     }
 }

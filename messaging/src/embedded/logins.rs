@@ -11,6 +11,7 @@ use proto::redact::Secret;
 
 use super::Server;
 use super::accounts::mailbox;
+use super::agent::Agent;
 use super::fault::Fault;
 use super::passwords::{
     Key, Lane, Reservation, Unchecked, check_rule, device_mark, device_of, token_hash,
@@ -59,6 +60,7 @@ pub(super) struct Visit {
     pub(super) device: Option<String>,
     /// Who is signed in on it already.
     pub(super) caller: Option<Caller>,
+    pub(super) agent: Agent,
 }
 
 /// A sign-in that was right.
@@ -90,7 +92,8 @@ impl Server {
         lifetime: Option<Duration>,
     ) -> Result<String, ChatError> {
         let row = self.person_row(person.as_str()).await?;
-        Ok(self.start_login(&row.id, lifetime).await?)
+        let agent = Agent::default();
+        Ok(self.start_login(&row.id, lifetime, agent).await?)
     }
 
     /// Gives an account a new password and ends all its logins.
@@ -159,7 +162,7 @@ impl Server {
         reservation.give_back();
         self.welcome(&row, visit);
         let token = self
-            .start_login(&row.id, Some(self.config.login_lifetime))
+            .start_login(&row.id, Some(self.config.login_lifetime), visit.agent)
             .await?;
         let device = device_mark(row.id.as_str(), &row.password_hash);
         Ok(SignedIn {
@@ -312,6 +315,7 @@ impl Server {
         &self,
         person: &UserId,
         lifetime: Option<Duration>,
+        agent: Agent,
     ) -> Result<String, Fault> {
         let token = proto::id::new_id();
         let now = self.wall_ms();
@@ -324,6 +328,8 @@ impl Server {
             person,
             now: self.now_ms(),
             expires_at,
+            browser: agent.browser,
+            os: agent.os,
         };
         if !self.store.insert_login(&login).await? {
             // shut out since the password was looked at

@@ -7,6 +7,7 @@ use std::time::Duration;
 use proto::redact::Secret;
 
 use super::Server;
+use super::agent::Agent;
 use super::fault::Fault;
 use crate::ChatError;
 use crate::model::Person;
@@ -29,6 +30,9 @@ pub struct Session {
     pub began_at: i64,
     /// `None`: it does not expire.
     pub ends_at: Option<i64>,
+    /// The browser and the system it was made with; each empty where that is not known.
+    pub browser: String,
+    pub os: String,
 }
 
 impl Server {
@@ -86,7 +90,7 @@ impl Server {
                 "nobody is an administrator: make somebody one with `parley people make-admin`";
             return Err(ChatError::Refused(why.to_owned()));
         };
-        let token = self.start_login(&administrator.person.id, Some(lifetime));
+        let token = self.start_login(&administrator.person.id, Some(lifetime), Agent::default());
         Ok(Secret::new(token.await?))
     }
 
@@ -99,6 +103,8 @@ impl Server {
                 id: login.id,
                 began_at: login.created_at,
                 ends_at: Some(login.expires_at).filter(|at| *at != 0),
+                browser: login.browser,
+                os: login.os,
             })
             .collect())
     }

@@ -370,7 +370,7 @@ pub(super) fn login(row: &LoginRow, roles: &str) -> Value {
         "device_id": "",
         "roles": roles,
         "is_oauth": false,
-        "props": {},
+        "props": { "browser": row.browser, "os": row.os, "platform": row.os },
         "team_members": [],
         "local": false,
     })

@@ -5,7 +5,7 @@ use std::time::Duration;
 use messaging::People as _;
 use proto::redact::Secret;
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::desk::{Desk, PASSWORD, eventually, text};
 
@@ -124,6 +124,35 @@ async fn signing_out_ends_the_session_everywhere() {
     );
     assert_eq!(other.read("/users/me").await["username"], "anna");
     assert!(desk.server.login(&anna.token).await.unwrap().is_none());
+}
+
+/// What was sent is not kept, only which browser and system it names.
+#[tokio::test]
+async fn a_session_says_what_it_was_made_with() {
+    let desk = Desk::open().await;
+    let anna = desk.person("anna").await;
+    let body = json!({ "login_id": "anna", "password": PASSWORD });
+    let agent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+    let signing_in = desk.nobody().request(Method::POST, "/users/login");
+    let signed_in = signing_in.header("user-agent", agent).json(&body).send();
+    assert_eq!(signed_in.await.unwrap().status(), 200);
+    let sessions = anna.read("/users/me/sessions").await;
+    let sessions = sessions.as_array().unwrap().iter();
+    let made_with = sessions.map(|session| &session["props"]);
+    let mut made_with: Vec<String> = made_with.map(Value::to_string).collect();
+    made_with.sort();
+    assert_eq!(
+        made_with,
+        [
+            json!({ "browser": "", "os": "", "platform": "" }).to_string(),
+            json!({ "browser": "Firefox", "os": "Linux", "platform": "Linux" }).to_string(),
+        ]
+    );
+    let told = desk.server.sessions_of("anna").await.unwrap();
+    assert!(
+        told.iter()
+            .any(|one| one.browser == "Firefox" && one.os == "Linux")
+    );
 }
 
 #[tokio::test]

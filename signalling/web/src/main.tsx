@@ -3,7 +3,8 @@ import {StrictMode} from 'react';
 import {createRoot} from 'react-dom/client';
 import {lookAgain, openChannel} from './app/channels';
 import {unload} from './app/call';
-import {placeOf} from './app/location';
+import {isAtThreads, placeOf} from './app/location';
+import {openThreads, readOpenThread} from './app/threads';
 import {readAlerts} from './app/alerts';
 import {watchRinging} from './app/ringing';
 import {beginLook} from './app/look';
@@ -44,9 +45,15 @@ window.addEventListener('pageshow', (event) => {
 window.addEventListener('popstate', () => {
     const {channel} = placeOf(location);
     const {chat, view} = store.get();
+    if (isAtThreads(location)) {
+        openThreads();
+        return;
+    }
     if (chat.channels[channel] && (channel !== chat.channelId || view !== 'channel')) {
         void openChannel(channel);
     }
 });
-window.addEventListener('focus', lookAgain);
-document.addEventListener('visibilitychange', lookAgain);
+for (const look of [lookAgain, readOpenThread]) {
+    window.addEventListener('focus', look);
+    document.addEventListener('visibilitychange', look);
+}

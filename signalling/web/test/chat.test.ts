@@ -5,6 +5,7 @@ import {beforeAll, describe, expect, test} from 'vitest';
 import {emptyChat, firstUnread, opened, withArrival, withChannels, withMemberships, withRead, type Chat} from '../src/state/chat';
 import {queryAt, withChoice} from '../src/state/complete';
 import {readPeople} from '../src/state/csv';
+import {deviceIn} from '../src/state/device';
 import {emojiMatching, emojiNamed} from '../src/state/emoji';
 import {fetchReader, isJumbo, namesIn, parse, piecesOf, safeAddress, type Tokens} from '../src/state/markdown';
 import {emptyPresence, typingPlace, withoutOldTypists, withoutTypist, withStatuses, withTypist} from '../src/state/presence';
@@ -177,4 +178,10 @@ test('a list of people is read as spreadsheets write it', () => {
     expect(readPeople('carla,c@example.org,Carla,Reyes,a long password').people[0]).toEqual({
         username: 'carla', email: 'c@example.org', first_name: 'Carla', last_name: 'Reyes', password: 'a long password',
     });
+});
+
+test('a sign-in is told with what it was made with, as far as the server knows', () => {
+    expect(deviceIn({device_id: '', props: {}}, 'Phone app')).toBe('');
+    expect(deviceIn({device_id: '', props: {browser: 'Firefox', os: 'Linux', platform: 7}}, 'Phone app')).toBe('Firefox, Linux');
+    expect(deviceIn({device_id: 'x', props: {os: 'iOS'}}, 'Phone app')).toBe('Phone app, iOS');
 });

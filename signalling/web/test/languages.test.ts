@@ -3,7 +3,7 @@ import later from '../src/words/en-later.json';
 import en from '../src/words/en.json';
 import {languageFor, LANGUAGES, laterMessagesOf, localeFor, messagesOf} from '../src/words/languages';
 import {lasted} from '../src/state/lasting';
-import {elapsed, percent, size} from '../src/ui/time';
+import {clock, elapsed, lately, moment, percent, size} from '../src/ui/time';
 import {currentLocale, directionOf, listed, say, speak, type Messages} from '../src/words/words';
 
 /** French, Spanish and Portuguese have a form for millions, of which there are none here. */
@@ -85,4 +85,11 @@ test.each([
     expect([lasted(100_000), elapsed(3_723_000), size(3_400_000), listed(['Ada', '', 'Ben'])].map(plain)).toEqual([time, clock, bytes, names]);
     expect(percent(0.5)).toBe(new Intl.NumberFormat(locale, {style: 'percent'}).format(0.5));
     speak('en', en);
+});
+
+test('what is from today is told without its day', () => {
+    const now = Date.now();
+    expect(lately(now)).toBe(clock(now));
+    expect(lately(now - 40 * 86_400_000)).toBe(moment(now - 40 * 86_400_000));
+    expect(moment(now)).not.toBe(clock(now));
 });

@@ -6,6 +6,7 @@
 import {readFileSync} from 'node:fs';
 import {fileURLToPath} from 'node:url';
 import {beforeAll, expect, test} from 'vitest';
+import {isFailure} from '../src/state/advice';
 import {captionNotice, reasonWords} from '../src/state/reasons';
 import {LANGUAGES, messagesOf} from '../src/words/languages';
 import {learn, speak} from '../src/words/words';
@@ -66,4 +67,8 @@ test.each(LANGUAGES.map(({tag}) => tag))('every reason is said in %s', async (ta
     });
     expect(silent).toEqual([]);
     speak('en', await messagesOf('en'));
+});
+
+test('that nobody spoke is told, and no failure', () => {
+    expect([isFailure({part: 'transcript', reason: 'nobody said anything'}), isFailure({part: 'transcript', reason: 'its worker died'}), isFailure({part: 'captions', reason: ''})]).toEqual([false, true, true]);
 });

@@ -16,6 +16,7 @@ use crate::credentials::{
     CSRF_COOKIE, DEVICE_COOKIE, TOKEN_COOKIE, USER_COOKIE, cookie, csrf_token,
 };
 use crate::embedded::accounts::{MayRegister, NewAccount};
+use crate::embedded::agent::Agent;
 use crate::embedded::fault::Fault;
 use crate::embedded::logins::{LoginName, Visit};
 use crate::embedded::place::Place;
@@ -60,10 +61,12 @@ async fn login(
     } else {
         LoginName::Name(body.login_id)
     };
+    let agent = headers.get(header::USER_AGENT);
     let visit = Visit {
         place,
         device: cookie(&headers, DEVICE_COOKIE).map(str::to_owned),
         caller,
+        agent: Agent::from_header(agent.and_then(|value| value.to_str().ok())),
     };
     let signed_in = state.sign_in(name, body.password, &visit).await?;
     let (row, token) = (&signed_in.person, &signed_in.token);

@@ -22,6 +22,9 @@ pub(crate) struct NewLogin<'a> {
     pub(crate) now: i64,
     /// 0 for one that does not expire.
     pub(crate) expires_at: i64,
+    /// What it was made with; each empty where that is not known.
+    pub(crate) browser: &'a str,
+    pub(crate) os: &'a str,
 }
 
 /// What became of a change to somebody's rights.
@@ -36,14 +39,17 @@ impl Store {
     /// Whether the login was inserted: nobody who is shut out gets one.
     pub(crate) async fn insert_login(&self, login: &NewLogin<'_>) -> Result<bool, StoreError> {
         let insert = sqlx::query(
-            "INSERT INTO logins (id, token_hash, person_id, created_at, expires_at)
-             SELECT $1, $2, p.id, $4, $5 FROM people p WHERE p.id = $3 AND p.deleted_at = 0",
+            "INSERT INTO logins (id, token_hash, person_id, created_at, expires_at, browser, os)
+             SELECT $1, $2, p.id, $4, $5, $6, $7 FROM people p
+              WHERE p.id = $3 AND p.deleted_at = 0",
         )
         .bind(login.id)
         .bind(login.token_hash)
         .bind(login.person.as_str())
         .bind(login.now)
-        .bind(login.expires_at);
+        .bind(login.expires_at)
+        .bind(login.browser)
+        .bind(login.os);
         Ok(self.db.execute("insert login", insert).await? > 0)
     }
 

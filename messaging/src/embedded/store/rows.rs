@@ -112,6 +112,8 @@ rows! {
         person_id: UserId,
         created_at: i64,
         expires_at: i64,
+        browser: String,
+        os: String,
     }
     TeamRow {
         id: TeamId,

@@ -29,4 +29,5 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     ),
     Migration::new(7, "push", include_str!("migrations/0007_push.sql")),
     Migration::new(8, "threads", include_str!("migrations/0008_threads.sql")),
+    Migration::new(9, "agents", include_str!("migrations/0009_agents.sql")),
 ];

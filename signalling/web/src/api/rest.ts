@@ -9,7 +9,9 @@ import type {ClientConfig} from '@mattermost/types/config';
 import type {PaginatedPostList, Post, PostList} from '@mattermost/types/posts';
 import type {Reaction} from '@mattermost/types/reactions';
 import type {Session} from '@mattermost/types/sessions';
+import type {PreferenceType} from '@mattermost/types/preferences';
 import type {Team, TeamMembership} from '@mattermost/types/teams';
+import type {UserThreadList, UserThreadWithPost} from '@mattermost/types/threads';
 import type {UserProfile, UserStatus} from '@mattermost/types/users';
 import {reasonWords} from '../state/reasons';
 import {say, type Key} from '../words/words';
@@ -94,7 +96,8 @@ export const api = {
     deleteChannel: (id: string) => remove(`/channels/${part(id)}`),
     unarchiveChannel: (id: string) => post<ServerChannel>(`/channels/${part(id)}/restore`),
     searchAllChannels: (term: string, per_page: number) => post<ServerChannel[]>('/channels/search', {term, page: 0, per_page, include_deleted: true}),
-    viewMyChannel: (channel_id: string) => post('/channels/members/me/view', {channel_id}),
+    /** Whether its threads are read as well depends on what the person prefers. */
+    viewMyChannel: (channel_id: string) => post('/channels/members/me/view', {channel_id, collapsed_threads_supported: true}),
     addToChannel: (user_id: string, id: string) => post<ChannelMembership>(`/channels/${part(id)}/members`, {user_id}),
     removeFromChannel: (userId: string, id: string) => remove(`/channels/${part(id)}/members/${part(userId)}`),
 
@@ -103,7 +106,18 @@ export const api = {
     getPostsAfter: (channelId: string, after: string, page = 0, per_page = PER_PAGE) => get<PostList>(withQuery(`/channels/${part(channelId)}/posts`, {after, page, per_page})),
     getPost: (id: string) => get<Post>(`/posts/${part(id)}`),
     searchPosts: (teamId: string, terms: string, per_page: number, time_zone_offset: number) => post<PostList>(`/teams/${part(teamId)}/posts/search`, {terms, is_or_search: false, page: 0, per_page, time_zone_offset}),
-    getPaginatedPostThread: (id: string, options: {perPage: number; fromPost?: string; fromCreateAt?: number}) => get<PaginatedPostList>(withQuery(`/posts/${part(id)}/thread`, {direction: 'down', ...options})),
+    getPaginatedPostThread: (id: string, options: {perPage: number; fromPost?: string; fromCreateAt?: number}) => get<PaginatedPostList>(withQuery(`/posts/${part(id)}/thread`, {direction: 'down', collapsedThreads: true, ...options})),
+    getThreads: (teamId: string, per_page: number, before?: string) => get<UserThreadList>(withQuery(`/users/me/teams/${part(teamId)}/threads`, {per_page, before})),
+    getThread: (teamId: string, id: string) => get<UserThreadWithPost>(`/users/me/teams/${part(teamId)}/threads/${part(id)}`),
+    followThread: (teamId: string, id: string) => put(`/users/me/teams/${part(teamId)}/threads/${part(id)}/following`, {}),
+    unfollowThread: (teamId: string, id: string) => remove(`/users/me/teams/${part(teamId)}/threads/${part(id)}/following`),
+    /** Read up to a time, in epoch ms. */
+    readThread: (teamId: string, id: string, until: number) => put<UserThreadWithPost>(`/users/me/teams/${part(teamId)}/threads/${part(id)}/read/${until}`, {}),
+    /** Unread from a message of it on. */
+    markThreadUnread: (teamId: string, id: string, from: string) => post<UserThreadWithPost>(`/users/me/teams/${part(teamId)}/threads/${part(id)}/set_unread/${part(from)}`),
+    readAllThreads: (teamId: string) => put(`/users/me/teams/${part(teamId)}/threads/read`, {}),
+    getPreferences: (category: string) => get<PreferenceType[]>(`/users/me/preferences/${part(category)}`),
+    savePreferences: (preferences: readonly PreferenceType[]) => put('/users/me/preferences', preferences),
     createPost: (written: Partial<Post>) => post<Post>('/posts', written),
     patchPost: ({id, message}: {id: string; message: string}) => put<Post>(`/posts/${part(id)}/patch`, {id, message}),
     deletePost: (id: string) => remove(`/posts/${part(id)}`),
@@ -157,6 +171,10 @@ export function isSignedOut(error: unknown): boolean {
 
 export function isForbidden(error: unknown): boolean {
     return error instanceof ServerRefusal && error.status === 403;
+}
+
+export function isMissing(error: unknown): boolean {
+    return error instanceof ServerRefusal && error.status === 404;
 }
 
 export function isUnreachable(error: unknown): boolean {

@@ -60,7 +60,7 @@ export async function switchCall(channelId: string): Promise<void> {
 /** Back into the call this tab was in before it was reloaded. Resolves to whether there was one. */
 export async function rejoinAfterReload(): Promise<boolean> {
     const remembered = recallCall();
-    if (!remembered || !store.get().chat.channels[remembered.channelId]) {
+    if (!remembered || store.get().noCalls || !store.get().chat.channels[remembered.channelId]) {
         forgetCall();
         return false;
     }

@@ -11,6 +11,7 @@ import {reactionsOf} from '../state/reactions';
 import {say} from '../words/words';
 import {showPlace} from './location';
 import {needPeople, needUsernames} from './people';
+import {noteFollowing} from './threads';
 
 export {sendMessage} from './posts';
 
@@ -119,6 +120,7 @@ export async function openThread(rootId: string): Promise<void> {
     try {
         let list: PaginatedPostList = await api.getPaginatedPostThread(rootId, {perPage: THREAD_PAGE});
         takePosts(list);
+        noteFollowing(list.posts[rootId]);
         // an answer holds a part of a long thread
         while (list.has_next && store.get().chat.threadId === rootId) {
             const last = list.posts[list.order.at(-1) ?? ''];

@@ -34,9 +34,12 @@ export async function carryOut(command: string, place: CommandPlace): Promise<st
 /** Resolves to the word about what hinders it. */
 async function inCall(command: string, place: CommandPlace): Promise<Key | null> {
     const {channelId} = place;
-    const {active, calls, callsConfig} = store.get();
+    const {active, calls, callsConfig, noCalls} = store.get();
     const running = calls[channelId] !== undefined || active?.channelId === channelId;
     const {verb, rest} = readCommand(command);
+    if (noCalls && verb !== '') {
+        return 'bar_calls_off';
+    }
     switch (verb) {
     case 'start':
     case 'join':

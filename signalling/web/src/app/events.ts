@@ -3,7 +3,7 @@ import type {Post} from '@mattermost/types/posts';
 import type {UserProfile} from '@mattermost/types/users';
 import {fetchCall, fetchCalls, fetchCallsConfig} from '../api/calls';
 import type {LiveListener} from '../api/live';
-import {api} from '../api/rest';
+import {api, isMissing} from '../api/rest';
 import {ACTION_PREFIX, isRecord} from '../peer/record';
 import {patch, store, updateChat, updatePresence} from '../state/app';
 import {isCallPost, readCallPost} from '../state/callpost';
@@ -14,6 +14,7 @@ import {typingPlace, withoutTypist, withStatuses} from '../state/presence';
 import {reactionIn, withoutReaction, withReaction} from '../state/reactions';
 import {loadChannels, loadPosts, markRead, openThread} from './channels';
 import {needPeople, needUsernames} from './people';
+import {forgetThreads, loadThreads, reloadThread, takePreferences, threadEvent} from './threads';
 import {heardTyping} from './presence';
 
 export const listener: LiveListener = {
@@ -35,7 +36,7 @@ export async function refreshCalls(): Promise<void> {
         const known = store.get().callsConfig;
         const calls: Record<string, Calls[string]> = {};
         const [callsConfig, found] = await Promise.all([known ?? fetchCallsConfig(), fetchCalls()]);
-        patch({callsConfig});
+        patch({callsConfig, noCalls: false});
         found.calls.forEach((call) => {
             calls[call.channelId] = call;
         });
@@ -48,6 +49,11 @@ export async function refreshCalls(): Promise<void> {
         });
         needPeople(Object.values(calls).flatMap((call) => Object.values(call.sessions).map(({userId}) => userId)));
     } catch (error) {
+        if (isMissing(error)) {
+            // There is no such route: this server has no calls. It may have them when it comes back.
+            patch({noCalls: true, callsConfig: null, calls: {}, callsOff: {}});
+            return;
+        }
         console.warn('parley: running calls could not be listed', error);
     }
 }
@@ -73,6 +79,7 @@ async function reloadShown(): Promise<void> {
     if (threadId) {
         await openThread(threadId);
     }
+    await loadThreads();
 }
 
 function callElsewhere(name: string, channelId: string, data: Record<string, unknown>): void {
@@ -179,9 +186,18 @@ function chatEvent(name: string, data: Record<string, unknown>, channelId: strin
         const post = postIn(data);
         if (post) {
             updateChat((chat) => withoutPost(chat, post.id));
+            reloadThread(post.root_id || post.id);
         }
         break;
     }
+    case 'thread_updated':
+    case 'thread_follow_changed':
+    case 'thread_read_changed':
+        threadEvent(name, data, channelId);
+        break;
+    case 'preferences_changed':
+        takePreferences(data['preferences']);
+        break;
     case 'user_added':
     case 'direct_added':
     case 'group_added':
@@ -195,7 +211,7 @@ function chatEvent(name: string, data: Record<string, unknown>, channelId: strin
         }
         break;
     case 'channel_deleted':
-        updateChat((chat) => withoutChannel(chat, String(data['channel_id'] ?? channelId)));
+        forgetChannel(String(data['channel_id'] ?? channelId));
         break;
     default:
         break;
@@ -241,8 +257,13 @@ function removedFrom(channelId: string, userId: unknown): void {
     // The event to the removed person carries the channel in its data; others see it in the broadcast.
     const myId = store.get().chat.me?.id;
     if (userId === myId || userId === undefined) {
-        updateChat((chat) => withoutChannel(chat, channelId));
+        forgetChannel(channelId);
     }
+}
+
+function forgetChannel(channelId: string): void {
+    updateChat((chat) => withoutChannel(chat, channelId));
+    forgetThreads(channelId);
 }
 
 /** The event tells only what others may see: what is known of oneself beyond that stays. */

@@ -51,6 +51,19 @@ export function showPlace(channelId: string): void {
     }
 }
 
+const THREADS = '#/threads';
+
+/** The address is that of the list of threads. */
+export function isAtThreads(address: {hash: string}): boolean {
+    return address.hash === THREADS;
+}
+
+export function showThreadsPlace(): void {
+    if (location.hash !== THREADS) {
+        history.pushState(null, '', `/${THREADS}`);
+    }
+}
+
 export function rememberCall(call: RememberedCall): void {
     store((storage) => storage.setItem(CALL_KEY, JSON.stringify({...call, at: Date.now()})));
 }

@@ -56,11 +56,12 @@ async function readMe(): Promise<void> {
     updateChat((chat) => ({...withUsers(chat, [me]), me}));
 }
 
-export async function listSignIns(): Promise<Session[]> {
-    const sessions = await api.getSessions('me');
+/** Of oneself (`me`), or of anybody for an administrator; the newest first. */
+export async function listSignIns(userId: string): Promise<Session[]> {
+    const sessions = await api.getSessions(userId);
     return sessions.sort((a, b) => b.create_at - a.create_at);
 }
 
-export async function endSignIn(session: Session): Promise<void> {
-    await api.revokeSession('me', session.id);
+export async function endSignIn(userId: string, session: Session): Promise<void> {
+    await api.revokeSession(userId, session.id);
 }

@@ -14,7 +14,8 @@ import {initialState, patch, store, updateChat} from '../state/app';
 import {leaveCall, rejoinAfterReload} from './call';
 import {channelName, loadChannels, openChannel} from './channels';
 import {listener, refreshCalls} from './events';
-import {inviteIn, placeOf} from './location';
+import {inviteIn, isAtThreads, placeOf} from './location';
+import {loadThreads, openThreads} from './threads';
 import {say} from '../words/words';
 import {beginPresence, cameOnline, endPresence} from './presence';
 
@@ -157,6 +158,7 @@ async function loadEverything(): Promise<void> {
     const calls = refreshCalls();
     await channels;
     const chosen = chooseChannel();
+    const atThreads = isAtThreads(location);
     patch({phase: 'ready', view: chosen.named ? 'channel' : 'list'});
     live?.close();
     live = new Live({...listener, onOnline: (online) => {
@@ -172,9 +174,13 @@ async function loadEverything(): Promise<void> {
     if (chosen.id !== '') {
         await openFirst(chosen.id, chosen.named);
     }
+    if (atThreads) {
+        openThreads();
+    }
     await calls;
+    void loadThreads();
     const rejoined = await rejoinAfterReload();
-    if (!rejoined && chosen.joinCall && chosen.id !== '') {
+    if (!rejoined && chosen.joinCall && chosen.id !== '' && !store.get().noCalls) {
         patch({question: {kind: 'lobby', channelId: chosen.id}});
     }
 }

@@ -2,7 +2,7 @@
 import type {Problem, ProblemCode} from '../peer/problems';
 import {say, type Key} from '../words/words';
 import type {RecordingFault} from './calls';
-import {failureWords, reasonWords} from './reasons';
+import {failureWords, reasonWords, saysSilence} from './reasons';
 
 const WORDS: Readonly<Record<ProblemCode, readonly [happened: Key, advice: Key]>> = {
     'microphone-denied': ['trouble_microphone_denied', 'trouble_microphone_denied_do'],
@@ -60,6 +60,11 @@ export function faultOf({part, reason, failure}: RecordingFault): string {
     const [alone, withServersWords] = FAULTS[part];
     const known = reasonWords(reason) || failureWords(failure ?? '');
     return known !== '' ? `${say(alone)} ${known}` : reason === '' ? say(alone) : say(withServersWords, {reason});
+}
+
+/** That nobody spoke is told as well, but nothing failed. */
+export function isFailure({reason}: RecordingFault): boolean {
+    return !saysSilence(reason);
 }
 
 function isOnLoopback(): boolean {

@@ -10,6 +10,7 @@ import {emptyPresence, type Presence} from './presence';
 import type {Ring} from './ringing';
 import type {Speech} from './speech';
 import {Store, useStore} from './store';
+import {emptyThreads, type Threads} from './threads';
 
 /** Colours; `system` follows the device. */
 export type Theme = 'system' | 'light' | 'dark';
@@ -74,8 +75,11 @@ export interface AppState {
     view: 'list' | 'channel';
     chat: Chat;
     presence: Presence;
+    threads: Threads;
     calls: Calls;
     callsConfig: CallsConfig | null;
+    /** The server has no calls at all (`calls.disable`): nothing of them is offered. */
+    noCalls: boolean;
     active: ActiveCall | null;
     ending: Ending | null;
     /** Channels where calls are switched off. */
@@ -103,7 +107,7 @@ export interface AppState {
 
 export const initialState: AppState = {
     phase: 'loading', language: 'en', theme: 'system', siteName: 'Parley', websocketUrl: '', noAccounts: false, firstAccountNeedsToken: false, signUpAllowed: false, invitation: null, minPassword: 0, maxFileSize: 0, online: true, view: 'list',
-    chat: emptyChat, presence: emptyPresence, calls: {}, callsConfig: null, active: null, ending: null, callsOff: {}, recordFaults: {}, recordProgress: {}, ring: null, calling: null, alerts: allAlerts, share: {sound: true, hint: 'detail'}, question: null, searching: false, editing: '', fault: '', announcement: '',
+    chat: emptyChat, presence: emptyPresence, threads: emptyThreads, calls: {}, callsConfig: null, noCalls: false, active: null, ending: null, callsOff: {}, recordFaults: {}, recordProgress: {}, ring: null, calling: null, alerts: allAlerts, share: {sound: true, hint: 'detail'}, question: null, searching: false, editing: '', fault: '', announcement: '',
 };
 
 export const store = new Store<AppState>(initialState);
@@ -120,6 +124,13 @@ export function updateChat(next: (chat: Chat) => Chat): void {
     store.update((state) => {
         const chat = next(state.chat);
         return chat === state.chat ? state : {...state, chat};
+    });
+}
+
+export function updateThreads(next: (threads: Threads) => Threads): void {
+    store.update((state) => {
+        const threads = next(state.threads);
+        return threads === state.threads ? state : {...state, threads};
     });
 }
 

@@ -35,12 +35,16 @@ export interface Chat {
     memberships: Readonly<Record<string, ChannelMembership>>;
     /** Root post of the open thread; empty when none is open. */
     threadId: string;
+    /** The list of threads is shown in the place of a channel. */
+    threadsOpen: boolean;
+    /** This person wants answers counted in their threads only, not in the channel. */
+    apart: boolean;
     /** A message that was searched for: it is gone to, and marked. */
     found: string;
 }
 
 export const emptyChat: Chat = {
-    me: null, users: {}, teams: [], teamId: '', managed: [], channels: {}, channelId: '', posts: {}, postIds: {}, reach: {}, complete: {}, unread: {}, mentions: {}, readUntil: {}, memberships: {}, threadId: '', found: '',
+    me: null, users: {}, teams: [], teamId: '', managed: [], channels: {}, channelId: '', posts: {}, postIds: {}, reach: {}, complete: {}, unread: {}, mentions: {}, readUntil: {}, memberships: {}, threadId: '', threadsOpen: false, apart: false, found: '',
 };
 
 export function withUsers(chat: Chat, users: readonly UserProfile[]): Chat {
@@ -121,7 +125,7 @@ function withoutEdge(chat: Chat, {id, channel_id: channelId}: Post): Chat['reach
 export function withArrival(chat: Chat, post: Post, seen: boolean, namesMe = false): Chat {
     const fresh = chat.posts[post.id] === undefined;
     const next = withPosts(chat, [post]);
-    if (!fresh || seen || post.user_id === chat.me?.id) {
+    if (!fresh || seen || post.user_id === chat.me?.id || (chat.apart && post.root_id !== '')) {
         return next;
     }
     const oneMore = (counts: Chat['unread']): Chat['unread'] => ({...counts, [post.channel_id]: (counts[post.channel_id] ?? 0) + 1});
@@ -139,8 +143,8 @@ export function withMemberships(chat: Chat, memberships: readonly ChannelMembers
         next.memberships[id] = member;
         const channel = chat.channels[id];
         if (channel && id !== chat.channelId) {
-            next.unread[id] = Math.max(0, messagesIn(channel) - member.msg_count);
-            next.mentions[id] = member.mention_count;
+            next.unread[id] = Math.max(0, chat.apart ? rootsIn(channel) - member.msg_count_root : messagesIn(channel) - member.msg_count);
+            next.mentions[id] = chat.apart ? member.mention_count_root : member.mention_count;
             next.readUntil[id] = member.last_viewed_at;
         }
     }
@@ -165,7 +169,12 @@ export function firstUnread(posts: readonly Post[], readUntil: number, myId: str
 
 export function opened(chat: Chat, channelId: string): Chat {
     const readUntil = (chat.unread[channelId] ?? 0) > 0 ? chat.readUntil : {...chat.readUntil, [channelId]: 0};
-    return {...withRead(chat, channelId), readUntil, channelId, threadId: '', found: ''};
+    return {...withRead(chat, channelId), readUntil, channelId, threadId: '', threadsOpen: false, found: ''};
+}
+
+/** The list of threads in the place of the channel. */
+export function openedThreads(chat: Chat): Chat {
+    return {...chat, channelId: '', threadId: '', threadsOpen: true, found: ''};
 }
 
 /** Root messages of a channel, oldest first, of the part that has no holes. */
@@ -227,4 +236,9 @@ function known(chat: Chat, channelId: string): Post[] {
 /** Messages of a channel ever, as the server counts. */
 export function messagesIn(channel: Channel): number {
     return (channel as Partial<ServerChannel>).total_msg_count ?? 0;
+}
+
+/** The same without answers in threads. */
+function rootsIn(channel: Channel): number {
+    return (channel as Partial<ServerChannel>).total_msg_count_root ?? 0;
 }

@@ -6,13 +6,15 @@
  */
 import {say, type Key} from '../words/words';
 
+const SILENCE = /^nobody said anything/;
+
 /** The first that fits. */
 const REASONS: readonly (readonly [RegExp, Key])[] = [
     [/no speech model|^no captions:|speech model .* is not in/, 'reason_no_model'],
     [/knows? English only/, 'reason_english_only'],
     [/speech model cannot be used|^no transcript:/, 'reason_model_unusable'],
     [/captions pause/, 'reason_captions_pause'],
-    [/^nobody said anything/, 'record_silence'],
+    [SILENCE, 'record_silence'],
     [/timed out waiting for bot|^waited \w+ s for/, 'reason_recorder_late'],
     [/max concurrent jobs/, 'reason_recorder_busy'],
     [/disk is nearly full/, 'reason_disk_full'],
@@ -35,6 +37,10 @@ const REASONS: readonly (readonly [RegExp, Key])[] = [
     [/^recording already paused/, 'reason_paused_already'],
     [/^recording not paused/, 'reason_not_paused'],
 ];
+
+export function saysSilence(reason: string): boolean {
+    return SILENCE.test(reason);
+}
 
 /** Empty for a reason that is not known. */
 export function reasonWords(reason: string): string {

@@ -13,6 +13,7 @@ import {Field, Refusal, SignIn, useSubmit} from './SignIn';
 import {keepFocus} from './focus';
 import {fetchDialogsSoon, Later} from './Later';
 import {ThreadPanel} from './ThreadPanel';
+import {ThreadsView} from './ThreadsView';
 
 export function App(): ReactNode {
     const phase = useApp((state) => state.phase);
@@ -32,6 +33,7 @@ export function App(): ReactNode {
 function Workspace(): ReactNode {
     const view = useApp((state) => state.view);
     const threadId = useApp((state) => state.chat.threadId);
+    const threads = useApp((state) => state.chat.threadsOpen);
     const teams = useApp((state) => state.chat.teams.length);
     const asked = useApp((state) => state.question !== null);
     const searching = useApp((state) => state.searching);
@@ -45,13 +47,13 @@ function Workspace(): ReactNode {
         return <NoTeam/>;
     }
     return (
-        <div className="app" data-view={view} data-thread={threadId !== ''} data-screen={screenShown}>
+        <div className="app" data-view={view} data-thread={threadId !== ''} data-threads={threads} data-screen={screenShown}>
             <a className="skip" href="#channel" onClick={(event) => {
                 event.preventDefault();
                 document.getElementById('channel')?.focus();
             }}>{say('chat_skip')}</a>
             <Sidebar/>
-            <ChannelView/>
+            {threads ? <ThreadsView/> : <ChannelView/>}
             {threadId !== '' && <ThreadPanel rootId={threadId}/>}
             {place === 'bar' && <Later onFail={leaveCall}>{({CallBar}) => <CallBar/>}</Later>}
             <RingingCard/>
@@ -128,9 +130,10 @@ function NoTeam(): ReactNode {
 function useTitle(): void {
     const siteName = useApp((state) => state.siteName);
     const unread = useApp((state) => Object.values(state.chat.unread).reduce((sum, count) => sum + count, 0));
+    const answers = useApp((state) => (state.chat.apart ? state.threads.unreadThreads : 0));
     const inCall = useApp((state) => state.active !== null);
     const language = useApp((state) => state.language);
     useEffect(() => {
-        document.title = `${unread > 0 ? `(${number(unread)}) ` : ''}${inCall ? say('chat_title_in_call', {site: siteName}) : siteName}`;
-    }, [siteName, unread, inCall, language]);
+        document.title = `${unread + answers > 0 ? `(${number(unread + answers)}) ` : ''}${inCall ? say('chat_title_in_call', {site: siteName}) : siteName}`;
+    }, [siteName, unread, answers, inCall, language]);
 }

@@ -4,7 +4,7 @@ import {useEffect, type ReactNode} from 'react';
 import {joinCall} from '../app/call';
 import {openThread} from '../app/channels';
 import {needPeople} from '../app/people';
-import {faultOf} from '../state/advice';
+import {faultOf, isFailure} from '../state/advice';
 import {useApp} from '../state/app';
 import {outcomeOf, readCallPost, type CallPost} from '../state/callpost';
 import {isRunning, isStarting, type RecordingFault} from '../state/calls';
@@ -100,7 +100,7 @@ function Left({post, info, inThread}: {post: Post; info: CallPost; inThread: boo
             )}
             {!open && <Preparing info={info} faults={faults ?? []} progress={progress ?? null}/>}
             {(faults ?? []).map((fault) => (
-                <p key={fault.part} className="refusal" data-testid="record-fault" data-part={fault.part}>{faultOf(fault)}</p>
+                <p key={fault.part} className={isFailure(fault) ? 'refusal' : 'muted'} data-testid="record-fault" data-part={fault.part}>{faultOf(fault)}</p>
             ))}
         </>
     );

@@ -87,11 +87,11 @@ function CallButton({channelId}: {channelId: string}): ReactNode {
 }
 
 /** One trouble at a time: what hangs together with the server being away is told once. */
-function Notices({channelId}: {channelId: string}): ReactNode {
+export function Notices({channelId}: {channelId: string}): ReactNode {
     const online = useApp((state) => state.online);
     const fault = useApp((state) => state.fault);
     const ending = useApp((state) => (state.ending?.channelId === channelId ? state.ending : null));
-    const off = useApp((state) => (state.callsOff[channelId] ?? false) && state.calls[channelId] === undefined);
+    const off = useApp((state) => state.noCalls || ((state.callsOff[channelId] ?? false) && state.calls[channelId] === undefined));
     const joined = useApp((state) => state.active?.channelId === channelId);
     const trouble = troubleOf(online, ending !== null, fault);
     return (

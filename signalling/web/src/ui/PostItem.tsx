@@ -1,14 +1,16 @@
 /** One message: who, when, what; calls, recordings and transcripts as what they are. */
 import type {Post} from '@mattermost/types/posts';
-import {memo, useState, type ReactNode} from 'react';
+import {memo, useEffect, useState, type ReactNode} from 'react';
 import {openThread} from '../app/channels';
 import {deleteMessage} from '../app/posts';
+import {follow, learnFollowing, markThreadUnread} from '../app/threads';
 import {announce, editKey, patch, updateChat, useApp} from '../state/app';
 import {faultOf} from '../state/advice';
 import {faultIn, isCallPost, isRecordingPost, isTranscriptPost} from '../state/callpost';
 import {displayName, isWhispered, withoutPost} from '../state/chat';
 import {answerWords} from '../state/reasons';
 import {mayDelete, mayEdit} from '../state/rights';
+import {isFollowed} from '../state/threads';
 import {say} from '../words/words';
 import {Attachments} from './Attachments';
 import {Avatar} from './Avatar';
@@ -73,16 +75,38 @@ function Actions({post, name, inThread, canReply}: {post: Post; name: string; in
                     <ThreadIcon/>
                 </button>
             )}
-            {(post.message !== '' || canDelete) && (
+            {(post.message !== '' || canDelete || !isWhispered(post)) && (
                 <Menu label={say('chat_more')} testId="post-menu" icon={<MoreIcon/>}>
                     {post.message !== '' && <MenuItem testId="copy-text" onSelect={() => void copy(post.message)}>{say('chat_copy')}</MenuItem>}
                     {isWhispered(post) && <MenuItem testId="dismiss-post" onSelect={() => updateChat((chat) => withoutPost(chat, post.id))}>{say('chat_dismiss')}</MenuItem>}
+                    {!isWhispered(post) && <ThreadItems post={post} inThread={inThread}/>}
                     {canEdit && <MenuItem testId="edit-post" onSelect={() => patch({editing: editKey(post.id, inThread)})}>{say('chat_edit')}</MenuItem>}
                     {canDelete && <MenuItem testId="delete-post" danger onSelect={() => setDeleting(true)}>{say('chat_delete')}</MenuItem>}
                 </Menu>
             )}
             {deleting && <DeleteDialog post={post} onClose={() => setDeleting(false)}/>}
         </div>
+    );
+}
+
+/** Watches only while the menu is open. */
+function ThreadItems({post, inThread}: {post: Post; inThread: boolean}): ReactNode {
+    const rootId = post.root_id || post.id;
+    const root = useApp((state) => state.chat.posts[rootId]);
+    const following = useApp((state) => root !== undefined && isFollowed(state.threads, rootId, root.reply_count) === true);
+    const answered = useApp((state) => (state.threads.byId[rootId]?.replyCount ?? 0) > 0);
+    useEffect(() => {
+        if (root) {
+            learnFollowing(root);
+        }
+    }, [rootId]);
+    return (
+        <>
+            <MenuItem testId="follow-message" onSelect={() => void follow(rootId, !following)}>{say(following ? 'thread_unfollow' : 'thread_follow')}</MenuItem>
+            {(post.root_id !== '' || answered) && (
+                <MenuItem testId="mark-unread" onSelect={() => void markThreadUnread(rootId, inThread ? post.id : '')}>{say(inThread ? 'thread_mark_unread' : 'thread_mark_thread_unread')}</MenuItem>
+            )}
+        </>
     );
 }
 

@@ -44,6 +44,7 @@ export function PostList({posts, replies, label, testId, startAt, onEarlier, onL
     const now = useNow(60_000);
     const list = useRef<HTMLDivElement>(null);
     const myId = useApp((state) => state.chat.me?.id ?? '');
+    const noCalls = useApp((state) => state.noCalls);
     const [part, setPart] = useState<Window>(() => (startAt === 'end' ? around(posts.length, posts.findIndex(({id}) => id === foundId)) : WHOLE));
     const unreadId = firstUnread(posts, readUntil, myId);
     const length = useRef(posts.length);
@@ -129,7 +130,7 @@ export function PostList({posts, replies, label, testId, startAt, onEarlier, onL
                     {canGoBack && posts.length > 0 && (
                         <button type="button" className="link" data-testid="earlier-messages" onClick={() => void showEarlier()}>{say('chat_earlier')}</button>
                     )}
-                    {posts.length === 0 && replies && <p className="muted center">{say('chat_no_messages')}</p>}
+                    {posts.length === 0 && replies && <p className="muted center">{say(noCalls ? 'chat_no_messages_yet' : 'chat_no_messages')}</p>}
                     {shown.map((post, index) => {
                         const before = posts[from + index - 1];
                         const newDay = !before || new Date(before.create_at).toDateString() !== new Date(post.create_at).toDateString();

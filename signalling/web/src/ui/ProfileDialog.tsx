@@ -1,10 +1,10 @@
 /** The own account and how the page looks: names, status, language, colours, password, sign-ins. */
-import type {Session} from '@mattermost/types/sessions';
-import {useEffect, useId, useRef, useState, type ReactNode} from 'react';
+import {useId, useRef, useState, type ReactNode} from 'react';
 import {describe} from '../api/rest';
 import {chooseTheme} from '../app/look';
 import {chooseStatus} from '../app/presence';
-import {changeNames, changePassword, changePicture, removePicture, endSignIn, listSignIns} from '../app/profile';
+import {setApart} from '../app/threads';
+import {changeNames, changePassword, changePicture, removePicture} from '../app/profile';
 import {useApp, type Theme} from '../state/app';
 import {displayName} from '../state/chat';
 import type {Status} from '../state/presence';
@@ -14,8 +14,8 @@ import {Dialog} from './Dialog';
 import {statusWord} from './Face';
 import {LanguageField} from './LanguageField';
 import {Field, Refusal, useSubmit} from './SignIn';
+import {SignInList} from './SignInList';
 import {Tabs} from './Tabs';
-import {moment} from './time';
 
 const STATUSES: readonly Status[] = ['online', 'away', 'dnd', 'offline'];
 
@@ -95,6 +95,7 @@ function Picture(): ReactNode {
 
 function Look(): ReactNode {
     const theme = useApp((state) => state.theme);
+    const apart = useApp((state) => state.chat.apart);
     const id = useId();
     const themes: readonly [Theme, string][] = [['system', say('people_theme_system')], ['light', say('people_theme_light')], ['dark', say('people_theme_dark')]];
     return (
@@ -106,6 +107,9 @@ function Look(): ReactNode {
                     {themes.map(([value, name]) => <option key={value} value={value}>{name}</option>)}
                 </select>
             </div>
+            <label className="check">
+                <input type="checkbox" data-testid="threads-apart" checked={apart} onChange={(event) => void setApart(event.target.checked)}/>{say('thread_apart')}
+            </label>
         </div>
     );
 }
@@ -134,24 +138,10 @@ function Password(): ReactNode {
 }
 
 function SignIns(): ReactNode {
-    const [sessions, setSessions] = useState<readonly Session[] | null>(null);
-    const [refusal, setRefusal] = useState('');
-    const load = (): void => {
-        listSignIns().then(setSessions).catch((error: unknown) => setRefusal(describe(error)));
-    };
-    useEffect(load, []);
     return (
         <>
             <p className="hint">{say('people_sign_ins_hint')}</p>
-            <Refusal text={refusal}/>
-            <ul className="choices">
-                {(sessions ?? []).map((session) => (
-                    <li key={session.id} className="choice row" data-testid="my-sign-in">
-                        <span className="grow">{say('people_signed_in_at', {time: moment(session.create_at)})}</span>
-                        <button type="button" onClick={() => endSignIn(session).then(load).catch((error: unknown) => setRefusal(describe(error)))}>{say('people_end_sign_in')}</button>
-                    </li>
-                ))}
-            </ul>
+            <SignInList userId="me" testId="my-sign-in"/>
         </>
     );
 }

@@ -3,13 +3,14 @@ import type {Channel} from '@mattermost/types/channels';
 import {useState, type ReactNode} from 'react';
 import {openChannel} from '../app/channels';
 import {askToSignOut} from '../app/session';
+import {openThreads} from '../app/threads';
 import {patch, useApp} from '../state/app';
 import {channelKey, channelTitle, displayName, teammateId} from '../state/chat';
 import {isAdministrator, mayInvite} from '../state/rights';
 import {currentLocale, listed, number, say} from '../words/words';
 import type {AddKind} from './AddDialog';
 import {Face, statusWord} from './Face';
-import {BellIcon, HashIcon, LockIcon, PeopleIcon, PhoneIcon, PlusIcon, SearchIcon, ShieldIcon, SignOutIcon} from './icons';
+import {BellIcon, HashIcon, LockIcon, PeopleIcon, PhoneIcon, PlusIcon, SearchIcon, ShieldIcon, SignOutIcon, ThreadIcon} from './icons';
 import {Later} from './Later';
 import {BrandMark} from './SignIn';
 
@@ -18,6 +19,7 @@ const SEARCH_KEY = /Mac|iP(?:hone|ad)/.test(navigator.userAgent) ? '⌘K' : 'Ctr
 export function Sidebar(): ReactNode {
     const siteName = useApp((state) => state.siteName);
     const chat = useApp((state) => state.chat);
+    const noCalls = useApp((state) => state.noCalls);
     const [adding, setAdding] = useState<AddKind | null>(null);
     const [open, setOpen] = useState<'profile' | 'admin' | 'invite' | null>(null);
     const all = Object.values(chat.channels);
@@ -34,6 +36,7 @@ export function Sidebar(): ReactNode {
                 </button>
             </header>
             <div className="lists">
+                <ThreadsEntry/>
                 <Section title={say('chat_channels')} action={say('people_add_channel')} testId="add-channel" onAdd={() => setAdding('channel')}>
                     {rooms.map((channel) => <Entry key={channel.id} channel={channel}/>)}
                 </Section>
@@ -50,9 +53,11 @@ export function Sidebar(): ReactNode {
                     <span className="grow own-name" dir="auto">{displayName(chat.me ?? undefined)}</span>
                     <span className="visually-hidden">{say('people_profile')}</span>
                 </button>
-                <button type="button" className="icon-button" aria-label={say('ring_alerts')} title={say('ring_alerts')} data-testid="sound-settings" onClick={() => patch({question: {kind: 'alerts'}})}>
-                    <BellIcon/>
-                </button>
+                {!noCalls && (
+                    <button type="button" className="icon-button" aria-label={say('ring_alerts')} title={say('ring_alerts')} data-testid="sound-settings" onClick={() => patch({question: {kind: 'alerts'}})}>
+                        <BellIcon/>
+                    </button>
+                )}
                 {isAdministrator(chat.me) && (
                     <button type="button" className="icon-button" aria-label={say('admin_title')} title={say('admin_title')} data-testid="administration" onClick={() => setOpen('admin')}>
                         <ShieldIcon/>
@@ -92,6 +97,22 @@ function Section({title, action, testId, onAdd, children}: SectionProps): ReactN
             </div>
             <ul>{children}</ul>
         </section>
+    );
+}
+
+/** Bold and with a dot while something is unread; how often this person is named, in a number. */
+function ThreadsEntry(): ReactNode {
+    const open = useApp((state) => state.chat.threadsOpen);
+    const unread = useApp((state) => state.threads.unreadThreads);
+    const mentions = useApp((state) => state.threads.mentions);
+    const label = listed([say('thread_threads'), unread > 0 ? say('chat_unread', {count: unread}) : '', mentions > 0 ? say('chat_mentions', {count: mentions}) : '']);
+    return (
+        <button type="button" className="entry" aria-current={open ? 'page' : undefined} data-unread={unread > 0} aria-label={label} data-testid="threads" data-mentions={mentions} onClick={openThreads}>
+            <ThreadIcon/>
+            <span className="grow ellipsis">{say('thread_threads')}</span>
+            {mentions > 0 ? <span className="badge" aria-hidden="true" data-mention="true" data-count={mentions > 99 ? `${number(99)}+` : number(mentions)}/>
+                : unread > 0 && <span className="unread-dot" aria-hidden="true"/>}
+        </button>
     );
 }
 

@@ -18,6 +18,7 @@ export {ReactionPicker} from './ReactionPicker';
 export {Recording} from './Recording';
 export {SearchDialog} from './SearchDialog';
 export {SidePanel} from './call/SidePanel';
+export {ThreadList} from './ThreadList';
 export {Transcript} from './Transcript';
 
 learn(later);

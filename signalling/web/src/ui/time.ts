@@ -50,6 +50,11 @@ export function moment(ms: number): string {
     return format({dateStyle: 'medium', timeStyle: 'short'}).format(ms);
 }
 
+/** The time of what is from today, else day and time. */
+export function lately(ms: number): string {
+    return new Date(ms).toDateString() === new Date().toDateString() ? clock(ms) : moment(ms);
+}
+
 /** `4:05`, `1:02:03`, in the digits of the person's region. */
 export function elapsed(ms: number): string {
     const seconds = Math.max(0, Math.floor(ms / 1000));

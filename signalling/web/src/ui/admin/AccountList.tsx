@@ -7,10 +7,12 @@ import {useApp} from '../../state/app';
 import {displayName} from '../../state/chat';
 import {isAdministrator} from '../../state/rights';
 import {say} from '../../words/words';
+import {Dialog} from '../Dialog';
 import {MoreIcon} from '../icons';
 import {Menu, MenuItem} from '../Menu';
 import {PeoplePicker} from '../PeoplePicker';
 import {Refusal} from '../SignIn';
+import {SignInList} from '../SignInList';
 
 export function AccountList(): ReactNode {
     const [count, setCount] = useState<number | null>(null);
@@ -18,6 +20,7 @@ export function AccountList(): ReactNode {
     const [changed, setChanged] = useState<Readonly<Record<string, UserProfile>>>({});
     const [refusal, setRefusal] = useState('');
     const [word, setWord] = useState('');
+    const [looked, setLooked] = useState<UserProfile | null>(null);
     const me = useApp((state) => state.chat.me?.id);
     useEffect(() => {
         countAccounts().then(setCount).catch(() => undefined);
@@ -56,6 +59,7 @@ export function AccountList(): ReactNode {
                                 {say(isAdministrator(user) ? 'admin_unmake' : 'admin_make')}
                             </MenuItem>
                             <MenuItem testId="reset-password" onSelect={() => act(user, resetPassword(user, password), say('admin_new_password', {name, password}))}>{say('admin_reset')}</MenuItem>
+                            <MenuItem testId="show-sign-ins" onSelect={() => setLooked(user)}>{say('admin_sign_ins')}</MenuItem>
                             <MenuItem testId="end-sign-ins" onSelect={() => act(user, endSignIns(user), say('admin_signed_out', {name}))}>{say('admin_end_sign_ins')}</MenuItem>
                             {user.id !== me && (
                                 <MenuItem testId="toggle-active" danger={!out} onSelect={() => act(user, setActive(user, out), say(out ? 'admin_let_in_now' : 'admin_shut_out_now', {name}))}>
@@ -66,6 +70,11 @@ export function AccountList(): ReactNode {
                     </>
                 );
             }}/>
+            {looked && (
+                <Dialog title={say('admin_sign_ins_of', {name: displayName(looked)})} testId="sign-ins-dialog" onClose={() => setLooked(null)}>
+                    <SignInList userId={looked.id} testId="sign-in-of" none={say('admin_sign_ins_none', {name: displayName(looked)})} onEnded={() => setWord(say('admin_sign_in_ended', {name: displayName(looked)}))}/>
+                </Dialog>
+            )}
         </>
     );
 }

@@ -1,5 +1,6 @@
 /** The administrator's page: people, channels, calls that run, whether all is well and what is kept. */
 import type {ReactNode} from 'react';
+import {useApp} from '../../state/app';
 import {say} from '../../words/words';
 import {Dialog} from '../Dialog';
 import {Tabs} from '../Tabs';
@@ -11,13 +12,14 @@ import {Recordings} from './Recordings';
 import {RunningCalls} from './RunningCalls';
 
 export function AdminDialog({onClose}: {onClose: () => void}): ReactNode {
+    const noCalls = useApp((state) => state.noCalls);
     return (
         <Dialog title={say('admin_title')} testId="admin-dialog" wide onClose={onClose}>
             <Tabs label={say('admin_title')} tabs={[
                 {id: 'people', title: say('admin_people'), content: <AccountList/>},
                 {id: 'new-people', title: say('admin_new'), content: <NewAccounts/>},
                 {id: 'channels', title: say('chat_channels'), content: <Channels/>},
-                {id: 'calls', title: say('admin_calls'), content: <><RunningCalls/><Recordings/></>},
+                ...(noCalls ? [] : [{id: 'calls', title: say('admin_calls'), content: <><RunningCalls/><Recordings/></>}]),
                 {id: 'health', title: say('admin_health'), content: <HealthReport/>},
             ]}/>
         </Dialog>

@@ -2,11 +2,13 @@
 import {useEffect, useState, type ReactNode} from 'react';
 import {describe} from '../../api/rest';
 import {readHealth, readStorage, type Health, type Kept} from '../../app/admin';
+import {useApp} from '../../state/app';
 import {number, say} from '../../words/words';
 import {Refusal} from '../SignIn';
 import {size} from '../time';
 
 export function HealthReport(): ReactNode {
+    const noCalls = useApp((state) => state.noCalls);
     const [health, setHealth] = useState<Health | null>(null);
     const [kept, setKept] = useState<Kept | null>(null);
     const [refusal, setRefusal] = useState('');
@@ -22,7 +24,7 @@ export function HealthReport(): ReactNode {
                 <dl className="facts" data-testid="health" data-ready={health.ready}>
                     <dt>{say('admin_state')}</dt><dd>{say(health.ready ? 'admin_ready' : 'admin_not_ready')}</dd>
                     {health.troubles.map((trouble) => <dd key={trouble} lang="en" dir="ltr">{trouble}</dd>)}
-                    <dt>{say('admin_media')}</dt><dd>{say('admin_media_count', {connected: health.mediaConnected, all: health.mediaHosts})}</dd>
+                    {!noCalls && <><dt>{say('admin_media')}</dt><dd>{say('admin_media_count', {connected: health.mediaConnected, all: health.mediaHosts})}</dd></>}
                     <dt>{say('admin_version')}</dt><dd><bdi>{health.version}</bdi></dd>
                 </dl>
             )}

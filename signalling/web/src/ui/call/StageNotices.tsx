@@ -3,7 +3,7 @@ import type {ReactNode} from 'react';
 import {Notes, TalkingMuted} from './Notes';
 import {leaveCall} from '../../app/call';
 import {acknowledgeLimit, acknowledgeRecording, allowSound, dismissOutcome, dismissProblem} from '../../app/stage';
-import {adviceOf, faultOf, titleOf} from '../../state/advice';
+import {adviceOf, faultOf, isFailure, titleOf} from '../../state/advice';
 import {useApp} from '../../state/app';
 import {isRunning, recordingFaults} from '../../state/calls';
 import {channelTitle} from '../../state/chat';
@@ -106,7 +106,7 @@ function RecordingOutcome(): ReactNode {
         return null;
     }
     return (
-        <div className={faults.length > 0 ? 'notice danger' : 'notice'} role="status" data-testid="recording-outcome">
+        <div className={faults.some(isFailure) ? 'notice danger' : 'notice'} role="status" data-testid="recording-outcome">
             <p className="grow">
                 {faults.length > 0 ? faults.map(faultOf).join(' ') : say('record_stopped')}
             </p>
