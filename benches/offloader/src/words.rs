@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use offloader::capture::Capture;
-use offloader::client::{CallEvent, MediaPacket};
+use offloader::client::{CallEvent, Coding, MediaPacket};
 use offloader::finish::plan::Plan;
 use offloader::finish::{Sections, voices};
 use offloader::models;
@@ -125,6 +125,7 @@ fn capture(folder: &Path, packets: &[Vec<u8>], loss: f64) -> anyhow::Result<()> 
             seq_no: number,
             time: number * STEP,
             marker: false,
+            coding: Coding::Usual,
             payload: payload.as_slice().into(),
         };
         capture.take(&CallEvent::Packet { track, packet }, at);
