@@ -19,7 +19,7 @@ use proto::rtcd::TrackType;
 use rand::{Rng as _, SeedableRng as _};
 use whisper_rs::{FullParams, SamplingStrategy, WhisperContext, WhisperContextParameters};
 
-use crate::figures::{Figure, Good};
+use crate::figures::{Figure, Good, Seen};
 use crate::spoken::{pcm, text};
 use crate::{packets, wer};
 
@@ -58,6 +58,7 @@ pub(crate) async fn measure(
             must,
             aim,
             good: Good::AtMost,
+            seen: Seen::Nothing,
         });
     }
     Ok(figures)
