@@ -1,7 +1,7 @@
 //! From events of a call to files that survive anything: the capture of one job.
 //!
 //! In: `CallEvent`s. Out: a log per track (`log`), a journal of what happened (`journal`), wishes
-//! for keyframes. `jitter`, `timeline` and `vp8` turn logs back into media, later or live.
+//! for keyframes. `jitter`, `timeline` and `picture` turn logs back into media, later or live.
 //! Not here: the call itself (`client`), finished files (`finish`).
 //! Invariant: nothing is decided here that could not be decided later: packets are kept as they
 //! came, in order of arrival, from the recording's zero on.
@@ -18,10 +18,12 @@ use crate::auth::unix_ms;
 use crate::client::{CallEvent, MediaPacket, TrackKey};
 
 mod arrivals;
+pub mod av1;
 mod earlier;
 pub mod jitter;
 pub mod journal;
 pub mod log;
+pub mod picture;
 pub mod records;
 pub mod timeline;
 pub mod vp8;
@@ -410,6 +412,7 @@ impl Capture {
                 seq_no: packet.seq_no,
                 time: packet.time,
                 marker: packet.marker,
+                coding: packet.coding,
                 payload: packet.payload.to_vec(),
             },
         );
@@ -427,7 +430,7 @@ struct KeyframeGate {
 
 impl KeyframeGate {
     fn take(&mut self, packet: &MediaPacket) -> bool {
-        let keyframe = vp8::read(&packet.payload).is_some_and(|payload| payload.starts_keyframe);
+        let keyframe = picture::starts_keyframe(packet.coding, &packet.payload);
         if keyframe {
             self.open = true;
             self.gap_since = None;
@@ -462,6 +465,7 @@ impl KeyframeGate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::Coding;
 
     fn packet(at: Instant, seq_no: u64, key: bool) -> MediaPacket {
         let payload = [0x10, u8::from(!key)].into();
@@ -470,6 +474,7 @@ mod tests {
             seq_no,
             time: 0,
             marker: true,
+            coding: Coding::Usual,
             payload,
         }
     }

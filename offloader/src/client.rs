@@ -37,6 +37,8 @@ pub struct JoinOrder {
     pub token: Secret,
     /// A WebSocket that cannot be opened again for this long ends the session.
     pub patience: Duration,
+    /// Pictures in AV1 are of use: whoever says so is sent them instead of VP8 where a screen comes in both.
+    pub av1: bool,
 }
 
 /// The patience of a worker.
@@ -44,6 +46,16 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Names a track for the time of one client; never used twice.
 pub type TrackKey = u32;
+
+/// What a packet holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Coding {
+    /// Opus on a track of sound, VP8 on one of pictures.
+    #[default]
+    Usual,
+    /// Pictures in AV1.
+    Av1,
+}
 
 /// One RTP packet of a track.
 #[derive(Debug, Clone)]
@@ -56,7 +68,9 @@ pub struct MediaPacket {
     pub time: u64,
     /// Last packet of a picture.
     pub marker: bool,
-    /// One Opus packet, or a VP8 payload descriptor and a piece of a picture.
+    pub coding: Coding,
+    /// One Opus packet, or what RTP says of a piece of a picture and the piece. Empty when a sender tried
+    /// how much the network carries: nothing is missing then.
     pub payload: Arc<[u8]>,
 }
 

@@ -1,4 +1,4 @@
-//! FFmpeg behind a small door: decode VP8 and images, scale and encode pictures, write MP4,
+//! FFmpeg behind a small door: decode VP8, AV1 and images, scale and encode pictures, write MP4,
 //! Ogg and Matroska.
 //!
 //! In: packets, samples, pixels. Out: samples, pictures, files.
@@ -9,15 +9,16 @@
 
 use ff::format::Pixel;
 use ff::util::frame::Video;
-use ff::{Packet, codec};
 use ffmpeg_next as ff;
 
+mod decode;
 mod encode;
 mod fitter;
 mod matroska;
 mod movie;
 mod still;
 
+pub use decode::PictureDecoder;
 pub use encode::{Coded, Engine, MovieOptions, PictureEncoder};
 pub use fitter::Fitter;
 pub use matroska::{Chapter, Item, Matroska, Track, TrackKind, packets, with_text};
@@ -149,68 +150,9 @@ fn weigh(pixel: [u8; 3], weights: [i32; 3], base: i32) -> u8 {
     u8::try_from(((sum + 128) >> 8) + base).unwrap_or(u8::MAX)
 }
 
-/// Decodes the VP8 pictures of one track.
-pub struct Vp8Decoder {
-    decoder: codec::decoder::Video,
-}
-
-impl std::fmt::Debug for Vp8Decoder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Vp8Decoder")
-    }
-}
-
-impl Vp8Decoder {
-    /// Makes a decoder.
-    ///
-    /// # Errors
-    /// When FFmpeg has no VP8.
-    pub fn new() -> Result<Self, MediaError> {
-        let codec = codec::decoder::find(codec::Id::VP8).ok_or(MediaError::Missing {
-            what: "decoder",
-            name: "vp8",
-        })?;
-        let mut context = codec::Context::new_with_codec(codec);
-        // Frame threads would hold pictures back; one thread gives each at once.
-        context.set_threading(codec::threading::Config::count(1));
-        let decoder = context
-            .decoder()
-            .open()
-            .and_then(codec::decoder::Opened::video)
-            .map_err(refused("open the VP8 decoder"))?;
-        Ok(Self { decoder })
-    }
-
-    /// Decodes one picture; a damaged one gives nothing.
-    pub fn decode(&mut self, picture: &[u8]) -> Option<Frame> {
-        self.decoder.send_packet(&Packet::copy(picture)).ok()?;
-        let mut newest = None;
-        let mut frame = Video::empty();
-        while self.decoder.receive_frame(&mut frame).is_ok() {
-            newest = Some(Frame(std::mem::replace(&mut frame, Video::empty())));
-        }
-        newest
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn damaged_packets_are_no_reason_to_panic() {
-        init();
-        let mut vp8 = Vp8Decoder::new().unwrap();
-        for packet in [
-            &[][..],
-            &[0],
-            &[0xff; 7],
-            &[3, 0xff, 0xff],
-            &[0x9d, 1, 0x2a, 0, 0],
-        ] {
-            assert!(vp8.decode(packet).is_none());
-        }
-    }
 
     #[test]
     fn colours_are_those_of_bt_601_and_what_lies_beside_an_area_stays() {

@@ -39,6 +39,7 @@ pub mod seats;
 pub mod sound;
 pub mod talk;
 pub mod text;
+pub mod unseen;
 
 use ears::Ears;
 use film::{Film, Mix};

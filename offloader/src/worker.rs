@@ -20,8 +20,9 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
 use tokio::sync::watch;
 
 use crate::capture::journal::{Entry, Journal};
-use crate::client::JoinOrder;
 use crate::client::bot::BotApi;
+use crate::client::{Coding, JoinOrder};
+use crate::ffmpeg::PictureDecoder;
 use crate::order::{Ending, FolderLock, Outcome, STOP_LINE, Task, WorkerOrder};
 
 mod archive;
@@ -82,6 +83,18 @@ impl Job {
         self.details.kind()
     }
 
+    /// Whether a screen in AV1 can be shown in what comes of this job.
+    fn takes_av1(&self) -> bool {
+        let found = PictureDecoder::find(Coding::Av1);
+        let is_recording = self.kind() == JobKind::Recording;
+        if let Err(error) = found.as_ref()
+            && is_recording
+        {
+            tracing::warn!("a screen that comes in AV1 alone will not be recorded: {error}");
+        }
+        is_recording && found.is_ok()
+    }
+
     fn join_order(&self) -> anyhow::Result<JoinOrder> {
         Ok(JoinOrder {
             site_url: self.call.site_url.clone(),
@@ -89,6 +102,7 @@ impl Job {
             job: JobId::parse(self.call.job_id.as_str())?,
             token: self.call.auth_token.clone(),
             patience: crate::client::PATIENCE,
+            av1: self.takes_av1(),
         })
     }
 }

@@ -5,7 +5,7 @@ use offloader::speech::{SpeechClient, SpeechHost};
 
 use crate::captions::{self, Known};
 use crate::clock::Clock;
-use crate::figures::{Figure, Good};
+use crate::figures::{Figure, Good, Seen};
 use crate::{Args, process, say};
 
 /// As many as are asked for at most.
@@ -76,6 +76,7 @@ pub(crate) async fn measure(
         must,
         aim,
         good,
+        seen: Seen::Nothing,
     };
     let calls = most as f64;
     figures.push(figure(

@@ -12,7 +12,7 @@ use offloader::speech::{
 };
 
 use crate::clock::Clock;
-use crate::figures::{Figure, Good, percentile};
+use crate::figures::{Figure, Good, Seen, percentile};
 use crate::spoken::{SPEAKERS, pcm};
 
 /// Samples of 20 ms, as they come out of an Opus packet.
@@ -94,6 +94,7 @@ fn figures(calls: usize, heard: &[Heard]) -> Vec<Figure> {
         must,
         aim,
         good: Good::AtMost,
+        seen: Seen::Nothing,
     };
     vec![
         figure(
@@ -106,17 +107,19 @@ fn figures(calls: usize, heard: &[Heard]) -> Vec<Figure> {
         figure(
             "word to provisional, p95",
             "s",
-            percentile(shown, 95),
+            percentile(shown.clone(), 95),
             2.0,
             1.5,
-        ),
+        )
+        .made_of(Seen::Each(shown)),
         figure(
             "word to settled, p95",
             "s",
-            percentile(settled, 95),
+            percentile(settled.clone(), 95),
             4.0,
             3.0,
-        ),
+        )
+        .made_of(Seen::Each(settled)),
         figure("words taken back", "%", share, 5.0, 2.0),
     ]
 }

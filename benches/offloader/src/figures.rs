@@ -9,6 +9,17 @@ pub(crate) enum Good {
     AtLeast,
 }
 
+/// What a value was made of, where that can be drawn.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(crate) enum Seen {
+    #[default]
+    Nothing,
+    /// Everything that was measured, in the unit of the value.
+    Each(Vec<f64>),
+    /// The value over the seconds of a call.
+    Over(Vec<(f64, f64)>),
+}
+
 /// One measured value.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Figure {
@@ -20,6 +31,7 @@ pub(crate) struct Figure {
     pub(crate) aim: f64,
     #[serde(skip)]
     pub(crate) good: Good,
+    pub(crate) seen: Seen,
 }
 
 impl Figure {
@@ -35,12 +47,20 @@ impl Figure {
         }
     }
 
-    pub(crate) fn line(&self) -> String {
-        let verdict = match (self.holds(), self.meets(self.aim)) {
+    pub(crate) fn made_of(self, seen: Seen) -> Self {
+        Self { seen, ..self }
+    }
+
+    pub(crate) fn verdict(&self) -> &'static str {
+        match (self.holds(), self.meets(self.aim)) {
             (false, _) => "MISSED",
             (true, true) => "aim reached",
             (true, false) => "holds",
-        };
+        }
+    }
+
+    pub(crate) fn line(&self) -> String {
+        let verdict = self.verdict();
         format!(
             "{:<15} {:<38} {:>8.3} {:<6} {:>7.2} {:>7.2}  {verdict}",
             self.row, self.what, self.value, self.unit, self.must, self.aim
@@ -76,6 +96,7 @@ mod tests {
             must: 2.0,
             aim: 1.0,
             good: Good::AtMost,
+            seen: Seen::Nothing,
         };
         let verdicts = [0.5, 1.5, 2.5, f64::NAN].map(|value| figure(value).holds());
         assert_eq!(verdicts, [true, true, false, false]);

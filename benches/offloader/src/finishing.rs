@@ -18,7 +18,7 @@ use proto::id::{SessionId, UserId};
 use proto::rtcd::TrackType;
 
 use crate::call::{Call, options};
-use crate::figures::{Figure, Good};
+use crate::figures::{Figure, Good, Seen};
 use crate::sound::{moving_packets, tone_packets};
 
 /// Packets of a voice in a minute, and pictures of a screen.
@@ -45,6 +45,7 @@ pub(crate) fn measure(minutes: u64, wanted: &dyn Fn(&str) -> bool) -> anyhow::Re
                 must,
                 aim,
                 good: Good::AtLeast,
+                seen: Seen::Nothing,
             };
             figures.push(figure("real time, pictures made in the call", waited, aim));
             figures.push(figure("the same with nothing made before", anew, must));

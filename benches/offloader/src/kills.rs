@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::Args;
-use crate::figures::{Figure, Good};
+use crate::figures::{Figure, Good, Seen};
 use crate::sfu::Script;
 use crate::siege::{Besieged, Victim, holes, record_under_fire};
 use crate::site::{CHANNEL, JOB, Site};
-use crate::sound::probe;
+use crate::sound::{Probe, probe};
 
 const ROW: &str = "kills";
 /// Time between two.
@@ -83,8 +83,14 @@ pub(crate) async fn measure(
     let path = service.folder.path().join("film.mp4");
     std::fs::write(&path, site.file(".mp4"))?;
     let film = probe(&path);
-    let (longest, all) = holes(&film, HERTZ);
-    let of_workers = count.div_ceil(victims.len());
+    Ok(figures(&film, lasted, count.div_ceil(victims.len())))
+}
+
+/// What the film says of its call, which lasted so many seconds.
+fn figures(film: &Probe, lasted: f64, of_workers: usize) -> Vec<Figure> {
+    let holes = holes(film, HERTZ);
+    let longest = holes.iter().copied().fold(0.0, f64::max);
+    let all = holes.iter().sum();
     let figure = |what, value, must, aim| Figure {
         row: ROW.to_owned(),
         what,
@@ -93,10 +99,11 @@ pub(crate) async fn measure(
         must,
         aim,
         good: Good::AtMost,
+        seen: Seen::Nothing,
     };
     let (sum_must, sum_aim) = (4.0 * of_workers as f64, 2.0 * of_workers as f64);
-    Ok(vec![
-        figure("longest hole in the film", longest, 4.0, 2.0),
+    vec![
+        figure("longest hole in the film", longest, 4.0, 2.0).made_of(Seen::Each(holes)),
         figure("all holes, one per worker", all, sum_must, sum_aim),
         figure(
             "film shorter than its call",
@@ -104,5 +111,5 @@ pub(crate) async fn measure(
             4.0,
             2.0,
         ),
-    ])
+    ]
 }

@@ -35,6 +35,8 @@ mod finishing;
 mod kills;
 mod nothing;
 mod packets;
+mod page;
+mod plots;
 mod process;
 mod recordings;
 #[path = "../../../offloader/tests/suite/sfu.rs"]
@@ -100,8 +102,8 @@ struct Args {
     /// Length of the calls whose films are finished, and whose processes are killed.
     #[arg(long, default_value_t = 10)]
     minutes: u64,
-    /// Where to write the figures as JSON.
-    #[arg(long)]
+    /// Where to write the figures as JSON, with a page of them and their plots beside it, as `.html`.
+    #[arg(long, overrides_with = "report")]
     report: Option<PathBuf>,
 }
 
@@ -162,7 +164,14 @@ async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     tell(&mut all, finishing::measure(args.minutes, &wanted)?);
     tell(&mut all, kills::measure(args, &wanted).await?);
     if let Some(path) = &args.report {
+        let about = page::About {
+            processors: PROCESSORS,
+            minutes: args.minutes,
+        };
         std::fs::write(path, serde_json::to_vec_pretty(&all)?)?;
+        let page_path = path.with_extension("html");
+        std::fs::write(&page_path, page::page(&all, &about))?;
+        say(&format!("the page of it: {}", page_path.display()));
     }
     let holds = all.iter().all(Figure::holds);
     say(if holds {

@@ -6,7 +6,7 @@ use std::f32::consts::TAU;
 use offloader::speech::{CaptionOptions, SAMPLE_RATE, SpeechClient};
 use rand::{Rng as _, SeedableRng as _};
 
-use crate::figures::{Figure, Good};
+use crate::figures::{Figure, Good, Seen};
 use crate::spoken::pcm;
 
 const SECONDS: usize = 300;
@@ -32,6 +32,7 @@ pub(crate) async fn measure(client: &SpeechClient) -> anyhow::Result<Vec<Figure>
             must: 0.0,
             aim: 0.0,
             good: Good::AtMost,
+            seen: Seen::Nothing,
         });
     }
     Ok(figures)

@@ -27,14 +27,23 @@ pub(crate) fn memory(pid: u64) -> anyhow::Result<f64> {
     number(&text, "Pss:")
 }
 
+/// As [`seconds`], with all that the process has started and that has not ended.
+pub(crate) fn seconds_of_tree(pid: u64) -> anyhow::Result<f64> {
+    of_tree(pid, &seconds)
+}
+
 /// As [`memory`], with all that the process has started.
 pub(crate) fn memory_of_tree(pid: u64) -> anyhow::Result<f64> {
-    let mut sum = memory(pid)?;
+    of_tree(pid, &memory)
+}
+
+fn of_tree(pid: u64, of: &dyn Fn(u64) -> anyhow::Result<f64>) -> anyhow::Result<f64> {
+    let mut sum = of(pid)?;
     for task in std::fs::read_dir(format!("/proc/{pid}/task"))?.flatten() {
         let children = std::fs::read_to_string(task.path().join("children"));
         for child in children.unwrap_or_default().split_whitespace() {
-            // One that has just ended has no memory.
-            sum += memory_of_tree(child.parse()?).unwrap_or(0.0);
+            // One that has just ended has nothing.
+            sum += of_tree(child.parse()?, of).unwrap_or(0.0);
         }
     }
     Ok(sum)

@@ -13,7 +13,7 @@ use offloader::order::lock_path;
 use offloader::{Config, Running};
 use serde_json::{Value, json};
 
-use crate::figures::{Figure, Good, percentile};
+use crate::figures::{Figure, Good, Seen, percentile};
 use crate::sfu::Script;
 use crate::site::Site;
 use crate::{Args, process, sound};
@@ -39,47 +39,51 @@ pub(crate) async fn measure(
         })
     };
     if wanted("record-voices") || wanted("record-memory") {
-        let (cores, memory) = cost(args, voices()).await?;
-        figures.push(figure(
+        let cost = cost(args, voices()).await?;
+        let cores = figure(
             "record-voices",
             "cores, 10 speakers",
             "",
-            cores,
+            cost.cores,
             0.1,
             0.03,
-        ));
-        figures.push(figure(
+        );
+        let memory = figure(
             "record-memory",
             "per further recording",
             "MB",
-            memory,
+            cost.memory,
             80.0,
             40.0,
-        ));
+        );
+        figures.push(cores.made_of(Seen::Over(cost.busy)));
+        figures.push(memory.made_of(Seen::Over(cost.held)));
     }
     if wanted("record-screen") {
         let script = voices().screen_of("person1", changing(), Duration::ZERO);
-        let (cores, _) = cost(args, script).await?;
-        figures.push(figure(
+        let cost = cost(args, script).await?;
+        let cores = figure(
             "record-screen",
             "cores, 720p with a screen, 20 fps",
             "",
-            cores,
+            cost.cores,
             0.5,
             0.3,
-        ));
+        );
+        figures.push(cores.made_of(Seen::Over(cost.busy)));
     }
     if wanted("record-start") {
         let begins = starts(args).await?;
-        let slow = percentile(begins, 95);
-        figures.push(figure(
+        let slow = percentile(begins.clone(), 95);
+        let slow = figure(
             "record-start",
             "job accepted to recording, p95",
             "s",
             slow,
             1.5,
             0.7,
-        ));
+        );
+        figures.push(slow.made_of(Seen::Each(begins)));
     }
     if wanted("record-killed") {
         let lost = killed(args, voices()).await?;
@@ -112,6 +116,7 @@ fn figure(
         must,
         aim,
         good: Good::AtMost,
+        seen: Seen::Nothing,
     }
 }
 
@@ -207,8 +212,18 @@ fn spent() -> anyhow::Result<f64> {
     Ok(seconds(usage.user_time()) + seconds(usage.system_time()))
 }
 
-/// Cores that a recording takes, and most of its memory in MB.
-async fn cost(args: &Args, script: Script) -> anyhow::Result<(f64, f64)> {
+/// What a recording takes.
+struct Cost {
+    cores: f64,
+    /// Most of its memory, in MB.
+    memory: f64,
+    /// Cores over the seconds of the call, of what runs in it.
+    busy: Vec<(f64, f64)>,
+    /// Memory in MB over the same.
+    held: Vec<(f64, f64)>,
+}
+
+async fn cost(args: &Args, script: Script) -> anyhow::Result<Cost> {
     let site = Site::start(script).await;
     let service = Service::start(args).await?;
     let before = spent()?;
@@ -216,9 +231,22 @@ async fn cost(args: &Args, script: Script) -> anyhow::Result<(f64, f64)> {
     let begun = until("the recording", || started(&site)).await?;
     let worker = service.worker(&job)?;
     let mut memory = 0.0_f64;
+    let (mut busy, mut held) = (Vec::new(), Vec::new());
+    let mut before_that = (
+        begun.elapsed().as_secs_f64(),
+        process::seconds_of_tree(worker)?,
+    );
     while begun.elapsed() < CALL {
-        memory = memory.max(process::memory_of_tree(worker)?);
+        let now = process::memory_of_tree(worker)?;
+        memory = memory.max(now);
         tokio::time::sleep(Duration::from_millis(500)).await;
+        let (at, spent) = (
+            begun.elapsed().as_secs_f64(),
+            process::seconds_of_tree(worker)?,
+        );
+        busy.push((at, (spent - before_that.1) / (at - before_that.0)));
+        held.push((at, now));
+        before_that = (at, spent);
     }
     let lasted = begun.elapsed().as_secs_f64();
     site.stop_job();
@@ -231,7 +259,12 @@ async fn cost(args: &Args, script: Script) -> anyhow::Result<(f64, f64)> {
     let gone = format!("/proc/{worker}");
     until("the worker's end", || !std::path::Path::new(&gone).exists()).await?;
     service.running.stop().await;
-    Ok(((spent()? - before) / lasted, memory))
+    Ok(Cost {
+        cores: (spent()? - before) / lasted,
+        memory,
+        busy,
+        held,
+    })
 }
 
 async fn starts(args: &Args) -> anyhow::Result<Vec<f64>> {

@@ -3,7 +3,7 @@
 
 use offloader::speech::{SAMPLE_RATE, SpeechClient};
 
-use crate::figures::{Figure, Good};
+use crate::figures::{Figure, Good, Seen};
 use crate::process;
 use crate::spoken::pcm;
 
@@ -29,5 +29,6 @@ pub(crate) async fn measure(
         must: reference * 1.5,
         aim: reference * 3.0,
         good: Good::AtLeast,
+        seen: Seen::Nothing,
     })
 }

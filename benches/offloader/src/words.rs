@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use offloader::capture::Capture;
-use offloader::client::{CallEvent, MediaPacket};
+use offloader::client::{CallEvent, Coding, MediaPacket};
 use offloader::finish::plan::Plan;
 use offloader::finish::{Sections, voices};
 use offloader::models;
@@ -19,7 +19,7 @@ use proto::rtcd::TrackType;
 use rand::{Rng as _, SeedableRng as _};
 use whisper_rs::{FullParams, SamplingStrategy, WhisperContext, WhisperContextParameters};
 
-use crate::figures::{Figure, Good};
+use crate::figures::{Figure, Good, Seen};
 use crate::spoken::{pcm, text};
 use crate::{packets, wer};
 
@@ -58,6 +58,7 @@ pub(crate) async fn measure(
             must,
             aim,
             good: Good::AtMost,
+            seen: Seen::Nothing,
         });
     }
     Ok(figures)
@@ -125,6 +126,7 @@ fn capture(folder: &Path, packets: &[Vec<u8>], loss: f64) -> anyhow::Result<()> 
             seq_no: number,
             time: number * STEP,
             marker: false,
+            coding: Coding::Usual,
             payload: payload.as_slice().into(),
         };
         capture.take(&CallEvent::Packet { track, packet }, at);

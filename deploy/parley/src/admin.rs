@@ -294,8 +294,8 @@ fn recordings(report: &Value) -> anyhow::Result<String> {
         ));
     }
     let mut text = format!(
-        "{:<13} {:<20} {:<10} {:<9} {:<9} {:<8} {:<14} LAST HEARD",
-        "JOB", "CHANNEL", "STATE", "LASTS", "SIZE", "MISSING", "GAPS"
+        "{:<13} {:<20} {:<10} {:<9} {:<9} {:<8} {:<11} GAPS",
+        "JOB", "CHANNEL", "STATE", "LASTS", "SIZE", "MISSING", "LAST HEARD"
     );
     for job in jobs {
         // Of a direct or group message it is not said which.
@@ -309,15 +309,17 @@ fn recordings(report: &Value) -> anyhow::Result<String> {
         let lasts = clock(&job["captured_ms"]);
         let bytes = size(&job["bytes"]);
         let missing = word(&job["missing_packets"]);
-        let (pauses, dropped) = (&job["pauses"], &job["dropped_packets"]);
-        let gaps = format!("{pauses} pauses, {dropped} dropped");
-        let silent = job["silent_ms"].as_i64();
-        let heard =
-            silent.map_or_else(|| "not yet".to_owned(), |ms| format!("{} s ago", ms / 1000));
+        let gaps = gaps(job);
+        let heard = match job["silent_ms"].as_i64() {
+            // Nobody listens any more.
+            _ if job["phase"] == "finishing" => "it is over".to_owned(),
+            Some(ms) => format!("{} s ago", ms / 1000),
+            None => "not yet".to_owned(),
+        };
         // Writing to a String does not fail.
         let _written = write!(
             text,
-            "\n{kind:<13} {channel:<20} {state:<10} {lasts:<9} {bytes:<9} {missing:<8} {gaps:<14} {heard}"
+            "\n{kind:<13} {channel:<20} {state:<10} {lasts:<9} {bytes:<9} {missing:<8} {heard:<11} {gaps}"
         );
     }
     // Writing to a String does not fail.
@@ -373,6 +375,29 @@ fn size(bytes: &Value) -> String {
         0..1_000_000 => format!("{} kB", bytes / 1000),
         1_000_000..10_000_000_000 => format!("{} MB", bytes / 1_000_000),
         10_000_000_000.. => format!("{} GB", bytes / 1_000_000_000),
+    }
+}
+
+/// Where a recording has nothing although the call went on, beside packets that are missing.
+fn gaps(job: &Value) -> String {
+    let died = job["workers"].as_i64().unwrap_or(0) - 1;
+    let all = [
+        (job["pauses"].as_i64().unwrap_or(0), "pause", "pauses"),
+        (
+            job["dropped_packets"].as_i64().unwrap_or(0),
+            "packet the disk was too slow for",
+            "packets the disk was too slow for",
+        ),
+        (died, "worker died", "workers died"),
+    ];
+    let told = all.into_iter().filter(|(count, ..)| *count > 0);
+    let told =
+        told.map(|(count, one, more)| format!("{count} {}", if count == 1 { one } else { more }));
+    let told: Vec<_> = told.collect();
+    if told.is_empty() {
+        "none".to_owned()
+    } else {
+        told.join(", ")
     }
 }
 
@@ -441,8 +466,14 @@ mod tests {
         let told = recordings(&json!({"problem": "", "free_bytes": 9_000_000, "jobs": [job]}));
         let told = told.unwrap();
         let row: Vec<&str> = told.lines().nth(1).unwrap().split_whitespace().collect();
-        let expected = "recording (personal) paused 1:02:05 12 MB 7 2 pauses, 0 dropped 1 s ago";
+        let expected = "recording (personal) paused 1:02:05 12 MB 7 1 s ago 2 pauses";
         assert_eq!(row.join(" "), expected);
+        let lost = json!({"workers": 3, "pauses": 1, "dropped_packets": 9});
+        let expected = "1 pause, 9 packets the disk was too slow for, 2 workers died";
+        assert_eq!(
+            (gaps(&lost), gaps(&json!({"workers": 1}))),
+            (expected.to_owned(), "none".to_owned())
+        );
         let none = recordings(&json!({"problem": "", "free_bytes": 20_000_000_000_u64}));
         let text = "nothing is recorded or transcribed; 20 GB are free for it";
         assert_eq!(none.unwrap(), text);

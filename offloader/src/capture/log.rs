@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! body = arrival_us i64 | seq_no u64 | time u64 | flags u8 | payload
-//!        (numbers little-endian; flags bit 0: marker; see `records` for what is around it)
+//!        (numbers little-endian; flags bit 0: marker, bit 1: AV1; see `records` for what is around it)
 //! ```
 //! In: packets in order of arrival. Out: the same packets, up to the first record that is cut or
 //! damaged. Not here: order and gaps (`jitter`), when to flush (`writer`).
@@ -12,6 +12,7 @@ use std::io::{self, BufReader, Read, Seek};
 use std::path::Path;
 
 use super::records::{Magic, RecordReader, RecordWriter};
+use crate::client::Coding;
 
 const MAGIC: Magic = *b"PRLYTRK1";
 const HEAD: usize = 25;
@@ -28,6 +29,7 @@ pub struct LoggedPacket {
     /// Unwrapped RTP timestamp.
     pub time: u64,
     pub marker: bool,
+    pub coding: Coding,
     pub payload: Vec<u8>,
 }
 
@@ -80,7 +82,7 @@ fn encode(packet: &LoggedPacket) -> Vec<u8> {
     body.extend_from_slice(&packet.arrival_us.to_le_bytes());
     body.extend_from_slice(&packet.seq_no.to_le_bytes());
     body.extend_from_slice(&packet.time.to_le_bytes());
-    body.push(u8::from(packet.marker));
+    body.push(u8::from(packet.marker) | u8::from(packet.coding == Coding::Av1) << 1);
     body.extend_from_slice(&packet.payload);
     body
 }
@@ -121,6 +123,11 @@ fn decode(body: &[u8]) -> Option<LoggedPacket> {
         seq_no: u64::from_le_bytes(*seq_no),
         time: u64::from_le_bytes(*time),
         marker: flags & 1 == 1,
+        coding: if flags & 2 == 2 {
+            Coding::Av1
+        } else {
+            Coding::Usual
+        },
         payload: payload.to_vec(),
     })
 }
@@ -147,6 +154,11 @@ mod tests {
                 seq_no: u64::from(n) + (1 << 40),
                 time: u64::from(n) * 960,
                 marker: n % 3 == 0,
+                coding: if n % 2 == 0 {
+                    Coding::Usual
+                } else {
+                    Coding::Av1
+                },
                 payload: vec![n; usize::from(n) * 7],
             })
             .collect()

@@ -1,11 +1,6 @@
-//! VP8 over RTP: from payloads to whole pictures.
+//! VP8 over RTP: what a payload says. Pure.
 //!
-//! In: payloads in order, losses named. Out: pictures that can be decoded: the first is a
-//! keyframe, and after a loss nothing comes until the next keyframe. Pure.
 //! See: RFC 7741.
-
-use super::jitter::Ordered;
-use super::log::LoggedPacket;
 
 /// A payload, read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,117 +44,9 @@ pub fn read(payload: &[u8]) -> Option<Payload<'_>> {
     })
 }
 
-/// One whole picture.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Picture {
-    /// RTP timestamp of its packets.
-    pub time: u64,
-    /// Place on the timeline, in microseconds.
-    pub at_us: i64,
-    pub keyframe: bool,
-    pub bytes: Vec<u8>,
-}
-
-/// A packet on its way into a picture.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PicturePacket {
-    pub time: u64,
-    pub at_us: i64,
-    pub marker: bool,
-    pub payload: Vec<u8>,
-}
-
-impl PicturePacket {
-    /// What the assembler wants to know of a placed packet.
-    #[must_use]
-    pub fn of(placed: Ordered<(i64, LoggedPacket)>) -> Ordered<Self> {
-        match placed {
-            Ordered::Lost(count) => Ordered::Lost(count),
-            Ordered::Packet((at_us, packet)) => Ordered::Packet(Self {
-                time: packet.time,
-                at_us,
-                marker: packet.marker,
-                payload: packet.payload,
-            }),
-        }
-    }
-}
-
-/// Joins packets to pictures.
-#[derive(Debug, Default)]
-pub struct Assembler {
-    current: Option<Picture>,
-    /// Nothing is given until a keyframe begins.
-    needs_keyframe: Option<bool>,
-}
-
-impl Assembler {
-    /// Takes the next thing of the stream.
-    pub fn push(&mut self, ordered: Ordered<PicturePacket>) -> Option<Picture> {
-        let packet = match ordered {
-            Ordered::Packet(packet) => packet,
-            Ordered::Lost(_) => {
-                self.break_off();
-                return None;
-            }
-        };
-        let Some(payload) = read(&packet.payload) else {
-            self.break_off();
-            return None;
-        };
-        if payload.starts_picture {
-            if self.current.is_some() {
-                // The picture before had no last packet.
-                self.break_off();
-            }
-            if payload.starts_keyframe {
-                self.needs_keyframe = Some(false);
-            }
-            self.current = Some(Picture {
-                time: packet.time,
-                at_us: packet.at_us,
-                keyframe: payload.starts_keyframe,
-                bytes: Vec::new(),
-            });
-        }
-        match self.current.as_mut() {
-            Some(picture) if picture.time == packet.time => {
-                picture.bytes.extend_from_slice(payload.piece);
-            }
-            Some(_) | None => {
-                self.break_off();
-                return None;
-            }
-        }
-        if !packet.marker {
-            return None;
-        }
-        self.current
-            .take()
-            .filter(|_| self.needs_keyframe == Some(false))
-    }
-
-    fn break_off(&mut self) {
-        self.current = None;
-        self.needs_keyframe = Some(true);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn packet(time: u64, first: bool, key: bool, marker: bool) -> Ordered<PicturePacket> {
-        let descriptor = if first { 0x10 } else { 0x00 };
-        let payload = vec![descriptor, u8::from(!key), 7];
-        let at_us = i64::try_from(time).unwrap();
-        Ordered::Packet(PicturePacket {
-            time,
-            at_us,
-            marker,
-            payload,
-        })
-    }
 
     #[test]
     fn descriptors_of_every_shape_are_read() {
@@ -181,26 +68,5 @@ mod tests {
             let got = read(bytes).map(|p| (p.starts_picture, p.starts_keyframe));
             assert_eq!(got, expected, "{bytes:?}");
         }
-    }
-
-    #[test]
-    fn pictures_begin_with_a_keyframe_and_stop_at_a_loss_until_the_next_one() {
-        let mut assembler = Assembler::default();
-        let mut times = Vec::new();
-        for item in [
-            packet(1, true, false, true),
-            packet(2, true, true, false),
-            packet(2, false, true, true),
-            packet(3, true, false, true),
-            Ordered::Lost(2),
-            packet(5, true, false, true),
-            packet(6, true, true, true),
-            packet(7, true, false, false),
-            packet(8, true, false, true),
-            packet(9, true, true, true),
-        ] {
-            times.extend(assembler.push(item).map(|picture| picture.time));
-        }
-        assert_eq!(times, [2, 3, 6, 9]);
     }
 }

@@ -173,6 +173,7 @@ fn run(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::Coding;
 
     fn packet() -> LoggedPacket {
         LoggedPacket {
@@ -180,6 +181,7 @@ mod tests {
             seq_no: 1,
             time: 0,
             marker: false,
+            coding: Coding::Usual,
             payload: Vec::new(),
         }
     }

@@ -12,6 +12,7 @@ use std::time::Instant;
 use proto::rtcd::{ChannelMessage, MediaMapEntry, SdpKind, SessionDescription, TrackType};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::channel::ChannelId;
+use str0m::format::{Codec, PayloadParams};
 use str0m::media::{KeyframeRequestKind, MediaKind, Mid};
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::{RtpPacket, Ssrc};
@@ -20,7 +21,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
 use super::tracks::{Change, Tracks};
-use super::{MediaPacket, TrackKey};
+use super::{Coding, MediaPacket, TrackKey};
 
 /// Datagrams that may wait; above it the kernel's buffer fills and the network drops.
 const DATAGRAM_QUEUE: usize = 2048;
@@ -72,6 +73,7 @@ pub(super) struct Peer {
     media_map: BTreeMap<String, MediaMapEntry>,
     tracks: Tracks,
     mids: BTreeMap<u32, Mid>,
+    numbers: BTreeMap<TrackKey, Numbers>,
     events: VecDeque<PeerEvent>,
     deadline: Instant,
 }
@@ -84,12 +86,13 @@ impl Drop for Peer {
 
 impl Peer {
     /// Opens sockets on the addresses from which `server` can be reached.
-    pub(super) fn new(server: Option<IpAddr>) -> Result<Self, PeerError> {
+    pub(super) fn new(server: Option<IpAddr>, av1: bool) -> Result<Self, PeerError> {
         let now = Instant::now();
         let mut rtc = RtcConfig::new()
             .clear_codecs()
             .enable_opus(true, false)
             .enable_vp8(true)
+            .enable_av1(av1)
             .set_rtp_mode(true)
             .build(now);
         let (sender, datagrams) = mpsc::channel(DATAGRAM_QUEUE);
@@ -127,6 +130,7 @@ impl Peer {
             media_map: BTreeMap::new(),
             tracks: Tracks::default(),
             mids: BTreeMap::new(),
+            numbers: BTreeMap::new(),
             events: VecDeque::new(),
             deadline: now,
         })
@@ -319,14 +323,20 @@ impl Peer {
         let Some(track) = self.tracks.by_mid(&mid) else {
             return;
         };
-        if packet.payload.is_empty() {
-            return;
-        }
+        let is_av1 = |known: &PayloadParams| {
+            known.pt() == packet.header.payload_type && known.spec().codec == Codec::Av1
+        };
+        let av1 = self.rtc.codec_config().params().iter().any(is_av1);
         let packet = MediaPacket {
             arrived: packet.timestamp,
-            seq_no: *packet.seq_no,
+            seq_no: self
+                .numbers
+                .entry(track)
+                .or_default()
+                .of(ssrc, *packet.seq_no),
             time: packet.time.numer(),
             marker: packet.header.marker,
+            coding: if av1 { Coding::Av1 } else { Coding::Usual },
             payload: packet.payload,
         };
         self.events.push_back(PeerEvent::Packet { track, packet });
@@ -349,6 +359,30 @@ impl Peer {
         }
         self.mids.insert(*ssrc, mid);
         Some(mid)
+    }
+}
+
+/// The sequence numbers of a track whose source may change: another one begins anywhere, and what is taken
+/// for late would be dropped.
+#[derive(Debug, Default)]
+struct Numbers {
+    source: Option<Ssrc>,
+    shift: u64,
+    last: u64,
+}
+
+impl Numbers {
+    fn of(&mut self, source: Ssrc, seq_no: u64) -> u64 {
+        if self
+            .source
+            .replace(source)
+            .is_some_and(|known| known != source)
+        {
+            self.shift = (self.last + 1).wrapping_sub(seq_no);
+        }
+        let number = seq_no.wrapping_add(self.shift);
+        self.last = self.last.max(number);
+        number
     }
 }
 
@@ -417,4 +451,18 @@ pub(super) async fn resolve(site_url: &str) -> Option<IpAddr> {
     };
     let address = tokio::net::lookup_host(named).await.ok()?.next()?;
     Some(address.ip())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_source_of_a_track_goes_on_behind_the_one_before() {
+        let mut numbers = Numbers::default();
+        let (one, other) = (Ssrc::from(1), Ssrc::from(2));
+        let given = [(one, 500), (one, 502), (one, 501), (other, 9), (other, 10)]
+            .map(|(source, seq_no)| numbers.of(source, seq_no));
+        assert_eq!(given, [500, 502, 501, 503, 504]);
+    }
 }

@@ -91,7 +91,7 @@ impl Session {
             title: String::new(),
             thread: None,
             job: Some(order.job.clone()),
-            av1_support: false,
+            av1_support: order.av1,
             dc_signalling: true,
         });
         socket.send(&join).await;
@@ -321,7 +321,7 @@ impl Session {
             return Some(CloseReason::Left);
         }
         let server = resolve(&self.order.site_url).await;
-        let offered = Peer::new(server).and_then(|mut peer| {
+        let offered = Peer::new(server, self.order.av1).and_then(|mut peer| {
             let offer = peer.offer()?;
             Ok((peer, offer))
         });

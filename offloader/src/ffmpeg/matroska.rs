@@ -17,15 +17,29 @@ use crate::opus::RATE;
 const MICRO: Rational = Rational(1, 1_000_000);
 
 /// What a track is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TrackKind {
     Opus,
     Vp8 {
         width: u32,
         height: u32,
     },
+    /// `head` is the sequence header of the pictures.
+    Av1 {
+        width: u32,
+        height: u32,
+        head: Vec<u8>,
+    },
     /// Plain text, shown for a while.
     Text,
+}
+
+impl TrackKind {
+    /// Whether packets of both can be in one track.
+    #[must_use]
+    pub fn is_coded_as(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
 }
 
 /// A track and whose it is.
@@ -69,7 +83,7 @@ impl Matroska {
         Self::create_as("matroska", path, title, tracks, chapters)
     }
 
-    /// As `create`, for what browsers play: VP8 and Opus only.
+    /// As `create`, for what browsers play: VP8, AV1 and Opus only.
     ///
     /// # Errors
     /// As `create`.
@@ -89,7 +103,7 @@ impl Matroska {
             let mut stream = output
                 .add_stream(encoder::find(codec::Id::None))
                 .map_err(refused("add a stream"))?;
-            describe(&mut stream, track.kind)?;
+            describe(&mut stream, &track.kind)?;
             stream.set_metadata(named(&track.title));
         }
         for (id, chapter) in (1..).zip(chapters) {
@@ -179,7 +193,7 @@ pub fn with_text(from: &Path, to: &Path, title: &str, text: &[Item]) -> Result<(
     let mut stream = output
         .add_stream(encoder::find(codec::Id::None))
         .map_err(refused("add a stream"))?;
-    describe(&mut stream, TrackKind::Text)?;
+    describe(&mut stream, &TrackKind::Text)?;
     stream.set_metadata(named(title));
     for chapter in input.chapters() {
         let name = chapter
@@ -252,11 +266,21 @@ fn opus_head() -> Vec<u8> {
     unsafe_code,
     reason = "the safe API has no way to describe a stream that it did not encode"
 )]
-fn describe(stream: &mut format::stream::StreamMut<'_>, kind: TrackKind) -> Result<(), MediaError> {
+fn describe(
+    stream: &mut format::stream::StreamMut<'_>,
+    kind: &TrackKind,
+) -> Result<(), MediaError> {
     use ff::ffi;
     let head = match kind {
         TrackKind::Opus => opus_head(),
+        // FFmpeg makes of it what the file says.
+        TrackKind::Av1 { head, .. } => head.clone(),
         TrackKind::Vp8 { .. } | TrackKind::Text => Vec::new(),
+    };
+    let coded = if matches!(kind, TrackKind::Av1 { .. }) {
+        codec::Id::AV1
+    } else {
+        codec::Id::VP8
     };
     let side = |n: u32| i32::try_from(n).unwrap_or(0);
     let padding = usize::try_from(ffi::AV_INPUT_BUFFER_PADDING_SIZE).unwrap_or(64);
@@ -288,11 +312,11 @@ fn describe(stream: &mut format::stream::StreamMut<'_>, kind: TrackKind) -> Resu
                 (*parameters).frame_size = 960;
                 ffi::av_channel_layout_default(&mut (*parameters).ch_layout, 2);
             }
-            TrackKind::Vp8 { width, height } => {
+            TrackKind::Vp8 { width, height } | TrackKind::Av1 { width, height, .. } => {
                 (*parameters).codec_type = ff::media::Type::Video.into();
-                (*parameters).codec_id = codec::Id::VP8.into();
-                (*parameters).width = side(width);
-                (*parameters).height = side(height);
+                (*parameters).codec_id = coded.into();
+                (*parameters).width = side(*width);
+                (*parameters).height = side(*height);
             }
             TrackKind::Text => {
                 (*parameters).codec_type = ff::media::Type::Subtitle.into();

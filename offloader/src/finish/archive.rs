@@ -16,9 +16,11 @@ use super::chapters::chapters;
 use super::plan::{Plan, PlannedTrack};
 use super::sound::PlacedPackets;
 use super::{FinishError, keep};
+use crate::capture::av1;
 use crate::capture::jitter::Ordered;
-use crate::capture::vp8::{Assembler, Picture, PicturePacket};
-use crate::ffmpeg::{self, Item, Matroska, SoundKind, Track, TrackKind};
+use crate::capture::picture::{Assembler, Picture, PicturePacket};
+use crate::client::Coding;
+use crate::ffmpeg::{self, Item, Matroska, PictureDecoder, SoundKind, Track, TrackKind};
 use crate::opus::RATE;
 use crate::speech::Utterance;
 
@@ -82,18 +84,27 @@ pub fn make_webm(plan: &Plan, kbps: u32, path: &Path) -> Result<(), FinishError>
     let mix = path.with_extension("mix");
     super::make_sound(plan, SoundKind::Opus, kbps, &mix)?;
     let mut tracks = vec![named(TrackKind::Opus, "")];
-    let mut screens: Vec<(TrackKind, Items)> = Vec::new();
+    // One picture track, as players show no more: what is shared next takes the place. What is coded in
+    // another way cannot, and lies beside it.
+    let mut screens: Vec<(TrackKind, Vec<Items>)> = Vec::new();
     for track in plan.tracks.iter().filter(|t| t.kind == TrackType::Screen) {
-        screens.extend(open(track)?);
+        let Some((kind, items)) = open(track)? else {
+            continue;
+        };
+        match screens
+            .iter_mut()
+            .find(|(known, _)| known.is_coded_as(&kind))
+        {
+            Some((_, all)) => all.push(items),
+            None => screens.push((kind, vec![items])),
+        }
     }
     let sound: Items = Box::new(ffmpeg::packets(&mix).map_err(FinishError::Media)?);
     let mut sources = vec![sound];
-    if let Some((kind, _)) = screens.first() {
-        tracks.push(named(*kind, ""));
-        // One picture track, as players show no more: what is shared next takes the place.
+    for (kind, all) in screens {
+        tracks.push(named(kind, ""));
         let mut shown = i64::MIN;
-        let all = screens.into_iter().flat_map(|(_, items)| items);
-        let rising = all.filter(move |item| {
+        let rising = all.into_iter().flatten().filter(move |item| {
             let rises = item.at_us > shown;
             shown = shown.max(item.at_us);
             rises
@@ -169,16 +180,45 @@ fn open(track: &PlannedTrack) -> Result<Option<(TrackKind, Items)>, FinishError>
         return Ok((!is_empty).then(|| (TrackKind::Opus, Box::new(items) as Items)));
     }
     let mut pictures = Shown::open(track)?.peekable();
-    let size = pictures.peek().and_then(|first| size(&first.bytes));
-    Ok(size.map(|(width, height)| {
-        let items = pictures.map(|picture| Item {
-            at_us: picture.at_us.max(0),
-            duration_us: 0,
-            key: picture.keyframe,
-            bytes: picture.bytes,
-        });
-        (TrackKind::Vp8 { width, height }, Box::new(items) as Items)
-    }))
+    let Some(first) = pictures.peek() else {
+        return Ok(None);
+    };
+    let coding = first.coding;
+    let Some(kind) = picture_kind(first) else {
+        tracing::warn!(track = track.key, "a screen cannot be put into a file");
+        return Ok(None);
+    };
+    // A track is in one coding; a server gives another one a track of its own.
+    let items = pictures.filter(move |picture| picture.coding == coding);
+    let items = items.map(|picture| Item {
+        at_us: picture.at_us.max(0),
+        duration_us: 0,
+        key: picture.keyframe,
+        bytes: picture.bytes,
+    });
+    Ok(Some((kind, Box::new(items))))
+}
+
+/// What a file says in front of pictures that begin with this one.
+fn picture_kind(first: &Picture) -> Option<TrackKind> {
+    match first.coding {
+        Coding::Usual => {
+            let (width, height) = size(&first.bytes)?;
+            Some(TrackKind::Vp8 { width, height })
+        }
+        Coding::Av1 => {
+            let head = av1::sequence_header(&first.bytes)?.to_vec();
+            let frame = PictureDecoder::new(Coding::Av1)
+                .ok()?
+                .decode(&first.bytes)?;
+            let (width, height) = frame.size();
+            Some(TrackKind::Av1 {
+                width,
+                height,
+                head,
+            })
+        }
+    }
 }
 
 fn placed(track: &PlannedTrack, clock: u32) -> Result<PlacedPackets, FinishError> {
@@ -192,13 +232,13 @@ fn placed(track: &PlannedTrack, clock: u32) -> Result<PlacedPackets, FinishError
 fn voice(track: &PlannedTrack) -> Result<impl Iterator<Item = Item> + use<>, FinishError> {
     let packets = placed(track, RATE)?;
     Ok(packets.filter_map(|item| match item {
-        Ordered::Packet((at_us, packet)) if !packet.payload.is_empty() => Some(Item {
+        Ordered::Packet((at_us, packet)) => Some(Item {
             at_us: at_us.max(0),
             duration_us: 0,
             key: true,
             bytes: packet.payload,
         }),
-        Ordered::Packet(_) | Ordered::Lost(_) => None,
+        Ordered::Lost(_) => None,
     }))
 }
 

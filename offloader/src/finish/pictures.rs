@@ -19,9 +19,9 @@ use super::seats::Seats;
 use super::sound::PlacedPackets;
 use super::talk::Talk;
 use super::text::Letters;
-use crate::capture::vp8::{Assembler, Picture, PicturePacket};
-use crate::client::TrackKey;
-use crate::ffmpeg::{Fitter, Frame, MediaError, Vp8Decoder};
+use crate::capture::picture::{Assembler, Picture, PicturePacket};
+use crate::client::{Coding, TrackKey};
+use crate::ffmpeg::{Fitter, Frame, MediaError, PictureDecoder};
 use crate::order::Look;
 
 /// Who speaks is shown anew at most so often, in milliseconds.
@@ -35,7 +35,8 @@ struct Screen {
     key: TrackKey,
     packets: PlacedPackets,
     assembler: Assembler,
-    decoder: Vp8Decoder,
+    /// For what came last, if there is a decoder of that.
+    decoder: Option<(Coding, Option<PictureDecoder>)>,
     /// The next picture, not yet due.
     ahead: Option<Picture>,
     shown: Option<Frame>,
@@ -46,13 +47,11 @@ impl Screen {
     /// `None` while nothing of it is there.
     fn open(track: &PlannedTrack) -> Option<Self> {
         let packets = PlacedPackets::follow(&track.log, PICTURE_CLOCK).ok()?;
-        let decoder = Vp8Decoder::new();
-        let decoder = decoder.inspect_err(|error| tracing::warn!(%error, "a screen is left out"));
         Some(Self {
             key: track.key,
             packets,
             assembler: Assembler::default(),
-            decoder: decoder.ok()?,
+            decoder: None,
             ahead: None,
             shown: None,
             fresh: false,
@@ -68,13 +67,29 @@ impl Screen {
         }
     }
 
+    fn decode(&mut self, picture: &Picture) -> Option<Frame> {
+        let coding = picture.coding;
+        if self
+            .decoder
+            .as_ref()
+            .is_none_or(|(known, _)| *known != coding)
+        {
+            let decoder = PictureDecoder::new(coding);
+            let decoder =
+                decoder.inspect_err(|error| tracing::warn!(%error, "a screen is left out"));
+            self.decoder = Some((coding, decoder.ok()));
+        }
+        let (_, decoder) = self.decoder.as_mut()?;
+        decoder.as_mut()?.decode(&picture.bytes)
+    }
+
     /// Decodes everything that is due.
     fn advance(&mut self, t_ms: i64) {
         if self.ahead.is_none() {
             self.ahead = self.next_picture();
         }
         while let Some(picture) = self.ahead.take_if(|picture| picture.at_us <= t_ms * 1000) {
-            if let Some(frame) = self.decoder.decode(&picture.bytes) {
+            if let Some(frame) = self.decode(&picture) {
                 self.shown = Some(frame);
                 self.fresh = true;
             }

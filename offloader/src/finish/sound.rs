@@ -140,13 +140,17 @@ impl Iterator for PlacedPackets {
     type Item = Ordered<(i64, LoggedPacket)>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        Some(match self.ordered()? {
-            Ordered::Lost(count) => Ordered::Lost(count),
-            Ordered::Packet(packet) => {
-                let at = self.timeline.place(packet.time, packet.arrival_us);
-                Ordered::Packet((at, packet))
+        loop {
+            match self.ordered()? {
+                Ordered::Lost(count) => return Some(Ordered::Lost(count)),
+                // It has a number and says nothing.
+                Ordered::Packet(packet) if packet.payload.is_empty() => {}
+                Ordered::Packet(packet) => {
+                    let at = self.timeline.place(packet.time, packet.arrival_us);
+                    return Some(Ordered::Packet((at, packet)));
+                }
             }
-        })
+        }
     }
 }
 

@@ -18,8 +18,12 @@ use super::{TextError, Translator};
 /// An hour of talk is translated in seconds.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Codes of three letters that its pairs use, for ours of two.
+/// Codes of three letters that its pairs use, for ours of two; some are of several languages.
 const LONG_CODES: &[(&str, &str)] = &[
+    ("af", "afr"),
+    ("be", "bel"),
+    ("bg", "bul"),
+    ("bs", "hbs"),
     ("ca", "cat"),
     ("cy", "cym"),
     ("da", "dan"),
@@ -29,17 +33,24 @@ const LONG_CODES: &[(&str, &str)] = &[
     ("eu", "eus"),
     ("fr", "fra"),
     ("gl", "glg"),
+    ("hi", "hin"),
+    ("hr", "hbs"),
+    ("id", "ind"),
     ("is", "isl"),
     ("it", "ita"),
     ("mk", "mkd"),
+    ("ms", "zlm"),
     ("nb", "nob"),
     ("nl", "nld"),
     ("nn", "nno"),
+    ("no", "nob"),
     ("oc", "oci"),
     ("pl", "pol"),
     ("pt", "por"),
     ("ro", "ron"),
     ("ru", "rus"),
+    ("sl", "slv"),
+    ("sr", "hbs"),
     ("sv", "swe"),
     ("uk", "ukr"),
 ];

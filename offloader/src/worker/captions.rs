@@ -126,6 +126,8 @@ async fn hear(mut packets: mpsc::Receiver<MediaPacket>, stream: CaptionStream) {
                     lost += usize::try_from(count).unwrap_or(0);
                     continue;
                 }
+                // It has a number and says nothing.
+                Ordered::Packet(packet) if packet.payload.is_empty() => continue,
                 Ordered::Packet(packet) => packet,
             };
             let gap = pause(last_time, packet.time);

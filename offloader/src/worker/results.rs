@@ -10,8 +10,9 @@ use proto::offload::{RecordingInput, RecordingOutput};
 use tokio::sync::watch;
 
 use super::{Details, Job, archive, film, progress, report_failure, tell, transcript};
-use crate::capture::journal::{Entry, Journal};
+use crate::capture::journal::{self, Entry, Journal};
 use crate::finish::plan::Plan;
+use crate::finish::unseen;
 use crate::order::{Ending, Outcome};
 use crate::publish::{Pace, PublishError, Publisher};
 
@@ -57,7 +58,7 @@ async fn finish_and_hand_in(job: &mut Job) -> anyhow::Result<Outcome> {
         Details::Transcribing(input) => transcript::make(job, plan, input).await?,
     };
     Ok(match made {
-        Made::HandedIn => done(""),
+        Made::HandedIn(note) => done(&note),
         Made::NothingToHandIn(note) => {
             if matches!(job.details, Details::Transcribing(_)) {
                 tell_that_nothing_comes(job, note).await;
@@ -99,7 +100,8 @@ pub(super) fn done(note: &str) -> Outcome {
 
 /// What became of the result.
 pub(super) enum Made {
-    HandedIn,
+    /// With what is missing in it; empty when all is well.
+    HandedIn(String),
     /// The job is done all the same.
     NothingToHandIn(&'static str),
     /// It cannot be made here; what was captured is kept.
@@ -110,7 +112,7 @@ pub(super) enum Made {
 
 impl From<Result<(), PublishError>> for Made {
     fn from(published: Result<(), PublishError>) -> Self {
-        published.map_or_else(Self::Refused, |()| Self::HandedIn)
+        published.map_or_else(Self::Refused, |()| Self::HandedIn(String::new()))
     }
 }
 
@@ -118,6 +120,7 @@ async fn record(job: &mut Job, plan: Plan, input: &RecordingInput) -> anyhow::Re
     let begun = job.film.take();
     let job = &*job;
     let folder = &job.order.folder;
+    let unseen = unseen::note(&journal::read(folder), &plan);
     let file = format!("recording.{}", input.output.as_str());
     if !folder.join(&file).is_file() {
         let since = std::time::Instant::now();
@@ -148,5 +151,8 @@ async fn record(job: &mut Job, plan: Plan, input: &RecordingInput) -> anyhow::Re
     let done = publisher
         .recording(&job.call.job_id, &job.call.post_id, &file)
         .await;
-    Ok(done.into())
+    Ok(match (Made::from(done), unseen) {
+        (Made::HandedIn(_), Some(unseen)) => Made::HandedIn(unseen),
+        (made, _) => made,
+    })
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use offloader::capture::Capture;
-use offloader::client::{CallEvent, MediaPacket};
+use offloader::client::{CallEvent, Coding, MediaPacket};
 use offloader::ffmpeg::MovieOptions;
 use offloader::finish::movie_options;
 use proto::id::{SessionId, UserId};
@@ -93,8 +93,14 @@ impl Call {
     }
 
     /// A packet that is the last of its picture or not; when it comes, its number, its time.
-    pub(crate) fn piece(
+    pub(crate) fn piece(&mut self, track: u32, place: [u64; 3], payload: &[u8], marker: bool) {
+        self.coded(Coding::Usual, track, place, payload, marker);
+    }
+
+    /// As `piece`, in any coding.
+    pub(crate) fn coded(
         &mut self,
+        coding: Coding,
         track: u32,
         [at_ms, seq_no, time]: [u64; 3],
         payload: &[u8],
@@ -105,6 +111,7 @@ impl Call {
             seq_no,
             time,
             marker,
+            coding,
             payload: payload.into(),
         };
         self.event(at_ms, &CallEvent::Packet { track, packet });

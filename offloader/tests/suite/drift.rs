@@ -1,6 +1,7 @@
 //! Clocks that are fast or slow: an hour of sound stays where it was said.
 
 use offloader::capture::log::{LogWriter, LoggedPacket};
+use offloader::client::Coding;
 use offloader::finish::sound::TrackSound;
 
 /// An Opus packet of 20 ms in which nothing was sent: the cheapest there is (RFC 6716 3.2.1).
@@ -29,6 +30,7 @@ fn places(fast: i64) -> (f64, f64) {
             seq_no: n,
             time: n * STEP,
             marker: false,
+            coding: Coding::Usual,
             payload: NOTHING.to_vec(),
         };
         log.append(&packet).unwrap();

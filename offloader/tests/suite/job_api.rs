@@ -14,6 +14,9 @@ async fn every_request_gets_the_answer_of_the_contract() {
     let wrong = basic("tenant", "another key of thirty-two bytes, wrong");
     let register = json!({ "clientID": "c2", "authKey": KEY }).to_string();
     let init = |runner: &str| json!({ "Runners": [runner] }).to_string();
+    let both = |other: &str| {
+        json!({ "Runners": ["mattermost/calls-recorder:v0.8.13", other] }).to_string()
+    };
     let good = init("mattermost/calls-recorder:v0.8.13");
     let table: Vec<(&str, &str, Option<&str>, String, u16, &str)> = vec![
         (
@@ -165,6 +168,22 @@ async fn every_request_gets_the_answer_of_the_contract() {
         ),
         ("POST", "/jobs/init", known, good.clone(), 200, ""),
         ("POST", "/jobs/init", known, good, 200, ""),
+        (
+            "POST",
+            "/jobs/init",
+            known,
+            both("mattermost/calls-transcriber:v0.7.2-dev12"),
+            200,
+            "",
+        ),
+        (
+            "POST",
+            "/jobs/init",
+            known,
+            both("mattermost/calls-transcriber@sha256:abcd"),
+            400,
+            r#"failed to validate runner \"mattermost/calls-transcriber@sha256:abcd\""#,
+        ),
         (
             "POST",
             "/jobs/init",

@@ -21,6 +21,7 @@ async fn joined(site: &Arc<Site>, patience: Duration) -> CallHandle {
         job: JobId::parse(JOB).unwrap(),
         token: Secret::new(TOKEN),
         patience,
+        av1: false,
     });
     loop {
         let event = tokio::time::timeout(LONG, handle.events.recv());

@@ -11,6 +11,7 @@
 )]
 
 mod aimed;
+mod av1;
 mod call;
 mod capture;
 mod deaths;
@@ -28,6 +29,7 @@ mod recorder;
 mod recording;
 mod service;
 mod sfu;
+mod shares;
 #[expect(dead_code, reason = "the bench kills more than the tests")]
 mod siege;
 mod site;
@@ -36,6 +38,7 @@ mod site;
     reason = "the bench shows a screen on which everything moves"
 )]
 mod sound;
+mod streams;
 mod subtitles;
 mod sync;
 mod words;

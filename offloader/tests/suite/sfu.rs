@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use proto::rtcd::{ChannelMessage, MediaMapEntry, SdpKind, SessionDescription, TrackType};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::channel::ChannelId;
+use str0m::format::Codec;
 use str0m::media::{Direction, MediaKind, Mid};
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::RtpWrite;
@@ -21,10 +22,27 @@ use super::sound::{picture_packets, speech_packets, tone_packets};
 pub(crate) struct Script {
     /// Session and packets of each voice.
     voices: Vec<(String, Vec<Vec<u8>>)>,
-    /// A shared screen: session, pictures, time from the start to its beginning.
-    screen: Option<(String, Vec<Vec<u8>>, Duration)>,
+    screen: Option<Shared>,
     /// Voices begin again when they are over.
     endless: bool,
+    /// Numbers and times of packets begin just before they begin anew.
+    nearly_over: bool,
+    /// Behind each picture comes a packet that holds nothing.
+    padded: bool,
+    /// Voices go on under another source from this packet on, whose numbers begin lower.
+    other_source_at: Option<usize>,
+}
+
+/// A shared screen.
+#[derive(Debug, Clone)]
+struct Shared {
+    session: String,
+    codec: Codec,
+    /// What RTP carries, `pieces` for each picture.
+    payloads: Vec<Vec<u8>>,
+    pieces: usize,
+    /// Time from the start to its beginning.
+    begin: Duration,
 }
 
 impl Script {
@@ -48,6 +66,24 @@ impl Script {
         self
     }
 
+    /// Numbers of sixteen bits and times of thirty-two run over while it lasts.
+    pub(crate) fn nearly_over(mut self) -> Self {
+        self.nearly_over = true;
+        self
+    }
+
+    /// As of a sender that tries how much the network carries.
+    pub(crate) fn padded(mut self) -> Self {
+        self.padded = true;
+        self
+    }
+
+    /// As of a server that restarts a stream within its track.
+    pub(crate) fn other_source_at(mut self, packet: usize) -> Self {
+        self.other_source_at = Some(packet);
+        self
+    }
+
     /// Adds a screen of one shade, shared from `begin` on.
     pub(crate) fn screen(self, session: &str, luma: u8, begin: Duration) -> Self {
         let pictures = picture_packets(luma, 640, 360, 30 * 15);
@@ -61,15 +97,52 @@ impl Script {
         pictures: Vec<Vec<u8>>,
         begin: Duration,
     ) -> Self {
-        self.screen = Some((session.to_owned(), pictures, begin));
+        // RFC 7741: a picture begins, and its only packet ends it.
+        let whole = |picture: Vec<u8>| [&[0x10], picture.as_slice()].concat();
+        self.screen = Some(Shared {
+            session: session.to_owned(),
+            codec: Codec::Vp8,
+            payloads: pictures.into_iter().map(whole).collect(),
+            pieces: 1,
+            begin,
+        });
+        self
+    }
+
+    /// Adds a screen in AV1: what RTP carries, so many pieces for each picture, 30 pictures a second. It is
+    /// sent to whoever can use AV1.
+    pub(crate) fn screen_in_av1(
+        mut self,
+        session: &str,
+        payloads: Vec<Vec<u8>>,
+        pieces: usize,
+        begin: Duration,
+    ) -> Self {
+        self.screen = Some(Shared {
+            session: session.to_owned(),
+            codec: Codec::Av1,
+            payloads,
+            pieces,
+            begin,
+        });
+        self
+    }
+
+    /// Whoever can use no AV1 is not sent any.
+    pub(crate) fn for_whom(mut self, av1: bool) -> Self {
+        self.screen = self
+            .screen
+            .filter(|screen| av1 || screen.codec == Codec::Vp8);
         self
     }
 }
 
 struct Sending {
     mid: Mid,
-    video: bool,
+    codec: Codec,
     packets: Vec<Vec<u8>>,
+    /// Packets for each picture; 1 of a voice.
+    pieces: usize,
     sent: usize,
     begin: Duration,
 }
@@ -84,6 +157,7 @@ pub(crate) fn answer(offer: &str, script: Script, stop: Receiver<()>) -> String 
         .clear_codecs()
         .enable_opus(true, false)
         .enable_vp8(true)
+        .enable_av1(true)
         .set_rtp_mode(true)
         .build(Instant::now());
     rtc.add_local_candidate(Candidate::host(socket.local_addr().unwrap(), "udp").unwrap());
@@ -220,20 +294,22 @@ impl Sfu {
             let begin = Duration::ZERO;
             self.tracks.push(Sending {
                 mid,
-                video: false,
+                codec: Codec::Opus,
                 packets,
+                pieces: 1,
                 sent: 0,
                 begin,
             });
         }
-        if let Some((session, packets, begin)) = script.screen {
-            let mid = add(TrackType::Screen, &session);
+        if let Some(screen) = script.screen {
+            let mid = add(TrackType::Screen, &screen.session);
             self.tracks.push(Sending {
                 mid,
-                video: true,
-                packets,
+                codec: screen.codec,
+                packets: screen.payloads,
+                pieces: screen.pieces,
                 sent: 0,
-                begin,
+                begin: screen.begin,
             });
         }
         if self.tracks.is_empty() {
@@ -254,11 +330,12 @@ impl Sfu {
         for index in 0..self.tracks.len() {
             loop {
                 let track = &self.tracks[index];
-                let every = Duration::from_millis(if track.video { 33 } else { 20 });
-                let waits = track.video && !self.keyframe;
-                let due = start + track.begin + every * track.sent as u32;
+                let video = track.codec != Codec::Opus;
+                let every = Duration::from_millis(if video { 33 } else { 20 });
+                let waits = video && !self.keyframe;
+                let due = start + track.begin + every * (track.sent / track.pieces) as u32;
                 let over = track.sent >= track.packets.len()
-                    && (track.video || !self.script.endless || track.packets.is_empty());
+                    && (video || !self.script.endless || track.packets.is_empty());
                 if waits || due > Instant::now() || over {
                     break;
                 }
@@ -270,26 +347,42 @@ impl Sfu {
 
     fn send(&mut self, index: usize) {
         let track = &mut self.tracks[index];
-        let (mid, n) = (track.mid, track.sent);
+        let (mid, codec, n) = (track.mid, track.codec, track.sent);
         track.sent += 1;
-        let mut payload = track.packets[n % track.packets.len()].clone();
-        let time = if track.video { n * 2970 } else { n * 960 };
-        let video = track.video;
-        if video {
-            payload.insert(0, 0x10);
-            assert!(
-                payload.len() < 1200,
-                "the test's pictures fit into one packet"
-            );
-        }
-        let pt = {
-            let media = self.rtc.media(mid).unwrap();
-            *media.remote_pts().first().unwrap()
+        let payload = track.packets[n % track.packets.len()].clone();
+        let video = codec != Codec::Opus;
+        let time = n / track.pieces * if video { 2970 } else { 960 };
+        let ends = n % track.pieces + 1 == track.pieces;
+        assert!(payload.len() < 1200, "the test's payloads fit into packets");
+        let known = self.rtc.codec_config().params().iter();
+        let pt = known.filter(|known| known.spec().codec == codec);
+        let pt = pt.map(|known| known.pt()).next().unwrap();
+        let (first, start) = if self.script.nearly_over {
+            (65_500, u32::MAX - 48_000)
+        } else {
+            (1000, 0)
         };
+        let each = if video && self.script.padded { 2 } else { 1 };
+        let mut seq_no = first + n as u64 * each;
         let mut api = self.rtc.direct_api();
+        if let Some(at) = self.script.other_source_at.filter(|_| !video) {
+            if n == at {
+                let old = api.stream_tx_by_mid(mid, None).unwrap().ssrc();
+                api.remove_stream_tx(old);
+                api.declare_stream_tx((*old ^ 0x5555).into(), None, mid, None);
+            }
+            if n >= at {
+                seq_no -= 500;
+            }
+        }
         let stream = api.stream_tx_by_mid(mid, None).unwrap();
-        let seq_no = (1000 + n as u64).into();
-        let write = RtpWrite::new(pt, seq_no, time as u32, Instant::now(), payload);
-        stream.write_rtp(write.marker(video).nackable(video));
+        let time = start.wrapping_add(time as u32);
+        let now = Instant::now();
+        let write = RtpWrite::new(pt, seq_no.into(), time, now, payload);
+        stream.write_rtp(write.marker(video && ends).nackable(video));
+        if each == 2 {
+            let nothing = RtpWrite::new(pt, (seq_no + 1).into(), time, now, Vec::new());
+            stream.write_rtp(nothing);
+        }
     }
 }

@@ -189,8 +189,8 @@ pub(crate) async fn record_under_fire(
     (lasted, killed)
 }
 
-/// The longest time without a tone in a film, in seconds, and all such times together.
-pub(crate) fn holes(film: &Probe, hertz: f32) -> (f64, f64) {
+/// How long each time without a tone in a film is, in seconds.
+pub(crate) fn holes(film: &Probe, hertz: f32) -> Vec<f64> {
     let count = (film.samples.len() as f64 / 48_000.0 / PIECE).floor() as u32;
     let level = |n: u32| {
         let from = f64::from(n) * PIECE;
@@ -198,11 +198,7 @@ pub(crate) fn holes(film: &Probe, hertz: f32) -> (f64, f64) {
     };
     let levels: Vec<_> = (0..count).map(level).collect();
     let loudest = levels.iter().copied().fold(0.0, f32::max);
-    let (mut longest, mut now, mut all) = (0, 0, 0);
-    for level in &levels {
-        now = if *level < loudest / 2.0 { now + 1 } else { 0 };
-        all += u32::from(now > 0);
-        longest = longest.max(now);
-    }
-    (f64::from(longest) * PIECE, f64::from(all) * PIECE)
+    let holes = levels.chunk_by(|one, next| (*one < loudest / 2.0) == (*next < loudest / 2.0));
+    let holes = holes.filter(|piece| piece[0] < loudest / 2.0);
+    holes.map(|piece| piece.len() as f64 * PIECE).collect()
 }

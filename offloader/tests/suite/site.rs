@@ -64,6 +64,8 @@ pub(crate) struct Site {
     pub(crate) silent: AtomicBool,
     /// WebSockets are refused.
     pub(crate) closed: AtomicBool,
+    /// Nobody's profile is told.
+    pub(crate) no_profiles: AtomicBool,
     /// Joins are refused with these words, unless empty.
     pub(crate) no_join: Mutex<String>,
     /// This is answered to every request instead, unless 0.
@@ -92,6 +94,7 @@ impl Site {
             cut_at: AtomicUsize::new(0),
             silent: AtomicBool::new(false),
             closed: AtomicBool::new(false),
+            no_profiles: AtomicBool::new(false),
             no_join: Mutex::default(),
             always: AtomicU64::new(0),
             events: broadcast::channel(64).0,
@@ -210,11 +213,17 @@ async fn filename() -> Json<Value> {
     Json(json!({ "filename": "Call_Town_2026-11-22_00-00-00" }))
 }
 
-async fn profile(Path((_, session)): Path<(String, String)>) -> Json<Value> {
-    Json(json!({
+async fn profile(
+    State(site): State<Arc<Site>>,
+    Path((_, session)): Path<(String, String)>,
+) -> Result<Json<Value>, StatusCode> {
+    if site.no_profiles.load(Ordering::Relaxed) {
+        return Err(StatusCode::INTERNAL_SERVER_ERROR);
+    }
+    Ok(Json(json!({
         "id": format!("user{session}"), "username": session, "first_name": "Name",
         "last_name": LAST_NAME,
-    }))
+    })))
 }
 
 fn good() -> Json<Value> {
@@ -329,6 +338,7 @@ async fn serve(site: Arc<Site>, mut socket: WebSocket) {
     }
     socket.send(text(hello)).await.unwrap();
     let mut media = None;
+    let mut av1 = false;
     loop {
         let message = tokio::select! {
             event = events.recv() => {
@@ -351,6 +361,7 @@ async fn serve(site: Arc<Site>, mut socket: WebSocket) {
                 assert_eq!(join.channel.as_str(), CHANNEL);
                 assert_eq!(join.job.unwrap().as_str(), JOB);
                 site.joins.fetch_add(1, Ordering::Relaxed);
+                av1 = join.av1_support;
                 let refusal = site.no_join.lock().unwrap().clone();
                 if !refusal.is_empty() {
                     let refused = json!({
@@ -369,7 +380,7 @@ async fn serve(site: Arc<Site>, mut socket: WebSocket) {
             }
             Action::Sdp(offer) => {
                 let (stop, stopped) = std::sync::mpsc::channel();
-                let script = site.script.lock().unwrap().clone();
+                let script = site.script.lock().unwrap().clone().for_whom(av1);
                 let answer =
                     tokio::task::spawn_blocking(move || sfu::answer(&offer.sdp, script, stopped));
                 let answer = json!({ "type": "answer", "sdp": answer.await.unwrap() });

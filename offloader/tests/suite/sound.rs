@@ -102,7 +102,22 @@ pub(crate) fn shaded_packets(
     height: u32,
     count: usize,
 ) -> Vec<Vec<u8>> {
-    pictures((width, height), count, |n, _, row| row.fill(luma(n)))
+    vp8((width, height), count, |n, _, row| row.fill(luma(n)))
+}
+
+/// As `shaded_packets`, in AV1: the units of each picture, as an encoder gives them.
+pub(crate) fn shaded_in_av1(
+    luma: impl Fn(usize) -> u8,
+    size: (u32, u32),
+    count: usize,
+) -> Vec<Vec<u8>> {
+    let options = [
+        ("usage", "realtime"),
+        ("cpu-used", "8"),
+        ("lag-in-frames", "0"),
+    ];
+    let draw = |n: usize, _: usize, row: &mut [u8]| row.fill(luma(n));
+    pictures("libaom-av1", &options, size, count, draw)
 }
 
 /// Pictures on which everything moves: lines of letters that are scrolled.
@@ -113,19 +128,30 @@ pub(crate) fn moving_packets(width: u32, height: u32, count: u64) -> Vec<Vec<u8>
     let roll: Vec<u8> = (0..height as usize + count * 4)
         .flat_map(|y| (0..wide).map(move |x| if ink(x, y) { 30 } else { 220 }))
         .collect();
-    pictures((width, height), count, |n, y, row| {
+    vp8((width, height), count, |n, y, row| {
         let begin = (y + n * 4) * wide;
         row.copy_from_slice(&roll[begin..begin + wide]);
     })
 }
 
+fn vp8(size: (u32, u32), count: usize, draw: impl Fn(usize, usize, &mut [u8])) -> Vec<Vec<u8>> {
+    let options = [
+        ("deadline", "realtime"),
+        ("cpu-used", "8"),
+        ("lag-in-frames", "0"),
+    ];
+    pictures("libvpx", &options, size, count, draw)
+}
+
 fn pictures(
+    encoder: &str,
+    settings: &[(&str, &str)],
     (width, height): (u32, u32),
     count: usize,
     draw: impl Fn(usize, usize, &mut [u8]),
 ) -> Vec<Vec<u8>> {
     ff::init().unwrap();
-    let codec = encoder::find_by_name("libvpx").unwrap();
+    let codec = encoder::find_by_name(encoder).unwrap();
     let mut video = codec::Context::new_with_codec(codec)
         .encoder()
         .video()
@@ -137,9 +163,9 @@ fn pictures(
     video.set_bit_rate(500_000);
     video.set_gop(1_000_000);
     let mut options = ff::Dictionary::new();
-    options.set("deadline", "realtime");
-    options.set("cpu-used", "8");
-    options.set("lag-in-frames", "0");
+    for (name, value) in settings {
+        options.set(name, value);
+    }
     let mut video = video.open_with(options).unwrap();
     let mut pictures = Vec::new();
     for n in 0..count {
@@ -157,6 +183,11 @@ fn pictures(
         while video.receive_packet(&mut packet).is_ok() {
             pictures.push(packet.data().unwrap().to_vec());
         }
+    }
+    video.send_eof().unwrap();
+    let mut packet = Packet::empty();
+    while video.receive_packet(&mut packet).is_ok() {
+        pictures.push(packet.data().unwrap().to_vec());
     }
     pictures
 }
