@@ -167,20 +167,7 @@ impl Out {
         let (sender, mut outgoing) = mpsc::channel::<Outgoing>(OUTGOING);
         tokio::spawn(async move {
             while let Some(next) = outgoing.recv().await {
-                match next {
-                    Outgoing::Message { subject, body } => {
-                        if let Err(error) = client.publish(subject, Bytes::from(body)).await {
-                            tracing::debug!(%error, "a message was not sent");
-                        }
-                    }
-                    Outgoing::Mark(reached) => {
-                        if let Err(error) = client.flush().await {
-                            tracing::debug!(%error, "what was sent may be lost");
-                        }
-                        // Whoever waited may have given up.
-                        let _told = reached.send(());
-                    }
-                }
+                carry(&client, next).await;
             }
         });
         Self(sender)
@@ -197,6 +184,23 @@ impl Out {
         if self.0.send(Outgoing::Mark(reached)).await.is_ok() {
             // Closed: so is the connection.
             let _reached = mark.await;
+        }
+    }
+}
+
+async fn carry(client: &Client, next: Outgoing) {
+    match next {
+        Outgoing::Message { subject, body } => {
+            if let Err(error) = client.publish(subject, Bytes::from(body)).await {
+                tracing::debug!(%error, "a message was not sent");
+            }
+        }
+        Outgoing::Mark(reached) => {
+            if let Err(error) = client.flush().await {
+                tracing::debug!(%error, "what was sent may be lost");
+            }
+            // Whoever waited may have given up.
+            let _told = reached.send(());
         }
     }
 }
