@@ -344,7 +344,7 @@ fn health(engine: &Arc<Engine>, chat: &Arc<embedded::Server>) -> Health {
     };
     let media = move || {
         let hosts = &of_media.media_hosts;
-        let is_away = hosts.counts().0 == 0;
+        let is_away = hosts.counts().0 == 0 && !of_media.config.calls.disabled;
         std::future::ready(if is_away {
             hosts.troubles()
         } else {
