@@ -10,7 +10,7 @@ import {emojiMatching, emojiNamed} from '../src/state/emoji';
 import {fetchReader, isJumbo, namesIn, parse, piecesOf, safeAddress, type Tokens} from '../src/state/markdown';
 import {emptyPresence, typingPlace, withoutOldTypists, withoutTypist, withStatuses, withTypist} from '../src/state/presence';
 import {mayDelete, mayEdit, mayManage, mayRemove} from '../src/state/rights';
-import {earlier, grown, hasEarlier, later, LIMIT, newest, rangeOf} from '../src/state/window';
+import {earlier, grown, hasEarlier, later, LIMIT, newest, rangeOf, STEP} from '../src/state/window';
 
 beforeAll(fetchReader);
 
@@ -121,7 +121,7 @@ describe('the part of a list that is shown', () => {
     test('shows no less for what is not loaded yet', () => {
         let part = newest;
         let shown = 0;
-        for (let length = 60; length <= 600; length += 60) {
+        for (let length = STEP; length <= 600; length += STEP) {
             part = earlier(part, length);
             const [from, to] = rangeOf(part, length);
             expect(from).toBe(0);

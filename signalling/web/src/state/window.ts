@@ -7,8 +7,10 @@
 
 /** Messages on the screen at once. */
 export const LIMIT = 240;
-/** How many come in at an edge. */
-export const STEP = 60;
+/** How many come in at an edge: as many as a frame can take beside the turning of a wheel. */
+export const STEP = 20;
+/** How many stand on either side of the message to begin at. */
+const SIDE = 60;
 
 export interface Window {
     /** Messages from the end that are left out after the part; 0 follows the newest. */
@@ -16,11 +18,11 @@ export interface Window {
     size: number;
 }
 
-export const newest: Window = {after: 0, size: STEP * 2};
+export const newest: Window = {after: 0, size: SIDE * 2};
 
 /** The part with the message of this place in its middle; the newest when there is none (-1). */
 export function around(length: number, index: number): Window {
-    return index < 0 ? newest : {after: Math.max(0, length - index - STEP), size: STEP * 2};
+    return index < 0 ? newest : {after: Math.max(0, length - index - SIDE), size: SIDE * 2};
 }
 
 export function rangeOf({after, size}: Window, length: number): [from: number, to: number] {

@@ -19,6 +19,8 @@ const GROUP_MS = 5 * 60_000;
 const NEAR_END_PX = 120;
 /** This near to an edge the next part comes by itself. */
 const NEAR_EDGE_PX = 200;
+/** Between two parts: frames in which the first is drawn and the list scrolled. */
+const REST_MS = 60;
 /** A thread is shown from its first message on. */
 const WHOLE: Window = {after: 0, size: 1000};
 
@@ -96,7 +98,7 @@ export function PostList({posts, replies, label, testId, startAt, onEarlier, onL
         setTimeout(() => {
             busy.current = false;
             lookAgain.current();
-        }, 150);
+        }, REST_MS);
     };
     const canGoBack = from > 0 || onEarlier !== null;
     const onScroll = (): void => {
