@@ -252,7 +252,7 @@ impl Tables {
 
     fn print(&self) -> String {
         format!(
-            "{}\n# below `rtcd`, as in deploy/rtcd.toml; HTTP, ports and log are this process's\n\n{}\n\
+            "{}\n# below `rtcd`, as in deploy/rtcd.toml; HTTP, ports, log and cluster are this process's\n\n{}\n\
              # below `signalling`, as in deploy/signalling.toml\n\n{}\n\
              # below `offloader`, as in deploy/offloader.toml\n\n{}",
             self.own.print(),
