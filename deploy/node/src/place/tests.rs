@@ -121,3 +121,35 @@ async fn servers_that_are_away_are_waited_for_and_the_reason_is_told() {
     never.place.leave().await;
     assert!(began.elapsed() < FAREWELL, "{:?}", began.elapsed());
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_it_counts_is_in_the_manuals_of_both_programs() {
+    let one = node(&World::new(), "one", &Arc::default());
+    until(&one.place, |others| state(others, "one") == Some(State::Up)).await;
+    for (prefix, shown, manual) in [
+        (
+            "rtcd",
+            "rtcd_",
+            include_str!("../../../../rtcd/server/README.md"),
+        ),
+        (
+            "calls",
+            "",
+            include_str!("../../../../signalling/server/README.md"),
+        ),
+    ] {
+        let text = one.place.metrics(prefix);
+        assert!(text.contains("cluster_nodes{state=\"up\"} 1"), "{text}");
+        assert!(text.contains("cluster_sight{site=\"site\"} 1"), "{text}");
+        let names = text.lines().filter_map(|line| line.strip_prefix("# HELP "));
+        let names: Vec<&str> = names.filter_map(|line| line.split(' ').next()).collect();
+        assert_eq!(names.len(), 3);
+        for name in names {
+            let name = name.strip_prefix(prefix).unwrap().trim_start_matches('_');
+            assert!(
+                manual.contains(&format!("`{shown}{name}`")),
+                "{prefix}: {name}"
+            );
+        }
+    }
+}
