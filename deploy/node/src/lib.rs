@@ -6,11 +6,6 @@
 //! Invariant: nobody waits for the others. A process serves before it has joined, and goes on with what
 //! it knew when the servers between the nodes are away.
 
-#![cfg_attr(
-    all(not(feature = "nats"), not(test)),
-    expect(dead_code, reason = "without an engine nobody takes a place")
-)]
-
 mod facts;
 mod figures;
 mod others;
@@ -18,4 +13,4 @@ mod place;
 
 pub use facts::{Facts, Kind};
 pub use others::{Other, Others, Sight, State};
-pub use place::{Place, Unfit};
+pub use place::Place;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cluster::{Counters, Down, Engine, Feed, Membership, NodeEvent, NodeId};
+use cluster_nats::PapersError;
 use service::{Restarts, Tasks};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -19,19 +20,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const LOAD: Duration = Duration::from_secs(1);
 /// Longest wait for the word that this node goes: without it the others take three seconds to see it.
 const FAREWELL: Duration = Duration::from_secs(1);
-
-/// Why this process can be no node of several.
-#[derive(Debug, thiserror::Error)]
-pub enum Unfit {
-    #[cfg(feature = "nats")]
-    #[error(transparent)]
-    Papers(#[from] cluster_nats::PapersError),
-    #[error(
-        "`cluster.papers` is set, and this program was built without the feature `cluster`: build it \
-         with `--features cluster`, or leave the setting empty"
-    )]
-    NotBuilt,
-}
 
 /// How loaded this node is, in thousandths of what it can take.
 type Load = Arc<dyn Fn() -> u16 + Send + Sync>;
@@ -84,26 +72,17 @@ impl Place {
         facts: Facts,
         load: impl Fn() -> u16 + Send + Sync + 'static,
         tasks: &Tasks,
-    ) -> Result<Self, Unfit> {
-        #[cfg(feature = "nats")]
-        {
-            let config = cluster_nats::Config::of_papers(papers)?;
-            let (node, site) = (config.node.clone(), config.site.clone());
-            let open = move || {
-                let config = config.clone();
-                async move {
-                    cluster_nats::open(&config)
-                        .await
-                        .map_err(|error| error.to_string())
-                }
-            };
-            Ok(Self::with(node, site, facts, Arc::new(load), tasks, open))
-        }
-        #[cfg(not(feature = "nats"))]
-        {
-            let _unused = (papers, facts, load, tasks);
-            Err(Unfit::NotBuilt)
-        }
+    ) -> Result<Self, PapersError> {
+        let config = cluster_nats::Config::of_papers(papers)?;
+        let (node, site) = (config.node.clone(), config.site.clone());
+        let open = move || {
+            let config = config.clone();
+            async move {
+                let engine = cluster_nats::open(&config).await;
+                engine.map_err(|error| error.to_string())
+            }
+        };
+        Ok(Self::with(node, site, facts, Arc::new(load), tasks, open))
     }
 
     /// As [`Self::take`], on any engine.

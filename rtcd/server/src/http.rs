@@ -25,6 +25,7 @@ use tracing::{debug, error};
 
 use crate::advertiser::Advertiser;
 use crate::auth::{Auth, AuthError, Place};
+use crate::cluster::Cluster;
 use crate::control::{Control, LookupError};
 use crate::metrics::Metrics;
 use crate::system::CpuLoad;
@@ -47,7 +48,7 @@ pub(crate) struct App {
     pub(crate) admission: Arc<Admission>,
     pub(crate) cpu_load: CpuLoad,
     /// Among other nodes, where there are any.
-    pub(crate) place: Option<node::Place>,
+    pub(crate) cluster: Cluster,
     pub(crate) allow_self_registration: bool,
     pub(crate) enable_admin: bool,
     /// Ends the WebSockets when the node stops.
@@ -158,9 +159,8 @@ async fn metrics(State(app): State<Arc<App>>) -> Response {
     app.control.refresh_metrics();
     match app.metrics.render() {
         Ok(text) => {
-            let of_place = app.place.as_ref().map(|place| place.metrics("rtcd"));
             let text = text + &app.tasks.metrics("rtcd") + &app.admission.metrics("rtcd");
-            let text = text + &of_place.unwrap_or_default();
+            let text = text + &app.cluster.metrics();
             ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
         }
         Err(problem) => {

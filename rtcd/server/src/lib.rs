@@ -9,6 +9,8 @@
 mod addresses;
 mod advertiser;
 mod auth;
+#[cfg_attr(not(feature = "cluster"), path = "cluster/alone.rs")]
+mod cluster;
 pub mod config;
 mod control;
 mod door;

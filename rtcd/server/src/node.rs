@@ -18,6 +18,7 @@ use tracing::{info, warn};
 
 use crate::advertiser::Advertiser;
 use crate::auth::Auth;
+use crate::cluster::Cluster;
 use crate::config::{Config, Probe};
 use crate::control::{Control, ShardEvent};
 use crate::driver::{EVENT_QUEUE_LEN, InboxSender, ShardMessage};
@@ -45,7 +46,7 @@ pub struct Running {
     store: Store,
     stop: watch::Sender<bool>,
     drain_limit: Option<Duration>,
-    place: Option<node::Place>,
+    cluster: Cluster,
     tasks: Tasks,
     health: Health,
     /// Those that let go of their connections at the end.
@@ -110,7 +111,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     ));
     tasks.must_live("events of shards", follow(received, Arc::clone(&control)));
     let cpu_load = CpuLoad::default();
-    let place = place(&config, &cpu_load, &tasks)?;
+    let cluster = Cluster::join(&config, &cpu_load, &tasks)?;
     let sampled = cpu_load.clone();
     let sample = move || sampled.clone().sample();
     tasks.until_done("load of this machine", sample, Restarts::default());
@@ -135,7 +136,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         health: health.clone(),
         admission: Arc::clone(&admission),
         cpu_load,
-        place: place.clone(),
+        cluster: cluster.clone(),
         allow_self_registration: config.security.allow_self_registration,
         enable_admin: config.security.admin_secret_key.is_some(),
         stop: stopped.clone(),
@@ -157,7 +158,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         store,
         stop,
         drain_limit: config.drain_limit,
-        place,
+        cluster,
         tasks,
         health,
         ports,
@@ -225,9 +226,7 @@ impl Running {
     /// HTTP and WebSockets go on meanwhile, and so do joins to calls that run.
     pub async fn drain(&self) {
         self.control.drain();
-        if let Some(place) = &self.place {
-            place.change(|facts| facts.draining = true);
-        }
+        self.cluster.drain();
         let limit = async {
             match self.drain_limit {
                 Some(limit) => tokio::time::sleep(limit).await,
@@ -252,9 +251,7 @@ impl Running {
     /// # Errors
     /// When a task that must live was over before, of a bug.
     pub async fn stop(mut self) -> anyhow::Result<()> {
-        if let Some(place) = &self.place {
-            place.leave().await;
-        }
+        self.cluster.leave().await;
         self.tasks.begin_stop();
         for inbox in &self.inboxes {
             // Refused only by a shard that stands still; its thread is not waited for then.
@@ -277,26 +274,6 @@ impl Running {
         info!("rtcd stopped");
         self.tasks.over().map_or(Ok(()), |over| Err(over.into()))
     }
-}
-
-/// Makes this node known to the others, where there are any.
-fn place(
-    config: &Config,
-    load: &CpuLoad,
-    tasks: &Tasks,
-) -> Result<Option<node::Place>, node::Unfit> {
-    let Some(cluster) = &config.cluster else {
-        return Ok(None);
-    };
-    let facts = node::Facts {
-        kind: node::Kind::Media,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        url: cluster.url.clone(),
-        draining: false,
-    };
-    let (load, cpus) = (load.clone(), Probe::of_this_machine().cpus);
-    let load = move || load.thousandths(cpus);
-    node::Place::take(&cluster.papers, facts, load, tasks).map(Some)
 }
 
 fn health(tasks: &Tasks, control: &Arc<Control>, store: &Store) -> Health {

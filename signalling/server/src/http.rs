@@ -35,6 +35,7 @@ use service::{Health, Tasks};
 
 use crate::engine::{Engine, read_gauges};
 use crate::metrics::NAMESPACE;
+use crate::nodes::Nodes;
 use crate::web::{self, Embedding};
 pub(crate) use answer::Refused;
 use person::Administrator;
@@ -49,8 +50,7 @@ pub(crate) struct Watched {
     pub(crate) tasks: Tasks,
     pub(crate) health: Health,
     pub(crate) admission: Arc<Admission>,
-    /// Among other nodes, where there are any.
-    pub(crate) place: Option<node::Place>,
+    pub(crate) nodes: Nodes,
 }
 
 /// What handlers share.
@@ -194,13 +194,12 @@ async fn metrics(State(app): State<App>) -> Response {
     let Watched {
         tasks,
         admission,
-        place,
+        nodes,
         ..
     } = &app.watched;
-    let of_place = place.as_ref().map(|place| place.metrics(NAMESPACE));
     let text =
         app.engine.metrics.render() + &tasks.metrics(NAMESPACE) + &admission.metrics(NAMESPACE);
-    let text = text + &of_place.unwrap_or_default();
+    let text = text + &nodes.metrics();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }
 

@@ -16,6 +16,7 @@ mod filename;
 mod http;
 mod jobs;
 mod metrics;
+#[cfg_attr(not(feature = "cluster"), path = "nodes/alone.rs")]
 mod nodes;
 mod posts;
 mod start;

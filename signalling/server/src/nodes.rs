@@ -2,51 +2,117 @@
 //!
 //! In: what the registry tells. Out: connections to new hosts, and which of them take new calls.
 //! A host that goes keeps its connection: calls that run there go on while the other nodes do not see it.
+//! `alone.rs` is the same for a program without the feature `cluster`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use node::{Facts, Kind, Place};
-use proto::redact::Secret;
-use service::Tasks;
+use node::{Facts, Kind, Other, Place, Sight, State};
+use serde_json::{Map, Value, json};
 use service::listen::Admission;
+use service::supervise::Restarts;
 use signalling_core::MediaHost;
 
-use crate::config::Config;
 use crate::door::rtcd::HostConfig;
 use crate::engine::Engine;
+use crate::metrics::NAMESPACE;
 
-/// How this server signs in to media hosts that it finds.
+/// The place of this server among the others, where there are any. Clones are the same place.
 #[derive(Debug, Clone)]
-pub(crate) struct Access {
-    pub(crate) client_id: String,
-    pub(crate) auth_key: Secret,
+pub(crate) struct Nodes(Option<Place>);
+
+impl Nodes {
+    /// Makes this server known to the others, and begins to follow the media hosts among them; it
+    /// signs in to them as `unnamed` says.
+    ///
+    /// # Errors
+    /// When its papers cannot be read.
+    pub(crate) fn join(
+        engine: &Arc<Engine>,
+        people: &Arc<Admission>,
+        unnamed: &HostConfig,
+    ) -> anyhow::Result<Self> {
+        let Some(papers) = &engine.config.papers else {
+            return Ok(Self(None));
+        };
+        let facts = Facts {
+            kind: Kind::Signalling,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            url: engine.config.site_url.clone(),
+            draining: false,
+        };
+        let people = people.clone();
+        let place = Place::take(papers, facts, move || people.load(), &engine.tasks)?;
+        let (following, followed, unnamed) = (engine.clone(), place.clone(), unnamed.clone());
+        let follow = move || follow(following.clone(), followed.clone(), unnamed.clone());
+        let name = "media hosts among the nodes";
+        engine.tasks.restarted(name, follow, Restarts::default());
+        Ok(Self(Some(place)))
+    }
+
+    /// Tells the others that this server goes; a second at the longest.
+    pub(crate) async fn leave(&self) {
+        if let Some(place) = &self.0 {
+            place.leave().await;
+        }
+    }
+
+    /// Its figures in Prometheus' text format; empty where there are no others.
+    pub(crate) fn metrics(&self) -> String {
+        let place = self.0.as_ref();
+        place
+            .map(|place| place.metrics(NAMESPACE))
+            .unwrap_or_default()
+    }
+
+    /// What administrators are shown of the nodes.
+    pub(crate) fn overview(&self) -> Value {
+        let Some(place) = &self.0 else {
+            return json!({"sight": "alone", "why": "", "nodes": []});
+        };
+        let others = place.others();
+        let (sight, why) = match &others.sight {
+            Sight::Joining(why) => ("joining", why.as_str()),
+            Sight::Clear => ("clear", ""),
+            Sight::Blind => ("blind", ""),
+        };
+        let nodes = others.nodes.iter();
+        let counts = place.counts().into_iter();
+        let engine: Map<String, Value> = counts
+            .map(|(what, count)| (what.to_owned(), count.into()))
+            .collect();
+        json!({
+            "node": place.node().as_str(),
+            "site": place.site(),
+            "sight": sight,
+            "why": why,
+            "nodes": nodes.map(|(id, other)| row(id.as_str(), other)).collect::<Value>(),
+            "engine": engine,
+        })
+    }
 }
 
-/// Makes this server known to the others, where there are any.
-///
-/// # Errors
-/// When its papers cannot be read.
-pub(crate) fn take_place(
-    config: &Config,
-    people: &Arc<Admission>,
-    tasks: &Tasks,
-) -> Result<Option<Place>, node::Unfit> {
-    let Some(papers) = &config.papers else {
-        return Ok(None);
-    };
-    let facts = Facts {
-        kind: Kind::Signalling,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        url: config.site_url.clone(),
-        draining: false,
-    };
-    let people = people.clone();
-    Place::take(papers, facts, move || people.load(), tasks).map(Some)
+fn row(id: &str, other: &Other) -> Value {
+    let facts = other.facts.as_ref();
+    json!({
+        "id": id,
+        "kind": facts.map_or_else(String::new, |facts| facts.kind.to_string()),
+        "version": facts.map(|facts| &facts.version),
+        "url": facts.map(|facts| &facts.url),
+        "draining": facts.is_some_and(|facts| facts.draining),
+        "state": match other.state {
+            State::Up => "up",
+            State::Suspect => "suspect",
+            State::Left => "left",
+            State::Silent => "silent",
+        },
+        "since_ms": u64::try_from(other.since.elapsed().as_millis()).unwrap_or(u64::MAX),
+        "load": other.load,
+    })
 }
 
 /// Follows the media hosts among the nodes, for as long as the server lives.
-pub(crate) async fn follow(engine: Arc<Engine>, place: Place, access: Access) {
+async fn follow(engine: Arc<Engine>, place: Place, unnamed: HostConfig) {
     let mut others = place.follow();
     loop {
         let now = others.borrow_and_update().clone();
@@ -62,9 +128,7 @@ pub(crate) async fn follow(engine: Arc<Engine>, place: Place, access: Access) {
             if takes_more {
                 engine.media_hosts.add(HostConfig {
                     base: name.0.clone(),
-                    client_id: access.client_id.clone(),
-                    auth_key: access.auth_key.clone(),
-                    known: Vec::new(),
+                    ..unnamed.clone()
                 });
             }
             engine.media_hosts.let_take_more(&name, takes_more);

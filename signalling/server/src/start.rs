@@ -28,7 +28,7 @@ use crate::engine::{self, Bot, Clients, Engine, Parts, writer};
 use crate::http::{self, Watched};
 use crate::jobs::{JobService, Sites};
 use crate::metrics::Metrics;
-use crate::nodes::{self, Access};
+use crate::nodes::Nodes;
 use crate::store::Store;
 use crate::web::Embedding;
 
@@ -55,7 +55,7 @@ pub struct Running {
     gateway: Arc<Gateway>,
     engine: Arc<Engine>,
     health: Health,
-    place: Option<node::Place>,
+    nodes: Nodes,
     stop: watch::Sender<bool>,
     /// Those that let go of their connections at the end.
     ports: Tasks,
@@ -112,9 +112,7 @@ impl Running {
     /// Stops serving. Calls go on at the media hosts: a start with the same data directory takes
     /// them over.
     pub async fn stop(self) {
-        if let Some(place) = &self.place {
-            place.leave().await;
-        }
+        self.nodes.leave().await;
         let tasks = &self.engine.tasks;
         tasks.begin_stop();
         self.stop.send_replace(true);
@@ -204,7 +202,7 @@ pub async fn start_beside(config: Config, beside: Vec<Health>) -> anyhow::Result
     let restored = store.running_calls().await?;
     let (news, heard) = mpsc::channel(MEDIA_NEWS);
     let hosts = hosts(&config, &store, &sealer, &restored).await?;
-    let access = access(&config, &store, &sealer).await?;
+    let unnamed = unnamed_host(&config, &store, &sealer).await?;
     let media_hosts = MediaHosts::start(hosts, news, metrics.clone(), &tasks);
     let jobs = job_service(&config, &store, &sealer, http_addr).await?;
     let switches = store.switches().await?;
@@ -250,22 +248,14 @@ pub async fn start_beside(config: Config, beside: Vec<Health>) -> anyhow::Result
     let is_proxy = move |peer| proxies.iter().any(|net| net.contains(peer));
     let limits = limits.within(Share::People.connections());
     let admission = Admission::behind("people", limits, is_proxy);
-    let place = nodes::take_place(&engine.config, &admission, &engine.tasks)?;
-    if let Some(place) = place.clone() {
-        let following = engine.clone();
-        let follow = move || nodes::follow(following.clone(), place.clone(), access.clone());
-        let restarts = Restarts::default();
-        engine
-            .tasks
-            .restarted("media hosts among the nodes", follow, restarts);
-    }
+    let nodes = Nodes::join(&engine, &admission, &unnamed)?;
     let own = health(&engine, &chat);
     let health = beside.into_iter().fold(own, Health::beside);
     let watched = Watched {
         tasks: engine.tasks.clone(),
         health: health.clone(),
         admission: admission.clone(),
-        place: place.clone(),
+        nodes: nodes.clone(),
     };
     let ports = engine.tasks.group();
     if let Some(listener) = metrics_listener {
@@ -290,7 +280,7 @@ pub async fn start_beside(config: Config, beside: Vec<Health>) -> anyhow::Result
         gateway,
         engine,
         health,
-        place,
+        nodes,
         stop,
         ports,
     })
@@ -469,7 +459,11 @@ async fn hosts(
 }
 
 /// How this server signs in to media hosts that no setting names.
-async fn access(config: &Config, store: &Store, sealer: &Sealer) -> anyhow::Result<Access> {
+async fn unnamed_host(
+    config: &Config,
+    store: &Store,
+    sealer: &Sealer,
+) -> anyhow::Result<HostConfig> {
     let rtcd = &config.rtcd;
     let nowhere = ServiceUrl::plain("");
     let (client_id, auth_key) = credentials(
@@ -481,9 +475,11 @@ async fn access(config: &Config, store: &Store, sealer: &Sealer) -> anyhow::Resu
         &rtcd.auth_key,
     )
     .await?;
-    Ok(Access {
+    Ok(HostConfig {
+        base: String::new(),
         client_id,
         auth_key,
+        known: Vec::new(),
     })
 }
 

@@ -10,7 +10,6 @@ use axum::extract::State;
 use axum::routing::get;
 use axum::{Json, Router};
 use messaging::model::{Person, Room};
-use node::{Sight, State as NodeState};
 use proto::id::{ChannelId, UserId};
 use proto::offload::JobReport;
 use serde_json::{Value, json};
@@ -150,44 +149,5 @@ async fn health(_: Administrator, State(app): State<App>) -> Json<Value> {
 /// The nodes as this one sees them. `sight`: `alone` where it is on its own, `joining` (`why` says what is
 /// in the way), `clear` or `blind`.
 async fn nodes(_: Administrator, State(app): State<App>) -> Json<Value> {
-    let Some(place) = &app.watched.place else {
-        return Json(json!({"sight": "alone", "why": "", "nodes": []}));
-    };
-    let others = place.others();
-    let (sight, why) = match &others.sight {
-        Sight::Joining(why) => ("joining", why.as_str()),
-        Sight::Clear => ("clear", ""),
-        Sight::Blind => ("blind", ""),
-    };
-    let nodes = others.nodes.iter().map(|(id, other)| {
-        let facts = other.facts.as_ref();
-        json!({
-            "id": id.as_str(),
-            "kind": facts.map_or_else(String::new, |facts| facts.kind.to_string()),
-            "version": facts.map(|facts| &facts.version),
-            "url": facts.map(|facts| &facts.url),
-            "draining": facts.is_some_and(|facts| facts.draining),
-            "state": match other.state {
-                NodeState::Up => "up",
-                NodeState::Suspect => "suspect",
-                NodeState::Left => "left",
-                NodeState::Silent => "silent",
-            },
-            "since_ms": u64::try_from(other.since.elapsed().as_millis()).unwrap_or(u64::MAX),
-            "load": other.load,
-        })
-    });
-    let engine: serde_json::Map<String, Value> = place
-        .counts()
-        .into_iter()
-        .map(|(what, count)| (what.to_owned(), count.into()))
-        .collect();
-    Json(json!({
-        "node": place.node().as_str(),
-        "site": place.site(),
-        "sight": sight,
-        "why": why,
-        "nodes": nodes.collect::<Value>(),
-        "engine": engine,
-    }))
+    Json(app.watched.nodes.overview())
 }

@@ -1,0 +1,32 @@
+//! A node that knows no other: what `cluster.rs` is in a program built without the feature `cluster`.
+
+use service::Tasks;
+
+use crate::config::Config;
+use crate::system::CpuLoad;
+
+/// Nobody else is there.
+#[derive(Debug, Clone)]
+pub(crate) struct Cluster;
+
+impl Cluster {
+    pub(crate) fn join(config: &Config, _load: &CpuLoad, _tasks: &Tasks) -> anyhow::Result<Self> {
+        if config.cluster.is_some() {
+            anyhow::bail!(
+                "`cluster.papers` is set, and this rtcd was built without the feature `cluster`: build \
+                 it with `--features cluster`, or leave the setting empty"
+            );
+        }
+        Ok(Self)
+    }
+
+    pub(crate) fn drain(&self) {}
+
+    pub(crate) fn leave(&self) -> std::future::Ready<()> {
+        std::future::ready(())
+    }
+
+    pub(crate) fn metrics(&self) -> String {
+        String::new()
+    }
+}

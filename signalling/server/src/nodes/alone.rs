@@ -1,0 +1,41 @@
+//! A server that knows no other node: what `nodes.rs` is in a program built without the feature `cluster`.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use service::listen::Admission;
+
+use crate::door::rtcd::HostConfig;
+use crate::engine::Engine;
+
+/// Nobody else is there.
+#[derive(Debug, Clone)]
+pub(crate) struct Nodes;
+
+impl Nodes {
+    pub(crate) fn join(
+        engine: &Arc<Engine>,
+        _people: &Arc<Admission>,
+        _unnamed: &HostConfig,
+    ) -> anyhow::Result<Self> {
+        if engine.config.papers.is_some() {
+            anyhow::bail!(
+                "`cluster.papers` is set, and this signalling was built without the feature `cluster`: \
+                 build it with `--features cluster`, or leave the setting empty"
+            );
+        }
+        Ok(Self)
+    }
+
+    pub(crate) fn leave(&self) -> std::future::Ready<()> {
+        std::future::ready(())
+    }
+
+    pub(crate) fn metrics(&self) -> String {
+        String::new()
+    }
+
+    pub(crate) fn overview(&self) -> Value {
+        json!({"sight": "alone", "why": "", "nodes": []})
+    }
+}
