@@ -32,8 +32,8 @@ interface Roster {
  * With many people the order changes only so often, by so many of them, and in a frame of its own: who changes the
  * group is drawn anew. It does not wait for a quiet moment longer than `PATIENCE_MS`.
  */
-const REST_MS = 250;
-const MOVES = 2;
+const REST_MS = 125;
+const MOVES = 1;
 const OWN_FRAME_MS = 50;
 const PATIENCE_MS = 1000;
 
