@@ -23,7 +23,7 @@ use crate::config::SecurityConfig;
 use crate::store::{AccessError, PutError, Store};
 use header::Presented;
 use limiter::Limiter;
-pub(crate) use limiter::Place;
+pub(crate) use limiter::Source;
 use tokens::Tokens;
 
 /// Shortest key a client may register, in bytes.
@@ -149,7 +149,7 @@ impl Auth {
     pub(crate) async fn authenticate(
         &self,
         header: Option<&str>,
-        place: Place,
+        source: Source,
     ) -> Result<Identity, AuthError> {
         match header::parse(header) {
             Presented::Bearer(token) => self
@@ -160,7 +160,7 @@ impl Auth {
                 if self.is_admin(&password) {
                     return Ok(Identity::Admin);
                 }
-                self.check(&name, &password, place)
+                self.check(&name, &password, source)
                     .await
                     .map(Identity::Client)
             }
@@ -176,9 +176,9 @@ impl Auth {
         &self,
         client_id: &str,
         key: &str,
-        place: Place,
+        source: Source,
     ) -> Result<String, AuthError> {
-        let group = self.check(client_id, key, place).await?;
+        let group = self.check(client_id, key, source).await?;
         let token = tokens::random_token();
         self.tokens
             .put(group, self.digest(&[&token]), Instant::now());
@@ -193,7 +193,7 @@ impl Auth {
         &self,
         client_id: &str,
         key: &str,
-        place: Place,
+        source: Source,
     ) -> Result<(), RegisterError> {
         if key.len() < SHORTEST_KEY {
             return Err(RegisterError::ShortKey);
@@ -212,7 +212,7 @@ impl Auth {
             return Err(RegisterError::LongKey);
         }
         self.limiter
-            .wait(place, client_id)
+            .wait(source, client_id)
             .await
             .map_err(|_| RegisterError::TooMany)?;
         let key = key.to_owned();
@@ -246,7 +246,12 @@ impl Auth {
         Ok(())
     }
 
-    async fn check(&self, client_id: &str, key: &str, place: Place) -> Result<GroupId, AuthError> {
+    async fn check(
+        &self,
+        client_id: &str,
+        key: &str,
+        source: Source,
+    ) -> Result<GroupId, AuthError> {
         if client_id.is_empty() {
             return Err(AuthError::NoName);
         }
@@ -259,7 +264,7 @@ impl Auth {
             return Err(AuthError::Wrong);
         }
         self.limiter
-            .wait(place, client_id)
+            .wait(source, client_id)
             .await
             .map_err(|_| AuthError::TooMany)?;
         let stored = self

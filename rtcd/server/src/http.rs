@@ -24,7 +24,7 @@ use service::{Health, Tasks};
 use tracing::{debug, error};
 
 use crate::advertiser::Advertiser;
-use crate::auth::{Auth, AuthError, Place};
+use crate::auth::{Auth, AuthError, Source};
 use crate::cluster::Cluster;
 use crate::control::{Control, LookupError};
 use crate::metrics::Metrics;
@@ -74,7 +74,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .fallback(not_found)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn(limit_time))
-        .layer(from_fn(place_of_peer))
+        .layer(from_fn(source_of_peer))
         .with_state(app)
 }
 
@@ -171,12 +171,12 @@ async fn metrics(State(app): State<Arc<App>>) -> Response {
 }
 
 /// Who asks from where: what limits wrong keys goes by it.
-async fn place_of_peer(
+async fn source_of_peer(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    request.extensions_mut().insert(Place::of(peer.ip()));
+    request.extensions_mut().insert(Source::of(peer.ip()));
     next.run(request).await
 }
 
@@ -192,10 +192,10 @@ async fn readyz(State(app): State<Arc<App>>) -> Response {
 async fn list_sessions(
     State(app): State<Arc<App>>,
     Path(call): Path<String>,
-    Extension(place): Extension<Place>,
+    Extension(source): Extension<Source>,
     headers: HeaderMap,
 ) -> Response {
-    let Some(group) = tenant(&app, &headers, place).await else {
+    let Some(group) = tenant(&app, &headers, source).await else {
         return unauthorized();
     };
     match app.control.sessions_of_call(&group, &call) {
@@ -207,10 +207,10 @@ async fn list_sessions(
 async fn show_session(
     State(app): State<Arc<App>>,
     Path((call, session)): Path<(String, String)>,
-    Extension(place): Extension<Place>,
+    Extension(source): Extension<Source>,
     headers: HeaderMap,
 ) -> Response {
-    let Some(group) = tenant(&app, &headers, place).await else {
+    let Some(group) = tenant(&app, &headers, source).await else {
         return unauthorized();
     };
     match app.control.session_of_call(&group, &call, &session) {
@@ -228,8 +228,8 @@ pub(crate) fn unauthorized() -> Response {
 }
 
 /// Returns the tenant of a request; the admin has none.
-pub(crate) async fn tenant(app: &App, headers: &HeaderMap, place: Place) -> Option<GroupId> {
-    match app.auth.authenticate(authorization(headers), place).await {
+pub(crate) async fn tenant(app: &App, headers: &HeaderMap, source: Source) -> Option<GroupId> {
+    match app.auth.authenticate(authorization(headers), source).await {
         Ok(identity) => identity.group().cloned(),
         Err(error) => {
             refused(&error);

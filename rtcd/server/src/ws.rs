@@ -24,7 +24,7 @@ use proto::rtcd::{ControlMessage, MAX_CONTROL_LEN};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use crate::auth::Place;
+use crate::auth::Source;
 use crate::control::{Connection, Queue};
 use crate::http::{App, tenant, unauthorized};
 use unconfirmed::Unconfirmed;
@@ -38,14 +38,14 @@ const LAST_WORDS_WITHIN: Duration = Duration::from_secs(1);
 /// Answers `GET /ws`.
 pub(crate) async fn upgrade(
     State(app): State<Arc<App>>,
-    Extension(place): Extension<Place>,
+    Extension(source): Extension<Source>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Response {
     if !same_origin(&headers) {
         return (StatusCode::FORBIDDEN, "origin not allowed\n").into_response();
     }
-    let Some(group) = tenant(&app, &headers, place).await else {
+    let Some(group) = tenant(&app, &headers, source).await else {
         return unauthorized();
     };
     let upgrade = match upgrade {

@@ -1,7 +1,7 @@
 //! How often this node hashes a key: an even rate, dealt out fairly.
 //!
 //! In: who wants a hash, from where, for which tenant. Out: when it is their turn. Turns go round by
-//! place, and within a place by tenant: whoever guesses keys waits behind their own guesses, and a
+//! source, and within a source by tenant: whoever guesses keys waits behind their own guesses, and a
 //! client elsewhere, or of another name, is next.
 //! Invariants: nobody waits longer than `LONGEST_WAIT`; who would is refused. What waits is bounded: where
 //! it is too much, those who wait for most give way.
@@ -27,9 +27,9 @@ pub(super) struct TooMany;
 
 /// Where requests come from: an address, or as much of it as one owner has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Place(IpAddr);
+pub(crate) struct Source(IpAddr);
 
-impl Place {
+impl Source {
     pub(crate) fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             v4 @ IpAddr::V4(_) => Self(v4),
@@ -75,8 +75,8 @@ impl Limiter {
     }
 
     /// Waits for a turn.
-    pub(super) async fn wait(&self, place: Place, tenant: &str) -> Result<(), TooMany> {
-        let Some(turn) = self.line_up(place, tenant, Instant::now()) else {
+    pub(super) async fn wait(&self, source: Source, tenant: &str) -> Result<(), TooMany> {
+        let Some(turn) = self.line_up(source, tenant, Instant::now()) else {
             return Ok(());
         };
         match tokio::time::timeout(LONGEST_WAIT, turn).await {
@@ -86,14 +86,14 @@ impl Limiter {
     }
 
     /// Returns what is told when it is this one's turn; `None`: now.
-    fn line_up(&self, place: Place, tenant: &str, now: Instant) -> Option<oneshot::Receiver<()>> {
+    fn line_up(&self, source: Source, tenant: &str, now: Instant) -> Option<oneshot::Receiver<()>> {
         let mut state = lock(&self.state);
         if state.waiting.is_empty() && state.next_free.is_none_or(|at| now >= at) {
             state.next_free = Some(now + self.interval);
             return None;
         }
         let (sender, receiver) = oneshot::channel();
-        state.waiting.push(place, tenant, sender);
+        state.waiting.push(source, tenant, sender);
         if !std::mem::replace(&mut state.is_dealt, true) {
             let dealing = deal(Arc::clone(&self.state), self.interval);
             let left = Arc::clone(&self.state);
@@ -135,16 +135,16 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A queue in which places, and within them tenants, take turns.
+/// A queue in which sources, and within them tenants, take turns.
 #[derive(Debug)]
 struct Fair<T> {
-    places: HashMap<Place, Tenants<T>>,
+    sources: HashMap<Source, Tenants<T>>,
     /// Whose turn it is next.
-    order: VecDeque<Place>,
+    order: VecDeque<Source>,
     len: usize,
 }
 
-/// Who waits at one place, tenant by tenant: whose turn it is next comes first.
+/// Who waits at one source, tenant by tenant: whose turn it is next comes first.
 #[derive(Debug)]
 struct Tenants<T> {
     queues: VecDeque<(String, VecDeque<T>)>,
@@ -154,7 +154,7 @@ struct Tenants<T> {
 impl<T> Default for Fair<T> {
     fn default() -> Self {
         Self {
-            places: HashMap::new(),
+            sources: HashMap::new(),
             order: VecDeque::new(),
             len: 0,
         }
@@ -166,11 +166,11 @@ impl<T> Fair<T> {
         self.len == 0
     }
 
-    /// Adds one; when there are too many, one of the place and tenant with most goes.
-    fn push(&mut self, place: Place, tenant: &str, waiter: T) {
+    /// Adds one; when there are too many, one of the source and tenant with most goes.
+    fn push(&mut self, source: Source, tenant: &str, waiter: T) {
         let order = &mut self.order;
-        let tenants = self.places.entry(place).or_insert_with(|| {
-            order.push_back(place);
+        let tenants = self.sources.entry(source).or_insert_with(|| {
+            order.push_back(source);
             Tenants {
                 queues: VecDeque::new(),
                 len: 0,
@@ -192,8 +192,8 @@ impl<T> Fair<T> {
 
     /// Takes the one whose turn it is.
     fn pop(&mut self) -> Option<T> {
-        let place = self.order.pop_front()?;
-        let tenants = self.places.get_mut(&place)?;
+        let source = self.order.pop_front()?;
+        let tenants = self.sources.get_mut(&source)?;
         let (tenant, mut queue) = tenants.queues.pop_front()?;
         let waiter = queue.pop_front();
         if !queue.is_empty() {
@@ -202,21 +202,21 @@ impl<T> Fair<T> {
         tenants.len -= 1;
         self.len -= 1;
         if tenants.len == 0 {
-            self.places.remove(&place);
+            self.sources.remove(&source);
         } else {
-            self.order.push_back(place);
+            self.order.push_back(source);
         }
         waiter
     }
 
-    /// Drops the latest of the longest queue of the place with most.
+    /// Drops the latest of the longest queue of the source with most.
     fn shed(&mut self) {
-        let most = self.order.iter().copied().max_by_key(|place| {
-            let tenants = self.places.get(place);
+        let most = self.order.iter().copied().max_by_key(|source| {
+            let tenants = self.sources.get(source);
             tenants.map_or(0, |tenants| tenants.len)
         });
-        let Some(place) = most else { return };
-        let Some(tenants) = self.places.get_mut(&place) else {
+        let Some(source) = most else { return };
+        let Some(tenants) = self.sources.get_mut(&source) else {
             return;
         };
         let queues = tenants.queues.iter_mut();
@@ -227,8 +227,8 @@ impl<T> Fair<T> {
         }
         tenants.queues.retain(|(_, queue)| !queue.is_empty());
         if tenants.len == 0 {
-            self.places.remove(&place);
-            self.order.retain(|known| *known != place);
+            self.sources.remove(&source);
+            self.order.retain(|known| *known != source);
         }
     }
 }
@@ -237,8 +237,8 @@ impl<T> Fair<T> {
 mod tests {
     use super::*;
 
-    fn place(last: u8) -> Place {
-        Place::of(IpAddr::from([192, 0, 2, last]))
+    fn source(last: u8) -> Source {
+        Source::of(IpAddr::from([192, 0, 2, last]))
     }
 
     fn all<T>(queue: &mut Fair<T>) -> Vec<T> {
@@ -249,10 +249,10 @@ mod tests {
     fn places_take_turns_and_tenants_within_them() {
         let mut queue = Fair::default();
         for number in 0..3 {
-            queue.push(place(1), "plugin", format!("stranger {number}"));
+            queue.push(source(1), "plugin", format!("stranger {number}"));
         }
-        queue.push(place(1), "other", "neighbour".to_owned());
-        queue.push(place(2), "plugin", "plugin".to_owned());
+        queue.push(source(1), "other", "neighbour".to_owned());
+        queue.push(source(2), "plugin", "plugin".to_owned());
         assert_eq!(
             all(&mut queue),
             [
@@ -263,29 +263,29 @@ mod tests {
                 "stranger 2"
             ]
         );
-        assert!(queue.is_empty() && queue.places.is_empty() && queue.order.is_empty());
+        assert!(queue.is_empty() && queue.sources.is_empty() && queue.order.is_empty());
     }
 
     #[test]
     fn who_waits_for_most_gives_way() {
         let mut queue = Fair::default();
-        queue.push(place(2), "plugin", 0);
+        queue.push(source(2), "plugin", 0);
         for number in 1..=10 * MOST_WAITING {
             // Under a thousand names, so as to look like many.
             let tenant = (number % 1000).to_string();
-            queue.push(place(1), &tenant, number);
+            queue.push(source(1), &tenant, number);
         }
         assert_eq!(queue.len, MOST_WAITING);
-        queue.push(place(3), "plugin", usize::MAX);
+        queue.push(source(3), "plugin", usize::MAX);
         let left = all(&mut queue);
         assert_eq!(left.len(), MOST_WAITING);
         assert_eq!(left[0], 0);
-        assert_eq!(left[2], usize::MAX, "second of three places");
+        assert_eq!(left[2], usize::MAX, "second of three sources");
     }
 
     #[test]
     fn one_owners_addresses_are_one_place() {
-        let of = |text: &str| Place::of(text.parse().unwrap());
+        let of = |text: &str| Source::of(text.parse().unwrap());
         assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff::7"));
         assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
         assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
@@ -299,10 +299,10 @@ mod tests {
             &Tasks::new("rtcd"),
         ));
         // All of them are in line before the plugin comes: nothing is dealt until this test waits.
-        let line_up = |_| limiter.line_up(place(1), "plugin", Instant::now());
+        let line_up = |_| limiter.line_up(source(1), "plugin", Instant::now());
         let guesses: Vec<_> = (0..400).filter_map(line_up).collect();
         assert_eq!(guesses.len(), 399);
-        limiter.wait(place(2), "plugin").await.unwrap();
+        limiter.wait(source(2), "plugin").await.unwrap();
         let ahead = 399 - lock(&limiter.state).waiting.len;
         assert!(ahead < 40, "{ahead} guesses came first");
     }
@@ -312,9 +312,9 @@ mod tests {
         let tasks = Tasks::new("rtcd");
         let interval = Duration::from_millis(300);
         let limiter = Arc::new(Limiter::every(interval, &tasks));
-        limiter.wait(place(1), "plugin").await.unwrap();
+        limiter.wait(source(1), "plugin").await.unwrap();
         let second = Arc::clone(&limiter);
-        let second = tokio::spawn(async move { second.wait(place(1), "plugin").await });
+        let second = tokio::spawn(async move { second.wait(source(1), "plugin").await });
         let killed = async {
             while !tasks.kill("turns of key checks") {
                 tokio::task::yield_now().await;
@@ -322,7 +322,7 @@ mod tests {
             while lock(&limiter.state).is_dealt {
                 tokio::task::yield_now().await;
             }
-            limiter.wait(place(2), "plugin").await
+            limiter.wait(source(2), "plugin").await
         };
         let third = tokio::time::timeout(Duration::from_secs(5), killed).await;
         assert_eq!(third, Ok(Ok(())));
@@ -334,7 +334,7 @@ mod tests {
         let limiter = Limiter::every(Duration::from_millis(5), &Tasks::new("rtcd"));
         let start = Instant::now();
         for _ in 0..10 {
-            limiter.wait(place(1), "plugin").await.unwrap();
+            limiter.wait(source(1), "plugin").await.unwrap();
         }
         assert!(start.elapsed() >= Duration::from_millis(45));
     }

@@ -4,8 +4,8 @@ use super::*;
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 
-fn here() -> Place {
-    Place::of([127, 0, 0, 1].into())
+fn here() -> Source {
+    Source::of([127, 0, 0, 1].into())
 }
 
 fn basic(name: &str, password: &str) -> String {

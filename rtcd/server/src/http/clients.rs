@@ -15,18 +15,18 @@ use serde::Deserialize as _;
 use tracing::{error, info};
 
 use super::{App, authorization, json, refused};
-use crate::auth::{Identity, Place, RegisterError, UnregisterError};
+use crate::auth::{Identity, RegisterError, Source, UnregisterError};
 
 type Body = Result<Bytes, BytesRejection>;
 
 pub(super) async fn register(
     State(app): State<Arc<App>>,
-    Extension(place): Extension<Place>,
+    Extension(source): Extension<Source>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
     if !app.allow_self_registration {
-        match app.auth.authenticate(authorization(&headers), place).await {
+        match app.auth.authenticate(authorization(&headers), source).await {
             Ok(Identity::Admin) => {}
             Ok(Identity::Client(_)) => {
                 let text = "registration failed: only the admin registers clients here";
@@ -44,7 +44,11 @@ pub(super) async fn register(
     };
     match app
         .auth
-        .register(&credentials.client_id, credentials.auth_key.expose(), place)
+        .register(
+            &credentials.client_id,
+            credentials.auth_key.expose(),
+            source,
+        )
         .await
     {
         Ok(()) => {
@@ -69,14 +73,14 @@ pub(super) async fn register(
 
 pub(super) async fn unregister(
     State(app): State<Arc<App>>,
-    Extension(place): Extension<Place>,
+    Extension(source): Extension<Source>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
     if !app.enable_admin && !app.allow_self_registration {
         return failure(StatusCode::FORBIDDEN, "unregister not enabled");
     }
-    let identity = match app.auth.authenticate(authorization(&headers), place).await {
+    let identity = match app.auth.authenticate(authorization(&headers), source).await {
         Ok(identity) => identity,
         Err(error) => {
             refused(&error);
@@ -112,7 +116,7 @@ pub(super) async fn unregister(
 
 pub(super) async fn login(
     State(app): State<Arc<App>>,
-    Extension(place): Extension<Place>,
+    Extension(source): Extension<Source>,
     body: Body,
 ) -> Response {
     let credentials = match read(body) {
@@ -121,7 +125,11 @@ pub(super) async fn login(
     };
     match app
         .auth
-        .login(&credentials.client_id, credentials.auth_key.expose(), place)
+        .login(
+            &credentials.client_id,
+            credentials.auth_key.expose(),
+            source,
+        )
         .await
     {
         Ok(token) => {
