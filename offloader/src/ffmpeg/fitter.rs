@@ -17,6 +17,10 @@ pub struct Fitter {
     scaled: Video,
 }
 
+// SAFETY: a scaler keeps no state outside, and whoever has `&mut` has it alone.
+#[expect(unsafe_code, reason = "a scaler moves between threads")]
+unsafe impl Send for Fitter {}
+
 type Shape = (Pixel, (u32, u32));
 
 impl std::fmt::Debug for Fitter {

@@ -4,14 +4,17 @@
 //! worker --order, later `end`--> film process --per cent--> worker
 //! ```
 //! In: the job's folder. Out: the finished file in it, and how far it is.
-//! Why a process: decoding what others sent is C, and what kills it must not end the recording; it has
-//! the lowest need for the processor on the machine, and the capture one of the highest.
-//! A busy machine: the film falls behind by itself, and is made later. A process that dies is followed
-//! by another, which goes on with the film as it is; only one that cannot be gone on with is made anew.
+//! Why a process: decoding what others sent is C, and what kills it must not end the recording.
+//! Its turn at the processor: while its call lasts a thread makes the film that gives way to everybody
+//! else, media first; on a busy machine the film falls behind, and is made later. When the call is over
+//! people wait for it: another thread takes the film over, with the same right as anybody. A thread may
+//! not take back that it gives way, so these are two.
+//! A process that dies is followed by another, which goes on with the film as it is; only one that
+//! cannot be gone on with is made anew.
 //! Invariant: one process at a time makes a folder's film; one that nobody waits for ends.
 
-use std::ffi::OsString;
 use std::io::{self, Write as _};
+use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -19,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use proto::offload::{RecordingInput, RecordingOutput};
+use rustix::process::{getpriority_process, setpriority_process};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines, Stdin};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
@@ -32,12 +36,15 @@ use crate::order::{FRUGAL, FolderLock, Look};
 
 /// The line that says that the capture is over.
 const END_LINE: &str = "end";
-/// Starts a program that is nice to others, and is on every machine but the barest.
-const NICE: [&str; 3] = ["nice", "-n", "10"];
+/// How much the film gives way while its call lasts: a tenth of the processor beside one busy program.
+const NICENESS: i32 = 10;
+/// Nobody gives way more.
+const NICEST: i32 = 19;
 /// How often the capture, and the process itself, are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How much of the film is made before somebody is listened to, in milliseconds.
-const STRETCH_MS: i64 = 1_000;
+/// How much of the film is made before somebody is listened to, in milliseconds. On a busy machine the
+/// last stretch that gives way takes seconds where it is long.
+const STRETCH_MS: i64 = 200;
 /// How often a film that another process still makes is looked at.
 const LOCKED_AGAIN: Duration = Duration::from_millis(100);
 
@@ -72,9 +79,7 @@ impl FilmMaker {
             options: finish::movie_options(input, look.engine)?,
             look,
         };
-        let mut child = spawn(&NICE)
-            .or_else(|_| spawn(&[]))
-            .context("start the process of the film")?;
+        let mut child = spawn().context("start the process of the film")?;
         let mut input = child.stdin.take().context("it has an input")?;
         let output = child.stdout.take().context("it has an output")?;
         let mut line = serde_json::to_string(&order)?;
@@ -161,14 +166,10 @@ impl Filming {
 }
 
 /// Starts this program as it was started itself (`offloader worker`, or what the all-in-one binary
-/// calls it), by another.
-fn spawn(by: &[&str]) -> io::Result<Child> {
-    let own = std::iter::once(std::env::current_exe()?.into_os_string());
-    let own = own.chain(std::env::args_os().skip(1));
-    let mut words = by.iter().map(OsString::from).chain(own);
-    let program = words.next().unwrap_or_default();
-    Command::new(program)
-        .args(words)
+/// calls it).
+fn spawn() -> io::Result<Child> {
+    Command::new(std::env::current_exe()?)
+        .args(std::env::args_os().skip(1))
         .envs(FRUGAL)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -212,10 +213,10 @@ pub(super) async fn run(
             }
         }
     });
-    tokio::task::spawn_blocking(move || follow(&order, &heard)).await?
+    tokio::task::spawn_blocking(move || follow(&order, heard)).await?
 }
 
-fn follow(order: &FilmOrder, heard: &Receiver<String>) -> anyhow::Result<()> {
+fn follow(order: &FilmOrder, heard: Receiver<String>) -> anyhow::Result<()> {
     let folder = &order.film_of;
     let _lock = loop {
         let lock = FolderLock::take_file(&folder.join("film.lock"));
@@ -228,22 +229,16 @@ fn follow(order: &FilmOrder, heard: &Receiver<String>) -> anyhow::Result<()> {
         // The process that had the lock has made it.
         return Ok(());
     }
-    let mut film = Film::open(folder, &order.options, &order.look, 1)?;
-    let mut pause = Duration::ZERO;
-    loop {
-        match heard.recv_timeout(pause) {
-            Ok(line) if line.trim() == END_LINE => break,
-            Ok(_) | Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+    let behind_others = move || {
+        if let Err(error) = give_way() {
+            tracing::warn!("the film takes the processor from its call: {error}");
         }
-        film.look();
-        film.advance(STRETCH_MS)?;
-        pause = if film.behind_ms() > 0 {
-            Duration::ZERO
-        } else {
-            LOOK_EVERY
-        };
-    }
+        keep_up(order, &heard)
+    };
+    let film = std::thread::scope(|scope| scope.spawn(behind_others).join());
+    let Some(film) = film.unwrap_or_else(|panic| resume_unwind(panic))? else {
+        return Ok(());
+    };
     let behind_ms = film.behind_ms();
     tracing::info!(behind_ms, "the capture is over, the film is finished");
     let plan = Plan::read(folder).context("the capture never began")?;
@@ -255,4 +250,30 @@ fn follow(order: &FilmOrder, heard: &Receiver<String>) -> anyhow::Result<()> {
         }
     })?;
     Ok(())
+}
+
+/// Lets everybody else go first whom this thread has met on an equal footing.
+fn give_way() -> io::Result<()> {
+    let niceness = getpriority_process(None)? + NICENESS;
+    Ok(setpriority_process(None, niceness.min(NICEST))?)
+}
+
+/// Makes the film behind its capture until that is over; `None` when nobody waits for it any more.
+fn keep_up(order: &FilmOrder, heard: &Receiver<String>) -> anyhow::Result<Option<Film>> {
+    let mut film = Film::open(&order.film_of, &order.options, &order.look, 1)?;
+    let mut pause = Duration::ZERO;
+    loop {
+        match heard.recv_timeout(pause) {
+            Ok(line) if line.trim() == END_LINE => return Ok(Some(film)),
+            Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Ok(None),
+        }
+        film.look();
+        film.advance(STRETCH_MS)?;
+        pause = if film.behind_ms() > 0 {
+            Duration::ZERO
+        } else {
+            LOOK_EVERY
+        };
+    }
 }

@@ -1,7 +1,10 @@
 //! The film while the call lasts: made behind the capture, gone on with by another, paused, without
-//! parts under the GPL.
+//! parts under the GPL; when it gives way to others.
 
+use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
 use offloader::capture::journal::{self, Entry, Journal};
 use offloader::capture::log::{LogReader, LogWriter};
@@ -13,9 +16,13 @@ use offloader::finish::{make_movie, reel};
 use offloader::order::Look;
 use proto::id::{SessionId, UserId};
 use proto::rtcd::TrackType;
+use rustix::process::getpriority_process;
+use serde_json::json;
 
-use crate::call::{Call, options};
+use crate::call::{Call, options, session};
 use crate::capture::record;
+use crate::recorder::LONG;
+use crate::site::eventually;
 use crate::sound::{HEARD, Probe, probe, tone_packets};
 
 /// A film whose pictures are made in one thread, as in a call.
@@ -234,4 +241,64 @@ fn in_a_call_of_fifty_the_five_who_speak_are_heard() {
         assert!(movie.tone(hertz(n), 0.5, 2.5) > HEARD * 0.8, "{}", hertz(n));
     }
     assert!(movie.tone(hertz(6), 0.5, 2.5) < 0.005, "nobody's tone");
+}
+
+/// Ticks of the processor that the threads of a process used which give way by so much more than this one.
+fn used(process: &Child, more: i32) -> u64 {
+    let mut used = BTreeMap::new();
+    for thread in std::fs::read_dir(format!("/proc/{}/task", process.id())).unwrap() {
+        let stat = std::fs::read_to_string(thread.unwrap().path().join("stat")).unwrap_or_default();
+        // Behind the name: the state, and ten numbers before the times.
+        let Some((_, numbers)) = stat.rsplit_once(')') else {
+            continue;
+        };
+        let number = |n: usize| numbers.split_whitespace().nth(n).unwrap().parse::<i64>();
+        let [user, system, niceness] = [11, 12, 16].map(|n| number(n).unwrap());
+        *used.entry(niceness).or_default() += (user + system) as u64;
+    }
+    let own = getpriority_process(None).unwrap();
+    used.get(&i64::from(own + more)).copied().unwrap_or(0)
+}
+
+#[tokio::test]
+async fn a_film_gives_way_while_its_call_lasts_and_not_while_people_wait_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut call = Call::begin(folder.path());
+    // Every picture is another, for longer than this test looks.
+    for n in 0..6000 {
+        let (session, raised) = (session("ben"), n % 2 == 0);
+        call.event(n * 100, &CallEvent::Hand { session, raised });
+    }
+    let end = call.at(600_000);
+    call.capture.end("the test is over", end).unwrap();
+    let tick = Entry::Tick { t_ms: 600_000 };
+    Journal::open(folder.path()).unwrap().record(&tick).unwrap();
+    let order = json!({
+        "film_of": folder.path(), "options": options(), "look": Look::default(),
+    });
+    let mut process = Command::new(env!("CARGO_BIN_EXE_offloader"))
+        .arg("worker")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut input = process.stdin.take().unwrap();
+    writeln!(input, "{order}").unwrap();
+    eventually("a film that gives way", LONG, async || {
+        used(&process, 10) > 5
+    })
+    .await;
+    let (before, gave_way) = (used(&process, 0), used(&process, 10));
+    assert!(
+        before < 20,
+        "{before} ticks as everybody, {gave_way} behind them"
+    );
+    writeln!(input, "end").unwrap();
+    eventually("a film as of right", LONG, async || {
+        used(&process, 0) > before + 20
+    })
+    .await;
+    assert_eq!(used(&process, 10), 0, "the thread that gave way is gone");
+    process.kill().unwrap();
+    process.wait().unwrap();
 }
