@@ -12,8 +12,9 @@ use proto::id::ChannelId;
 use proto::redact::Secret;
 use serde_json::json;
 
+use crate::recorder::LONG;
 use crate::sfu::Script;
-use crate::site::{CHANNEL, JOB, POST, Site, TOKEN};
+use crate::site::{CHANNEL, JOB, POST, Site, TOKEN, eventually};
 
 const FILE: &str = "recording.mp4";
 
@@ -36,8 +37,12 @@ fn bot(site: &Site) -> BotApi {
 
 async fn publish(site: &Arc<Site>, folder: &Path) -> Result<(), PublishError> {
     std::fs::write(folder.join(FILE), contents()).unwrap();
+    hand_in(site, folder, pace()).await
+}
+
+async fn hand_in(site: &Arc<Site>, folder: &Path, pace: Pace) -> Result<(), PublishError> {
     let bot = bot(site);
-    Publisher::open(&bot, folder, pace())?
+    Publisher::open(&bot, folder, pace)?
         .recording(JOB, POST, FILE)
         .await
 }
@@ -83,6 +88,37 @@ async fn an_upload_that_is_cut_off_at_37_per_cent_goes_on_from_that_byte() {
     assert_handed_in_once(&site);
     assert_eq!(site.begun.load(Ordering::Relaxed), 1, "one upload");
     assert_eq!(site.cut_at.load(Ordering::Relaxed), 0, "it was cut off");
+}
+
+/// By a server that takes a megabyte of whatever it is sent at once, as one with such a largest file does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_film_of_100_mb_arrives_over_a_break_and_a_restart_in_one_upload() {
+    let site = Site::start(Script::default()).await;
+    site.piece_limit.store(1 << 20, Ordering::Relaxed);
+    let whole = contents().repeat((100 << 20) / contents().len() + 1);
+    site.cut_at.store(whole.len() * 37 / 100, Ordering::Relaxed);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(FILE), &whole).unwrap();
+    let pace = Pace {
+        piece: Pace::default().piece,
+        ..pace()
+    };
+    let arrived = || {
+        let uploads = site.uploads.lock().unwrap();
+        uploads
+            .values()
+            .map(|upload| upload.bytes.len())
+            .sum::<usize>()
+    };
+    tokio::select! {
+        ended = hand_in(&site, folder.path(), pace) => panic!("all at once: {ended:?}"),
+        () = eventually("more than half of it", LONG, async || arrived() > whole.len() / 2) => {}
+    }
+    assert_eq!(site.cut_at.load(Ordering::Relaxed), 0, "it was cut off");
+    hand_in(&site, folder.path(), pace).await.unwrap();
+    assert!(site.file(".mp4") == whole, "{} bytes", arrived());
+    assert_eq!(site.begun.load(Ordering::Relaxed), 1, "one upload");
+    assert_eq!(site.recordings.lock().unwrap().len(), 1);
 }
 
 #[tokio::test]
