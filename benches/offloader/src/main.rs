@@ -33,6 +33,9 @@ mod figures;
 )]
 mod finishing;
 mod kills;
+#[path = "../../../offloader/tests/suite/lossy.rs"]
+#[expect(dead_code, reason = "of the offloader's tests")]
+mod lossy;
 mod nothing;
 mod packets;
 mod page;

@@ -22,6 +22,7 @@ mod job_api;
 mod job_life;
 mod job_rights;
 mod kept;
+mod lossy;
 mod lost;
 mod publishing;
 mod recorded;

@@ -14,6 +14,7 @@ use str0m::net::{Protocol, Receive};
 use str0m::rtp::RtpWrite;
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
+use super::lossy::Lossy;
 use super::sound::{picture_packets, speech_packets, tone_packets};
 
 /// What is sent once the bot is connected. Packets are made beforehand, so that no time is lost
@@ -31,6 +32,9 @@ pub(crate) struct Script {
     padded: bool,
     /// Voices go on under another source from this packet on, whose numbers begin lower.
     other_source_at: Option<usize>,
+    network: Lossy,
+    /// The first voice is taken away then, and comes again on a track of its own.
+    again_at: Option<Duration>,
 }
 
 /// A shared screen.
@@ -81,6 +85,18 @@ impl Script {
     /// As of a server that restarts a stream within its track.
     pub(crate) fn other_source_at(mut self, packet: usize) -> Self {
         self.other_source_at = Some(packet);
+        self
+    }
+
+    /// What is sent goes through this.
+    pub(crate) fn through(mut self, network: Lossy) -> Self {
+        self.network = network;
+        self
+    }
+
+    /// As of somebody whose microphone is unplugged and plugged in.
+    pub(crate) fn again_at(mut self, at: Duration) -> Self {
+        self.again_at = Some(at);
         self
     }
 
@@ -177,6 +193,7 @@ struct Sfu {
     start: Option<Instant>,
     /// The bot asked for a keyframe of the screen.
     keyframe: bool,
+    map: BTreeMap<String, MediaMapEntry>,
 }
 
 impl Sfu {
@@ -190,6 +207,7 @@ impl Sfu {
             tracks: Vec::new(),
             start: None,
             keyframe: false,
+            map: BTreeMap::new(),
         }
     }
 
@@ -228,9 +246,12 @@ impl Sfu {
             match self.rtc.poll_output() {
                 Ok(Output::Timeout(at)) => return at,
                 Ok(Output::Transmit(transmit)) => {
-                    let _ = self
-                        .socket
-                        .send_to(&transmit.contents, transmit.destination);
+                    let since = self.start.map_or(Duration::ZERO, |start| start.elapsed());
+                    if !self.script.network.loses(since, &transmit.contents) {
+                        let _ = self
+                            .socket
+                            .send_to(&transmit.contents, transmit.destination);
+                    }
                 }
                 Ok(Output::Event(event)) => self.take(event),
                 Err(_) => return Instant::now(),
@@ -252,7 +273,7 @@ impl Sfu {
                     let answer = SdpAnswer::from_sdp_string(&answer.sdp).unwrap();
                     let pending = self.pending.take().unwrap();
                     self.rtc.sdp_api().accept_answer(pending, answer).unwrap();
-                    self.start = Some(Instant::now());
+                    self.start.get_or_insert_with(Instant::now);
                 }
                 _ => {}
             },
@@ -269,7 +290,7 @@ impl Sfu {
 
     fn offer(&mut self) {
         let script = self.script.clone();
-        let mut map = BTreeMap::new();
+        let map = &mut self.map;
         let mut api = self.rtc.sdp_api();
         let mut add = |kind: TrackType, session: &str| {
             let media = if kind.is_audio() {
@@ -315,9 +336,31 @@ impl Sfu {
         if self.tracks.is_empty() {
             return;
         }
-        let (offer, pending) = api.apply().unwrap();
+        let change = api.apply().unwrap();
+        self.send_offer(change);
+    }
+
+    /// The first voice again, on another track.
+    fn offer_again(&mut self) {
+        let (session, _) = self.script.voices[0].clone();
+        let mut api = self.rtc.sdp_api();
+        api.set_direction(self.tracks[0].mid, Direction::Inactive);
+        let kind = TrackType::Voice;
+        let track = format!("{}_{session}_hgfedcba", kind.as_str());
+        let (direction, stream) = (Direction::SendOnly, Some(session.clone()));
+        let mid = api.add_media(MediaKind::Audio, direction, stream, Some(track), None);
+        let change = api.apply().unwrap();
+        self.map.remove(&self.tracks[0].mid.to_string());
+        let sender = session;
+        self.map
+            .insert(mid.to_string(), MediaMapEntry { kind, sender });
+        self.tracks[0].mid = mid;
+        self.send_offer(change);
+    }
+
+    fn send_offer(&mut self, (offer, pending): (SdpOffer, SdpPendingOffer)) {
         self.pending = Some(pending);
-        self.tell(&ChannelMessage::MediaMap(map));
+        self.tell(&ChannelMessage::MediaMap(self.map.clone()));
         let sdp = offer.to_sdp_string();
         self.tell(&ChannelMessage::Sdp(SessionDescription {
             kind: SdpKind::Offer,
@@ -327,12 +370,17 @@ impl Sfu {
 
     fn send_due(&mut self) {
         let Some(start) = self.start else { return };
+        let again_at = self.script.again_at;
+        if again_at.is_some_and(|at| start.elapsed() >= at) {
+            self.script.again_at = None;
+            self.offer_again();
+        }
         for index in 0..self.tracks.len() {
             loop {
                 let track = &self.tracks[index];
                 let video = track.codec != Codec::Opus;
                 let every = Duration::from_millis(if video { 33 } else { 20 });
-                let waits = video && !self.keyframe;
+                let waits = video && !self.keyframe || index == 0 && self.pending.is_some();
                 let due = start + track.begin + every * (track.sent / track.pieces) as u32;
                 let over = track.sent >= track.packets.len()
                     && (video || !self.script.endless || track.packets.is_empty());

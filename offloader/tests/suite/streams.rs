@@ -1,9 +1,11 @@
 //! Streams as browsers and servers really send them: numbers that run over, packets that hold nothing,
-//! another source within a track, people whose names nobody knows.
+//! another source within a track, a track that comes again, packets that are lost, people whose names
+//! nobody knows.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use crate::lossy::Lossy;
 use crate::recorder::{Service, assert_handed_in, movie, started};
 use crate::sfu::Script;
 use crate::site::Site;
@@ -64,6 +66,41 @@ async fn a_voice_that_goes_on_under_another_source_is_heard_on() {
         let (from, until) = (0.5 + f64::from(second), 1.3 + f64::from(second));
         let heard = film.mean_tone(400.0, from, until);
         assert!(heard > HEARD * 0.8, "{heard} from {from} s on");
+    }
+    assert_eq!(missing, 0);
+}
+
+/// One packet of a hundred, and everything for 200 ms.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_network_loses_is_a_short_hole_and_moves_nothing() {
+    let burst = Duration::from_millis(200);
+    let network = Lossy::one_of(100).burst(Duration::from_secs(3), burst);
+    let script = Script::default().voice("anna", 400.0).through(network);
+    let (film, missing) = record(script.screen_of("anna", dawn(), Duration::ZERO)).await;
+    let quiet = (25..250).filter(|n| {
+        let from = f64::from(*n) / 50.0;
+        film.tone(400.0, from, from + 0.02) < HEARD / 2.0
+    });
+    let quiet: Vec<_> = quiet.collect();
+    println!(
+        "missing {missing}, quiet {quiet:?}, shades {}",
+        shades(&film)
+    );
+    assert!(quiet.len() <= 12, "{quiet:?}");
+    assert!(shades(&film) > 20, "{} shades", shades(&film));
+    assert!((8..40).contains(&missing), "{missing}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_track_that_is_taken_away_and_added_again_is_heard_on() {
+    let script = Script::default().voice("anna", 400.0).voice("ben", 1000.0);
+    let (film, missing) = record(script.again_at(Duration::from_millis(2500))).await;
+    for second in [0, 1, 3, 4] {
+        let (from, until) = (0.5 + f64::from(second), 1.3 + f64::from(second));
+        for hertz in [400.0, 1000.0] {
+            let heard = film.mean_tone(hertz, from, until);
+            assert!(heard > HEARD * 0.8, "{hertz}: {heard} from {from} s on");
+        }
     }
     assert_eq!(missing, 0);
 }
