@@ -26,6 +26,15 @@ pub struct PlannedTrack {
     pub log: PathBuf,
 }
 
+/// A screen that somebody shared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shared {
+    pub session: String,
+    pub from_ms: i64,
+    /// `i64::MAX` while it is shared.
+    pub until_ms: i64,
+}
+
 /// Everything known about a recording.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {
@@ -34,6 +43,8 @@ pub struct Plan {
     /// How long it is; of a capture that goes on, as far as it is whole on the disk.
     pub span_ms: i64,
     pub tracks: Vec<PlannedTrack>,
+    /// Screens as the server told of them, whether pictures came or not.
+    pub shared: Vec<Shared>,
     /// The name of the room; empty when it has none.
     pub title: String,
     /// Changes among the people, in order of time.
@@ -86,6 +97,9 @@ impl Plan {
         plan.tracks.retain(|track| track.log.is_file());
         for track in &mut plan.tracks {
             track.until_ms = track.until_ms.min(span_ms);
+        }
+        for shared in &mut plan.shared {
+            shared.until_ms = shared.until_ms.min(span_ms);
         }
         Some(plan)
     }
@@ -142,25 +156,19 @@ impl Plan {
                     known.until_ms = t_ms;
                 }
             }
-            Entry::Screen {
-                session: None,
-                t_ms,
-            } => {
-                let screens = self
-                    .tracks
-                    .iter_mut()
-                    .filter(|t| t.kind == TrackType::Screen);
-                for screen in screens.filter(|screen| screen.until_ms > t_ms) {
-                    screen.until_ms = t_ms;
-                }
-            }
+            Entry::Screen { session, t_ms } => self.share(session, t_ms),
             Entry::Person {
                 session,
                 user,
                 name,
                 t_ms,
             } => self.meet(session, user, name, t_ms),
-            Entry::PersonLeft { session, t_ms } => self.people.push((t_ms, Change::Left(session))),
+            Entry::PersonLeft { session, t_ms } => {
+                if self.shown().is_some_and(|shown| shown.session == session) {
+                    self.share_ends(t_ms);
+                }
+                self.people.push((t_ms, Change::Left(session)));
+            }
             Entry::Muted {
                 session,
                 muted,
@@ -176,14 +184,45 @@ impl Plan {
                 self.people.push((t_ms, Change::Hand(session, raised)));
             }
             Entry::Titled { title } => self.title = title,
-            Entry::Screen { .. }
-            | Entry::Stopped { .. }
+            Entry::Stopped { .. }
             | Entry::Recovered { .. }
             | Entry::Named { .. }
             | Entry::Made { .. }
             | Entry::Upload { .. }
             | Entry::Uploaded { .. }
             | Entry::HandedIn => {}
+        }
+    }
+
+    /// The screen that is shared now.
+    fn shown(&self) -> Option<&Shared> {
+        let last = self.shared.last();
+        last.filter(|shared| shared.until_ms == i64::MAX)
+    }
+
+    /// Somebody's screen instead of what was shared, or nobody's.
+    fn share(&mut self, session: Option<String>, t_ms: i64) {
+        if session.is_none() {
+            let screens = self.tracks.iter_mut();
+            for screen in screens.filter(|track| track.kind == TrackType::Screen) {
+                screen.until_ms = screen.until_ms.min(t_ms);
+            }
+        }
+        // Said again to a worker that goes on.
+        if session.is_some() && session.as_ref() == self.shown().map(|shown| &shown.session) {
+            return;
+        }
+        self.share_ends(t_ms);
+        self.shared.extend(session.map(|session| Shared {
+            session,
+            from_ms: t_ms,
+            until_ms: i64::MAX,
+        }));
+    }
+
+    fn share_ends(&mut self, t_ms: i64) {
+        if let Some(last) = self.shared.last_mut() {
+            last.until_ms = last.until_ms.min(t_ms);
         }
     }
 

@@ -1,12 +1,11 @@
 //! Screens that were shared and are not in a recording, because no picture of them came.
 //!
-//! In: a journal and its plan. Out: a sentence for the operator, without names: it stands in logs.
+//! In: a recording's plan. Out: a sentence for the operator, without names: it stands in logs.
 //! Not here: pictures that came and could not be decoded; those are in the archive.
 
 use proto::rtcd::TrackType;
 
-use super::plan::Plan;
-use crate::capture::journal::Entry;
+use super::plan::{Plan, Shared};
 use crate::client::Coding;
 use crate::ffmpeg::PictureDecoder;
 
@@ -15,8 +14,8 @@ const LEAST_MS: i64 = 3_000;
 
 /// Says of which screens nothing came; `None` when there are none.
 #[must_use]
-pub fn note(entries: &[Entry], plan: &Plan) -> Option<String> {
-    let unseen = unseen(entries, plan);
+pub fn note(plan: &Plan) -> Option<String> {
+    let unseen = unseen(plan);
     if unseen.is_empty() {
         return None;
     }
@@ -36,66 +35,27 @@ pub fn note(entries: &[Entry], plan: &Plan) -> Option<String> {
 }
 
 /// Since when, in milliseconds.
-fn unseen(entries: &[Entry], plan: &Plan) -> Vec<i64> {
-    let mut unseen = Vec::new();
-    let mut shared: Option<(String, i64)> = None;
-    let mut close = |shared: &mut Option<(String, i64)>, until_ms: i64| {
-        if let Some((session, from_ms)) = shared.take() {
-            let is_seen = plan.tracks.iter().any(|track| {
-                track.kind == TrackType::Screen
-                    && track.session == session
-                    && track.from_ms <= until_ms
-                    && track.until_ms >= from_ms
-            });
-            if !is_seen && until_ms - from_ms >= LEAST_MS {
-                unseen.push(from_ms);
-            }
-        }
+fn unseen(plan: &Plan) -> Vec<i64> {
+    let is_seen = |shared: &Shared| {
+        plan.tracks.iter().any(|track| {
+            track.kind == TrackType::Screen
+                && track.session == shared.session
+                && track.from_ms <= shared.until_ms
+                && track.until_ms >= shared.from_ms
+        })
     };
-    for entry in entries {
-        match entry {
-            // Said again to a worker that goes on.
-            Entry::Screen {
-                session: Some(session),
-                ..
-            } if shared.as_ref().is_some_and(|(known, _)| known == session) => {}
-            Entry::Screen { session, t_ms } => {
-                close(&mut shared, *t_ms);
-                shared = session.clone().map(|session| (session, *t_ms));
-            }
-            Entry::PersonLeft { session, t_ms }
-                if shared.as_ref().is_some_and(|(known, _)| known == session) =>
-            {
-                close(&mut shared, *t_ms);
-            }
-            Entry::Zero { .. }
-            | Entry::Tick { .. }
-            | Entry::Track { .. }
-            | Entry::TrackEnded { .. }
-            | Entry::Person { .. }
-            | Entry::PersonLeft { .. }
-            | Entry::Muted { .. }
-            | Entry::Hand { .. }
-            | Entry::Paused { .. }
-            | Entry::Resumed { .. }
-            | Entry::Part { .. }
-            | Entry::Stopped { .. }
-            | Entry::Recovered { .. }
-            | Entry::Titled { .. }
-            | Entry::Named { .. }
-            | Entry::Made { .. }
-            | Entry::Upload { .. }
-            | Entry::Uploaded { .. }
-            | Entry::HandedIn => {}
-        }
-    }
-    close(&mut shared, plan.span_ms);
-    unseen
+    let long = plan.shared.iter().filter(|shared| {
+        let until_ms = shared.until_ms.min(plan.span_ms);
+        until_ms - shared.from_ms >= LEAST_MS
+    });
+    let unseen = long.filter(|shared| !is_seen(shared));
+    unseen.map(|shared| shared.from_ms).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::capture::journal::Entry;
     use crate::capture::writer::log_path;
 
     #[test]
@@ -133,15 +93,19 @@ mod tests {
             screen(Some("carla"), 70_000),
             Entry::Tick { t_ms: 80_000 },
         ];
-        let mut plan = Plan::default();
-        for entry in entries.clone() {
-            plan.take(folder.path(), entry);
-        }
+        let plan_of = |entries: &[Entry]| {
+            let mut plan = Plan::default();
+            for entry in entries.iter().cloned() {
+                plan.take(folder.path(), entry);
+            }
+            plan
+        };
+        let plan = plan_of(&entries);
         assert_eq!(plan.tracks[0].log, log_path(folder.path(), track));
-        let note = note(&entries, &plan).unwrap();
+        let note = note(&plan).unwrap();
         let expected = "of screens that were shared from 1:01, 1:10 on no picture came, \
              and they are not in it: the media server sent none";
         assert_eq!(note, expected);
-        assert_eq!(super::note(&entries[..7], &plan), None);
+        assert_eq!(super::note(&plan_of(&entries[..7])), None);
     }
 }

@@ -10,7 +10,7 @@ use proto::offload::{RecordingInput, RecordingOutput};
 use tokio::sync::watch;
 
 use super::{Details, Job, archive, film, progress, report_failure, tell, transcript};
-use crate::capture::journal::{self, Entry, Journal};
+use crate::capture::journal::{Entry, Journal};
 use crate::finish::plan::Plan;
 use crate::finish::unseen;
 use crate::order::{Ending, Outcome};
@@ -120,7 +120,7 @@ async fn record(job: &mut Job, plan: Plan, input: &RecordingInput) -> anyhow::Re
     let begun = job.film.take();
     let job = &*job;
     let folder = &job.order.folder;
-    let unseen = unseen::note(&journal::read(folder), &plan);
+    let unseen = unseen::note(&plan);
     let file = format!("recording.{}", input.output.as_str());
     if !folder.join(&file).is_file() {
         let since = std::time::Instant::now();
