@@ -28,6 +28,7 @@ mod sdp;
 mod servers;
 mod soak;
 mod stamp;
+mod svg;
 mod targets;
 mod world;
 

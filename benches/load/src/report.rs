@@ -12,8 +12,9 @@ use anyhow::Context;
 use serde::Serialize;
 
 use crate::figures::{MEANINGS, Round, median_round};
-use crate::plot::{self, Line, Points, escaped};
+use crate::plot::{self, Line, Points};
 use crate::soak::Soak;
+use crate::svg::escaped;
 use crate::targets;
 
 /// Figures that get a plot; all are in the table.

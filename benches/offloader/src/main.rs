@@ -84,6 +84,8 @@ mod site;
 mod sound;
 mod speed;
 mod spoken;
+#[path = "../../load/src/svg.rs"]
+mod svg;
 #[path = "../../../offloader/tests/speech/wer.rs"]
 mod wer;
 mod words;

@@ -6,7 +6,8 @@
 use std::fmt::Write as _;
 
 use crate::figures::{Figure, Good, Seen};
-use crate::plots::{bars, escaped, histogram, line, short, with_unit};
+use crate::plots::{bars, histogram, line, with_unit};
+use crate::svg::{escaped, short};
 
 const STYLE: &str = "body{font:15px/1.5 sans-serif;max-width:1000px;margin:2em auto;padding:0 1em;color:#1a202c}\
     table{border-collapse:collapse;width:100%}td,th{padding:.3em .6em;text-align:left;border-bottom:1px solid #ddd}\
