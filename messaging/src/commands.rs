@@ -66,7 +66,10 @@ impl Offer {
 /// Whoever carries out commands.
 #[async_trait]
 pub trait CommandHandler: Send + Sync + std::fmt::Debug {
-    fn offers(&self) -> Vec<Offer>;
+    /// In the language of a person whose profile names `locale`; empty for the server's.
+    fn offers(&self, locale: &str) -> Vec<Offer>;
+    /// What is said of a command, without its `/`, that nobody knows; in the same language.
+    fn unknown(&self, name: &str, locale: &str) -> String;
     /// What the sender is shown, perhaps nothing; `None`: the command is unknown.
     async fn carry_out(&self, command: Command) -> Option<String>;
 }

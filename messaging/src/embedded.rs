@@ -86,6 +86,8 @@ pub struct Config {
     pub site_url: String,
     /// Name shown to people.
     pub site_name: String,
+    /// The language of people whose profile names none.
+    pub default_locale: String,
     /// Whether anybody may create an account. If not, only the first account and those that an
     /// administrator creates exist.
     pub open_registration: bool,
@@ -129,6 +131,7 @@ impl Config {
             data_dir,
             site_url: String::new(),
             site_name: "Parley".to_owned(),
+            default_locale: "en".to_owned(),
             open_registration: false,
             login_lifetime: Duration::from_secs(30 * 24 * 3600),
             min_password_chars: 12,

@@ -7,7 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use proto::id::UserId;
 use proto::redact::Secret;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::agent::Agent;
 use super::fault::Fault;
@@ -101,6 +101,11 @@ impl Server {
             .create_account(account, None, Lane::Known, Place::Unknown)
             .await?;
         Ok(made.to_person())
+    }
+
+    /// A person as clients read them.
+    pub(super) fn shown(&self, row: &PersonRow, eyes: wire::Eyes) -> Value {
+        wire::user(row, eyes, &self.config.default_locale)
     }
 
     pub(super) async fn person_row(&self, id: &str) -> Result<PersonRow, Fault> {
@@ -214,7 +219,7 @@ impl Server {
             return Err(taken_or(error.into_duplicate(), &row.username));
         }
         let row = self.person_row(row.id.as_str()).await?;
-        let data = json!({ "user": wire::user(&row, wire::Eyes::Others) });
+        let data = json!({ "user": self.shown(&row, wire::Eyes::Others) });
         self.emit("user_updated", data, Audience::default());
         Ok(row)
     }
@@ -255,7 +260,7 @@ impl Server {
             .keep_portrait(person, portrait.as_ref(), self.now_ms())
             .await?;
         let row = self.person_row(person.as_str()).await?;
-        let data = json!({ "user": wire::user(&row, wire::Eyes::Others) });
+        let data = json!({ "user": self.shown(&row, wire::Eyes::Others) });
         self.emit("user_updated", data, Audience::default());
         Ok(())
     }

@@ -91,7 +91,7 @@ impl Server {
         }
         self.tell_ended_logins().await?;
         let row = self.person_row(person.as_str()).await?;
-        let data = json!({ "user": wire::user(&row, wire::Eyes::Others) });
+        let data = json!({ "user": self.shown(&row, wire::Eyes::Others) });
         self.emit("user_updated", data, Audience::default());
         Ok(row)
     }

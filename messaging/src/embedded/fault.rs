@@ -84,10 +84,8 @@ impl Fault {
         Self::new(StatusCode::NOT_FOUND, id, message)
     }
 
-    pub(crate) fn unknown_command(name: &str) -> Self {
-        let message = format!(
-            "there is no command `/{name}`: to write it as a message, put a space before it"
-        );
+    /// `message` is for whoever wrote it.
+    pub(crate) fn unknown_command(message: impl Into<String>) -> Self {
         Self::new(
             StatusCode::NOT_FOUND,
             "api.command.execute_command.not_found.app_error",

@@ -140,7 +140,7 @@ impl Server {
             let person = described.iter().find(|person| person.id.as_str() == id);
             person.map_or_else(
                 || json!({ "id": id }),
-                |person| wire::user(person, wire::Eyes::Others),
+                |person| self.shown(person, wire::Eyes::Others),
             )
         };
         for view in views {

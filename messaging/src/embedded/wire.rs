@@ -16,9 +16,6 @@ use proto::id::{FileId, PostId, TeamId, UserId};
 /// The version of the v4 API that we say we are; clients switch features by it.
 pub(super) const API_VERSION: &str = "10.11.0";
 
-/// The language of who has chosen none.
-pub(super) const DEFAULT_LOCALE: &str = "en";
-
 /// As `hello` and `X-Version-Id` carry it: version, build, configuration, whether licensed.
 pub(super) fn server_version() -> String {
     format!(
@@ -54,7 +51,8 @@ pub(super) fn roles(row: &PersonRow) -> &'static str {
     }
 }
 
-pub(super) fn user(row: &PersonRow, eyes: Eyes) -> Value {
+/// `locale`: of people who named none.
+pub(super) fn user(row: &PersonRow, eyes: Eyes, locale: &str) -> Value {
     let mut value = json!({
         "id": row.id,
         "create_at": row.created_at,
@@ -70,7 +68,7 @@ pub(super) fn user(row: &PersonRow, eyes: Eyes) -> Value {
         "position": row.position,
         "roles": roles(row),
         "props": {},
-        "locale": if row.locale.is_empty() { DEFAULT_LOCALE } else { row.locale.as_str() },
+        "locale": if row.locale.is_empty() { locale } else { row.locale.as_str() },
         "timezone": {
             "useAutomaticTimezone": "true", "manualTimezone": "", "automaticTimezone": "",
         },

@@ -57,6 +57,7 @@ pub(crate) fn chat_config(config: &Config) -> anyhow::Result<embedded::Config> {
     }
     chat.site_url.clone_from(&config.site_url);
     chat.site_name.clone_from(&config.chat.site_name);
+    chat.default_locale.clone_from(&config.chat.default_locale);
     chat.open_registration = config.chat.open_registration;
     chat.login_lifetime = config.chat.login_lifetime;
     chat.min_password_chars = config.chat.min_password_chars;

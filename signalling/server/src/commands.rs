@@ -13,11 +13,10 @@ use messaging::commands::{Command, CommandHandler, Offer};
 use serde_json::Value;
 use signalling_core::HostControl;
 
-use crate::door::calls::words;
+use crate::door::calls::words::{Language, Told, why_not_hosted, why_not_recorded};
 use crate::engine::Engine;
 
 const TRIGGER: &str = "call";
-const WRONG_NUMBER: &str = "Invalid number of arguments provided";
 
 /// Carries out `/call`. Weak, for the chat server that asks belongs to the engine.
 #[derive(Debug)]
@@ -25,36 +24,37 @@ pub(crate) struct Commands(pub(crate) Weak<Engine>);
 
 #[async_trait]
 impl CommandHandler for Commands {
-    fn offers(&self) -> Vec<Offer> {
-        let offer = Offer::new;
+    fn offers(&self, locale: &str) -> Vec<Offer> {
+        let language = self.language(locale);
+        let offer = |name, hint, about| Offer::new(name, hint, language.say(about));
         let ways = vec![
-            offer("start", "", "Starts recording the call"),
-            offer("stop", "", "Stops the recording"),
-            offer("pause", "", "Pauses the recording"),
-            offer("resume", "", "Goes on with the recording"),
+            offer("start", "", Told::AboutRecordingStart),
+            offer("stop", "", Told::AboutRecordingStop),
+            offer("pause", "", Told::AboutRecordingPause),
+            offer("resume", "", Told::AboutRecordingResume),
         ];
+        let recording = offer(
+            "recording",
+            "[start|stop|pause|resume]",
+            Told::AboutRecording,
+        );
         let next = vec![
-            offer("start", "[title]", "Starts a call in this channel"),
-            offer("join", "", "Joins the call in this channel"),
-            offer("leave", "", "Leaves the call in this channel"),
-            offer("end", "", "Ends the call for everybody"),
-            offer(
-                "link",
-                "",
-                "Shows a link that joins the call in this channel",
-            ),
-            offer("stats", "", "Shows what your client measured of the call"),
-            offer("logs", "", "Sends you the log of your client"),
-            offer(
-                "recording",
-                "[start|stop|pause|resume]",
-                "Starts, stops or pauses the recording of the call",
-            )
-            .followed_by(ways),
-            offer("host", "@username", "Makes somebody the host of the call"),
+            offer("start", "[title]", Told::AboutStart),
+            offer("join", "", Told::AboutJoin),
+            offer("leave", "", Told::AboutLeave),
+            offer("end", "", Told::AboutEnd),
+            offer("link", "", Told::AboutLink),
+            offer("stats", "", Told::AboutStats),
+            offer("logs", "", Told::AboutLogs),
+            recording.followed_by(ways),
+            offer("host", "@username", Told::AboutHost),
         ];
-        let about = "Start, join or leave a call";
-        vec![offer(TRIGGER, "[command]", about).followed_by(next)]
+        vec![offer(TRIGGER, "[command]", Told::AboutCall).followed_by(next)]
+    }
+
+    fn unknown(&self, name: &str, locale: &str) -> String {
+        let language = self.language(locale);
+        language.say_of(Told::UnknownCommand, &format!("/{name}"))
     }
 
     async fn carry_out(&self, command: Command) -> Option<String> {
@@ -62,32 +62,56 @@ impl CommandHandler for Commands {
         if words.next() != Some(TRIGGER) {
             return None;
         }
+        let language = self.language(&command.by.locale);
         let sub = words.next().map(str::to_owned);
         let rest: Vec<String> = words.map(str::to_owned).collect();
         let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
         let Some(sub) = sub else {
-            return Some(WRONG_NUMBER.to_owned());
+            return Some(language.say(Told::WrongNumber).to_owned());
         };
         let shown = match (sub.as_str(), rest.as_slice()) {
             ("start" | "join" | "leave" | "end" | "logs", _) => Ok(String::new()),
-            ("link", _) => Ok(link(&command)),
-            ("stats", [measured]) => stats(measured),
+            ("link", _) => Ok(language.say_with_link(Told::CallLink, &link(&command))),
+            ("stats", [measured]) => stats(measured).map_err(Why::from),
             ("recording", ["start" | "stop"]) => Ok(String::new()),
             ("recording", ["pause"]) => self.pause(&command, true).await,
             ("recording", ["resume"]) => self.pause(&command, false).await,
-            ("recording", [_]) => Err("Invalid arguments provided".to_owned()),
+            ("recording", [_]) => Err(Told::WrongArguments.into()),
             ("host", [name]) => self.make_host(&command, name).await,
-            ("stats" | "recording" | "host", _) => Err(WRONG_NUMBER.to_owned()),
-            (unknown, _) => return Some(format!("Invalid subcommand: {unknown}")),
+            ("stats" | "recording" | "host", _) => Err(Told::WrongNumber.into()),
+            (unknown, _) => return Some(language.say_of(Told::UnknownSubcommand, unknown)),
         };
-        Some(shown.unwrap_or_else(|error| format!("Error: {error}")))
+        Some(shown.unwrap_or_else(|why| {
+            let why = language.say_of(why.told, &why.of);
+            language.say(Told::Failed).replace("{}", &why)
+        }))
+    }
+}
+
+/// Why a command was not carried out, and of whom or what that is said.
+#[derive(Debug, PartialEq, Eq)]
+struct Why {
+    told: Told,
+    of: String,
+}
+
+impl From<Told> for Why {
+    fn from(told: Told) -> Self {
+        let of = String::new();
+        Self { told, of }
     }
 }
 
 impl Commands {
+    /// The one of the person, else the server's.
+    fn language(&self, locale: &str) -> Language {
+        let engine = self.0.upgrade();
+        engine.map_or(Language::English, |engine| engine.language_of(locale))
+    }
+
     /// Clients know nothing of pauses: it is done here.
-    async fn pause(&self, command: &Command, pause: bool) -> Result<String, String> {
-        let engine = self.0.upgrade().ok_or("the server stops")?;
+    async fn pause(&self, command: &Command, pause: bool) -> Result<String, Why> {
+        let engine = self.0.upgrade().ok_or(Told::ServerStops)?;
         let by = command.by.id.clone();
         let done = engine.turn(&command.room, move |call, _| {
             if pause {
@@ -96,29 +120,30 @@ impl Commands {
                 call.resume_recording(&by)
             }
         });
-        let done = done.await.map_err(|fault| fault.to_string())?;
-        done.map_err(|error| words::recording(error).to_owned())?;
+        let done = done.await.map_err(|_| Told::Interrupted)?;
+        done.map_err(why_not_recorded)?;
         Ok(String::new())
     }
 
-    async fn make_host(&self, command: &Command, name: &str) -> Result<String, String> {
-        let stops = || "the server stops".to_owned();
-        let engine = self.0.upgrade().ok_or_else(stops)?;
+    async fn make_host(&self, command: &Command, name: &str) -> Result<String, Why> {
+        let engine = self.0.upgrade().ok_or(Told::ServerStops)?;
         if !engine.config.calls.host_controls_allowed {
-            return Err("host controls are not allowed".to_owned());
+            return Err(Told::HostControlsOff.into());
         }
         let name = name.strip_prefix('@').unwrap_or(name);
         let found = engine.chat.person_by_username(name).await;
-        let new_host = found
-            .map_err(|_| format!("there is nobody called @{name}"))?
-            .id;
+        let nobody = |_| Why {
+            told: Told::NobodyCalled,
+            of: format!("@{name}"),
+        };
+        let new_host = found.map_err(nobody)?.id;
         let (by, is_admin) = (command.by.id.clone(), command.by.is_system_admin);
         let control = HostControl::Make { new_host };
         let made = engine.turn(&command.room, move |call, at| {
             call.host_control(&by, is_admin, control, at)
         });
-        let made = made.await.map_err(|fault| fault.to_string())?;
-        made.map_err(|error| words::host_control(error).to_owned())?;
+        let made = made.await.map_err(|_| Told::Interrupted)?;
+        made.map_err(why_not_hosted)?;
         Ok(String::new())
     }
 }
@@ -130,18 +155,18 @@ fn link(command: &Command) -> String {
         room,
         ..
     } = command;
-    format!("Call link: {site_url}/{team}/channels/{room}?join_call=true")
+    format!("{site_url}/{team}/channels/{room}?join_call=true")
 }
 
 /// The client's measurements, which it writes as JSON in base64.
-fn stats(measured: &str) -> Result<String, String> {
-    let unreadable = || "Invalid stats object".to_owned();
-    let json = STANDARD.decode(measured).map_err(|_| unreadable())?;
-    let json: Value = serde_json::from_slice(&json).map_err(|_| unreadable())?;
+fn stats(measured: &str) -> Result<String, Told> {
+    let json = STANDARD.decode(measured);
+    let json = json.map_err(|_| Told::StatsUnreadable)?;
+    let json: Value = serde_json::from_slice(&json).map_err(|_| Told::StatsUnreadable)?;
     if json.as_object().is_none_or(serde_json::Map::is_empty) {
-        return Err("Empty stats object".to_owned());
+        return Err(Told::StatsEmpty);
     }
-    let json = serde_json::to_string_pretty(&json).map_err(|_| unreadable())?;
+    let json = serde_json::to_string_pretty(&json).map_err(|_| Told::StatsUnreadable)?;
     Ok(format!("```json\n{json}\n```"))
 }
 
@@ -154,9 +179,9 @@ mod tests {
         let coded = STANDARD.encode(r#"{"rtt":0.5}"#);
         assert_eq!(stats(&coded).unwrap(), "```json\n{\n  \"rtt\": 0.5\n}\n```");
         let empty = STANDARD.encode("{}");
-        assert_eq!(stats(&empty), Err("Empty stats object".to_owned()));
+        assert_eq!(stats(&empty), Err(Told::StatsEmpty));
         for bad in ["no base64!", "bm8ganNvbg=="] {
-            assert_eq!(stats(bad), Err("Invalid stats object".to_owned()), "{bad}");
+            assert_eq!(stats(bad), Err(Told::StatsUnreadable), "{bad}");
         }
     }
 }

@@ -69,6 +69,8 @@ pub struct Config {
 #[derive(Debug, Clone)]
 pub struct ChatConfig {
     pub site_name: String,
+    /// Of what the server writes for everybody, and of people whose profile names none.
+    pub default_locale: String,
     pub open_registration: bool,
     pub login_lifetime: Duration,
     pub min_password_chars: usize,

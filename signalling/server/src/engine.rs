@@ -36,6 +36,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::config::Config;
 use crate::door;
+use crate::door::calls::words::Language;
 use crate::door::rtcd::MediaHosts;
 use crate::jobs::{JobService, Speech};
 use crate::metrics::Metrics;
@@ -128,6 +129,16 @@ pub(crate) fn moment() -> Moment {
 }
 
 impl Engine {
+    /// The language of what everybody reads.
+    pub(crate) fn language(&self) -> Language {
+        Language::of(&self.config.chat.default_locale).unwrap_or(Language::English)
+    }
+
+    /// The language of a person whose profile names `locale`, else the server's.
+    pub(crate) fn language_of(&self, locale: &str) -> Language {
+        Language::of(locale).unwrap_or_else(|| self.language())
+    }
+
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
         let push = parts.config.push_relay.clone().map(Push::to);
         Arc::new(Self {

@@ -12,9 +12,9 @@ use proto::id::{ChannelId, JobId, PostId, UserId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
-use signalling_core::{Hint, JobFailure, NewCallPost, PostEdit};
+use signalling_core::{JobFailure, NewCallPost, PostEdit};
 
-use crate::door::calls::words;
+use crate::door::calls::words::{self, Language, Told};
 
 const CALL: &str = "custom_calls";
 const RECORDING: &str = "custom_calls_recording";
@@ -40,10 +40,11 @@ pub(crate) enum PublishError {
 
 pub(crate) async fn announce_call(
     chat: &dyn ChatBackend,
+    language: Language,
     channel: &ChannelId,
     call: NewCallPost,
 ) -> Result<Post, ChatError> {
-    let message = words::call_started(&call.name);
+    let message = language.say_of(Told::CallStarted, &call.name);
     let mut props = attachment(&message);
     props.insert("start_at".to_owned(), json!(call.start_at_ms));
     if !call.title.is_empty() {
@@ -62,12 +63,12 @@ pub(crate) async fn announce_call(
 }
 
 /// A word of the bot for one person.
-pub(crate) fn hint(channel: &ChannelId, bot: &UserId, hint: Hint, locale: &str) -> NewPost {
+pub(crate) fn hint(channel: &ChannelId, bot: &UserId, message: &str) -> NewPost {
     NewPost {
         room: channel.clone(),
         author: bot.clone(),
         root: None,
-        message: words::hint(hint, locale).to_owned(),
+        message: message.to_owned(),
         kind: String::new(),
         props: Map::new(),
         files: Vec::new(),
@@ -76,7 +77,7 @@ pub(crate) fn hint(channel: &ChannelId, bot: &UserId, hint: Hint, locale: &str) 
 
 pub(crate) async fn edit(
     chat: &dyn ChatBackend,
-    bot: &UserId,
+    (bot, language): (&UserId, Language),
     id: &PostId,
     edit: PostEdit,
 ) -> Result<(), ChatError> {
@@ -89,7 +90,7 @@ pub(crate) async fn edit(
             if entry.post_id.is_some() || entry.failed_post_id.is_some() {
                 return Ok(());
             }
-            let said = no_recording(&post, bot, &recording, &failure);
+            let said = no_recording(&post, (bot, language), &recording, &failure);
             let said = chat.create_post(said).await?;
             let note = |entry: &mut RecordingEntry| entry.failed_post_id = Some(said.id);
             change_entry(&mut post.props, "recordings", id, note);
@@ -104,7 +105,7 @@ pub(crate) async fn edit(
             if entry.post_id.is_some() || entry.failed_post_id.is_some() {
                 return Ok(());
             }
-            let said = no_transcript(&post, bot, &transcribing, &failure);
+            let said = no_transcript(&post, (bot, language), &transcribing, &failure);
             let said = chat.create_post(said).await?;
             let id = transcribing.as_str();
             let note = |entry: &mut TranscriptionEntry| entry.failed_post_id = Some(said.id);
@@ -114,11 +115,12 @@ pub(crate) async fn edit(
             end_at_ms,
             participants,
         } => {
-            post.props.extend(attachment(words::CALL_ENDED));
+            let message = language.say(Told::CallEnded);
+            post.props.extend(attachment(message));
             post.props.insert("end_at".to_owned(), json!(end_at_ms));
             post.props
                 .insert("participants".to_owned(), json!(participants));
-            post.message = words::CALL_ENDED.to_owned();
+            post.message = message.to_owned();
         }
         PostEdit::Jobs {
             recording,
@@ -145,17 +147,27 @@ pub(crate) async fn edit(
 }
 
 /// Says in the call's thread why there is no transcript.
-fn no_transcript(call: &Post, bot: &UserId, job: &JobId, failure: &JobFailure) -> NewPost {
+fn no_transcript(
+    call: &Post,
+    (bot, language): (&UserId, Language),
+    job: &JobId,
+    failure: &JobFailure,
+) -> NewPost {
     let reason = words::job_failure(Some(failure));
-    let message = words::no_transcript(&reason);
+    let message = language.say_of(Told::NoTranscript, &reason);
     let mut props = why_nothing_comes(call, failure, &reason);
     props.insert("transcription_id".to_owned(), json!(job));
     thread_post(call, bot, NO_TRANSCRIPT, &message, props)
 }
 
-fn no_recording(call: &Post, bot: &UserId, job: &JobId, failure: &JobFailure) -> NewPost {
+fn no_recording(
+    call: &Post,
+    (bot, language): (&UserId, Language),
+    job: &JobId,
+    failure: &JobFailure,
+) -> NewPost {
     let reason = words::job_failure(Some(failure));
-    let message = words::no_recording(&reason);
+    let message = language.say_of(Told::NoRecording, &reason);
     let mut props = why_nothing_comes(call, failure, &reason);
     props.insert("recording_id".to_owned(), json!(job));
     thread_post(call, bot, NO_RECORDING, &message, props)
@@ -180,7 +192,7 @@ fn why_nothing_comes(call: &Post, failure: &JobFailure, reason: &str) -> Props {
 /// Posts a recording in the call's thread and names it in the call's post.
 pub(crate) async fn publish_recording(
     chat: &dyn ChatBackend,
-    bot: &UserId,
+    (bot, language): (&UserId, Language),
     channel: &str,
     report: &RecordingReport,
 ) -> Result<(), PublishError> {
@@ -201,7 +213,8 @@ pub(crate) async fn publish_recording(
     if let Some(captions) = captions_of(chat, transcript.and_then(|t| t.post_id)).await {
         props.insert("captions".to_owned(), captions);
     }
-    let post = thread_post(&call, bot, RECORDING, "Here's the call recording", props);
+    let message = language.say(Told::RecordingIsHere);
+    let post = thread_post(&call, bot, RECORDING, message, props);
     let post = NewPost {
         files: report.files.clone(),
         ..post
@@ -226,7 +239,7 @@ pub(crate) async fn publish_recording(
 /// them to the recording.
 pub(crate) async fn publish_transcription(
     chat: &dyn ChatBackend,
-    bot: &UserId,
+    (bot, language): (&UserId, Language),
     channel: &str,
     report: &TranscriptionReport,
 ) -> Result<(), PublishError> {
@@ -264,13 +277,8 @@ pub(crate) async fn publish_transcription(
         ("call_post_id".to_owned(), json!(call.id)),
         ("captions".to_owned(), json!(captions)),
     ]);
-    let post = thread_post(
-        &call,
-        bot,
-        TRANSCRIPTION,
-        "Here's the call transcription",
-        props,
-    );
+    let message = language.say(Told::TranscriptIsHere);
+    let post = thread_post(&call, bot, TRANSCRIPTION, message, props);
     let post = chat
         .create_post(NewPost {
             files: texts,
@@ -288,7 +296,7 @@ pub(crate) async fn publish_transcription(
         },
     );
     let summary = report.summary.as_ref();
-    let summary = summary.map(|summary| summary_post(&call, bot, &report.job, summary));
+    let summary = summary.map(|summary| summary_post(&call, (bot, language), &report.job, summary));
     let recording = published
         .rec_id
         .map(|id| entry::<RecordingEntry>(&call.props, "recordings", id.as_str()));
@@ -309,14 +317,21 @@ pub(crate) async fn publish_transcription(
 }
 
 /// What a language model says of the call; the props say that a machine wrote it, and in which language.
-fn summary_post(call: &Post, bot: &UserId, job: &str, summary: &CallSummary) -> NewPost {
+fn summary_post(
+    call: &Post,
+    (bot, language): (&UserId, Language),
+    job: &str,
+    summary: &CallSummary,
+) -> NewPost {
     let props = Map::from_iter([
         ("transcription_id".to_owned(), json!(job)),
         ("call_post_id".to_owned(), json!(call.id)),
         ("language".to_owned(), json!(summary.language)),
         ("from_machine".to_owned(), json!(true)),
     ]);
-    let message = words::summary(&summary.text);
+    let head = language.say(Told::SummaryHead);
+    let foot = language.say(Told::SummaryFoot);
+    let message = format!("#### {head}\n{}\n\n*{foot}*", summary.text);
     thread_post(call, bot, SUMMARY, &message, props)
 }
 

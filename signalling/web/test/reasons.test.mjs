@@ -18,7 +18,8 @@ const TEXT = '"((?:[^"\\\\]|\\\\.|\\\\\\n\\s*)+)"';
 
 /** Where reasons are written: how they stand there, how many there are at least, and what stands before them on the wire. */
 const SOURCES = [
-    ['signalling/server/src/door/calls/words.rs', `(?:RecordingError|HostControlError|LeaveError)::\\w+ => ${TEXT}`, 11],
+    ['signalling/server/src/door/calls/words.rs', `LeaveError::\\w+ => ${TEXT}`, 2],
+    ['signalling/server/src/door/calls/words/told/en.rs', `Told::(?:No[A-Z]\\w+|Not\\w+|BotHost|RecordingsOff|Records\\w+|Paused\\w+) => ${TEXT}`, 11, /^[a-z]/],
     ['signalling/server/src/door/calls/words.rs', `BotDidNotCome\\(\\w+\\)\\) => format!\\(\\s*${TEXT}`, 1],
     ['signalling/server/src/door/calls/words.rs', `NotTaken \\{[^}]+\\}\\) => \\{\\s*format!\\(${TEXT}`, 1],
     ['signalling/server/src/http/recording.rs', `let message = format!\\(${TEXT}`, 1],

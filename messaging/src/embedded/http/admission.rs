@@ -89,7 +89,7 @@ async fn roles(
         }
     };
     let row = state.set_admin(&person, is_admin).await?;
-    Ok(Json(wire::user(&row, wire::Eyes::Own)))
+    Ok(Json(state.shown(&row, wire::Eyes::Own)))
 }
 
 async fn revoke_everybody(state: State, auth: Auth) -> Answer {

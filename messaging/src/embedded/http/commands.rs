@@ -72,11 +72,16 @@ async fn execute(
         site_url: site_url(&state.config.site_url, &headers),
     };
     let name = command.words().next().unwrap_or_default().to_owned();
-    let answer = match state.commands.get() {
+    let handler = state.commands.get();
+    let answer = match handler {
         Some(handler) => handler.carry_out(command).await,
         None => None,
     };
-    let text = answer.ok_or_else(|| Fault::unknown_command(&name))?;
+    let unknown = || match handler {
+        Some(handler) => handler.unknown(&name, &by.locale),
+        None => format!("there is no command `/{name}`"),
+    };
+    let text = answer.ok_or_else(|| Fault::unknown_command(unknown()))?;
     if !text.is_empty() {
         let shown = NewPost {
             room: room.id,
@@ -105,14 +110,15 @@ async fn execute(
     })))
 }
 
-async fn list(state: State, _: Auth, params: Params) -> Json<Value> {
+async fn list(state: State, auth: Auth, params: Params) -> Json<Value> {
     let team = params.text("team_id").unwrap_or_default();
-    Json(state.offers().iter().map(|one| wire(one, team)).collect())
+    let offers = state.offers(&auth.0.person);
+    Json(offers.iter().map(|one| wire(one, team)).collect())
 }
 
 async fn of_team(state: State, auth: Auth, Path(team): Path<String>) -> Answer {
     let team = state.team_for(&team, &auth.0.person).await?.id;
-    let offers = state.offers();
+    let offers = state.offers(&auth.0.person);
     let all = offers.iter().map(|one| wire(one, team.as_str()));
     Ok(Json(all.collect()))
 }
@@ -121,7 +127,7 @@ async fn suggestions(state: State, auth: Auth, Path(team): Path<String>, params:
     state.team_for(&team, &auth.0.person).await?;
     let typed = params.text("user_input").unwrap_or_default();
     let typed = typed.strip_prefix('/').unwrap_or(typed);
-    let offers = state.offers();
+    let offers = state.offers(&auth.0.person);
     let found = complete(&offers, typed).into_iter().map(|(line, offer)| {
         json!({
             "Complete": line,
@@ -140,9 +146,10 @@ impl Server {
         let _ = self.commands.set(handler);
     }
 
-    fn offers(&self) -> Vec<Offer> {
+    fn offers(&self, to: &PersonRow) -> Vec<Offer> {
         let handler = self.commands.get();
-        handler.map(|handler| handler.offers()).unwrap_or_default()
+        let offers = handler.map(|handler| handler.offers(&to.locale));
+        offers.unwrap_or_default()
     }
 
     /// The name of the team that a room is seen in: its own, for a personal room the one the sender

@@ -88,7 +88,7 @@ async fn login(
     Ok((
         AppendHeaders([(HeaderName::from_static("token"), token)]),
         AppendHeaders(cookies.map(|cookie| (header::SET_COOKIE, cookie))),
-        Json(wire::user(row, wire::Eyes::Own)),
+        Json(state.shown(row, wire::Eyes::Own)),
     ))
 }
 
@@ -159,7 +159,7 @@ async fn create(
         invite: params.text("iid"),
     };
     let row = state.register(account, &may, place).await?;
-    Ok(created(wire::user(&row, wire::Eyes::Own)))
+    Ok(created(state.shown(&row, wire::Eyes::Own)))
 }
 
 #[derive(Deserialize, Default)]

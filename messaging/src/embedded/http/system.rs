@@ -59,7 +59,7 @@ async fn config(state: State) -> Result<Json<HashMap<&'static str, String>>, Fau
         ("DiagnosticId", String::new()),
         ("TelemetryId", String::new()),
         ("DiagnosticsEnabled", yes_or_no(false)),
-        ("DefaultClientLocale", wire::DEFAULT_LOCALE.to_owned()),
+        ("DefaultClientLocale", config.default_locale.clone()),
         ("AvailableLocales", String::new()),
         ("TeammateNameDisplay", "full_name".to_owned()),
         ("EnableSignUpWithEmail", yes_or_no(config.open_registration)),

@@ -42,9 +42,9 @@ pub(super) fn routes() -> Router<Arc<Server>> {
         .route("/users/{id}/typing", post(typing))
 }
 
-fn described(auth: &Auth, rows: &[PersonRow]) -> Json<Value> {
+fn described(state: &Server, auth: &Auth, rows: &[PersonRow]) -> Json<Value> {
     rows.iter()
-        .map(|row| wire::user(row, auth.eyes_for(&row.id)))
+        .map(|row| state.shown(row, auth.eyes_for(&row.id)))
         .collect::<Vec<_>>()
         .into_json()
 }
@@ -114,7 +114,11 @@ async fn list(state: State, auth: Auth, params: Params) -> Answer {
         limit,
     };
     state.check_filter(&auth, &filter).await?;
-    Ok(described(&auth, &state.store.list_persons(&filter).await?))
+    Ok(described(
+        &state,
+        &auth,
+        &state.store.list_persons(&filter).await?,
+    ))
 }
 
 async fn autocomplete(state: State, auth: Auth, params: Params) -> Answer {
@@ -130,11 +134,11 @@ async fn autocomplete(state: State, auth: Auth, params: Params) -> Answer {
         ..PersonFilter::default()
     };
     state.check_filter(&auth, &filter).await?;
-    let users = described(&auth, &state.store.list_persons(&filter).await?).0;
+    let users = described(&state, &auth, &state.store.list_persons(&filter).await?).0;
     let mut answer = json!({ "users": users });
     if room.is_some() {
         filter.not_in_room = filter.in_room.take();
-        let others = described(&auth, &state.store.list_persons(&filter).await?).0;
+        let others = described(&state, &auth, &state.store.list_persons(&filter).await?).0;
         if let Some(fields) = answer.as_object_mut() {
             fields.insert("out_of_channel".to_owned(), others);
         }
@@ -176,13 +180,17 @@ async fn search(state: State, auth: Auth, Body(body): Body<Search>) -> Answer {
             .clamp(1, super::MAX_PER_PAGE),
     };
     state.check_filter(&auth, &filter).await?;
-    Ok(described(&auth, &state.store.list_persons(&filter).await?))
+    Ok(described(
+        &state,
+        &auth,
+        &state.store.list_persons(&filter).await?,
+    ))
 }
 
 async fn by_ids(state: State, auth: Auth, Body(ids): Body<Vec<String>>) -> Answer {
     check_lookups(&ids)?;
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-    Ok(described(&auth, &state.store.persons(&ids).await?))
+    Ok(described(&state, &auth, &state.store.persons(&ids).await?))
 }
 
 async fn by_usernames(state: State, auth: Auth, Body(names): Body<Vec<String>>) -> Answer {
@@ -190,6 +198,7 @@ async fn by_usernames(state: State, auth: Auth, Body(names): Body<Vec<String>>) 
     let names: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     Ok(described(
+        &state,
         &auth,
         &state.store.persons_by_username(&names).await?,
     ))
@@ -202,12 +211,12 @@ async fn by_name(state: State, auth: Auth, Path(name): Path<String>) -> Answer {
     if name.contains('@') && eyes == wire::Eyes::Others {
         return Err(Fault::not_found("person", name));
     }
-    Ok(Json(wire::user(&row, eyes)))
+    Ok(Json(state.shown(&row, eyes)))
 }
 
 async fn one(state: State, auth: Auth, Path(id): Path<String>) -> Answer {
     let row = state.person_row(auth.named(&id)?.as_str()).await?;
-    Ok(Json(wire::user(&row, auth.eyes_for(&row.id))))
+    Ok(Json(state.shown(&row, auth.eyes_for(&row.id))))
 }
 
 async fn stats(state: State, _: Auth) -> Answer {
@@ -249,7 +258,7 @@ async fn patch(
     change(&mut row.position, patch.position);
     change(&mut row.locale, patch.locale);
     let row = state.update_names(row).await?;
-    Ok(Json(wire::user(&row, wire::Eyes::Own)))
+    Ok(Json(state.shown(&row, wire::Eyes::Own)))
 }
 
 async fn image(

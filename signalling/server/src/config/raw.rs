@@ -114,6 +114,10 @@ settings::settings! {
         "chat" chat: RawChat {
             /// Name shown to people.
             site_name: String = "Parley";
+            /// Language of what the server itself posts for everybody, and of what it tells people
+            /// whose profile names no language of ours: ar, de, en, es, fr or pt-BR.
+            default_locale: String = "en", of ["ar", "de", "en", "es", "fr", "pt-BR"],
+                named ["MM_LOCALIZATIONSETTINGS_DEFAULTSERVERLOCALE"];
             /// Whether anybody who reaches the server may make an account. The first account is an
             /// administrator: the page asks for the one-time token that is printed at the start,
             /// `signalling add-account` does not.

@@ -112,6 +112,7 @@ fn chat(raw: &RawConfig) -> ChatConfig {
     let raw = &raw.chat;
     ChatConfig {
         site_name: raw.site_name.clone(),
+        default_locale: raw.default_locale.clone(),
         open_registration: raw.open_registration,
         login_lifetime: Duration::from_secs(raw.login_lifetime_hours * 3600),
         min_password_chars: raw.min_password_chars,

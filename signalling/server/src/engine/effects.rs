@@ -23,7 +23,7 @@ use signalling_core::{
 use super::owner::{Reply, Turn};
 use super::{Engine, moment};
 use crate::door;
-use crate::door::calls::Broadcast;
+use crate::door::calls::{Broadcast, words};
 use crate::posts;
 
 /// How long the chat server may take for one request. Longer: people wait longer to hear that their
@@ -125,7 +125,7 @@ impl Engine {
     /// well, and the call marks it as ended.
     async fn create_post(self: &Arc<Self>, channel: ChannelId, post: NewCallPost) {
         let (call, caller) = (post.call.clone(), post.author.clone());
-        let made = posts::announce_call(&*self.chat, &channel, post);
+        let made = posts::announce_call(&*self.chat, self.language(), &channel, post);
         let mut made = pin!(AssertUnwindSafe(made).catch_unwind());
         let seconds = CHAT_LIMIT.as_secs();
         let in_time = tokio::time::timeout(CHAT_LIMIT, &mut made).await;
@@ -163,7 +163,8 @@ impl Engine {
                 // Better in another language than not at all.
                 let person = engine.chat.person(&user).await;
                 let locale = person.map(|person| person.locale).unwrap_or_default();
-                let post = posts::hint(&channel, &engine.bot.id, hint, &locale);
+                let message = engine.language_of(&locale).say(words::hint(hint));
+                let post = posts::hint(&channel, &engine.bot.id, message);
                 engine.chat.show_to(&user, post).await
             };
             match tokio::time::timeout(CHAT_LIMIT, shown).await {
@@ -178,7 +179,8 @@ impl Engine {
     pub(crate) fn edit_post(self: &Arc<Self>, post: &PostId, edit: PostEdit) {
         let (engine, id) = (self.clone(), post.clone());
         let edited = self.lanes.run(post, CHAT_LIMIT, async move {
-            if let Err(error) = posts::edit(&*engine.chat, &engine.bot.id, &id, edit).await {
+            let ours = (&engine.bot.id, engine.language());
+            if let Err(error) = posts::edit(&*engine.chat, ours, &id, edit).await {
                 tracing::warn!(%error, post = %id, "call post not edited");
             }
         });

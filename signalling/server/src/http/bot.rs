@@ -203,7 +203,8 @@ async fn recordings(
     let report = RecordingReport::decode(&bytes).map_err(|error| unreadable(&error))?;
     let (engine, post) = (app.engine.clone(), report.post.clone());
     let publish = async move {
-        posts::publish_recording(&*engine.chat, &engine.bot.id, &channel, &report).await
+        let ours = (&engine.bot.id, engine.language());
+        posts::publish_recording(&*engine.chat, ours, &channel, &report).await
     };
     published(&app, &post, publish).await
 }
@@ -217,7 +218,8 @@ async fn transcriptions(
     let report = TranscriptionReport::decode(&bytes).map_err(|error| unreadable(&error))?;
     let (engine, post) = (app.engine.clone(), report.post.clone());
     let publish = async move {
-        posts::publish_transcription(&*engine.chat, &engine.bot.id, &channel, &report).await
+        let ours = (&engine.bot.id, engine.language());
+        posts::publish_transcription(&*engine.chat, ours, &channel, &report).await
     };
     published(&app, &post, publish).await
 }

@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 use super::answer::body;
 use super::person::SignedIn;
 use super::{App, Refused};
-use crate::door::calls::words;
+use crate::door::calls::words::{Language, Told};
 use crate::engine::moment;
 use crate::filename;
 
@@ -50,11 +50,13 @@ async fn upload(
     if !engine.may_read(&person.id, &sent.channel_id).await {
         return Err(Refused::bad_request("channel_id is no channel of yours"));
     }
-    let kept = keep(&*engine.chat, &engine.bot.id, &person.id, sent.logs).await;
+    let language = engine.language_of(&person.locale);
+    let ours = (&engine.bot.id, language);
+    let kept = keep(&*engine.chat, ours, &person.id, sent.logs).await;
     let kept = kept.map_err(|error| Refused::chat(&error))?;
     let link = format!("{}/_redirect/pl/{}", site(&app, &headers), kept.id);
     let told = NewPost {
-        message: words::logs_kept(&link),
+        message: language.say_with_link(Told::CallLogs, &link),
         ..plain_post(&sent.channel_id, &engine.bot.id)
     };
     let told = engine.chat.show_to(&person.id, told).await;
@@ -64,7 +66,7 @@ async fn upload(
 
 async fn keep(
     chat: &dyn ChatBackend,
-    bot: &UserId,
+    (bot, language): (&UserId, Language),
     person: &UserId,
     logs: String,
 ) -> Result<Post, ChatError> {
@@ -77,7 +79,7 @@ async fn keep(
         return Err(ChatError::Refused("the logs broke off".to_owned()));
     };
     chat.create_post(NewPost {
-        message: words::LOGS.to_owned(),
+        message: language.say(Told::LogsKept).to_owned(),
         files: vec![file.id],
         ..plain_post(&room, bot)
     })

@@ -1,5 +1,6 @@
 //! What people write that begins with `/`.
 
+use proto::calls::action::Action;
 use serde_json::{Value, json};
 
 use crate::client::short;
@@ -92,6 +93,82 @@ async fn what_the_client_does_itself_shows_nothing() {
     assert_eq!(run(&world, &world.anna, "call link").await.0, 400);
     let stranger = world.stranger("stranger").await;
     assert_eq!(run(&world, &stranger, "/call link").await.0, 404);
+}
+
+async fn speak(world: &World, person: &Person, locale: &str) {
+    let url = format!("http://{}/api/v4/users/me/patch", world.addr());
+    let request = world.http.put(url).bearer_auth(&person.token);
+    let patched = request.json(&json!({ "locale": locale })).send().await;
+    assert_eq!(patched.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn whoever_sends_a_command_is_answered_in_the_language_of_the_profile() {
+    let world = World::new().await;
+    let mut ben = world.connect(&world.ben).await;
+    speak(&world, &world.ben, "ar").await;
+    speak(&world, &world.admin, "fr-CA").await;
+    let name = "\u{2068}@nobody\u{2069}";
+    for (command, text) in [
+        ("/call", "عدد المعطيات غير صحيح".to_owned()),
+        ("/call host @ben", "خطأ: لا توجد مكالمة جارية".to_owned()),
+        ("/call host @nobody", format!("خطأ: لا يوجد أحد باسم {name}")),
+    ] {
+        assert_eq!(shown(&world, &world.ben, command).await, text, "{command}");
+        let told = ben.wait_for("ephemeral_message").await;
+        let post: Value = serde_json::from_str(told.data["post"].as_str().unwrap()).unwrap();
+        assert_eq!(post["message"], text);
+    }
+    // A mark beside the address would become part of it.
+    let text = shown(&world, &world.ben, "/call link").await;
+    let link = text.strip_prefix("رابط المكالمة: ").unwrap();
+    assert!(link.starts_with("http://") && link.ends_with("?join_call=true"));
+    let french = "Erreur : les enregistrements ne sont pas activés";
+    let told = shown(&world, &world.admin, "/call recording pause").await;
+    assert_eq!(told, french);
+    let (status, unknown) = run(&world, &world.admin, "/dance now").await;
+    let message = unknown["message"].as_str().unwrap();
+    assert_eq!(status, 404);
+    assert!(message.starts_with("La commande /dance n’existe pas"));
+    // Who has chosen none reads what the server speaks.
+    let text = shown(&world, &world.anna, "/call").await;
+    assert_eq!(text, "Invalid number of arguments provided");
+    let (_, teams) = world.chat_get(&world.admin, "/users/me/teams").await;
+    let team = teams[0]["id"].as_str().unwrap();
+    let path = format!("/teams/{team}/commands/autocomplete");
+    let (_, offered) = world.chat_get(&world.admin, &path).await;
+    let about = "Commencer un appel, le rejoindre ou le quitter";
+    assert_eq!(offered[0]["auto_complete_desc"], about);
+}
+
+#[tokio::test]
+async fn everybody_reads_the_language_of_the_server() {
+    let world = World::with(None, |raw| raw.chat.default_locale = "de".to_owned()).await;
+    let text = shown(&world, &world.anna, "/call").await;
+    assert_eq!(text, "Falsche Anzahl von Angaben");
+    speak(&world, &world.ben, "es").await;
+    let (mut anna, mut ben) = world.anna_and_ben().await;
+    let posts = format!("/channels/{}/posts", world.channel);
+    let post = async |said: &str| {
+        let (_, page) = world.chat_get(&world.ben, &posts).await;
+        let mut posts = page["posts"].as_object().unwrap().values();
+        let post = posts.find(|post| post["type"] == "custom_calls").unwrap();
+        assert!(post["message"].as_str().unwrap().contains(said), "{post}");
+        assert_eq!(post["props"]["attachments"][0]["title"], post["message"]);
+    };
+    post("hat einen Anruf begonnen").await;
+    anna.act(&Action::Leave).await;
+    ben.act(&Action::Leave).await;
+    anna.wait_for("post_edited").await;
+    post("Anruf beendet").await;
+    let (_, config) = world
+        .chat_get(&world.ben, "/config/client?format=old")
+        .await;
+    assert_eq!(config["DefaultClientLocale"], "de");
+    let (_, me) = world.chat_get(&world.anna, "/users/me").await;
+    assert_eq!(me["locale"], "de");
+    let (_, me) = world.chat_get(&world.ben, "/users/me").await;
+    assert_eq!(me["locale"], "es");
 }
 
 #[tokio::test]

@@ -1,12 +1,14 @@
 //! What people read when something is refused or fails; the texts are the wire's.
+//!
+//! Not here: what is written for people in their languages (`told`).
 
-mod hints;
+mod told;
 
 use signalling_core::{
     HostControlError, JobFailure, JobStatusError, JoinError, LeaveError, NoCall, RecordingError,
 };
 
-pub(crate) use hints::hint;
+pub(crate) use told::{Language, Told, hint, why_not_hosted, why_not_recorded};
 
 /// What the client shows whoever may not join.
 pub(crate) fn join(error: &JoinError) -> String {
@@ -56,25 +58,11 @@ pub(crate) fn no_call(_: NoCall) -> &'static str {
 }
 
 pub(crate) fn host_control(error: HostControlError) -> &'static str {
-    match error {
-        HostControlError::NoCall => "no call ongoing",
-        HostControlError::NotHost => "no permissions",
-        HostControlError::NotInCall => "requested session or user is not in the call",
-        HostControlError::BotHost => "cannot assign the bot to be host: not allowed",
-    }
+    Language::English.say(why_not_hosted(error))
 }
 
 pub(crate) fn recording(error: RecordingError) -> &'static str {
-    match error {
-        RecordingError::Disabled => "recordings are not enabled",
-        RecordingError::NoJobService => "job service is not initialized",
-        RecordingError::NoCall => "no call ongoing",
-        RecordingError::NotHost => "no permissions to record",
-        RecordingError::InProgress => "recording already in progress",
-        RecordingError::NotInProgress => "no recording in progress",
-        RecordingError::AlreadyPaused => "recording already paused",
-        RecordingError::NotPaused => "recording not paused",
-    }
+    Language::English.say(why_not_recorded(error))
 }
 
 pub(crate) fn job_status(error: JobStatusError) -> &'static str {
@@ -106,21 +94,6 @@ pub(crate) fn job_failure(failure: Option<&JobFailure>) -> String {
     }
 }
 
-/// The message of the post that says why a call has no transcript.
-pub(crate) fn no_transcript(reason: &str) -> String {
-    format!("There is no transcript of this call: {reason}")
-}
-
-/// The message of the post that sums up a call.
-pub(crate) fn summary(text: &str) -> String {
-    format!("#### Summary of the call\n{text}\n\n*Written by a machine from the transcript.*")
-}
-
-/// The message of the post that says why a call has no recording.
-pub(crate) fn no_recording(reason: &str) -> String {
-    format!("There is no recording of this call: {reason}")
-}
-
 /// Why a session was not ended.
 pub(crate) fn leave(error: LeaveError) -> &'static str {
     match error {
@@ -128,22 +101,6 @@ pub(crate) fn leave(error: LeaveError) -> &'static str {
         LeaveError::NotYours => "you have no such session in the call",
     }
 }
-
-/// The message of the post that keeps the log of a client.
-pub(crate) const LOGS: &str = "Here are the logs of your call";
-
-/// What is shown to whoever sent a log, in the channel where they did.
-pub(crate) fn logs_kept(link: &str) -> String {
-    format!("Call logs: {link}")
-}
-
-/// The message of the post that announces a call.
-pub(crate) fn call_started(name: &str) -> String {
-    format!("{name} started a call")
-}
-
-/// The message of the post of a call that is over.
-pub(crate) const CALL_ENDED: &str = "Call ended";
 
 #[cfg(test)]
 mod tests {
