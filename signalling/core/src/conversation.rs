@@ -317,6 +317,7 @@ impl Conversation {
             self.elect_host();
         }
         self.stop_jobs(at);
+        self.forget_what_passes();
         self.out.store(Record::Call(self.record(at.unix_ms)));
         if let Some(post) = self.post.clone() {
             let edit = PostEdit::Ended {
@@ -327,6 +328,14 @@ impl Conversation {
         }
         let ended = Observation::CallEnded(self.id.clone());
         self.out.push(Output::Observed(ended));
+    }
+
+    /// Of a call that is over nobody is host, and nobody is rung for it.
+    fn forget_what_passes(&mut self) {
+        self.host = None;
+        self.host_locked = None;
+        self.presenter = None;
+        self.dismissed.clear();
     }
 
     fn handle_post_created(&mut self, post: PostId, thread: PostId, at: Moment) {

@@ -72,6 +72,50 @@ fn whoever_does_not_go_is_closed_three_seconds_after_removal_and_five_after_the_
 }
 
 #[test]
+fn who_is_the_host_and_is_made_it_again_is_host_whenever_back() {
+    let mut world = World::new();
+    world.join("anna");
+    world.join("ben");
+    let told = world.hosts_told.len();
+    let new_host = user("anna");
+    world.control(HostControl::Make { new_host });
+    assert_eq!(world.hosts_told.len(), told, "nobody is told of the same");
+    world.input(Input::Leave {
+        connection: conn("anna"),
+    });
+    assert_eq!(world.state().host, Some(user("ben")));
+    world.join("anna");
+    assert_eq!(world.state().host, Some(user("anna")));
+}
+
+#[test]
+fn of_a_call_that_is_over_only_what_happened_is_kept() {
+    let mut world = World::new();
+    world.join("anna");
+    world.join("ben");
+    let new_host = user("anna");
+    world.control(HostControl::Make { new_host });
+    world.call.dismiss(&user("carl")).unwrap();
+    world.drain();
+    let stream = "s".to_owned();
+    world.act("anna", Request::ShareScreen { stream });
+    let kept = world.stored().call;
+    assert_eq!(kept.host_locked, Some(user("anna")));
+    assert!(kept.dismissed.contains(&user("carl")) && kept.presenter.is_some());
+
+    world.control(HostControl::End);
+    world.pass(Duration::from_secs(5));
+
+    let kept = world.stored().call;
+    assert!(kept.end_at_ms > 0);
+    let passing = (kept.host, kept.host_locked, kept.presenter);
+    assert_eq!(passing, (None, None, None));
+    assert!(kept.dismissed.is_empty());
+    assert_eq!(kept.owner, user("anna"));
+    assert_eq!(kept.participants, [user("anna"), user("ben")].into());
+}
+
+#[test]
 fn a_call_counts_how_long_screens_and_cameras_were_shown() {
     let stream = || "s".to_owned();
     let mut world = World::new();

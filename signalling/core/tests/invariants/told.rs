@@ -101,6 +101,9 @@ impl World {
                 self.open_calls.insert(call.id.to_string());
             }
             Record::Call(call) => {
+                let passing = (&call.host, &call.host_locked, &call.presenter);
+                assert_eq!(passing, (&None, &None, &None), "of a call that is over");
+                assert!(call.dismissed.is_empty(), "nobody is rung for it");
                 self.open_calls.remove(call.id.as_str());
             }
             Record::Session(session) => {
