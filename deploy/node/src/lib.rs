@@ -13,4 +13,4 @@ mod place;
 
 pub use facts::{Facts, Kind};
 pub use others::{Other, Others, Sight, State};
-pub use place::Place;
+pub use place::{Place, check_papers};

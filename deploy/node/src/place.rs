@@ -61,6 +61,15 @@ struct Work {
     stage: Arc<watch::Sender<Stage>>,
 }
 
+/// Says why a node could not take its place with the papers in this folder, in words.
+///
+/// # Errors
+/// When one is missing, or does not say what it must.
+pub fn check_papers(papers: &Path) -> Result<(), String> {
+    let read = cluster_nats::Config::of_papers(papers);
+    read.map(drop).map_err(|error| error.to_string())
+}
+
 impl Place {
     /// Begins to take its place, with the papers in this folder; joins when it can, for as long as the
     /// process lives.

@@ -49,6 +49,11 @@ impl Addresses {
 /// recorded while the first one's files are still being made.
 const JOB_SLOTS: &str = "8";
 
+/// Of what makes rtcd a node among others.
+const ELSEWHERE: &str = "the media node in this process serves it alone and takes no place among other \
+                         nodes: leave `rtcd.cluster` out, and run `rtcd` by itself for each further node \
+                         (with `signalling.cluster.papers` set here)";
+
 const TABLES: [&str; 4] = ["parley", "rtcd", "signalling", "offloader"];
 
 /// What was written, table by table.
@@ -232,7 +237,8 @@ impl Tables {
     fn rtcd(&self) -> Result<rtcd::Config, Problems> {
         let own = &self.own.raw.own;
         let local = rtcd::Config::local(&own.data_dir.join("rtcd"));
-        let written = rtcd::Config::resolve(&self.rtcd, rtcd::config::Probe::of_this_machine())?;
+        let probe = rtcd::config::Probe::of_this_machine();
+        let written = self.alone(|read| rtcd::Config::resolve(read, probe))?;
         let mut config = rtcd::Config {
             rtc: written.rtc,
             drain_limit: written.drain_limit,
@@ -248,6 +254,35 @@ impl Tables {
             config.rtc.tcp_addresses = local.rtc.tcp_addresses;
         }
         Ok(config)
+    }
+
+    /// Rtcd in this process is no node among others, whatever is written: that is refused, together
+    /// with what is wrong with the rest.
+    fn alone<T>(
+        &self,
+        resolve: impl FnOnce(&Read<rtcd::config::Raw>) -> Result<T, Problems>,
+    ) -> Result<T, Problems> {
+        let mut without = self.rtcd.clone();
+        let mut check = self.rtcd.check();
+        let cluster = &self.rtcd.raw.cluster;
+        for (path, is_set) in [
+            ("cluster.papers", !cluster.papers.as_os_str().is_empty()),
+            ("cluster.url", !cluster.url.is_empty()),
+        ] {
+            if is_set {
+                check.refuse(path, ELSEWHERE);
+                without.overrule(path, "");
+            }
+        }
+        let Err(mut refused) = check.done(()) else {
+            return resolve(&without);
+        };
+        if let Err(others) = resolve(&without) {
+            let known = refused.0.clone();
+            let others = others.0.into_iter();
+            refused.0.extend(others.filter(|one| !known.contains(one)));
+        }
+        Err(refused)
     }
 
     fn print(&self) -> String {

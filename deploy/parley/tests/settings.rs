@@ -319,6 +319,57 @@ fn the_binaries_check_and_print() {
     }
 }
 
+/// Every place among the nodes is checked before the start, with everything else.
+#[test]
+fn a_place_among_the_nodes_is_checked_with_everything_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |name: &str, text: &str, env: &[(&str, &str)]| {
+        std::fs::write(folder.path().join("file.toml"), text).unwrap();
+        let (code, text) = ask(folder.path(), name, "check-config", env);
+        assert_eq!(code, Some(2), "{name}: {text}");
+        text
+    };
+    let cluster = "cluster.papers = \"no/papers\"\n";
+    for (name, text, told) in [
+        ("rtcd", cluster.to_owned(), "`cluster.url` is ``"),
+        (
+            "signalling",
+            format!("{cluster}http.listen = \"nowhere\"\n"),
+            "`http.listen` is `nowhere`",
+        ),
+        (
+            "parley",
+            format!("signalling.{cluster}parley.rtc_port = 70000\n"),
+            "`parley.rtc_port` is `70000`",
+        ),
+    ] {
+        let text = check(name, &text, &[]);
+        let papers = "`cluster.papers` is `no/papers`";
+        for part in [papers, "no/papers/cluster.toml", told] {
+            assert!(text.contains(part), "{part} of {name}: {text}");
+        }
+    }
+    // The media node in the process of `parley` has no place of its own.
+    let text = check(
+        "parley",
+        &format!(
+            "rtcd.{cluster}rtcd.rtc.ice_host_override = \"0.0.0.0\"\nrtcd.rtc.ice_port_tpc = 1\n"
+        ),
+        &[("RTCD_CLUSTER_URL", "http://10.0.0.1:8045")],
+    );
+    for part in [
+        "table `rtcd`",
+        "`cluster.papers` is `no/papers`: the media node in this process",
+        "`cluster.url` is `http://10.0.0.1:8045` (from RTCD_CLUSTER_URL)",
+        "`signalling.cluster.papers`",
+        "`rtc.ice_host_override` is",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let once = text.matches("`rtc.ice_port_tpc`").count();
+    assert_eq!(once, 1, "{text}");
+}
+
 #[test]
 fn what_this_process_decides_otherwise_than_a_service_alone_is_a_default_too() {
     let folder = tempfile::tempdir().unwrap();

@@ -10,6 +10,9 @@ use service::Tasks;
 use crate::config::{Config, Probe};
 use crate::system::CpuLoad;
 
+/// Says why these papers are of no use, in words.
+pub(crate) use node::check_papers;
+
 /// The place of this node among the others, where there are any. Clones are the same place.
 #[derive(Debug, Clone)]
 pub(crate) struct Cluster(Option<Place>);

@@ -150,6 +150,8 @@ pub struct Probe {
     pub cpus: usize,
     /// Tries to load a certificate and its key.
     pub tls: fn(&TlsConfig) -> Result<(), TlsFault>,
+    /// Says why a node's papers are of no use, in words.
+    pub papers: fn(&Path) -> Result<(), String>,
 }
 
 impl Probe {
@@ -159,6 +161,7 @@ impl Probe {
         Self {
             cpus: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             tls: |files| service::listen::tls(&files.cert_file, &files.cert_key).map(drop),
+            papers: crate::cluster::check_papers,
         }
     }
 }

@@ -17,6 +17,9 @@ use crate::door::rtcd::HostConfig;
 use crate::engine::Engine;
 use crate::metrics::NAMESPACE;
 
+/// Says why these papers are of no use, in words.
+pub(crate) use node::check_papers;
+
 /// The place of this server among the others, where there are any. Clones are the same place.
 #[derive(Debug, Clone)]
 pub(crate) struct Nodes(Option<Place>);

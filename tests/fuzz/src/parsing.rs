@@ -78,6 +78,7 @@ pub(crate) fn config(input: &[u8]) {
     let probe = Probe {
         cpus: 2,
         tls: |_| Ok(()),
+        papers: |_| Ok(()),
     };
     match Config::resolve(&read, probe) {
         Ok(config) => {

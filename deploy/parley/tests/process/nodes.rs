@@ -277,7 +277,7 @@ fn papers_that_cannot_be_read_end_the_start_with_the_setting_that_names_them() {
     );
     std::fs::write(&file, text).unwrap();
     let said = ended(program("signalling").arg("run").arg("--config").arg(file));
-    assert_eq!(said.code, Some(1), "{said:?}");
+    assert_eq!(said.code, Some(2), "{said:?}");
     let line = said.last_line();
     assert!(
         line.contains("cluster.toml") && line.contains("cluster.papers"),

@@ -1,9 +1,19 @@
 //! A node that knows no other: what `cluster.rs` is in a program built without the feature `cluster`.
 
+use std::path::Path;
+
 use service::Tasks;
 
 use crate::config::Config;
 use crate::system::CpuLoad;
+
+const WITHOUT: &str = "this rtcd was built without the feature `cluster`: build it with `--features \
+                       cluster`, or leave the setting empty";
+
+/// No papers are of use here.
+pub(crate) fn check_papers(_papers: &Path) -> Result<(), String> {
+    Err(WITHOUT.to_owned())
+}
 
 /// Nobody else is there.
 #[derive(Debug, Clone)]
@@ -12,10 +22,7 @@ pub(crate) struct Cluster;
 impl Cluster {
     pub(crate) fn join(config: &Config, _load: &CpuLoad, _tasks: &Tasks) -> anyhow::Result<Self> {
         if config.cluster.is_some() {
-            anyhow::bail!(
-                "`cluster.papers` is set, and this rtcd was built without the feature `cluster`: build \
-                 it with `--features cluster`, or leave the setting empty"
-            );
+            anyhow::bail!("`cluster.papers` is set, and {WITHOUT}");
         }
         Ok(Self)
     }

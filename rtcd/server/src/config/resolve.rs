@@ -31,7 +31,7 @@ impl Config {
             data_source: raw.store.data_source.clone(),
             database: database(raw, &mut check),
             logger: logger(raw, &mut check),
-            cluster: cluster(raw, &mut check),
+            cluster: cluster(raw, probe, &mut check),
             drain_limit: Some(minutes(raw.rtc.drain_limit_minutes))
                 .filter(|limit| !limit.is_zero()),
         };
@@ -128,10 +128,13 @@ fn turn(raw: &Raw, check: &mut Check<'_, Raw>) -> Option<TurnConfig> {
     })
 }
 
-fn cluster(raw: &Raw, check: &mut Check<'_, Raw>) -> Option<ClusterConfig> {
+fn cluster(raw: &Raw, probe: Probe, check: &mut Check<'_, Raw>) -> Option<ClusterConfig> {
     let (papers, url) = (&raw.cluster.papers, &raw.cluster.url);
     if papers.as_os_str().is_empty() {
         return None;
+    }
+    if let Err(why) = (probe.papers)(papers) {
+        check.refuse("cluster.papers", why);
     }
     let has_scheme = ["http://", "https://"]
         .iter()

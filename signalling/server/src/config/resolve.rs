@@ -62,7 +62,7 @@ impl Config {
             files: files::resolve(raw, &mut check),
             gateway: gateway_limits::resolve(raw, &mut check),
             rtcd: rtcd(read, has_calls, &mut check),
-            papers: papers(raw).filter(|_| has_calls),
+            papers: papers(raw, &mut check).filter(|_| has_calls),
             transcribing: transcribing(raw, &recording),
             offloader,
             calls: calls(raw),
@@ -122,13 +122,16 @@ fn chat(raw: &RawConfig) -> ChatConfig {
     }
 }
 
-fn papers(raw: &RawConfig) -> Option<PathBuf> {
-    let papers = &raw.cluster.papers;
-    (!papers.as_os_str().is_empty()).then(|| papers.clone())
+fn papers(raw: &RawConfig, check: &mut Checks<'_>) -> Option<PathBuf> {
+    let papers = Some(&raw.cluster.papers).filter(|papers| !papers.as_os_str().is_empty())?;
+    if let Err(why) = crate::nodes::check_papers(papers) {
+        check.refuse("cluster.papers", why);
+    }
+    Some(papers.clone())
 }
 
 fn rtcd(read: &Read<RawConfig>, has_calls: bool, check: &mut Checks<'_>) -> RtcdConfig {
-    let finds_nodes = papers(&read.raw).is_some();
+    let finds_nodes = !read.raw.cluster.papers.as_os_str().is_empty();
     let nobody_wrote = finds_nodes && read.origin("rtcd.urls") == Origin::Default;
     let raw = &read.raw.rtcd;
     if raw.urls.is_empty() && !finds_nodes {

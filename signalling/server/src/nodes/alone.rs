@@ -1,5 +1,6 @@
 //! A server that knows no other node: what `nodes.rs` is in a program built without the feature `cluster`.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -7,6 +8,14 @@ use service::listen::Admission;
 
 use crate::door::rtcd::HostConfig;
 use crate::engine::Engine;
+
+const WITHOUT: &str = "this signalling was built without the feature `cluster`: build it with `--features \
+                       cluster`, or leave the setting empty";
+
+/// No papers are of use here.
+pub(crate) fn check_papers(_papers: &Path) -> Result<(), String> {
+    Err(WITHOUT.to_owned())
+}
 
 /// Nobody else is there.
 #[derive(Debug, Clone)]
@@ -19,10 +28,7 @@ impl Nodes {
         _unnamed: &HostConfig,
     ) -> anyhow::Result<Self> {
         if engine.config.papers.is_some() {
-            anyhow::bail!(
-                "`cluster.papers` is set, and this signalling was built without the feature `cluster`: \
-                 build it with `--features cluster`, or leave the setting empty"
-            );
+            anyhow::bail!("`cluster.papers` is set, and {WITHOUT}");
         }
         Ok(Self)
     }

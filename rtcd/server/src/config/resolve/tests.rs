@@ -16,6 +16,10 @@ const PROBE: Probe = Probe {
         }
         Ok(())
     },
+    papers: |folder| {
+        let lost = folder.ends_with("lost");
+        (!lost).then_some(()).ok_or_else(|| "read it".to_owned())
+    },
 };
 
 fn read(text: &str, environment: &[(&str, &str)]) -> Read<Raw> {
@@ -28,6 +32,20 @@ fn resolve(text: &str) -> Result<Config, Problems> {
 
 fn environment(pairs: &[(&str, &str)]) -> Config {
     Config::resolve(&read("", pairs), PROBE).unwrap()
+}
+
+#[test]
+fn papers_that_cannot_be_read_are_told_with_everything_else() {
+    let url = "url = \"http://10.0.0.1:8045\"";
+    for good in [url.to_owned(), format!("papers = \"/etc/n1\"\n{url}")] {
+        assert!(resolve(&format!("[cluster]\n{good}\n")).is_ok(), "{good}");
+    }
+    let lost = "[cluster]\npapers = \"/etc/lost\"\n";
+    assert_eq!(problem_keys(&format!("{lost}{url}\n")), ["cluster.papers"]);
+    let all = problem_keys(&format!("{lost}[rtc]\nice_host_override = \"0.0.0.0\"\n"));
+    for key in ["cluster.papers", "cluster.url", "rtc.ice_host_override"] {
+        assert!(all.contains(&key.to_owned()), "{key} in {all:?}");
+    }
 }
 
 #[test]
