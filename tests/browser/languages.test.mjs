@@ -36,6 +36,12 @@ story('languages', 'the page speaks the language of the browser or the one that 
   const at = async (selector) => (await anna.page.locator(selector).first().boundingBox()).x
   assert.ok(await at('.sidebar') > await at('.channel'), 'the list is on the right')
   assert.ok(await at('[data-testid="composer-send"]') < await at('[data-testid="composer-attach"]'), 'sending is on the left')
+  // What the server itself writes for her is in it, too: the language belongs to the profile.
+  const locale = async () => (await ask(stage.server, stage.server.accounts[ANNA], 'GET', '/users/me')).locale
+  await until('the profile says it', async () => (await locale()) === 'ar')
+  await anna.at('composer').fill('/call stats e30=')
+  await anna.at('composer').press('Enter')
+  await anna.page.locator('[data-testid="post"]', { hasText: 'لا توجد قياسات' }).waitFor()
   await shoot(anna, 'languages-ar-channel')
   assert.deepEqual(await faultsOf(anna), [])
   for (const [opener, name] of [['channel-info', 'members'], ['profile', 'profile'], ['administration', 'administration']]) {
@@ -55,6 +61,7 @@ story('languages', 'the page speaks the language of the browser or the one that 
   await anna.at('language').focus()
   await anna.at('language').selectOption('pt-BR')
   await until('the page is Portuguese', async () => (await document()).join() === 'pt-BR,ltr')
+  await until('so is the profile', async () => (await locale()) === 'pt-BR')
   assert.equal(await anna.page.evaluate(() => window.document.activeElement.dataset.testid), 'language')
   await anna.page.keyboard.press('Escape')
   assert.ok((await anna.at('composer').getAttribute('aria-label')).startsWith('Escrever para'))

@@ -3,12 +3,16 @@
  *
  * Out: `lang`, `dir` and `data-theme` of the document, and the words the page says.
  */
+import {api} from '../api/rest';
 import {patch, store, type Theme} from '../state/app';
 import {languageFor, LANGUAGES, laterMessagesOf, localeFor, messagesOf} from '../words/languages';
 import {currentLanguage, directionOf, learn, speak, type Messages} from '../words/words';
 
 const LANGUAGE_KEY = 'parley.language';
 const THEME_KEY = 'parley.theme';
+
+/** Chosen, and not yet known to the server. */
+let untold = '';
 
 /** The dialogs are there: from then on a language is spoken whole. */
 let whole = false;
@@ -22,7 +26,22 @@ export async function beginLook(): Promise<void> {
 
 export async function chooseLanguage(tag: string): Promise<void> {
     remember(LANGUAGE_KEY, tag);
-    await speakNow(tag);
+    untold = tag;
+    await Promise.all([speakNow(tag), tellLanguage()]);
+}
+
+/** What was chosen belongs to the profile: what the server itself writes for the person is in it. */
+export async function tellLanguage(): Promise<void> {
+    const tag = untold;
+    if (tag === '' || !store.get().chat.me) {
+        return; // chosen before the sign-in, which tells it
+    }
+    untold = '';
+    try {
+        await api.patchMe({locale: tag});
+    } catch (error) {
+        console.warn('parley: the profile does not know the language', error);
+    }
 }
 
 /** The words of the dialogs; rejects when they cannot be fetched. */

@@ -15,6 +15,7 @@ import {leaveCall, rejoinAfterReload} from './call';
 import {channelName, loadChannels, openChannel} from './channels';
 import {listener, refreshCalls} from './events';
 import {inviteIn, isAtThreads, placeOf} from './location';
+import {tellLanguage} from './look';
 import {loadThreads, openThreads} from './threads';
 import {say} from '../words/words';
 import {beginPresence, cameOnline, endPresence} from './presence';
@@ -139,6 +140,7 @@ async function enter(me: UserProfile): Promise<void> {
     const hindered = inviteIn(location) === '' ? '' : await takeInvitation();
     patch({fault: ''});
     updateChat(() => ({...emptyChat, me, users: {[me.id]: me}}));
+    void tellLanguage();
     try {
         await loadEverything();
         patch({fault: hindered});
