@@ -80,6 +80,19 @@ story('recording_rests', 'a recording rests and goes on for all to see, warns of
   const job = (more, type = 'recording') => ({ channelID: channel.id, callID: channel.id, jobState: { ...recording, type, ...more } })
   const toAll = (...event) => [anna, ben].forEach((person) => tell.get(person)(...event))
 
+  // Whoever becomes host reads what that means; who was it before has read it.
+  for (const person of [anna, ben]) await person.at('recording-understood').click()
+  const { id: call, sessions, host_id: first } = await rest.callIn(channel.id)
+  const second = sessions.find(({ user_id: id }) => id !== first).user_id
+  const becomesHost = (id) => toAll('call_host_changed', { channelID: channel.id, hostID: id, call_id: call })
+  becomesHost(second)
+  await ben.page.locator('[data-testid="recording-notice"][data-host="true"]').waitFor()
+  assert.equal(await anna.at('recording-notice').count(), 0)
+  await ben.at('recording-understood').click()
+  becomesHost(first)
+  await anna.sees('record-pause')
+  assert.equal(await anna.at('recording-notice').count(), 0)
+
   // Only whoever records may pause; everybody sees that it rests.
   assert.equal(await ben.at('record-pause').count(), 0)
   await anna.at('record-pause').click()

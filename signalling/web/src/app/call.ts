@@ -71,7 +71,7 @@ export async function rejoinAfterReload(): Promise<boolean> {
         return false;
     }
     rejoins = 0;
-    await connect({...newActiveCall(remembered.channelId), unmuting: !remembered.muted, noticeSeen: remembered.noticeSeen});
+    await connect({...newActiveCall(remembered.channelId), unmuting: !remembered.muted, noticeSeen: remembered.noticeSeen, hostNoticeSeen: remembered.hostNoticeSeen});
     return true;
 }
 
@@ -206,7 +206,7 @@ function closed(reason: Problem | null): void {
         rejoins += 1;
         const again: ActiveCall = {
             ...newActiveCall(active.channelId), connection: 'rejoining', unmuting: !active.muted,
-            noticeSeen: active.noticeSeen, showCaptions: active.showCaptions, wide: active.wide,
+            noticeSeen: active.noticeSeen, hostNoticeSeen: active.hostNoticeSeen, showCaptions: active.showCaptions, wide: active.wide,
             captionLog: active.captionLog, panel: active.panel, dialog: active.dialog, notes: active.notes,
         };
         void connect(again).then(() => updateActive((now) => ({...now, connection: 'rejoining'})));

@@ -13,6 +13,7 @@ export interface RememberedCall {
     muted: boolean;
     /** Recording whose notice was acknowledged. */
     noticeSeen: number;
+    hostNoticeSeen: number;
     /** Nobody else was in it. */
     alone: boolean;
 }
@@ -77,7 +78,7 @@ export function recallCall(): RememberedCall | null {
     store((storage) => {
         const value = JSON.parse(storage.getItem(CALL_KEY) ?? 'null') as Partial<RememberedCall & {at: number}> | null;
         if (typeof value?.channelId === 'string' && Date.now() - (value.at ?? 0) < REMEMBER_MS) {
-            found = {channelId: value.channelId, muted: value.muted !== false, noticeSeen: value.noticeSeen ?? 0, alone: value.alone === true};
+            found = {channelId: value.channelId, muted: value.muted !== false, noticeSeen: value.noticeSeen ?? 0, hostNoticeSeen: value.hostNoticeSeen ?? 0, alone: value.alone === true};
         }
     });
     return found;

@@ -49,6 +49,6 @@ export function applySettings(): void {
 export function remember(alone = false): void {
     const {active} = store.get();
     if (active) {
-        rememberCall({channelId: active.channelId, muted: active.muted && !active.unmuting, noticeSeen: active.noticeSeen, alone});
+        rememberCall({channelId: active.channelId, muted: active.muted && !active.unmuting, noticeSeen: active.noticeSeen, hostNoticeSeen: active.hostNoticeSeen, alone});
     }
 }

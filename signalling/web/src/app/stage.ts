@@ -4,8 +4,8 @@ import type {CallDialog, Panel} from '../state/active';
 import {updateActive} from '../state/app';
 import {media, remember} from './own';
 
-export function acknowledgeRecording(startAt: number): void {
-    updateActive((active) => ({...active, noticeSeen: startAt}));
+export function acknowledgeRecording(startAt: number, asHost: boolean): void {
+    updateActive((active) => ({...active, noticeSeen: startAt, hostNoticeSeen: asHost ? startAt : active.hostNoticeSeen}));
     remember();
 }
 

@@ -73,6 +73,8 @@ export interface ActiveCall {
     reactions: readonly Reaction[];
     /** Start time of the recording whose notice was acknowledged. */
     noticeSeen: number;
+    /** The same as its host: whoever becomes host reads what that means. */
+    hostNoticeSeen: number;
     /** Time of the wish of the recording this page saw begin or run; 0 for none. */
     sawRecording: number;
     /** Start time of the recording whose coming end was acknowledged. */
@@ -100,7 +102,7 @@ export interface ActiveCall {
 export function newActiveCall(channelId: string): ActiveCall {
     return {
         channelId, sessionId: '', connection: 'joining', muted: true, unmuting: false, ownScreen: null, remoteScreen: null, ownCamera: null, cameraBusy: false, cameras: {}, sharingBusy: false,
-        weak: false, problem: null, captions: [], showCaptions: true, noTranslator: false, reactions: [], noticeSeen: 0, sawRecording: 0, limitSeen: 0, outcomeSeen: 0, soundBlocked: false, wide: false, wideForScreen: false,
+        weak: false, problem: null, captions: [], showCaptions: true, noTranslator: false, reactions: [], noticeSeen: 0, hostNoticeSeen: 0, sawRecording: 0, limitSeen: 0, outcomeSeen: 0, soundBlocked: false, wide: false, wideForScreen: false,
         notes: [], spoke: {}, quality: {}, talkingMuted: false, captionLog: [], panel: null, dialog: null,
     };
 }

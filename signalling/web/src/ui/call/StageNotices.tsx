@@ -44,11 +44,11 @@ export function StageNotices(): ReactNode {
     );
 }
 
-/** To everybody, once per recording: staying means agreeing. */
+/** To everybody, once per recording: staying means agreeing. To whoever becomes its host, once more. */
 function RecordingNotice(): ReactNode {
     const call = useApp((state) => (state.active ? state.calls[state.active.channelId] : undefined));
-    const seen = useApp((state) => state.active?.noticeSeen ?? 0);
     const isHost = useApp((state) => call !== undefined && call.hostId === state.chat.me?.id);
+    const seen = useApp(({active}) => (isHost ? active?.hostNoticeSeen : active?.noticeSeen) ?? 0);
     const config = useApp((state) => state.callsConfig);
     const recording = call?.recording ?? null;
     if (!call || !recording || !isRunning(recording) || seen === recording.startAt) {
@@ -65,7 +65,7 @@ function RecordingNotice(): ReactNode {
                 <strong>{told.title}</strong> {told.text}{none !== '' && <> <span data-testid="recording-speech">{none}</span></>}
             </p>
             <div className="notice-actions">
-                <button type="button" className="primary" data-testid="recording-understood" onClick={() => acknowledgeRecording(recording.startAt)}>{say('record_understood')}</button>
+                <button type="button" className="primary" data-testid="recording-understood" onClick={() => acknowledgeRecording(recording.startAt, isHost)}>{say('record_understood')}</button>
                 {!isHost && <button type="button" data-testid="recording-leave" onClick={leaveCall}>{say('record_leave')}</button>}
             </div>
         </div>
