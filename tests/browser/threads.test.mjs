@@ -99,3 +99,50 @@ story('threads', 'followed threads are listed with what is unread, and read, kep
   assert.deepEqual(await faultsOf(anna), [])
   assert.deepEqual(anna.troubles, [])
 })
+
+/** As many as the page asks for at the start. */
+const LISTED = 60
+
+story('threads_in_sight', 'of many followed threads, one that the list does not reach is known to be followed once it is in sight', async (stage) => {
+  const { accounts: [anna_, ben_] } = await stage.serve()
+  const answer = (root, author) => ask(stage.server, author, 'POST', '/posts', { channel_id: root.channel_id, root_id: root.id, message: 'an answer' })
+  const first = await post(stage.server, anna_, CHANNEL, 'her first question')
+  const foreign = await post(stage.server, ben_, CHANNEL, 'not her question')
+  const roots = await Promise.all(Array.from({ length: LISTED }, (_, number) => post(stage.server, anna_, CHANNEL, `question ${number}`)))
+  // What was answered first is the last one of the list.
+  await answer(first, ben_)
+  await answer(foreign, ben_)
+  await Promise.all(roots.map((root) => answer(root, ben_)))
+  await post(stage.server, ben_, CHANNEL, 'the newest')
+
+  const asked = []
+  const anna = await stage.person(ANNA)
+  anna.page.on('request', (request) => asked.push(request.url()))
+  await anna.page.reload()
+  await anna.enter(CHANNEL)
+  const asksFor = ({ id }) => asked.filter((url) => url.includes(`/threads/${id}`)).length
+  const message = (root) => anna.page.locator(`[data-testid="post"][data-post-id="${root.id}"]`)
+  await anna.sees('post-list')
+  await anna.page.waitForTimeout(1000)
+  assert.deepEqual([asksFor(first), asksFor(foreign)], [0, 0], 'not in sight')
+  await until('the first messages are loaded', async () => {
+    if ((await message(first).count()) > 0) return true
+    await anna.at('earlier-messages').click({ timeout: 2000 }).catch(() => undefined)
+    return false
+  }, { ms: 40_000 })
+  await message(first).scrollIntoViewIfNeeded()
+  for (const root of [first, foreign]) await until('it is asked for by being in sight', () => asksFor(root) > 0 || new Miss(asked.length))
+  const menuSays = async (root, words) => {
+    await message(root).hover()
+    await message(root).locator('[data-testid="post-menu"]').click()
+    assert.equal(await anna.at('follow-message').textContent(), words)
+    await anna.page.keyboard.press('Escape')
+  }
+  await menuSays(first, 'Stop following this thread')
+  await menuSays(foreign, 'Follow this thread')
+  assert.deepEqual([asksFor(first), asksFor(foreign)], [1, 1], 'each once')
+  // Those of the list are known.
+  assert.equal(asked.filter((url) => /\/threads\/[a-z0-9]{26}/.test(url)).length, 2)
+  // That she does not follow one, the server says by not having it.
+  assert.deepEqual(anna.troubles.filter((trouble) => !/status of 404/.test(trouble)), [])
+})

@@ -122,10 +122,14 @@ export function noteFollowing(root: Post | undefined): void {
     }
 }
 
+/** What is being asked: one thread may be in sight twice. */
+const asking = new Set<string>();
+
 /** Asks whether a thread is followed, unless it is known. */
 export function learnFollowing({id, reply_count: replies}: Post): void {
-    if (isFollowed(store.get().threads, id, replies) === null) {
-        fetchThread(id).catch(() => undefined);
+    if (isFollowed(store.get().threads, id, replies) === null && !asking.has(id)) {
+        asking.add(id);
+        void fetchThread(id).catch(() => undefined).finally(() => asking.delete(id));
     }
 }
 

@@ -1,6 +1,6 @@
 /** One message: who, when, what; calls, recordings and transcripts as what they are. */
 import type {Post} from '@mattermost/types/posts';
-import {memo, useEffect, useState, type ReactNode} from 'react';
+import {memo, useEffect, useRef, useState, type ReactNode, type RefObject} from 'react';
 import {openThread} from '../app/channels';
 import {deleteMessage} from '../app/posts';
 import {follow, learnFollowing, markThreadUnread} from '../app/threads';
@@ -37,9 +37,11 @@ export const PostItem = memo(function PostItem({post, grouped, replies, inThread
     useApp((state) => state.language);
     const count = Math.max(replies, inThread ? 0 : post.reply_count || 0);
     const canOpen = !inThread && post.root_id === '' && !whispered;
+    const article = useRef<HTMLElement>(null);
+    useFollowingInSight(article, post, canOpen ? count : 0);
     return (
         <article
-            className="post" data-grouped={grouped} data-testid="post" data-post-type={post.type} data-post-id={post.id} tabIndex={-1}
+            ref={article} className="post" data-grouped={grouped} data-testid="post" data-post-type={post.type} data-post-id={post.id} tabIndex={-1}
             aria-label={say('chat_post_of', {name, time: clock(post.create_at)})}
         >
             {grouped ? <span className="gutter"/> : <Avatar name={name} id={post.user_id}/>}
@@ -62,6 +64,32 @@ export const PostItem = memo(function PostItem({post, grouped, replies, inThread
         </article>
     );
 });
+
+/** Whoever passes by in less time has not seen it. */
+const SEEN_MS = 300;
+
+/** Asks of a thread with answers whether it is followed once it is in sight; the list may not reach so far. */
+function useFollowingInSight(article: RefObject<HTMLElement | null>, post: Post, replies: number): void {
+    const unknown = useApp(({threads}) => replies > 0 && threads.loaded && isFollowed(threads, post.id, replies) === null);
+    useEffect(() => {
+        const element = article.current;
+        if (!unknown || !element) {
+            return undefined;
+        }
+        let timer = 0;
+        const observer = new IntersectionObserver((entries) => {
+            clearTimeout(timer);
+            if (entries.at(-1)?.isIntersecting) {
+                timer = window.setTimeout(() => learnFollowing({...post, reply_count: replies}), SEEN_MS);
+            }
+        });
+        observer.observe(element);
+        return () => {
+            clearTimeout(timer);
+            observer.disconnect();
+        };
+    }, [unknown, post.id]);
+}
 
 function Actions({post, name, inThread, canReply}: {post: Post; name: string; inThread: boolean; canReply: boolean}): ReactNode {
     const canEdit = useApp((state) => mayEdit(state.chat, post));
