@@ -6,6 +6,8 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
 
+import { faults } from './harness/audit.mjs'
+import { faultsOf } from './harness/layout.mjs'
 import { hearsNoTone, hearsTone, seesColours } from './harness/listen.mjs'
 import { ROOT } from './harness/server.mjs'
 import { CHANNEL, story } from './harness/story.mjs'
@@ -63,6 +65,69 @@ story('phone', 'the client is usable at a width of 360 px, from sign-in to a cal
   })
   await until('it is down again', async () => (await ben.at('composer').boundingBox()).y > 300)
 })
+
+story('phone_host', 'a host on a phone has the controls of a recorded call in one row that fingers hit, the others behind *more*', async (stage) => {
+  await stage.serve()
+  const anna = await stage.person(ANNA, { viewport: { width: 390, height: 844 } })
+  await anna.startCall()
+  await inOneRow(anna, ['mute', 'raise-hand', 'react', 'share-screen', 'share-options', 'call-more', 'leave-call'])
+  await anna.at('call-more').click()
+  await anna.at('more-menu').locator('[data-testid="record-start"]').click()
+  await anna.sees('recording-notice', { ms: 60_000 })
+  await inOneRow(anna, ['mute', 'raise-hand', 'react', 'share-screen', 'share-options', 'call-more', 'leave-call'])
+
+  // As phones are: they share no screen.
+  await anna.page.evaluate(() => [navigator.mediaDevices, MediaDevices.prototype].forEach((one) => delete one.getDisplayMedia))
+  await anna.raiseHand()
+  await inOneRow(anna, ['mute', 'raise-hand', 'react', 'record-pause', 'record-stop', 'call-more', 'leave-call'])
+  await shoot(anna, 'phone-host')
+  assert.deepEqual(await faults(anna, 'phone-host'), [])
+  assert.deepEqual(await faultsOf(anna), [])
+  await anna.at('call-more').click()
+  const menu = anna.at('more-menu').locator('button')
+  await until('the others are in the menu', async () => {
+    const items = await menu.evaluateAll((buttons) => buttons.map((button) => button.dataset.testid))
+    return ['toggle-captions', 'end-call', 'open-devices', 'open-people'].every((one) => items.includes(one)) || new Miss(items)
+  })
+  const low = await menu.evaluateAll((buttons) => buttons.map((button) => button.getBoundingClientRect().height).filter((height) => height < 40))
+  assert.deepEqual(low, [])
+  await shoot(anna, 'phone-host-more')
+  assert.deepEqual(await faults(anna, 'phone-host-more'), [])
+  await anna.at('toggle-captions').click()
+  await anna.sees('captions', { shown: false })
+
+  // On a wider screen there is room for all of them; a narrower one keeps what is needed most.
+  await anna.page.setViewportSize({ width: 1000, height: 844 })
+  await anna.sees('end-call')
+  await anna.page.setViewportSize({ width: 320, height: 640 })
+  await inOneRow(anna, ['mute', 'raise-hand', 'react', 'record-pause', 'call-more', 'leave-call'])
+
+  await anna.at('call-more').click()
+  await anna.at('end-call').click()
+  await anna.page.locator('[data-testid="question"][data-kind="end-call"]').waitFor()
+  await anna.at('question-yes').click()
+  await anna.page.locator('[data-testid="call-post"][data-state="ended"]').first().waitFor({ timeout: 20_000 })
+  assert.deepEqual(anna.troubles, [])
+})
+
+/** What a finger hits is at least this wide and high. */
+const FINGER = 44
+
+/** The row of the call's controls holds these and nothing else, beside each other, each large enough. */
+async function inOneRow(person, expected) {
+  await until(`${expected.join(', ')} stand in the row`, async () => {
+    const buttons = await person.page.locator('.controls button:not(.floating button)').evaluateAll((all) => all.filter((one) => one.checkVisibility()).map((one) => {
+      const { left, top, width, height, right } = one.getBoundingClientRect()
+      return { name: one.dataset.testid, left, top, width, height, right }
+    }))
+    const names = buttons.map(({ name }) => name)
+    if (names.join() !== expected.join()) return new Miss(names)
+    const wrong = buttons.filter(({ left, top, width, height, right }, index) => Math.round(width) < FINGER || Math.round(height) < FINGER
+      || Math.abs(top + height / 2 - buttons[0].top - buttons[0].height / 2) > 4 || left < 0 || right > person.page.viewportSize().width
+      || (index > 0 && left < buttons[index - 1].right))
+    return wrong.length === 0 || new Miss(wrong)
+  })
+}
 
 story('keyboard', 'a call is started, muted and left with the keyboard alone', async (stage) => {
   await stage.serve()

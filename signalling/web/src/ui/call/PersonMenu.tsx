@@ -104,6 +104,6 @@ function Loudness({userId, name}: {userId: string; name: string}): ReactNode {
     );
 }
 
-export function MenuButton({testId, text, onClick, danger = false}: {testId: string; text: string; onClick: () => void; danger?: boolean}): ReactNode {
-    return <button type="button" className="menu-item" data-danger={danger} data-testid={testId} onClick={onClick}>{text}</button>;
+export function MenuButton({testId, text, onClick, danger = false, disabled = false}: {testId: string; text: string; onClick: () => void; danger?: boolean; disabled?: boolean | undefined}): ReactNode {
+    return <button type="button" className="menu-item" data-danger={danger} data-testid={testId} disabled={disabled} onClick={onClick}>{text}</button>;
 }
