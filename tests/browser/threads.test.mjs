@@ -146,3 +146,14 @@ story('threads_in_sight', 'of many followed threads, one that the list does not 
   // That she does not follow one, the server says by not having it.
   assert.deepEqual(anna.troubles.filter((trouble) => !/status of 404/.test(trouble)), [])
 })
+
+story('threads_only', 'where the latest messages are all answers in a thread, its first message is shown all the same', async (stage) => {
+  const { accounts: [anna_, ben_] } = await stage.serve()
+  const root = await post(stage.server, anna_, CHANNEL, 'who brings the cake?')
+  // More than the page asks for at once, twice.
+  await Promise.all(Array.from({ length: 2 * LISTED + 5 }, () => ask(stage.server, ben_, 'POST', '/posts', { channel_id: root.channel_id, root_id: root.id, message: 'not me' })))
+  const anna = await stage.person(ANNA)
+  await anna.enter(CHANNEL)
+  await anna.at('post-list').getByText('who brings the cake?').waitFor()
+  assert.equal(await anna.at('post-list').locator('[data-testid="post"]').count(), 1)
+})

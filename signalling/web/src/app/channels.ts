@@ -66,12 +66,13 @@ export async function loadPosts(channelId: string): Promise<void> {
     });
 }
 
-export async function loadEarlier(channelId: string): Promise<void> {
+/** Returns whether something came. */
+export async function loadEarlier(channelId: string): Promise<boolean> {
     const before = store.get().chat.reach[channelId];
     if (!before?.from) {
-        return;
+        return false;
     }
-    await loading(async () => {
+    return loading(async () => {
         const list = await api.getPostsBefore(channelId, before.from, 0, PAGE);
         takePosts(list);
         spread(channelId, {...before, from: list.order.at(-1) ?? before.from}, !list.prev_post_id);
@@ -100,11 +101,13 @@ export async function goToNewest(channelId: string): Promise<void> {
     markRead(channelId);
 }
 
-async function loading(load: () => Promise<void>): Promise<void> {
+async function loading(load: () => Promise<void>): Promise<boolean> {
     try {
         await load();
+        return true;
     } catch (error) {
         patch({fault: say('chat_not_loaded', {why: describe(error)})});
+        return false;
     }
 }
 

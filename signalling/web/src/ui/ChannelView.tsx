@@ -52,7 +52,7 @@ export function ChannelView(): ReactNode {
                 <Composer channelId={channel.id} rootId="" label={say('chat_write_to', {name: title})} testId="composer"/>
                 <PostList
                     key={`${channel.id}/${inChannel}`} foundId={inChannel} onLater={apart ? () => loadLater(channel.id) : null} onNewest={() => void goToNewest(channel.id)} posts={roots} replies={replies} label={say('chat_messages_in', {name: title})} testId="post-list" startAt="end"
-                    onEarlier={chat.complete[channel.id] ? null : () => loadEarlier(channel.id)} readUntil={chat.readUntil[channel.id] ?? 0}
+                    onEarlier={chat.complete[channel.id] === false ? () => loadEarlier(channel.id) : null} readUntil={chat.readUntil[channel.id] ?? 0}
                 />
             </div>
             {about === channel.id && <Later onFail={() => setAbout('')}>{({ChannelDialog}) => <ChannelDialog channel={channel} onClose={() => setAbout('')}/>}</Later>}

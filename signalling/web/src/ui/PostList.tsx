@@ -5,7 +5,7 @@
  * before or after it. Only a part of a long list stands on the screen (`state/window`).
  */
 import type {Post} from '@mattermost/types/posts';
-import {useLayoutEffect, useRef, useState, type KeyboardEvent, type ReactNode} from 'react';
+import {useEffect, useLayoutEffect, useRef, useState, type KeyboardEvent, type ReactNode} from 'react';
 import {useApp} from '../state/app';
 import {firstUnread} from '../state/chat';
 import {around, earlier, grown, hasEarlier, later, newest, rangeOf, type Window} from '../state/window';
@@ -32,7 +32,8 @@ interface Props {
     testId: string;
     /** Where to look first. */
     startAt: 'start' | 'end';
-    onEarlier: (() => Promise<void> | void) | null;
+    /** Loads what stands before; false when nothing came. */
+    onEarlier: (() => Promise<boolean>) | null;
     /** Set while what follows is not loaded: it is loaded, and the way to the newest. */
     onLater?: (() => Promise<void>) | null;
     onNewest?: () => void;
@@ -78,8 +79,9 @@ export function PostList({posts, replies, label, testId, startAt, onEarlier, onL
             return;
         }
         busy.current = true;
-        if (!hasEarlier(part, length.current)) {
-            await onEarlier?.();
+        if (!hasEarlier(part, length.current) && !await onEarlier?.()) {
+            busy.current = false; // asked for again when the person moves, not by itself
+            return;
         }
         setPart((before) => earlier(before, length.current));
         rest();
@@ -108,7 +110,8 @@ export function PostList({posts, replies, label, testId, startAt, onEarlier, onL
         }
         scrolled();
         const toEnd = element.scrollHeight - element.scrollTop - element.clientHeight;
-        if (element.scrollTop < NEAR_EDGE_PX && canGoBack && !atEnd.current) {
+        // Where the latest are all answers in threads, there is nothing to stay at: on to what stands before them.
+        if (element.scrollTop < NEAR_EDGE_PX && canGoBack && (!atEnd.current || posts.length === 0)) {
             void showEarlier();
         } else if (toEnd < NEAR_EDGE_PX) {
             void showLater();
@@ -116,6 +119,12 @@ export function PostList({posts, replies, label, testId, startAt, onEarlier, onL
     };
     const lookAgain = useRef(onScroll);
     lookAgain.current = onScroll;
+    const searches = posts.length === 0 && canGoBack;
+    useEffect(() => {
+        if (searches) {
+            lookAgain.current();
+        }
+    }, [searches]);
     const toNewest = (): void => {
         if (onLater) {
             onNewest?.();
@@ -129,10 +138,10 @@ export function PostList({posts, replies, label, testId, startAt, onEarlier, onL
             <div className="posts" ref={list} role="log" aria-label={label} data-testid={testId} tabIndex={0} onScroll={onScroll} onKeyDown={walk}>
                 <div className="posts-inner">
                     <div className="spacer"/>
-                    {canGoBack && posts.length > 0 && (
+                    {canGoBack && (
                         <button type="button" className="link" data-testid="earlier-messages" onClick={() => void showEarlier()}>{say('chat_earlier')}</button>
                     )}
-                    {posts.length === 0 && replies && <p className="muted center">{say(noCalls ? 'chat_no_messages_yet' : 'chat_no_messages')}</p>}
+                    {posts.length === 0 && replies && !canGoBack && <p className="muted center">{say(noCalls ? 'chat_no_messages_yet' : 'chat_no_messages')}</p>}
                     {shown.map((post, index) => {
                         const before = posts[from + index - 1];
                         const newDay = !before || new Date(before.create_at).toDateString() !== new Date(post.create_at).toDateString();
