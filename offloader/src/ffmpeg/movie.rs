@@ -122,15 +122,17 @@ impl Movie {
         })
     }
 
-    /// Adds an encoded picture. Times must rise.
+    /// Adds an encoded picture that is shown until `until`, in 1/90000 s. Times must rise.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn picture(&mut self, coded: &Coded) -> Result<(), MediaError> {
+    pub fn picture(&mut self, coded: &Coded, until: i64) -> Result<(), MediaError> {
         let mut packet = Packet::copy(&coded.bytes);
         packet.set_stream(0);
         packet.set_pts(Some(coded.at));
         packet.set_dts(Some(coded.at));
+        // Without it the last picture of a file lasts no time at all, and players leave it out.
+        packet.set_duration((until - coded.at).max(0));
         if coded.key {
             packet.set_flags(codec::packet::Flags::KEY);
         }

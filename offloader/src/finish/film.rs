@@ -18,7 +18,7 @@ use super::sound::Mixer;
 use super::talk::Talk;
 use super::{FinishError, MOVIE, gained_sounds, keep};
 use crate::capture::journal::Follower;
-use crate::ffmpeg::{self, Movie, MovieOptions, PictureEncoder, SoundKind};
+use crate::ffmpeg::{self, Coded, Movie, MovieOptions, PictureEncoder, SoundKind};
 use crate::opus::RATE;
 use crate::order::Look;
 
@@ -151,15 +151,17 @@ impl Film {
         let mixer = Mixer::new(gained_sounds(plan, |track| self.ears.gain(track))?);
         let mut mix = Mix::new(movie.map_err(FinishError::Media)?, mixer);
         let reel = reel::Pictures::open(&self.folder).map_err(file("read", &self.folder))?;
-        for picture in reel {
+        // A call that was lost ends earlier than it seemed to at first.
+        let is_in = |picture: &Coded| picture.at <= 0 || picture.at < plan.span_ms * REEL_PER_MS;
+        let mut reel = reel.take_while(is_in).peekable();
+        while let Some(picture) = reel.next() {
             let t_ms = picture.at / REEL_PER_MS;
-            if t_ms > 0 && t_ms >= plan.span_ms {
-                // A call that was lost ends earlier than it seemed to at first.
-                break;
-            }
             tell(t_ms);
             mix.until(t_ms)?;
-            mix.movie.picture(&picture).map_err(FinishError::Media)?;
+            let end = plan.span_ms * REEL_PER_MS;
+            let until = reel.peek().map_or(end, |next| next.at);
+            let shown = mix.movie.picture(&picture, until);
+            shown.map_err(FinishError::Media)?;
         }
         mix.until(plan.span_ms)?;
         mix.finish()?;
