@@ -15,6 +15,8 @@
 mod control;
 #[path = "rtcd_alone/engine.rs"]
 mod engine;
+#[path = "rtcd_alone/nodes.rs"]
+mod nodes;
 #[path = "rtcd_alone/participant.rs"]
 mod participant;
 #[path = "rtcd_alone/relay.rs"]

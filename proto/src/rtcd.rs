@@ -2,11 +2,13 @@
 //!
 //! `control`: messages of the control WebSocket (MessagePack). `channel`: messages of the data
 //! channel `calls-dc` (MessagePack). `sdp`: the JSON inside both. `http`: the JSON bodies of the API.
+//! `nodes`: an addition, what media nodes of one cluster say to each other.
 //! Here: the words they share. Decoding is liberal, encoding is exact.
 
 mod channel;
 mod control;
 mod http;
+mod nodes;
 mod sdp;
 
 pub use channel::{ChannelMessage, MAX_SDP_LEN, MediaMapEntry};
@@ -14,6 +16,10 @@ pub use control::{
     ControlMessage, DecodeError, HelloMessage, JoinMessage, MAX_CONTROL_LEN, RtcKind, RtcMessage,
 };
 pub use http::{ApiAnswer, Credentials, SessionConfig, SessionProps, SystemInfo, VersionInfo};
+pub use nodes::{
+    CallName, LegMessage, LegToLeg, MediaHead, NodeLegs, NodeMessage, NodeMessageError,
+    NumberedTrack, TrackName,
+};
 pub use sdp::{IceCandidate, JsonError, ScreenOnData, SdpKind, SessionDescription, VideoOnData};
 
 use serde::{Deserialize, Serialize};

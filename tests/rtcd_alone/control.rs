@@ -41,14 +41,22 @@ impl Node {
         leg_sessions: usize,
         change: impl FnOnce(&mut rtcd::config::RtcConfig),
     ) -> Self {
+        Self::start_as(|config| {
+            config.rtc.shards = shards;
+            config.rtc.leg_sessions = leg_sessions;
+            change(&mut config.rtc);
+        })
+        .await
+    }
+
+    /// Starts a node with any settings.
+    pub(crate) async fn start_as(change: impl FnOnce(&mut rtcd::Config)) -> Self {
         let secrets = Secrets::default();
         let discretion = Discretion::begin(&[&secrets]);
         secrets.keep("auth key", KEY);
         let directory = tempfile::tempdir().unwrap();
         let mut config = rtcd::Config::local(directory.path());
-        config.rtc.shards = shards;
-        config.rtc.leg_sessions = leg_sessions;
-        change(&mut config.rtc);
+        change(&mut config);
         let running = rtcd::start(config).await.unwrap();
         Self {
             running,

@@ -26,6 +26,26 @@ const PATTERN_RULE: &str = "a pattern is a topic in which * stands for one token
      what is addressed to a node names it";
 const BODY_RULE: &str = "a body has 64 KiB at most";
 
+/// Writes a token so that it is a part of a DNS name, in which capital letters mean nothing: lower case
+/// letters but `x`, and digits, as they are, others as `x` and two hexadecimal digits.
+fn dns_label(token: &str) -> String {
+    use fmt::Write as _;
+    let mut name = String::new();
+    for (place, byte) in token.bytes().enumerate() {
+        // A label has 63 characters at most.
+        if place > 0 && place % 20 == 0 {
+            name.push('.');
+        }
+        if byte.is_ascii_digit() || (byte.is_ascii_lowercase() && byte != b'x') {
+            name.push(char::from(byte));
+        } else {
+            // Into memory.
+            let _ = write!(name, "x{byte:02x}");
+        }
+    }
+    name
+}
+
 /// Checks one token.
 ///
 /// # Errors
@@ -131,6 +151,13 @@ impl NodeId {
     pub fn new(text: &str) -> Result<Self, Error> {
         check_token(text)?;
         Ok(Self(text.into()))
+    }
+
+    /// The name that this node's certificate is made out to, in the cluster of this name: another for
+    /// every node and every cluster.
+    #[must_use]
+    pub fn dns_name(&self, site: &str) -> String {
+        format!("{}.node.{}.parley", dns_label(&self.0), dns_label(site))
     }
 }
 

@@ -39,6 +39,10 @@ pub struct Facts {
     /// Where other nodes reach its API, `http://host:port`; empty: nowhere.
     #[serde(default)]
     pub url: String,
+    /// Where other nodes reach it for what they say to each other and for media (`Mesh`), `host:port`,
+    /// UDP; empty: nowhere.
+    #[serde(default)]
+    pub links: String,
     /// It ends what it has and takes nothing new.
     #[serde(default)]
     pub draining: bool,

@@ -3,14 +3,17 @@
 //!
 //! In: the folder of papers that `parley cluster add-node` wrote, what the node says about itself. Out:
 //! [`Others`], which changes while one looks.
+//! [`Mesh`] connects the nodes with each other.
 //! Invariant: nobody waits for the others. A process serves before it has joined, and goes on with what
 //! it knew when the servers between the nodes are away.
 
 mod facts;
 mod figures;
+mod mesh;
 mod others;
 mod place;
 
 pub use facts::{Facts, Kind};
+pub use mesh::{Hears, IdentityError, Meets, Mesh, MeshError, Wire};
 pub use others::{Other, Others, Sight, State};
 pub use place::{Place, check_papers};

@@ -137,6 +137,7 @@ mod tests {
             kind: Kind::Media,
             version: "1".to_owned(),
             url: String::new(),
+            links: String::new(),
             draining,
         };
         Node {

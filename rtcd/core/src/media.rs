@@ -68,6 +68,18 @@ impl Layer {
     pub const HIGH: Self = Self(2);
     /// All layers, from below.
     pub const ALL: [Self; 3] = [Self::LOW, Self::MIDDLE, Self::HIGH];
+
+    /// Returns the rank, from 0.
+    #[must_use]
+    pub const fn rank(self) -> u8 {
+        self.0
+    }
+
+    /// Finds a layer by its rank.
+    #[must_use]
+    pub fn of_rank(rank: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(rank)).copied()
+    }
 }
 
 /// Some of the layers of a track.
@@ -82,6 +94,24 @@ impl LayerSet {
     #[must_use]
     pub const fn of(layer: Layer) -> Self {
         Self(1 << layer.0)
+    }
+
+    /// Returns the set as bits, bit 0 the lowest layer.
+    #[must_use]
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// Makes a set of bits; those that stand for no layer are passed over.
+    #[must_use]
+    pub fn from_bits(bits: u8) -> Self {
+        let mut set = Self::NONE;
+        for layer in Layer::ALL {
+            if bits & Self::of(layer).0 != 0 {
+                set.insert(layer);
+            }
+        }
+        set
     }
 
     #[must_use]

@@ -106,6 +106,8 @@ pub struct ClusterConfig {
     pub papers: PathBuf,
     /// Where the others reach this node's API, `http://host:port`.
     pub url: String,
+    /// Where their media reaches it, `host:port`; `None`: calls are not shared with other nodes.
+    pub link_address: Option<String>,
 }
 
 /// Where the log goes.

@@ -10,6 +10,7 @@
 mod connections;
 mod delivery;
 mod lookup;
+mod nodes;
 mod relays;
 mod shards;
 
@@ -27,7 +28,8 @@ use tracing::{debug, info};
 use crate::door::rtcd::{self as door, Said};
 use crate::driver::{InboxSender, ShardMessage};
 use crate::metrics::Metrics;
-use crate::placement::{Placement, ShardId};
+use crate::node_link::NodeLink;
+use crate::placement::{NodeSerial, Placement, ShardId};
 use crate::turn::Relays;
 use connections::Connections;
 pub(crate) use connections::{Connection, Queue};
@@ -107,6 +109,7 @@ struct State {
     sessions: BTreeMap<SessionKey, Session>,
     placement: Placement,
     connections: Connections,
+    nodes: BTreeMap<NodeSerial, Arc<dyn NodeLink>>,
 }
 
 /// The control side of a node.
@@ -132,6 +135,7 @@ impl Control {
             sessions: BTreeMap::new(),
             placement: Placement::new(shards.len(), leg_sessions),
             connections: Connections::default(),
+            nodes: BTreeMap::new(),
         };
         Self {
             state: Mutex::new(state),
@@ -239,8 +243,14 @@ impl Control {
             state.placement.remove(&call, placed.shard);
             return Err(ControlError::Overloaded);
         }
-        for link in &placed.links {
-            self.shards.link_up(&call, *link);
+        if let Some(opened) = placed.opened {
+            for link in opened.links {
+                self.shards.link_up(&call, link);
+            }
+            for link in opened.far {
+                self.far_link_up(&state, &call, link);
+            }
+            self.tell_legs(&state, &call);
         }
         info!(
             groupID = %group, callID = %join.call, sessionID = %key.session, userID = %join.user,

@@ -6,6 +6,7 @@
 //! takes a lock except to find who has a ufrag.
 //! Each turn, in this order: inbox, sockets, due timeouts, then everything the core wants sent.
 
+mod far;
 mod inbox;
 mod outbox;
 mod publish;
@@ -20,11 +21,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use mio::{Events, Poll, Token, Waker};
-use rtcd_core::{CoreConfig, Input, LinkId, MediaBatch, Output, Shard, Transport};
+use rtcd_core::{
+    CallKey, CoreConfig, Input, LinkId, LinkMessage, MediaBatch, Output, Shard, Transport,
+};
 use service::Tasks;
 use tokio::sync::mpsc::Sender;
 use tracing::{error, info};
 
+use far::FarLinks;
 pub(crate) use inbox::{Inbox, InboxSender, ShardMessage};
 pub(crate) use outbox::QUEUE_LEN as EVENT_QUEUE_LEN;
 use outbox::{Outbox, RETRY};
@@ -97,6 +101,7 @@ struct Driver {
     poll: Poll,
     peers: Vec<InboxSender>,
     links: HashMap<LinkId, ShardId>,
+    far: FarLinks,
     tcp: HashMap<SocketAddr, FrameSender>,
     routes: Routes,
     ufrags: Arc<Ufrags>,
@@ -123,6 +128,7 @@ impl Driver {
             poll: parts.poll,
             peers: parts.peers,
             links: HashMap::new(),
+            far: FarLinks::new(parts.id),
             tcp: HashMap::new(),
             routes: Routes::new(parts.id),
             ufrags: parts.ufrags,
@@ -218,8 +224,15 @@ impl Driver {
                 self.links.insert(link, peer);
                 self.shard.handle_input(now, Input::LinkUp { call, link });
             }
+            ShardMessage::FarLinkUp { call, leg, node } => {
+                let link = leg.link();
+                self.far.up(node, leg);
+                self.shard.handle_input(now, Input::LinkUp { call, link });
+            }
             ShardMessage::LinkDown { call, link } => {
-                self.links.remove(&link);
+                if !self.far.down(&call, link) {
+                    self.links.remove(&link);
+                }
                 self.shard.handle_input(now, Input::LinkDown { call, link });
             }
             ShardMessage::Linked {
@@ -383,25 +396,32 @@ impl Driver {
                     link,
                     message,
                 } => {
-                    let peer = self
-                        .links
-                        .get(&link)
-                        .and_then(|peer| self.peers.get(peer.0));
-                    let Some(peer) = peer else { continue };
-                    let sent = peer.send(ShardMessage::Linked {
-                        call,
-                        link,
-                        message,
-                    });
-                    self.published.linked(sent.is_ok());
+                    let sent = self.send_to_leg(call, link, message);
+                    self.published.linked(sent);
                 }
                 Output::Measured(measurement) => self.published.measured(&measurement),
                 Output::Timeout(deadline) => {
                     self.deadline = deadline;
+                    let sent = self.far.flush();
+                    self.published.linked(sent);
                     return;
                 }
             }
         }
+    }
+
+    /// Hands something to another leg; false when it did not take it.
+    fn send_to_leg(&mut self, call: CallKey, link: LinkId, message: LinkMessage) -> bool {
+        let peer = self.links.get(&link);
+        let Some(peer) = peer.and_then(|peer| self.peers.get(peer.0)) else {
+            return self.far.send(call, link, message);
+        };
+        peer.send(ShardMessage::Linked {
+            call,
+            link,
+            message,
+        })
+        .is_ok()
     }
 
     fn send_media(&mut self, batch: MediaBatch) {

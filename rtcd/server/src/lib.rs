@@ -20,6 +20,7 @@ mod http;
 mod media;
 mod metrics;
 mod node;
+mod node_link;
 mod placement;
 mod signals;
 mod store;

@@ -18,7 +18,7 @@ use tracing::{info, warn};
 
 use crate::advertiser::Advertiser;
 use crate::auth::Auth;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Links};
 use crate::config::{Config, Probe};
 use crate::control::{Control, ShardEvent};
 use crate::driver::{EVENT_QUEUE_LEN, InboxSender, ShardMessage};
@@ -111,7 +111,12 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     ));
     tasks.must_live("events of shards", follow(received, Arc::clone(&control)));
     let cpu_load = CpuLoad::default();
-    let cluster = Cluster::join(&config, &cpu_load, &tasks)?;
+    let links = Links {
+        control: Arc::clone(&control),
+        inboxes: inboxes.clone(),
+        metrics: Arc::clone(&metrics),
+    };
+    let cluster = Cluster::join(&config, &cpu_load, links, &tasks)?;
     let sampled = cpu_load.clone();
     let sample = move || sampled.clone().sample();
     tasks.until_done("load of this machine", sample, Restarts::default());

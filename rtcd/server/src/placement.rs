@@ -1,13 +1,13 @@
 //! Which shard takes a session, and which legs of a call are joined by links.
 //!
-//! In: sessions that come and go. Out: a shard, and links to make or break.
+//! In: sessions that come and go, legs that other nodes have. Out: a shard, and links to make or break.
 //! A call stays on one shard until it has `leg_sessions` sessions there, then it spreads to the
-//! least busy shard that has no leg of it yet. Every two legs of a call are joined directly: a
-//! track crosses each link once and is never relayed further.
+//! least busy shard that has no leg of it yet. Every two legs of a call are joined directly, wherever
+//! they are: a track crosses each link once and is never relayed further.
 //! Not here: sending anything (`control`).
 //! Invariant: pure; a leg exists exactly while it has a session.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rtcd_core::{CallKey, LinkId};
 
@@ -22,12 +22,45 @@ pub(crate) struct Link {
     pub(crate) ends: [ShardId; 2],
 }
 
+/// A connection to another node. A later one to the same node is another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct NodeSerial(pub(crate) u32);
+
+/// A leg of another node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct FarLeg {
+    pub(crate) node: NodeSerial,
+    pub(crate) shard: u8,
+}
+
+impl FarLeg {
+    /// The link to it, of whichever leg here and of whichever call: a leg tells its links apart, and
+    /// needs no more.
+    pub(crate) fn link(self) -> LinkId {
+        LinkId(1 << 63 | u64::from(self.node.0) << 8 | u64::from(self.shard))
+    }
+}
+
+/// A link between a leg here and one of another node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct FarLink {
+    pub(crate) here: ShardId,
+    pub(crate) there: FarLeg,
+}
+
 /// Where a session goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Placed {
     pub(crate) shard: ShardId,
-    /// To be made, because the session opens a new leg.
+    /// What follows when the session opens a new leg.
+    pub(crate) opened: Option<Joints>,
+}
+
+/// The links of one leg.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Joints {
     pub(crate) links: Vec<Link>,
+    pub(crate) far: Vec<FarLink>,
 }
 
 #[derive(Debug, Default)]
@@ -35,6 +68,24 @@ struct Call {
     /// Sessions of each leg.
     legs: BTreeMap<ShardId, usize>,
     links: Vec<Link>,
+    /// Legs of other nodes.
+    far: BTreeSet<FarLeg>,
+}
+
+impl Call {
+    /// The links that join a leg here to those of other nodes.
+    fn far_links(&self, here: ShardId) -> Vec<FarLink> {
+        let far = self.far.iter();
+        far.map(|there| FarLink {
+            here,
+            there: *there,
+        })
+        .collect()
+    }
+
+    fn is_over(&self) -> bool {
+        self.legs.is_empty() && self.far.is_empty()
+    }
 }
 
 /// All calls of the node and where they are.
@@ -60,7 +111,21 @@ impl Placement {
 
     /// Whether the call has a session on this node.
     pub(crate) fn has_call(&self, call: &CallKey) -> bool {
-        self.calls.contains_key(call)
+        let call = self.calls.get(call);
+        call.is_some_and(|call| !call.legs.is_empty())
+    }
+
+    /// Returns the shards that have a leg of a call.
+    pub(crate) fn legs_of(&self, call: &CallKey) -> Vec<ShardId> {
+        let call = self.calls.get(call);
+        call.map(|call| call.legs.keys().copied().collect())
+            .unwrap_or_default()
+    }
+
+    /// Returns the calls that have a session on this node.
+    pub(crate) fn calls(&self) -> impl Iterator<Item = &CallKey> {
+        let here = self.calls.iter().filter(|(_, call)| !call.legs.is_empty());
+        here.map(|(key, _)| key)
     }
 
     /// Returns how many legs all calls have together.
@@ -84,8 +149,8 @@ impl Placement {
             (_, Some((shard, _))) | (Some((&shard, _)), None) => shard,
             (None, None) => ShardId(0),
         };
-        let mut links = Vec::new();
-        if !call.legs.contains_key(&shard) {
+        let opened = (!call.legs.contains_key(&shard)).then(|| {
+            let mut links = Vec::new();
             for other in call.legs.keys() {
                 links.push(Link {
                     id: LinkId(self.next_link),
@@ -94,12 +159,75 @@ impl Placement {
                 self.next_link += 1;
             }
             call.links.extend(&links);
-        }
+            let far = call.far_links(shard);
+            Joints { links, far }
+        });
         *call.legs.entry(shard).or_default() += 1;
         if let Some(load) = self.loads.get_mut(shard.0) {
             *load += 1;
         }
-        Placed { shard, links }
+        Placed { shard, opened }
+    }
+
+    /// Another node has these legs of a call, and no others. Returns the links to break and those to
+    /// make.
+    pub(crate) fn far_legs(
+        &mut self,
+        key: &CallKey,
+        node: NodeSerial,
+        shards: impl IntoIterator<Item = u8>,
+    ) -> (Vec<FarLink>, Vec<FarLink>) {
+        let now: BTreeSet<FarLeg> = shards
+            .into_iter()
+            .map(|shard| FarLeg { node, shard })
+            .collect();
+        let call = self.calls.entry(key.clone()).or_default();
+        let before: BTreeSet<FarLeg> = call
+            .far
+            .iter()
+            .filter(|leg| leg.node == node)
+            .copied()
+            .collect();
+        call.far.retain(|leg| leg.node != node || now.contains(leg));
+        call.far.extend(&now);
+        let joined = |legs: Vec<FarLeg>| -> Vec<FarLink> {
+            let here = call.legs.keys();
+            here.flat_map(|here| {
+                legs.iter().map(|there| FarLink {
+                    here: *here,
+                    there: *there,
+                })
+            })
+            .collect()
+        };
+        let broken = joined(before.difference(&now).copied().collect());
+        let made = joined(now.difference(&before).copied().collect());
+        if call.is_over() {
+            self.calls.remove(key);
+        }
+        (broken, made)
+    }
+
+    /// Another node has gone. Returns the links to break, by call.
+    pub(crate) fn far_node_went(&mut self, node: NodeSerial) -> Vec<(CallKey, Vec<FarLink>)> {
+        let shared = self.calls.iter().filter(|(_, call)| {
+            let mut far = call.far.iter();
+            far.any(|leg| leg.node == node)
+        });
+        let keys: Vec<CallKey> = shared.map(|(key, _)| key.clone()).collect();
+        let broken = keys.into_iter().map(|key| {
+            let (broken, _) = self.far_legs(&key, node, []);
+            (key, broken)
+        });
+        broken.collect()
+    }
+
+    /// The links of a leg here to those of other nodes.
+    pub(crate) fn far_links(&self, key: &CallKey, here: ShardId) -> Vec<FarLink> {
+        let call = self.calls.get(key);
+        call.filter(|call| call.legs.contains_key(&here))
+            .map(|call| call.far_links(here))
+            .unwrap_or_default()
     }
 
     /// The leg of a call on this shard has lost its links. Returns those to break at their other ends,
@@ -125,29 +253,26 @@ impl Placement {
     }
 
     /// Takes a session away and returns the links to break, if its leg ends with it.
-    pub(crate) fn remove(&mut self, key: &CallKey, shard: ShardId) -> Vec<Link> {
-        let Some(call) = self.calls.get_mut(key) else {
-            return Vec::new();
-        };
-        let Some(sessions) = call.legs.get_mut(&shard) else {
-            return Vec::new();
-        };
+    pub(crate) fn remove(&mut self, key: &CallKey, shard: ShardId) -> Option<Joints> {
+        let call = self.calls.get_mut(key)?;
+        let sessions = call.legs.get_mut(&shard)?;
         *sessions -= 1;
         if let Some(load) = self.loads.get_mut(shard.0) {
             *load = load.saturating_sub(1);
         }
         if *sessions > 0 {
-            return Vec::new();
+            return None;
         }
         call.legs.remove(&shard);
-        let broken: Vec<Link> = call
+        let links = call
             .links
             .extract_if(.., |link| link.ends.contains(&shard))
             .collect();
-        if call.legs.is_empty() {
+        let far = call.far_links(shard);
+        if call.is_over() {
             self.calls.remove(key);
         }
-        broken
+        Some(Joints { links, far })
     }
 }
 
@@ -183,7 +308,8 @@ mod tests {
         assert_eq!(shards, [0, 0, 1, 1, 2, 2, 0]);
         let links: Vec<[usize; 2]> = placed
             .iter()
-            .flat_map(|placed| &placed.links)
+            .filter_map(|placed| placed.opened.as_ref())
+            .flat_map(|opened| &opened.links)
             .map(|link| link.ends.map(|shard| shard.0))
             .collect();
         assert_eq!(links, [[0, 1], [0, 2], [1, 2]]);
@@ -194,9 +320,10 @@ mod tests {
         let mut placement = Placement::new(2, 1);
         let first = placement.place(&call("a"));
         let second = placement.place(&call("a"));
-        assert_eq!(placement.remove(&call("a"), second.shard), second.links);
+        assert_eq!(placement.remove(&call("a"), second.shard), second.opened);
         assert!(placement.has_call(&call("a")));
-        assert_eq!(placement.remove(&call("a"), first.shard), []);
+        let none = Some(Joints::default());
+        assert_eq!(placement.remove(&call("a"), first.shard), none);
         assert!(!placement.has_call(&call("a")));
         assert_eq!(placement.loads, [0, 0]);
     }
@@ -215,6 +342,48 @@ mod tests {
         let (broken, _) = placement.relink(&call("a"), ShardId(0));
         assert_eq!(ids(&broken), [2, 4]);
         assert_eq!(placement.relink(&call("b"), ShardId(0)), (vec![], vec![]));
+    }
+
+    #[test]
+    fn legs_of_other_nodes_are_joined_with_every_leg_here_while_they_last() {
+        let mut placement = Placement::new(2, 1);
+        let key = call("a");
+        let [near, far] = [1, 2].map(NodeSerial);
+        let joins = |here, node, shard| FarLink {
+            here: ShardId(here),
+            there: FarLeg { node, shard },
+        };
+        // Known before anybody here is in the call.
+        assert_eq!(placement.far_legs(&key, near, [0]), (vec![], vec![]));
+        assert!(!placement.has_call(&key), "a call elsewhere is none here");
+        let opened = placement.place(&key).opened.unwrap();
+        assert_eq!(opened.far, [joins(0, near, 0)]);
+        let opened = placement.place(&key).opened.unwrap();
+        assert_eq!(
+            (opened.links.len(), opened.far),
+            (1, vec![joins(1, near, 0)])
+        );
+        assert_eq!(placement.place(&key).opened, None);
+        let made = vec![joins(0, far, 3), joins(1, far, 3)];
+        assert_eq!(placement.far_legs(&key, far, [3]), (vec![], made));
+        let changed = placement.far_legs(&key, near, [1]);
+        let expected = (
+            vec![joins(0, near, 0), joins(1, near, 0)],
+            vec![joins(0, near, 1), joins(1, near, 1)],
+        );
+        assert_eq!(changed, expected);
+        assert_eq!(placement.far_legs(&key, near, [1]), (vec![], vec![]));
+        let gone = placement.far_node_went(near);
+        assert_eq!(
+            gone,
+            [(key.clone(), vec![joins(0, near, 1), joins(1, near, 1)])]
+        );
+        let ended = placement.remove(&key, ShardId(1)).unwrap();
+        assert_eq!(ended.far, [joins(1, far, 3)]);
+        assert_ne!(
+            joins(0, far, 3).there.link(),
+            joins(0, near, 3).there.link()
+        );
     }
 
     #[test]

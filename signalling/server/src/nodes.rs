@@ -42,6 +42,7 @@ impl Nodes {
             kind: Kind::Signalling,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             url: engine.config.site_url.clone(),
+            links: String::new(),
             draining: false,
         };
         let people = people.clone();

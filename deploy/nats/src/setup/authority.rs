@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
+use cluster::NodeId;
 use proto::redact::Secret;
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType,
@@ -117,7 +118,14 @@ impl Authority {
                 params.distinguished_name = name(&format!("server {}", server.name), &self.site);
             }
             Purpose::Node(node) => {
-                params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+                // Nodes call each other, too. The name is no address: no server of the cluster has it.
+                params.extended_key_usages = vec![
+                    ExtendedKeyUsagePurpose::ServerAuth,
+                    ExtendedKeyUsagePurpose::ClientAuth,
+                ];
+                let own = NodeId::new(node).map(|node| node.dns_name(&self.site));
+                let own = own.unwrap_or_else(|_| (*node).to_owned());
+                params.subject_alt_names = vec![SanType::DnsName(own.try_into()?)];
                 params.distinguished_name = name(node, &self.site);
             }
         }

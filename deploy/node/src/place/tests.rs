@@ -16,6 +16,7 @@ fn facts() -> Facts {
         kind: Kind::Media,
         version: "1".to_owned(),
         url: "http://a:1".to_owned(),
+        links: String::new(),
         draining: false,
     }
 }

@@ -132,6 +132,10 @@ settings::settings! {
             /// Signalling nodes of the cluster connect by themselves: no `rtcd.urls` there.
             /// (Addition.)
             url: String = "";
+            /// Where the other nodes reach this one with the media of calls that are on both,
+            /// `host:port`, UDP; it listens at this port of every address. Empty: calls are not
+            /// shared with other nodes. (Addition.)
+            link_address: String = "";
         }
         "store" store: RawStore {
             /// Directory of the client credentials. Choose one that survives a restart of the

@@ -146,7 +146,24 @@ fn cluster(raw: &Raw, probe: Probe, check: &mut Check<'_, Raw>) -> Option<Cluste
     Some(ClusterConfig {
         papers: papers.clone(),
         url: url.trim_end_matches('/').to_owned(),
+        link_address: link_address(raw, check),
     })
+}
+
+fn link_address(raw: &Raw, check: &mut Check<'_, Raw>) -> Option<String> {
+    let address = &raw.cluster.link_address;
+    if address.is_empty() {
+        return None;
+    }
+    let parts = address.rsplit_once(':');
+    let is_whole = parts.is_some_and(|(host, port)| {
+        !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
+    });
+    if !is_whole {
+        let rule = "it must be host:port, where other nodes reach this one by UDP, or empty";
+        check.refuse("cluster.link_address", rule);
+    }
+    Some(address.clone())
 }
 
 fn logger(raw: &Raw, check: &mut Check<'_, Raw>) -> LoggerConfig {

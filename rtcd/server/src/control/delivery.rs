@@ -60,6 +60,7 @@ impl Control {
         for link in made {
             self.shards.link_up(call, link);
         }
+        self.rejoin_far(&state, call, shard);
     }
 
     fn closed(&self, key: &SessionKey, reason: CloseReason) {
@@ -80,8 +81,14 @@ impl Control {
         let close = ControlMessage::Close(key.session.clone());
         self.deliver(&mut state, &key.group, &key.session, close);
         state.sessions.remove(key);
-        for link in state.placement.remove(&call, shard) {
-            self.shards.link_down(&call, link);
+        if let Some(ended) = state.placement.remove(&call, shard) {
+            for link in ended.links {
+                self.shards.link_down(&call, link);
+            }
+            for link in ended.far {
+                self.far_link_down(&call, link);
+            }
+            self.tell_legs(&state, &call);
         }
         self.metrics
             .sessions

@@ -54,6 +54,9 @@ impl Node {
                 ShardMessage::LinkUp { link, peer, .. } => {
                     format!("link {} up to {}", link.0, peer.0)
                 }
+                ShardMessage::FarLinkUp { leg, .. } => {
+                    format!("link up to {} of node {}", leg.shard, leg.node.0)
+                }
                 ShardMessage::LinkDown { link, .. } => format!("link {} down", link.0),
                 other @ (ShardMessage::Linked { .. }
                 | ShardMessage::Datagram { .. }

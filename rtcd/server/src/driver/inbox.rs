@@ -16,7 +16,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use mio::Waker;
 use rtcd_core::{CallKey, JoinRequest, LinkId, LinkMessage, Request, SessionKey, Transport};
 
-use crate::placement::ShardId;
+use crate::node_link::NodeLink;
+use crate::placement::{FarLeg, ShardId};
 use crate::tcp::FrameSender;
 
 /// Waiting messages at which a handed-over datagram is dropped.
@@ -42,6 +43,12 @@ pub(crate) enum ShardMessage {
         call: CallKey,
         link: LinkId,
         peer: ShardId,
+    },
+    /// The leg of `call` is joined to one of another node.
+    FarLinkUp {
+        call: CallKey,
+        leg: FarLeg,
+        node: Arc<dyn NodeLink>,
     },
     LinkDown {
         call: CallKey,
@@ -87,6 +94,7 @@ impl ShardMessage {
                 | Self::Leave(_)
                 | Self::Control { .. }
                 | Self::LinkUp { .. }
+                | Self::FarLinkUp { .. }
                 | Self::LinkDown { .. }
                 | Self::Stop
         )
@@ -102,6 +110,7 @@ impl ShardMessage {
             Self::Join(_) | Self::Control { .. } => CONTROL_DEPTH,
             Self::Leave(_)
             | Self::LinkUp { .. }
+            | Self::FarLinkUp { .. }
             | Self::LinkDown { .. }
             | Self::Linked { .. }
             | Self::TcpOpened { .. }

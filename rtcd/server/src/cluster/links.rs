@@ -1,0 +1,237 @@
+//! Legs of this node and of the others, joined over the connections between them.
+//!
+//! In: what legs and the control side say to another node, what that node says. Out: the same, on the
+//! wire and off it. A track is named once and has a number from then on: a name is longer than most
+//! packets of a voice.
+//! Invariant: a number stands for one track for as long as the connection lasts.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use node::{Hears, Meets, Wire};
+use proto::rtcd::{LegMessage, MediaHead, NodeMessage, NumberedTrack};
+use rtcd_core::{CallKey, Layer, LinkMessage, LinkedPacket, LinkedTrackId};
+use tracing::{debug, warn};
+
+use crate::control::Control;
+use crate::driver::{InboxSender, ShardMessage};
+use crate::metrics::Metrics;
+use crate::node_link::{FarPacket, NodeLink, call_key, call_name, track_id, track_name};
+use crate::placement::{FarLeg, NodeSerial, ShardId};
+
+/// Takes other nodes in, for the control side and the shards.
+#[derive(Debug, Clone)]
+pub(crate) struct Links {
+    pub(crate) control: Arc<Control>,
+    pub(crate) inboxes: Vec<InboxSender>,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+impl Meets for Links {
+    fn met(&self, wire: &Arc<Wire>) -> Box<dyn Hears> {
+        let serial = NodeSerial(wire.serial());
+        let link = Link {
+            wire: Arc::clone(wire),
+            numbers: self.inboxes.iter().map(|_| Mutex::default()).collect(),
+            next_number: AtomicU32::new(0),
+        };
+        self.control.node_came(Arc::new(link));
+        Box::new(Heard {
+            links: self.clone(),
+            serial,
+            tracks: HashMap::new(),
+        })
+    }
+}
+
+/// Numbers of the tracks of one shard, by call.
+type Numbers = HashMap<CallKey, BTreeMap<LinkedTrackId, u32>>;
+
+/// The way to one node.
+#[derive(Debug)]
+struct Link {
+    wire: Arc<Wire>,
+    /// By shard.
+    numbers: Vec<Mutex<Numbers>>,
+    next_number: AtomicU32,
+}
+
+impl Link {
+    fn numbers(&self, shard: usize) -> Option<MutexGuard<'_, Numbers>> {
+        let numbers = self.numbers.get(shard)?;
+        Some(numbers.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The number of a track; the other node is told of a new one.
+    fn number(&self, packet: &FarPacket) -> Option<u32> {
+        let mut numbers = self.numbers(packet.from.0)?;
+        if let Some(number) = numbers
+            .get(&packet.call)
+            .and_then(|tracks| tracks.get(&packet.track))
+        {
+            return Some(*number);
+        }
+        let number = self.next_number.fetch_add(1, Ordering::Relaxed);
+        let tracks = numbers.entry(packet.call.clone()).or_default();
+        tracks.insert(packet.track.clone(), number);
+        let track = NumberedTrack {
+            number,
+            call: call_name(&packet.call),
+            from: u8::try_from(packet.from.0).unwrap_or(u8::MAX),
+            track: track_name(&packet.track),
+        };
+        self.wire.say(NodeMessage::Track(track).encode());
+        Some(number)
+    }
+
+    fn over(&self, number: u32) {
+        self.wire.say(NodeMessage::TrackOver { number }.encode());
+    }
+}
+
+impl NodeLink for Link {
+    fn serial(&self) -> NodeSerial {
+        NodeSerial(self.wire.serial())
+    }
+
+    fn say(&self, message: &NodeMessage) {
+        self.wire.say(message.encode());
+        if let NodeMessage::Leg(leg) = message
+            && let LegMessage::TrackEnded { track } = &leg.said
+            && let Some(mut numbers) = self.numbers(usize::from(leg.from))
+            && let Some(tracks) = numbers.get_mut(&call_key(leg.call.clone()))
+            && let Some(number) = tracks.remove(&track_id(track.clone()))
+        {
+            self.over(number);
+        }
+    }
+
+    fn send(&self, packet: &FarPacket) -> bool {
+        let Some(number) = self.number(packet) else {
+            return false;
+        };
+        let LinkedPacket {
+            seq_no,
+            timestamp,
+            marker,
+            audio_level,
+            payload,
+        } = &packet.packet;
+        let head = MediaHead {
+            number,
+            shards: packet.to,
+            layer: packet.layer.rank(),
+            marker: *marker,
+            seq_no: *seq_no,
+            timestamp: *timestamp,
+            audio_level: *audio_level,
+        };
+        self.wire.send(head.encode(payload).into())
+    }
+
+    fn forget(&self, call: &CallKey, from: ShardId) {
+        let tracks = self
+            .numbers(from.0)
+            .and_then(|mut numbers| numbers.remove(call));
+        for number in tracks.unwrap_or_default().into_values() {
+            self.over(number);
+        }
+    }
+}
+
+/// A track of a leg of the other node.
+#[derive(Debug)]
+struct Named {
+    call: CallKey,
+    leg: FarLeg,
+    track: LinkedTrackId,
+}
+
+/// What comes from one node.
+#[derive(Debug)]
+struct Heard {
+    links: Links,
+    serial: NodeSerial,
+    tracks: HashMap<u32, Named>,
+}
+
+impl Hears for Heard {
+    fn said(&mut self, message: &[u8]) {
+        let message = match NodeMessage::decode(message) {
+            Ok(message) => message,
+            Err(error) => {
+                warn!(%error, "a node said what this version does not know");
+                self.links.metrics.dropped("node_link", "unknown_message");
+                return;
+            }
+        };
+        let control = &self.links.control;
+        match message {
+            NodeMessage::Legs(legs) => control.node_legs(self.serial, legs),
+            NodeMessage::Leg(said) => control.leg_said(self.serial, said),
+            NodeMessage::Track(track) => {
+                let named = Named {
+                    call: call_key(track.call),
+                    leg: FarLeg {
+                        node: self.serial,
+                        shard: track.from,
+                    },
+                    track: track_id(track.track),
+                };
+                self.tracks.insert(track.number, named);
+            }
+            NodeMessage::TrackOver { number } => {
+                self.tracks.remove(&number);
+            }
+        }
+    }
+
+    fn sent(&mut self, datagram: &[u8]) {
+        let read = MediaHead::decode(datagram);
+        let read = read.and_then(|(head, payload)| {
+            let layer = Layer::of_rank(head.layer)?;
+            Some((head, layer, payload))
+        });
+        let Some((head, layer, payload)) = read else {
+            self.links.metrics.dropped("node_link", "malformed");
+            return;
+        };
+        // Its name may be behind it: names go another way.
+        let Some(named) = self.tracks.get(&head.number) else {
+            self.links.metrics.dropped("node_link", "unknown_track");
+            return;
+        };
+        let packet = LinkedPacket {
+            seq_no: head.seq_no,
+            timestamp: head.timestamp,
+            marker: head.marker,
+            audio_level: head.audio_level,
+            payload: payload.into(),
+        };
+        for (shard, inbox) in self.links.inboxes.iter().enumerate() {
+            if head.shards >> shard & 1 == 0 {
+                continue;
+            }
+            let message = ShardMessage::Linked {
+                call: named.call.clone(),
+                link: named.leg.link(),
+                message: LinkMessage::Rtp {
+                    track: named.track.clone(),
+                    layer,
+                    packet: packet.clone(),
+                },
+            };
+            if let Err(full) = inbox.send(message) {
+                debug!(shard, depth = full.depth, "a packet of a node is dropped");
+                self.links.metrics.dropped("node_link", "inbox_full");
+            }
+        }
+    }
+}
+
+impl Drop for Heard {
+    fn drop(&mut self) {
+        self.links.control.node_went(self.serial);
+    }
+}
