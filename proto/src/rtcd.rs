@@ -18,7 +18,7 @@ pub use control::{
 pub use http::{ApiAnswer, Credentials, SessionConfig, SessionProps, SystemInfo, VersionInfo};
 pub use nodes::{
     CallName, LegMessage, LegToLeg, MediaHead, NodeLegs, NodeMessage, NodeMessageError,
-    NumberedTrack, TrackName,
+    NumberedTrack, SessionMessage, TrackName,
 };
 pub use sdp::{IceCandidate, JsonError, ScreenOnData, SdpKind, SessionDescription, VideoOnData};
 

@@ -126,6 +126,12 @@ impl Node {
         }
     }
 
+    /// Has it drain, and does not wait until it is empty.
+    pub(crate) async fn begin_drain(&self) {
+        let drained = self.running.drain();
+        let _ = tokio::time::timeout(Duration::from_millis(1), drained).await;
+    }
+
     pub(crate) async fn stop(self) {
         self.running.stop().await.unwrap();
     }

@@ -8,7 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use cluster_nats::setup::{self, Plan, Server, Setup};
-use proto::rtcd::RtcKind;
+use proto::id::SessionId;
+use proto::rtcd::{ControlMessage, RtcKind};
 use rtcd::config::ClusterConfig;
 
 use super::control::{Client, Node, PATIENCE, eventually};
@@ -69,19 +70,21 @@ impl World {
         self.folder.path().join(below)
     }
 
-    /// Starts a node that keeps at most so many sessions of a call on a shard.
-    async fn node(&self, name: &str, shards: usize, leg_sessions: usize) -> Node {
+    /// Starts a node of two shards with one session of a call on each before the next; it keeps so many
+    /// of a call.
+    async fn node(&self, name: &str, call_sessions: usize) -> Node {
         let papers = self.path("nodes").join(name);
         let port = UdpSocket::bind("127.0.0.1:0").unwrap();
         let link_address = port.local_addr().unwrap().to_string();
         drop(port);
         Node::start_as(|config| {
-            config.rtc.shards = shards;
-            config.rtc.leg_sessions = leg_sessions;
+            config.rtc.shards = 2;
+            config.rtc.leg_sessions = 1;
             config.cluster = Some(ClusterConfig {
                 papers,
                 url: "http://127.0.0.1:1".to_owned(),
                 link_address: Some(link_address),
+                call_sessions,
             });
         })
         .await
@@ -135,8 +138,8 @@ async fn join(client: &Client, session: &str) -> Participant {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_call_over_two_nodes() {
     let mut world = World::begin();
-    let one = world.node("one", 2, 1).await;
-    let two = world.node("two", 2, 1).await;
+    let one = world.node("one", 0).await;
+    let two = world.node("two", 0).await;
     connected(&one, 1).await;
     connected(&two, 1).await;
     let at_one = one.client("clientA").await;
@@ -184,5 +187,83 @@ async fn one_call_over_two_nodes() {
         at_two.closes("emil") == 0 && at_two.closes("dora") == 0
     })
     .await;
+    two.stop().await;
+}
+
+/// How many sessions have their media at a node.
+async fn sessions(node: &Node) -> usize {
+    let metrics = node.metrics().await;
+    let row = metrics
+        .lines()
+        .find(|line| line.starts_with("rtcd_rtc_sessions_total{groupID=\"clientA\"}"));
+    row.and_then(|row| row.rsplit(' ').next()?.parse().ok())
+        .unwrap_or(0)
+}
+
+/// Waits until a node can be given sessions by another: it has said how loaded it is.
+async fn known(node: &Node) {
+    connected(node, 1).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_asked_gives_sessions_to_another_node_and_nobody_notices() {
+    let world = World::begin();
+    let one = world.node("one", 1).await;
+    let two = world.node("two", 0).await;
+    known(&one).await;
+    let client = one.client("clientA").await;
+    let anna = join(&client, "anna").await;
+    let ben = join(&client, "ben").await;
+    assert_eq!((sessions(&one).await, sessions(&two).await), (1, 1));
+    anna.speak().await;
+    ben.speak().await;
+    ben.hears("anna").await;
+    anna.hears("ben").await;
+    client.voice("ben", RtcKind::VoiceOn).await;
+    ben.control(RtcKind::Mute, Vec::new()).await;
+    anna.hears_nothing_of("ben").await;
+    ben.control(RtcKind::Unmute, Vec::new()).await;
+    anna.hears("ben").await;
+
+    // A new control connection, which the other node hears nothing of.
+    client.disconnect().await;
+    client.connect().await;
+    let session = SessionId::parse("ben").unwrap();
+    client.send(&ControlMessage::Reconnect(session)).await;
+    ben.share_screen().await;
+    anna.sees_screen_of("ben").await;
+    ben.leave().await;
+    client.closed_once("ben").await;
+    assert_eq!(sessions(&two).await, 0);
+
+    // Who is on a node that dies is told so.
+    let carla = join(&client, "carla").await;
+    carla.hears("anna").await;
+    two.stop().await;
+    client.closed_once("carla").await;
+    let dora = join(&client, "dora").await;
+    dora.hears("anna").await;
+    assert_eq!(sessions(&one).await, 2, "there is nobody else");
+    assert_eq!(client.closes("anna"), 0);
+    one.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_drains_gives_whoever_comes_to_another() {
+    let world = World::begin();
+    let one = world.node("one", 0).await;
+    let two = world.node("two", 0).await;
+    known(&one).await;
+    let client = one.client("clientA").await;
+    let anna = join(&client, "anna").await;
+    anna.speak().await;
+    one.begin_drain().await;
+    let ben = join(&client, "ben").await;
+    ben.hears("anna").await;
+    let carla = Participant::join(&client, "call2", "carla").await;
+    carla.speak().await;
+    assert_eq!((sessions(&one).await, sessions(&two).await), (1, 2));
+    one.stop().await;
     two.stop().await;
 }

@@ -117,6 +117,13 @@ impl Mesh {
         self.0.wires().values().cloned().collect()
     }
 
+    /// Ends all connections, when this node goes.
+    pub fn end(&self) {
+        for wire in self.wires() {
+            wire.end("this node goes");
+        }
+    }
+
     /// Lives a connection to its end. A later one to the same node takes the place of an earlier.
     async fn live(&self, node: NodeId, streams: wire::Streams) {
         let serial = self.0.next_serial.fetch_add(1, Ordering::Relaxed);

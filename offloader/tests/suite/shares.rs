@@ -78,6 +78,20 @@ fn a_screen_that_is_shared_twenty_times_is_seen_twenty_times_and_not_in_between(
 }
 
 #[test]
+fn what_is_seen_last_is_seen_to_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut call = Call::begin(folder.path());
+    let pictures = picture_packets(235, 640, 360, 60);
+    show(&mut call, 2, [100, 2_000, 7], &pictures);
+    call.event(2_100, &CallEvent::ScreenOff);
+    // Soon enough that nothing else changes, as the clock does once a second.
+    let film = film(folder.path(), call, 2_150);
+    let last = film.pictures.last().unwrap();
+    assert!(last.0 >= 2.1 && last.1 < 120, "{last:?}");
+    assert!(near(luma(&film, 2_000), 235));
+}
+
+#[test]
 fn a_screen_that_changes_its_size_while_it_is_shared_is_seen_in_each() {
     let folder = tempfile::tempdir().unwrap();
     let mut call = Call::begin(folder.path());

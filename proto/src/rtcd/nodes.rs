@@ -1,13 +1,13 @@
 //! What two media nodes of one cluster say to each other, over the connection between them.
 //!
 //! `NodeMessage`: what must arrive, in order; JSON, so that nodes of two versions
-//! understand each other as far as both go. `MediaHead`: what stands before each packet of a track.
+//! understand each other as far as both go, and messages of the control WebSocket as they are. `MediaHead`: what stands before each packet of a track.
 //! Shards are named by their number within their node, from 0 to 63.
 //! Not here: the connection (`node`), what a leg makes of it (`rtcd-core`).
 
 use serde::{Deserialize, Serialize};
 
-use super::{Codec, TrackType};
+use super::{Codec, ControlMessage, MAX_CONTROL_LEN, TrackType};
 use crate::id::{CallId, GroupId, SessionId};
 
 /// A message between two nodes.
@@ -23,7 +23,25 @@ pub enum NodeMessage {
     Track(NumberedTrack),
     /// That number stands for nothing any more.
     TrackOver { number: u32 },
+    /// What a client asks of a session whose media the receiver has.
+    #[serde(skip)]
+    Asked(SessionMessage),
+    /// What the client is told of it.
+    #[serde(skip)]
+    Told(SessionMessage),
 }
+
+/// A message of the control WebSocket that is passed on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionMessage {
+    /// The client's tenant.
+    pub group: GroupId,
+    pub message: ControlMessage,
+}
+
+/// First bytes of those; JSON begins with another one.
+const ASKED: u8 = 1;
+const TOLD: u8 = 2;
 
 /// A call within its tenant.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -114,8 +132,14 @@ impl NodeMessage {
     /// Writes the message.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        // Texts and numbers in named fields: JSON takes them all.
-        serde_json::to_vec(self).unwrap_or_default()
+        match self {
+            Self::Asked(message) => message.encode(ASKED),
+            Self::Told(message) => message.encode(TOLD),
+            // Texts and numbers in named fields: JSON takes them all.
+            Self::Legs(_) | Self::Leg(_) | Self::Track(_) | Self::TrackOver { .. } => {
+                serde_json::to_vec(self).unwrap_or_default()
+            }
+        }
     }
 
     /// Reads a message.
@@ -123,7 +147,36 @@ impl NodeMessage {
     /// # Errors
     /// When it is none that this version knows.
     pub fn decode(bytes: &[u8]) -> Result<Self, NodeMessageError> {
+        match bytes.split_first() {
+            Some((&ASKED, rest)) => return SessionMessage::decode(rest).map(Self::Asked),
+            Some((&TOLD, rest)) => return SessionMessage::decode(rest).map(Self::Told),
+            Some(_) | None => {}
+        }
         serde_json::from_slice(bytes).map_err(|error| NodeMessageError(error.to_string()))
+    }
+}
+
+impl SessionMessage {
+    /// `what u8 | length of the group u8 | group | message`.
+    fn encode(&self, what: u8) -> Vec<u8> {
+        let group = self.group.as_str().as_bytes();
+        // An id has 128 bytes at most.
+        let mut bytes = vec![what, u8::try_from(group.len()).unwrap_or(u8::MAX)];
+        bytes.extend_from_slice(group);
+        bytes.extend(self.message.encode());
+        bytes
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, NodeMessageError> {
+        let cut = || NodeMessageError("it ends early".to_owned());
+        let (&len, rest) = bytes.split_first().ok_or_else(cut)?;
+        let (group, message) = rest.split_at_checked(usize::from(len)).ok_or_else(cut)?;
+        let group =
+            std::str::from_utf8(group).map_err(|error| NodeMessageError(error.to_string()))?;
+        let group = GroupId::parse(group).map_err(|error| NodeMessageError(error.to_string()))?;
+        let message = ControlMessage::decode(message, MAX_CONTROL_LEN);
+        let message = message.map_err(|error| NodeMessageError(error.to_string()))?;
+        Ok(Self { group, message })
     }
 }
 
@@ -319,9 +372,20 @@ mod tests {
                 },
             }),
             NodeMessage::TrackOver { number: 7 },
+            NodeMessage::Asked(SessionMessage {
+                group: GroupId::parse("g").unwrap(),
+                message: ControlMessage::Leave(SessionId::parse("anna").unwrap()),
+            }),
+            NodeMessage::Told(SessionMessage {
+                group: GroupId::parse("g").unwrap(),
+                message: ControlMessage::Close(SessionId::parse("anna").unwrap()),
+            }),
         ];
         for message in messages {
             assert_eq!(NodeMessage::decode(&message.encode()), Ok(message));
+        }
+        for broken in [&[][..], &[1], &[1, 9, b'g'], &[2, 1, b'g', 0xc1]] {
+            assert!(NodeMessage::decode(broken).is_err(), "{broken:?}");
         }
         assert!(NodeMessage::decode(br#"{"moved":{"to":1}}"#).is_err());
         let wider = br#"{"track_over":{"number":7,"why":"left"}}"#;

@@ -13,6 +13,7 @@ use service::Tasks;
 use crate::config::{Config, Probe};
 use crate::system::CpuLoad;
 pub(crate) use links::Links;
+use links::Met;
 
 /// Says why these papers are of no use, in words.
 pub(crate) use node::check_papers;
@@ -48,7 +49,12 @@ impl Cluster {
         let mesh = cluster.link_address.as_ref().map(|address| {
             let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
             let at = (host, port.parse().unwrap_or(0));
-            Mesh::start(&place, &cluster.papers, at, links, tasks)
+            let place_of = place.clone();
+            let met = Met {
+                links,
+                place: place_of,
+            };
+            Mesh::start(&place, &cluster.papers, at, met, tasks)
         });
         Ok(Self(Some((place, mesh.transpose()?))))
     }
@@ -62,8 +68,11 @@ impl Cluster {
 
     /// Tells the others that this node goes; a second at the longest.
     pub(crate) async fn leave(&self) {
-        if let Some((place, _)) = &self.0 {
+        if let Some((place, mesh)) = &self.0 {
             place.leave().await;
+            if let Some(mesh) = mesh {
+                mesh.end();
+            }
         }
     }
 

@@ -108,6 +108,8 @@ pub struct ClusterConfig {
     pub url: String,
     /// Where their media reaches it, `host:port`; `None`: calls are not shared with other nodes.
     pub link_address: Option<String>,
+    /// Sessions of one call here before it spreads to another node; 0: as many as the load allows.
+    pub call_sessions: usize,
 }
 
 /// Where the log goes.

@@ -9,6 +9,7 @@
 
 mod connections;
 mod delivery;
+mod elsewhere;
 mod lookup;
 mod nodes;
 mod relays;
@@ -30,6 +31,7 @@ use crate::driver::{InboxSender, ShardMessage};
 use crate::metrics::Metrics;
 use crate::node_link::NodeLink;
 use crate::placement::{NodeSerial, Placement, ShardId};
+use crate::system::CpuLoad;
 use crate::turn::Relays;
 use connections::Connections;
 pub(crate) use connections::{Connection, Queue};
@@ -90,6 +92,23 @@ impl ControlError {
     }
 }
 
+/// Where the media of a session is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Home {
+    Here(ShardId),
+    /// On this node.
+    There(Arc<str>),
+}
+
+/// Who asked for a session, and is told about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Asker {
+    /// A client, over this connection; it may be gone.
+    Connection(ConnId),
+    /// Another node, which passes on what a client asks.
+    Node(Arc<str>),
+}
+
 #[derive(Debug)]
 struct Session {
     call: CallId,
@@ -97,11 +116,12 @@ struct Session {
     channel: String,
     av1_support: bool,
     dc_signalling: bool,
-    shard: ShardId,
-    /// Where its messages go; may be gone.
-    connection: ConnId,
+    home: Home,
+    asker: Asker,
     joined: Instant,
     relay: Option<SessionRelay>,
+    /// Its client wants it to end, which another node is to be told.
+    leaves: bool,
 }
 
 #[derive(Debug)]
@@ -112,12 +132,24 @@ struct State {
     nodes: BTreeMap<NodeSerial, Arc<dyn NodeLink>>,
 }
 
+/// How much a node takes.
+#[derive(Debug, Clone)]
+pub(crate) struct Room {
+    /// Sessions of one call on one shard before it spreads to another.
+    pub(crate) leg_sessions: usize,
+    /// Sessions of one call before it spreads to another node; 0: as many as the load allows.
+    pub(crate) call_sessions: usize,
+    pub(crate) load: CpuLoad,
+    pub(crate) cpus: usize,
+}
+
 /// The control side of a node.
 #[derive(Debug)]
 pub(crate) struct Control {
     state: Mutex<State>,
     shards: Shards,
     relays: Option<Relays>,
+    room: Room,
     metrics: Arc<Metrics>,
     draining: AtomicBool,
     /// Told whenever a session ends.
@@ -127,13 +159,13 @@ pub(crate) struct Control {
 impl Control {
     pub(crate) fn new(
         shards: Vec<InboxSender>,
-        leg_sessions: usize,
+        room: Room,
         relays: Option<Relays>,
         metrics: Arc<Metrics>,
     ) -> Self {
         let state = State {
             sessions: BTreeMap::new(),
-            placement: Placement::new(shards.len(), leg_sessions),
+            placement: Placement::new(shards.len(), room.leg_sessions),
             connections: Connections::default(),
             nodes: BTreeMap::new(),
         };
@@ -141,6 +173,7 @@ impl Control {
             state: Mutex::new(state),
             shards: Shards::new(shards, Arc::clone(&metrics)),
             relays,
+            room,
             metrics,
             draining: AtomicBool::new(false),
             session_ended: tokio::sync::Notify::new(),
@@ -191,7 +224,12 @@ impl Control {
     ) -> Result<(), ControlError> {
         let began = Instant::now();
         let group = connection.group.clone();
-        let joined = self.take_in(connection, join, candidates, began);
+        let asker = Asker::Connection(connection.id.clone());
+        let joined = if self.passes_on(connection, &join) {
+            Ok(())
+        } else {
+            self.take_in(&group, asker, join, candidates)
+        };
         if let Err(error) = &joined {
             self.metrics
                 .joined(&group, error.outcome(), began.elapsed());
@@ -201,12 +239,12 @@ impl Control {
 
     fn take_in(
         &self,
-        connection: &Connection,
+        group: &GroupId,
+        asker: Asker,
         join: JoinMessage,
         candidates: Arc<[HostCandidate]>,
-        began: Instant,
     ) -> Result<(), ControlError> {
-        let group = connection.group.clone();
+        let began = Instant::now();
         let key = SessionKey {
             group: group.clone(),
             session: join.session,
@@ -262,13 +300,14 @@ impl Control {
             channel: join.channel,
             av1_support: join.av1_support,
             dc_signalling: join.dc_signalling,
-            shard: placed.shard,
-            connection: connection.id.clone(),
+            home: Home::Here(placed.shard),
+            asker,
             joined: began,
             relay: self.relay_for(&key),
+            leaves: false,
         };
         state.sessions.insert(key, session);
-        self.metrics.tenant_came(&group);
+        self.metrics.tenant_came(group);
         self.metrics
             .sessions
             .with_label_values(&[group.as_str()])
@@ -289,13 +328,17 @@ impl Control {
             group: group.clone(),
             session,
         };
-        let state = self.lock();
-        let shard = state
-            .sessions
-            .get(&key)
-            .ok_or(ControlError::UnknownSession)?
-            .shard;
-        self.shards.send(shard, ShardMessage::Leave(key))
+        let mut state = self.lock();
+        let session = state.sessions.get_mut(&key);
+        let session = session.ok_or(ControlError::UnknownSession)?;
+        session.leaves = true;
+        match session.home.clone() {
+            Home::Here(shard) => self.shards.send(shard, ShardMessage::Leave(key)),
+            Home::There(node) => {
+                state.ask(&node, group, &ControlMessage::Leave(key.session));
+                Ok(())
+            }
+        }
     }
 
     /// Sends messages for a session to this connection from now on.
@@ -316,7 +359,7 @@ impl Control {
             .sessions
             .get_mut(&key)
             .ok_or(ControlError::UnknownSession)?;
-        session.connection = connection.id.clone();
+        session.asker = Asker::Connection(connection.id.clone());
         Ok(())
     }
 
@@ -344,7 +387,13 @@ impl Control {
             if let (Some(relayed), Ok(said)) = (&session.relay, &said) {
                 relayed.permit(said);
             }
-            session.shard
+            match &session.home {
+                Home::Here(shard) => *shard,
+                Home::There(node) => {
+                    state.ask(node, group, &ControlMessage::Rtc(message));
+                    return Ok(());
+                }
+            }
         };
         let request = match said {
             Ok(Said::Asks(request)) => request,

@@ -41,7 +41,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 pub(crate) struct App {
     pub(crate) auth: Auth,
     pub(crate) control: Arc<Control>,
-    pub(crate) advertiser: Advertiser,
+    pub(crate) advertiser: Arc<Advertiser>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) tasks: Tasks,
     pub(crate) health: Health,

@@ -23,6 +23,7 @@ mod node;
 mod node_link;
 mod placement;
 mod signals;
+mod spread;
 mod store;
 pub mod stun;
 mod system;

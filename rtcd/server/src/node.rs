@@ -20,7 +20,7 @@ use crate::advertiser::Advertiser;
 use crate::auth::Auth;
 use crate::cluster::{Cluster, Links};
 use crate::config::{Config, Probe};
-use crate::control::{Control, ShardEvent};
+use crate::control::{Control, Room, ShardEvent};
 use crate::driver::{EVENT_QUEUE_LEN, InboxSender, ShardMessage};
 use crate::http::{self, App};
 use crate::media::{Media, Shell, core_config};
@@ -78,11 +78,11 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         .context("ask for the bound HTTP address")?;
     let media = Media::bind(&config.rtc).await?;
     let (udp_addrs, tcp_addrs) = (media.here.udp.clone(), media.here.tcp.clone());
-    let advertiser = Advertiser::new(
+    let advertiser = Arc::new(Advertiser::new(
         media.here.clone(),
         &config.rtc.host_override,
         config.rtc.enable_ipv6,
-    );
+    ));
     let candidates = advertiser.candidates().await;
 
     let (stop, stopped) = watch::channel(false);
@@ -103,18 +103,27 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         &tasks,
     );
     let (inboxes, shards) = media.start(&core_config(&config.rtc, &candidates), &shell)?;
+    let cpu_load = CpuLoad::default();
+    let cluster = config.cluster.as_ref();
+    let room = Room {
+        leg_sessions: config.rtc.leg_sessions,
+        call_sessions: cluster.map_or(0, |cluster| cluster.call_sessions),
+        load: cpu_load.clone(),
+        cpus: Probe::of_this_machine().cpus,
+    };
     let control = Arc::new(Control::new(
         inboxes.clone(),
-        config.rtc.leg_sessions,
+        room,
         relays,
         Arc::clone(&metrics),
     ));
     tasks.must_live("events of shards", follow(received, Arc::clone(&control)));
-    let cpu_load = CpuLoad::default();
     let links = Links {
         control: Arc::clone(&control),
         inboxes: inboxes.clone(),
         metrics: Arc::clone(&metrics),
+        advertiser: Arc::clone(&advertiser),
+        tasks: tasks.clone(),
     };
     let cluster = Cluster::join(&config, &cpu_load, links, &tasks)?;
     let sampled = cpu_load.clone();

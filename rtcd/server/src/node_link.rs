@@ -5,6 +5,7 @@
 //! Invariant: nobody who uses it waits for the other node.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use proto::rtcd::{CallName, Codec as CodecName, LegMessage, NodeMessage, TrackName, TrackType};
 use rtcd_core::{
@@ -29,6 +30,12 @@ pub(crate) struct FarPacket {
 /// A connection to another node.
 pub(crate) trait NodeLink: Debug + Send + Sync {
     fn serial(&self) -> NodeSerial;
+
+    /// The other node's name.
+    fn node(&self) -> Arc<str>;
+
+    /// How loaded it is, in thousandths of what it can take; `None`: it takes nothing new.
+    fn room(&self) -> Option<u16>;
 
     /// Says something that must arrive. When that is not possible the connection ends.
     fn say(&self, message: &NodeMessage);

@@ -122,6 +122,18 @@ impl Placement {
             .unwrap_or_default()
     }
 
+    /// Returns how many sessions of a call are on this node.
+    pub(crate) fn sessions_of(&self, call: &CallKey) -> usize {
+        let call = self.calls.get(call);
+        call.map_or(0, |call| call.legs.values().sum())
+    }
+
+    /// Whether another node has a leg of a call.
+    pub(crate) fn is_at(&self, call: &CallKey, node: NodeSerial) -> bool {
+        let call = self.calls.get(call);
+        call.is_some_and(|call| call.far.iter().any(|leg| leg.node == node))
+    }
+
     /// Returns the calls that have a session on this node.
     pub(crate) fn calls(&self) -> impl Iterator<Item = &CallKey> {
         let here = self.calls.iter().filter(|(_, call)| !call.legs.is_empty());

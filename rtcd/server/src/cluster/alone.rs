@@ -6,6 +6,7 @@ use service::Tasks;
 
 use std::sync::Arc;
 
+use crate::advertiser::Advertiser;
 use crate::config::Config;
 use crate::control::Control;
 use crate::driver::InboxSender;
@@ -27,6 +28,8 @@ pub(crate) struct Links {
     pub(crate) control: Arc<Control>,
     pub(crate) inboxes: Vec<InboxSender>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) advertiser: Arc<Advertiser>,
+    pub(crate) tasks: Tasks,
 }
 
 /// Nobody else is there.

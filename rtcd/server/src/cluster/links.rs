@@ -8,38 +8,76 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use node::{Hears, Meets, Wire};
-use proto::rtcd::{LegMessage, MediaHead, NodeMessage, NumberedTrack};
+use node::{Hears, Meets, Others, Place, State, Wire};
+use proto::rtcd::{
+    ControlMessage, LegMessage, MediaHead, NodeMessage, NumberedTrack, SessionMessage,
+};
 use rtcd_core::{CallKey, Layer, LinkMessage, LinkedPacket, LinkedTrackId};
+use service::Tasks;
+use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
+use crate::advertiser::Advertiser;
 use crate::control::Control;
 use crate::driver::{InboxSender, ShardMessage};
 use crate::metrics::Metrics;
 use crate::node_link::{FarPacket, NodeLink, call_key, call_name, track_id, track_name};
 use crate::placement::{FarLeg, NodeSerial, ShardId};
 
-/// Takes other nodes in, for the control side and the shards.
+/// What another node asked and was not done yet.
+const ASKED: usize = 8192;
+/// A connection that is over is waited for so long before what the node has counts as lost: its sessions
+/// go on without it. Longer: who is on a dead node learns it later.
+const AWAY: Duration = Duration::from_secs(10);
+
+/// What links need of this node, for the control side and the shards.
 #[derive(Debug, Clone)]
 pub(crate) struct Links {
     pub(crate) control: Arc<Control>,
     pub(crate) inboxes: Vec<InboxSender>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) advertiser: Arc<Advertiser>,
+    pub(crate) tasks: Tasks,
 }
 
-impl Meets for Links {
+/// Takes other nodes in, once this one has its place.
+#[derive(Debug)]
+pub(super) struct Met {
+    pub(super) links: Links,
+    pub(super) place: Place,
+}
+
+impl Meets for Met {
     fn met(&self, wire: &Arc<Wire>) -> Box<dyn Hears> {
         let serial = NodeSerial(wire.serial());
+        let node: Arc<str> = wire.node().as_str().into();
         let link = Link {
             wire: Arc::clone(wire),
-            numbers: self.inboxes.iter().map(|_| Mutex::default()).collect(),
+            node: Arc::clone(&node),
+            place: self.place.clone(),
+            numbers: self
+                .links
+                .inboxes
+                .iter()
+                .map(|_| Mutex::default())
+                .collect(),
             next_number: AtomicU32::new(0),
         };
-        self.control.node_came(Arc::new(link));
+        self.links.control.node_came(Arc::new(link));
+        let (asked, asks) = mpsc::channel(ASKED);
+        let links = self.links.clone();
+        let work = carry_out(links.clone(), Arc::clone(&node), asks);
+        self.links
+            .tasks
+            .one_of("sessions for another node", work, |_| {});
         Box::new(Heard {
-            links: self.clone(),
+            links,
             serial,
+            node,
+            place: self.place.clone(),
+            asked,
             tracks: HashMap::new(),
         })
     }
@@ -52,6 +90,8 @@ type Numbers = HashMap<CallKey, BTreeMap<LinkedTrackId, u32>>;
 #[derive(Debug)]
 struct Link {
     wire: Arc<Wire>,
+    node: Arc<str>,
+    place: Place,
     /// By shard.
     numbers: Vec<Mutex<Numbers>>,
     next_number: AtomicU32,
@@ -93,6 +133,16 @@ impl Link {
 impl NodeLink for Link {
     fn serial(&self) -> NodeSerial {
         NodeSerial(self.wire.serial())
+    }
+
+    fn node(&self) -> Arc<str> {
+        Arc::clone(&self.node)
+    }
+
+    fn room(&self) -> Option<u16> {
+        let others = self.place.others();
+        let other = others.nodes.get(self.wire.node());
+        other.filter(|other| other.takes_more())?.load
     }
 
     fn say(&self, message: &NodeMessage) {
@@ -153,7 +203,36 @@ struct Named {
 struct Heard {
     links: Links,
     serial: NodeSerial,
+    node: Arc<str>,
+    place: Place,
+    asked: mpsc::Sender<SessionMessage>,
     tracks: HashMap<u32, Named>,
+}
+
+/// Does what another node asks for its clients, one after the other, until the connection is over.
+async fn carry_out(links: Links, node: Arc<str>, mut asked: mpsc::Receiver<SessionMessage>) {
+    while let Some(SessionMessage { group, message }) = asked.recv().await {
+        let control = &links.control;
+        let done = match message {
+            ControlMessage::Join(join) => {
+                let candidates = links.advertiser.candidates().await;
+                control.join_for(&node, &group, join, candidates)
+            }
+            ControlMessage::Rtc(message) => control.rtc(&group, message).await,
+            ControlMessage::Leave(session) => control.leave(&group, session),
+            ControlMessage::Reconnect(session) => {
+                control.rebind_for(&node, &group, session);
+                Ok(())
+            }
+            ControlMessage::Hello(_)
+            | ControlMessage::Vad(_)
+            | ControlMessage::Close(_)
+            | ControlMessage::Unknown(_) => Ok(()),
+        };
+        if let Err(error) = done {
+            debug!(%node, groupID = %group, %error, "what a node asked had no effect");
+        }
+    }
 }
 
 impl Hears for Heard {
@@ -183,6 +262,13 @@ impl Hears for Heard {
             }
             NodeMessage::TrackOver { number } => {
                 self.tracks.remove(&number);
+            }
+            NodeMessage::Told(said) => control.told_by(&self.node, &said.group, said.message),
+            NodeMessage::Asked(asked) => {
+                if self.asked.try_send(asked).is_err() {
+                    warn!(node = %self.node, "a node asks faster than this one can do it");
+                    self.links.metrics.dropped("node_link", "asked_too_much");
+                }
             }
         }
     }
@@ -232,6 +318,23 @@ impl Hears for Heard {
 
 impl Drop for Heard {
     fn drop(&mut self) {
-        self.links.control.node_went(self.serial);
+        let control = Arc::clone(&self.links.control);
+        control.node_went(self.serial);
+        let node = Arc::clone(&self.node);
+        let place = self.place.clone();
+        let wait = async move {
+            let goes = async {
+                let mut others = place.follow();
+                let is_gone = |others: &Arc<Others>| {
+                    let mut nodes = others.nodes.iter();
+                    nodes.any(|(id, other)| id.as_str() == &*node && other.state == State::Left)
+                };
+                // Its sender lives as long as this process.
+                let _gone = others.wait_for(is_gone).await;
+            };
+            let _waited = tokio::time::timeout(AWAY, goes).await;
+            control.node_stays_away(&node);
+        };
+        self.links.tasks.one_of("node that is away", wait, |_| {});
     }
 }

@@ -136,6 +136,10 @@ settings::settings! {
             /// `host:port`, UDP; it listens at this port of every address. Empty: calls are not
             /// shared with other nodes. (Addition.)
             link_address: String = "";
+            /// Sessions of one call on this node before the next ones are given to another node; 0:
+            /// as many as the load allows. Lower: big calls use more machines; higher: fewer packets
+            /// cross between them. (Addition.)
+            call_sessions: usize = 0, in 0..=1_000_000;
         }
         "store" store: RawStore {
             /// Directory of the client credentials. Choose one that survives a restart of the

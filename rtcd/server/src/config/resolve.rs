@@ -147,6 +147,7 @@ fn cluster(raw: &Raw, probe: Probe, check: &mut Check<'_, Raw>) -> Option<Cluste
         papers: papers.clone(),
         url: url.trim_end_matches('/').to_owned(),
         link_address: link_address(raw, check),
+        call_sessions: raw.cluster.call_sessions,
     })
 }
 

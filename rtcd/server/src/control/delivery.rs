@@ -10,7 +10,7 @@ use tracing::{debug, info};
 
 use super::connections::Delivered;
 use super::relays::SessionRelay;
-use super::{Control, Session, ShardEvent, State};
+use super::{Asker, Control, Home, Session, ShardEvent, State};
 use crate::door::rtcd as door;
 use crate::placement::ShardId;
 
@@ -63,13 +63,13 @@ impl Control {
         self.rejoin_far(&state, call, shard);
     }
 
-    fn closed(&self, key: &SessionKey, reason: CloseReason) {
+    pub(super) fn closed(&self, key: &SessionKey, reason: CloseReason) {
         let mut state = self.lock();
         // Delivered while the session is known: `close` follows its current connection.
         let Some(session) = state.sessions.get(key) else {
             return;
         };
-        let (shard, lived) = (session.shard, session.joined.elapsed());
+        let (home, lived) = (session.home.clone(), session.joined.elapsed());
         let call = CallKey {
             group: key.group.clone(),
             call: session.call.clone(),
@@ -81,19 +81,19 @@ impl Control {
         let close = ControlMessage::Close(key.session.clone());
         self.deliver(&mut state, &key.group, &key.session, close);
         state.sessions.remove(key);
-        if let Some(ended) = state.placement.remove(&call, shard) {
-            for link in ended.links {
-                self.shards.link_down(&call, link);
+        if let Home::Here(shard) = home {
+            if let Some(ended) = state.placement.remove(&call, shard) {
+                for link in ended.links {
+                    self.shards.link_down(&call, link);
+                }
+                for link in ended.far {
+                    self.far_link_down(&call, link);
+                }
+                self.tell_legs(&state, &call);
             }
-            for link in ended.far {
-                self.far_link_down(&call, link);
-            }
-            self.tell_legs(&state, &call);
+            let labels = [key.group.as_str()];
+            self.metrics.sessions.with_label_values(&labels).dec();
         }
-        self.metrics
-            .sessions
-            .with_label_values(&[key.group.as_str()])
-            .dec();
         self.metrics
             .own
             .legs
@@ -115,17 +115,28 @@ impl Control {
             group: group.clone(),
             session: session.clone(),
         };
-        let bound = state
+        let asker = state
             .sessions
             .get(&key)
-            .map(|session| session.connection.clone());
+            .map(|session| session.asker.clone());
+        let bound = match asker {
+            Some(Asker::Node(node)) => {
+                if state.tell(&node, group, &message) {
+                    return;
+                }
+                // It is gone; the client may be connected here, too.
+                None
+            }
+            Some(Asker::Connection(connection)) => Some(connection),
+            None => None,
+        };
         let outcome = state.connections.deliver(group, bound.as_ref(), message);
         match outcome {
             Delivered::Bound => {}
             Delivered::Moved(connection) => {
                 debug!(sessionID = %session, connID = %connection, "session follows its client");
                 if let Some(session) = state.sessions.get_mut(&key) {
-                    session.connection = connection;
+                    session.asker = Asker::Connection(connection);
                 }
             }
             Delivered::Spread(told) => {

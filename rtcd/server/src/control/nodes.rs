@@ -23,6 +23,7 @@ impl Control {
             let shards = state.placement.legs_of(call);
             node.say(&legs(call, &shards));
         }
+        Self::ask_for_sessions(&state, &*node);
         state.nodes.insert(node.serial(), node);
     }
 

@@ -25,7 +25,12 @@ fn node(shards: usize, leg_sessions: usize) -> Node {
     }
     let control = Control::new(
         senders,
-        leg_sessions,
+        Room {
+            leg_sessions,
+            call_sessions: 0,
+            load: CpuLoad::default(),
+            cpus: 1,
+        },
         None,
         Arc::new(Metrics::new().unwrap()),
     );

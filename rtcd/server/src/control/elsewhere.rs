@@ -1,0 +1,229 @@
+//! Sessions whose media is on another node than the one that was asked for them.
+//!
+//! In: joins that another node is to take, what such a node says, what it is asked. Out: the same, passed
+//! on. Neither the client nor the participant needs to know: the node that was asked stays the one that
+//! is spoken to, and the participant's media goes where the answer's candidates lead.
+//! Invariant: what was passed on is not passed on again.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use proto::id::{GroupId, SessionId};
+use proto::rtcd::{ControlMessage, JoinMessage, NodeMessage, SessionMessage};
+use rtcd_core::{CallKey, CloseReason, HostCandidate, SessionKey};
+use tracing::{info, warn};
+
+use super::{Asker, Connection, Control, ControlError, Home, Session, State};
+use crate::node_link::NodeLink;
+use crate::spread::{self, Candidate, Choice, Own};
+
+impl Control {
+    /// Gives a join to another node, if one should have it; whether that was done.
+    pub(super) fn passes_on(&self, connection: &Connection, join: &JoinMessage) -> bool {
+        let group = &connection.group;
+        let mut state = self.lock();
+        let key = SessionKey {
+            group: group.clone(),
+            session: join.session.clone(),
+        };
+        if state.nodes.is_empty() || state.sessions.contains_key(&key) {
+            return false;
+        }
+        let call = CallKey {
+            group: group.clone(),
+            call: join.call.clone(),
+        };
+        let Some(node) = self.chosen(&state, &call) else {
+            return false;
+        };
+        let name = node.node();
+        info!(
+            groupID = %group, callID = %join.call, sessionID = %key.session, userID = %join.user,
+            node = %name, "session is given to another node"
+        );
+        let session = Session {
+            call: join.call.clone(),
+            user: join.user.clone(),
+            channel: join.channel.clone(),
+            av1_support: join.av1_support,
+            dc_signalling: join.dc_signalling,
+            home: Home::There(name.clone()),
+            asker: Asker::Connection(connection.id.clone()),
+            joined: Instant::now(),
+            relay: None,
+            leaves: false,
+        };
+        state.sessions.insert(key, session);
+        self.metrics.tenant_came(group);
+        state.ask(&name, group, &ControlMessage::Join(join.clone()));
+        true
+    }
+
+    /// The node that should have the next session of a call; `None`: this one.
+    fn chosen(&self, state: &State, call: &CallKey) -> Option<Arc<dyn NodeLink>> {
+        let own = Own {
+            is_draining: self.is_draining(),
+            load: self.room.load.thousandths(self.room.cpus),
+            sessions: state.placement.sessions_of(call),
+        };
+        let others = state.nodes.values().filter_map(|node| {
+            Some(Candidate {
+                node: node.serial(),
+                load: node.room()?,
+                has_leg: state.placement.is_at(call, node.serial()),
+            })
+        });
+        let others: Vec<Candidate> = others.collect();
+        let random = |below: usize| rand::random_range(0..below);
+        match spread::choose(own, self.room.call_sessions, &others, random) {
+            Choice::Here => None,
+            Choice::There(node) => state.nodes.get(&node).cloned(),
+        }
+    }
+
+    /// Another node passes a join on.
+    ///
+    /// # Errors
+    /// As `join`; the other node is told.
+    pub(crate) fn join_for(
+        &self,
+        node: &Arc<str>,
+        group: &GroupId,
+        join: JoinMessage,
+        candidates: Arc<[HostCandidate]>,
+    ) -> Result<(), ControlError> {
+        let session = join.session.clone();
+        let began = Instant::now();
+        let asker = Asker::Node(Arc::clone(node));
+        let joined = self.take_in(group, asker, join, candidates);
+        if let Err(error) = &joined {
+            self.metrics.joined(group, error.outcome(), began.elapsed());
+            self.lock()
+                .tell(node, group, &ControlMessage::Close(session));
+        }
+        joined
+    }
+
+    /// Another node that passed a session on is back, over another connection.
+    pub(crate) fn rebind_for(&self, node: &Arc<str>, group: &GroupId, session: SessionId) {
+        let key = SessionKey {
+            group: group.clone(),
+            session,
+        };
+        let mut state = self.lock();
+        match state.sessions.get_mut(&key) {
+            Some(session) => session.asker = Asker::Node(Arc::clone(node)),
+            // It ended meanwhile, or with this node's last life.
+            None => {
+                state.tell(node, group, &ControlMessage::Close(key.session));
+            }
+        }
+    }
+
+    /// Another node says something of a session that it took.
+    pub(crate) fn told_by(&self, node: &Arc<str>, group: &GroupId, message: ControlMessage) {
+        let session = match &message {
+            ControlMessage::Rtc(about) | ControlMessage::Vad(about) => {
+                SessionId::parse(about.session.as_str()).ok()
+            }
+            ControlMessage::Close(session) => Some(session.clone()),
+            ControlMessage::Hello(_)
+            | ControlMessage::Join(_)
+            | ControlMessage::Leave(_)
+            | ControlMessage::Reconnect(_)
+            | ControlMessage::Unknown(_) => None,
+        };
+        let Some(session) = session else {
+            self.metrics.dropped("node_link", "malformed");
+            return;
+        };
+        let key = SessionKey {
+            group: group.clone(),
+            session,
+        };
+        let mut state = self.lock();
+        let home = state.sessions.get(&key).map(|session| &session.home);
+        if home != Some(&Home::There(Arc::clone(node))) {
+            return;
+        }
+        if matches!(message, ControlMessage::Close(_)) {
+            drop(state);
+            self.closed(&key, CloseReason::Left);
+        } else {
+            self.deliver(&mut state, group, &key.session, message);
+        }
+    }
+
+    /// A node that was away is back: it says what became of the sessions that it took.
+    pub(super) fn ask_for_sessions(state: &State, node: &dyn NodeLink) {
+        let name = node.node();
+        let there = state
+            .sessions
+            .iter()
+            .filter(|(_, session)| session.home == Home::There(Arc::clone(&name)));
+        for (key, session) in there {
+            let id = key.session.clone();
+            let message = if session.leaves {
+                ControlMessage::Leave(id)
+            } else {
+                ControlMessage::Reconnect(id)
+            };
+            node.say(&asked(&key.group, &message));
+        }
+    }
+
+    /// A node stayed away: the sessions that it took are over.
+    pub(crate) fn node_stays_away(&self, node: &Arc<str>) {
+        let state = self.lock();
+        if state.link_to(node).is_some() {
+            return;
+        }
+        let there = state
+            .sessions
+            .iter()
+            .filter(|(_, session)| session.home == Home::There(Arc::clone(node)));
+        let lost: Vec<SessionKey> = there.map(|(key, _)| key.clone()).collect();
+        drop(state);
+        if lost.is_empty() {
+            return;
+        }
+        warn!(%node, sessions = lost.len(), "a node stays away, and with it the sessions it took");
+        for key in lost {
+            self.closed(&key, CloseReason::IceFailed);
+        }
+    }
+}
+
+impl State {
+    fn link_to(&self, node: &str) -> Option<&Arc<dyn NodeLink>> {
+        let mut nodes = self.nodes.values();
+        nodes.find(|link| *link.node() == *node)
+    }
+
+    /// Asks the node that has a session. While it is away nothing is asked: what became of the session
+    /// is asked when it is back.
+    pub(super) fn ask(&self, node: &str, group: &GroupId, message: &ControlMessage) {
+        if let Some(link) = self.link_to(node) {
+            link.say(&asked(group, message));
+        }
+    }
+
+    /// Tells the node that passed a session on; whether it is there.
+    pub(super) fn tell(&self, node: &str, group: &GroupId, message: &ControlMessage) -> bool {
+        let link = self.link_to(node);
+        if let Some(link) = link {
+            link.say(&NodeMessage::Told(SessionMessage {
+                group: group.clone(),
+                message: message.clone(),
+            }));
+        }
+        link.is_some()
+    }
+}
+
+fn asked(group: &GroupId, message: &ControlMessage) -> NodeMessage {
+    NodeMessage::Asked(SessionMessage {
+        group: group.clone(),
+        message: message.clone(),
+    })
+}
