@@ -7,38 +7,16 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import fs from 'node:fs'
-import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import test from 'node:test'
 
+import { free, freeMediaPort } from './harness/ports.mjs'
 import { ROOT } from './harness/server.mjs'
 import { until } from './harness/until.mjs'
 
 const BIN = path.dirname(process.env.PARLEY_BIN ?? path.join(ROOT, 'target', 'debug', 'parley'))
 const PASSWORD = 'a password of the tests'
-/** rtcd accepts media ports up to 49151: a port of the system's choice may lie above. */
-const MEDIA_PORTS = { low: 20_000, high: 30_000 }
-
-function free(port) {
-  return new Promise((resolve, reject) => {
-    const probe = net.createServer()
-    probe.once('error', reject)
-    probe.listen(port, '127.0.0.1', () => {
-      const { port: found } = probe.address()
-      probe.close(() => resolve(found))
-    })
-  })
-}
-
-async function freeMediaPort() {
-  for (let tries = 0; tries < 50; tries += 1) {
-    const port = MEDIA_PORTS.low + Math.floor(Math.random() * (MEDIA_PORTS.high - MEDIA_PORTS.low))
-    const found = await free(port).catch(() => undefined)
-    if (found) return found
-  }
-  throw new Error('no free port for media')
-}
 
 async function writeFiles(home) {
   const [rtcd, offloader, signalling] = [await free(0), await free(0), await free(0)]

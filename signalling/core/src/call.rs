@@ -201,6 +201,7 @@ impl Call {
             | Input::MediaSignal { .. }
             | Input::MediaVoice { .. }
             | Input::MediaClosed { .. }
+            | Input::MediaLost { .. }
             | Input::PostRefused { .. }
             | Input::JobAnswered { .. }
             | Input::Broken

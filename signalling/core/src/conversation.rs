@@ -13,7 +13,6 @@ use std::time::Instant;
 
 use proto::id::{CallId, PostId, SessionId, UserId};
 
-use crate::END_GRACE;
 use crate::io::{Input, JoinRequest, Moment, Observation, Output, PostEdit, Refusal, Setting};
 use crate::jobs::Jobs;
 use crate::join::JoinError;
@@ -23,6 +22,7 @@ use crate::outbox::Outbox;
 use crate::record::{CallRecord, Record};
 use crate::rush::Rush;
 use crate::usage::Usage;
+use crate::{END_GRACE, MEDIA_GRACE};
 use session::Session;
 
 #[derive(Debug)]
@@ -53,6 +53,8 @@ pub(crate) struct Conversation {
     pub(crate) leaving: Rush,
     /// When everybody is closed because the call was ended for all.
     pub(crate) ends_until: Option<Instant>,
+    /// Its people lost their media and come back: until then it lasts without them.
+    lingers_until: Option<Instant>,
     is_over: bool,
     pub(crate) out: Outbox,
 }
@@ -108,6 +110,10 @@ impl Conversation {
                 }
             }
             Input::MediaClosed { session } => self.remove_session(&session, false, at),
+            Input::MediaLost { session } => {
+                self.lingers_until = Some(at.now + MEDIA_GRACE);
+                self.remove_session(&session, false, at);
+            }
             Input::PostCreated { call, post, thread } => {
                 if call == self.id && !self.is_announced() {
                     self.handle_post_created(post, thread, at);
@@ -150,6 +156,7 @@ impl Conversation {
             rush: Rush::default(),
             leaving: Rush::default(),
             ends_until: None,
+            lingers_until: None,
             is_over: false,
             out: Outbox::default(),
         }
@@ -260,9 +267,15 @@ impl Conversation {
         self.host = self.rightful_host();
     }
 
-    /// The locked host if present, else the present host, else who has been here longest.
+    /// Whether people are awaited whose media host is gone.
+    pub(crate) fn lingers(&self) -> bool {
+        self.lingers_until.is_some()
+    }
+
+    /// The locked host if present, else the present host, else who has been here longest. Whoever only
+    /// lost the media is as good as present.
     fn rightful_host(&self) -> Option<UserId> {
-        let present = |user: &&UserId| self.has_person(user);
+        let present = |user: &&UserId| self.lingers() || self.has_person(user);
         self.host_locked
             .as_ref()
             .filter(present)
@@ -381,6 +394,11 @@ impl Conversation {
             .map(|session| session.id.clone())
             .collect();
         self.remove_sessions(&gone, true, at);
+        if due(self.lingers_until) && !self.is_over {
+            self.lingers_until = None;
+            self.settle();
+            self.end_if_nobody_is_left(at);
+        }
         if due(self.leaving.due()) && !self.is_over {
             self.leaving.end();
             self.settle();
@@ -398,6 +416,7 @@ impl Conversation {
         let ends = self.ends_until.filter(|_| self.is_announced());
         let rushes = self.rush.due().into_iter().chain(self.leaving.due());
         let others = self.jobs.deadline().into_iter().chain(rushes);
+        let others = others.chain(self.lingers_until);
         sessions.chain(others).chain(ends).min()
     }
 

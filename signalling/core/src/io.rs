@@ -139,6 +139,11 @@ pub enum Input {
     MediaClosed {
         session: SessionId,
     },
+    /// The media host is gone, and with it the media of the session: whoever it is comes back on
+    /// another host.
+    MediaLost {
+        session: SessionId,
+    },
     /// The answer to `Output::CreatePost`, however late. `thread` is the post's root, or the post
     /// itself.
     PostCreated {

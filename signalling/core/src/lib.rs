@@ -43,6 +43,8 @@ pub use usage::Usage;
 
 /// How long a session waits for its client to come back.
 pub const RECONNECT_GRACE: std::time::Duration = std::time::Duration::from_secs(10);
+/// How long a call lasts without those whose media host is gone.
+pub const MEDIA_GRACE: std::time::Duration = std::time::Duration::from_secs(15);
 /// How long clients have to leave by themselves after the call was ended for all.
 pub const END_GRACE: std::time::Duration = std::time::Duration::from_secs(5);
 /// How long a client has to leave by itself after the host removed it.

@@ -17,6 +17,54 @@ use signalling_core::{HostControl, Input, JoinError, Record, Request, RestoredCa
 use world::{World, conn, post_of, user};
 
 #[test]
+fn a_call_outlives_its_media_host_and_keeps_its_host_and_recording_while_people_come_back() {
+    let mut world = World::new();
+    world.join("anna");
+    world.join("ben");
+    world.control(HostControl::Make {
+        new_host: user("ben"),
+    });
+    let call = world.state().id;
+    let lose_media = |world: &mut World, names: &[&str]| {
+        for name in names {
+            let session = SessionId::parse(*name).unwrap();
+            world.input(Input::MediaLost { session });
+        }
+    };
+    lose_media(&mut world, &["anna", "ben"]);
+    assert_eq!(world.people(), 0);
+    world.media = "http://another".to_owned();
+    world.pass(Duration::from_secs(2));
+    world.join_on("anna-2", "anna", None);
+    world.pass(Duration::from_secs(2));
+    world.join_on("ben-2", "ben", None);
+    let state = world.state();
+    assert_eq!((state.id, state.host), (call.clone(), Some(user("ben"))));
+    world.pass(Duration::from_secs(60));
+    assert_eq!(world.people(), 2);
+
+    // Nobody comes back: it is over, and nothing is recorded of an empty room.
+    let mut world = World::new();
+    world.join("anna");
+    world.record();
+    lose_media(&mut world, &["anna"]);
+    world.pass(Duration::from_millis(14_900));
+    let is_over = |world: &World| world.stored().call.end_at_ms > 0;
+    assert!(!is_over(&world));
+    world.pass(Duration::from_millis(100));
+    assert!(is_over(&world));
+    assert!(world.stored().jobs.iter().all(|job| job.end_at_ms > 0));
+
+    // Who was host and does not come back is host no more.
+    let mut world = World::new();
+    world.join("anna");
+    world.join("ben");
+    lose_media(&mut world, &["anna"]);
+    world.pass(Duration::from_secs(15));
+    assert_eq!(world.state().host, Some(user("ben")));
+}
+
+#[test]
 fn a_client_may_stay_away_for_ten_seconds_and_not_for_longer() {
     let mut world = World::new();
     world.join("anna");

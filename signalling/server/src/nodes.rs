@@ -2,20 +2,29 @@
 //!
 //! In: what the registry tells. Out: connections to new hosts, and which of them take new calls.
 //! A host that goes keeps its connection: calls that run there go on while the other nodes do not see it.
+//! One that does not answer either is given up, and its people come back on the others.
 //! `alone.rs` is the same for a program without the feature `cluster`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use node::{Facts, Kind, Other, Place, Sight, State};
 use serde_json::{Map, Value, json};
 use service::listen::Admission;
+use service::outgoing::Whom;
 use service::supervise::Restarts;
 use signalling_core::MediaHost;
 
 use crate::door::rtcd::HostConfig;
 use crate::engine::Engine;
 use crate::metrics::NAMESPACE;
+
+/// A media host that the other nodes miss is asked so often, with so much time in between, and may take
+/// so long. More: whoever is on a dead host waits longer; less: a host that is busy counts as dead.
+const ASKED: u32 = 2;
+const ASKED_AGAIN: Duration = Duration::from_millis(300);
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
 /// Says why these papers are of no use, in words.
 pub(crate) use node::check_papers;
@@ -115,17 +124,47 @@ fn row(id: &str, other: &Other) -> Value {
     })
 }
 
+/// The other nodes miss a host. Whether it is there is for itself to say: they may be the ones who are cut
+/// off.
+async fn give_up_if_silent(engine: Arc<Engine>, host: MediaHost) {
+    let client = Whom::OwnServices.client().timeout(ANSWER_WITHIN).build();
+    let client = client.unwrap_or_default();
+    for _ in 0..ASKED {
+        let answer = client.get(format!("{}/version", host.0)).send().await;
+        if answer.is_ok() {
+            return;
+        }
+        tokio::time::sleep(ASKED_AGAIN).await;
+    }
+    engine.media_hosts.give_up(&host).await;
+}
+
 /// Follows the media hosts among the nodes, for as long as the server lives.
 async fn follow(engine: Arc<Engine>, place: Place, unnamed: HostConfig) {
     let mut others = place.follow();
+    let mut missing: BTreeSet<MediaHost> = BTreeSet::new();
     loop {
         let now = others.borrow_and_update().clone();
         // Two starts may have one address, under two names: what counts is whether one of them is up.
         let mut hosts: BTreeMap<MediaHost, bool> = BTreeMap::new();
+        let mut seen: BTreeSet<MediaHost> = BTreeSet::new();
         for other in now.nodes.values() {
             let facts = other.facts.as_ref();
             if let Some(facts) = facts.filter(|facts| facts.kind == Kind::Media) {
-                *hosts.entry(MediaHost(facts.url.clone())).or_default() |= other.takes_more();
+                let host = MediaHost(facts.url.clone());
+                if !matches!(other.state, State::Silent | State::Left) {
+                    seen.insert(host.clone());
+                }
+                *hosts.entry(host).or_default() |= other.takes_more();
+            }
+        }
+        missing.retain(|host| !seen.contains(host));
+        for host in hosts.keys().filter(|host| !seen.contains(host)) {
+            if missing.insert(host.clone()) {
+                let look = give_up_if_silent(engine.clone(), host.clone());
+                engine
+                    .tasks
+                    .one_of("media host that is missed", look, |_| {});
             }
         }
         for (name, takes_more) in hosts {

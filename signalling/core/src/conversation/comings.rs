@@ -200,6 +200,13 @@ impl Conversation {
         if self.sessions.is_empty() && self.is_announced() {
             self.let_in_waiting(at);
         }
+        if !self.lingers() {
+            self.end_if_nobody_is_left(at);
+        }
+    }
+
+    /// A call without people ends its jobs, and one without sessions is over.
+    pub(super) fn end_if_nobody_is_left(&mut self, at: Moment) {
         let people_left = self.people().next().is_some();
         if !people_left && self.waiting.is_empty() {
             self.stop_jobs(at);

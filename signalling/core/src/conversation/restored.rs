@@ -71,6 +71,7 @@ impl Conversation {
             rush: Rush::default(),
             leaving: Rush::default(),
             ends_until: None,
+            lingers_until: None,
             is_over: false,
             out: Outbox::default(),
         };

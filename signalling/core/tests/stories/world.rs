@@ -149,7 +149,7 @@ impl World {
         self.join_on(name, name, job);
     }
 
-    fn join_on(&mut self, connection: &str, name: &str, job: Option<JobId>) {
+    pub(crate) fn join_on(&mut self, connection: &str, name: &str, job: Option<JobId>) {
         self.input(Input::Join(Box::new(JoinRequest {
             connection: conn(connection),
             login: name.to_owned(),

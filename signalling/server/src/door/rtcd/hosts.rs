@@ -23,9 +23,21 @@ use super::outbox::Outbox;
 /// What a media host says.
 #[derive(Debug)]
 pub(crate) enum MediaNews {
-    Signal { session: SessionId, json: String },
-    Voice { session: SessionId, on: bool },
-    Closed { session: SessionId },
+    Signal {
+        session: SessionId,
+        json: String,
+    },
+    Voice {
+        session: SessionId,
+        on: bool,
+    },
+    Closed {
+        session: SessionId,
+    },
+    /// Its host is gone, or was started anew.
+    Lost {
+        session: SessionId,
+    },
 }
 
 /// How a host is reached.
@@ -137,6 +149,32 @@ impl MediaHosts {
         let mut hosts = self.hosts.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(host) = hosts.get_mut(name) {
             host.takes_more = takes_more;
+        }
+    }
+
+    /// A host is gone for good, and with it the media of its sessions: whoever they belong to is told to
+    /// come back on another.
+    #[cfg(feature = "cluster")]
+    pub(crate) async fn give_up(&self, name: &MediaHost) {
+        let host = self.read().get(name).cloned();
+        let Some(host) = host else { return };
+        let lost = host.outbox.reconnected(Some(&BTreeMap::new()));
+        host.status.change(|status| status.connected = false);
+        if lost.is_empty() {
+            return;
+        }
+        tracing::warn!(
+            host = name.0,
+            sessions = lost.len(),
+            "a media host is gone, and its sessions with it"
+        );
+        self.metrics
+            .media_sessions_lost
+            .with_label_values(&["host_gone"])
+            .inc_by(u64::try_from(lost.len()).unwrap_or(u64::MAX));
+        for session in lost {
+            // Nobody listens only when the server goes.
+            let _ = self.news.send(MediaNews::Lost { session }).await;
         }
     }
 

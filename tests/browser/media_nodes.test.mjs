@@ -1,0 +1,50 @@
+// A call over media nodes of a cluster: it is larger than one node, and it outlives any of them.
+
+import assert from 'node:assert/strict'
+
+import { Cluster } from './harness/cluster.mjs'
+import { hearsTone } from './harness/listen.mjs'
+import { story } from './harness/story.mjs'
+import { TONES } from './harness/tones.mjs'
+import { Miss, until } from './harness/until.mjs'
+
+const [ANNA, BEN] = [0, 1]
+
+/** The call that a person's channel has now. */
+function callOf(person) {
+  return person.page.evaluate(async () => {
+    const answer = await fetch('/plugins/com.mattermost.calls/channels', { headers: { 'X-Requested-With': 'XMLHttpRequest' } })
+    const channels = await answer.json()
+    return channels.find(({ call }) => call)?.call.id
+  })
+}
+
+story('media_node_dies', 'a media node dies, and its people hear each other again in the same call', async (stage) => {
+  const cluster = stage.server = await Cluster.start('media_node_dies', { media: ['one', 'two'] })
+  const anna = await stage.person(ANNA, { hz: TONES.first })
+  const ben = await stage.person(BEN, { hz: TONES.second })
+  await anna.startCall()
+  await anna.unmute()
+  await ben.joinCall()
+  await ben.unmute()
+  await hearsTone(ben.page, TONES.first, { who: 'ben' })
+  await hearsTone(anna.page, TONES.second, { who: 'anna' })
+  const call = await callOf(anna)
+  const [dies, stays] = await cluster.sessions('one') > 0 ? ['one', 'two'] : ['two', 'one']
+  assert.equal(await cluster.sessions(dies), 2, 'a small call is on one node')
+
+  const killedAt = Date.now()
+  cluster.signal(dies, 'SIGKILL')
+  await until('both are at the other node', async () => {
+    const count = await cluster.sessions(stays)
+    return count === 2 ? true : new Miss(`${count} of 2`)
+  }, { ms: 30_000 })
+  await Promise.all([
+    hearsTone(ben.page, TONES.first, { who: 'ben, after the node died,', ms: 30_000 }),
+    hearsTone(anna.page, TONES.second, { who: 'anna, after the node died,', ms: 30_000 }),
+  ])
+  stage.say(`from the kill to both heard again: ${Date.now() - killedAt} ms`)
+  assert.equal(await callOf(anna), call, 'the call is the same one')
+  await anna.seesParticipant(ben.username)
+  await ben.seesParticipant(anna.username)
+})
