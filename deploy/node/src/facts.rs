@@ -46,6 +46,31 @@ pub struct Facts {
     /// It ends what it has and takes nothing new.
     #[serde(default)]
     pub draining: bool,
+    /// How it does, for the eyes of administrators.
+    #[serde(default)]
+    pub report: Report,
+}
+
+/// How a node does; a few seconds old.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Report {
+    #[serde(default)]
+    pub calls: usize,
+    #[serde(default)]
+    pub sessions: usize,
+    /// Its connections to other nodes.
+    #[serde(default)]
+    pub links: Vec<LinkReport>,
+}
+
+/// How a connection to another node does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkReport {
+    pub node: String,
+    /// There and back.
+    pub round_trip_us: u64,
+    /// Of a million datagrams to that node, lately.
+    pub lost_ppm: u64,
 }
 
 impl Facts {

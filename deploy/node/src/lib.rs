@@ -13,7 +13,7 @@ mod mesh;
 mod others;
 mod place;
 
-pub use facts::{Facts, Kind};
+pub use facts::{Facts, Kind, LinkReport, Report};
 pub use mesh::{Hears, IdentityError, Meets, Mesh, MeshError, Wire};
 pub use others::{Other, Others, Sight, State};
 pub use place::{Place, check_papers};

@@ -126,7 +126,7 @@ mod tests {
     use cluster::Node;
 
     use super::*;
-    use crate::Kind;
+    use crate::{Kind, Report};
 
     fn id(name: &str) -> NodeId {
         NodeId::new(name).unwrap()
@@ -139,6 +139,7 @@ mod tests {
             url: String::new(),
             links: String::new(),
             draining,
+            report: Report::default(),
         };
         Node {
             id: id(name),

@@ -155,7 +155,11 @@ impl Place {
 
     /// Says something else about this node.
     pub fn change(&self, change: impl FnOnce(&mut Facts)) {
-        self.facts.send_modify(change);
+        self.facts.send_if_modified(|facts| {
+            let before = facts.clone();
+            change(facts);
+            *facts != before
+        });
     }
 
     /// What the engine between the nodes counted since it was reached, by name; empty before.

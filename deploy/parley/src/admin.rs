@@ -338,8 +338,8 @@ fn nodes(seen: &Value) -> String {
     // Writing to a String does not fail.
     let _written = write!(
         text,
-        "; it is `{node}` of `{site}`\n{:<20} {:<11} {:<9} {:<5} {:<9} {:<9} URL",
-        "NODE", "KIND", "STATE", "LOAD", "SINCE", "VERSION"
+        "; it is `{node}` of `{site}`\n{:<20} {:<11} {:<9} {:<5} {:<6} {:<9} {:<9} {:<9} URL",
+        "NODE", "KIND", "STATE", "LOAD", "CALLS", "SESSIONS", "SINCE", "VERSION"
     );
     let nodes = seen["nodes"].as_array().map(Vec::as_slice);
     for node in nodes.unwrap_or_default() {
@@ -353,11 +353,36 @@ fn nodes(seen: &Value) -> String {
         let load = node["load"].as_u64();
         let load = load.map_or_else(|| "-".to_owned(), |load| format!("{} %", load / 10));
         let since = clock(&node["since_ms"]);
+        let is_media = node["kind"] == "media";
+        let [calls, sessions] = ["calls", "sessions"].map(|key| {
+            let count = node[key].as_u64().filter(|_| is_media);
+            count.map_or_else(|| "-".to_owned(), |count| count.to_string())
+        });
         // Writing to a String does not fail.
         let _written = write!(
             text,
-            "\n{id:<20} {kind:<11} {state:<9} {load:<5} {since:<9} {version:<9} {url}"
+            "\n{id:<20} {kind:<11} {state:<9} {load:<5} {calls:<6} {sessions:<9} {since:<9} {version:<9} {url}"
         );
+    }
+    for node in nodes
+        .unwrap_or_default()
+        .iter()
+        .filter(|node| node["state"] == "up")
+    {
+        let links = node["links"].as_array().map(Vec::as_slice);
+        for link in links.unwrap_or_default() {
+            let [round_trip, lost] =
+                ["round_trip_us", "lost_ppm"].map(|key| link[key].as_f64().unwrap_or(0.0));
+            // As above.
+            let _written = write!(
+                text,
+                "\n{} to {}: {:.1} ms there and back, {:.1} % lost",
+                word(&node["id"]),
+                word(&link["node"]),
+                round_trip / 1000.0,
+                lost / 10_000.0
+            );
+        }
     }
     text
 }

@@ -111,6 +111,13 @@ pub enum LegMessage {
         layer: u8,
         is_repair: bool,
     },
+    /// Of these packets none came.
+    Missing {
+        track: TrackName,
+        layer: u8,
+        first: u64,
+        count: u64,
+    },
     Presenter {
         session: Option<SessionId>,
     },

@@ -308,6 +308,15 @@ pub enum LinkMessage {
         /// It has a picture, and lost part of it.
         is_repair: bool,
     },
+    /// Packets of video were lost on the link (travels towards the publisher): they are sent again, if
+    /// they are still there.
+    Missing {
+        track: LinkedTrackId,
+        layer: Layer,
+        /// The first number.
+        first: u64,
+        count: u64,
+    },
     /// The call's presenter, or none.
     Presenter {
         session: Option<SessionId>,

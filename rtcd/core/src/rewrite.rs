@@ -41,6 +41,14 @@ impl Compactor {
         seq_no.checked_sub(self.removed - removed_later)
     }
 
+    /// Returns the first number that is missing before a packet and how many are; `None`: none is, or
+    /// nothing came before.
+    pub(crate) fn gap_before(&self, seq_no: u64) -> Option<(u64, u64)> {
+        let first = self.highest? + 1;
+        let count = seq_no.checked_sub(first)?;
+        (count > 0).then_some((first, count))
+    }
+
     /// Takes note of a packet that is not forwarded, and of the unseen ones just before it.
     pub(crate) fn skip(&mut self, seq_no: u64) {
         let Some(highest) = self.highest else {

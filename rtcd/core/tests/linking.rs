@@ -200,3 +200,50 @@ fn tracks_end_with_their_publisher_and_with_their_link() {
         gets(world, "bert", "dora", TrackType::Screen) > before + 5
     });
 }
+
+#[test]
+fn what_a_link_loses_of_a_screen_is_repeated_and_of_a_voice_it_is_not() {
+    let mut world = apart(&["anna", "bert"]);
+    world.of("anna").publish(Media::Sound, "mic-a");
+    world.control(
+        "anna",
+        RtcKind::ScreenOn,
+        r#"{"screenStreamID":"screen-a"}"#,
+    );
+    world.of("anna").publish(Media::Picture, "screen-a");
+    world.until("everything crosses", |world| {
+        gets(world, "bert", "anna", TrackType::Voice) > 20
+            && gets(world, "bert", "anna", TrackType::Screen) > 20
+    });
+    // One packet in ten of each, the first time it is sent.
+    let mut lost = std::collections::BTreeSet::new();
+    world.lose_linked = Some(Box::new(move |message| {
+        let LinkMessage::Rtp { track, packet, .. } = message else {
+            return false;
+        };
+        packet.seq_no % 10 == 3 && lost.insert((track.number, packet.seq_no))
+    }));
+    let begin = world.link_log.len();
+    let requests = world.of("anna").keyframe_requests.len();
+    world.run(4 * SECOND);
+    world.lose_linked = None;
+    world.run(SECOND / 2);
+    let holes = |world: &mut World, kind| {
+        let heard = world.of("bert").heard_of("anna", kind);
+        let numbers: std::collections::BTreeSet<u64> =
+            heard.iter().map(|heard| heard.seq_no).collect();
+        let all = numbers.last().unwrap() - numbers.first().unwrap() + 1;
+        all - u64::try_from(numbers.len()).unwrap()
+    };
+    assert_eq!(holes(&mut world, TrackType::Screen), 0);
+    assert!(
+        holes(&mut world, TrackType::Voice) > 5,
+        "it would come too late"
+    );
+    let asked = world.link_log.iter().skip(begin);
+    let asked = asked.filter(|message| matches!(message, LinkMessage::Missing { .. }));
+    let asked = asked.count();
+    assert!((10..=40).contains(&asked), "{asked} of about 20");
+    let requests = world.of("anna").keyframe_requests.len() - requests;
+    assert!(requests <= 1, "{requests} keyframes for single packets");
+}

@@ -6,9 +6,12 @@
 //! `cluster`.
 
 mod links;
+mod report;
 
-use node::{Facts, Kind, Mesh, Place};
-use service::Tasks;
+use std::sync::Arc;
+
+use node::{Facts, Kind, Mesh, Place, Report};
+use service::{Restarts, Tasks};
 
 use crate::config::{Config, Probe};
 use crate::system::CpuLoad;
@@ -42,9 +45,11 @@ impl Cluster {
             url: cluster.url.clone(),
             links: cluster.link_address.clone().unwrap_or_default(),
             draining: false,
+            report: Report::default(),
         };
         let (load, cpus) = (load.clone(), Probe::of_this_machine().cpus);
         let load = move || load.thousandths(cpus);
+        let control = Arc::clone(&links.control);
         let place = Place::take(&cluster.papers, facts, load, tasks)?;
         let mesh = cluster.link_address.as_ref().map(|address| {
             let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
@@ -56,7 +61,11 @@ impl Cluster {
             };
             Mesh::start(&place, &cluster.papers, at, met, tasks)
         });
-        Ok(Self(Some((place, mesh.transpose()?))))
+        let mesh = mesh.transpose()?;
+        let (own, wires) = (place.clone(), mesh.clone());
+        let tell = move || report::tell(own.clone(), wires.clone(), Arc::clone(&control));
+        tasks.restarted("report to the other nodes", tell, Restarts::default());
+        Ok(Self(Some((place, mesh))))
     }
 
     /// Tells the others to give this node nothing new.

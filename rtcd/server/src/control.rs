@@ -435,6 +435,14 @@ impl Control {
         self.lock().sessions.len()
     }
 
+    /// Returns how many calls and sessions have media here.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let state = self.lock();
+        let calls = state.placement.calls();
+        let each = calls.map(|call| state.placement.sessions_of(call));
+        each.fold((0, 0), |(calls, all), sessions| (calls + 1, all + sessions))
+    }
+
     /// Refreshes gauges that nobody sets as they change.
     pub(crate) fn refresh_metrics(&self) {
         self.shards.refresh_metrics();

@@ -117,6 +117,17 @@ pub(crate) fn write(message: &LinkMessage) -> Option<LegMessage> {
             layer: layer.rank(),
             is_repair: *is_repair,
         },
+        LinkMessage::Missing {
+            track,
+            layer,
+            first,
+            count,
+        } => LegMessage::Missing {
+            track: track_name(track),
+            layer: layer.rank(),
+            first: *first,
+            count: *count,
+        },
         LinkMessage::Presenter { session } => LegMessage::Presenter {
             session: session.clone(),
         },
@@ -165,6 +176,17 @@ pub(crate) fn read(message: LegMessage) -> Option<LinkMessage> {
             track: track_id(track),
             layer: Layer::of_rank(layer)?,
             is_repair,
+        },
+        LegMessage::Missing {
+            track,
+            layer,
+            first,
+            count,
+        } => LinkMessage::Missing {
+            track: track_id(track),
+            layer: Layer::of_rank(layer)?,
+            first,
+            count,
         },
         LegMessage::Presenter { session } => LinkMessage::Presenter { session },
     })
@@ -247,6 +269,12 @@ mod tests {
                 track: track.clone(),
                 layer: Layer::MIDDLE,
                 is_repair: true,
+            },
+            LinkMessage::Missing {
+                track: track.clone(),
+                layer: Layer::HIGH,
+                first: 1 << 40,
+                count: 3,
             },
             LinkMessage::Presenter {
                 session: Some(track.publisher.clone()),

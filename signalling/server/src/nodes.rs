@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use node::{Facts, Kind, Other, Place, Sight, State};
+use node::{Facts, Kind, Other, Place, Report, Sight, State};
 use serde_json::{Map, Value, json};
 use service::listen::Admission;
 use service::outgoing::Whom;
@@ -53,6 +53,7 @@ impl Nodes {
             url: engine.config.site_url.clone(),
             links: String::new(),
             draining: false,
+            report: Report::default(),
         };
         let people = people.clone();
         let place = Place::take(papers, facts, move || people.load(), &engine.tasks)?;
@@ -107,6 +108,7 @@ impl Nodes {
 
 fn row(id: &str, other: &Other) -> Value {
     let facts = other.facts.as_ref();
+    let report = facts.map(|facts| facts.report.clone()).unwrap_or_default();
     json!({
         "id": id,
         "kind": facts.map_or_else(String::new, |facts| facts.kind.to_string()),
@@ -121,6 +123,9 @@ fn row(id: &str, other: &Other) -> Value {
         },
         "since_ms": u64::try_from(other.since.elapsed().as_millis()).unwrap_or(u64::MAX),
         "load": other.load,
+        "calls": report.calls,
+        "sessions": report.sessions,
+        "links": report.links,
     })
 }
 

@@ -34,6 +34,8 @@ const LATENCY: Duration = Duration::from_millis(10);
 
 /// Decides whether a datagram to this destination is lost.
 pub type Loss = Box<dyn FnMut(&str, &[u8]) -> bool>;
+/// Decides whether a message between legs is lost.
+pub type LinkLoss = Box<dyn FnMut(&LinkMessage) -> bool>;
 
 /// Something on its way.
 enum Parcel {
@@ -90,6 +92,8 @@ pub struct World {
     pub captured: Option<Vec<Vec<u8>>>,
     /// Datagrams to lose: called with the destination's name ("shard" for a shard).
     pub lose: Option<Loss>,
+    /// Messages between legs to lose.
+    pub lose_linked: Option<LinkLoss>,
     /// Holds back control messages to the shard of this kind.
     pub delay_control: BTreeMap<u8, Duration>,
     queue: BTreeMap<(Instant, u64), Parcel>,
@@ -145,6 +149,7 @@ impl World {
             wire: None,
             captured: None,
             lose: None,
+            lose_linked: None,
             delay_control: BTreeMap::new(),
             queue: BTreeMap::new(),
             sent: 0,
@@ -496,6 +501,10 @@ impl World {
                     message,
                 } => {
                     self.link_log.push(message.clone());
+                    let is_lost = self.lose_linked.as_mut().is_some_and(|lose| lose(&message));
+                    if is_lost {
+                        continue;
+                    }
                     if let Some((shard, link)) = self.links.get(&(index, link)).copied() {
                         let parcel = Parcel::Linked {
                             shard,

@@ -25,13 +25,13 @@ impl Mesh {
             "round_trip_microseconds",
             Kind::Gauge,
             "From this node to the other and back.",
-            &|wire| u64::try_from(wire.stats().path.rtt.as_micros()).unwrap_or(u64::MAX),
+            &|wire| u64::try_from(wire.round_trip().as_micros()).unwrap_or(u64::MAX),
         );
         each(
             "lost_datagrams_total",
             Kind::Counter,
             "Datagrams to the node that did not arrive.",
-            &|wire| wire.stats().path.lost_packets,
+            &|wire| wire.sent_and_lost().1,
         );
         each(
             "sent_packets_total",

@@ -9,6 +9,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use cluster::NodeId;
@@ -67,6 +68,19 @@ impl Wire {
 
     pub(super) fn address(&self) -> SocketAddr {
         self.connection.remote_address()
+    }
+
+    /// How long it takes there and back.
+    #[must_use]
+    pub fn round_trip(&self) -> Duration {
+        self.connection.rtt()
+    }
+
+    /// Datagrams sent since the connection was made, and how many of them did not arrive.
+    #[must_use]
+    pub fn sent_and_lost(&self) -> (u64, u64) {
+        let path = self.stats().path;
+        (path.sent_packets, path.lost_packets)
     }
 
     pub(super) fn stats(&self) -> quinn::ConnectionStats {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use cluster::memory::World;
 
 use super::*;
-use crate::{Kind, State};
+use crate::{Kind, Report, State};
 
 fn id(name: &str) -> NodeId {
     NodeId::new(name).unwrap()
@@ -18,6 +18,7 @@ fn facts() -> Facts {
         url: "http://a:1".to_owned(),
         links: String::new(),
         draining: false,
+        report: Report::default(),
     }
 }
 

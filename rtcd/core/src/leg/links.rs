@@ -2,15 +2,18 @@
 //!
 //! In: `LinkMessage`s. Out: `LinkMessage`s. Every leg is linked with every other one of the call, so
 //! only what is published here is passed on.
-//! Invariant: nothing that came over a link leaves over a link, except keyframe requests on their
-//! way to the publisher.
+//! Invariant: nothing that came over a link leaves over a link, except wishes on their way to the
+//! publisher.
 
 use super::tracks::{Origin, Track};
 use super::{Ctx, Leg};
 use crate::counters::DropReason;
 use crate::io::{LinkId, LinkMessage, LinkedTrack, LinkedTrackId, Output};
 use crate::keyframes::Need;
-use crate::media::LayerSet;
+use crate::media::{Layer, LayerSet};
+
+/// Packets that are asked for at once. More: a link that was away for a moment comes back to a burst.
+const MOST_REPEATED: u64 = 64;
 
 impl Leg {
     /// Joins another leg. Which of the two is there first is not known: see `LinkMessage::Greeting`.
@@ -90,7 +93,10 @@ impl Leg {
                 layer,
                 packet,
             } => match self.linked_tracks.get(&(link, track)).copied() {
-                Some(number) => self.forward(ctx, number, layer, packet),
+                Some(number) => {
+                    self.ask_for_missing(ctx, link, number, (layer, packet.seq_no));
+                    self.forward(ctx, number, layer, packet);
+                }
                 None => ctx.counters.drop_one(DropReason::UnknownSource),
             },
             LinkMessage::KeyframeWanted {
@@ -118,11 +124,73 @@ impl Leg {
                     track.crossing.asked(link, layers);
                 }
             }
+            LinkMessage::Missing {
+                track,
+                layer,
+                first,
+                count,
+            } => self.repeat_over(ctx, link, &track, (layer, first, count)),
             LinkMessage::Presenter { session } => {
                 if session.is_some() || !self.presenter_is_here() {
                     self.presenter = session;
                 }
             }
+        }
+    }
+
+    /// Asks for what a link lost before this packet. Of sound nothing is: it would come too late.
+    fn ask_for_missing(
+        &self,
+        ctx: &mut Ctx<'_>,
+        link: LinkId,
+        number: u32,
+        (layer, seq_no): (Layer, u64),
+    ) {
+        let track = self.tracks.get(&number);
+        let Some(track) = track.filter(|track| !track.kind.is_audio()) else {
+            return;
+        };
+        let stream = track.streams.get(layer);
+        let Some((first, count)) = stream.and_then(|stream| stream.compactor.gap_before(seq_no))
+        else {
+            return;
+        };
+        // A layer that was not wanted for a while begins anew with a keyframe.
+        if count <= MOST_REPEATED {
+            let message = LinkMessage::Missing {
+                track: track.linked_id(),
+                layer,
+                first,
+                count,
+            };
+            self.tell(ctx, link, message);
+        }
+    }
+
+    /// Sends packets again over the link that lost them.
+    fn repeat_over(
+        &self,
+        ctx: &mut Ctx<'_>,
+        link: LinkId,
+        id: &LinkedTrackId,
+        (layer, first, count): (Layer, u64, u64),
+    ) {
+        let track = self.tracks.get(&id.number);
+        let track = track.filter(|track| track.linked_id() == *id);
+        let Some(stream) = track.and_then(|track| track.streams.get(layer)) else {
+            return;
+        };
+        for seq_no in (first..).take(usize::try_from(count.min(MOST_REPEATED)).unwrap_or(0)) {
+            let Some(packet) = stream.cache.get(seq_no).cloned() else {
+                continue;
+            };
+            ctx.counters.linked += 1;
+            let message = LinkMessage::Rtp {
+                track: id.clone(),
+                layer,
+                packet,
+            };
+            self.tell(ctx, link, message);
         }
     }
 
