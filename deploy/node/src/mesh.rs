@@ -156,3 +156,6 @@ fn unspecified(is_v6: bool) -> IpAddr {
         Ipv4Addr::UNSPECIFIED.into()
     }
 }
+
+#[cfg(test)]
+mod tests;

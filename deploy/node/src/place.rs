@@ -95,7 +95,7 @@ impl Place {
     }
 
     /// As [`Self::take`], on any engine.
-    fn with<F>(
+    pub(crate) fn with<F>(
         node: NodeId,
         site: String,
         facts: Facts,

@@ -443,3 +443,5 @@ fn sessions_are_listed_within_their_tenant() {
         assert_eq!(found, Err(error));
     }
 }
+
+mod nodes;

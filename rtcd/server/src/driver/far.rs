@@ -117,3 +117,136 @@ impl FarLinks {
         waiting.is_none_or(|(node, packet)| node.send(&packet))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use proto::id::{CallId, GroupId, SessionId};
+    use rtcd_core::{Layer, LinkedPacket, LinkedTrackId};
+
+    use super::*;
+    use crate::placement::NodeSerial;
+
+    /// Writes down what it is given.
+    #[derive(Debug, Default)]
+    struct Node(u32, Mutex<Vec<String>>);
+
+    impl NodeLink for Node {
+        fn serial(&self) -> NodeSerial {
+            NodeSerial(self.0)
+        }
+
+        fn node(&self) -> Arc<str> {
+            "n".into()
+        }
+
+        fn room(&self) -> Option<u16> {
+            None
+        }
+
+        fn say(&self, message: &NodeMessage) {
+            let NodeMessage::Leg(leg) = message else {
+                panic!("{message:?}")
+            };
+            self.note(format!("{} to {}", leg.from, leg.to));
+        }
+
+        fn send(&self, packet: &FarPacket) -> bool {
+            self.note(format!(
+                "packet {} to {:b}",
+                packet.packet.seq_no, packet.to
+            ));
+            true
+        }
+
+        fn forget(&self, _call: &CallKey, from: ShardId) {
+            self.note(format!("nothing more from {}", from.0));
+        }
+    }
+
+    impl Node {
+        fn note(&self, what: String) {
+            self.1.lock().unwrap().push(what);
+        }
+
+        fn told(&self) -> Vec<String> {
+            std::mem::take(&mut *self.1.lock().unwrap())
+        }
+    }
+
+    fn call() -> CallKey {
+        CallKey {
+            group: GroupId::parse("g").unwrap(),
+            call: CallId::parse("c").unwrap(),
+        }
+    }
+
+    fn packet(seq_no: u64) -> LinkMessage {
+        LinkMessage::Rtp {
+            track: LinkedTrackId {
+                publisher: SessionId::parse("anna").unwrap(),
+                number: 1,
+            },
+            layer: Layer::LOW,
+            packet: LinkedPacket {
+                seq_no,
+                timestamp: 0,
+                marker: false,
+                audio_level: None,
+                payload: [1, 2].into(),
+            },
+        }
+    }
+
+    #[test]
+    fn a_packet_goes_to_a_node_once_and_before_what_is_said_later() {
+        let nodes = [1, 2].map(|serial| Arc::new(Node(serial, Mutex::default())));
+        let leg = |node: u32, shard| FarLeg {
+            node: NodeSerial(node),
+            shard,
+        };
+        let legs = [leg(1, 0), leg(1, 5), leg(2, 0)];
+        let mut far = FarLinks::new(ShardId(3));
+        for leg in legs {
+            let node = &nodes[leg.node.0 as usize - 1];
+            far.up(node.clone(), leg);
+        }
+        let first = packet(1);
+        for leg in legs {
+            assert!(far.send(call(), leg.link(), first.clone()));
+        }
+        assert!(far.send(call(), legs[0].link(), packet(2)));
+        let greeting = LinkMessage::Greeting { is_answer: false };
+        assert!(far.send(call(), legs[1].link(), greeting));
+        assert_eq!(
+            nodes[0].told(),
+            ["packet 1 to 100001", "packet 2 to 1", "3 to 5"]
+        );
+        assert_eq!(nodes[1].told(), ["packet 1 to 1"]);
+        assert!(far.send(call(), legs[2].link(), packet(3)));
+        assert_eq!(
+            nodes[1].told(),
+            Vec::<String>::new(),
+            "another leg may want it"
+        );
+        assert!(far.flush());
+        assert_eq!(nodes[1].told(), ["packet 3 to 1"]);
+
+        // Another call uses the same link, and goes on with it.
+        far.up(nodes[1].clone(), legs[2]);
+        assert!(far.down(&call(), legs[2].link()));
+        assert!(far.send(call(), legs[2].link(), packet(4)));
+        assert!(far.down(&call(), legs[2].link()));
+        assert!(!far.down(&call(), legs[2].link()), "it is gone");
+        far.flush();
+        assert_eq!(
+            nodes[1].told(),
+            [
+                "nothing more from 3",
+                "nothing more from 3",
+                "packet 4 to 1"
+            ]
+        );
+    }
+}
