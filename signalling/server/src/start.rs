@@ -1,10 +1,11 @@
 //! Puts the parts together, serves, and stops them again.
 
-use std::collections::BTreeSet;
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
+
+mod media;
 
 use anyhow::Context as _;
 use messaging::gateway::Gateway;
@@ -16,14 +17,14 @@ use service::descriptors::Share;
 use service::listen::{self, Admission, Limits};
 use service::supervise::{Restarts, TaskOver, Tasks};
 use service::{Health, private};
-use signalling_core::{Features, Input, MediaHost, RestoredCall};
+use signalling_core::{Features, Input, RestoredCall};
 use storage::{Location, Sealer};
 use tokio::sync::{Mutex, mpsc, watch};
 
 use crate::admin::chat_config;
 use crate::commands::Commands;
 use crate::config::{Config, ServiceUrl};
-use crate::door::rtcd::{HostConfig, KnownSession, MediaHosts, MediaNews};
+use crate::door::rtcd::{MediaHosts, MediaNews};
 use crate::engine::{self, Bot, Clients, Engine, Parts, writer};
 use crate::http::{self, Watched};
 use crate::jobs::{JobService, Sites};
@@ -201,8 +202,13 @@ pub async fn start_beside(config: Config, beside: Vec<Health>) -> anyhow::Result
     };
     let restored = store.running_calls().await?;
     let (news, heard) = mpsc::channel(MEDIA_NEWS);
-    let hosts = hosts(&config, &store, &sealer, &restored).await?;
-    let unnamed = unnamed_host(&config, &store, &sealer).await?;
+    let access = media::Access {
+        config: &config,
+        store: &store,
+        sealer: &sealer,
+    };
+    let (hosts, names) = access.hosts(&restored).await?;
+    let unnamed = access.unnamed_host().await?;
     let media_hosts = MediaHosts::start(hosts, news, metrics.clone(), &tasks);
     let jobs = job_service(&config, &store, &sealer, http_addr).await?;
     let switches = store.switches().await?;
@@ -237,6 +243,7 @@ pub async fn start_beside(config: Config, beside: Vec<Health>) -> anyhow::Result
     // Before anybody's news is heard: it may be about the sessions of restored calls.
     take_over(&engine, restored).await;
     watch_tasks(&engine, chat_news, heard, batches);
+    media::follow_names(&engine, names);
     wait_for_media(&engine).await;
     let (stop, stopped) = watch::channel(false);
     let limits = Limits {
@@ -415,72 +422,6 @@ fn features(config: &Config, bot: &Bot) -> Features {
         captions: config.transcribing.captions_enabled,
         job_service: config.offloader.is_some(),
     }
-}
-
-async fn hosts(
-    config: &Config,
-    store: &Store,
-    sealer: &Sealer,
-    restored: &[RestoredCall],
-) -> anyhow::Result<Vec<HostConfig>> {
-    let mut hosts = Vec::new();
-    let mut urls = config.rtcd.hosts.clone();
-    // Nodes that are not in the settings: those whose calls ran here are known by these.
-    if config.papers.is_some() {
-        let found = restored.iter().flat_map(|call| &call.sessions);
-        let found = found.map(|session| ServiceUrl::plain(&session.media.0));
-        urls.extend(found);
-    }
-    let mut named = BTreeSet::new();
-    urls.retain(|url| named.insert(url.base.clone()));
-    for url in &urls {
-        let rtcd = &config.rtcd;
-        let (client_id, auth_key) =
-            credentials(store, sealer, "rtcd", url, &rtcd.client_id, &rtcd.auth_key).await?;
-        let host = MediaHost(url.base.clone());
-        let known = restored
-            .iter()
-            .flat_map(|restored| &restored.sessions)
-            .filter(|session| session.media == host)
-            .map(|session| KnownSession {
-                session: session.id.clone(),
-                call: session.call.clone(),
-                unmuted: session.unmuted,
-            })
-            .collect();
-        hosts.push(HostConfig {
-            base: url.base.clone(),
-            client_id,
-            auth_key,
-            known,
-        });
-    }
-    Ok(hosts)
-}
-
-/// How this server signs in to media hosts that no setting names.
-async fn unnamed_host(
-    config: &Config,
-    store: &Store,
-    sealer: &Sealer,
-) -> anyhow::Result<HostConfig> {
-    let rtcd = &config.rtcd;
-    let nowhere = ServiceUrl::plain("");
-    let (client_id, auth_key) = credentials(
-        store,
-        sealer,
-        "rtcd",
-        &nowhere,
-        &rtcd.client_id,
-        &rtcd.auth_key,
-    )
-    .await?;
-    Ok(HostConfig {
-        base: String::new(),
-        client_id,
-        auth_key,
-        known: Vec::new(),
-    })
 }
 
 /// What the URL says, else what the configuration says, else what was made for this installation.

@@ -154,7 +154,8 @@ settings::settings! {
         }
         "rtcd" rtcd: RawRtcd {
             /// Media hosts, "http://host:port" or "http://id:key@host:port". A call stays on one; a
-            /// new call goes to the host with the lowest load.
+            /// new call goes to the host with the lowest load. A name with several addresses is a
+            /// host for each, asked again every 10 s: one that is gone from it gets no new calls.
             urls: Vec<Link> = &["http://127.0.0.1:8045"], named ["MM_CALLS_RTCD_URL", "MM_CALLS_RTCD_SERVICE_URL"];
             /// How we sign in to them. Empty: made at the first start and kept in the database; the
             /// host must then allow self registration.

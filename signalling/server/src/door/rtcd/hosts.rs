@@ -144,7 +144,6 @@ impl MediaHosts {
     }
 
     /// Says whether new calls may go to a host.
-    #[cfg(feature = "cluster")]
     pub(crate) fn let_take_more(&self, name: &MediaHost, takes_more: bool) {
         let mut hosts = self.hosts.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(host) = hosts.get_mut(name) {
