@@ -10,6 +10,7 @@
 mod calling;
 mod figures;
 mod identity;
+mod thread;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ pub use wire::Wire;
 
 use crate::Place;
 use identity::Identity;
+use thread::OwnThread;
 
 /// What is done with connections to other nodes.
 pub trait Meets: Send + Sync + 'static {
@@ -49,6 +51,8 @@ pub enum MeshError {
     Identity(#[from] IdentityError),
     #[error("listen for other nodes at UDP port {port} (`cluster.link_address`): {why}")]
     Listen { port: u16, why: std::io::Error },
+    #[error("start the thread of the connections to other nodes: {0}")]
+    Thread(std::io::Error),
 }
 
 /// The connections of this node. Clones are the same.
@@ -62,6 +66,7 @@ struct Shared {
     wires: Mutex<BTreeMap<NodeId, Arc<Wire>>>,
     next_serial: AtomicU32,
     tasks: Tasks,
+    thread: OwnThread,
 }
 
 impl std::fmt::Debug for Mesh {
@@ -91,6 +96,9 @@ impl Mesh {
             .parse::<Ipv6Addr>()
             .is_ok();
         let address = SocketAddr::new(unspecified(is_v6), port);
+        let thread = OwnThread::start().map_err(MeshError::Thread)?;
+        let handle = thread.handle.clone();
+        let _own = handle.enter();
         let listening = Endpoint::server(identity.server(), address);
         let listening = listening.map_err(|why| MeshError::Listen { port, why })?;
         let mesh = Self(Arc::new(Shared {
@@ -100,6 +108,7 @@ impl Mesh {
             wires: Mutex::default(),
             next_serial: AtomicU32::new(1),
             tasks: tasks.clone(),
+            thread,
         }));
         let answering = mesh.clone();
         tasks.must_live("other nodes that call", async move {
@@ -133,7 +142,10 @@ impl Mesh {
             earlier.end("another connection took its place");
         }
         tracing::info!(%node, address = %wire.address(), "connected to a node");
-        let hears = self.0.meets.met(&wire);
+        let hears = {
+            let _rest = self.0.thread.rest.enter();
+            self.0.meets.met(&wire)
+        };
         let why = reading.run(hears).await;
         tracing::warn!(%node, %why, "the connection to a node is over");
         self.0

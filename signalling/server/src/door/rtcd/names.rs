@@ -133,9 +133,7 @@ mod tests {
                 .unwrap()
                 .may_have_been("http://10.0.0.9:8045")
         );
-        assert!(
-            !known.may_have_been("http://10.0.0.9:8045") && known.may_have_been("http://rtcd")
-        );
+        assert!(!known.may_have_been("http://10.0.0.9:8045") && known.may_have_been("http://rtcd"));
     }
 
     #[test]
