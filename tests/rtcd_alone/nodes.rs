@@ -85,6 +85,7 @@ impl World {
                 url: "http://127.0.0.1:1".to_owned(),
                 link_address: Some(link_address),
                 call_sessions,
+                spread_by_load: false,
             });
         })
         .await

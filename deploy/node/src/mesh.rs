@@ -42,6 +42,10 @@ pub trait Hears: Send + 'static {
     fn said(&mut self, message: &[u8]);
     /// Media; some of it may have been lost.
     fn sent(&mut self, datagram: &[u8]);
+    /// Whether nothing more can be taken of what is said: the other node waits then.
+    fn is_full(&self) -> bool {
+        false
+    }
 }
 
 /// Why there can be no connections.

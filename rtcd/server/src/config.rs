@@ -110,6 +110,8 @@ pub struct ClusterConfig {
     pub link_address: Option<String>,
     /// Sessions of one call here before it spreads to another node; 0: as many as the load allows.
     pub call_sessions: usize,
+    /// Whether sessions go to other nodes when this machine is busy.
+    pub spread_by_load: bool,
 }
 
 /// Where the log goes.

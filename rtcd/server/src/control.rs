@@ -139,8 +139,16 @@ pub(crate) struct Room {
     pub(crate) leg_sessions: usize,
     /// Sessions of one call before it spreads to another node; 0: as many as the load allows.
     pub(crate) call_sessions: usize,
-    pub(crate) load: CpuLoad,
-    pub(crate) cpus: usize,
+    /// How busy this machine is, if that counts, and its processors.
+    pub(crate) load: Option<(CpuLoad, usize)>,
+}
+
+impl Room {
+    /// How much of this machine is taken, in thousandths.
+    fn taken(&self) -> u16 {
+        let load = self.load.as_ref();
+        load.map_or(0, |(load, cpus)| load.thousandths(*cpus))
+    }
 }
 
 /// The control side of a node.
@@ -380,19 +388,21 @@ impl Control {
             session,
         };
         let said = door::read(&message);
-        let shard = {
+        let home = {
             let state = self.lock();
             let session = state.sessions.get(&key);
             let session = session.ok_or(ControlError::UnknownSession)?;
             if let (Some(relayed), Ok(said)) = (&session.relay, &said) {
                 relayed.permit(said);
             }
-            match &session.home {
-                Home::Here(shard) => *shard,
-                Home::There(node) => {
-                    state.ask(node, group, &ControlMessage::Rtc(message));
-                    return Ok(());
-                }
+            session.home.clone()
+        };
+        let shard = match home {
+            Home::Here(shard) => shard,
+            Home::There(node) => {
+                let message = ControlMessage::Rtc(message);
+                self.pass_on(&node, group, &message).await;
+                return Ok(());
             }
         };
         let request = match said {

@@ -108,8 +108,9 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let room = Room {
         leg_sessions: config.rtc.leg_sessions,
         call_sessions: cluster.map_or(0, |cluster| cluster.call_sessions),
-        load: cpu_load.clone(),
-        cpus: Probe::of_this_machine().cpus,
+        load: cluster
+            .is_some_and(|cluster| cluster.spread_by_load)
+            .then(|| (cpu_load.clone(), Probe::of_this_machine().cpus)),
     };
     let control = Arc::new(Control::new(
         inboxes.clone(),

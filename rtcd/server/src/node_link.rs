@@ -37,6 +37,9 @@ pub(crate) trait NodeLink: Debug + Send + Sync {
     /// How loaded it is, in thousandths of what it can take; `None`: it takes nothing new.
     fn room(&self) -> Option<u16>;
 
+    /// Whether whoever can wait should, before more is said.
+    fn is_congested(&self) -> bool;
+
     /// Says something that must arrive. When that is not possible the connection ends.
     fn say(&self, message: &NodeMessage);
 

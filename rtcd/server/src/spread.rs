@@ -73,10 +73,13 @@ pub(crate) fn choose(
     if let Some(other) = better {
         return Choice::There(other.node);
     }
-    // Everybody is full, and whoever goes away takes nothing as long as anybody else is there.
+    // Everybody is full; whoever goes away, or has as many as it may, takes nothing as long as anybody
+    // else is there.
     let least = others.iter().min_by_key(|other| other.load);
     match least {
-        Some(other) if own.is_draining || other.load < own.load => Choice::There(other.node),
+        Some(other) if own.is_draining || !is_within || other.load < own.load => {
+            Choice::There(other.node)
+        }
         Some(_) | None => Choice::Here,
     }
 }
@@ -160,5 +163,11 @@ mod tests {
         };
         assert_eq!(chosen(draining, 0, &others), there(2));
         assert_eq!(chosen(draining, 0, &[]), Choice::Here);
+        let enough = Own {
+            sessions: 5,
+            ..less
+        };
+        assert_eq!(chosen(enough, 5, &others), there(2));
+        assert_eq!(chosen(enough, 6, &others), Choice::Here);
     }
 }

@@ -39,7 +39,7 @@ fn a_call_outlives_its_media_host_and_keeps_its_host_and_recording_while_people_
     world.pass(Duration::from_secs(2));
     world.join_on("ben-2", "ben", None);
     let state = world.state();
-    assert_eq!((state.id, state.host), (call.clone(), Some(user("ben"))));
+    assert_eq!((state.id, state.host), (call, Some(user("ben"))));
     world.pass(Duration::from_secs(60));
     assert_eq!(world.people(), 2);
 

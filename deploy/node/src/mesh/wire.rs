@@ -18,10 +18,12 @@ use tokio::sync::mpsc;
 
 use super::Hears;
 
-/// Longest message, in bytes.
-const LONGEST: usize = 1 << 20;
+/// Longest message, in bytes: a longer one is not sent, for it would end the connection of everybody.
+const LONGEST: usize = 4 << 20;
 /// Messages that may wait.
 const OUTGOING: usize = 65_536;
+/// How soon whoever could take no more is asked again.
+const FULL_PAUSE: Duration = Duration::from_millis(2);
 /// Packets too long for a datagram that may wait.
 const LONG_ONES: usize = 256;
 /// Longest of them, in bytes.
@@ -89,10 +91,20 @@ impl Wire {
 
     /// Says something that arrives, in order, or ends the connection.
     pub fn say(&self, message: Vec<u8>) {
-        debug_assert!(message.len() <= LONGEST, "{}", message.len());
+        if message.len() > LONGEST {
+            let (node, len) = (&self.node, message.len());
+            tracing::error!(%node, len, "a message to a node is too long, and was not sent");
+            return;
+        }
         if self.outgoing.try_send(message).is_err() {
             self.end("it takes what is said too slowly");
         }
+    }
+
+    /// Whether so much waits to be said that who can wait should.
+    #[must_use]
+    pub fn is_congested(&self) -> bool {
+        self.outgoing.capacity() < OUTGOING / 2
     }
 
     /// Sends media; false when it did not leave.
@@ -190,10 +202,11 @@ impl Reading {
             loop {
                 tokio::select! {
                     biased;
-                    message = said.recv() => match message {
+                    message = said.recv(), if !hears.is_full() => match message {
                         Some(message) => hears.said(&message),
                         None => return,
                     },
+                    () = tokio::time::sleep(FULL_PAUSE), if hears.is_full() => {}
                     datagram = connection.read_datagram() => match datagram {
                         Ok(datagram) => {
                             wire.counted.received.fetch_add(1, Ordering::Relaxed);

@@ -145,6 +145,10 @@ impl NodeLink for Link {
         other.filter(|other| other.takes_more())?.load
     }
 
+    fn is_congested(&self) -> bool {
+        self.wire.is_congested()
+    }
+
     fn say(&self, message: &NodeMessage) {
         self.wire.say(message.encode());
         if let NodeMessage::Leg(leg) = message
@@ -265,12 +269,16 @@ impl Hears for Heard {
             }
             NodeMessage::Told(said) => control.told_by(&self.node, &said.group, said.message),
             NodeMessage::Asked(asked) => {
+                // There is room, for nothing is said while there is none (`is_full`).
                 if self.asked.try_send(asked).is_err() {
-                    warn!(node = %self.node, "a node asks faster than this one can do it");
                     self.links.metrics.dropped("node_link", "asked_too_much");
                 }
             }
         }
+    }
+
+    fn is_full(&self) -> bool {
+        self.asked.capacity() == 0
     }
 
     fn sent(&mut self, datagram: &[u8]) {
@@ -327,7 +335,8 @@ impl Drop for Heard {
                 let mut others = place.follow();
                 let is_gone = |others: &Arc<Others>| {
                     let mut nodes = others.nodes.iter();
-                    nodes.any(|(id, other)| id.as_str() == &*node && other.state == State::Left)
+                    let is_gone = |state| matches!(state, State::Left | State::Silent);
+                    nodes.any(|(id, other)| id.as_str() == &*node && is_gone(other.state))
                 };
                 // Its sender lives as long as this process.
                 let _gone = others.wait_for(is_gone).await;

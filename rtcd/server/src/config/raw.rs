@@ -140,6 +140,9 @@ settings::settings! {
             /// as many as the load allows. Lower: big calls use more machines; higher: fewer packets
             /// cross between them. (Addition.)
             call_sessions: usize = 0, in 0..=1_000_000;
+            /// Give sessions to other nodes when this machine's processors are busy. false: for
+            /// nodes that share a machine, where that says nothing about a node. (Addition.)
+            spread_by_load: bool = true;
         }
         "store" store: RawStore {
             /// Directory of the client credentials. Choose one that survives a restart of the

@@ -148,6 +148,7 @@ fn cluster(raw: &Raw, probe: Probe, check: &mut Check<'_, Raw>) -> Option<Cluste
         url: url.trim_end_matches('/').to_owned(),
         link_address: link_address(raw, check),
         call_sessions: raw.cluster.call_sessions,
+        spread_by_load: raw.cluster.spread_by_load,
     })
 }
 

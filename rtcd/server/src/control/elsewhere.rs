@@ -13,6 +13,7 @@ use proto::rtcd::{ControlMessage, JoinMessage, NodeMessage, SessionMessage};
 use rtcd_core::{CallKey, CloseReason, HostCandidate, SessionKey};
 use tracing::{info, warn};
 
+use super::shards::CONGESTION_PAUSE;
 use super::{Asker, Connection, Control, ControlError, Home, Session, State};
 use crate::node_link::NodeLink;
 use crate::spread::{self, Candidate, Choice, Own};
@@ -63,13 +64,14 @@ impl Control {
     fn chosen(&self, state: &State, call: &CallKey) -> Option<Arc<dyn NodeLink>> {
         let own = Own {
             is_draining: self.is_draining(),
-            load: self.room.load.thousandths(self.room.cpus),
+            load: self.room.taken(),
             sessions: state.placement.sessions_of(call),
         };
+        let by_load = self.room.load.is_some();
         let others = state.nodes.values().filter_map(|node| {
             Some(Candidate {
                 node: node.serial(),
-                load: node.room()?,
+                load: node.room().map(|load| if by_load { load } else { 0 })?,
                 has_leg: state.placement.is_at(call, node.serial()),
             })
         });
@@ -79,6 +81,18 @@ impl Control {
             Choice::Here => None,
             Choice::There(node) => state.nodes.get(&node).cloned(),
         }
+    }
+
+    /// Asks the node that has a session; waits while so much waits to be said to it, so that the client
+    /// is read no faster than that node works.
+    pub(super) async fn pass_on(&self, node: &str, group: &GroupId, message: &ControlMessage) {
+        let link = self.lock().link_to(node).cloned();
+        // While it is away nothing is asked: what became of the session is asked when it is back.
+        let Some(link) = link else { return };
+        while link.is_congested() {
+            tokio::time::sleep(CONGESTION_PAUSE).await;
+        }
+        link.say(&asked(group, message));
     }
 
     /// Another node passes a join on.

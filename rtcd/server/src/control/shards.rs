@@ -14,7 +14,7 @@ use crate::metrics::Metrics;
 use crate::placement::{Link, ShardId};
 
 /// How often a congested shard is looked at again.
-const CONGESTION_PAUSE: Duration = Duration::from_millis(2);
+pub(super) const CONGESTION_PAUSE: Duration = Duration::from_millis(2);
 
 /// All shards of the node.
 #[derive(Debug)]

@@ -28,8 +28,7 @@ fn node(shards: usize, leg_sessions: usize) -> Node {
         Room {
             leg_sessions,
             call_sessions: 0,
-            load: CpuLoad::default(),
-            cpus: 1,
+            load: None,
         },
         None,
         Arc::new(Metrics::new().unwrap()),

@@ -145,6 +145,10 @@ mod tests {
             None
         }
 
+        fn is_congested(&self) -> bool {
+            false
+        }
+
         fn say(&self, message: &NodeMessage) {
             let NodeMessage::Leg(leg) = message else {
                 panic!("{message:?}")

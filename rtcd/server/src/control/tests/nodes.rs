@@ -41,6 +41,10 @@ impl NodeLink for Other {
         Some(0)
     }
 
+    fn is_congested(&self) -> bool {
+        false
+    }
+
     fn say(&self, message: &NodeMessage) {
         let text = match message {
             NodeMessage::Legs(legs) => format!("legs of {} {:?}", legs.call.call, legs.shards),
