@@ -48,3 +48,29 @@ story('media_node_dies', 'a media node dies, and its people hear each other agai
   await anna.seesParticipant(ben.username)
   await ben.seesParticipant(anna.username)
 })
+
+story('media_node_drains', 'a media node drains: whoever can goes to another by himself, and the node ends', async (stage) => {
+  const cluster = stage.server = await Cluster.start('media_node_drains', { media: ['one', 'two'] })
+  const anna = await stage.person(ANNA, { hz: TONES.first })
+  const ben = await stage.person(BEN, { hz: TONES.second, firefox: true })
+  await anna.startCall()
+  await anna.unmute()
+  await ben.joinCall()
+  await ben.unmute()
+  await hearsTone(ben.page, TONES.first, { who: 'ben' })
+  await hearsTone(anna.page, TONES.second, { who: 'anna' })
+  const call = await callOf(anna)
+  const [drains, stays] = await cluster.sessions('one') > 0 ? ['one', 'two'] : ['two', 'one']
+
+  const began = Date.now()
+  cluster.signal(drains, 'SIGTERM')
+  await cluster.ended(drains, { ms: 30_000 })
+  stage.say(`from the word to the end of the node: ${Date.now() - began} ms`)
+  await until('both are at the other node', async () => {
+    const count = await cluster.sessions(stays)
+    return count === 2 ? true : new Miss(`${count} of 2`)
+  })
+  await hearsTone(ben.page, TONES.first, { who: 'ben, after the node ended,' })
+  await hearsTone(anna.page, TONES.second, { who: 'anna, after the node ended,' })
+  assert.equal(await callOf(anna), call, 'the call is the same one')
+})

@@ -100,6 +100,9 @@ events! {
     HostLowerHand(LowerHand) = "host_lower_hand",
     /// The session must go; it is closed after three seconds if it does not.
     HostRemoved(Removal) = "host_removed",
+    /// The media host of the session is going to stop: its client joins anew, and is given another. Ours
+    /// only.
+    MediaMoves(MediaMove) = "media_moves",
     ChannelEnableVoice(Nothing) = "channel_enable_voice",
     ChannelDisableVoice(Nothing) = "channel_disable_voice",
 }
@@ -230,6 +233,11 @@ pub struct Dismissal {
     pub user: UserId,
     #[serde(rename = "callID")]
     pub call: CallId,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MediaMove {
+    pub session_id: SessionId,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

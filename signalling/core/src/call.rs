@@ -201,7 +201,7 @@ impl Call {
             | Input::MediaSignal { .. }
             | Input::MediaVoice { .. }
             | Input::MediaClosed { .. }
-            | Input::MediaLost { .. }
+            | Input::MediaHostStops { .. }
             | Input::PostRefused { .. }
             | Input::JobAnswered { .. }
             | Input::Broken

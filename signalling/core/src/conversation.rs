@@ -53,8 +53,8 @@ pub(crate) struct Conversation {
     pub(crate) leaving: Rush,
     /// When everybody is closed because the call was ended for all.
     pub(crate) ends_until: Option<Instant>,
-    /// Its people lost their media and come back: until then it lasts without them.
-    lingers_until: Option<Instant>,
+    /// Who lost the media and comes back, until when: as long the call lasts without them.
+    awaited: BTreeMap<UserId, Instant>,
     is_over: bool,
     pub(crate) out: Outbox,
 }
@@ -109,11 +109,14 @@ impl Conversation {
                     self.tell_participants(News::Speaking { who, on });
                 }
             }
-            Input::MediaClosed { session } => self.remove_session(&session, false, at),
-            Input::MediaLost { session } => {
-                self.lingers_until = Some(at.now + MEDIA_GRACE);
+            Input::MediaClosed { session } => {
+                let known = self.sessions.get(&session);
+                if let Some(user) = known.and_then(Session::comes_back).cloned() {
+                    self.awaited.insert(user, at.now + MEDIA_GRACE);
+                }
                 self.remove_session(&session, false, at);
             }
+            Input::MediaHostStops { host } => self.ask_to_move(&host, at),
             Input::PostCreated { call, post, thread } => {
                 if call == self.id && !self.is_announced() {
                     self.handle_post_created(post, thread, at);
@@ -156,7 +159,7 @@ impl Conversation {
             rush: Rush::default(),
             leaving: Rush::default(),
             ends_until: None,
-            lingers_until: None,
+            awaited: BTreeMap::new(),
             is_over: false,
             out: Outbox::default(),
         }
@@ -267,15 +270,15 @@ impl Conversation {
         self.host = self.rightful_host();
     }
 
-    /// Whether people are awaited whose media host is gone.
+    /// Whether people are awaited who lost their media.
     pub(crate) fn lingers(&self) -> bool {
-        self.lingers_until.is_some()
+        !self.awaited.is_empty()
     }
 
     /// The locked host if present, else the present host, else who has been here longest. Whoever only
     /// lost the media is as good as present.
     fn rightful_host(&self) -> Option<UserId> {
-        let present = |user: &&UserId| self.lingers() || self.has_person(user);
+        let present = |user: &&UserId| self.awaited.contains_key(*user) || self.has_person(user);
         self.host_locked
             .as_ref()
             .filter(present)
@@ -394,10 +397,13 @@ impl Conversation {
             .map(|session| session.id.clone())
             .collect();
         self.remove_sessions(&gone, true, at);
-        if due(self.lingers_until) && !self.is_over {
-            self.lingers_until = None;
+        let before = self.awaited.len();
+        self.awaited.retain(|_, until| *until > at.now);
+        if self.awaited.len() < before && !self.is_over {
             self.settle();
-            self.end_if_nobody_is_left(at);
+            if !self.lingers() {
+                self.end_if_nobody_is_left(at);
+            }
         }
         if due(self.leaving.due()) && !self.is_over {
             self.leaving.end();
@@ -416,7 +422,7 @@ impl Conversation {
         let ends = self.ends_until.filter(|_| self.is_announced());
         let rushes = self.rush.due().into_iter().chain(self.leaving.due());
         let others = self.jobs.deadline().into_iter().chain(rushes);
-        let others = others.chain(self.lingers_until);
+        let others = others.chain(self.awaited.values().copied());
         sessions.chain(others).chain(ends).min()
     }
 

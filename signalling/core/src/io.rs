@@ -135,14 +135,13 @@ pub enum Input {
         session: SessionId,
         on: bool,
     },
-    /// The media host closed the session, or does not know it.
+    /// The media host closed the session, does not know it, or is gone.
     MediaClosed {
         session: SessionId,
     },
-    /// The media host is gone, and with it the media of the session: whoever it is comes back on
-    /// another host.
-    MediaLost {
-        session: SessionId,
+    /// This media host is going to stop, and there are others: whoever can is asked to go there.
+    MediaHostStops {
+        host: MediaHost,
     },
     /// The answer to `Output::CreatePost`, however late. `thread` is the post's root, or the post
     /// itself.

@@ -106,6 +106,10 @@ pub enum News {
         call: CallId,
         user: UserId,
     },
+    /// The media host of the session is going to stop: its client joins anew.
+    MediaMoves {
+        session: SessionId,
+    },
     /// The host asks a session to mute itself.
     AskedToMute {
         session: SessionId,

@@ -12,7 +12,9 @@ mod world;
 use std::time::Duration;
 
 use proto::id::{PostId, SessionId};
-use signalling_core::{HostControl, Input, JoinError, Record, Request, RestoredCall, Usage};
+use signalling_core::{
+    HostControl, Input, JoinError, MediaHost, Record, Request, RestoredCall, Usage,
+};
 
 use world::{World, conn, post_of, user};
 
@@ -28,7 +30,7 @@ fn a_call_outlives_its_media_host_and_keeps_its_host_and_recording_while_people_
     let lose_media = |world: &mut World, names: &[&str]| {
         for name in names {
             let session = SessionId::parse(*name).unwrap();
-            world.input(Input::MediaLost { session });
+            world.input(Input::MediaClosed { session });
         }
     };
     lose_media(&mut world, &["anna", "ben"]);
@@ -62,6 +64,44 @@ fn a_call_outlives_its_media_host_and_keeps_its_host_and_recording_while_people_
     lose_media(&mut world, &["anna"]);
     world.pass(Duration::from_secs(15));
     assert_eq!(world.state().host, Some(user("ben")));
+}
+
+#[test]
+fn whoever_is_at_a_host_that_stops_is_asked_to_go_and_the_call_waits_for_them() {
+    let mut world = World::new();
+    world.join("anna");
+    let call = world.state().id;
+    let host = MediaHost(world.media.clone());
+    world.media = "http://another".to_owned();
+    world.join("ben");
+    world.input(Input::MediaHostStops { host: host.clone() });
+    assert_eq!(std::mem::take(&mut world.moves), ["anna"]);
+    world.input(Input::Leave {
+        connection: conn("anna"),
+    });
+    world.input(Input::Leave {
+        connection: conn("ben"),
+    });
+    assert_eq!(world.people(), 0);
+    world.join_on("anna-2", "anna", None);
+    assert_eq!(
+        (world.state().id, world.state().host),
+        (call, Some(user("anna")))
+    );
+    world.input(Input::MediaHostStops { host });
+    assert_eq!(world.moves, [""; 0], "nobody is there any more");
+
+    // What somebody shows would end.
+    let mut world = World::new();
+    world.join("anna");
+    let stream = "s".to_owned();
+    world.act("anna", Request::ShareScreen { stream });
+    let host = MediaHost(world.media.clone());
+    world.input(Input::MediaHostStops { host: host.clone() });
+    assert_eq!(world.moves, [""; 0]);
+    world.act("anna", Request::StopScreen);
+    world.input(Input::MediaHostStops { host });
+    assert_eq!(world.moves, ["anna"]);
 }
 
 #[test]

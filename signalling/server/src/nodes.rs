@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use service::listen::Admission;
 use service::outgoing::Whom;
 use service::supervise::Restarts;
-use signalling_core::MediaHost;
+use signalling_core::{Input, MediaHost};
 
 use crate::door::rtcd::HostConfig;
 use crate::engine::Engine;
@@ -25,6 +25,9 @@ use crate::metrics::NAMESPACE;
 const ASKED: u32 = 2;
 const ASKED_AGAIN: Duration = Duration::from_millis(300);
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+/// Who did not come over from a host that drains is asked again so often.
+const ASKED_TO_MOVE: Duration = Duration::from_secs(10);
 
 /// Says why these papers are of no use, in words.
 pub(crate) use node::check_papers;
@@ -144,25 +147,69 @@ async fn give_up_if_silent(engine: Arc<Engine>, host: MediaHost) {
     engine.media_hosts.give_up(&host).await;
 }
 
+/// People on a host that drains are asked to come over to another, again and again while it drains and
+/// is there.
+async fn move_people(engine: Arc<Engine>, place: Place, host: MediaHost) {
+    let drains = || {
+        let others = place.others();
+        others.nodes.values().any(|other| {
+            let facts = other.facts.as_ref();
+            let is_it = facts.is_some_and(|facts| facts.url == host.0 && facts.draining);
+            is_it && other.state == State::Up
+        })
+    };
+    tracing::info!(
+        host = host.0,
+        "a media host drains: its people are asked to come over to another"
+    );
+    while drains() {
+        for channel in engine.registry.channels() {
+            let host = host.clone();
+            engine.input(&channel, Input::MediaHostStops { host }).await;
+        }
+        tokio::time::sleep(ASKED_TO_MOVE).await;
+    }
+}
+
 /// Follows the media hosts among the nodes, for as long as the server lives.
 async fn follow(engine: Arc<Engine>, place: Place, unnamed: HostConfig) {
     let mut others = place.follow();
     let mut missing: BTreeSet<MediaHost> = BTreeSet::new();
+    let mut moving: BTreeSet<MediaHost> = BTreeSet::new();
     loop {
         let now = others.borrow_and_update().clone();
         // Two starts may have one address, under two names: what counts is whether one of them is up.
         let mut hosts: BTreeMap<MediaHost, bool> = BTreeMap::new();
         let mut seen: BTreeSet<MediaHost> = BTreeSet::new();
+        let mut linked: BTreeSet<MediaHost> = BTreeSet::new();
+        let mut draining: BTreeSet<MediaHost> = BTreeSet::new();
         for other in now.nodes.values() {
             let facts = other.facts.as_ref();
-            if let Some(facts) = facts.filter(|facts| facts.kind == Kind::Media) {
-                let host = MediaHost(facts.url.clone());
-                if !matches!(other.state, State::Silent | State::Left) {
-                    seen.insert(host.clone());
+            let Some(facts) = facts.filter(|facts| facts.kind == Kind::Media) else {
+                continue;
+            };
+            let host = MediaHost(facts.url.clone());
+            if !matches!(other.state, State::Silent | State::Left) {
+                seen.insert(host.clone());
+            }
+            if !facts.links.is_empty() {
+                linked.insert(host.clone());
+                if facts.draining && other.state == State::Up {
+                    draining.insert(host.clone());
                 }
-                *hosts.entry(host).or_default() |= other.takes_more();
+            }
+            *hosts.entry(host).or_default() |= other.takes_more();
+        }
+        let has_others = linked.iter().any(|host| hosts.get(host) == Some(&true));
+        for host in draining.iter().filter(|_| has_others) {
+            if moving.insert(host.clone()) {
+                let move_people = move_people(engine.clone(), place.clone(), host.clone());
+                engine
+                    .tasks
+                    .one_of("media host that drains", move_people, |_| {});
             }
         }
+        moving.retain(|host| draining.contains(host));
         missing.retain(|host| !seen.contains(host));
         for host in hosts.keys().filter(|host| !seen.contains(host)) {
             if missing.insert(host.clone()) {
@@ -180,6 +227,9 @@ async fn follow(engine: Arc<Engine>, place: Place, unnamed: HostConfig) {
                 });
             }
             engine.media_hosts.let_take_more(&name, takes_more);
+            if linked.contains(&name) {
+                engine.media_hosts.is_linked(&name);
+            }
         }
         if others.changed().await.is_err() {
             return;

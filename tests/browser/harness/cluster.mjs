@@ -88,6 +88,7 @@ ice_port_tcp = ${media}
 papers = "${this.home}/papers/nodes/${node}"
 url = "http://127.0.0.1:${api}"
 link_address = "127.0.0.1:${links}"
+spread_by_load = false
 [store]
 data_source = "${this.home}/${node}"
 [logger]
@@ -108,6 +109,12 @@ enable_file = false
   /** Sends a signal to a process, by the name of its node. */
   signal(node, signal) {
     this.running.get(node).process.kill(signal)
+  }
+
+  /** Waits until a process has ended by itself. */
+  async ended(node, { ms }) {
+    const late = new Promise((_, reject) => { setTimeout(() => reject(new Error(`${node} still runs after ${ms} ms`)), ms).unref() })
+    await Promise.race([this.running.get(node).exit, late])
   }
 
   get alive() {

@@ -108,6 +108,7 @@ pub(super) fn of_event(event: Event, order: &JoinOrder) -> Option<CallEvent> {
         | Event::HostScreenOff(_)
         | Event::HostLowerHand(_)
         | Event::HostRemoved(_)
+        | Event::MediaMoves(_)
         | Event::ChannelEnableVoice(_)
         | Event::ChannelDisableVoice(_) => return None,
     })

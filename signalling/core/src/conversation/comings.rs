@@ -4,7 +4,6 @@ use proto::id::{ConnId, JobId, SessionId, UserId};
 
 use super::Conversation;
 use super::session::Session;
-use crate::RECONNECT_GRACE;
 use crate::io::{JoinRequest, Moment, Refusal, Roster};
 use crate::jobs::Job;
 use crate::join::{JoinError, session_id};
@@ -12,6 +11,7 @@ use crate::media::{Capabilities, MediaCommand, MediaHost};
 use crate::news::{News, To, Who};
 use crate::record::Record;
 use crate::rush::LARGE_CALL;
+use crate::{MEDIA_GRACE, RECONNECT_GRACE};
 
 /// Somebody who was let in and is still to be told of.
 #[derive(Debug)]
@@ -56,6 +56,7 @@ impl Conversation {
             lost_until: None,
             removed_until: None,
         };
+        self.awaited.remove(&request.user);
         let who = session.who();
         self.out.seat(Roster::Entered(session.seat()));
         self.out.store(Record::Session(session.record(&self.id)));
@@ -202,6 +203,24 @@ impl Conversation {
         }
         if !self.lingers() {
             self.end_if_nobody_is_left(at);
+        }
+    }
+
+    /// Asks everybody whose media is at this host to come over to another, by joining anew. Not who shows
+    /// something, which would end: they are asked again when they have stopped. Bots stay.
+    pub(super) fn ask_to_move(&mut self, host: &MediaHost, at: Moment) {
+        let presenter = self.presenter.as_ref();
+        let there = self.people().filter(|session| {
+            let shows = session.video || presenter == Some(&session.id);
+            session.media == *host && session.lost_until.is_none() && !shows
+        });
+        let asked: Vec<(ConnId, Who)> = there
+            .map(|session| (session.connection.clone(), session.who()))
+            .collect();
+        for (connection, Who { user, session }) in asked {
+            self.awaited.insert(user, at.now + MEDIA_GRACE);
+            let news = News::MediaMoves { session };
+            self.out.tell_connection(&connection, news);
         }
     }
 

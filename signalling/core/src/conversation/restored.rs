@@ -71,7 +71,7 @@ impl Conversation {
             rush: Rush::default(),
             leaving: Rush::default(),
             ends_until: None,
-            lingers_until: None,
+            awaited: BTreeMap::new(),
             is_over: false,
             out: Outbox::default(),
         };

@@ -39,6 +39,12 @@ impl Session {
         }
     }
 
+    /// Whose client joins anew when the media of the session is gone: a person's that is there.
+    pub(crate) fn comes_back(&self) -> Option<&UserId> {
+        let is_there = self.lost_until.is_none() && self.removed_until.is_none();
+        (is_there && !self.is_bot).then_some(&self.user)
+    }
+
     pub(crate) fn view(&self) -> SessionView {
         SessionView {
             session: self.id.clone(),

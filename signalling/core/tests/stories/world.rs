@@ -39,6 +39,8 @@ pub(crate) struct World {
     pub(crate) hints: Vec<(UserId, Hint)>,
     /// Whom the participants were told as their host, in order.
     pub(crate) hosts_told: Vec<UserId>,
+    /// Sessions that were asked to join anew.
+    pub(crate) moves: Vec<String>,
 }
 
 pub(crate) fn post_of(call: &CallId, id: &str) -> Input {
@@ -108,6 +110,7 @@ impl World {
             to_room: Vec::new(),
             hints: Vec::new(),
             hosts_told: Vec::new(),
+            moves: Vec::new(),
         }
     }
 
@@ -282,6 +285,8 @@ impl World {
             self.refused.push((connection, error));
         } else if let News::HostChanged { host, .. } = envelope.news {
             self.hosts_told.extend(host);
+        } else if let News::MediaMoves { session } = envelope.news {
+            self.moves.push(session.to_string());
         } else if let News::Job(view) = envelope.news {
             self.jobs_told.push(view);
         } else if for_bot {

@@ -89,11 +89,11 @@ impl Engine {
         }
     }
 
-    /// The media host of the call's other sessions while it is connected, else the least loaded; of
+    /// The media host of the call's other sessions while it is connected and keeps it, else the least loaded; of
     /// hosts that are all away the call's own, which may come back.
     pub(super) fn choose_media(&self, of_call: Option<&MediaHost>) -> Result<MediaHost, String> {
         match of_call {
-            Some(host) if self.media_hosts.is_connected(host) => Ok(host.clone()),
+            Some(host) if self.media_hosts.keeps_calls(host) => Ok(host.clone()),
             Some(host) => Ok(self.media_hosts.choose().unwrap_or_else(|_| host.clone())),
             None => self.media_hosts.choose(),
         }

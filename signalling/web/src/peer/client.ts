@@ -17,6 +17,8 @@ import type {RemoteTrack} from './tracks';
 import {Voice, type VoiceListener} from './voice';
 
 const MEASURE_EVERY_MS = 4000;
+/** People of a media host that is going to stop leave it one after the other within this time. */
+const MOVES_WITHIN_MS = 3000;
 /** Of the kinds of statistics those that tell how a call is heard and seen, and by which way. */
 const TOLD_STATISTICS: readonly string[] = ['inbound-rtp', 'outbound-rtp', 'remote-inbound-rtp', 'remote-outbound-rtp', 'candidate-pair', 'transport'];
 
@@ -232,6 +234,12 @@ export class CallsClient {
         case 'signal':
             if (this.socket.isOwnConnection(data['connID'])) {
                 this.signal(data['data']);
+            }
+            return;
+        case 'media_moves':
+            if (data['session_id'] === this.sessionId) {
+                // Not everybody at the same moment.
+                setTimeout(() => this.shut(problem('media-lost')), Math.random() * MOVES_WITHIN_MS);
             }
             return;
         default:

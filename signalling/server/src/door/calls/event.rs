@@ -7,8 +7,8 @@ use proto::calls::Event;
 use proto::calls::action::{CaptionLine, Emoji};
 use proto::calls::event::{
     CallStart, CallStateNews, CaptionShown, Dismissal, Hand, HostChange, HostRequest, JobNews,
-    JobStop, Joined, LowerHand, Nothing, Reaction, Refused, Removal, ScreenOff, SessionOfUser,
-    Signal, UserSession,
+    JobStop, Joined, LowerHand, MediaMove, Nothing, Reaction, Refused, Removal, ScreenOff,
+    SessionOfUser, Signal, UserSession,
 };
 use proto::id::{ChannelId, SessionId, UserId};
 use serde_json::{Map, Value};
@@ -149,6 +149,9 @@ fn event(channel: &ChannelId, news: News) -> Event {
         News::Dismissed { call, user } => {
             Event::UserDismissedNotification(Dismissal { user, call })
         }
+        News::MediaMoves { session } => Event::MediaMoves(MediaMove {
+            session_id: session,
+        }),
         News::AskedToMute { session, host } => {
             Event::HostMute(host_request(channel, session, host))
         }

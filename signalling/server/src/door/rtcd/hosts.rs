@@ -23,21 +23,9 @@ use super::outbox::Outbox;
 /// What a media host says.
 #[derive(Debug)]
 pub(crate) enum MediaNews {
-    Signal {
-        session: SessionId,
-        json: String,
-    },
-    Voice {
-        session: SessionId,
-        on: bool,
-    },
-    Closed {
-        session: SessionId,
-    },
-    /// Its host is gone, or was started anew.
-    Lost {
-        session: SessionId,
-    },
+    Signal { session: SessionId, json: String },
+    Voice { session: SessionId, on: bool },
+    Closed { session: SessionId },
 }
 
 /// How a host is reached.
@@ -95,6 +83,8 @@ struct Host {
     status: SharedStatus,
     /// New calls may go to it.
     takes_more: bool,
+    /// A call may be at it and at others: they pass its media on to each other.
+    is_linked: bool,
 }
 
 impl MediaHosts {
@@ -139,6 +129,7 @@ impl MediaHosts {
             outbox,
             status,
             takes_more: true,
+            is_linked: false,
         };
         hosts.insert(name, host);
     }
@@ -148,6 +139,15 @@ impl MediaHosts {
         let mut hosts = self.hosts.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(host) = hosts.get_mut(name) {
             host.takes_more = takes_more;
+        }
+    }
+
+    /// Says that a host and others of its kind pass the media of calls on to each other.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn is_linked(&self, name: &MediaHost) {
+        let mut hosts = self.hosts.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(host) = hosts.get_mut(name) {
+            host.is_linked = true;
         }
     }
 
@@ -173,7 +173,7 @@ impl MediaHosts {
             .inc_by(u64::try_from(lost.len()).unwrap_or(u64::MAX));
         for session in lost {
             // Nobody listens only when the server goes.
-            let _ = self.news.send(MediaNews::Lost { session }).await;
+            let _ = self.news.send(MediaNews::Closed { session }).await;
         }
     }
 
@@ -225,11 +225,13 @@ impl MediaHosts {
             .ok_or_else(|| troubles(&hosts).join("; "))
     }
 
-    pub(crate) fn is_connected(&self, name: &MediaHost) -> bool {
+    /// Whether the next session of a call that is at this host may go there, too: it is connected, and
+    /// does not drain while others could have the call as well.
+    pub(crate) fn keeps_calls(&self, name: &MediaHost) -> bool {
         let hosts = self.read();
-        hosts
-            .get(name)
-            .is_some_and(|host| host.status.read().connected)
+        hosts.get(name).is_some_and(|host| {
+            host.status.read().connected && (host.takes_more || !host.is_linked)
+        })
     }
 
     /// What is wrong with hosts, so that no new call goes there.

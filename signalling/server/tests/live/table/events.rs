@@ -42,6 +42,8 @@ pub(super) const EVENTS: &[(&str, &str)] = &[
     ("host_screen_off",    "...m..."),
     ("host_lower_hand",    "...m..."),
     ("host_removed",       "...mmmm"),
+    // Of media hosts that are nodes of a cluster only: tests/browser/media_nodes.test.mjs.
+    ("media_moves",        "......."),
     ("channel_enable_voice",  "m..mmmm"),
     ("channel_disable_voice", "m..mmmm"),
 ];
