@@ -100,7 +100,7 @@ impl Mesh {
             .parse::<Ipv6Addr>()
             .is_ok();
         let address = SocketAddr::new(unspecified(is_v6), port);
-        let thread = OwnThread::start().map_err(MeshError::Thread)?;
+        let thread = OwnThread::start(tasks).map_err(MeshError::Thread)?;
         let handle = thread.handle.clone();
         let _own = handle.enter();
         let listening = Endpoint::server(identity.server(), address);

@@ -4,6 +4,7 @@
 
 use std::io;
 
+use service::Tasks;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
@@ -22,18 +23,16 @@ impl OwnThread {
     ///
     /// # Panics
     /// Outside a tokio runtime.
-    pub(super) fn start() -> io::Result<Self> {
+    pub(super) fn start(tasks: &Tasks) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let (end, ended) = oneshot::channel::<()>();
-        std::thread::Builder::new()
-            .name("node-links".to_owned())
-            .spawn(move || {
-                runtime.block_on(async {
-                    // Its sender is dropped, never used.
-                    let _ended = ended.await;
-                });
-            })?;
+        tasks.must_live_thread("node-links", move || {
+            runtime.block_on(async {
+                // Its sender is dropped, never used.
+                let _ended = ended.await;
+            });
+        })?;
         Ok(Self {
             handle,
             rest: Handle::current(),

@@ -309,6 +309,7 @@ impl MediaHosts {
             outbox,
             status,
             takes_more: true,
+            is_linked: false,
         };
         let all = Self {
             hosts: RwLock::new(BTreeMap::from([(name.clone(), host)])),
