@@ -6,6 +6,14 @@
 //! Everything that reads a clock, a socket, a file or the environment is in this crate and none of
 //! it in `rtcd-core`.
 
+#![cfg_attr(
+    not(feature = "cluster"),
+    allow(
+        dead_code,
+        reason = "without the feature there are no other nodes, and what is for them has no use"
+    )
+)]
+
 mod addresses;
 mod advertiser;
 mod auth;
