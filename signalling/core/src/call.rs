@@ -201,6 +201,7 @@ impl Call {
             | Input::MediaSignal { .. }
             | Input::MediaVoice { .. }
             | Input::MediaClosed { .. }
+            | Input::MediaLost { .. }
             | Input::MediaHostStops { .. }
             | Input::PostRefused { .. }
             | Input::JobAnswered { .. }

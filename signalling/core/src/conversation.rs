@@ -109,7 +109,8 @@ impl Conversation {
                     self.tell_participants(News::Speaking { who, on });
                 }
             }
-            Input::MediaClosed { session } => {
+            Input::MediaClosed { session } => self.remove_session(&session, false, at),
+            Input::MediaLost { session } => {
                 let known = self.sessions.get(&session);
                 if let Some(user) = known.and_then(Session::comes_back).cloned() {
                     self.awaited.insert(user, at.now + MEDIA_GRACE);

@@ -135,8 +135,13 @@ pub enum Input {
         session: SessionId,
         on: bool,
     },
-    /// The media host closed the session, does not know it, or is gone.
+    /// The media host closed the session.
     MediaClosed {
+        session: SessionId,
+    },
+    /// The media host is gone, or was started anew, and with it the media of the session: its client
+    /// joins anew.
+    MediaLost {
         session: SessionId,
     },
     /// This media host is going to stop, and there are others: whoever can is asked to go there.

@@ -30,7 +30,7 @@ fn a_call_outlives_its_media_host_and_keeps_its_host_and_recording_while_people_
     let lose_media = |world: &mut World, names: &[&str]| {
         for name in names {
             let session = SessionId::parse(*name).unwrap();
-            world.input(Input::MediaClosed { session });
+            world.input(Input::MediaLost { session });
         }
     };
     lose_media(&mut world, &["anna", "ben"]);

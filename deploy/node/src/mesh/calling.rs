@@ -8,6 +8,7 @@ use std::time::Duration;
 use cluster::NodeId;
 use quinn::{Connection, Endpoint};
 use service::supervise::End;
+use tokio::sync::Semaphore;
 
 use super::wire::{Streams, read_message, write_message};
 use super::{Mesh, unspecified};
@@ -15,6 +16,8 @@ use crate::{Others, State};
 
 /// Longest wait for a connection, and for the first word on it.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Handshakes at once of those who call; others are to call again.
+const GREETED_AT_ONCE: usize = 32;
 /// Between two calls to a node that does not answer: doubles up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -103,10 +106,21 @@ impl Mesh {
 
     /// Lets other nodes in, for as long as this one lives.
     pub(super) async fn answer(self, listening: Endpoint) {
+        let greeted = Arc::new(Semaphore::new(GREETED_AT_ONCE));
         while let Some(incoming) = listening.accept().await {
+            // Whoever only claims an address costs one datagram and nothing else.
+            if !incoming.remote_address_validated() {
+                let _retried = incoming.retry();
+                continue;
+            }
+            let Ok(place) = Arc::clone(&greeted).try_acquire_owned() else {
+                incoming.refuse();
+                continue;
+            };
             let mesh = self.clone();
             let meet = async move {
                 let met = tokio::time::timeout(PATIENCE, mesh.greet(incoming)).await;
+                drop(place);
                 match met.unwrap_or_else(|_| Err("it said nothing".to_owned())) {
                     Ok((node, streams)) => mesh.live(node, streams).await,
                     Err(why) => tracing::warn!(why, "somebody called as a node and was not let in"),

@@ -72,14 +72,18 @@ impl World {
     fn check_call(&self, channel: &ChannelId, call: &Call) {
         let state = call.view(&user(0)).unwrap();
         let all = call.seats().count();
+        let least = usize::from(!self.awaits(channel, None));
         assert!(
-            (1..=4).contains(&all),
+            (least..=4).contains(&all),
             "a call has people, and no more than the limit: {all} in {channel}"
         );
         let people: BTreeSet<_> = state.sessions.iter().map(|s| s.user.clone()).collect();
         assert!(!people.contains(&user(3)), "bots are not listed");
         match &state.host {
-            Some(host) => assert!(people.contains(host), "the host is in the call"),
+            Some(host) => assert!(
+                people.contains(host) || self.awaits(channel, Some(host)),
+                "the host is in the call, or comes back"
+            ),
             None => assert!(people.is_empty(), "people have a host"),
         }
         if let Some(presenter) = &state.presenter {
@@ -100,7 +104,7 @@ impl World {
             );
         }
         let open = |job: &Option<JobView>| job.as_ref().is_some_and(|j| j.end_at_ms == 0);
-        if people.is_empty() {
+        if people.is_empty() && !self.awaits(channel, None) {
             assert!(!open(&state.recording), "nobody is left to record");
         }
         if open(&state.transcribing) {

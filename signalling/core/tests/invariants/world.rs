@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 use proto::id::{CallId, ChannelId, ConnId, JobId, PostId, SessionId, UserId};
 use signalling_core::{
     Call, Capabilities, Caption, Emoji, Features, HostControl, Input, JobKind, JobStatus, JobView,
-    JoinFacts, JoinRequest, MediaCommand, MediaHost, Moment, News, Output, Record, Request, Roster,
-    Seat, ThreadFact, To,
+    JoinFacts, JoinRequest, MEDIA_GRACE, MediaCommand, MediaHost, Moment, News, Output, Record,
+    Request, Roster, Seat, ThreadFact, To,
 };
 
 const USERS: [&str; 4] = ["anna", "ben", "cora", "bot"];
@@ -60,6 +60,12 @@ pub(crate) enum Step {
     },
     MediaCloses {
         conn: usize,
+        /// With its host.
+        lost: bool,
+    },
+    /// The media host is going to stop.
+    MediaStops {
+        channel: usize,
     },
     LeavesRoom {
         user: usize,
@@ -133,6 +139,8 @@ pub(crate) struct World {
     posts: usize,
     /// Channels whose call was announced with the last input.
     begun: Vec<ChannelId>,
+    /// Who lost the media of a session, and until when the call waits for them to come back.
+    awaited: BTreeMap<(ChannelId, UserId), Instant>,
 }
 
 fn session(at: usize) -> SessionId {
@@ -196,6 +204,7 @@ impl World {
             jobs: BTreeMap::new(),
             posts: 0,
             begun: Vec::new(),
+            awaited: BTreeMap::new(),
         }
     }
 
@@ -286,15 +295,51 @@ impl World {
         self.input(of, ask);
     }
 
+    /// Whoever has this session may come back when its media is gone.
+    fn await_owner(&mut self, session: &SessionId) {
+        let until = self.at.now + MEDIA_GRACE;
+        for (channel, call) in &self.calls {
+            let seen = call.view(&user(0));
+            let sessions = seen.into_iter().flat_map(|seen| seen.sessions);
+            let of_it = sessions.filter(|one| one.session == *session);
+            let owners = of_it.map(|one| ((channel.clone(), one.user), until));
+            self.awaited.extend(owners);
+        }
+    }
+
+    /// Whether a call waits for somebody.
+    pub(crate) fn awaits(&self, channel: &ChannelId, who: Option<&UserId>) -> bool {
+        self.awaited.iter().any(|((of, user), until)| {
+            of == channel && who.is_none_or(|who| who == user) && *until > self.at.now
+        })
+    }
+
     /// What does not come from the people's own clients.
     fn take_from_outside(&mut self, step: Step) {
         match step {
-            Step::MediaCloses { conn: on } => {
+            Step::MediaCloses { conn: on, lost } => {
                 let session = session(on);
                 self.in_media.remove(&session);
-                self.everywhere(|| Input::MediaClosed {
-                    session: session.clone(),
+                if lost {
+                    self.await_owner(&session);
+                }
+                self.everywhere(|| {
+                    let session = session.clone();
+                    if lost {
+                        Input::MediaLost { session }
+                    } else {
+                        Input::MediaClosed { session }
+                    }
                 });
+            }
+            Step::MediaStops { channel: of } => {
+                let sessions = self.calls[&channel(of)].view(&user(0));
+                let sessions = sessions.into_iter().flat_map(|seen| seen.sessions);
+                for one in sessions.collect::<Vec<_>>() {
+                    self.await_owner(&one.session);
+                }
+                let host = MediaHost("http://media".to_owned());
+                self.input(&channel(of), Input::MediaHostStops { host });
             }
             Step::LeavesRoom {
                 user: who,

@@ -116,7 +116,7 @@ impl Connection {
             .with_label_values(&["host_forgot"])
             .inc_by(u64::try_from(lost.len()).unwrap_or(u64::MAX));
         for session in lost {
-            let _ = self.news.send(MediaNews::Closed { session }).await;
+            let _ = self.news.send(MediaNews::Lost { session }).await;
         }
         self.status.change(|status| {
             status.connected = true;

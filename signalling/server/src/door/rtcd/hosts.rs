@@ -23,9 +23,21 @@ use super::outbox::Outbox;
 /// What a media host says.
 #[derive(Debug)]
 pub(crate) enum MediaNews {
-    Signal { session: SessionId, json: String },
-    Voice { session: SessionId, on: bool },
-    Closed { session: SessionId },
+    Signal {
+        session: SessionId,
+        json: String,
+    },
+    Voice {
+        session: SessionId,
+        on: bool,
+    },
+    Closed {
+        session: SessionId,
+    },
+    /// Its host is gone, or was started anew.
+    Lost {
+        session: SessionId,
+    },
 }
 
 /// How a host is reached.
@@ -173,7 +185,7 @@ impl MediaHosts {
             .inc_by(u64::try_from(lost.len()).unwrap_or(u64::MAX));
         for session in lost {
             // Nobody listens only when the server goes.
-            let _ = self.news.send(MediaNews::Closed { session }).await;
+            let _ = self.news.send(MediaNews::Lost { session }).await;
         }
     }
 

@@ -69,6 +69,7 @@ pub(crate) fn input(news: MediaNews) -> (SessionId, Input) {
         }
         MediaNews::Voice { session, on } => (session.clone(), Input::MediaVoice { session, on }),
         MediaNews::Closed { session } => (session.clone(), Input::MediaClosed { session }),
+        MediaNews::Lost { session } => (session.clone(), Input::MediaLost { session }),
     }
 }
 
