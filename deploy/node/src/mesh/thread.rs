@@ -1,6 +1,5 @@
 //! The thread of the connections to other nodes: one, so that a packet wakes nobody but it and whoever the
-//! packet is for. On the other threads of the process each packet woke three, which cost three times
-//! what the packet itself does.
+//! packet is for.
 
 use std::io;
 
