@@ -69,7 +69,11 @@ impl Mesh {
                 }
                 Err(why) => {
                     if pause == FIRST_PAUSE {
-                        tracing::warn!(%node, address, why, "no connection to a node; it is called again");
+                        tracing::warn!(
+                            %node, address, why,
+                            "no connection to a node, it is called again; if its certificate is refused, its \
+                             papers are older than such connections: `parley cluster add-node` makes new ones"
+                        );
                     }
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
