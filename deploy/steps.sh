@@ -12,7 +12,7 @@ PACKAGES_STORIES="firefox-esr"
 PACKAGES_MEDIA="ffmpeg flite sox"
 PACKAGES_RELAY="coturn"
 PACKAGES_DATABASE="postgresql"
-PACKAGES_CLUSTER="nats-server"
+PACKAGES_CLUSTER="nats-server nginx"
 
 die() {
     printf '%s: %s\n' "$(basename "$0")" "$*" >&2

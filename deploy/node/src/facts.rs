@@ -46,6 +46,9 @@ pub struct Facts {
     /// It ends what it has and takes nothing new.
     #[serde(default)]
     pub draining: bool,
+    /// It is there to take another's place, and does nothing by itself.
+    #[serde(default)]
+    pub stands_by: bool,
     /// How it does, for the eyes of administrators.
     #[serde(default)]
     pub report: Report,

@@ -23,10 +23,10 @@ use cluster::NodeId;
 use quinn::Endpoint;
 use service::{Restarts, Tasks};
 
-pub use identity::IdentityError;
 pub use wire::Wire;
 
 use crate::Place;
+use crate::tls::IdentityError;
 use identity::Identity;
 use thread::OwnThread;
 

@@ -139,6 +139,7 @@ mod tests {
             url: String::new(),
             links: String::new(),
             draining,
+            stands_by: false,
             report: Report::default(),
         };
         Node {

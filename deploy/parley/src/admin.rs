@@ -344,9 +344,11 @@ fn nodes(seen: &Value) -> String {
     let nodes = seen["nodes"].as_array().map(Vec::as_slice);
     for node in nodes.unwrap_or_default() {
         let [id, kind, version, url] = ["id", "kind", "version", "url"].map(|key| word(&node[key]));
-        let is_draining = node["draining"] == true && node["state"] == "up";
-        let state = if is_draining {
+        let is_up = node["state"] == "up";
+        let state = if is_up && node["draining"] == true {
             "draining".to_owned()
+        } else if is_up && node["stands_by"] == true {
+            "stands by".to_owned()
         } else {
             word(&node["state"])
         };

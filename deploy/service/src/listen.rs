@@ -14,6 +14,7 @@ mod tls;
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,14 +27,15 @@ use hyper_util::service::TowerToHyperService;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
 use admission::Closed;
 pub use admission::{Admission, Limits};
-use bounded::Bounded;
+pub use bounded::Bounded;
 pub use strangers::{GivesWay, Stranger, Strangers};
 pub use tls::{TlsFault, tls};
 
@@ -92,6 +94,26 @@ fn bind_any(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
+/// What happens to connections.
+#[derive(Clone)]
+enum Purpose {
+    Answer(Router, Option<TlsAcceptor>),
+    HandOn(Arc<dyn Elsewhere>),
+}
+
+/// Who answers, when it is not this process.
+pub trait Elsewhere: Send + Sync {
+    /// Takes a connection on which something was said, of somebody who comes from `from`, until it ends.
+    fn take(
+        self: Arc<Self>,
+        connection: Connection,
+        from: SocketAddr,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+}
+
+/// A connection that was let in, whoever answers.
+pub type Connection = Bounded<TcpStream>;
+
 /// Serves until `stop` turns true (or its sender is gone), then lets go of what is left.
 pub async fn serve(
     listener: TcpListener,
@@ -100,13 +122,78 @@ pub async fn serve(
     admission: Arc<Admission>,
     mut stop: watch::Receiver<bool>,
 ) {
+    let purpose = Purpose::Answer(router, tls);
+    let connections = accept(&listener, &purpose, &admission, &mut stop).await;
+    drop(listener);
+    let_go(connections, admission.name()).await;
+}
+
+/// Has connections answered elsewhere until `stop` turns true (or its sender is gone), then ends those that
+/// are left. Returns the listener, whose queue was not touched meanwhile.
+pub async fn hand_on(
+    listener: TcpListener,
+    to: Arc<dyn Elsewhere>,
+    admission: Arc<Admission>,
+    mut stop: watch::Receiver<bool>,
+) -> TcpListener {
+    let purpose = Purpose::HandOn(to);
+    drop(accept(&listener, &purpose, &admission, &mut stop).await);
+    listener
+}
+
+/// Serves connections that another process let in and handed on, with the address that each comes from,
+/// as [`serve`] does those of a listener.
+pub async fn serve_handed<S>(
+    mut handed: mpsc::Receiver<(S, SocketAddr)>,
+    router: Router,
+    admission: Arc<Admission>,
+    mut stop: watch::Receiver<bool>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut connections = JoinSet::new();
+    loop {
+        while connections.try_join_next().is_some() {}
+        let handed = tokio::select! {
+            handed = handed.recv() => handed,
+            _ = stop.wait_for(|stop| *stop) => break,
+        };
+        let Some((stream, peer)) = handed else { break };
+        let place = match admission.admit(peer.ip()) {
+            Ok(place) => place,
+            Err(refused) => {
+                debug!(port = admission.name(), ?refused, "connection refused");
+                continue;
+            }
+        };
+        let idle_within = admission.limits().idle_within;
+        let (visit, gives_way) = Visit::begin(&admission, peer, &stop);
+        let (router, admission) = (router.clone(), Arc::clone(&admission));
+        connections.spawn(async move {
+            let stream = Bounded::new(stream, idle_within, place);
+            tokio::select! {
+                () = visit.http(stream, router) => {}
+                () = gives_way.wait() => admission.closed(Closed::GaveWay),
+            }
+        });
+    }
+    let_go(connections, admission.name()).await;
+}
+
+/// Accepts until `stop` turns true (or its sender is gone). Returns those that are there still.
+async fn accept(
+    listener: &TcpListener,
+    purpose: &Purpose,
+    admission: &Arc<Admission>,
+    stop: &mut watch::Receiver<bool>,
+) -> JoinSet<()> {
     let refusals = Arc::new(Semaphore::new(REFUSALS_AT_ONCE));
-    let mut connections = tokio::task::JoinSet::new();
+    let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = stop.wait_for(|stop| *stop) => break,
+            _ = stop.wait_for(|stop| *stop) => return connections,
         };
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
@@ -122,7 +209,8 @@ pub async fn serve(
             Ok(place) => place,
             Err(refused) => {
                 debug!(port = admission.name(), ?refused, "connection refused");
-                if let (None, Ok(turn)) = (&tls, Arc::clone(&refusals).try_acquire_owned()) {
+                let is_clear = !matches!(purpose, Purpose::Answer(_, Some(_)));
+                if let (true, Ok(turn)) = (is_clear, Arc::clone(&refusals).try_acquire_owned()) {
                     connections.spawn(async move {
                         refuse(stream).await;
                         drop(turn);
@@ -131,27 +219,22 @@ pub async fn serve(
                 continue;
             }
         };
-        let (stranger, gives_way) = admission.strangers().admit();
-        let (admission, tls) = (Arc::clone(&admission), tls.clone());
-        let visit = Visit {
-            router: router.clone(),
-            admission: Arc::clone(&admission),
-            peer,
-            stranger,
-            stop: stop.clone(),
-        };
+        let (visit, gives_way) = Visit::begin(admission, peer, stop);
+        let (admission, purpose) = (Arc::clone(admission), purpose.clone());
         connections.spawn(async move {
             tokio::select! {
-                () = visit.run(stream, tls, place) => {}
+                () = visit.run(stream, purpose, place) => {}
                 () = gives_way.wait() => admission.closed(Closed::GaveWay),
             }
         });
     }
-    drop(listener);
+}
+
+async fn let_go(mut connections: JoinSet<()>, port: &str) {
     let all_gone = async { while connections.join_next().await.is_some() {} };
     if timeout(LETTING_GO, all_gone).await.is_err() {
         let seconds = LETTING_GO.as_secs();
-        warn!(port = admission.name(), "connections cut after {seconds} s");
+        warn!(port, "connections cut after {seconds} s");
     }
 }
 
@@ -170,7 +253,6 @@ async fn refuse(mut stream: TcpStream) {
 
 /// One connection's stay.
 struct Visit {
-    router: Router,
     admission: Arc<Admission>,
     peer: SocketAddr,
     stranger: Stranger,
@@ -178,7 +260,22 @@ struct Visit {
 }
 
 impl Visit {
-    async fn run(mut self, stream: TcpStream, tls: Option<TlsAcceptor>, place: admission::Place) {
+    fn begin(
+        admission: &Arc<Admission>,
+        peer: SocketAddr,
+        stop: &watch::Receiver<bool>,
+    ) -> (Self, GivesWay) {
+        let (stranger, gives_way) = admission.strangers().admit();
+        let visit = Self {
+            admission: Arc::clone(admission),
+            peer,
+            stranger,
+            stop: stop.clone(),
+        };
+        (visit, gives_way)
+    }
+
+    async fn run(mut self, stream: TcpStream, purpose: Purpose, place: admission::Place) {
         // Small messages both ways: waiting to fill a segment only adds delay.
         let _ = stream.set_nodelay(true);
         // Until something is said, nothing is held but the socket.
@@ -198,23 +295,31 @@ impl Visit {
             }
         }
         let stream = Bounded::new(stream, limits.idle_within, place);
+        let (router, tls) = match purpose {
+            Purpose::Answer(router, tls) => (router, tls),
+            Purpose::HandOn(elsewhere) => {
+                // Whether it is a stranger is asked where it is answered.
+                drop(self.stranger);
+                elsewhere.take(stream, self.peer).await;
+                return;
+            }
+        };
         let Some(tls) = tls else {
-            self.http(stream).await;
+            self.http(stream, router).await;
             return;
         };
         match timeout(TLS_HANDSHAKE_WITHIN, tls.accept(stream)).await {
-            Ok(Ok(stream)) => self.http(stream).await,
+            Ok(Ok(stream)) => self.http(stream, router).await,
             Ok(Err(error)) => debug!(%error, "TLS handshake broken off"),
             Err(_) => self.admission.closed(Closed::Slow),
         }
     }
 
-    async fn http<S>(self, stream: S)
+    async fn http<S>(self, stream: S, router: Router)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let Self {
-            router,
             admission,
             peer,
             stranger,

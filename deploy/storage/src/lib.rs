@@ -13,4 +13,7 @@ pub mod testing;
 mod testing_hook;
 
 pub use seal::{SealError, Sealer};
-pub use sql::{Database, Domain, Durability, Location, Migration, SqlError, Transaction};
+pub use sql::{
+    Candidate, Database, Domain, Durability, Leader, Leadership, Location, Migration, SqlError,
+    Transaction,
+};

@@ -26,6 +26,7 @@ mod builder;
 mod connect;
 mod error;
 mod health;
+mod leadership;
 mod location;
 mod migrations;
 mod reserve;
@@ -40,6 +41,7 @@ use sqlx::{Any, AnyPool, Decode, FromRow, Type};
 
 pub use builder::Builder;
 pub use error::SqlError;
+pub use leadership::{Candidate, Leader, Leadership};
 pub use location::{Location, LocationError};
 pub use migrations::Migration;
 pub use transaction::Transaction;

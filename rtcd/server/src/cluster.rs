@@ -45,6 +45,7 @@ impl Cluster {
             url: cluster.url.clone(),
             links: cluster.link_address.clone().unwrap_or_default(),
             draining: false,
+            stands_by: false,
             report: Report::default(),
         };
         let (load, cpus) = (load.clone(), Probe::of_this_machine().cpus);

@@ -55,6 +55,8 @@ pub struct Config {
     pub rtcd: RtcdConfig,
     /// As a node of several: the folder of its papers.
     pub papers: Option<PathBuf>,
+    /// As one of several signalling processes: where the others reach this one, `host:port`.
+    pub link_address: Option<String>,
     /// `None` when no offloader is configured: no recordings, transcripts, captions.
     pub offloader: Option<OffloaderConfig>,
     pub calls: CallsConfig,

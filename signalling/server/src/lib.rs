@@ -15,6 +15,8 @@ mod figures;
 mod filename;
 mod http;
 mod jobs;
+#[cfg_attr(not(feature = "cluster"), path = "leader/alone.rs")]
+mod leader;
 mod metrics;
 #[cfg_attr(not(feature = "cluster"), path = "nodes/alone.rs")]
 mod nodes;

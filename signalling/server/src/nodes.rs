@@ -6,16 +6,18 @@
 //! `alone.rs` is the same for a program without the feature `cluster`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use node::{Facts, Kind, Other, Place, Report, Sight, State};
 use serde_json::{Map, Value, json};
 use service::listen::Admission;
 use service::outgoing::Whom;
-use service::supervise::Restarts;
+use service::supervise::{Restarts, Tasks};
 use signalling_core::{Input, MediaHost};
 
+use crate::config::Config;
 use crate::door::rtcd::HostConfig;
 use crate::engine::Engine;
 use crate::metrics::NAMESPACE;
@@ -36,9 +38,47 @@ pub(crate) use node::check_papers;
 #[derive(Debug, Clone)]
 pub(crate) struct Nodes(Option<Place>);
 
+/// The place of this process among the others, from before it serves. Clones are the same place.
+#[derive(Debug, Clone)]
+pub(crate) struct Standing {
+    place: Place,
+    /// Whose load is told, once there is one.
+    people: Arc<OnceLock<Arc<Admission>>>,
+}
+
+impl Standing {
+    /// Makes this process known to the others, as one that stands by.
+    ///
+    /// # Errors
+    /// When its papers cannot be read.
+    pub(crate) fn take(config: &Config, tasks: &Tasks) -> anyhow::Result<Self> {
+        let papers = config.papers.as_ref();
+        let papers = papers.context("no papers (cluster.papers)")?;
+        let facts = Facts {
+            kind: Kind::Signalling,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            url: config.site_url.clone(),
+            links: String::new(),
+            draining: false,
+            stands_by: true,
+            report: Report::default(),
+        };
+        let people: Arc<OnceLock<Arc<Admission>>> = Arc::default();
+        let told = Arc::clone(&people);
+        let load = move || told.get().map_or(0, |people| people.load());
+        let place = Place::take(papers, facts, load, tasks)?;
+        Ok(Self { place, people })
+    }
+
+    /// Tells the others that this process goes; a second at the longest.
+    pub(crate) async fn leave(&self) {
+        self.place.leave().await;
+    }
+}
+
 impl Nodes {
-    /// Makes this server known to the others, and begins to follow the media hosts among them; it
-    /// signs in to them as `unnamed` says.
+    /// Makes this server known to the others, unless it is (`standing`), and begins to follow the media
+    /// hosts among them; it signs in to them as `unnamed` says.
     ///
     /// # Errors
     /// When its papers cannot be read.
@@ -46,20 +86,22 @@ impl Nodes {
         engine: &Arc<Engine>,
         people: &Arc<Admission>,
         unnamed: &HostConfig,
+        standing: Option<Standing>,
     ) -> anyhow::Result<Self> {
-        let Some(papers) = &engine.config.papers else {
-            return Ok(Self(None));
+        let config = &engine.config;
+        let standing = match standing {
+            Some(standing) => standing,
+            // Without calls there is nothing to find among them.
+            None if config.papers.is_none() || config.calls.disabled => return Ok(Self(None)),
+            None => Standing::take(config, &engine.tasks)?,
         };
-        let facts = Facts {
-            kind: Kind::Signalling,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            url: engine.config.site_url.clone(),
-            links: String::new(),
-            draining: false,
-            report: Report::default(),
-        };
-        let people = people.clone();
-        let place = Place::take(papers, facts, move || people.load(), &engine.tasks)?;
+        // It has no other admission yet: a process serves once.
+        let _ = standing.people.set(people.clone());
+        let place = standing.place;
+        place.change(|facts| facts.stands_by = false);
+        if config.calls.disabled {
+            return Ok(Self(Some(place)));
+        }
         let (following, followed, unnamed) = (engine.clone(), place.clone(), unnamed.clone());
         let follow = move || follow(following.clone(), followed.clone(), unnamed.clone());
         let name = "media hosts among the nodes";
@@ -118,6 +160,7 @@ fn row(id: &str, other: &Other) -> Value {
         "version": facts.map(|facts| &facts.version),
         "url": facts.map(|facts| &facts.url),
         "draining": facts.is_some_and(|facts| facts.draining),
+        "stands_by": facts.is_some_and(|facts| facts.stands_by),
         "state": match other.state {
             State::Up => "up",
             State::Suspect => "suspect",

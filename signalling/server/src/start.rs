@@ -19,6 +19,7 @@ use service::supervise::{Restarts, TaskOver, Tasks};
 use service::{Health, private};
 use signalling_core::{Features, Input, RestoredCall};
 use storage::{Location, Sealer};
+use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc, watch};
 
 use crate::admin::chat_config;
@@ -28,8 +29,9 @@ use crate::door::rtcd::{MediaHosts, MediaNews};
 use crate::engine::{self, Bot, Clients, Engine, Parts, writer};
 use crate::http::{self, Watched};
 use crate::jobs::{JobService, Sites};
+use crate::leader::{self, Handed};
 use crate::metrics::Metrics;
-use crate::nodes::Nodes;
+use crate::nodes::{Nodes, Standing};
 use crate::store::Store;
 use crate::web::Embedding;
 
@@ -133,15 +135,36 @@ impl Running {
     }
 }
 
-/// Runs until `shutdown`.
+/// What a server begins with.
+#[derive(Debug)]
+pub(crate) struct Ground {
+    pub(crate) listener: TcpListener,
+    /// Its place among other nodes, where it stood by before.
+    pub(crate) standing: Option<Standing>,
+    /// People whom other processes hand on.
+    pub(crate) handed: Option<Handed>,
+}
+
+/// Runs until `shutdown`: by itself, or as one of several processes of which one leads.
 ///
 /// # Errors
-/// When the server cannot start, or a task that must live was over, of a bug.
+/// When the server cannot start, a task that must live was over, of a bug, or another process leads in its
+/// place.
 pub async fn serve(
     config: Config,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
-    let running = start(config).await?;
+    match config.link_address.clone() {
+        Some(address) => Box::pin(leader::serve(config, address, shutdown)).await,
+        None => run_until(start(config).await?, shutdown).await,
+    }
+}
+
+/// Runs a server until `shutdown`.
+pub(crate) async fn run_until(
+    running: Running,
+    shutdown: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
     if let Some(token) = running.chat.first_account_token() {
         print_first_account_token(&token);
     }
@@ -166,15 +189,29 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
 ///
 /// # Errors
 /// As [`start`].
+pub async fn start_beside(config: Config, beside: Vec<Health>) -> anyhow::Result<Running> {
+    let ground = Ground {
+        listener: listen::bind(&config.listen.to_string()).await?,
+        standing: None,
+        handed: None,
+    };
+    start_at(config, beside, ground).await
+}
+
+/// As [`start_beside`], with what it has already.
 #[expect(
     clippy::too_many_lines,
     reason = "the parts of a server, put together in order"
 )]
-pub async fn start_beside(config: Config, beside: Vec<Health>) -> anyhow::Result<Running> {
+pub(crate) async fn start_at(
+    config: Config,
+    beside: Vec<Health>,
+    ground: Ground,
+) -> anyhow::Result<Running> {
     let data_dir = &config.data_dir;
     private::folder(data_dir).context("make the data directory (storage.data_dir)")?;
-    let listener = listen::bind(&config.listen.to_string()).await?;
-    let http_addr = listener.local_addr().context("read the bound address")?;
+    let http_addr = ground.listener.local_addr();
+    let http_addr = http_addr.context("read the bound address")?;
     let metrics_listener = match config.metrics_listen {
         Some(address) => Some(listen::bind(&address.to_string()).await?),
         None => None,
@@ -255,7 +292,7 @@ pub async fn start_beside(config: Config, beside: Vec<Health>) -> anyhow::Result
     let is_proxy = move |peer| proxies.iter().any(|net| net.contains(peer));
     let limits = limits.within(Share::People.connections());
     let admission = Admission::behind("people", limits, is_proxy);
-    let nodes = Nodes::join(&engine, &admission, &unnamed)?;
+    let nodes = Nodes::join(&engine, &admission, &unnamed, ground.standing)?;
     let own = health(&engine, &chat);
     let health = beside.into_iter().fold(own, Health::beside);
     let watched = Watched {
@@ -277,7 +314,12 @@ pub async fn start_beside(config: Config, beside: Vec<Health>) -> anyhow::Result
     let embedding = Embedding::by(&engine.config.frame_ancestors)
         .context("say who may show the client (http.frame_ancestors)")?;
     let router = http::router(engine.clone(), watched, chat_routes, embedding);
-    let serving = listen::serve(listener, None, router, admission, stopped);
+    if let Some(handed) = ground.handed {
+        let (router, admission) = (router.clone(), admission.clone());
+        let serving = listen::serve_handed(handed, router, admission, stopped.clone());
+        ports.must_live("http, handed on", serving);
+    }
+    let serving = listen::serve(ground.listener, None, router, admission, stopped);
     ports.must_live("http", serving);
     tracing::info!(%http_addr, version = env!("CARGO_PKG_VERSION"), "signalling serves");
     Ok(Running {

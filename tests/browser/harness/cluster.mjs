@@ -1,14 +1,18 @@
-// Parley as nodes of a cluster: a real server between them, media nodes, one signalling node.
+// Parley as nodes of a cluster: a real server between them, media nodes, one signalling node, or several
+// behind nginx on a PostgreSQL.
 //
-// In: the binaries beside PARLEY_BIN. Out: an address and accounts, as of `Server`, and media nodes that
-// can be started and killed one by one. Logs of all stay in target/browser-logs when a story fails.
+// In: the binaries beside PARLEY_BIN. Out: an address and accounts, as of `Server`, and nodes that can be
+// started and killed one by one. Logs of all stay in target/browser-logs when a story fails.
 
 import { spawn, spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 
+import { startNginx } from './nginx.mjs'
 import { free, freeMediaPort } from './ports.mjs'
+import { startPostgres } from './postgres.mjs'
 import { ROOT } from './server.mjs'
 import { Miss, until } from './until.mjs'
 
@@ -19,11 +23,14 @@ const PASSWORD = 'a password of the tests'
 const READY_WITHIN_MS = 60_000
 
 export class Cluster {
-  /** Starts a cluster of these media nodes and waits until people can call. */
-  static async start(story, { media, people = ['anna', 'ben', 'carla'] }) {
+  /**
+   * Starts a cluster of these media nodes and waits until people can call. With several `fronts` they are
+   * signalling processes on one PostgreSQL, and people go through nginx.
+   */
+  static async start(story, { media, fronts = ['front'], people = ['anna', 'ben', 'carla'] }) {
     const cluster = new Cluster(story)
     try {
-      await cluster.#begin(media, people)
+      await cluster.#begin(media, fronts, people)
     } catch (error) {
       await cluster.stop({ failed: true })
       throw error
@@ -37,36 +44,76 @@ export class Cluster {
     this.running = new Map()
   }
 
-  async #begin(media, people) {
-    const [between, front] = [await free(0), await free(0)]
-    this.url = `http://127.0.0.1:${front}`
+  async #begin(media, fronts, people) {
+    const between = await free(0)
     const papers = path.join(this.home, 'papers')
     this.#ask('parley', 'cluster', 'init', '--server', `a=127.0.0.1:${between}`, '--folder', papers,
       '--installed-in', path.join(papers, 'servers/a'), '--data-in', path.join(this.home, 'kept'))
-    for (const node of [...media, 'front']) this.#ask('parley', 'cluster', 'add-node', node, '--folder', papers)
+    for (const node of [...media, ...fronts]) this.#ask('parley', 'cluster', 'add-node', node, '--folder', papers)
     const program = SERVERS.find((place) => fs.existsSync(place))
     if (!program) throw new Error('no nats-server: run `tests/run`')
     this.#spawn('between', program, '-c', path.join(papers, 'servers/a/server.conf'))
     for (const node of media) await this.startMedia(node)
-    const config = path.join(this.home, 'front.toml')
-    fs.writeFileSync(config, `
-[http]
-listen = "127.0.0.1:${front}"
-[storage]
-data_dir = "${this.home}/front"
-[cluster]
-papers = "${papers}/nodes/front"
-`)
-    for (const name of people) this.#ask('signalling', '--config', config, 'add-account', name)
+    await (fronts.length === 1 ? this.#alone(fronts[0]) : this.#several(fronts))
+    for (const name of people) this.#ask('signalling', '--config', path.join(this.home, `${fronts[0]}.toml`), 'add-account', name)
     this.accounts = people.map((username) => ({ username, password: PASSWORD }))
-    this.#spawn('front', path.join(BIN, 'signalling'), '--config', config, 'run')
+    for (const front of fronts) this.startFront(front)
     await until('signalling knows all media nodes', () => {
-      const connected = this.#log('front').split('media host connected').length - 1
-      return connected >= media.length ? true : new Miss(`${connected} of ${media.length}`)
+      const connected = fronts.map((front) => this.log(front).split('media host connected').length - 1)
+      return Math.max(...connected) >= media.length ? true : new Miss(`${connected} of ${media.length}`)
     }, { ms: READY_WITHIN_MS })
   }
 
-  #log(name) {
+  async #alone(front) {
+    const port = await free(0)
+    this.url = `http://127.0.0.1:${port}`
+    this.#configure(front, `listen = "127.0.0.1:${port}"`, '', '')
+  }
+
+  async #several(fronts) {
+    const database = await startPostgres(this.home)
+    this.running.set('postgres', database)
+    this.fronts = new Map()
+    for (const front of fronts) this.fronts.set(front, { port: await free(0), link: await free(0) })
+    const nginx = await startNginx(this.home, [...this.fronts.values()].map(({ port }) => port))
+    this.running.set('nginx', nginx)
+    this.url = nginx.url
+    // All have one key, as operators are told.
+    const key = path.join(this.home, 'secret.key')
+    fs.writeFileSync(key, randomBytes(32), { mode: 0o600 })
+    for (const [front, { port, link }] of this.fronts) {
+      this.#configure(front, `listen = "127.0.0.1:${port}"\nsite_url = "${nginx.url}"\ntrusted_proxies = ["127.0.0.1"]`,
+        `database = "${database.url}"\nkey_file = "${key}"`, `link_address = "127.0.0.1:${link}"`)
+    }
+  }
+
+  #configure(front, http, storage, cluster) {
+    fs.writeFileSync(path.join(this.home, `${front}.toml`), `
+[http]
+${http}
+[storage]
+data_dir = "${this.home}/front"
+${storage}
+[cluster]
+papers = "${this.home}/papers/nodes/${front}"
+${cluster}
+`)
+  }
+
+  /** Starts a signalling process. */
+  startFront(front) {
+    this.#spawn(front, path.join(BIN, 'signalling'), '--config', path.join(this.home, `${front}.toml`), 'run')
+  }
+
+  /** The signalling process that has taken the lead last, of those that run. */
+  leader() {
+    const last = (name) => Number([...this.log(name).matchAll(/this process leads.*epoch=(\d+)/g)].at(-1)?.[1] ?? 0)
+    const epochs = [...this.fronts.keys()].map((name) => [last(name), name])
+    return epochs.sort(([a], [b]) => b - a)[0]
+  }
+
+  /** What a process has written so far. */
+  log(name) {
     return fs.readFileSync(path.join(this.home, `${name}.log`), 'utf8')
   }
 
@@ -141,7 +188,7 @@ enable_file = false
     }
     if (failed || process.env.PARLEY_KEEP_LOGS) {
       fs.mkdirSync(LOGS, { recursive: true })
-      for (const name of this.running.keys()) fs.copyFileSync(path.join(this.home, `${name}.log`), path.join(LOGS, `${this.story}-${name}.log`))
+      for (const file of fs.readdirSync(this.home).filter((name) => name.endsWith('.log'))) fs.copyFileSync(path.join(this.home, file), path.join(LOGS, `${this.story}-${file}`))
       console.error(`logs of the cluster: ${LOGS}/${this.story}-*.log`)
     }
     fs.rmSync(this.home, { recursive: true, force: true })

@@ -63,6 +63,7 @@ export class Person {
       permissions: firefox ? [] : ['microphone', 'camera'], // Firefox grants them by its preferences
       viewport: viewport ?? { width: 1280, height: 720 },
       colorScheme: colourScheme ?? 'light',
+      ignoreHTTPSErrors: true, // stories with TLS make their own certificate
       ...(locale ? { locale } : {}),
     })
     await equip(this.context)

@@ -9,11 +9,9 @@ use cluster::NodeId;
 use quinn::congestion::CubicConfig;
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{AckFrequencyConfig, ClientConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt};
-use rustls::client::verify_server_name;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
-use rustls::{RootCertStore, version};
+use rustls::pki_types::CertificateDer;
+
+use crate::tls::{IdentityError, Papers, is_made_out_to};
 
 /// Says which protocol is spoken; another number for one that is not understood any more.
 const PROTOCOL: &[u8] = b"parley-node/1";
@@ -30,17 +28,6 @@ const FIRST_WINDOW: u64 = 256 << 10;
 /// Packets of media between two acknowledgements. Fewer: each costs both sides.
 const ACK_EVERY: u32 = 10;
 
-/// Why papers are of no use for connections between nodes.
-#[derive(Debug, thiserror::Error)]
-pub enum IdentityError {
-    #[error(transparent)]
-    Papers(#[from] cluster_nats::PapersError),
-    #[error("the papers in `{folder}` name no certificate")]
-    NoCertificate { folder: String },
-    #[error("`{file}` (of `cluster.papers`): {why}")]
-    File { file: String, why: String },
-}
-
 /// This node for the others.
 pub(super) struct Identity {
     pub(super) node: NodeId,
@@ -52,54 +39,16 @@ pub(super) struct Identity {
 
 impl Identity {
     pub(super) fn of_papers(papers: &Path) -> Result<Self, IdentityError> {
-        let config = cluster_nats::Config::of_papers(papers)?;
-        let files = config.tls.ok_or_else(|| IdentityError::NoCertificate {
-            folder: papers.display().to_string(),
-        })?;
-        let refused = |file: &Path| {
-            let file = file.display().to_string();
-            move |why: String| IdentityError::File { file, why }
+        let read = Papers::read(papers, PROTOCOL)?;
+        let fits = |error: &dyn std::fmt::Display| IdentityError::File {
+            file: papers.display().to_string(),
+            why: error.to_string(),
         };
-        let certificates = |file: &Path| {
-            CertificateDer::pem_file_iter(file)
-                .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-                .map_err(|error| refused(file)(error.to_string()))
-        };
-        let mut roots = RootCertStore::empty();
-        for certificate in certificates(&files.authority)? {
-            roots
-                .add(certificate)
-                .map_err(|error| refused(&files.authority)(error.to_string()))?;
-        }
-        let roots = Arc::new(roots);
-        let chain = certificates(&files.certificate)?;
-        let key = || {
-            PrivateKeyDer::from_pem_file(&files.key)
-                .map_err(|error| refused(&files.key)(error.to_string()))
-        };
-        let tls = |error: &dyn std::fmt::Display| refused(&files.certificate)(error.to_string());
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut client = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
-            .with_protocol_versions(&[&version::TLS13])
-            .map_err(|error| tls(&error))?
-            .with_root_certificates(Arc::clone(&roots))
-            .with_client_auth_cert(chain.clone(), key()?)
-            .map_err(|error| tls(&error))?;
-        client.alpn_protocols = vec![PROTOCOL.to_vec()];
-        let known = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider));
-        let known = known.build().map_err(|error| tls(&error))?;
-        let mut server = rustls::ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&version::TLS13])
-            .map_err(|error| tls(&error))?
-            .with_client_cert_verifier(known)
-            .with_single_cert(chain, key()?)
-            .map_err(|error| tls(&error))?;
-        server.alpn_protocols = vec![PROTOCOL.to_vec()];
-        let client = QuicClientConfig::try_from(client).map_err(|error| tls(&error))?;
-        let server = QuicServerConfig::try_from(server).map_err(|error| tls(&error))?;
+        let client = QuicClientConfig::try_from(read.client).map_err(|error| fits(&error))?;
+        let server = QuicServerConfig::try_from(read.server).map_err(|error| fits(&error))?;
         Ok(Self {
-            node: config.node,
-            site: config.site,
+            node: read.node,
+            site: read.site,
             client: Arc::new(client),
             server: Arc::new(server),
             transport: Arc::new(transport()),
@@ -127,14 +76,7 @@ impl Identity {
     pub(super) fn is(&self, connection: &quinn::Connection, node: &NodeId) -> bool {
         let identity = connection.peer_identity();
         let chain = identity.and_then(|any| any.downcast::<Vec<CertificateDer<'_>>>().ok());
-        let Some(leaf) = chain.as_ref().and_then(|chain| chain.first()) else {
-            return false;
-        };
-        let Ok(name) = ServerName::try_from(self.name_of(node)) else {
-            return false;
-        };
-        ParsedCertificate::try_from(leaf)
-            .is_ok_and(|parsed| verify_server_name(&parsed, &name).is_ok())
+        chain.is_some_and(|chain| is_made_out_to(&chain, &self.name_of(node)))
     }
 }
 

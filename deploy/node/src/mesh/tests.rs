@@ -1,41 +1,16 @@
 //! Two nodes and those who are none.
 
-use std::collections::BTreeMap;
-use std::fs;
 use std::net::UdpSocket;
-use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use cluster::memory::World;
-use cluster_nats::setup::{Plan, Server, Setup};
 
 use super::*;
+use crate::testing::papers;
 use crate::{Facts, Kind, Report};
 
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Papers of these nodes of a cluster of its own.
-fn papers(folder: &Path, nodes: &[&str]) -> BTreeMap<String, PathBuf> {
-    let plan = Plan {
-        site: "test".to_owned(),
-        servers: vec![Server::read("a=127.0.0.1:1").unwrap()],
-        nodes: Vec::new(),
-        installed_in: "/x".into(),
-        data_in: "/x".into(),
-    };
-    let (mut setup, _) = Setup::begin(plan, SystemTime::now()).unwrap();
-    let mut places = BTreeMap::new();
-    for node in nodes {
-        for file in setup.add_node(node).unwrap() {
-            let path = folder.join(&file.path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, file.text.expose()).unwrap();
-        }
-        places.insert((*node).to_owned(), folder.join("nodes").join(node));
-    }
-    places
-}
 
 /// What a node hears.
 #[derive(Debug, PartialEq, Eq)]
@@ -89,6 +64,7 @@ impl Node {
             url: String::new(),
             links: format!("127.0.0.1:{port}"),
             draining: false,
+            stands_by: false,
             report: Report::default(),
         };
         let tasks = Tasks::new("test");

@@ -18,6 +18,7 @@ fn facts() -> Facts {
         url: "http://a:1".to_owned(),
         links: String::new(),
         draining: false,
+        stands_by: false,
         report: Report::default(),
     }
 }

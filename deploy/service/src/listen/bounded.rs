@@ -14,8 +14,9 @@ use tokio::time::{Instant, Sleep};
 
 use super::admission::{Closed, Place};
 
+/// The stream.
 #[derive(Debug)]
-pub(super) struct Bounded<S> {
+pub struct Bounded<S> {
     stream: S,
     idle_within: Duration,
     moved_at: Instant,

@@ -16,6 +16,7 @@ use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{AnyPool, ConnectOptions as _};
 
 use super::health::Health;
+use super::leadership;
 use super::migrations::{self, Engine};
 use super::writer::Writer;
 use super::{Database, Domain, Durability, Inner, Location, SqlError};
@@ -46,7 +47,11 @@ pub(super) async fn open(location: &Location, domain: &Domain) -> Result<Databas
     let failed = |source| SqlError::new("open the database", name.clone(), source);
     let plan = match location {
         Location::File(path) => sqlite(path, domain),
-        Location::Postgres { url, password } => postgres(url, password, domain),
+        Location::Postgres {
+            url,
+            password,
+            epoch,
+        } => postgres(url, password, *epoch, domain),
     }
     .map_err(failed)?;
     let write = Writer::new(plan.options, plan.write);
@@ -163,7 +168,12 @@ fn make_private(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn postgres(url: &str, password: &Secret, domain: &Domain) -> Result<Plan, sqlx::Error> {
+fn postgres(
+    url: &str,
+    password: &Secret,
+    epoch: Option<i64>,
+    domain: &Domain,
+) -> Result<Plan, sqlx::Error> {
     let mut options = AnyConnectOptions::from_str(url)?.disable_statement_logging();
     let address = &mut options.database_url;
     if !password.is_empty() {
@@ -173,6 +183,10 @@ fn postgres(url: &str, password: &Secret, domain: &Domain) -> Result<Plan, sqlx:
     }
     let asks = |key: &str| address.query_pairs().any(|(name, _)| name == key);
     let needs_tls = !asks("sslmode") && crosses_machines(address.host_str());
+    let application = match epoch {
+        Some(epoch) => format!("parley-{}-epoch-{epoch}", domain.name),
+        None => format!("parley-{}", domain.name),
+    };
     let mut query = address.query_pairs_mut();
     if needs_tls {
         query.append_pair("sslmode", "verify-full");
@@ -180,7 +194,7 @@ fn postgres(url: &str, password: &Secret, domain: &Domain) -> Result<Plan, sqlx:
     query
         .append_pair("options[search_path]", domain.name)
         .append_pair("options[lock_timeout]", &format!("{}ms", BUSY.as_millis()))
-        .append_pair("application_name", &format!("parley-{}", domain.name));
+        .append_pair("application_name", &application);
     drop(query);
     let schema = domain.name;
     let lock = lock_number(schema);
@@ -200,6 +214,9 @@ fn postgres(url: &str, password: &Secret, domain: &Domain) -> Result<Plan, sqlx:
         Durability::ProcessDeath => "off",
     };
     write.push_str(&format!(" SET synchronous_commit = {synchronous};"));
+    if let Some(epoch) = epoch {
+        write.push_str(&leadership::fence(epoch));
+    }
     let read_only = "SET default_transaction_read_only = on";
     Ok(Plan {
         engine: Engine::Postgres,

@@ -23,6 +23,8 @@ pub enum Location {
         url: String,
         /// As it stands in an address: `%` is `%25`.
         password: Secret,
+        /// Of several processes only the one that leads writes: the epoch in which this one does.
+        epoch: Option<i64>,
     },
 }
 
@@ -93,7 +95,22 @@ impl Location {
         Ok(Some(Self::Postgres {
             url: url.to_string(),
             password,
+            epoch: None,
         }))
+    }
+
+    /// The same place, for the process that leads in this epoch ([`super::Leadership`]): what it writes
+    /// is refused once the epoch is over. A file has one process, and no epochs.
+    #[must_use]
+    pub fn in_epoch(self, number: i64) -> Self {
+        match self {
+            Self::Postgres { url, password, .. } => Self::Postgres {
+                url,
+                password,
+                epoch: Some(number),
+            },
+            file @ Self::File(_) => file,
+        }
     }
 }
 
@@ -148,6 +165,7 @@ mod tests {
         let expected = Location::Postgres {
             url: address.to_owned(),
             password: Secret::default(),
+            epoch: None,
         };
         assert_eq!(server(address).unwrap(), Some(expected));
         for wrong in [
@@ -170,7 +188,7 @@ mod tests {
             (file.as_path(), "from file 100%25"),
             (Path::new(""), "in%40side"),
         ] {
-            let Some(Location::Postgres { url, password }) =
+            let Some(Location::Postgres { url, password, .. }) =
                 Location::server(address, file).unwrap()
             else {
                 panic!("a server");

@@ -169,6 +169,12 @@ settings::settings! {
             /// by themselves; those of rtcd.urls count beside them, where it is written. Empty: on its
             /// own.
             papers: PathBuf = "";
+            /// One of several signalling processes, of which one leads, the others hand people on to
+            /// it, and one takes its place when it goes: where they reach this one, "host:port", TCP;
+            /// it listens at this port of every address while it leads. Needs papers and
+            /// storage.database; that, storage.key_file and the place for files must be the same for
+            /// all. Empty: the only one.
+            link_address: String = "";
         }
         "offloader" offloader: RawOffloader {
             /// The job service for recordings, transcripts and captions, "http://host:4545". Empty:

@@ -62,7 +62,8 @@ impl Config {
             files: files::resolve(raw, &mut check),
             gateway: gateway_limits::resolve(raw, &mut check),
             rtcd: rtcd(read, has_calls, &mut check),
-            papers: papers(raw, &mut check).filter(|_| has_calls),
+            papers: papers(raw, &mut check),
+            link_address: link_address(raw, &mut check),
             transcribing: transcribing(raw, &recording),
             offloader,
             calls: calls(raw),
@@ -128,6 +129,33 @@ fn papers(raw: &RawConfig, check: &mut Checks<'_>) -> Option<PathBuf> {
         check.refuse("cluster.papers", why);
     }
     Some(papers.clone())
+}
+
+fn link_address(raw: &RawConfig, check: &mut Checks<'_>) -> Option<String> {
+    let key = "cluster.link_address";
+    let address = &raw.cluster.link_address;
+    if address.is_empty() {
+        return None;
+    }
+    let parts = address.rsplit_once(':');
+    let is_whole = parts.is_some_and(|(host, port)| {
+        !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
+    });
+    if !is_whole {
+        let rule =
+            "it must be host:port, where other signalling processes reach this one, or empty";
+        check.refuse(key, rule);
+    }
+    if raw.cluster.papers.as_os_str().is_empty() {
+        let rule = "it needs cluster.papers: by them the processes know each other";
+        check.refuse(key, rule);
+    }
+    if raw.storage.database.is_empty() {
+        let rule =
+            "it needs storage.database: what the process that leads keeps, the next one reads";
+        check.refuse(key, rule);
+    }
+    Some(address.clone())
 }
 
 fn rtcd(read: &Read<RawConfig>, has_calls: bool, check: &mut Checks<'_>) -> RtcdConfig {

@@ -17,6 +17,9 @@ pub(crate) fn check_papers(_papers: &Path) -> Result<(), String> {
     Err(WITHOUT.to_owned())
 }
 
+/// Nobody stands by.
+pub(crate) type Standing = std::convert::Infallible;
+
 /// Nobody else is there.
 #[derive(Debug, Clone)]
 pub(crate) struct Nodes;
@@ -26,6 +29,7 @@ impl Nodes {
         engine: &Arc<Engine>,
         _people: &Arc<Admission>,
         _unnamed: &HostConfig,
+        _standing: Option<Standing>,
     ) -> anyhow::Result<Self> {
         if engine.config.papers.is_some() {
             anyhow::bail!("`cluster.papers` is set, and {WITHOUT}");

@@ -1,0 +1,305 @@
+//! One of several signalling processes: it leads, or it stands by and hands people on to the one that does.
+//!
+//! In: the row of the leader in the database that all share (`storage::Leadership`), this node's papers.
+//! Out: an ordinary server, of the process that leads; of the others a front for it (`front`).
+//! Whoever stands by takes the place of a leader that is silent for [`SILENCE`], or has gone; what ran is
+//! restored from the database, as after a restart, and media goes on meanwhile.
+//! Not here: what a server is (`start`), how the one before is kept from writing (`storage`).
+//! `alone.rs` is the same for a program without the feature `cluster`.
+//! Invariant: who finds that it leads no longer ends at once, to be started again and stand by.
+
+mod front;
+mod silence;
+
+use std::future::Future;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use node::Relay;
+use service::descriptors::Share;
+use service::listen::{self, Admission, Limits};
+use service::private;
+use service::supervise::Tasks;
+use storage::{Candidate, Leader, Leadership, Location, Sealer};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::config::Config;
+use crate::nodes::Standing;
+use crate::start::{self, Ground};
+use front::Front;
+use silence::{Silence, Verdict};
+
+/// People's connections that another process handed on.
+pub(crate) type Handed = mpsc::Receiver<node::Relayed>;
+
+/// How often the leader says that it is alive, and the others look.
+const BEAT: Duration = Duration::from_millis(500);
+/// A leader of which nothing was heard for so long is given up. Shorter: a busy database costs everybody
+/// their connection; longer: nobody can join meanwhile.
+const SILENCE: Duration = Duration::from_secs(3);
+/// Longest wait for one look, and for the word that this process goes.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// What a key is told by: it is sealed with it.
+const KEY_MARK: (&str, &str) = ("leader", "the key of this installation");
+
+/// Leads or stands by until `shutdown`. `address` is where the other processes reach this one.
+///
+/// # Errors
+/// When the server cannot start, its key is another than that of the others, or it leads no longer.
+pub(crate) async fn serve(
+    config: Config,
+    address: String,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<()> {
+    let several = Several::open(&config, address).await?;
+    let tasks = Tasks::new("signalling");
+    let standing = Standing::take(&config, &tasks)?;
+    let listener = listen::bind(&config.listen.to_string()).await?;
+    let mut shutdown = std::pin::pin!(shutdown);
+    let led = tokio::select! {
+        led = several.stand_by(&config, listener) => Some(led?),
+        () = &mut shutdown => None,
+    };
+    let outcome = match led {
+        Some((listener, epoch)) => {
+            let ground = Ground {
+                listener,
+                standing: Some(standing.clone()),
+                handed: Some(several.entrance(&tasks).await?),
+            };
+            tokio::select! {
+                outcome = several.lead(config, epoch, ground, shutdown) => outcome,
+                over = tasks.fatal() => Err(over.into()),
+            }
+        }
+        None => Ok(()),
+    };
+    standing.leave().await;
+    tasks.begin_stop();
+    tasks.stop().await;
+    several.row.close().await;
+    outcome
+}
+
+/// This process among those that may lead.
+struct Several {
+    row: Leadership,
+    database: Location,
+    candidate: Candidate,
+    relay: Relay,
+}
+
+impl Several {
+    async fn open(config: &Config, address: String) -> anyhow::Result<Self> {
+        let papers = config.papers.as_ref();
+        let papers = papers.context("`cluster.link_address` needs `cluster.papers`")?;
+        let database = config.database.clone();
+        let database = database.context("`cluster.link_address` needs `storage.database`")?;
+        let (node, relay) = Relay::of_papers(papers).context("read `cluster.papers`")?;
+        let row = Leadership::open(&database).await?;
+        check_key(config, &row.look().await?)?;
+        private::folder(&config.data_dir).context("make the data directory (storage.data_dir)")?;
+        let sealer = Sealer::open(&config.key_file)?;
+        let (purpose, text) = KEY_MARK;
+        Ok(Self {
+            row,
+            database,
+            candidate: Candidate {
+                node: node.to_string(),
+                address,
+                key_mark: sealer.seal_text(purpose, text)?,
+            },
+            relay,
+        })
+    }
+
+    /// Where the others hand people on to this process.
+    async fn entrance(&self, tasks: &Tasks) -> anyhow::Result<Handed> {
+        let port = self.candidate.address.rsplit_once(':');
+        let port = port.and_then(|(_, port)| port.parse::<u16>().ok());
+        let port = port.context("`cluster.link_address` has no port")?;
+        let bound = match listen::bind(&format!(":{port}")).await {
+            Ok(bound) => bound,
+            // Where there is no IPv6, or not both on one socket.
+            Err(_) => TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await?,
+        };
+        let (entrance, handed) = self.relay.entrance(bound);
+        tasks.must_live("people that other processes hand on", entrance.run());
+        Ok(handed)
+    }
+
+    /// Hands people on until this process leads. Returns the listener, and the epoch in which it leads.
+    async fn stand_by(
+        &self,
+        config: &Config,
+        listener: TcpListener,
+    ) -> anyhow::Result<(TcpListener, i64)> {
+        let limits = Limits {
+            connections: config.max_connections,
+            per_address: config.max_connections_per_address,
+            ..Limits::default()
+        };
+        let proxies = config.trusted_proxies.clone();
+        let is_proxy = move |peer| proxies.iter().any(|net| net.contains(peer));
+        let limits = limits.within(Share::People.connections());
+        let admission = Admission::behind("people", limits, is_proxy);
+        let (leads, leader) = watch::channel(None);
+        let (stop, stopped) = watch::channel(false);
+        let front = Arc::new(Front::new(self.relay.clone(), leader));
+        let handing = listen::hand_on(listener, front, admission, stopped);
+        let waiting = async {
+            let epoch = self.until_it_leads(config, &leads).await;
+            stop.send_replace(true);
+            epoch
+        };
+        let (listener, epoch) = tokio::join!(handing, waiting);
+        Ok((listener, epoch?))
+    }
+
+    async fn until_it_leads(
+        &self,
+        config: &Config,
+        leads: &watch::Sender<Option<Leader>>,
+    ) -> anyhow::Result<i64> {
+        let mut silence = Silence::default();
+        let mut trouble = None;
+        loop {
+            let read = timeout(PATIENCE, self.row.look()).await;
+            let read = match read {
+                Ok(Ok(read)) => Some(read),
+                Ok(Err(error)) => {
+                    told_once(&mut trouble, &error);
+                    None
+                }
+                Err(_) => None,
+            };
+            match silence.look(Instant::now(), read) {
+                Verdict::Leads(leader) => {
+                    trouble = None;
+                    check_key(config, &leader)?;
+                    follow(leads, leader);
+                }
+                Verdict::Unknown => {}
+                Verdict::Vacant(seen) => match self.row.take(&seen, &self.candidate).await {
+                    Ok(Some(epoch)) => {
+                        told_of_change(&seen, epoch);
+                        return Ok(epoch);
+                    }
+                    Ok(None) => {}
+                    Err(error) => told_once(&mut trouble, &error),
+                },
+            }
+            sleep(BEAT).await;
+        }
+    }
+
+    /// Serves as the leader of this epoch.
+    async fn lead(
+        &self,
+        config: Config,
+        epoch: i64,
+        ground: Ground,
+        shutdown: impl Future<Output = ()>,
+    ) -> anyhow::Result<()> {
+        let config = Config {
+            database: Some(self.database.clone().in_epoch(epoch)),
+            ..config
+        };
+        let lead = async {
+            let running = start::start_at(config, Vec::new(), ground).await?;
+            start::run_until(running, shutdown).await
+        };
+        let outcome = tokio::select! {
+            outcome = lead => outcome,
+            () = self.while_it_leads(epoch) => anyhow::bail!(
+                "this process was not heard of for {SILENCE:?}, and another leads in its place: start it \
+                 again, and it stands by"
+            ),
+        };
+        match timeout(PATIENCE, self.row.leave(epoch)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the others learn by silence that this process goes");
+            }
+            Err(_) => tracing::warn!("the others learn by silence that this process goes"),
+        }
+        outcome
+    }
+
+    /// Says that it is alive, until it is not the leader any more. A database that is away for a while
+    /// changes nothing: nobody can take the lead without it.
+    async fn while_it_leads(&self, epoch: i64) {
+        let mut trouble = None;
+        loop {
+            sleep(BEAT).await;
+            match self.row.beat(epoch).await {
+                Ok(true) => trouble = None,
+                Ok(false) => return,
+                Err(error) => told_once(&mut trouble, &error),
+            }
+        }
+    }
+}
+
+/// Refuses to go on with another key than the leader's: what is sealed in the database would not open.
+fn check_key(config: &Config, leader: &Leader) -> anyhow::Result<()> {
+    if leader.key_mark.is_empty() {
+        return Ok(());
+    }
+    let file = &config.key_file;
+    let another = || {
+        format!(
+            "`{}` is not the key of the other processes: copy it there from `{}` (storage.key_file)",
+            file.display(),
+            leader.node
+        )
+    };
+    if !file.exists() {
+        anyhow::bail!(another());
+    }
+    let opened = Sealer::open(file)?.unseal_text(KEY_MARK.0, &leader.key_mark);
+    opened.map(drop).with_context(another)
+}
+
+fn follow(leads: &watch::Sender<Option<Leader>>, leader: Leader) {
+    leads.send_if_modified(|known| {
+        let is_new = known
+            .as_ref()
+            .is_none_or(|known| known.epoch != leader.epoch);
+        if is_new {
+            tracing::info!(
+                leader = leader.node,
+                address = leader.address,
+                epoch = leader.epoch,
+                "stands by, and hands people on to the process that leads"
+            );
+            *known = Some(leader);
+        }
+        is_new
+    });
+}
+
+fn told_of_change(before: &Leader, epoch: i64) {
+    if before.address.is_empty() {
+        tracing::info!(epoch, "this process leads: nobody did");
+        return;
+    }
+    tracing::warn!(
+        epoch,
+        before = before.node,
+        "this process leads: the one before was silent for {SILENCE:?}"
+    );
+}
+
+/// One line for each trouble, however often it is met.
+fn told_once(known: &mut Option<String>, error: &storage::SqlError) {
+    let text = format!("{error:?}");
+    if known.as_ref() != Some(&text) {
+        tracing::warn!(%error, "who leads cannot be found out; it is tried again");
+        *known = Some(text);
+    }
+}
