@@ -7,9 +7,7 @@
 
 use std::path::Path;
 
-use storage::{
-    Candidate, Database, Domain, Durability, Leader, Leadership, Location, Migration, SqlError,
-};
+use storage::{Candidate, Database, Domain, Durability, Leadership, Location, Migration, SqlError};
 
 const WORDS: Domain = Domain {
     name: "words",
@@ -102,16 +100,16 @@ async fn of_many_who_want_to_lead_one_does() {
         .look()
         .await
         .unwrap();
-    let mut tasks = tokio::task::JoinSet::new();
-    for number in 0..8 {
-        let (server, seen): (Location, Leader) = (server.clone(), nobody.clone());
-        tasks.spawn(async move {
-            let row = Leadership::open(&server).await.unwrap();
-            let taken = row.take(&seen, &candidate(&format!("n{number}"))).await;
+    let takes = (0..8).map(|number| {
+        let (server, seen) = (&server, &nobody);
+        async move {
+            let row = Leadership::open(server).await.unwrap();
+            let taken = row.take(seen, &candidate(&format!("n{number}"))).await;
             taken.unwrap()
-        });
-    }
-    let taken: Vec<i64> = tasks.join_all().await.into_iter().flatten().collect();
+        }
+    });
+    let taken = futures_util::future::join_all(takes).await;
+    let taken: Vec<i64> = taken.into_iter().flatten().collect();
     assert_eq!(taken, [1]);
 }
 
