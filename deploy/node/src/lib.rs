@@ -22,5 +22,5 @@ pub use facts::{Facts, Kind, LinkReport, Report};
 pub use mesh::{Hears, Meets, Mesh, MeshError, Wire};
 pub use others::{Other, Others, Sight, State};
 pub use place::{Place, check_papers};
-pub use relay::{Entrance, Outgoing, Relay, RelayError, Relayed};
+pub use relay::{Entrance, Outgoing, Relay, RelayError};
 pub use tls::IdentityError;

@@ -17,11 +17,12 @@ use std::time::Duration;
 
 use cluster::NodeId;
 use rustls::pki_types::ServerName;
+use service::listen::Handed;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
-use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
+use tokio_rustls::{TlsAcceptor, TlsConnector, client};
 
 use crate::tls::{IdentityError, Papers};
 
@@ -30,8 +31,6 @@ const PROTOCOL: &[u8] = b"parley-relay/1";
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Handshakes at once; others wait in the system's queue.
 const GREETED_AT_ONCE: usize = 64;
-/// Connections that came and nobody has taken yet.
-const UNTAKEN: usize = 64;
 /// After a connection could not be accepted: there are no descriptors, most likely.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -46,9 +45,6 @@ pub enum RelayError {
     Silent,
 }
 
-/// A connection that another node handed on, and where the person's connection comes from, as that node
-/// saw it.
-pub type Relayed = (server::TlsStream<TcpStream>, SocketAddr);
 /// A connection to the node that answers.
 pub type Outgoing = client::TlsStream<TcpStream>;
 
@@ -111,16 +107,14 @@ impl Relay {
             .unwrap_or(Err(RelayError::Silent))
     }
 
-    /// Takes what other nodes hand on at this listener, once [`Entrance::run`] runs.
+    /// Gives what other nodes hand on at this listener to `taken`, while [`Entrance::run`] runs.
     #[must_use]
-    pub fn entrance(&self, listener: TcpListener) -> (Entrance, mpsc::Receiver<Relayed>) {
-        let (taken, relayed) = mpsc::channel(UNTAKEN);
-        let entrance = Entrance {
+    pub fn entrance(&self, listener: TcpListener, taken: mpsc::Sender<Handed>) -> Entrance {
+        Entrance {
             listener,
             acceptor: self.acceptor.clone(),
             taken,
-        };
-        (entrance, relayed)
+        }
     }
 }
 
@@ -128,7 +122,7 @@ impl Relay {
 pub struct Entrance {
     listener: TcpListener,
     acceptor: TlsAcceptor,
-    taken: mpsc::Sender<Relayed>,
+    taken: mpsc::Sender<Handed>,
 }
 
 impl std::fmt::Debug for Entrance {
@@ -177,11 +171,11 @@ impl Entrance {
     }
 }
 
-async fn greet(stream: TcpStream, acceptor: &TlsAcceptor) -> io::Result<Relayed> {
+async fn greet(stream: TcpStream, acceptor: &TlsAcceptor) -> io::Result<Handed> {
     stream.set_nodelay(true)?;
     let mut stream = acceptor.accept(stream).await?;
     let from = header::read(&mut stream).await?;
-    Ok((stream, from))
+    Ok((Box::new(stream), from))
 }
 
 #[cfg(test)]

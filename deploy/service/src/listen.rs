@@ -129,28 +129,32 @@ pub async fn serve(
 }
 
 /// Has connections answered elsewhere until `stop` turns true (or its sender is gone), then ends those that
-/// are left. Returns the listener, whose queue was not touched meanwhile.
+/// are left.
 pub async fn hand_on(
     listener: TcpListener,
     to: Arc<dyn Elsewhere>,
     admission: Arc<Admission>,
     mut stop: watch::Receiver<bool>,
-) -> TcpListener {
+) {
     let purpose = Purpose::HandOn(to);
     drop(accept(&listener, &purpose, &admission, &mut stop).await);
-    listener
 }
 
-/// Serves connections that another process let in and handed on, with the address that each comes from,
-/// as [`serve`] does those of a listener.
-pub async fn serve_handed<S>(
-    mut handed: mpsc::Receiver<(S, SocketAddr)>,
+/// What a connection is over, once it is there.
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+/// A connection that somebody else let in and handed on, and the address that it comes from.
+pub type Handed = (Box<dyn Stream>, SocketAddr);
+
+/// Serves connections that are handed on, as [`serve`] does those of a listener.
+pub async fn serve_handed(
+    mut handed: mpsc::Receiver<Handed>,
     router: Router,
     admission: Arc<Admission>,
     mut stop: watch::Receiver<bool>,
-) where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+) {
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}

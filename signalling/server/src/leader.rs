@@ -19,7 +19,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use node::Relay;
 use service::descriptors::Share;
-use service::listen::{self, Admission, Limits};
+use service::listen::{self, Admission, Handed, Limits};
 use service::private;
 use service::supervise::Tasks;
 use storage::{Candidate, Leader, Leadership, Location, Sealer};
@@ -29,12 +29,9 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::config::Config;
 use crate::nodes::Standing;
-use crate::start::{self, Ground};
-use front::Front;
+use crate::start::{self, Ground, People};
+use front::{Front, Leads};
 use silence::{Silence, Verdict};
-
-/// People's connections that another process handed on.
-pub(crate) type Handed = mpsc::Receiver<node::Relayed>;
 
 /// How often the leader says that it is alive, and the others look.
 const BEAT: Duration = Duration::from_millis(500);
@@ -43,6 +40,8 @@ const BEAT: Duration = Duration::from_millis(500);
 const SILENCE: Duration = Duration::from_secs(3);
 /// Longest wait for one look, and for the word that this process goes.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// People who came and are not served yet: while this process takes the lead they wait.
+const WAITING: usize = 64;
 /// What a key is told by: it is sealed with it.
 const KEY_MARK: (&str, &str) = ("leader", "the key of this installation");
 
@@ -59,17 +58,26 @@ pub(crate) async fn serve(
     let tasks = Tasks::new("signalling");
     let standing = Standing::take(&config, &tasks)?;
     let listener = listen::bind(&config.listen.to_string()).await?;
+    let http_addr = listener.local_addr().context("read the bound address")?;
+    let (leads, known) = watch::channel(Leads::Nobody);
+    let front = Arc::new(Front::new(several.relay.clone(), known));
+    let (_stop, stopped) = watch::channel(false);
+    let letting_in = listen::hand_on(listener, front, admission(&config), stopped);
+    tasks.must_live("people who come", letting_in);
     let mut shutdown = std::pin::pin!(shutdown);
-    let led = tokio::select! {
-        led = several.stand_by(&config, listener) => Some(led?),
+    let epoch = tokio::select! {
+        epoch = several.until_it_leads(&config, &leads) => Some(epoch?),
         () = &mut shutdown => None,
     };
-    let outcome = match led {
-        Some((listener, epoch)) => {
+    let outcome = match epoch {
+        Some(epoch) => {
+            let (hand, handed) = mpsc::channel(WAITING);
+            leads.send_replace(Leads::ThisProcess(hand.clone()));
+            several.let_in_others(&tasks, hand).await?;
             let ground = Ground {
-                listener,
+                http_addr,
+                people: People::AreHanded(handed),
                 standing: Some(standing.clone()),
-                handed: Some(several.entrance(&tasks).await?),
             };
             tokio::select! {
                 outcome = several.lead(config, epoch, ground, shutdown) => outcome,
@@ -83,6 +91,19 @@ pub(crate) async fn serve(
     tasks.stop().await;
     several.row.close().await;
     outcome
+}
+
+/// Who may come to this process, whoever leads.
+fn admission(config: &Config) -> Arc<Admission> {
+    let limits = Limits {
+        connections: config.max_connections,
+        per_address: config.max_connections_per_address,
+        ..Limits::default()
+    };
+    let proxies = config.trusted_proxies.clone();
+    let is_proxy = move |peer| proxies.iter().any(|net| net.contains(peer));
+    let limits = limits.within(Share::People.connections());
+    Admission::behind("people", limits, is_proxy)
 }
 
 /// This process among those that may lead.
@@ -117,8 +138,8 @@ impl Several {
         })
     }
 
-    /// Where the others hand people on to this process.
-    async fn entrance(&self, tasks: &Tasks) -> anyhow::Result<Handed> {
+    /// Begins to take people whom the others hand on.
+    async fn let_in_others(&self, tasks: &Tasks, hand: mpsc::Sender<Handed>) -> anyhow::Result<()> {
         let port = self.candidate.address.rsplit_once(':');
         let port = port.and_then(|(_, port)| port.parse::<u16>().ok());
         let port = port.context("`cluster.link_address` has no port")?;
@@ -127,43 +148,16 @@ impl Several {
             // Where there is no IPv6, or not both on one socket.
             Err(_) => TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await?,
         };
-        let (entrance, handed) = self.relay.entrance(bound);
-        tasks.must_live("people that other processes hand on", entrance.run());
-        Ok(handed)
+        let entrance = self.relay.entrance(bound, hand);
+        tasks.must_live("people whom other processes hand on", entrance.run());
+        Ok(())
     }
 
-    /// Hands people on until this process leads. Returns the listener, and the epoch in which it leads.
-    async fn stand_by(
-        &self,
-        config: &Config,
-        listener: TcpListener,
-    ) -> anyhow::Result<(TcpListener, i64)> {
-        let limits = Limits {
-            connections: config.max_connections,
-            per_address: config.max_connections_per_address,
-            ..Limits::default()
-        };
-        let proxies = config.trusted_proxies.clone();
-        let is_proxy = move |peer| proxies.iter().any(|net| net.contains(peer));
-        let limits = limits.within(Share::People.connections());
-        let admission = Admission::behind("people", limits, is_proxy);
-        let (leads, leader) = watch::channel(None);
-        let (stop, stopped) = watch::channel(false);
-        let front = Arc::new(Front::new(self.relay.clone(), leader));
-        let handing = listen::hand_on(listener, front, admission, stopped);
-        let waiting = async {
-            let epoch = self.until_it_leads(config, &leads).await;
-            stop.send_replace(true);
-            epoch
-        };
-        let (listener, epoch) = tokio::join!(handing, waiting);
-        Ok((listener, epoch?))
-    }
-
+    /// Waits until this process leads; tells meanwhile who does. Returns the epoch.
     async fn until_it_leads(
         &self,
         config: &Config,
-        leads: &watch::Sender<Option<Leader>>,
+        leads: &watch::Sender<Leads>,
     ) -> anyhow::Result<i64> {
         let mut silence = Silence::default();
         let mut trouble = None;
@@ -265,11 +259,9 @@ fn check_key(config: &Config, leader: &Leader) -> anyhow::Result<()> {
     opened.map(drop).with_context(another)
 }
 
-fn follow(leads: &watch::Sender<Option<Leader>>, leader: Leader) {
+fn follow(leads: &watch::Sender<Leads>, leader: Leader) {
     leads.send_if_modified(|known| {
-        let is_new = known
-            .as_ref()
-            .is_none_or(|known| known.epoch != leader.epoch);
+        let is_new = !matches!(known, Leads::Another(known) if known.epoch == leader.epoch);
         if is_new {
             tracing::info!(
                 leader = leader.node,
@@ -277,7 +269,7 @@ fn follow(leads: &watch::Sender<Option<Leader>>, leader: Leader) {
                 epoch = leader.epoch,
                 "stands by, and hands people on to the process that leads"
             );
-            *known = Some(leader);
+            *known = Leads::Another(leader);
         }
         is_new
     });

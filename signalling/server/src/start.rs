@@ -14,7 +14,7 @@ use messaging::{ChatBackend, People as _, embedded};
 use proto::id::{SessionId, new_id};
 use proto::redact::Secret;
 use service::descriptors::Share;
-use service::listen::{self, Admission, Limits};
+use service::listen::{self, Admission, Handed, Limits};
 use service::supervise::{Restarts, TaskOver, Tasks};
 use service::{Health, private};
 use signalling_core::{Features, Input, RestoredCall};
@@ -29,7 +29,7 @@ use crate::door::rtcd::{MediaHosts, MediaNews};
 use crate::engine::{self, Bot, Clients, Engine, Parts, writer};
 use crate::http::{self, Watched};
 use crate::jobs::{JobService, Sites};
-use crate::leader::{self, Handed};
+use crate::leader;
 use crate::metrics::Metrics;
 use crate::nodes::{Nodes, Standing};
 use crate::store::Store;
@@ -136,13 +136,19 @@ impl Running {
 }
 
 /// What a server begins with.
-#[derive(Debug)]
 pub(crate) struct Ground {
-    pub(crate) listener: TcpListener,
+    /// Where it listens.
+    pub(crate) http_addr: SocketAddr,
+    pub(crate) people: People,
     /// Its place among other nodes, where it stood by before.
     pub(crate) standing: Option<Standing>,
-    /// People whom other processes hand on.
-    pub(crate) handed: Option<Handed>,
+}
+
+/// How people come to a server.
+pub(crate) enum People {
+    Come(TcpListener),
+    /// Somebody else lets them in: the front of this process, and other processes.
+    AreHanded(mpsc::Receiver<Handed>),
 }
 
 /// Runs until `shutdown`: by itself, or as one of several processes of which one leads.
@@ -190,10 +196,11 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
 /// # Errors
 /// As [`start`].
 pub async fn start_beside(config: Config, beside: Vec<Health>) -> anyhow::Result<Running> {
+    let listener = listen::bind(&config.listen.to_string()).await?;
     let ground = Ground {
-        listener: listen::bind(&config.listen.to_string()).await?,
+        http_addr: listener.local_addr().context("read the bound address")?,
+        people: People::Come(listener),
         standing: None,
-        handed: None,
     };
     start_at(config, beside, ground).await
 }
@@ -210,8 +217,7 @@ pub(crate) async fn start_at(
 ) -> anyhow::Result<Running> {
     let data_dir = &config.data_dir;
     private::folder(data_dir).context("make the data directory (storage.data_dir)")?;
-    let http_addr = ground.listener.local_addr();
-    let http_addr = http_addr.context("read the bound address")?;
+    let http_addr = ground.http_addr;
     let metrics_listener = match config.metrics_listen {
         Some(address) => Some(listen::bind(&address.to_string()).await?),
         None => None,
@@ -314,13 +320,16 @@ pub(crate) async fn start_at(
     let embedding = Embedding::by(&engine.config.frame_ancestors)
         .context("say who may show the client (http.frame_ancestors)")?;
     let router = http::router(engine.clone(), watched, chat_routes, embedding);
-    if let Some(handed) = ground.handed {
-        let (router, admission) = (router.clone(), admission.clone());
-        let serving = listen::serve_handed(handed, router, admission, stopped.clone());
-        ports.must_live("http, handed on", serving);
+    match ground.people {
+        People::Come(listener) => {
+            let serving = listen::serve(listener, None, router, admission, stopped);
+            ports.must_live("http", serving);
+        }
+        People::AreHanded(handed) => {
+            let serving = listen::serve_handed(handed, router, admission, stopped);
+            ports.must_live("http", serving);
+        }
     }
-    let serving = listen::serve(ground.listener, None, router, admission, stopped);
-    ports.must_live("http", serving);
     tracing::info!(%http_addr, version = env!("CARGO_PKG_VERSION"), "signalling serves");
     Ok(Running {
         http_addr,

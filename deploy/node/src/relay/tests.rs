@@ -12,7 +12,7 @@ struct Nodes {
     own: Relay,
     other: NodeId,
     address: String,
-    relayed: mpsc::Receiver<Relayed>,
+    relayed: mpsc::Receiver<Handed>,
 }
 
 /// `a` that hands on and `b` that takes.
@@ -23,8 +23,8 @@ async fn nodes() -> Nodes {
     let (other, takes) = Relay::of_papers(&places["b"]).unwrap();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let (entrance, relayed) = takes.entrance(listener);
-    tokio::spawn(entrance.run());
+    let (taken, relayed) = mpsc::channel(8);
+    tokio::spawn(takes.entrance(listener, taken).run());
     Nodes {
         _folder: folder,
         own,

@@ -1,15 +1,8 @@
 //! A server that is the only one: what `leader.rs` is in a program built without the feature `cluster`.
 
 use std::future::Future;
-use std::net::SocketAddr;
-
-use tokio::net::TcpStream;
-use tokio::sync::mpsc;
 
 use crate::config::Config;
-
-/// Nobody hands anybody on.
-pub(crate) type Handed = mpsc::Receiver<(TcpStream, SocketAddr)>;
 
 pub(crate) async fn serve(
     _config: Config,

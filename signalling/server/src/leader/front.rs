@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use node::Relay;
-use service::listen::{Connection, Elsewhere};
+use service::listen::{Connection, Elsewhere, Handed};
 use storage::Leader;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
 /// How long people wait while nobody leads: another takes the place within some four seconds.
@@ -23,64 +23,90 @@ const NOBODY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\n\
     Content-Type: text/plain; charset=utf-8\r\nContent-Length: 36\r\nConnection: close\r\n\r\n\
     no process of this server leads now\n";
 
+/// Who leads, as far as it is known.
+#[derive(Debug, Clone)]
+pub(super) enum Leads {
+    Nobody,
+    Another(Leader),
+    /// What it serves is handed to it here.
+    ThisProcess(mpsc::Sender<Handed>),
+}
+
 pub(super) struct Front {
     relay: Relay,
-    leader: watch::Receiver<Option<Leader>>,
+    leads: watch::Receiver<Leads>,
+}
+
+/// Where a connection goes.
+enum Way {
+    There {
+        stream: Box<node::Outgoing>,
+        epoch: i64,
+    },
+    Here(mpsc::Sender<Handed>),
 }
 
 impl Front {
-    pub(super) fn new(relay: Relay, leader: watch::Receiver<Option<Leader>>) -> Self {
-        Self { relay, leader }
+    pub(super) fn new(relay: Relay, leads: watch::Receiver<Leads>) -> Self {
+        Self { relay, leads }
     }
 
     async fn hand_on(&self, mut connection: Connection, from: SocketAddr) {
-        let mut leader = self.leader.clone();
+        let mut leads = self.leads.clone();
         let until = Instant::now() + HOLD;
-        let connected = timeout_at(until, self.connect(&mut leader, from)).await;
-        let Ok((mut there, epoch)) = connected else {
-            let told = async {
-                connection.write_all(NOBODY).await?;
-                connection.shutdown().await?;
-                let mut ignored = [0; 1024];
-                while connection.read(&mut ignored).await? > 0 {}
-                Ok::<(), std::io::Error>(())
-            };
-            // However it ends, the connection is closed.
-            let _ = timeout(TOLD_WITHIN, told).await;
-            return;
-        };
-        let is_another = |now: &Option<Leader>| now.as_ref().is_some_and(|now| now.epoch != epoch);
-        tokio::select! {
-            // However one of the two ends, both do.
-            _ = copy_bidirectional(&mut connection, &mut there) => {}
-            // The one before may be frozen, and would never say so.
-            _ = leader.wait_for(is_another) => {}
+        match timeout_at(until, self.find_way(&mut leads, from)).await {
+            Ok(Way::Here(hand)) => {
+                // Nobody takes it: this process stops, and the connection ends.
+                let _ = hand.send((Box::new(connection), from)).await;
+            }
+            Ok(Way::There { mut stream, epoch }) => {
+                let is_over = |now: &Leads| !matches!(now, Leads::Another(at) if at.epoch == epoch);
+                tokio::select! {
+                    // However one of the two ends, both do.
+                    _ = copy_bidirectional(&mut connection, &mut *stream) => {}
+                    // The one before may be frozen, and would never say so.
+                    _ = leads.wait_for(is_over) => {}
+                }
+            }
+            Err(_) => {
+                let told = async {
+                    connection.write_all(NOBODY).await?;
+                    connection.shutdown().await?;
+                    let mut ignored = [0; 1024];
+                    while connection.read(&mut ignored).await? > 0 {}
+                    Ok::<(), std::io::Error>(())
+                };
+                // However it ends, the connection is closed.
+                let _ = timeout(TOLD_WITHIN, told).await;
+            }
         }
     }
 
-    /// Reaches whoever leads, now or soon; does not end before.
-    async fn connect(
-        &self,
-        leader: &mut watch::Receiver<Option<Leader>>,
-        from: SocketAddr,
-    ) -> (node::Outgoing, i64) {
+    /// Finds whoever leads, now or soon; does not end before.
+    async fn find_way(&self, leads: &mut watch::Receiver<Leads>, from: SocketAddr) -> Way {
         loop {
-            let known = leader.wait_for(Option::is_some).await;
-            let Some(at) = known.ok().and_then(|known| known.clone()) else {
-                // Whoever told who leads has gone: this process leads, or ends.
-                return std::future::pending().await;
-            };
-            match self.reach(&at, from).await {
-                Ok(there) => return (there, at.epoch),
-                Err(why) => {
-                    tracing::debug!(
-                        leader = at.node,
-                        why,
-                        "the process that leads is not reached"
-                    );
-                    // Another may lead meanwhile.
-                    let _ = timeout(PAUSE, leader.changed()).await;
-                }
+            let known = leads.borrow_and_update().clone();
+            match known {
+                Leads::ThisProcess(hand) => return Way::Here(hand),
+                Leads::Another(at) => match self.reach(&at, from).await {
+                    Ok(stream) => {
+                        let (stream, epoch) = (Box::new(stream), at.epoch);
+                        return Way::There { stream, epoch };
+                    }
+                    Err(why) => {
+                        tracing::debug!(
+                            leader = at.node,
+                            why,
+                            "the process that leads is not reached"
+                        );
+                    }
+                },
+                Leads::Nobody => {}
+            }
+            // Another may lead meanwhile.
+            if let Ok(Err(_)) = timeout(PAUSE, leads.changed()).await {
+                // Whoever knew has ended, and so does this connection.
+                std::future::pending::<()>().await;
             }
         }
     }
