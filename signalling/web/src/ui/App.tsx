@@ -7,6 +7,7 @@ import {number, say} from '../words/words';
 import {CallDialogs} from './call/CallDialogs';
 import {useCallPlace} from './call/place';
 import {ChannelView} from './ChannelView';
+import {EndingBar} from './EndingNotice';
 import {RingingCard} from './RingingCard';
 import {Sidebar} from './Sidebar';
 import {Field, Refusal, SignIn, useSubmit} from './SignIn';
@@ -56,6 +57,7 @@ function Workspace(): ReactNode {
             {threads ? <ThreadsView/> : <ChannelView/>}
             {threadId !== '' && <ThreadPanel rootId={threadId}/>}
             {place === 'bar' && <Later onFail={leaveCall}>{({CallBar}) => <CallBar/>}</Later>}
+            <EndingBar/>
             <RingingCard/>
             {asked && <Later onFail={() => patch({question: null})}>{({Questions}) => <Questions/>}</Later>}
             {searching && <Later onFail={() => patch({searching: false})}>{({SearchDialog}) => <SearchDialog/>}</Later>}

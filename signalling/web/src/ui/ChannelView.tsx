@@ -2,8 +2,6 @@
 import {useMemo, useState, type ReactNode} from 'react';
 import {joinCall, leaveCall} from '../app/call';
 import {goToNewest, loadEarlier, loadLater} from '../app/channels';
-import {isPassing} from '../peer/problems';
-import {adviceOf, titleOf} from '../state/advice';
 import {patch, useApp} from '../state/app';
 import {channelTitle, replyCounts, rootsOf} from '../state/chat';
 import {isIn} from '../state/ringing';
@@ -12,6 +10,7 @@ import {number, say} from '../words/words';
 import {Elsewhere} from './call/Elsewhere';
 import {useCallPlace} from './call/place';
 import {Composer} from './Composer';
+import {EndingNotice} from './EndingNotice';
 import {BackIcon, CloseIcon, PeopleIcon, PhoneIcon} from './icons';
 import {Later} from './Later';
 import {PostList} from './PostList';
@@ -91,7 +90,6 @@ export function Notices({channelId}: {channelId: string}): ReactNode {
     const online = useApp((state) => state.online);
     const fault = useApp((state) => state.fault);
     const ending = useApp((state) => (state.ending?.channelId === channelId ? state.ending : null));
-    const off = useApp((state) => state.noCalls || ((state.callsOff[channelId] ?? false) && state.calls[channelId] === undefined));
     const joined = useApp((state) => state.active?.channelId === channelId);
     const trouble = troubleOf(online, ending !== null, fault);
     return (
@@ -103,15 +101,7 @@ export function Notices({channelId}: {channelId: string}): ReactNode {
                     <button type="button" className="icon-button" aria-label={say('chat_dismiss')} onClick={() => patch({fault: ''})}><CloseIcon/></button>
                 </div>
             )}
-            {trouble === 'ending' && ending && (
-                <div className={ending.problem.code === 'moved' ? 'notice calm' : 'notice danger'} role="alert" data-testid="call-ending" data-code={ending.problem.code}>
-                    <p className="grow"><strong>{titleOf(ending.problem)}</strong> {adviceOf(ending.problem)}</p>
-                    {isPassing(ending.problem) && online && !off && (
-                        <button type="button" data-testid="rejoin-call" onClick={() => void joinCall(channelId)}>{say('chat_join_again')}</button>
-                    )}
-                    <button type="button" className="icon-button" aria-label={say('chat_dismiss')} onClick={() => patch({ending: null})}><CloseIcon/></button>
-                </div>
-            )}
+            {trouble === 'ending' && ending && <EndingNotice ending={ending}/>}
             {!joined && <Elsewhere channelId={channelId}/>}
         </div>
     );
