@@ -1,5 +1,6 @@
 /** The own microphone: opened by the first unmute, exchanged, and replaced when it goes away. */
 import {afterEach, describe, expect, it, vi} from 'vitest';
+import {mayHear} from '../src/app/devices';
 import type {MediaConnection} from '../src/peer/connection';
 import {Voice, type VoiceListener} from '../src/peer/voice';
 
@@ -112,6 +113,42 @@ describe('the own voice', () => {
         await vi.waitFor(() => expect(said).toContain('microphone-missing'));
         expect(voice.muted).toBe(true);
         expect(said.filter((word) => word.startsWith('fell back'))).toEqual([]);
+    });
+
+    it('hears who is muted without sending it, and speaks with the same microphone', async () => {
+        const {voice, said, tracks, sending} = bench();
+        await voice.listen();
+        await voice.listen();
+        expect([said, tracks.length, tracks[0]?.enabled, sending(), voice.muted]).toEqual([['open'], 1, false, null, true]);
+        await voice.setMuted(false);
+        expect([tracks.length, tracks[0]?.enabled, sending()]).toEqual([1, true, tracks[0]]);
+        await voice.listen();
+        expect(tracks[0]?.enabled).toBe(true);
+    });
+
+    it('says nothing of a microphone that cannot be listened to, and goes on', async () => {
+        vi.spyOn(console, 'info').mockImplementation(() => undefined);
+        const {voice, said, plugged} = bench();
+        const all = plugged.splice(0);
+        await voice.listen();
+        expect([said, voice.muted]).toEqual([[], true]);
+        plugged.push(...all);
+        await voice.setMuted(false);
+        expect(said.at(-1)).toBe('unmuted');
+        voice.close();
+        await voice.listen();
+        expect(said.filter((word) => word === 'open')).toHaveLength(1);
+    });
+
+    it.each([
+        ['granted', [], true], ['prompt', ['Desk'], false], ['denied', ['Desk'], false], [null, ['Desk'], true], [null, [''], false], [null, [], false],
+    ])('is listened to where the browser asks nobody: %s, %j', async (state, labels, expected) => {
+        vi.stubGlobal('HTMLMediaElement', class {});
+        vi.stubGlobal('navigator', {
+            permissions: {query: () => (state ? Promise.resolve({state}) : Promise.reject(new TypeError('microphone')))},
+            mediaDevices: {enumerateDevices: () => Promise.resolve(labels.map((label, at) => ({kind: 'audioinput', deviceId: `m${at}`, label})))},
+        });
+        expect(await mayHear()).toBe(expected);
     });
 
     it('releases the microphone at the end', async () => {

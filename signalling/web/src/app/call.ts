@@ -17,7 +17,7 @@ import {settings} from '../state/settings';
 import {say} from '../words/words';
 import {callEvent} from './callevents';
 import {logCall} from './calllog';
-import {cameraFellBack, checkSpeaker, fellBack, microphoneWish, setTalkingMuted, watchDevices, watchMicrophone} from './devices';
+import {cameraFellBack, checkSpeaker, fellBack, listenWhileMuted, microphoneWish, setTalkingMuted, watchDevices, watchMicrophone} from './devices';
 import {refreshCalls, takeCallsEvent} from './events';
 import {forgetCall, recallCall} from './location';
 import {media, ownClient, remember, setOwnClient} from './own';
@@ -33,7 +33,10 @@ let peer: Promise<typeof import('../peer/client')> | null = null;
 let rejoins = 0;
 let connectedAt = 0;
 
-watchDevices(() => void checkSpeaker());
+watchDevices(() => {
+    void checkSpeaker();
+    void listenWhileMuted();
+});
 
 /**
  * Joins the call of the channel, starting one when none runs; asks before it ends another one.
@@ -163,6 +166,8 @@ function listenerFor(isCurrent: () => boolean, begun: ActiveCall): CallListener 
                 if (wantsVoice) {
                     wantsVoice = false;
                     void ownClient()?.setMuted(false);
+                } else {
+                    void listenWhileMuted();
                 }
             }
         }),

@@ -21,6 +21,7 @@ export function DevicePicker(): ReactNode {
     const camera = useSettings((settings) => settings.camera);
     const cameras = useApp((state) => state.callsConfig?.enableVideo ?? false);
     const noiseSuppression = useSettings((settings) => settings.noiseSuppression);
+    const hearMuted = useSettings((settings) => settings.hearMuted);
     const pushToTalk = useSettings((settings) => settings.pushToTalk);
     const talkKey = useSettings((settings) => settings.keys.mute);
     useEffect(() => {
@@ -39,6 +40,10 @@ export function DevicePicker(): ReactNode {
             <Meter key={`${microphone.id}-${noiseSuppression}`} onOpen={() => void listDevices().then(setDevices)}/>
             <Switch testId="noise-suppression" on={noiseSuppression} label={say('call_noise')} hint={say('call_noise_hint')} onChange={(on) => {
                 changeSettings({noiseSuppression: on});
+                microphoneChanged();
+            }}/>
+            <Switch testId="hear-muted" on={hearMuted} label={say('call_hear_muted')} hint={say('call_hear_muted_hint')} onChange={(on) => {
+                changeSettings({hearMuted: on});
                 microphoneChanged();
             }}/>
             <Switch testId="push-to-talk" on={pushToTalk} label={say('call_talk')} onChange={(on) => changeSettings({pushToTalk: on})}
