@@ -304,6 +304,13 @@ story('people_in', 'channels are made private, filled, described and left; an ad
   await dora.sees('sign-in', { ms: 5000 })
   stage.say(`dora was out after ${Date.now() - at} ms`)
   await anna.sees('out-dora')
+  // Among all accounts as well, from where she is let in again.
+  await anna.at('find-account').fill('')
+  await anna.sees('listed-ben')
+  await anna.sees('out-dora')
+  await anna.at('account-dora').click()
+  await anna.at('toggle-active').click()
+  await anna.at('out-dora').waitFor({ state: 'detached' })
   await anna.at('tab-health').click()
   await anna.page.locator('[data-testid="health"][data-ready="true"]').waitFor()
   assert.deepEqual([anna, ben].flatMap(({ troubles }) => troubles.filter((text) => !/status of 400/.test(text))), [])

@@ -6,22 +6,32 @@ import {isRecord} from '../peer/record';
 import {updateChat} from '../state/app';
 import {withUsers} from '../state/chat';
 import type {NewPerson} from '../state/csv';
+import {foundPeople, PEOPLE_PAGE, type PeoplePage} from './people';
 
-const PAGE = 100;
 /** As many as the server hands out at once. */
 const MOST_CHANNELS = 200;
 
-export async function listAccounts(page: number): Promise<UserProfile[]> {
-    return shown(await api.getProfiles(page, PAGE));
+/** Everybody with an account: who may sign in, and then those who were shut out, from page `page` of either on. */
+export async function listAccounts(shutOut = false, page = 0): Promise<PeoplePage> {
+    const users = await api.getProfiles(page, PEOPLE_PAGE, shutOut);
+    const people = shown(users);
+    if (users.length === PEOPLE_PAGE) {
+        return {people, more: () => listAccounts(shutOut, page + 1), isCut: false};
+    }
+    if (shutOut) {
+        return {people, more: null, isCut: false};
+    }
+    const out = await listAccounts(true);
+    return {...out, people: [...people, ...out.people]};
 }
 
-/** Also somebody who was shut out, whom no list holds, by the whole username. */
-export async function searchAccounts(term: string): Promise<UserProfile[]> {
+/** Those who were shut out as well. */
+export async function searchAccounts(term: string): Promise<PeoplePage> {
     if (term === '') {
-        return listAccounts(0);
+        return listAccounts();
     }
-    const [found, exact] = await Promise.all([api.searchUsers(term, {limit: PAGE}), api.getUserByUsername(term).catch(() => null)]);
-    return shown(exact && !found.some(({id}) => id === exact.id) ? [exact, ...found] : found);
+    const found = await api.searchUsers(term, {allow_inactive: true, limit: PEOPLE_PAGE});
+    return foundPeople(shown(found), found);
 }
 
 export async function countAccounts(): Promise<number> {
@@ -75,10 +85,6 @@ export async function resetPassword(user: UserProfile, password: string): Promis
 
 export async function endSignIns(user: UserProfile): Promise<void> {
     await api.revokeAllSessionsForUser(user.id);
-}
-
-export async function account(userId: string): Promise<UserProfile> {
-    return api.getUser(userId);
 }
 
 /** Channels whose name begins so, of all teams, archived ones too. */
