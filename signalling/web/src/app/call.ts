@@ -13,6 +13,7 @@ import {newActiveCall, type ActiveCall} from '../state/active';
 import {titleOf} from '../state/advice';
 import {announce, patch, store, updateActive} from '../state/app';
 import {isPersonal} from '../state/ringing';
+import {heardLately} from '../state/roster';
 import {settings} from '../state/settings';
 import {say} from '../words/words';
 import {callEvent} from './callevents';
@@ -32,6 +33,8 @@ let attempt = 0;
 let peer: Promise<typeof import('../peer/client')> | null = null;
 let rejoins = 0;
 let connectedAt = 0;
+/** Of the call that was left last: who comes back soon finds people in the order that the others see. */
+let heard: {channelId: string; spoke: ActiveCall['spoke']} | null = null;
 
 watchDevices(() => {
     void checkSpeaker();
@@ -51,7 +54,7 @@ export async function joinCall(channelId: string, unmuted?: boolean, title = '')
         return;
     }
     rejoins = 0;
-    await connect({...newActiveCall(channelId), unmuting: unmuted ?? isPersonal(store.get().chat.channels[channelId])}, title);
+    await connect({...newActiveCall(channelId), spoke: heard?.channelId === channelId ? heard.spoke : {}, unmuting: unmuted ?? isPersonal(store.get().chat.channels[channelId])}, title);
 }
 
 /** Leaves the call that runs for the one of another channel: the person was asked. */
@@ -74,7 +77,7 @@ export async function rejoinAfterReload(): Promise<boolean> {
         return false;
     }
     rejoins = 0;
-    await connect({...newActiveCall(remembered.channelId), unmuting: !remembered.muted, noticeSeen: remembered.noticeSeen, hostNoticeSeen: remembered.hostNoticeSeen});
+    await connect({...newActiveCall(remembered.channelId), unmuting: !remembered.muted, noticeSeen: remembered.noticeSeen, hostNoticeSeen: remembered.hostNoticeSeen, spoke: remembered.spoke});
     return true;
 }
 
@@ -207,11 +210,13 @@ function closed(reason: Problem | null): void {
         rejoins = 0;
     }
     connectedAt = 0;
+    const spoke = heardLately(active.spoke, store.get().calls[active.channelId], Date.now());
+    heard = {channelId: active.channelId, spoke};
     if (reason?.code === 'media-lost' && rejoins < MAX_REJOINS) {
         rejoins += 1;
         const again: ActiveCall = {
             ...newActiveCall(active.channelId), connection: 'rejoining', unmuting: !active.muted,
-            noticeSeen: active.noticeSeen, hostNoticeSeen: active.hostNoticeSeen, showCaptions: active.showCaptions, wide: active.wide,
+            noticeSeen: active.noticeSeen, hostNoticeSeen: active.hostNoticeSeen, showCaptions: active.showCaptions, wide: active.wide, spoke,
             captionLog: active.captionLog, panel: active.panel, dialog: active.dialog, notes: active.notes,
         };
         void connect(again).then(() => updateActive((now) => ({...now, connection: 'rejoining'})));
