@@ -36,7 +36,7 @@ export function ChannelView(): ReactNode {
             <header className="channel-head">
                 <button type="button" className="icon-button back" aria-label={say('chat_all_channels')} data-testid="all-channels" onClick={() => patch({view: 'list'})}><BackIcon/></button>
                 <div className="grow channel-title">
-                    <h1 className="ellipsis" dir="auto">{title}</h1>
+                    <h1 className="ellipsis" dir="auto" title={title}>{title}</h1>
                     {channel.header !== '' && <p className="ellipsis muted topic" dir="auto" title={channel.header} data-testid="topic">{channel.header}</p>}
                 </div>
                 <button type="button" className="icon-button" aria-label={say('people_about', {name: title})} title={say('people_about_short')} data-testid="channel-info" onClick={() => setAbout(channel.id)}>

@@ -97,8 +97,8 @@ function Who({user}: {user: UserProfile}): ReactNode {
     return (
         <>
             <Face id={user.id}/>
-            <span className="grow ellipsis" dir="auto">{displayName(user)}</span>
-            <bdi className="muted ellipsis">@{user.username}</bdi>
+            <span className="grow ellipsis" dir="auto" title={displayName(user)}>{displayName(user)}</span>
+            <bdi className="muted ellipsis" title={user.username}>@{user.username}</bdi>
         </>
     );
 }
