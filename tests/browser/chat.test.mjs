@@ -157,6 +157,13 @@ story('files', 'a file shows how far it is, can be taken back meanwhile, and one
   await upload('done').waitFor()
   await anna.at('composer-send').click()
   await anna.page.locator('[data-testid="post"] .file', { hasText: 'short.bin' }).waitFor()
+
+  // Twelve at once: which two found no place is told, until something is taken out.
+  await anna.at('composer-file').setInputFiles(Array.from({ length: 12 }, (_, at) => file(`part-${at + 1}.bin`, 100)))
+  await upload('done').nth(9).waitFor()
+  assert.equal(await anna.at('uploads-left').textContent(), 'part-11.bin, part-12.bin are left out: a message has at most 10 files.')
+  await anna.at('remove-upload').click()
+  await anna.at('uploads-left').waitFor({ state: 'detached' })
   assert.deepEqual(anna.troubles, [])
 })
 
