@@ -4,7 +4,7 @@ import type {UserProfile} from '@mattermost/types/users';
 import {beforeAll, describe, expect, test} from 'vitest';
 import {emptyChat, firstUnread, opened, withArrival, withChannels, withMemberships, withRead, type Chat} from '../src/state/chat';
 import {queryAt, withChoice} from '../src/state/complete';
-import {readPeople} from '../src/state/csv';
+import {MOST_PEOPLE, readPeople} from '../src/state/csv';
 import {deviceIn} from '../src/state/device';
 import {emojiMatching, emojiNamed} from '../src/state/emoji';
 import {fetchReader, isJumbo, namesIn, parse, piecesOf, safeAddress, type Tokens} from '../src/state/markdown';
@@ -172,12 +172,31 @@ test('rights are those that the server will judge by', () => {
 });
 
 test('a list of people is read as spreadsheets write it', () => {
-    const read = readPeople('\ufeffUsername;E-Mail;First name;Last name\r\nAnna;anna@example.org;Anna;"Berg; ""Bee"""\r\n;x@example.org;;\r\n\r\n@ben;;;\r\n');
-    expect(read.people.map(({username, first_name, last_name}) => [username, first_name, last_name])).toEqual([['anna', 'Anna', 'Berg; "Bee"'], ['ben', '', '']]);
-    expect(read.broken).toEqual([3]);
-    expect(readPeople('carla,c@example.org,Carla,Reyes,a long password').people[0]).toEqual({
-        username: 'carla', email: 'c@example.org', first_name: 'Carla', last_name: 'Reyes', password: 'a long password',
-    });
+    const read = readPeople('\ufeffUsername;E-Mail;First name;Last name\r\nAnna;Anna@example.org;Anna;"Berg; ""Bee"""\r\n\r\nben;;;\r\n;;;\r\n');
+    expect(read.people.map(({username, email, first_name, last_name}) => [username, email, first_name, last_name])).toEqual([['anna', 'anna@example.org', 'Anna', 'Berg; "Bee"'], ['ben', '', '', '']]);
+    expect(read.mistakes).toEqual([]);
+    expect(readPeople('username,nickname,password,role\ncarla,Cari,a long password,administrator\ndora,,,person\n').people).toEqual([
+        {username: 'carla', email: '', first_name: '', last_name: '', nickname: 'Cari', password: 'a long password', isAdministrator: true},
+        {username: 'dora', email: '', first_name: '', last_name: '', nickname: '', password: '', isAdministrator: false},
+    ]);
+});
+
+test('a list with a mistake in any line is refused whole, as the command line does', () => {
+    const told = (text: string): string[] => {
+        const {people, mistakes} = readPeople(text, 12);
+        expect(people).toEqual([]);
+        return mistakes.map(({line, why, what}) => `${line} ${why} ${what}`);
+    };
+    expect(told('username,password,role\nanna,short,\nan na,,\nben,,chief\nzoe,,\nZoe,,\nall,,\n')).toEqual([
+        '2 password anna', '3 username an na', '4 role chief', '6 twice zoe', '7 username all',
+    ]);
+    // A text in quotes may go over several lines.
+    expect(told('username,email,last_name\nanna,a@b,"Berg\nTal"\nben,nowhere,\ncarla,a@b,\ndora,x\n')).toEqual(['4 email nowhere', '5 twice a@b', '6 fields 2']);
+    expect(told('carla,c@example.org,Carla,Reyes,a long password')).toEqual([
+        '1 column carla', '1 column c@example.org', '1 column Carla', '1 column Reyes', '1 column a long password', '1 no-username username',
+    ]);
+    expect(told('username\n')).toEqual(['0 nobody ']);
+    expect(told(`username\n${Array.from({length: MOST_PEOPLE + 1}, (_, at) => `p${at}\n`).join('')}`)).toEqual(['0 many ']);
 });
 
 test('a sign-in is told with what it was made with, as far as the server knows', () => {

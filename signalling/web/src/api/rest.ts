@@ -177,6 +177,11 @@ export function isMissing(error: unknown): boolean {
     return error instanceof ServerRefusal && error.status === 404;
 }
 
+/** There is somebody of that username. */
+export function isTaken(error: unknown): boolean {
+    return error instanceof ServerRefusal && error.id === 'store.sql_user.save.username_exists.app_error';
+}
+
 export function isUnreachable(error: unknown): boolean {
     return error instanceof TypeError;
 }

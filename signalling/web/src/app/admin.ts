@@ -1,11 +1,11 @@
 /** What an administrator does about people, channels and calls. The server checks every right. */
 import type {Channel} from '@mattermost/types/channels';
 import type {UserProfile} from '@mattermost/types/users';
-import {api, describe} from '../api/rest';
+import {api, describe, isTaken} from '../api/rest';
 import {isRecord} from '../peer/record';
 import {updateChat} from '../state/app';
 import {withUsers} from '../state/chat';
-import type {NewPerson} from '../state/csv';
+import type {ListedPerson, NewPerson} from '../state/csv';
 import {foundPeople, PEOPLE_PAGE, type PeoplePage} from './people';
 
 /** As many as the server hands out at once. */
@@ -47,20 +47,28 @@ export interface Created {
     username: string;
     /** Made up here, to be handed over; empty when it was given. */
     password: string;
-    /** Empty when the account was made. */
+    /** Empty when all was done. */
     refusal: string;
+    /** There was such an account: it is left as it is. */
+    exists: boolean;
 }
 
 /** One after another; `onDone` hears of each. */
-export async function importAccounts(people: readonly NewPerson[], onDone: (created: Created) => void): Promise<void> {
-    for (const person of people) {
+export async function importAccounts(people: readonly ListedPerson[], onDone: (created: Created) => void): Promise<void> {
+    for (const {isAdministrator, ...person} of people) {
         const password = person.password || madeUpPassword();
+        const created: Created = {username: person.username, password: '', refusal: '', exists: false};
         try {
-            await createAccount({...person, password});
-            onDone({username: person.username, password: person.password === '' ? password : '', refusal: ''});
+            const user = await createAccount({...person, password});
+            created.password = person.password === '' ? password : '';
+            if (isAdministrator) {
+                await setAdministrator(user, true);
+            }
         } catch (error) {
-            onDone({username: person.username, password: '', refusal: describe(error)});
+            created.exists = isTaken(error);
+            created.refusal = created.exists ? '' : describe(error);
         }
+        onDone(created);
     }
 }
 
