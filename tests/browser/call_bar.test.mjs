@@ -150,12 +150,23 @@ story('two_tabs', 'a second tab of the same person says so, takes the call over,
   await ben.seesParticipant(anna.username, { shown: false })
 
   // By the link: first the lobby, where one chooses whether one is heard.
+  // Devices are there at once; where the browser would ask, it asks when she wants to try hers.
+  await anna.context.clearPermissions()
   await anna.page.goto(link)
   await anna.sees('lobby')
   assert.match(await anna.at('lobby').textContent(), /Ben/)
+  await anna.sees('microphone')
+  await anna.sees('test-sound')
+  await anna.sees('lobby-test')
+  assert.equal(await anna.at('level').count(), 0)
+  await anna.context.grantPermissions(['microphone', 'camera'])
   await anna.at('lobby-test').click()
   await until('the level shows the tone', async () => Number(await anna.at('level').getAttribute('data-level')) > 5)
   await picture(anna, 'lobby')
+  await anna.page.setViewportSize(VIEWS.phone)
+  await inReach(anna, 'lobby-join', 'phone')
+  await picture(anna, 'lobby-phone')
+  await anna.page.setViewportSize(DESKTOP)
   assert.equal(await ben.page.locator(`[data-testid="participant-${anna.username}"]`).count(), 0, 'nobody is in by a link alone')
   await anna.at('lobby-join').click()
   await ben.seesParticipant(anna.username)
