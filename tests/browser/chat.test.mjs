@@ -82,6 +82,14 @@ story('chat', 'messages are Markdown, are edited, deleted and read; files and me
   assert.equal(await newest(ben).locator('.file').count(), 3)
   assert.equal(await newest(ben).locator('.picture img').first().evaluate((image) => image.decode().then(() => image.naturalWidth)), 1)
 
+  // A picture in a text: one of this server is shown, one from elsewhere is a link to it.
+  const src = await newest(ben).locator('.picture img').first().getAttribute('src')
+  await post(stage.server, stage.server.accounts[ANNA], CHANNEL, `![dot](${src}) ![far](https://pictures.example/far.png) :flag-de:`)
+  await newest(ben).locator('.md .picture img[alt="dot"]').waitFor()
+  assert.equal(await newest(ben).locator('.md img').count(), 1)
+  assert.equal(await newest(ben).locator('.md a', { hasText: 'far' }).getAttribute('href'), 'https://pictures.example/far.png')
+  assert.equal(await newest(ben).locator('.emoji-sign').textContent(), '🇩🇪')
+
   // What comes while one is elsewhere is counted, and a line shows where it begins.
   await ben.enter('off-topic')
   await post(stage.server, stage.server.accounts[ANNA], CHANNEL, 'while you were away, @ben')

@@ -7,7 +7,7 @@ import {queryAt, withChoice} from '../src/state/complete';
 import {MOST_PEOPLE, readPeople} from '../src/state/csv';
 import {deviceIn} from '../src/state/device';
 import {emojiMatching, emojiNamed} from '../src/state/emoji';
-import {fetchReader, isJumbo, namesIn, parse, piecesOf, safeAddress, type Tokens} from '../src/state/markdown';
+import {fetchReader, isJumbo, ownPicture, namesIn, parse, piecesOf, safeAddress, type Tokens} from '../src/state/markdown';
 import {emptyPresence, typingPlace, withoutOldTypists, withoutTypist, withStatuses, withTypist} from '../src/state/presence';
 import {mayDelete, mayEdit, mayManage, mayRemove} from '../src/state/rights';
 import {earlier, grown, hasEarlier, later, LIMIT, newest, rangeOf, STEP} from '../src/state/window';
@@ -55,10 +55,24 @@ describe('markdown', () => {
     });
 });
 
+test('a picture in a text is one of this server, or none', () => {
+    const id = 'a'.repeat(26);
+    const own = (href: string): string | null => ownPicture(href, 'https://talk.example');
+    expect([own(`/api/v4/files/${id}`), own(`https://talk.example/api/v4/files/${id}/preview`)]).toEqual([`/api/v4/files/${id}`, `/api/v4/files/${id}/preview`]);
+    for (const href of [
+        `https://else.example/api/v4/files/${id}`, `//else.example/api/v4/files/${id}`, `http://talk.example/api/v4/files/${id}`, `https://talk.example@else.example/api/v4/files/${id}`,
+        `/api/v4/files/${id}?download=1`, `/api/v4/users/logout`, `/api/v4/files/${id}/../../users/me`, 'javascript:alert(1)', `data:image/png;base64,AAAA`, 'https://[', '',
+    ]) {
+        expect(own(href), href).toBeNull();
+    }
+});
+
 test('emoji are known by name', () => {
     expect(emojiNamed('+1')).toBe('👍');
     expect(emojiNamed('wine_glass')).toBe('🍷');
     expect(emojiNamed('no_such')).toBeUndefined();
+    expect([emojiNamed('flag-de'), emojiNamed('Flag-GB'), emojiNamed('flag-xq'), emojiNamed('flag-d')]).toEqual(['🇩🇪', '🇬🇧', undefined, undefined]);
+    expect(emojiMatching('flag-br', 3)).toEqual([{name: 'flag-br', emoji: '🇧🇷'}]);
     expect(emojiMatching('hear', 3).map(({name}) => name)).toEqual(['heart', 'heart_eyes', 'hear_no_evil']);
 });
 
