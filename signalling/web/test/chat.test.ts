@@ -190,8 +190,8 @@ test('a list of people is read as spreadsheets write it', () => {
     expect(read.people.map(({username, email, first_name, last_name}) => [username, email, first_name, last_name])).toEqual([['anna', 'anna@example.org', 'Anna', 'Berg; "Bee"'], ['ben', '', '', '']]);
     expect(read.mistakes).toEqual([]);
     expect(readPeople('username,nickname,password,role\ncarla,Cari,a long password,administrator\ndora,,,person\n').people).toEqual([
-        {username: 'carla', email: '', first_name: '', last_name: '', nickname: 'Cari', password: 'a long password', isAdministrator: true},
-        {username: 'dora', email: '', first_name: '', last_name: '', nickname: '', password: '', isAdministrator: false},
+        {line: 2, username: 'carla', email: '', first_name: '', last_name: '', nickname: 'Cari', password: 'a long password', isAdministrator: true},
+        {line: 3, username: 'dora', email: '', first_name: '', last_name: '', nickname: '', password: '', isAdministrator: false},
     ]);
 });
 

@@ -1,7 +1,8 @@
 /** Long lists of people come part by part, to their end; who was shut out is in those of administrators. */
 import {afterEach, expect, test, vi} from 'vitest';
-import {listAccounts, searchAccounts} from '../src/app/admin';
+import {importAccounts, listAccounts, searchAccounts, type Created} from '../src/app/admin';
 import type {PeoplePage} from '../src/app/people';
+import {readPeople} from '../src/state/csv';
 import {findMembers, searchMembers} from '../src/app/rooms';
 
 afterEach(() => vi.unstubAllGlobals());
@@ -57,4 +58,24 @@ test('all members of a channel are listed, and a search says when there are more
     expect((await whole(findMembers('c1'))).sizes).toEqual([100, 20]);
     expect(asked.every((query) => query.includes('in_channel=c1') && !query.includes('inactive'))).toBe(true);
     expect((await searchMembers('c1', 'a')).isCut).toBe(true);
+});
+
+test('a list of people is made by the server as the command line does it, part by part, with the lines of the list', async () => {
+    vi.stubGlobal('document', {cookie: ''});
+    const lists: string[] = [];
+    vi.stubGlobal('fetch', (_: string, {body}: {body: string}) => {
+        const {csv} = JSON.parse(body) as {csv: string};
+        lists.push(csv);
+        const names = csv.trim().split('\n').slice(1).map((row) => row.split(',')[0]?.replaceAll('"', ''));
+        return Promise.resolve(names.includes('zoe')
+            ? new Response(JSON.stringify({id: 'api.user.import.invalid_list.app_error', message: 'Line 2: the password is one that many have\nline 3: it is there twice'}), {status: 400})
+            : new Response(JSON.stringify(names.map((username) => ({username, outcome: username === 'p1' ? 'exists' : 'added', password: username === 'p1' ? null : 'made up', message: null})))));
+    });
+    const done: Created[] = [];
+    const list = readPeople(`username,last_name,role\n${Array.from({length: 200}, (_, at) => `p${at},"Berg ""B""",administrator\n`).join('')}\n\nzoe,,\nyan,,\n`);
+    const refused = await importAccounts(list.people, (created) => done.push(created));
+    expect(lists.map((csv) => csv.split('\n').length)).toEqual([202, 4]);
+    expect(lists[0]?.split('\n').slice(0, 2)).toEqual(['username,email,first_name,last_name,nickname,password,role', '"p0","","","Berg ""B""","","","administrator"']);
+    expect(done.slice(0, 2)).toEqual([{username: 'p0', password: 'made up', refusal: '', exists: false}, {username: 'p1', password: '', refusal: '', exists: true}]);
+    expect([done.length, refused]).toEqual([200, 'Line 204: the password is one that many have\nline 205: it is there twice']);
 });

@@ -43,6 +43,8 @@ export const api = {
     /** All calls of the server, its health and what it keeps; the same. */
     readAllCalls: () => get<unknown>('/admin/calls'),
     readHealth: () => get<Record<string, unknown>>('/admin/health'),
+    /** Accounts of a list (CSV), all of them or none, as the command line makes them. */
+    importUsers: (csv: string) => post<unknown>('/users/import', {csv}),
     readStorage: () => get<Record<string, unknown>>('/admin/storage'),
     getFilesRoute: (): string => `${V4}/files`,
 
@@ -177,13 +179,13 @@ export function isMissing(error: unknown): boolean {
     return error instanceof ServerRefusal && error.status === 404;
 }
 
-/** There is somebody of that username. */
-export function isTaken(error: unknown): boolean {
-    return error instanceof ServerRefusal && error.id === 'store.sql_user.save.username_exists.app_error';
-}
-
 export function isUnreachable(error: unknown): boolean {
     return error instanceof TypeError;
+}
+
+/** What a list of people breaks, in the server's words; empty for another error. */
+export function listMistakes(error: unknown): string {
+    return error instanceof ServerRefusal && error.id === 'api.user.import.invalid_list.app_error' ? error.message : '';
 }
 
 /** What the server refuses, in our words: its own are for programs, and in English only. */

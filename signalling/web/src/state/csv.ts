@@ -2,7 +2,8 @@
  * A list of people as a spreadsheet writes it (RFC 4180): commas or semicolons, quotes, a first line
  * with the names of the columns. With the rules of `parley people import`, as far as a page knows them.
  *
- * In: text. Out: people, or every mistake with its line; a list with a mistake is not to be used. Pure.
+ * In: text. Out: people, or every mistake with its line; a list with a mistake is not to be used. And people as the
+ * server reads them. Pure.
  */
 
 export interface NewPerson {
@@ -16,6 +17,7 @@ export interface NewPerson {
 }
 
 export interface ListedPerson extends NewPerson {
+    line: number;
     isAdministrator: boolean;
 }
 
@@ -56,7 +58,7 @@ export function readPeople(text: string, minPassword = 0): ReadPeople {
     for (const {line, cells} of records.filter((record) => record.cells.some((cell) => cell.trim() !== ''))) {
         const field = (name: typeof COLUMNS[number]): string => (cells[columns.indexOf(name)] ?? '').trim();
         const person: ListedPerson = {
-            username: field('username').toLowerCase(), email: field('email').toLowerCase(), first_name: field('first_name'), last_name: field('last_name'),
+            line, username: field('username').toLowerCase(), email: field('email').toLowerCase(), first_name: field('first_name'), last_name: field('last_name'),
             nickname: field('nickname'), password: field('password'), isAdministrator: field('role') === 'administrator',
         };
         const wrong = cells.length !== columns.length ? {why: 'fields' as const, what: String(cells.length)} : wrongOf(person, field('role'), minPassword, seen);
@@ -69,6 +71,13 @@ export function readPeople(text: string, minPassword = 0): ReadPeople {
         mistakes.push({line: 0, why: people.length === 0 ? 'nobody' : 'many', what: ''});
     }
     return {people: mistakes.length > 0 ? [] : people, mistakes};
+}
+
+/** The same people, one a line below the names of the columns. */
+export function listOf(people: readonly ListedPerson[]): string {
+    const quoted = (cell: string): string => `"${cell.replaceAll('"', '""')}"`;
+    const row = (person: ListedPerson): string => COLUMNS.map((name) => quoted(name === 'role' ? (person.isAdministrator ? 'administrator' : 'person') : person[name])).join();
+    return [COLUMNS.join(), ...people.map(row), ''].join('\n');
 }
 
 /** The first rule that the line breaks; notes its names in `seen`. */

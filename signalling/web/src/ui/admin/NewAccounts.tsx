@@ -1,5 +1,6 @@
 /** Accounts for people who come in: one by a form, many by a list from a spreadsheet. */
 import {useState, type ReactNode} from 'react';
+import {describe} from '../../api/rest';
 import {createAccount, importAccounts, madeUpPassword, type Created} from '../../app/admin';
 import {useApp} from '../../state/app';
 import {COLUMNS, MOST_PEOPLE, readPeople, type Mistake} from '../../state/csv';
@@ -14,6 +15,9 @@ export function NewAccounts(): ReactNode {
     const minimum = useApp((state) => state.minPassword);
     const [person, setPerson] = useState({...empty, password: madeUpPassword()});
     const [made, setMade] = useState<readonly Created[]>([]);
+    const [refused, setRefused] = useState('');
+    const [fault, setFault] = useState('');
+    const [busy, setBusy] = useState(false);
     const [mistakes, setMistakes] = useState<readonly Mistake[]>([]);
     const creating = useSubmit(async () => {
         await createAccount({...person, username: person.username.trim().toLowerCase(), email: person.email.trim()});
@@ -27,7 +31,12 @@ export function NewAccounts(): ReactNode {
         if (file) {
             const {people, mistakes: found} = readPeople(await file.text(), minimum);
             setMistakes(found);
-            await importAccounts(people, (created) => setMade((before) => [...before, created]));
+            setRefused('');
+            setFault('');
+            setBusy(true);
+            await importAccounts(people, (created) => setMade((before) => [...before, created]))
+                .then(setRefused, (error: unknown) => setFault(describe(error)))
+                .finally(() => setBusy(false));
         }
     };
     return (
@@ -44,12 +53,19 @@ export function NewAccounts(): ReactNode {
             </form>
             <div className="field">
                 <label htmlFor="import-people">{say('admin_import')}</label>
-                <input id="import-people" type="file" accept=".csv,text/csv" data-testid="import-people" onChange={(event) => {
+                <input id="import-people" type="file" disabled={busy} accept=".csv,text/csv" data-testid="import-people" onChange={(event) => {
                     void importFile(event.target.files?.[0]);
                     event.target.value = '';
                 }}/>
                 <p className="hint">{say('admin_import_hint')} <code dir="ltr">{COLUMNS.join()}</code></p>
             </div>
+            <Refusal text={fault}/>
+            {refused !== '' && (
+                <div className="refusal" role="alert" data-testid="import-refused">
+                    <p>{say('admin_import_refused')}</p>
+                    {refused.split('\n').map((line, at) => <p key={at} lang="en" dir="ltr">{line}</p>)}
+                </div>
+            )}
             {mistakes.length > 0 && (
                 <div className="refusal" role="alert" data-testid="import-mistakes" data-count={mistakes.length}>
                     <p>{say('admin_import_refused')}</p>
@@ -67,7 +83,7 @@ export function NewAccounts(): ReactNode {
                                 <bdi className="grow">@{one.username}</bdi>
                                 {one.exists && <span className="muted">{say('admin_import_exists')}</span>}
                                 {one.password !== '' && <code dir="ltr">{one.password}</code>}
-                                {one.refusal !== '' && <span className="refusal">{one.refusal}</span>}
+                                {one.refusal !== '' && <span className="refusal" lang="en">{one.refusal}</span>}
                             </li>
                         ))}
                     </ul>
