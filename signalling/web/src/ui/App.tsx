@@ -8,7 +8,6 @@ import {CallDialogs} from './call/CallDialogs';
 import {useCallPlace} from './call/place';
 import {ChannelView} from './ChannelView';
 import {EndingBar} from './EndingNotice';
-import {RingingCard} from './RingingCard';
 import {Sidebar} from './Sidebar';
 import {Field, Refusal, SignIn, useSubmit} from './SignIn';
 import {keepFocus} from './focus';
@@ -37,6 +36,7 @@ function Workspace(): ReactNode {
     const threads = useApp((state) => state.chat.threadsOpen);
     const teams = useApp((state) => state.chat.teams.length);
     const asked = useApp((state) => state.question !== null);
+    const ringing = useApp((state) => state.ring !== null);
     const searching = useApp((state) => state.searching);
     const screenShown = useScreenShown();
     const place = useCallPlace();
@@ -58,7 +58,7 @@ function Workspace(): ReactNode {
             {threadId !== '' && <ThreadPanel rootId={threadId}/>}
             {place === 'bar' && <Later onFail={leaveCall}>{({CallBar}) => <CallBar/>}</Later>}
             <EndingBar/>
-            <RingingCard/>
+            {ringing && <Later onFail={() => undefined}>{({RingingCard}) => <RingingCard/>}</Later>}
             {asked && <Later onFail={() => patch({question: null})}>{({Questions}) => <Questions/>}</Later>}
             {searching && <Later onFail={() => patch({searching: false})}>{({SearchDialog}) => <SearchDialog/>}</Later>}
             <CallDialogs/>

@@ -7,7 +7,6 @@ import {channelTitle, replyCounts, rootsOf} from '../state/chat';
 import {isIn} from '../state/ringing';
 import {troubleOf} from '../state/trouble';
 import {number, say} from '../words/words';
-import {Elsewhere} from './call/Elsewhere';
 import {useCallPlace} from './call/place';
 import {Composer} from './Composer';
 import {EndingNotice} from './EndingNotice';
@@ -64,10 +63,7 @@ function CallButton({channelId}: {channelId: string}): ReactNode {
     const here = useApp((state) => state.active?.channelId === channelId);
     const available = useApp((state) => state.callsConfig !== null);
     const off = useApp((state) => state.callsOff[channelId] ?? false);
-    const elsewhere = useApp((state) => {
-        const running = state.calls[channelId];
-        return running !== undefined && isIn(running, state.chat.me?.id ?? '');
-    });
+    const elsewhere = useIsIn(channelId);
     // In it already, with another tab or device: the notice below has the ways.
     if (!available || here || elsewhere) {
         return null;
@@ -85,12 +81,21 @@ function CallButton({channelId}: {channelId: string}): ReactNode {
     );
 }
 
+/** The person is in the call of the channel, with this page or another tab or device. */
+function useIsIn(channelId: string): boolean {
+    return useApp(({calls, chat}) => {
+        const running = calls[channelId];
+        return running !== undefined && isIn(running, chat.me?.id ?? '');
+    });
+}
+
 /** One trouble at a time: what hangs together with the server being away is told once. */
 export function Notices({channelId}: {channelId: string}): ReactNode {
     const online = useApp((state) => state.online);
     const fault = useApp((state) => state.fault);
     const ending = useApp((state) => (state.ending?.channelId === channelId ? state.ending : null));
     const joined = useApp((state) => state.active?.channelId === channelId);
+    const elsewhere = useIsIn(channelId);
     const trouble = troubleOf(online, ending !== null, fault);
     return (
         <div className="notices">
@@ -102,7 +107,7 @@ export function Notices({channelId}: {channelId: string}): ReactNode {
                 </div>
             )}
             {trouble === 'ending' && ending && <EndingNotice ending={ending}/>}
-            {!joined && <Elsewhere channelId={channelId}/>}
+            {elsewhere && !joined && <Later onFail={() => undefined}>{({Elsewhere}) => <Elsewhere channelId={channelId}/>}</Later>}
         </div>
     );
 }
