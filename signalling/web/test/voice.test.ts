@@ -1,8 +1,13 @@
 /** The own microphone: opened by the first unmute, exchanged, and replaced when it goes away. */
 import {afterEach, describe, expect, it, vi} from 'vitest';
-import {mayHear} from '../src/app/devices';
+import {listenWhileMuted, mayHear} from '../src/app/devices';
+import {setOwnClient} from '../src/app/own';
+import type {CallsClient} from '../src/peer/client';
 import type {MediaConnection} from '../src/peer/connection';
 import {Voice, type VoiceListener} from '../src/peer/voice';
+import {newActiveCall, type ActiveCall} from '../src/state/active';
+import {patch} from '../src/state/app';
+import {DEFAULT_SETTINGS, settings, type Settings} from '../src/state/settings';
 
 afterEach(() => vi.unstubAllGlobals());
 
@@ -149,6 +154,23 @@ describe('the own voice', () => {
             mediaDevices: {enumerateDevices: () => Promise.resolve(labels.map((label, at) => ({kind: 'audioinput', deviceId: `m${at}`, label})))},
         });
         expect(await mayHear()).toBe(expected);
+    });
+
+    it.each<[string, PermissionState, Partial<Settings>, ActiveCall['connection'], number]>([
+        ['in a call', 'granted', {}, 'connected', 1], ['where the browser would ask', 'prompt', {}, 'connected', 0], ['when that is switched off', 'granted', {hearMuted: false}, 'connected', 0],
+        ['with push to talk', 'granted', {pushToTalk: true}, 'connected', 0], ['before the call is there', 'granted', {}, 'joining', 0],
+    ])('is listened to while muted only where nothing speaks against it: %s', async (_, state, change, connection, times) => {
+        vi.stubGlobal('navigator', {permissions: {query: () => Promise.resolve({state})}});
+        vi.stubGlobal('window', {});
+        const listen = vi.fn(() => Promise.resolve());
+        settings.update(() => ({...DEFAULT_SETTINGS, ...change}));
+        patch({active: {...newActiveCall('c'), connection}});
+        setOwnClient({listen} as unknown as CallsClient);
+        await listenWhileMuted();
+        expect(listen).toHaveBeenCalledTimes(times);
+        setOwnClient(null);
+        patch({active: null});
+        settings.update(() => DEFAULT_SETTINGS);
     });
 
     it('releases the microphone at the end', async () => {
