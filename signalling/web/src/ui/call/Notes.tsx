@@ -27,7 +27,8 @@ export function TalkingMuted(): ReactNode {
     if (!talking) {
         return null;
     }
-    const text = key === '' ? say('call_muted_hint') : say('call_muted_hint_key', {key: labelOf(key, onMac())});
+    // A phone has no such keys.
+    const text = key === '' || matchMedia('(hover: none) and (pointer: coarse)').matches ? say('call_muted_hint') : say('call_muted_hint_key', {key: labelOf(key, onMac())});
     return (
         <div className="notice muted-hint" role="status" data-testid="muted-hint" title={text}>
             <MicOffIcon/>
