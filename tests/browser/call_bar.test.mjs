@@ -163,6 +163,7 @@ story('two_tabs', 'a second tab of the same person says so, takes the call over,
   await anna.at('lobby-test').click()
   await until('the level shows the tone', async () => Number(await anna.at('level').getAttribute('data-level')) > 5)
   await picture(anna, 'lobby')
+  await anna.at('lobby-unmuted').click({ trial: true })
   await anna.page.setViewportSize(VIEWS.phone)
   await inReach(anna, 'lobby-join', 'phone')
   await picture(anna, 'lobby-phone')
