@@ -42,7 +42,7 @@ const STATES = [
   ['lobby', 'ben', async ({ ben, channel }) => {
     await ben.page.goto(`${new URL(ben.page.url()).origin}/main/channels/${channel.id}?join_call=true`)
     await ben.sees('lobby')
-    await ben.at('lobby-test').click()
+    await ben.sees('level')
     await ben.sees('level')
   }],
   ['call', 'ben', async ({ anna, ben, carla }) => {

@@ -61,6 +61,14 @@ story('camera', 'in a call of two a camera is tried, shown, switched off and sho
   await ben.page.reload()
   await ben.sees('leave-call')
   await shows(ben, anna)
+
+  // In another channel it is marked, and can be switched off.
+  await anna.enter('town-square')
+  await anna.sees('stop-camera')
+  await anna.page.screenshot({ path: path.join(SHOTS, 'bar-camera.png') })
+  await anna.at('stop-camera').click()
+  await picture(ben, anna).waitFor({ state: 'detached' })
+  await anna.sees('stop-camera', { shown: false })
   assert.deepEqual([...anna.troubles, ...ben.troubles], [])
 })
 

@@ -82,6 +82,14 @@ story('chat', 'messages are Markdown, are edited, deleted and read; files and me
   assert.equal(await newest(ben).locator('.file').count(), 3)
   assert.equal(await newest(ben).locator('.picture img').first().evaluate((image) => image.decode().then(() => image.naturalWidth)), 1)
 
+  // A picture in a text: one of this server is shown, one from elsewhere is a link to it.
+  const src = await newest(ben).locator('.picture img').first().getAttribute('src')
+  await post(stage.server, stage.server.accounts[ANNA], CHANNEL, `![dot](${src}) ![far](https://pictures.example/far.png) :flag-de:`)
+  await newest(ben).locator('.md .picture img[alt="dot"]').waitFor()
+  assert.equal(await newest(ben).locator('.md img').count(), 1)
+  assert.equal(await newest(ben).locator('.md a', { hasText: 'far' }).getAttribute('href'), 'https://pictures.example/far.png')
+  assert.equal(await newest(ben).locator('.emoji-sign').textContent(), '🇩🇪')
+
   // What comes while one is elsewhere is counted, and a line shows where it begins.
   await ben.enter('off-topic')
   await post(stage.server, stage.server.accounts[ANNA], CHANNEL, 'while you were away, @ben')
@@ -157,6 +165,13 @@ story('files', 'a file shows how far it is, can be taken back meanwhile, and one
   await upload('done').waitFor()
   await anna.at('composer-send').click()
   await anna.page.locator('[data-testid="post"] .file', { hasText: 'short.bin' }).waitFor()
+
+  // Twelve at once: which two found no place is told, until something is taken out.
+  await anna.at('composer-file').setInputFiles(Array.from({ length: 12 }, (_, at) => file(`part-${at + 1}.bin`, 100)))
+  await upload('done').nth(9).waitFor()
+  assert.equal(await anna.at('uploads-left').textContent(), 'part-11.bin, part-12.bin are left out: a message has at most 10 files.')
+  await anna.at('remove-upload').click()
+  await anna.at('uploads-left').waitFor({ state: 'detached' })
   assert.deepEqual(anna.troubles, [])
 })
 
@@ -287,16 +302,27 @@ story('people_in', 'channels are made private, filled, described and left; an ad
   // A list of people becomes accounts; one of them is shut out within a second.
   await anna.at('administration').click()
   await anna.at('tab-new-people').click()
-  await anna.at('import-people').setInputFiles({ name: 'people.csv', mimeType: 'text/csv', buffer: Buffer.from('username,first_name,last_name\ndora,Dora,Diaz\nanna,Anna,Again\n') })
+  await anna.at('import-people').setInputFiles({ name: 'people.csv', mimeType: 'text/csv', buffer: Buffer.from('username,role\ndora,\nzoe,chief\n') })
+  await anna.sees('import-mistakes')
+  assert.match(await anna.at('import-mistakes').textContent(), /Nothing was done.*Line 3: The role chief must be/)
+  assert.equal(await anna.at('made-dora').count(), 0, 'not even the good line')
+  // What only the server knows is a mistake as well.
+  await anna.at('import-people').setInputFiles({ name: 'people.csv', mimeType: 'text/csv', buffer: Buffer.from('username,password\n\ndora,\nzoe,passwordpassword\n') })
+  await anna.sees('import-refused')
+  assert.match(await anna.at('import-refused').textContent(), /line 4/i)
+  assert.equal(await anna.at('made-dora').count(), 0)
+  await anna.at('import-people').setInputFiles({ name: 'people.csv', mimeType: 'text/csv', buffer: Buffer.from('username,first_name,last_name,role\ndora,Dora,Diaz,\nanna,Anna,Again,\nzoe,Zoe,Zimmer,administrator\n') })
   await anna.sees('made-dora')
   const password = await anna.at('made-dora').locator('code').textContent()
-  await until('the name that is taken is refused in words', async () => (await anna.at('made-anna').textContent()).includes('taken'))
+  await anna.page.locator('[data-testid="made-anna"][data-exists="true"]').waitFor()
+  await anna.sees('made-zoe')
   const { Person } = await import('./harness/person.mjs')
   const dora = await Person.open(stage.server.url, { username: 'dora', password })
   stage.people.push(dora)
   await dora.signIn()
   await dora.sees('composer')
   await anna.at('tab-people').click()
+  await anna.sees('admin-zoe')
   await anna.at('find-account').fill('dora')
   await anna.at('account-dora').click()
   const at = Date.now()
@@ -304,6 +330,13 @@ story('people_in', 'channels are made private, filled, described and left; an ad
   await dora.sees('sign-in', { ms: 5000 })
   stage.say(`dora was out after ${Date.now() - at} ms`)
   await anna.sees('out-dora')
+  // Among all accounts as well, from where she is let in again.
+  await anna.at('find-account').fill('')
+  await anna.sees('listed-ben')
+  await anna.sees('out-dora')
+  await anna.at('account-dora').click()
+  await anna.at('toggle-active').click()
+  await anna.at('out-dora').waitFor({ state: 'detached' })
   await anna.at('tab-health').click()
   await anna.page.locator('[data-testid="health"][data-ready="true"]').waitFor()
   assert.deepEqual([anna, ben].flatMap(({ troubles }) => troubles.filter((text) => !/status of 400/.test(text))), [])

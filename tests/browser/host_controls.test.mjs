@@ -2,14 +2,18 @@
 // What the host does happens to the one it is meant for, and that one is told.
 
 import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import path from 'node:path'
 
 import { hearsNoTone, hearsTone } from './harness/listen.mjs'
-import { story } from './harness/story.mjs'
+import { ROOT } from './harness/server.mjs'
+import { CHANNEL, story } from './harness/story.mjs'
 import { TONES } from './harness/tones.mjs'
 import { Miss, until } from './harness/until.mjs'
 
 /** The first sample account administers the system. */
 const [ADMIN, HOST, GUEST] = [0, 1, 2]
+const SHOTS = path.join(ROOT, 'target', 'shots')
 
 story('host_controls', 'hosts and administrators act on people, who are told; others are offered nothing', async (stage) => {
   await stage.serve()
@@ -68,21 +72,48 @@ story('host_controls', 'hosts and administrators act on people, who are told; ot
   await act(carla, ben.username, 'host-remove')
   await carla.at('host-remove-cancel').click()
   assert.equal(await focus(carla), `person-menu-${ben.username}`)
+  // Who is elsewhere then sees it there, with which call it was: in the list of a phone, among the threads.
+  await ben.page.setViewportSize({ width: 390, height: 844 })
+  await ben.at('all-channels').click()
   await act(carla, ben.username, 'host-remove')
   await carla.at('host-remove-confirm').click()
-  await ben.page.locator('[data-testid="call-ending"][data-code="removed"]').waitFor()
+  await endingBar(ben, 'removed')
+  await ben.enter(CHANNEL)
+  await ben.at('ending-bar').waitFor({ state: 'detached' })
+  await ben.sees('call-ending')
   for (const person of [anna, carla]) await person.seesParticipant(ben.username, { shown: false })
   assert.equal(await focus(carla), 'participants')
 
   await carla.at('end-call').click()
   await carla.at('end-cancel').click()
   assert.equal(await focus(carla), 'end-call')
+  await anna.at('threads').click()
+  await anna.sees('threads-view')
   await carla.at('end-call').click()
   await carla.at('end-confirm').click()
-  for (const person of [anna, carla]) await person.page.locator('[data-testid="call-ending"][data-code="call-ended"]').waitFor()
+  await carla.page.locator('[data-testid="call-ending"][data-code="call-ended"]').waitFor()
+  await endingBar(anna, 'call-ended')
+  await anna.at('ending-bar').getByRole('button', { name: 'Dismiss' }).click()
+  await anna.at('ending-bar').waitFor({ state: 'detached' })
 
   assert.deepEqual([anna, ben, carla].flatMap(({ troubles }) => troubles), [])
 })
+
+/** Below all else, and whole on the screen. */
+async function endingBar(person, code) {
+  const bar = person.at('ending-bar')
+  await bar.locator(`[data-testid="call-ending"][data-code="${code}"]`).waitFor()
+  assert.match(await bar.textContent(), /Call in Town Square/)
+  const { x, y, width, height } = await bar.boundingBox()
+  const { width: wide, height: high } = person.page.viewportSize()
+  assert.ok(x >= 0 && y >= 0 && x + width <= wide && y + height <= high && height > 40, JSON.stringify({ x, y, width, height }))
+  await picture(person, `ending-${code}`)
+}
+
+async function picture({ page }, name) {
+  fs.mkdirSync(SHOTS, { recursive: true })
+  await page.screenshot({ path: path.join(SHOTS, `${name}.png`) })
+}
 
 /** What the menu of a person offers, by test ids. */
 async function offered(person, of) {

@@ -17,6 +17,14 @@ story('keys', 'keys act with a modifier only, are listed, changed and switched o
   const ben = await stage.person(BEN)
   await anna.startCall()
   await ben.joinCall()
+
+  // Who comes in muted and speaks is told, after a reload as well; nobody hears it.
+  for (const muted of ['from the beginning', 'after a reload']) {
+    await anna.sees('muted-hint')
+    assert.equal(await anna.page.evaluate(() => window.callsClient.muted), true, muted)
+    await hearsNoTone(ben.page, TONES.first, { who: `ben, ${muted},` })
+    if (muted === 'from the beginning') await anna.page.reload()
+  }
   await anna.at('mute').focus()
 
   // A letter alone does nothing; the combination does, also while one writes.

@@ -7,6 +7,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 
 import { faults } from './harness/audit.mjs'
+import { ask } from './harness/chat.mjs'
 import { faultsOf } from './harness/layout.mjs'
 import { hearsNoTone, hearsTone, seesColours } from './harness/listen.mjs'
 import { ROOT } from './harness/server.mjs'
@@ -44,6 +45,17 @@ story('phone', 'the client is usable at a width of 360 px, from sign-in to a cal
   await seesColours(ben.page, '[data-testid="screen-video"]', colours, { who: 'ben' })
   await fits(ben, 'phone-4-screen')
   for (const control of ['mute', 'leave-call']) await inReach(ben, control)
+
+  // A name that has no room there is read whole where a finger touches it.
+  const [first, last] = ['Maximiliane Alexandra', 'von Hohenlohe-Langenburg zu Waldenstein']
+  await ask(stage.server, stage.server.accounts[ANNA], 'PUT', '/users/me/patch', { first_name: first, last_name: last })
+  await ben.page.locator('.tile-words', { hasText: last }).waitFor()
+  await ben.at(`participant-${anna.username}`).evaluate((tile) => tile.dispatchEvent(new PointerEvent('click', { bubbles: true, pointerType: 'touch' })))
+  await ben.sees('whole-name')
+  assert.equal(await ben.at('whole-name').textContent(), `${first} ${last}`)
+  await fits(ben, 'phone-5-whole-name')
+  await ben.page.keyboard.press('Escape')
+  await ben.at('whole-name').waitFor({ state: 'detached' })
   await ben.leaveCall()
 
   // The keyboard of a phone covers the lower half: what one writes is above it.

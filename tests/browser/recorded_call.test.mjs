@@ -104,7 +104,15 @@ story('recording_is_read', 'a recording is announced as being prepared, and its 
   await ben.joinCall()
   const rest = await Rest.signIn(url, stage.server.accounts[BEN])
   const channel = await rest.channel(CHANNEL)
+
+  // A server that understands English only says so before anything is recorded, to whoever reads English as well.
+  await anna.page.route('**/plugins/com.mattermost.calls/config', async (route) => {
+    const answer = await route.fetch()
+    await route.fulfill({ response: answer, json: { ...await answer.json(), SpeechLanguages: ['en'] } })
+  })
   await anna.at('record-start').click()
+  await anna.sees('recording-languages')
+  assert.match(await anna.at('recording-languages').textContent(), /transcribed: English\.$/)
   await ben.sees('recording-notice', { ms: 60_000 })
   assert.equal(await ben.at('recording-notice').getAttribute('data-transcribed'), 'true')
   await anna.unmute()

@@ -45,11 +45,21 @@ story('ringing', 'a direct call rings on every device until it is answered or de
   await hasOutcome(ben, 'missed')
   assert.match(await ben.at('call-post').textContent(), /Missed call from Anna/)
 
-  // Answered on one device it stops on the other, and the two talk at once.
+  // Answered on one device it stops on the other, and the two talk at once: also when that ends another call, about
+  // which one is asked, and during which nothing sounds.
+  await ben.enter(CHANNEL)
+  await ben.startCall()
   await anna.startCall()
-  for (const device of [ben, tablet]) await rings(device, { sounding: true })
+  await rings(tablet, { sounding: true })
+  await rings(ben, { sounding: false })
+  assert.match(await ben.at('incoming-call').textContent(), /You are in another call/)
   await ben.at('ring-accept').click()
-  await ben.sees('leave-call')
+  await ben.sees('question')
+  await ben.at('question-no').click()
+  await rings(ben, { sounding: false })
+  await ben.at('ring-accept').click()
+  await ben.at('question-yes').click()
+  await ben.sees('call-stage')
   await tablet.sees('incoming-call', { shown: false, ms: 5_000 })
   await anna.sees('calling', { shown: false })
   await hearsTone(anna.page, TONES.second, { who: 'anna' })

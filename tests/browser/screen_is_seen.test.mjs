@@ -6,7 +6,7 @@ import path from 'node:path'
 
 import { counters, seesColours, wear } from './harness/listen.mjs'
 import { ROOT } from './harness/server.mjs'
-import { story } from './harness/story.mjs'
+import { CHANNEL, story } from './harness/story.mjs'
 import { TONES } from './harness/tones.mjs'
 import { Miss, until } from './harness/until.mjs'
 
@@ -16,9 +16,10 @@ const BEFORE = ['red', 'lime', 'blue', 'yellow']
 const AFTER = ['yellow', 'blue', 'lime', 'red']
 
 story('screen_is_seen', 'a shared screen reaches a viewer and a late one, changes, and goes away', async (stage) => {
-  await stage.serve()
+  await stage.serve({ env: { MM_CALLS_ENABLE_RINGING: 'true' } })
   const anna = await stage.person(ANNA, { hz: TONES.first })
   const ben = await stage.person(BEN, { viewport: { width: 1280, height: 800 } })
+  const carla = await stage.person(CARLA)
   await anna.startCall()
   await ben.joinCall()
   await anna.seesParticipant(ben.username)
@@ -29,7 +30,7 @@ story('screen_is_seen', 'a shared screen reaches a viewer and a late one, change
   assert.equal(await soundsOfScreen(anna), 1, 'its sound is shared as well')
   await hasRoom(stage, ben, anna)
   await comesCloser(ben)
-  await fillsTheScreen(ben)
+  await fillsTheScreen(ben, carla)
 
   // Not a still picture: what changes on the shared screen changes at the viewer.
   await wear(anna.page, AFTER)
@@ -37,7 +38,7 @@ story('screen_is_seen', 'a shared screen reaches a viewer and a late one, change
   assert.ok(second.frames > first.frames, `${first.frames} then ${second.frames} frames`)
 
   // A late viewer needs a keyframe that nobody asked for when the share began.
-  const carla = await stage.person(CARLA)
+  await carla.enter(CHANNEL)
   const pressedAt = await carla.joinCall()
   await seesColours(carla.page, SCREEN, AFTER, { who: 'carla' })
   stage.say(`late viewer: ${Date.now() - pressedAt} ms from join to picture; counters ${JSON.stringify(await counters(carla.page))}`)
@@ -106,24 +107,34 @@ async function comesCloser(viewer) {
   assert.equal(await scale(), 1)
 }
 
-/** By button and by key, with the controls of the call. */
-async function fillsTheScreen(viewer) {
+/** By button and by key, with the controls of the call; and who calls is seen there. */
+async function fillsTheScreen(viewer, caller) {
   const full = () => viewer.page.evaluate(() => document.fullscreenElement?.className ?? '')
   await viewer.at('screen-full').click()
   await until('the stage fills the screen', async () => (await full()) === 'stage')
   assert.ok(await viewer.at('mute').isVisible())
+  await caller.writeTo(viewer.username)
+  await caller.startCall()
+  await viewer.sees('incoming-call')
+  const onTop = await viewer.at('ring-decline').evaluate((button) => {
+    const { x, y, width, height } = button.getBoundingClientRect()
+    return button.contains(document.elementFromPoint(x + width / 2, y + height / 2))
+  })
+  assert.ok(onTop, 'the card lies above the screen')
+  await viewer.page.screenshot({ path: path.join(ROOT, 'target', 'shots', 'ringing-full-screen.png') })
+  await viewer.at('ring-decline').click()
+  await viewer.sees('incoming-call', { shown: false })
+  await caller.leaveCall()
   await viewer.page.keyboard.press('Alt+Enter')
   await until('the key ends it', async () => (await full()) === '')
   await viewer.page.keyboard.press('Alt+Enter')
   await until('the key begins it', async () => (await full()) === 'stage')
   await viewer.at('screen-full').click()
   await until('the button ends it', async () => (await full()) === '')
-  if (await viewer.at('screen-popout').count()) {
-    await viewer.at('screen-popout').click()
-    await until('the screen has a window of its own', () => viewer.page.evaluate(() => document.pictureInPictureElement !== null))
-    await viewer.at('screen-popout').click()
-    await until('and no longer', () => viewer.page.evaluate(() => document.pictureInPictureElement === null))
-  }
+  await viewer.at('screen-popout').click()
+  await until('the screen has a window of its own', () => viewer.page.evaluate(() => document.pictureInPictureElement !== null))
+  await viewer.at('screen-popout').click()
+  await until('and no longer', () => viewer.page.evaluate(() => document.pictureInPictureElement === null))
 }
 
 /** Size of the picture itself, without the bars beside it. */

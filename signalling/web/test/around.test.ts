@@ -6,7 +6,7 @@ import {newActiveCall} from '../src/state/active';
 import {outcomeOf, readCallPost, recordingOf, recordingWithWords} from '../src/state/callpost';
 import {applyCallsEvent, parseCall, recordingFaults, willBeTranscribed, type Call} from '../src/state/calls';
 import {lasted} from '../src/state/lasting';
-import {callPlace, type Circumstances} from '../src/state/place';
+import {callPlace, isChannelSeen, type Circumstances} from '../src/state/place';
 import {incomingCalls, ownElsewhere, waitsForAnswer} from '../src/state/ringing';
 import {findWords, passageAt, readTranscript} from '../src/state/transcript';
 import {tellsNow, troubleOf} from '../src/state/trouble';
@@ -100,6 +100,14 @@ describe('the own call on the screen', () => {
         for (const [change, place] of cases) {
             expect(callPlace({...calm, ...change}), JSON.stringify(change)).toBe(place);
         }
+    });
+
+    it('has its end told in its channel, or below whatever lies over it', () => {
+        expect(isChannelSeen(calm)).toBe(true);
+        expect(isChannelSeen({...calm, threadShown: true, listShown: true})).toBe(true);
+        expect(isChannelSeen({...calm, inItsChannel: false})).toBe(false);
+        expect(isChannelSeen({...calm, narrow: true, listShown: true})).toBe(false);
+        expect(isChannelSeen({...calm, narrow: true, threadShown: true})).toBe(false);
     });
 
     it('is troubled by one thing at a time', () => {

@@ -4,10 +4,10 @@ import type {UserProfile} from '@mattermost/types/users';
 import {beforeAll, describe, expect, test} from 'vitest';
 import {emptyChat, firstUnread, opened, withArrival, withChannels, withMemberships, withRead, type Chat} from '../src/state/chat';
 import {queryAt, withChoice} from '../src/state/complete';
-import {readPeople} from '../src/state/csv';
+import {MOST_PEOPLE, readPeople} from '../src/state/csv';
 import {deviceIn} from '../src/state/device';
 import {emojiMatching, emojiNamed} from '../src/state/emoji';
-import {fetchReader, isJumbo, namesIn, parse, piecesOf, safeAddress, type Tokens} from '../src/state/markdown';
+import {fetchReader, isJumbo, ownPicture, namesIn, parse, piecesOf, safeAddress, type Tokens} from '../src/state/markdown';
 import {emptyPresence, typingPlace, withoutOldTypists, withoutTypist, withStatuses, withTypist} from '../src/state/presence';
 import {mayDelete, mayEdit, mayManage, mayRemove} from '../src/state/rights';
 import {earlier, grown, hasEarlier, later, LIMIT, newest, rangeOf, STEP} from '../src/state/window';
@@ -55,10 +55,24 @@ describe('markdown', () => {
     });
 });
 
+test('a picture in a text is one of this server, or none', () => {
+    const id = 'a'.repeat(26);
+    const own = (href: string): string | null => ownPicture(href, 'https://talk.example');
+    expect([own(`/api/v4/files/${id}`), own(`https://talk.example/api/v4/files/${id}/preview`)]).toEqual([`/api/v4/files/${id}`, `/api/v4/files/${id}/preview`]);
+    for (const href of [
+        `https://else.example/api/v4/files/${id}`, `//else.example/api/v4/files/${id}`, `http://talk.example/api/v4/files/${id}`, `https://talk.example@else.example/api/v4/files/${id}`,
+        `/api/v4/files/${id}?download=1`, `/api/v4/users/logout`, `/api/v4/files/${id}/../../users/me`, 'javascript:alert(1)', `data:image/png;base64,AAAA`, 'https://[', '',
+    ]) {
+        expect(own(href), href).toBeNull();
+    }
+});
+
 test('emoji are known by name', () => {
     expect(emojiNamed('+1')).toBe('👍');
     expect(emojiNamed('wine_glass')).toBe('🍷');
     expect(emojiNamed('no_such')).toBeUndefined();
+    expect([emojiNamed('flag-de'), emojiNamed('Flag-GB'), emojiNamed('flag-xq'), emojiNamed('flag-d')]).toEqual(['🇩🇪', '🇬🇧', undefined, undefined]);
+    expect(emojiMatching('flag-br', 3)).toEqual([{name: 'flag-br', emoji: '🇧🇷'}]);
     expect(emojiMatching('hear', 3).map(({name}) => name)).toEqual(['heart', 'heart_eyes', 'hear_no_evil']);
 });
 
@@ -172,12 +186,31 @@ test('rights are those that the server will judge by', () => {
 });
 
 test('a list of people is read as spreadsheets write it', () => {
-    const read = readPeople('\ufeffUsername;E-Mail;First name;Last name\r\nAnna;anna@example.org;Anna;"Berg; ""Bee"""\r\n;x@example.org;;\r\n\r\n@ben;;;\r\n');
-    expect(read.people.map(({username, first_name, last_name}) => [username, first_name, last_name])).toEqual([['anna', 'Anna', 'Berg; "Bee"'], ['ben', '', '']]);
-    expect(read.broken).toEqual([3]);
-    expect(readPeople('carla,c@example.org,Carla,Reyes,a long password').people[0]).toEqual({
-        username: 'carla', email: 'c@example.org', first_name: 'Carla', last_name: 'Reyes', password: 'a long password',
-    });
+    const read = readPeople('\ufeffUsername;E-Mail;First name;Last name\r\nAnna;Anna@example.org;Anna;"Berg; ""Bee"""\r\n\r\nben;;;\r\n;;;\r\n');
+    expect(read.people.map(({username, email, first_name, last_name}) => [username, email, first_name, last_name])).toEqual([['anna', 'anna@example.org', 'Anna', 'Berg; "Bee"'], ['ben', '', '', '']]);
+    expect(read.mistakes).toEqual([]);
+    expect(readPeople('username,nickname,password,role\ncarla,Cari,a long password,administrator\ndora,,,person\n').people).toEqual([
+        {line: 2, username: 'carla', email: '', first_name: '', last_name: '', nickname: 'Cari', password: 'a long password', isAdministrator: true},
+        {line: 3, username: 'dora', email: '', first_name: '', last_name: '', nickname: '', password: '', isAdministrator: false},
+    ]);
+});
+
+test('a list with a mistake in any line is refused whole, as the command line does', () => {
+    const told = (text: string): string[] => {
+        const {people, mistakes} = readPeople(text, 12);
+        expect(people).toEqual([]);
+        return mistakes.map(({line, why, what}) => `${line} ${why} ${what}`);
+    };
+    expect(told('username,password,role\nanna,short,\nan na,,\nben,,chief\nzoe,,\nZoe,,\nall,,\n')).toEqual([
+        '2 password anna', '3 username an na', '4 role chief', '6 twice zoe', '7 username all',
+    ]);
+    // A text in quotes may go over several lines.
+    expect(told('username,email,last_name\nanna,a@b,"Berg\nTal"\nben,nowhere,\ncarla,a@b,\ndora,x\n')).toEqual(['4 email nowhere', '5 twice a@b', '6 fields 2']);
+    expect(told('carla,c@example.org,Carla,Reyes,a long password')).toEqual([
+        '1 column carla', '1 column c@example.org', '1 column Carla', '1 column Reyes', '1 column a long password', '1 no-username username',
+    ]);
+    expect(told('username\n')).toEqual(['0 nobody ']);
+    expect(told(`username\n${Array.from({length: MOST_PEOPLE + 1}, (_, at) => `p${at}\n`).join('')}`)).toEqual(['0 many ']);
 });
 
 test('a sign-in is told with what it was made with, as far as the server knows', () => {

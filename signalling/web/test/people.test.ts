@@ -1,7 +1,8 @@
 /** The order of people is the same for everybody, and their tiles fill the room. */
-import {describe, expect, it} from 'vitest';
+import {describe, expect, it, vi} from 'vitest';
+import {recallCall, rememberCall} from '../src/app/location';
 import {applyCallsEvent, type Call, type Calls} from '../src/state/calls';
-import {eased, found, gathered, inGroups, inOrder, mayHost, Rank, RECENT_MS, roster, sameParticipant} from '../src/state/roster';
+import {eased, found, gathered, heardLately, inGroups, inOrder, mayHost, Rank, RECENT_MS, roster, sameParticipant} from '../src/state/roster';
 import {TILE_GAP, tileSize} from '../src/state/tiles';
 
 const CHANNEL = 'ch1';
@@ -49,6 +50,22 @@ describe('the order of people', () => {
             expect(names(only(lateJoiner()), me)).toEqual(names(only(fromTheStart()), me));
         }
         expect(names(only(lateJoiner()), 'dora')).toEqual(['dora', 'zoe', 'anna', 'ben', 'carla']);
+    });
+
+    it('is the same for those who come back, by a reload or a new connection', () => {
+        const stored = new Map<string, string>();
+        vi.stubGlobal('sessionStorage', {setItem: (key: string, value: string) => stored.set(key, value), getItem: (key: string) => stored.get(key) ?? null});
+        const now = Date.now();
+        // Carla spoke some seconds ago, Dora speaks, and Anna was silent for long.
+        const calls = applyCallsEvent(applyCallsEvent(fromTheStart(), 'user_unmuted', CHANNEL, {session_id: 's-dora'}), 'user_voice_on', CHANNEL, {session_id: 's-dora'});
+        const spoke = {'s-anna': now - RECENT_MS, 's-carla': now - 9000, 's-dora': now - RECENT_MS - 1};
+        const before = names(only(calls), 'ben', spoke, now);
+        rememberCall({channelId: CHANNEL, muted: true, noticeSeen: 0, hostNoticeSeen: 0, alone: false, spoke: heardLately(spoke, only(calls), now)});
+        const after = recallCall()?.spoke ?? {};
+        expect(after).toEqual({'s-carla': now - 9000, 's-dora': now});
+        expect(names(only(lateJoiner()), 'ben', after, now)).toEqual(before);
+        expect(before).toEqual(['ben', 'zoe', 'carla', 'dora', 'anna']);
+        vi.unstubAllGlobals();
     });
 
     it('leaves everybody else where they are when somebody speaks, and whose entry has the focus', () => {

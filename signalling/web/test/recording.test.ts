@@ -7,7 +7,7 @@ import {faultIn} from '../src/state/callpost';
 import {applyCallsEvent, isPaused, isRunning, parseCall, recordingFaults, withJob, type Call} from '../src/state/calls';
 import {answerWords, captionNotice, reasonWords} from '../src/state/reasons';
 import {endsSoon} from '../src/state/recordlimit';
-import {captionsTold, parseSpeech, speechDoubt, speechTold} from '../src/state/speech';
+import {captionsTold, parseSpeech, speechDoubt, speechLimits, speechTold} from '../src/state/speech';
 import en from '../src/words/en.json';
 import {laterMessagesOf, messagesOf} from '../src/words/languages';
 import later from '../src/words/en-later.json';
@@ -36,6 +36,11 @@ function call(more: object): Call {
 const job = (more: object = {}): object => ({type: 'recording', init_at: 1, start_at: 2, end_at: 0, ...more});
 
 describe('what is said of speech', () => {
+    it('is in which languages it is written down before a recording begins, whatever language one reads', () => {
+        expect(speechLimits(config({SpeechLanguages: ['en']}))).toBe('Only what is said in these languages is transcribed: English.');
+        expect([config(), config({SpeechLanguages: ['*']}), config({SpeechProblem: NO_MODEL, SpeechLanguages: ['en']}), {...config({SpeechLanguages: ['en']}), enableTranscriptions: false}].map(speechLimits)).toEqual(['', '', '', '']);
+    });
+
     it('is nothing where all is well, or where a server does not say', () => {
         expect(speechDoubt(config())).toBe('');
         expect(speechDoubt(config({SpeechProblem: '', SpeechLanguages: ['en']}))).toBe('');
@@ -51,6 +56,7 @@ describe('what is said of speech', () => {
         speak('de', await messagesOf('de'));
         expect(speechDoubt(config({SpeechLanguages: ['en']}))).toContain('Englisch');
         expect(speechDoubt(config({SpeechLanguages: ['en', 'de']}))).toBe('');
+        expect(speechLimits(config({SpeechLanguages: ['en', 'de']}))).toMatch(/Englisch.*Deutsch/);
     });
 
     it('is told to everybody instead of a promise', () => {

@@ -19,7 +19,7 @@ describe('settings', () => {
     });
 
     it('come back as they were stored', () => {
-        const chosen = {...DEFAULT_SETTINGS, microphone: {id: 'm', label: 'Desk'}, pushToTalk: true, captionSize: 'huge' as const};
+        const chosen = {...DEFAULT_SETTINGS, microphone: {id: 'm', label: 'Desk'}, pushToTalk: true, hearMuted: false, captionSize: 'huge' as const};
         expect(readSettings(JSON.stringify(chosen))).toEqual(chosen);
     });
 

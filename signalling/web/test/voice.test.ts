@@ -1,7 +1,13 @@
 /** The own microphone: opened by the first unmute, exchanged, and replaced when it goes away. */
 import {afterEach, describe, expect, it, vi} from 'vitest';
+import {listenWhileMuted, mayHear} from '../src/app/devices';
+import {setOwnClient} from '../src/app/own';
+import type {CallsClient} from '../src/peer/client';
 import type {MediaConnection} from '../src/peer/connection';
 import {Voice, type VoiceListener} from '../src/peer/voice';
+import {newActiveCall, type ActiveCall} from '../src/state/active';
+import {patch} from '../src/state/app';
+import {DEFAULT_SETTINGS, settings, type Settings} from '../src/state/settings';
 
 afterEach(() => vi.unstubAllGlobals());
 
@@ -112,6 +118,59 @@ describe('the own voice', () => {
         await vi.waitFor(() => expect(said).toContain('microphone-missing'));
         expect(voice.muted).toBe(true);
         expect(said.filter((word) => word.startsWith('fell back'))).toEqual([]);
+    });
+
+    it('hears who is muted without sending it, and speaks with the same microphone', async () => {
+        const {voice, said, tracks, sending} = bench();
+        await voice.listen();
+        await voice.listen();
+        expect([said, tracks.length, tracks[0]?.enabled, sending(), voice.muted]).toEqual([['open'], 1, false, null, true]);
+        await voice.setMuted(false);
+        expect([tracks.length, tracks[0]?.enabled, sending()]).toEqual([1, true, tracks[0]]);
+        await voice.listen();
+        expect(tracks[0]?.enabled).toBe(true);
+    });
+
+    it('says nothing of a microphone that cannot be listened to, and goes on', async () => {
+        vi.spyOn(console, 'info').mockImplementation(() => undefined);
+        const {voice, said, plugged} = bench();
+        const all = plugged.splice(0);
+        await voice.listen();
+        expect([said, voice.muted]).toEqual([[], true]);
+        plugged.push(...all);
+        await voice.setMuted(false);
+        expect(said.at(-1)).toBe('unmuted');
+        voice.close();
+        await voice.listen();
+        expect(said.filter((word) => word === 'open')).toHaveLength(1);
+    });
+
+    it.each([
+        ['granted', [], true], ['prompt', ['Desk'], false], ['denied', ['Desk'], false], [null, ['Desk'], true], [null, [''], false], [null, [], false],
+    ])('is listened to where the browser asks nobody: %s, %j', async (state, labels, expected) => {
+        vi.stubGlobal('HTMLMediaElement', class {});
+        vi.stubGlobal('navigator', {
+            permissions: {query: () => (state ? Promise.resolve({state}) : Promise.reject(new TypeError('microphone')))},
+            mediaDevices: {enumerateDevices: () => Promise.resolve(labels.map((label, at) => ({kind: 'audioinput', deviceId: `m${at}`, label})))},
+        });
+        expect(await mayHear()).toBe(expected);
+    });
+
+    it.each<[string, PermissionState, Partial<Settings>, ActiveCall['connection'], number]>([
+        ['in a call', 'granted', {}, 'connected', 1], ['where the browser would ask', 'prompt', {}, 'connected', 0], ['when that is switched off', 'granted', {hearMuted: false}, 'connected', 0],
+        ['with push to talk', 'granted', {pushToTalk: true}, 'connected', 0], ['before the call is there', 'granted', {}, 'joining', 0],
+    ])('is listened to while muted only where nothing speaks against it: %s', async (_, state, change, connection, times) => {
+        vi.stubGlobal('navigator', {permissions: {query: () => Promise.resolve({state})}});
+        vi.stubGlobal('window', {});
+        const listen = vi.fn(() => Promise.resolve());
+        settings.update(() => ({...DEFAULT_SETTINGS, ...change}));
+        patch({active: {...newActiveCall('c'), connection}});
+        setOwnClient({listen} as unknown as CallsClient);
+        await listenWhileMuted();
+        expect(listen).toHaveBeenCalledTimes(times);
+        setOwnClient(null);
+        patch({active: null});
+        settings.update(() => DEFAULT_SETTINGS);
     });
 
     it('releases the microphone at the end', async () => {

@@ -35,6 +35,12 @@ export async function launchChromium(microphone) {
   return chromium.launch({ executablePath: CHROMIUM, headless: true, args })
 }
 
+/** What plays once begins when the microphone is opened: that is then the first unmute, and nothing before. */
+function keepMicrophoneShut() {
+  const key = 'parley.call-settings'
+  if (!localStorage.getItem(key)) localStorage.setItem(key, JSON.stringify({ hearMuted: false }))
+}
+
 export class Person {
   /**
    * Opens the product's page.
@@ -67,6 +73,7 @@ export class Person {
       ...(locale ? { locale } : {}),
     })
     await equip(this.context)
+    if (microphone?.endsWith('%noloop')) await this.context.addInitScript(keepMicrophoneShut)
     if (firefox) await giveScreen(this.context)
     this.page = await this.context.newPage()
     this.page.on('pageerror', (error) => this.troubles.push(`uncaught: ${error.message}`))

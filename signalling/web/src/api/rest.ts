@@ -43,6 +43,8 @@ export const api = {
     /** All calls of the server, its health and what it keeps; the same. */
     readAllCalls: () => get<unknown>('/admin/calls'),
     readHealth: () => get<Record<string, unknown>>('/admin/health'),
+    /** Accounts of a list (CSV), all of them or none, as the command line makes them. */
+    importUsers: (csv: string) => post<unknown>('/users/import', {csv}),
     readStorage: () => get<Record<string, unknown>>('/admin/storage'),
     getFilesRoute: (): string => `${V4}/files`,
 
@@ -62,12 +64,12 @@ export const api = {
     revokeAllSessionsForUser: (id: string) => post(`/users/${part(id)}/sessions/revoke/all`),
 
     getUser: (id: string) => get<UserProfile>(`/users/${part(id)}`),
-    getUserByUsername: (name: string) => get<UserProfile>(`/users/username/${part(name)}`),
-    getProfiles: (page: number, per_page: number) => get<UserProfile[]>(withQuery('/users', {page, per_page})),
+    /** Those who may sign in; for administrators also those who were shut out, instead. */
+    getProfiles: (page: number, per_page: number, shutOut = false) => get<UserProfile[]>(withQuery('/users', {page, per_page, ...(shutOut ? {inactive: true} : {})})),
     getProfilesInChannel: (in_channel: string, page: number, per_page: number) => get<UserProfile[]>(withQuery('/users', {in_channel, page, per_page})),
     getProfilesByIds: (ids: readonly string[]) => post<UserProfile[]>('/users/ids', ids),
     getProfilesByUsernames: (names: readonly string[]) => post<UserProfile[]>('/users/usernames', names),
-    searchUsers: (term: string, filter: {team_id?: string; in_channel_id?: string; not_in_channel_id?: string; limit: number}) => post<UserProfile[]>('/users/search', {term, ...filter}),
+    searchUsers: (term: string, filter: {team_id?: string; in_channel_id?: string; not_in_channel_id?: string; allow_inactive?: boolean; limit: number}) => post<UserProfile[]>('/users/search', {term, ...filter}),
     autocompleteUsers: (name: string, in_team: string, in_channel: string, limit: number) => get<{users: UserProfile[]; out_of_channel?: UserProfile[]}>(withQuery('/users/autocomplete', {in_team, in_channel, name, limit})),
     getTotalUsersStats: () => get<{total_users_count: number}>('/users/stats'),
     getStatusesByIds: (ids: readonly string[]) => post<UserStatus[]>('/users/status/ids', ids),
@@ -179,6 +181,11 @@ export function isMissing(error: unknown): boolean {
 
 export function isUnreachable(error: unknown): boolean {
     return error instanceof TypeError;
+}
+
+/** What a list of people breaks, in the server's words; empty for another error. */
+export function listMistakes(error: unknown): string {
+    return error instanceof ServerRefusal && error.id === 'api.user.import.invalid_list.app_error' ? error.message : '';
 }
 
 /** What the server refuses, in our words: its own are for programs, and in English only. */

@@ -1,27 +1,37 @@
 /** What an administrator does about people, channels and calls. The server checks every right. */
 import type {Channel} from '@mattermost/types/channels';
 import type {UserProfile} from '@mattermost/types/users';
-import {api, describe} from '../api/rest';
+import {api, listMistakes} from '../api/rest';
 import {isRecord} from '../peer/record';
 import {updateChat} from '../state/app';
 import {withUsers} from '../state/chat';
-import type {NewPerson} from '../state/csv';
+import {listOf, type ListedPerson, type NewPerson} from '../state/csv';
+import {foundPeople, PEOPLE_PAGE, type PeoplePage} from './people';
 
-const PAGE = 100;
 /** As many as the server hands out at once. */
 const MOST_CHANNELS = 200;
 
-export async function listAccounts(page: number): Promise<UserProfile[]> {
-    return shown(await api.getProfiles(page, PAGE));
+/** Everybody with an account: who may sign in, and then those who were shut out, from page `page` of either on. */
+export async function listAccounts(shutOut = false, page = 0): Promise<PeoplePage> {
+    const users = await api.getProfiles(page, PEOPLE_PAGE, shutOut);
+    const people = shown(users);
+    if (users.length === PEOPLE_PAGE) {
+        return {people, more: () => listAccounts(shutOut, page + 1), isCut: false};
+    }
+    if (shutOut) {
+        return {people, more: null, isCut: false};
+    }
+    const out = await listAccounts(true);
+    return {...out, people: [...people, ...out.people]};
 }
 
-/** Also somebody who was shut out, whom no list holds, by the whole username. */
-export async function searchAccounts(term: string): Promise<UserProfile[]> {
+/** Those who were shut out as well. */
+export async function searchAccounts(term: string): Promise<PeoplePage> {
     if (term === '') {
-        return listAccounts(0);
+        return listAccounts();
     }
-    const [found, exact] = await Promise.all([api.searchUsers(term, {limit: PAGE}), api.getUserByUsername(term).catch(() => null)]);
-    return shown(exact && !found.some(({id}) => id === exact.id) ? [exact, ...found] : found);
+    const found = await api.searchUsers(term, {allow_inactive: true, limit: PEOPLE_PAGE});
+    return foundPeople(shown(found), found);
 }
 
 export async function countAccounts(): Promise<number> {
@@ -37,21 +47,37 @@ export interface Created {
     username: string;
     /** Made up here, to be handed over; empty when it was given. */
     password: string;
-    /** Empty when the account was made. */
+    /** Empty when all was done. */
     refusal: string;
+    /** There was such an account: it is left as it is. */
+    exists: boolean;
 }
 
-/** One after another; `onDone` hears of each. */
-export async function importAccounts(people: readonly NewPerson[], onDone: (created: Created) => void): Promise<void> {
-    for (const person of people) {
-        const password = person.password || madeUpPassword();
+/** As many as the server takes at once: each password takes a while to hash. */
+const MOST_IMPORTED = 200;
+
+/**
+ * As the command line does it: a part with a mistake is refused whole. `onDone` hears of each person. Resolves to what
+ * the server has against the list, in its words, with the lines of the list; empty when all of it was taken.
+ */
+export async function importAccounts(people: readonly ListedPerson[], onDone: (created: Created) => void): Promise<string> {
+    for (let at = 0; at < people.length; at += MOST_IMPORTED) {
+        const part = people.slice(at, at + MOST_IMPORTED);
         try {
-            await createAccount({...person, password});
-            onDone({username: person.username, password: person.password === '' ? password : '', refusal: ''});
+            const answer = await api.importUsers(listOf(part));
+            (Array.isArray(answer) ? answer as unknown[] : []).filter(isRecord).forEach((row) => onDone({
+                username: text(row['username']), password: text(row['password']), refusal: text(row['message']), exists: row['outcome'] === 'exists',
+            }));
         } catch (error) {
-            onDone({username: person.username, password: '', refusal: describe(error)});
+            const mistakes = listMistakes(error);
+            if (mistakes === '') {
+                throw error;
+            }
+            // The first line is that of the columns.
+            return mistakes.replace(/\b(line) (\d+)/gi, (_, word: string, line: string) => `${word} ${part[Number(line) - 2]?.line ?? line}`);
         }
     }
+    return '';
 }
 
 /** 20 letters and digits that are told apart: about 98 bits. */
@@ -75,10 +101,6 @@ export async function resetPassword(user: UserProfile, password: string): Promis
 
 export async function endSignIns(user: UserProfile): Promise<void> {
     await api.revokeAllSessionsForUser(user.id);
-}
-
-export async function account(userId: string): Promise<UserProfile> {
-    return api.getUser(userId);
 }
 
 /** Channels whose name begins so, of all teams, archived ones too. */

@@ -13,11 +13,12 @@ import {newActiveCall, type ActiveCall} from '../state/active';
 import {titleOf} from '../state/advice';
 import {announce, patch, store, updateActive} from '../state/app';
 import {isPersonal} from '../state/ringing';
+import {heardLately} from '../state/roster';
 import {settings} from '../state/settings';
 import {say} from '../words/words';
 import {callEvent} from './callevents';
 import {logCall} from './calllog';
-import {cameraFellBack, checkSpeaker, fellBack, microphoneWish, setTalkingMuted, watchDevices, watchMicrophone} from './devices';
+import {cameraFellBack, checkSpeaker, fellBack, listenWhileMuted, microphoneWish, setTalkingMuted, watchDevices, watchMicrophone} from './devices';
 import {refreshCalls, takeCallsEvent} from './events';
 import {forgetCall, recallCall} from './location';
 import {media, ownClient, remember, setOwnClient} from './own';
@@ -32,8 +33,13 @@ let attempt = 0;
 let peer: Promise<typeof import('../peer/client')> | null = null;
 let rejoins = 0;
 let connectedAt = 0;
+/** Of the call that was left last: who comes back soon finds people in the order that the others see. */
+let heard: {channelId: string; spoke: ActiveCall['spoke']} | null = null;
 
-watchDevices(() => void checkSpeaker());
+watchDevices(() => {
+    void checkSpeaker();
+    void listenWhileMuted();
+});
 
 /**
  * Joins the call of the channel, starting one when none runs; asks before it ends another one.
@@ -48,7 +54,7 @@ export async function joinCall(channelId: string, unmuted?: boolean, title = '')
         return;
     }
     rejoins = 0;
-    await connect({...newActiveCall(channelId), unmuting: unmuted ?? isPersonal(store.get().chat.channels[channelId])}, title);
+    await connect({...newActiveCall(channelId), spoke: heard?.channelId === channelId ? heard.spoke : {}, unmuting: unmuted ?? isPersonal(store.get().chat.channels[channelId])}, title);
 }
 
 /** Leaves the call that runs for the one of another channel: the person was asked. */
@@ -71,7 +77,7 @@ export async function rejoinAfterReload(): Promise<boolean> {
         return false;
     }
     rejoins = 0;
-    await connect({...newActiveCall(remembered.channelId), unmuting: !remembered.muted, noticeSeen: remembered.noticeSeen, hostNoticeSeen: remembered.hostNoticeSeen});
+    await connect({...newActiveCall(remembered.channelId), unmuting: !remembered.muted, noticeSeen: remembered.noticeSeen, hostNoticeSeen: remembered.hostNoticeSeen, spoke: remembered.spoke});
     return true;
 }
 
@@ -163,6 +169,8 @@ function listenerFor(isCurrent: () => boolean, begun: ActiveCall): CallListener 
                 if (wantsVoice) {
                     wantsVoice = false;
                     void ownClient()?.setMuted(false);
+                } else {
+                    void listenWhileMuted();
                 }
             }
         }),
@@ -202,11 +210,13 @@ function closed(reason: Problem | null): void {
         rejoins = 0;
     }
     connectedAt = 0;
+    const spoke = heardLately(active.spoke, store.get().calls[active.channelId], Date.now());
+    heard = {channelId: active.channelId, spoke};
     if (reason?.code === 'media-lost' && rejoins < MAX_REJOINS) {
         rejoins += 1;
         const again: ActiveCall = {
             ...newActiveCall(active.channelId), connection: 'rejoining', unmuting: !active.muted,
-            noticeSeen: active.noticeSeen, hostNoticeSeen: active.hostNoticeSeen, showCaptions: active.showCaptions, wide: active.wide,
+            noticeSeen: active.noticeSeen, hostNoticeSeen: active.hostNoticeSeen, showCaptions: active.showCaptions, wide: active.wide, spoke,
             captionLog: active.captionLog, panel: active.panel, dialog: active.dialog, notes: active.notes,
         };
         void connect(again).then(() => updateActive((now) => ({...now, connection: 'rejoining'})));

@@ -2,6 +2,7 @@
  * Microphones, cameras and speakers: which there are, which one is used, and what it hears.
  *
  * In: choices of the person, what the browser says about devices. Out: settings, notes in the call.
+ * While one is muted, the microphone is listened to where the browser allowed it before, for a hint; it asks nobody.
  * Invariant: a device's name is known only after the browser allowed a microphone, so the lists are
  * asked for again whenever they are looked at.
  */
@@ -11,6 +12,7 @@ import {store, updateActive} from '../state/app';
 import {NO_DEVICE, settings, type Device} from '../state/settings';
 import {say} from '../words/words';
 import {note} from './notes';
+import {ownClient} from './own';
 import {changeSettings} from './settings';
 import {canChooseSpeaker, playOn} from './sound';
 
@@ -104,6 +106,24 @@ function ring(context: AudioContext, out: AudioNode, hz: number, at: number): vo
     tone.stop(at + 0.55);
 }
 
+/** The browser lets this page hear without asking the person. */
+export async function mayHear(): Promise<boolean> {
+    try {
+        // Not every browser knows the name, and those that do not refuse it.
+        return (await navigator.permissions.query({name: 'microphone'})).state === 'granted';
+    } catch {
+        return (await listDevices()).microphones.some(({label}) => label !== '');
+    }
+}
+
+/** From now on the hint that one is muted works, also before the first unmute. */
+export async function listenWhileMuted(): Promise<void> {
+    const {hearMuted, pushToTalk} = settings.get();
+    if (hearMuted && !pushToTalk && await mayHear() && store.get().active?.connection === 'connected') {
+        await ownClient()?.listen();
+    }
+}
+
 let meter: LevelMeter | null = null;
 let quiet: ReturnType<typeof setTimeout> | undefined;
 
@@ -112,7 +132,7 @@ export function watchMicrophone(stream: MediaStream | null): void {
     meter?.stop();
     meter = null;
     setTalkingMuted(false);
-    if (!stream || typeof AudioContext === 'undefined') {
+    if (!stream || !settings.get().hearMuted || typeof AudioContext === 'undefined') {
         return;
     }
     const gate = new SpeechGate();

@@ -6,6 +6,7 @@ import {CallError, problem} from '../peer/problems';
 import {announce, patch, store, updateActive} from '../state/app';
 import {speechDoubt} from '../state/speech';
 import {say} from '../words/words';
+import {listenWhileMuted} from './devices';
 import {refreshConfig, takeCallsEvent} from './events';
 import {ownClient} from './own';
 import {showProblem} from './stage';
@@ -143,10 +144,11 @@ async function changeRecording(channelId: string, change: (channelId: string) =>
     }
 }
 
-/** Another microphone was chosen, or another treatment of its sound. */
+/** Another microphone was chosen, another treatment of its sound, or when it is listened to. */
 export function microphoneChanged(): void {
-    void ownClient()?.changeMicrophone();
+    void ownClient()?.changeMicrophone().then(listenWhileMuted);
 }
+
 /** What the connection measures now, as the browser reports it; empty without a call. */
 export async function callStats(): Promise<Record<string, unknown>> {
     const {active} = store.get();

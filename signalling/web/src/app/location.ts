@@ -16,6 +16,8 @@ export interface RememberedCall {
     hostNoticeSeen: number;
     /** Nobody else was in it. */
     alone: boolean;
+    /** Session to epoch ms of its last voice. */
+    spoke: Readonly<Record<string, number>>;
 }
 
 export interface Place {
@@ -78,7 +80,7 @@ export function recallCall(): RememberedCall | null {
     store((storage) => {
         const value = JSON.parse(storage.getItem(CALL_KEY) ?? 'null') as Partial<RememberedCall & {at: number}> | null;
         if (typeof value?.channelId === 'string' && Date.now() - (value.at ?? 0) < REMEMBER_MS) {
-            found = {channelId: value.channelId, muted: value.muted !== false, noticeSeen: value.noticeSeen ?? 0, hostNoticeSeen: value.hostNoticeSeen ?? 0, alone: value.alone === true};
+            found = {channelId: value.channelId, muted: value.muted !== false, noticeSeen: value.noticeSeen ?? 0, hostNoticeSeen: value.hostNoticeSeen ?? 0, alone: value.alone === true, spoke: value.spoke ?? {}};
         }
     });
     return found;

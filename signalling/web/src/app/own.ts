@@ -6,6 +6,7 @@
 import type {CallsClient} from '../peer/client';
 import {withCamera, withScreen} from '../state/active';
 import {store, updateActive} from '../state/app';
+import {heardLately} from '../state/roster';
 import {settings, volumeOf} from '../state/settings';
 import {rememberCall} from './location';
 import {RemoteMedia} from './sound';
@@ -47,8 +48,9 @@ export function applySettings(): void {
 
 /** For a reload. `alone`: nobody else is in the call. */
 export function remember(alone = false): void {
-    const {active} = store.get();
+    const {active, calls} = store.get();
     if (active) {
-        rememberCall({channelId: active.channelId, muted: active.muted && !active.unmuting, noticeSeen: active.noticeSeen, hostNoticeSeen: active.hostNoticeSeen, alone});
+        const spoke = heardLately(active.spoke, calls[active.channelId], Date.now());
+        rememberCall({channelId: active.channelId, muted: active.muted && !active.unmuting, noticeSeen: active.noticeSeen, hostNoticeSeen: active.hostNoticeSeen, alone, spoke});
     }
 }

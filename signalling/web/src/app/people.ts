@@ -1,7 +1,25 @@
-/** Looks people up once, many at a time, as soon as something on the screen names them. */
+/** People as the server lists them, and looked up once, many at a time, as soon as something on the screen names them. */
+import type {UserProfile} from '@mattermost/types/users';
 import {api} from '../api/rest';
 import {store, updateChat} from '../state/app';
 import {withUsers} from '../state/chat';
+
+/** Most people of one answer. */
+export const PEOPLE_PAGE = 100;
+
+/** A part of a list of people, and the way to the next. */
+export interface PeoplePage {
+    people: readonly UserProfile[];
+    /** Null when these are the last that can be had so. */
+    more: (() => Promise<PeoplePage>) | null;
+    /** There are others, who are found by more of their name only. */
+    isCut: boolean;
+}
+
+/** What a search finds is one part: the server has no second one. */
+export function foundPeople(people: readonly UserProfile[], asked = people): PeoplePage {
+    return {people, more: null, isCut: asked.length >= PEOPLE_PAGE};
+}
 
 let wanted = new Set<string>();
 const asked = new Set<string>();

@@ -6,16 +6,16 @@ import {announce, store, updateChat} from '../state/app';
 import {displayName, withChannels, withoutChannel, withUsers} from '../state/chat';
 import {say} from '../words/words';
 import {openChannel} from './channels';
+import {foundPeople, PEOPLE_PAGE, type PeoplePage} from './people';
 
-export const PEOPLE_PAGE = 100;
-
-/** A page of the people of a channel. */
-export async function findMembers(channelId: string, page: number): Promise<UserProfile[]> {
-    return known(await api.getProfilesInChannel(channelId, page, PEOPLE_PAGE));
+/** The people of a channel, from page `page` on. */
+export async function findMembers(channelId: string, page = 0): Promise<PeoplePage> {
+    const people = known(await api.getProfilesInChannel(channelId, page, PEOPLE_PAGE));
+    return {people, more: people.length < PEOPLE_PAGE ? null : () => findMembers(channelId, page + 1), isCut: false};
 }
 
-export async function searchMembers(channelId: string, term: string): Promise<UserProfile[]> {
-    return known(await api.searchUsers(term, {in_channel_id: channelId, limit: PEOPLE_PAGE}));
+export async function searchMembers(channelId: string, term: string): Promise<PeoplePage> {
+    return foundPeople(known(await api.searchUsers(term, {in_channel_id: channelId, limit: PEOPLE_PAGE})));
 }
 
 export async function countMembers(channelId: string): Promise<number> {
@@ -23,15 +23,16 @@ export async function countMembers(channelId: string): Promise<number> {
 }
 
 /** People of the team who are not in the channel yet. */
-export async function searchOthers(channelId: string, term: string): Promise<UserProfile[]> {
+export async function searchOthers(channelId: string, term: string): Promise<PeoplePage> {
     const {teamId} = store.get().chat;
-    return living(known(await api.searchUsers(term, {team_id: teamId, not_in_channel_id: channelId, limit: PEOPLE_PAGE})));
+    const found = known(await api.searchUsers(term, {team_id: teamId, not_in_channel_id: channelId, limit: PEOPLE_PAGE}));
+    return foundPeople(living(found), found);
 }
 
 /** People to write to. With an empty term the first of them. */
-export async function searchPeople(term: string): Promise<UserProfile[]> {
-    const found = term === '' ? await api.getProfiles(0, PEOPLE_PAGE) : await api.searchUsers(term, {limit: PEOPLE_PAGE});
-    return living(known(found));
+export async function searchPeople(term: string): Promise<PeoplePage> {
+    const found = known(term === '' ? await api.getProfiles(0, PEOPLE_PAGE) : await api.searchUsers(term, {limit: PEOPLE_PAGE}));
+    return foundPeople(living(found), found);
 }
 
 /** For completing `@…`: by username before by other names, people of the channel before others. */

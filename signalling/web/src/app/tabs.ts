@@ -2,7 +2,7 @@
  * The same person in the same call elsewhere: tabs of this browser talk and one takes over, sessions of
  * other devices are ended by the server.
  *
- * Out: whether another tab is in the call, the move of the call into this one, the end of other sessions.
+ * Out: whether another tab is in the call, the move of the call into this page, the end of other sessions.
  */
 import {leaveSession} from '../api/calls';
 import {describe} from '../api/rest';
@@ -65,15 +65,25 @@ export function askTabs(channelId: string): Promise<{muted: boolean} | null> {
     });
 }
 
-/** Into the call here first, then out of it there: so it does not end in between. */
-export async function switchHere(channelId: string): Promise<void> {
-    const there = await askTabs(channelId);
+/**
+ * Into the call here first, as loud as the person is there, then out of it there: so it does not end in between.
+ * `others`: the own sessions of other tabs and devices. Where this page does not come in, they stay.
+ */
+export async function switchHere(channelId: string, others: readonly string[]): Promise<void> {
+    const tab = await askTabs(channelId);
+    const sessions = store.get().calls[channelId]?.sessions ?? {};
     if (store.get().active?.channelId !== channelId) {
-        await joinCall(channelId, there ? !there.muted : undefined);
+        await joinCall(channelId, tab ? !tab.muted : others.some((id) => sessions[id]?.unmuted));
         await store.until(({active}) => active?.channelId !== channelId || active.connection === 'connected', CONNECT_MS);
     }
-    if (there && store.get().active?.channelId === channelId) {
-        tabs?.postMessage({kind: 'moved', userId: store.get().chat.me?.id ?? '', channelId} satisfies Word);
+    const {active, chat} = store.get();
+    if (active?.channelId !== channelId || active.connection !== 'connected') {
+        return;
+    }
+    if (tab) {
+        tabs?.postMessage({kind: 'moved', userId: chat.me?.id ?? '', channelId} satisfies Word);
+    } else {
+        await leaveElsewhere(channelId, others);
     }
 }
 

@@ -131,6 +131,11 @@ export class CallsClient {
         return this.voice.setMuted(muted);
     }
 
+    /** Hears the person while muted, and sends nothing of it; see `Voice.listen`. */
+    listen(): Promise<void> {
+        return this.voice.listen();
+    }
+
     /** The wish for a microphone is another one. */
     changeMicrophone(): Promise<void> {
         return this.voice.exchange();

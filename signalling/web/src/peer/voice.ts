@@ -2,8 +2,8 @@
  * The own voice in a call: the microphone opened, published, muted, exchanged for another one.
  *
  * In: what the person wants. Out: the track towards the server, and words about devices.
- * Invariants: changes happen one at a time and the last wish counts; the microphone is opened by the
- * first unmute and not before; after `close` it is released.
+ * Invariants: changes happen one at a time and the last wish counts; the microphone is opened by `setMuted(false)`
+ * or `listen` and not before; what it hears is sent while the person is unmuted only; after `close` it is released.
  */
 import type {MediaConnection} from './connection';
 import {captureMicrophone, stopStream, type MicrophoneWish} from './media';
@@ -44,6 +44,21 @@ export class Voice {
     setMuted(muted: boolean): Promise<void> {
         this.wanted = !muted;
         return this.next(() => (this.wanted ? this.unmute() : this.mute()));
+    }
+
+    /** Opens the microphone of somebody who is muted, to hear them here alone; nothing happens where it cannot be opened. */
+    listen(): Promise<void> {
+        return this.next(async () => {
+            if (this.wanted || this.closed || this.microphone) {
+                return;
+            }
+            try {
+                const {track} = await this.open();
+                track.enabled = this.wanted;
+            } catch (error) {
+                console.info('parley: the microphone is not listened to while muted', error);
+            }
+        });
     }
 
     /** The wish is another one: taken at once if the person is heard, else with the next word. */

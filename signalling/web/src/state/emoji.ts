@@ -37,15 +37,30 @@ const byName = new Map(NAMES.split(/,\s*/).map((entry) => {
     return [entry.slice(0, gap), entry.slice(gap + 1)] as const;
 }));
 
+const regions = new Intl.DisplayNames('en', {type: 'region', fallback: 'none'});
+/** To the sign of a letter from its place in ASCII. */
+const TO_SIGN = 0x1f1e6 - 0x61;
+
 /** Undefined when there is none of that name. */
 export function emojiNamed(name: string): string | undefined {
-    return byName.get(name.toLowerCase());
+    const plain = name.toLowerCase();
+    return byName.get(plain) ?? flagNamed(plain);
+}
+
+/** `flag-de`: of every country and territory, by its two letters. */
+function flagNamed(name: string): string | undefined {
+    const code = /^flag-([a-z]{2})$/.exec(name)?.[1];
+    return code && regions.of(code.toUpperCase()) ? String.fromCodePoint(...[...code].map((letter) => letter.charCodeAt(0) + TO_SIGN)) : undefined;
 }
 
 /** Those whose name has `term` in it, the ones that begin with it first, the short before the long. */
 export function emojiMatching(term: string, limit: number): {name: string; emoji: string}[] {
     const wanted = term.toLowerCase();
     const found = [...byName].filter(([name]) => name.includes(wanted));
+    const flag = flagNamed(wanted);
+    if (flag) {
+        found.push([wanted, flag]);
+    }
     found.sort(([a], [b]) => Number(b.startsWith(wanted)) - Number(a.startsWith(wanted)) || a.length - b.length);
     return found.slice(0, limit).map(([name, emoji]) => ({name, emoji}));
 }

@@ -91,6 +91,12 @@ export function safeAddress(href: string): string | null {
     return /^[\w-]+(\.[\w-]+)+(:\d+)?([/?#].*)?$/.test(address) ? `https://${address}` : null;
 }
 
+/** The path of a picture that may be shown in a message: a file of this server. Nothing is fetched from elsewhere. */
+export function ownPicture(href: string, origin: string): string | null {
+    const url = URL.canParse(href, origin) ? new URL(href, origin) : null;
+    return url?.origin === origin && /^\/api\/v4\/files\/[a-z0-9]{26}(\/preview|\/thumbnail)?$/.test(url.pathname) && url.search === '' ? url.pathname : null;
+}
+
 /** A message of nothing but up to three emoji is shown large. */
 export function isJumbo(text: string): boolean {
     const pieces = piecesOf(text.trim());

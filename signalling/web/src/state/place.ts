@@ -1,4 +1,4 @@
-/** Where the own call is on the screen: its whole stage, or the bar with what one always needs. Pure. */
+/** Where the own call, and the word of its end, is on the screen: in its channel, or below all else. Pure. */
 
 export type CallPlace = 'none' | 'stage' | 'bar';
 
@@ -22,6 +22,10 @@ export function callPlace({inCall, inItsChannel, listShown, threadShown, narrow,
     if (!inCall) {
         return 'none';
     }
-    const covered = narrow && (listShown || threadShown);
-    return inItsChannel && !covered && (!short || wide) ? 'stage' : 'bar';
+    return isChannelSeen({inItsChannel, listShown, threadShown, narrow}) && (!short || wide) ? 'stage' : 'bar';
+}
+
+/** The call's channel is the open one, and nothing lies over it. */
+export function isChannelSeen({inItsChannel, listShown, threadShown, narrow}: Pick<Circumstances, 'inItsChannel' | 'listShown' | 'threadShown' | 'narrow'>): boolean {
+    return inItsChannel && !(narrow && (listShown || threadShown));
 }

@@ -114,6 +114,12 @@ export function inGroups(people: readonly Participant[]): (readonly [rank: Rank,
     return [...groups];
 }
 
+/** What a page needs to come back into a call with its order: who was heard lately, those who speak just now. */
+export function heardLately(spoke: Onlooker['spoke'], call: Call | undefined, now: number): Record<string, number> {
+    const speaking = Object.values(call?.sessions ?? {}).filter((session) => session.speaking && session.unmuted).map(({sessionId}) => [sessionId, now] as const);
+    return Object.fromEntries([...Object.entries(spoke).filter(([, at]) => now - at < RECENT_MS), ...speaking]);
+}
+
 /** Host controls are for the host and for administrators of the system; the server refuses others. */
 export function mayHost(call: Call | undefined, me: {id: string; roles?: string} | null): boolean {
     return call !== undefined && me !== null && (call.hostId === me.id || (me.roles ?? '').split(' ').includes('system_admin'));

@@ -24,6 +24,8 @@ export interface Settings {
     noiseSuppression: boolean;
     /** The key for the microphone opens it only while it is held. */
     pushToTalk: boolean;
+    /** The microphone is listened to while the person is muted, for the hint that nobody hears them. */
+    hearMuted: boolean;
     shortcutsOn: boolean;
     keys: Keys;
     captionSize: CaptionSize;
@@ -36,7 +38,7 @@ export interface Settings {
 export const NO_DEVICE: Device = {id: '', label: ''};
 
 export const DEFAULT_SETTINGS: Settings = {
-    microphone: NO_DEVICE, speaker: NO_DEVICE, camera: NO_DEVICE, noiseSuppression: true, pushToTalk: false, shortcutsOn: true, keys: DEFAULT_KEYS,
+    microphone: NO_DEVICE, speaker: NO_DEVICE, camera: NO_DEVICE, noiseSuppression: true, pushToTalk: false, hearMuted: true, shortcutsOn: true, keys: DEFAULT_KEYS,
     captionSize: 'medium', captionLanguage: '', volumes: {},
 };
 
@@ -55,7 +57,7 @@ export function readSettings(stored: string | null): Settings {
         // Not ours: as if nothing was stored.
     }
     const fields = isRecord(value) ? value : {};
-    const flag = (key: 'noiseSuppression' | 'pushToTalk' | 'shortcutsOn'): boolean => {
+    const flag = (key: 'noiseSuppression' | 'pushToTalk' | 'hearMuted' | 'shortcutsOn'): boolean => {
         const found = fields[key];
         return typeof found === 'boolean' ? found : DEFAULT_SETTINGS[key];
     };
@@ -65,6 +67,7 @@ export function readSettings(stored: string | null): Settings {
         camera: readDevice(fields['camera']),
         noiseSuppression: flag('noiseSuppression'),
         pushToTalk: flag('pushToTalk'),
+        hearMuted: flag('hearMuted'),
         shortcutsOn: flag('shortcutsOn'),
         keys: readKeys(fields['keys']),
         captionSize: CAPTION_SIZES.find((size) => size === fields['captionSize']) ?? DEFAULT_SETTINGS.captionSize,

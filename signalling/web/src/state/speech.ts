@@ -39,6 +39,11 @@ export function speechDoubt(config: CallsConfig): string {
     return languages.length === 0 || languages.includes(currentLanguage().split('-')[0] ?? '') ? '' : onlyWords(languages);
 }
 
+/** To the same, whatever language they read: in which languages what is said is written down, where those are few. */
+export function speechLimits({enableTranscriptions, speech: {problem, languages}}: Pick<CallsConfig, 'enableTranscriptions' | 'speech'>): string {
+    return enableTranscriptions && problem === '' && languages.length > 0 ? onlyWords(languages) : '';
+}
+
 /** Why nobody's words will be shown while they speak; empty when they will. */
 export function captionsTold(call: Call, config: CallsConfig | null): string {
     const reason = call.captions?.error || (config?.speech.problem ?? '');

@@ -98,7 +98,7 @@ function Rooms({onDone}: {onDone: () => void}): ReactNode {
                         <button type="button" className="entry" data-testid={`join-channel-${channel.name}`} onClick={() => {
                             joinChannel(channel).then(onDone).catch((error: unknown) => setRefusal(describe(error)));
                         }}>
-                            <HashIcon/><span className="grow ellipsis" dir="auto">{channel.display_name}</span>
+                            <HashIcon/><span className="grow ellipsis" dir="auto" title={channel.display_name}>{channel.display_name}</span>
                         </button>
                     </li>
                 ))}

@@ -7,7 +7,7 @@ import {number, say} from '../words/words';
 import {CallDialogs} from './call/CallDialogs';
 import {useCallPlace} from './call/place';
 import {ChannelView} from './ChannelView';
-import {RingingCard} from './RingingCard';
+import {EndingBar} from './EndingNotice';
 import {Sidebar} from './Sidebar';
 import {Field, Refusal, SignIn, useSubmit} from './SignIn';
 import {keepFocus} from './focus';
@@ -36,6 +36,7 @@ function Workspace(): ReactNode {
     const threads = useApp((state) => state.chat.threadsOpen);
     const teams = useApp((state) => state.chat.teams.length);
     const asked = useApp((state) => state.question !== null);
+    const ringing = useApp((state) => state.ring !== null);
     const searching = useApp((state) => state.searching);
     const screenShown = useScreenShown();
     const place = useCallPlace();
@@ -56,7 +57,8 @@ function Workspace(): ReactNode {
             {threads ? <ThreadsView/> : <ChannelView/>}
             {threadId !== '' && <ThreadPanel rootId={threadId}/>}
             {place === 'bar' && <Later onFail={leaveCall}>{({CallBar}) => <CallBar/>}</Later>}
-            <RingingCard/>
+            <EndingBar/>
+            {ringing && <Later onFail={() => undefined}>{({RingingCard}) => <RingingCard/>}</Later>}
             {asked && <Later onFail={() => patch({question: null})}>{({Questions}) => <Questions/>}</Later>}
             {searching && <Later onFail={() => patch({searching: false})}>{({SearchDialog}) => <SearchDialog/>}</Later>}
             <CallDialogs/>

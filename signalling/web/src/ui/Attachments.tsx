@@ -26,7 +26,7 @@ export function Attachments({post}: {post: Post}): ReactNode {
                     {file.type.startsWith('audio/') && <audio src={fileUrl(file.id)} controls preload="none" aria-label={file.name}/>}
                     {file.type.startsWith('video/') && <video src={fileUrl(file.id)} controls preload="metadata" aria-label={file.name}/>}
                     <a className="file" href={fileUrl(file.id, true)} download={file.name} aria-label={say('chat_download', {name: file.name})}>
-                        <DownloadIcon/><bdi className="ellipsis">{file.name}</bdi>
+                        <DownloadIcon/><bdi className="ellipsis" title={file.name}>{file.name}</bdi>
                         {file.size > 0 && <span className="muted">{size(file.size)}</span>}
                     </a>
                 </li>

@@ -47,7 +47,7 @@ function Members({channel, onClose}: {channel: Channel; onClose: () => void}): R
             {count !== null && <p className="muted" data-testid="member-count">{say('people', {count})}</p>}
             <PeoplePicker
                 label={say('people_find_member')} testId="find-member" version={version}
-                search={(term) => (term === '' ? findMembers(channel.id, 0) : searchMembers(channel.id, term))}
+                search={(term) => (term === '' ? findMembers(channel.id) : searchMembers(channel.id, term))}
                 onPick={(user) => act(openDirect(user), onClose)}
                 action={(user) => canRemove && user.id !== me && (
                     <button type="button" className="icon-button" aria-label={say('people_remove', {name: displayName(user)})} title={say('people_remove', {name: displayName(user)})} data-testid={`remove-${user.username}`}

@@ -2,16 +2,14 @@
 import {useMemo, useState, type ReactNode} from 'react';
 import {joinCall, leaveCall} from '../app/call';
 import {goToNewest, loadEarlier, loadLater} from '../app/channels';
-import {isPassing} from '../peer/problems';
-import {adviceOf, titleOf} from '../state/advice';
 import {patch, useApp} from '../state/app';
 import {channelTitle, replyCounts, rootsOf} from '../state/chat';
 import {isIn} from '../state/ringing';
 import {troubleOf} from '../state/trouble';
 import {number, say} from '../words/words';
-import {Elsewhere} from './call/Elsewhere';
 import {useCallPlace} from './call/place';
 import {Composer} from './Composer';
+import {EndingNotice} from './EndingNotice';
 import {BackIcon, CloseIcon, PeopleIcon, PhoneIcon} from './icons';
 import {Later} from './Later';
 import {PostList} from './PostList';
@@ -37,7 +35,7 @@ export function ChannelView(): ReactNode {
             <header className="channel-head">
                 <button type="button" className="icon-button back" aria-label={say('chat_all_channels')} data-testid="all-channels" onClick={() => patch({view: 'list'})}><BackIcon/></button>
                 <div className="grow channel-title">
-                    <h1 className="ellipsis" dir="auto">{title}</h1>
+                    <h1 className="ellipsis" dir="auto" title={title}>{title}</h1>
                     {channel.header !== '' && <p className="ellipsis muted topic" dir="auto" title={channel.header} data-testid="topic">{channel.header}</p>}
                 </div>
                 <button type="button" className="icon-button" aria-label={say('people_about', {name: title})} title={say('people_about_short')} data-testid="channel-info" onClick={() => setAbout(channel.id)}>
@@ -65,10 +63,7 @@ function CallButton({channelId}: {channelId: string}): ReactNode {
     const here = useApp((state) => state.active?.channelId === channelId);
     const available = useApp((state) => state.callsConfig !== null);
     const off = useApp((state) => state.callsOff[channelId] ?? false);
-    const elsewhere = useApp((state) => {
-        const running = state.calls[channelId];
-        return running !== undefined && isIn(running, state.chat.me?.id ?? '');
-    });
+    const elsewhere = useIsIn(channelId);
     // In it already, with another tab or device: the notice below has the ways.
     if (!available || here || elsewhere) {
         return null;
@@ -86,13 +81,21 @@ function CallButton({channelId}: {channelId: string}): ReactNode {
     );
 }
 
+/** The person is in the call of the channel, with this page or another tab or device. */
+function useIsIn(channelId: string): boolean {
+    return useApp(({calls, chat}) => {
+        const running = calls[channelId];
+        return running !== undefined && isIn(running, chat.me?.id ?? '');
+    });
+}
+
 /** One trouble at a time: what hangs together with the server being away is told once. */
 export function Notices({channelId}: {channelId: string}): ReactNode {
     const online = useApp((state) => state.online);
     const fault = useApp((state) => state.fault);
     const ending = useApp((state) => (state.ending?.channelId === channelId ? state.ending : null));
-    const off = useApp((state) => state.noCalls || ((state.callsOff[channelId] ?? false) && state.calls[channelId] === undefined));
     const joined = useApp((state) => state.active?.channelId === channelId);
+    const elsewhere = useIsIn(channelId);
     const trouble = troubleOf(online, ending !== null, fault);
     return (
         <div className="notices">
@@ -103,16 +106,8 @@ export function Notices({channelId}: {channelId: string}): ReactNode {
                     <button type="button" className="icon-button" aria-label={say('chat_dismiss')} onClick={() => patch({fault: ''})}><CloseIcon/></button>
                 </div>
             )}
-            {trouble === 'ending' && ending && (
-                <div className={ending.problem.code === 'moved' ? 'notice calm' : 'notice danger'} role="alert" data-testid="call-ending" data-code={ending.problem.code}>
-                    <p className="grow"><strong>{titleOf(ending.problem)}</strong> {adviceOf(ending.problem)}</p>
-                    {isPassing(ending.problem) && online && !off && (
-                        <button type="button" data-testid="rejoin-call" onClick={() => void joinCall(channelId)}>{say('chat_join_again')}</button>
-                    )}
-                    <button type="button" className="icon-button" aria-label={say('chat_dismiss')} onClick={() => patch({ending: null})}><CloseIcon/></button>
-                </div>
-            )}
-            {!joined && <Elsewhere channelId={channelId}/>}
+            {trouble === 'ending' && ending && <EndingNotice ending={ending}/>}
+            {elsewhere && !joined && <Later onFail={() => undefined}>{({Elsewhere}) => <Elsewhere channelId={channelId}/>}</Later>}
         </div>
     );
 }

@@ -5,7 +5,7 @@ import {displayName} from '../state/chat';
 import {isPersonal} from '../state/ringing';
 import {listed, say} from '../words/words';
 import {DevicePicker} from './call/DevicePicker';
-import {MicIcon, PhoneIcon} from './icons';
+import {PhoneIcon} from './icons';
 
 interface Props {
     channelId: string;
@@ -15,12 +15,13 @@ interface Props {
 
 export function Lobby({channelId, onJoin, onNo}: Props): ReactNode {
     const personal = useApp((state) => isPersonal(state.chat.channels[channelId]));
+    const ofTwo = useApp((state) => state.chat.channels[channelId]?.type === 'D');
     const running = useApp((state) => state.calls[channelId] !== undefined);
     const [unmuted, setUnmuted] = useState(personal);
     return (
         <div className="lobby" data-testid="lobby">
             <WhoIsIn channelId={channelId}/>
-            <Devices/>
+            <DevicePicker inLobby withCamera={ofTwo}/>
             <label className="check">
                 <input type="checkbox" data-testid="lobby-unmuted" checked={unmuted} onChange={(event) => setUnmuted(event.target.checked)}/>{say('bar_lobby_unmuted')}
             </label>
@@ -40,12 +41,4 @@ function WhoIsIn({channelId}: {channelId: string}): ReactNode {
         return ids.length === 0 ? say('bar_lobby_empty') : more > 0 ? say('bar_lobby_more', {names, count: more}) : say('bar_lobby_with', {names});
     });
     return <p>{text}</p>;
-}
-
-/** The browser asks for the microphone only when the person wants to try it. */
-function Devices(): ReactNode {
-    const [open, setOpen] = useState(false);
-    return open
-        ? <DevicePicker/>
-        : <p><button type="button" data-testid="lobby-test" onClick={() => setOpen(true)}><MicIcon/>{say('bar_lobby_test')}</button></p>;
 }

@@ -1,9 +1,9 @@
 /** A message as its writer meant it: Markdown, mentions, channels, emoji. Elements only, never HTML. */
-import {Fragment, memo, useMemo, type ReactNode} from 'react';
+import {Fragment, memo, useMemo, useState, type ReactNode} from 'react';
 import {openChannel} from '../app/channels';
 import {useApp} from '../state/app';
 import {displayName} from '../state/chat';
-import {isGroupMention, isJumbo, parse, piecesOf, safeAddress, type Token, type Tokens} from '../state/markdown';
+import {isGroupMention, isJumbo, ownPicture, parse, piecesOf, safeAddress, type Token, type Tokens} from '../state/markdown';
 import {channelNamed, personNamed} from '../state/names';
 import {say} from '../words/words';
 
@@ -105,11 +105,19 @@ function Span({token}: {token: Tokens.Generic}): ReactNode {
     case 'link':
         return <Link href={String(token['href'])}><Spans tokens={inner}/></Link>;
     case 'image':
-        // The page fetches nothing from elsewhere: a picture is a link to it.
-        return <Link href={String(token['href'])}>{String(token['text']) || String(token['href'])}</Link>;
+        return <Picture href={String(token['href'])} text={String(token['text'])}/>;
     default:
         return token.raw;
     }
+}
+
+/** The page fetches nothing from elsewhere: there, and where it is none that can be seen, a picture is a link to it. */
+function Picture({href, text}: {href: string; text: string}): ReactNode {
+    const own = ownPicture(href, location.origin);
+    const [broken, setBroken] = useState(false);
+    return own && !broken
+        ? <a className="picture" href={own} target="_blank" rel="noopener noreferrer"><img src={own} alt={text} loading="lazy" onError={() => setBroken(true)}/></a>
+        : <Link href={own ? location.origin + own : href}>{text || href}</Link>;
 }
 
 function Link({href, children}: {href: string; children: ReactNode}): ReactNode {

@@ -1,7 +1,8 @@
-/** A list of people by name: searched at the server, so that the first two hundred are not all there are. */
+/** A list of people by name: searched at the server, and shown part by part, so that the first hundred are not all there are. */
 import type {UserProfile} from '@mattermost/types/users';
-import {useEffect, useState, type ReactNode} from 'react';
+import {useEffect, useRef, useState, type ReactNode} from 'react';
 import {describe} from '../api/rest';
+import {PEOPLE_PAGE, type PeoplePage} from '../app/people';
 import {watchStatuses} from '../app/presence';
 import {displayName} from '../state/chat';
 import {say} from '../words/words';
@@ -11,8 +12,8 @@ import {Field, Refusal} from './SignIn';
 interface Props {
     label: string;
     testId: string;
-    search: (term: string) => Promise<UserProfile[]>;
-    /** Another value searches anew. */
+    search: (term: string) => Promise<PeoplePage>;
+    /** Another value searches anew, as far as it was shown. */
     version?: number;
     hidden?: readonly string[];
     onPick: ((user: UserProfile) => void) | null;
@@ -25,16 +26,19 @@ const DELAY_MS = 150;
 
 export function PeoplePicker({label, testId, search, version = 0, hidden = [], onPick, action, autoFocus = false}: Props): ReactNode {
     const [term, setTerm] = useState('');
-    const [found, setFound] = useState<UserProfile[] | null>(null);
+    const [found, setFound] = useState<PeoplePage | null>(null);
+    const [busy, setBusy] = useState(false);
+    const parts = useRef({term, wanted: 1});
     const [refusal, setRefusal] = useState('');
     useEffect(() => {
         let wanted = true;
+        parts.current = {term, wanted: parts.current.term === term ? parts.current.wanted : 1};
         const timer = setTimeout(() => {
-            search(term.trim().replace(/^@/, '')).then((users) => {
+            partsOf(search(term.trim().replace(/^@/, '')), parts.current.wanted).then((page) => {
                 if (wanted) {
-                    setFound(users);
+                    setFound(page);
                     setRefusal('');
-                    watchStatuses(users.map(({id}) => id));
+                    watchStatuses(page.people.map(({id}) => id));
                 }
             }).catch((error: unknown) => wanted && setRefusal(describe(error)));
         }, term === '' ? 0 : DELAY_MS);
@@ -43,7 +47,16 @@ export function PeoplePicker({label, testId, search, version = 0, hidden = [], o
             clearTimeout(timer);
         };
     }, [term, version]);
-    const shown = (found ?? []).filter(({id}) => !hidden.includes(id));
+    const showMore = (before: PeoplePage): void => {
+        setBusy(true);
+        parts.current.wanted += 1;
+        following(before).then((page) => {
+            // Something else may have been searched for in the meantime.
+            setFound((now) => (now === before ? page : now));
+            watchStatuses(page.people.map(({id}) => id));
+        }).catch((error: unknown) => setRefusal(describe(error))).finally(() => setBusy(false));
+    };
+    const shown = (found?.people ?? []).filter(({id}) => !hidden.includes(id));
     return (
         <>
             <Field label={label} testId={testId} value={term} onChange={setTerm} autoFocus={autoFocus} required={false}/>
@@ -58,17 +71,34 @@ export function PeoplePicker({label, testId, search, version = 0, hidden = [], o
                     </li>
                 ))}
             </ul>
+            {found?.more && <button type="button" className="link" disabled={busy} data-testid={`${testId}-more`} onClick={() => showMore(found)}>{say('people_more')}</button>}
+            {found?.isCut && <p className="hint" role="status">{say('people_cut', {count: PEOPLE_PAGE})}</p>}
             {found && shown.length === 0 && <p className="muted" role="status">{say('people_nobody')}</p>}
         </>
     );
+}
+
+/** The first `count` parts as one, with nobody in it twice: the list may have moved in between. */
+async function partsOf(first: Promise<PeoplePage>, count: number): Promise<PeoplePage> {
+    let page = await first;
+    for (let part = 1; part < count && page.more; part += 1) {
+        page = await following(page);
+    }
+    return page;
+}
+
+async function following(page: PeoplePage): Promise<PeoplePage> {
+    const next = await page.more?.();
+    const known = new Set(page.people.map(({id}) => id));
+    return next ? {...next, people: [...page.people, ...next.people.filter(({id}) => !known.has(id))]} : page;
 }
 
 function Who({user}: {user: UserProfile}): ReactNode {
     return (
         <>
             <Face id={user.id}/>
-            <span className="grow ellipsis" dir="auto">{displayName(user)}</span>
-            <bdi className="muted ellipsis">@{user.username}</bdi>
+            <span className="grow ellipsis" dir="auto" title={displayName(user)}>{displayName(user)}</span>
+            <bdi className="muted ellipsis" title={user.username}>@{user.username}</bdi>
         </>
     );
 }

@@ -1,5 +1,6 @@
-/** A call that asks for this person: who calls, and the answer. */
-import {useEffect, useState, type ReactNode} from 'react';
+/** A call that asks for this person: who calls, and the answer. Also where a part of the page fills the screen: nothing else is seen then. */
+import {useEffect, useState, useSyncExternalStore, type ReactNode} from 'react';
+import {createPortal} from 'react-dom';
 import {noticePermission} from '../app/alerts';
 import {acceptCall, askForNotices, declineCall, hush} from '../app/ringing';
 import {patch, useApp} from '../state/app';
@@ -11,7 +12,19 @@ import {BellIcon, LeaveIcon, PhoneIcon} from './icons';
 
 export function RingingCard(): ReactNode {
     const ring = useApp((state) => state.ring);
-    return ring ? <Card key={ring.callId} ring={ring}/> : null;
+    const filling = useSyncExternalStore(watchFullscreen, fullscreenPart);
+    const card = ring && <Card key={ring.callId} ring={ring}/>;
+    return filling ? createPortal(card, filling) : card;
+}
+
+/** Null where a film fills the screen: it shows nothing but itself. */
+function fullscreenPart(): Element | null {
+    return document.fullscreenElement instanceof HTMLVideoElement ? null : document.fullscreenElement;
+}
+
+function watchFullscreen(changed: () => void): () => void {
+    document.addEventListener('fullscreenchange', changed);
+    return () => document.removeEventListener('fullscreenchange', changed);
 }
 
 function Card({ring}: {ring: Ring}): ReactNode {

@@ -30,7 +30,7 @@ export function Sidebar(): ReactNode {
     return (
         <nav className="sidebar" aria-label={say('chat_channels')}>
             <header>
-                <h1 className="brand grow"><BrandMark/><span className="ellipsis" dir="auto">{team?.display_name || siteName}</span></h1>
+                <h1 className="brand grow"><BrandMark/><span className="ellipsis" dir="auto" title={team?.display_name || siteName}>{team?.display_name || siteName}</span></h1>
                 <button type="button" className="icon-button" aria-label={say('chat_search')} aria-keyshortcuts="Control+K" title={`${say('chat_search')} (${SEARCH_KEY})`} data-testid="search" onClick={() => patch({searching: true})}>
                     <SearchIcon/>
                 </button>
@@ -128,7 +128,7 @@ function Entry({channel}: {channel: Channel}): ReactNode {
     return (
         <li>
             <button
-                type="button" className="entry" aria-current={current ? 'page' : undefined} data-unread={unread > 0} aria-label={label}
+                type="button" className="entry" aria-current={current ? 'page' : undefined} data-unread={unread > 0} aria-label={label} title={title}
                 data-testid={`channel-${channelKey(chat, channel)}`} onClick={() => void openChannel(channel.id)}
             >
                 <Mark channel={channel}/>

@@ -80,7 +80,7 @@ function Whence({root}: {root: Post}): ReactNode {
         return channel ? channelTitle(chat, channel) : '';
     });
     return name !== '' && (
-        <button type="button" className="link ellipsis whence" data-testid="thread-channel" onClick={() => void goToPost(root)}>{say('thread_in', {channel: name})}</button>
+        <button type="button" className="link ellipsis whence" title={name} data-testid="thread-channel" onClick={() => void goToPost(root)}>{say('thread_in', {channel: name})}</button>
     );
 }
 

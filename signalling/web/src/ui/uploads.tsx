@@ -1,14 +1,16 @@
-/** Files on their way into a message: what is chosen, how far it is, what was refused. */
+/** Files on their way into a message: what is chosen, how far it is, what was refused or left out. */
 import {useEffect, useRef, useState, type ReactNode} from 'react';
 import {describe} from '../api/rest';
 import {uploadFile} from '../app/posts';
 import {announce, store} from '../state/app';
-import {say} from '../words/words';
+import {listed, say} from '../words/words';
 import {CloseIcon} from './icons';
 import {size} from './time';
 
 /** Most files of one message. */
 const MOST = 10;
+/** So many names of those that are left out are told, the rest is counted. */
+const NAMED = 3;
 
 export interface Upload {
     key: number;
@@ -23,6 +25,8 @@ export interface Upload {
 
 export interface Uploads {
     all: readonly Upload[];
+    /** Names of the files that found no place when the last ones were chosen. */
+    left: readonly string[];
     /** All have arrived and none was refused. */
     ready: boolean;
     fileIds: readonly string[];
@@ -35,6 +39,7 @@ let nextKey = 1;
 
 export function useUploads(channelId: string): Uploads {
     const [all, setAll] = useState<readonly Upload[]>([]);
+    const [left, setLeft] = useState<readonly string[]>([]);
     const running = useRef(new Map<number, AbortController>());
     useEffect(() => {
         const stops = running.current;
@@ -43,7 +48,10 @@ export function useUploads(channelId: string): Uploads {
     const change = (key: number, part: Partial<Upload>): void => setAll((before) => before.map((upload) => (upload.key === key ? {...upload, ...part} : upload)));
     const add = (files: Iterable<File>): void => {
         const {maxFileSize} = store.get();
-        const fresh = [...files].slice(0, MOST - all.length).map((file) => ({file, key: nextKey++}));
+        const chosen = [...files];
+        const room = Math.max(0, MOST - all.length);
+        setLeft(chosen.slice(room).map(({name}) => name));
+        const fresh = chosen.slice(0, room).map((file) => ({file, key: nextKey++}));
         setAll((before) => [...before, ...fresh.map(({file, key}) => ({
             key, name: file.name, size: file.size, share: 0, fileId: '',
             refusal: maxFileSize > 0 && file.size > maxFileSize ? say('chat_file_limit', {limit: size(maxFileSize)}) : '',
@@ -65,13 +73,17 @@ export function useUploads(channelId: string): Uploads {
     };
     const remove = (key: number): void => {
         running.current.get(key)?.abort();
+        setLeft([]);
         setAll((before) => before.filter((upload) => upload.key !== key));
     };
     return {
-        all, add, remove,
+        all, left, add, remove,
         ready: all.every(({fileId}) => fileId !== ''),
         fileIds: all.map(({fileId}) => fileId).filter((id) => id !== ''),
-        clear: () => setAll([]),
+        clear: () => {
+            setAll([]);
+            setLeft([]);
+        },
     };
 }
 
@@ -80,20 +92,29 @@ export function UploadList({uploads, onRemoved}: {uploads: Uploads; onRemoved: (
         return null;
     }
     return (
-        <ul className="uploads" aria-label={say('chat_files')}>
-            {uploads.all.map((upload) => (
-                <li key={upload.key} data-testid="upload" data-state={upload.refusal ? 'refused' : upload.fileId ? 'done' : 'running'}>
-                    <span className="grow">
-                        <bdi className="ellipsis">{upload.name}</bdi> <span className="muted">{size(upload.size)}</span>
-                        {upload.refusal && <span className="refusal" role="alert">{upload.refusal}</span>}
-                        {!upload.refusal && upload.fileId === '' && <progress value={upload.share} max={1} aria-label={say('chat_uploading', {name: upload.name})}/>}
-                    </span>
-                    <button type="button" className="icon-button" aria-label={say('chat_remove_file', {name: upload.name})} data-testid="remove-upload" onClick={() => {
-                        uploads.remove(upload.key);
-                        onRemoved();
-                    }}><CloseIcon/></button>
-                </li>
-            ))}
-        </ul>
+        <>
+            <ul className="uploads" aria-label={say('chat_files')}>
+                {uploads.all.map((upload) => (
+                    <li key={upload.key} data-testid="upload" data-state={upload.refusal ? 'refused' : upload.fileId ? 'done' : 'running'}>
+                        <span className="grow">
+                            <bdi className="ellipsis" title={upload.name}>{upload.name}</bdi> <span className="muted">{size(upload.size)}</span>
+                            {upload.refusal && <span className="refusal" role="alert">{upload.refusal}</span>}
+                            {!upload.refusal && upload.fileId === '' && <progress value={upload.share} max={1} aria-label={say('chat_uploading', {name: upload.name})}/>}
+                        </span>
+                        <button type="button" className="icon-button" aria-label={say('chat_remove_file', {name: upload.name})} data-testid="remove-upload" onClick={() => {
+                            uploads.remove(upload.key);
+                            onRemoved();
+                        }}><CloseIcon/></button>
+                    </li>
+                ))}
+            </ul>
+            {uploads.left.length > 0 && <p className="refusal" role="alert" data-testid="uploads-left">{leftWords(uploads.left)}</p>}
+        </>
     );
+}
+
+function leftWords(left: readonly string[]): string {
+    const others = left.length - NAMED;
+    const names = listed([...left.slice(0, NAMED), others > 0 ? say('chat_others', {count: others}) : '']);
+    return say('chat_files_left', {count: left.length, names, most: MOST});
 }

@@ -2,7 +2,7 @@
 import type {UserProfile} from '@mattermost/types/users';
 import {useEffect, useState, type ReactNode} from 'react';
 import {describe} from '../../api/rest';
-import {account, countAccounts, endSignIns, madeUpPassword, resetPassword, searchAccounts, setActive, setAdministrator} from '../../app/admin';
+import {countAccounts, endSignIns, madeUpPassword, resetPassword, searchAccounts, setActive, setAdministrator} from '../../app/admin';
 import {useApp} from '../../state/app';
 import {displayName} from '../../state/chat';
 import {isAdministrator} from '../../state/rights';
@@ -17,7 +17,6 @@ import {SignInList} from '../SignInList';
 export function AccountList(): ReactNode {
     const [count, setCount] = useState<number | null>(null);
     const [version, setVersion] = useState(0);
-    const [changed, setChanged] = useState<Readonly<Record<string, UserProfile>>>({});
     const [refusal, setRefusal] = useState('');
     const [word, setWord] = useState('');
     const [looked, setLooked] = useState<UserProfile | null>(null);
@@ -25,28 +24,19 @@ export function AccountList(): ReactNode {
     useEffect(() => {
         countAccounts().then(setCount).catch(() => undefined);
     }, [version]);
-    const act = (user: UserProfile, doing: Promise<void>, done: string): void => {
+    const act = (doing: Promise<void>, done: string): void => {
         setRefusal('');
-        doing.then(async () => {
-            const now = await account(user.id);
-            setChanged((before) => ({...before, [user.id]: now}));
+        doing.then(() => {
             setWord(done);
             setVersion((before) => before + 1);
         }).catch((error: unknown) => setRefusal(describe(error)));
     };
-    // Who was shut out just now is in no list any more, but should be let in again.
-    const search = async (term: string): Promise<UserProfile[]> => {
-        const found = await searchAccounts(term);
-        const out = Object.values(changed).filter((user) => user.delete_at > 0 && !found.some(({id}) => id === user.id));
-        return [...found.map((user) => changed[user.id] ?? user), ...out];
-    };
     return (
         <>
             {count !== null && <p className="muted" data-testid="account-count">{say('admin_accounts', {count})}</p>}
-            <p className="hint">{say('admin_people_hint')}</p>
             <Refusal text={refusal}/>
             <p role="status" className="muted" data-testid="admin-done">{word}</p>
-            <PeoplePicker label={say('people_name')} testId="find-account" search={search} version={version} onPick={null} action={(user) => {
+            <PeoplePicker label={say('people_name')} testId="find-account" search={searchAccounts} version={version} onPick={null} action={(user) => {
                 const name = displayName(user);
                 const out = user.delete_at > 0;
                 const password = madeUpPassword();
@@ -55,14 +45,14 @@ export function AccountList(): ReactNode {
                         {out && <span className="tag" data-testid={`out-${user.username}`}>{say('admin_out')}</span>}
                         {isAdministrator(user) && <span className="tag" data-testid={`admin-${user.username}`}>{say('admin_role')}</span>}
                         <Menu label={say('admin_change', {name})} testId={`account-${user.username}`} icon={<MoreIcon/>}>
-                            <MenuItem testId="toggle-admin" onSelect={() => act(user, setAdministrator(user, !isAdministrator(user)), say('admin_changed', {name}))}>
+                            <MenuItem testId="toggle-admin" onSelect={() => act(setAdministrator(user, !isAdministrator(user)), say('admin_changed', {name}))}>
                                 {say(isAdministrator(user) ? 'admin_unmake' : 'admin_make')}
                             </MenuItem>
-                            <MenuItem testId="reset-password" onSelect={() => act(user, resetPassword(user, password), say('admin_new_password', {name, password}))}>{say('admin_reset')}</MenuItem>
+                            <MenuItem testId="reset-password" onSelect={() => act(resetPassword(user, password), say('admin_new_password', {name, password}))}>{say('admin_reset')}</MenuItem>
                             <MenuItem testId="show-sign-ins" onSelect={() => setLooked(user)}>{say('admin_sign_ins')}</MenuItem>
-                            <MenuItem testId="end-sign-ins" onSelect={() => act(user, endSignIns(user), say('admin_signed_out', {name}))}>{say('admin_end_sign_ins')}</MenuItem>
+                            <MenuItem testId="end-sign-ins" onSelect={() => act(endSignIns(user), say('admin_signed_out', {name}))}>{say('admin_end_sign_ins')}</MenuItem>
                             {user.id !== me && (
-                                <MenuItem testId="toggle-active" danger={!out} onSelect={() => act(user, setActive(user, out), say(out ? 'admin_let_in_now' : 'admin_shut_out_now', {name}))}>
+                                <MenuItem testId="toggle-active" danger={!out} onSelect={() => act(setActive(user, out), say(out ? 'admin_let_in_now' : 'admin_shut_out_now', {name}))}>
                                     {say(out ? 'admin_let_in' : 'admin_shut_out')}
                                 </MenuItem>
                             )}

@@ -6,6 +6,7 @@ import {useApp} from '../../state/app';
 import {number, say} from '../../words/words';
 import {Refusal} from '../SignIn';
 import {size} from '../time';
+import {Trouble} from './Trouble';
 
 export function HealthReport(): ReactNode {
     const noCalls = useApp((state) => state.noCalls);
@@ -23,7 +24,7 @@ export function HealthReport(): ReactNode {
             {health && (
                 <dl className="facts" data-testid="health" data-ready={health.ready}>
                     <dt>{say('admin_state')}</dt><dd>{say(health.ready ? 'admin_ready' : 'admin_not_ready')}</dd>
-                    {health.troubles.map((trouble) => <dd key={trouble} lang="en" dir="ltr">{trouble}</dd>)}
+                    {health.troubles.map((trouble) => <dd key={trouble}><Trouble text={trouble}/></dd>)}
                     {!noCalls && <><dt>{say('admin_media')}</dt><dd>{say('admin_media_count', {connected: health.mediaConnected, all: health.mediaHosts})}</dd></>}
                     <dt>{say('admin_version')}</dt><dd><bdi>{health.version}</bdi></dd>
                 </dl>

@@ -1,21 +1,27 @@
 /** Accounts for people who come in: one by a form, many by a list from a spreadsheet. */
 import {useState, type ReactNode} from 'react';
+import {describe} from '../../api/rest';
 import {createAccount, importAccounts, madeUpPassword, type Created} from '../../app/admin';
 import {useApp} from '../../state/app';
-import {readPeople} from '../../state/csv';
-import {listed, number, say} from '../../words/words';
+import {COLUMNS, MOST_PEOPLE, readPeople, type Mistake} from '../../state/csv';
+import {number, say} from '../../words/words';
 import {Field, Refusal, useSubmit} from '../SignIn';
 
-const empty = {username: '', email: '', first_name: '', last_name: '', password: ''};
+const empty = {username: '', email: '', first_name: '', last_name: '', nickname: '', password: ''};
+/** So many mistakes of a list are told at once. */
+const TOLD = 50;
 
 export function NewAccounts(): ReactNode {
     const minimum = useApp((state) => state.minPassword);
     const [person, setPerson] = useState({...empty, password: madeUpPassword()});
     const [made, setMade] = useState<readonly Created[]>([]);
-    const [broken, setBroken] = useState<readonly number[]>([]);
+    const [refused, setRefused] = useState('');
+    const [fault, setFault] = useState('');
+    const [busy, setBusy] = useState(false);
+    const [mistakes, setMistakes] = useState<readonly Mistake[]>([]);
     const creating = useSubmit(async () => {
         await createAccount({...person, username: person.username.trim().toLowerCase(), email: person.email.trim()});
-        setMade((before) => [...before, {username: person.username.trim().toLowerCase(), password: person.password, refusal: ''}]);
+        setMade((before) => [...before, {username: person.username.trim().toLowerCase(), password: person.password, refusal: '', exists: false}]);
         setPerson({...empty, password: madeUpPassword()});
     });
     const field = (key: keyof typeof empty, label: string, required: boolean, type = 'text'): ReactNode => (
@@ -23,9 +29,14 @@ export function NewAccounts(): ReactNode {
     );
     const importFile = async (file: File | undefined): Promise<void> => {
         if (file) {
-            const {people, broken: lines} = readPeople(await file.text());
-            setBroken(lines);
-            await importAccounts(people, (created) => setMade((before) => [...before, created]));
+            const {people, mistakes: found} = readPeople(await file.text(), minimum);
+            setMistakes(found);
+            setRefused('');
+            setFault('');
+            setBusy(true);
+            await importAccounts(people, (created) => setMade((before) => [...before, created]))
+                .then(setRefused, (error: unknown) => setFault(describe(error)))
+                .finally(() => setBusy(false));
         }
     };
     return (
@@ -42,22 +53,37 @@ export function NewAccounts(): ReactNode {
             </form>
             <div className="field">
                 <label htmlFor="import-people">{say('admin_import')}</label>
-                <input id="import-people" type="file" accept=".csv,text/csv" data-testid="import-people" onChange={(event) => {
+                <input id="import-people" type="file" disabled={busy} accept=".csv,text/csv" data-testid="import-people" onChange={(event) => {
                     void importFile(event.target.files?.[0]);
                     event.target.value = '';
                 }}/>
-                <p className="hint">{say('admin_import_hint')} <code dir="ltr">username,email,first_name,last_name,password</code></p>
+                <p className="hint">{say('admin_import_hint')} <code dir="ltr">{COLUMNS.join()}</code></p>
             </div>
-            {broken.length > 0 && <p className="refusal" role="alert">{say('admin_import_broken', {lines: listed(broken.map(number))})}</p>}
+            <Refusal text={fault}/>
+            {refused !== '' && (
+                <div className="refusal" role="alert" data-testid="import-refused">
+                    <p>{say('admin_import_refused')}</p>
+                    {refused.split('\n').map((line, at) => <p key={at} lang="en" dir="ltr">{line}</p>)}
+                </div>
+            )}
+            {mistakes.length > 0 && (
+                <div className="refusal" role="alert" data-testid="import-mistakes" data-count={mistakes.length}>
+                    <p>{say('admin_import_refused')}</p>
+                    <ul>{mistakes.slice(0, TOLD).map((mistake) => <li key={`${mistake.line} ${mistake.what}`}>{mistakeWords(mistake, minimum)}</li>)}</ul>
+                    {mistakes.length > TOLD && <p>{say('admin_import_more', {more: number(mistakes.length - TOLD)})}</p>}
+                </div>
+            )}
             {made.length > 0 && (
                 <>
                     <h3>{say('admin_made')}</h3>
                     <p className="hint">{say('admin_made_hint')}</p>
                     <ul className="choices" role="status">
                         {made.map((one, index) => (
-                            <li key={index} className="choice row" data-testid={`made-${one.username}`} data-refused={one.refusal !== ''}>
+                            <li key={index} className="choice row" data-testid={`made-${one.username}`} data-refused={one.refusal !== ''} data-exists={one.exists}>
                                 <bdi className="grow">@{one.username}</bdi>
-                                {one.refusal ? <span className="refusal">{one.refusal}</span> : one.password && <code dir="ltr">{one.password}</code>}
+                                {one.exists && <span className="muted">{say('admin_import_exists')}</span>}
+                                {one.password !== '' && <code dir="ltr">{one.password}</code>}
+                                {one.refusal !== '' && <span className="refusal" lang="en">{one.refusal}</span>}
                             </li>
                         ))}
                     </ul>
@@ -65,4 +91,34 @@ export function NewAccounts(): ReactNode {
             )}
         </>
     );
+}
+
+function mistakeWords({line, why, what}: Mistake, minimum: number): string {
+    const words = ((): string => {
+        switch (why) {
+        case 'column':
+            return say('admin_import_column', {what});
+        case 'no-username':
+            return say('admin_import_no_username', {what});
+        case 'fields':
+            return say('admin_import_fields', {what});
+        case 'username':
+            return say('sign_why_username');
+        case 'email':
+            return say('sign_why_email');
+        case 'name':
+            return say('people_why_name');
+        case 'password':
+            return say('sign_password_hint', {count: minimum});
+        case 'role':
+            return say('admin_import_role', {what});
+        case 'twice':
+            return say('admin_import_twice', {what});
+        case 'nobody':
+            return say('admin_import_nobody');
+        case 'many':
+            return say('admin_import_many', {most: MOST_PEOPLE});
+        }
+    })();
+    return line === 0 ? words : say('admin_import_line', {line, why: words});
 }

@@ -5,6 +5,7 @@ import {readJobs, type Job, type Jobs} from '../../app/admin';
 import {number, say} from '../../words/words';
 import {Refusal} from '../SignIn';
 import {elapsed, size} from '../time';
+import {Trouble} from './Trouble';
 
 /** Often enough to see whether they go on. */
 const LOOK_AGAIN_MS = 5000;
@@ -27,7 +28,7 @@ export function Recordings(): ReactNode {
         <section data-testid="admin-recordings">
             <h3>{say('admin_jobs')}</h3>
             <Refusal text={refusal}/>
-            {jobs && jobs.problem !== '' && <p className="muted" lang="en" dir="ltr">{jobs.problem}</p>}
+            {jobs && jobs.problem !== '' && <p><Trouble text={jobs.problem}/></p>}
             {jobs && jobs.problem === '' && <p className="muted" role="status">{say('admin_jobs_free', {size: size(jobs.freeBytes)})}{jobs.jobs.length === 0 && ` · ${say('admin_jobs_none')}`}</p>}
             <ul className="choices">
                 {(jobs?.jobs ?? []).map((job) => (

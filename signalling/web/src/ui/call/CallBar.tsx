@@ -1,18 +1,18 @@
 /**
- * The own call wherever its stage is not on the screen: microphone, leaving, what runs, who speaks.
+ * The own call wherever its stage is not on the screen: microphone, leaving, what runs and is shown, who speaks.
  *
  * One row of controls that fits 320 CSS px; what everybody must know stands above it.
  */
 import type {ReactNode} from 'react';
 import {leaveCall} from '../../app/call';
 import {showStage} from '../../app/stage';
-import {endRecording, toggleScreen} from '../../app/incall';
+import {endRecording, toggleCamera, toggleScreen} from '../../app/incall';
 import {closeThread, openChannel} from '../../app/channels';
 import {store, useApp} from '../../state/app';
 import {isRunning, isStarting} from '../../state/calls';
 import {channelTitle, displayName} from '../../state/chat';
 import {say} from '../../words/words';
-import {LeaveIcon, ScreenStopIcon, StopIcon} from '../icons';
+import {CameraIcon, LeaveIcon, ScreenIcon, ScreenStopIcon, StopIcon} from '../icons';
 import {useViewport} from '../viewport';
 import {ControlButton, MuteButton} from './Controls';
 import {useShortcuts} from './shortcuts';
@@ -26,10 +26,11 @@ export function CallBar(): ReactNode {
             <StageNotices/>
             <div className="bar-row">
                 <Return/>
-                <span className="bar-marks"><ConnectionStatus/><RecordingMark/></span>
+                <span className="bar-marks"><ConnectionStatus/><RecordingMark/><SharingMark/></span>
                 <span className="bar-controls">
                     <MuteButton/>
                     <StopSharing/>
+                    <StopCamera/>
                     <StopRecording/>
                     <ControlButton label={say('bar_leave')} testId="leave-call" icon={<LeaveIcon/>} kind="danger" onClick={leaveCall}/>
                 </span>
@@ -77,6 +78,26 @@ function Speaking(): ReactNode {
     return (
         <span className="ellipsis muted" data-testid="bar-speaking" data-speaking={text !== ''}>{text === '' ? say('bar_return') : text}</span>
     );
+}
+
+/** Somebody else shows a screen. */
+function SharingMark(): ReactNode {
+    const name = useApp((state) => {
+        const call = state.active ? state.calls[state.active.channelId] : undefined;
+        const session = call?.screenSessionId === state.active?.sessionId ? undefined : call?.sessions[call.screenSessionId];
+        return session ? displayName(state.chat.users[session.userId]) : '';
+    });
+    const text = name === '' ? '' : say('bar_shares', {name});
+    return name === '' ? null : <span className="shares" role="status" data-testid="bar-sharing" title={text}><ScreenIcon/><span className="shares-text">{text}</span></span>;
+}
+
+/** The camera goes on showing the person wherever they are in the page. */
+function StopCamera(): ReactNode {
+    const on = useApp((state) => Boolean(state.active?.ownCamera));
+    const busy = useApp((state) => state.active?.cameraBusy ?? false);
+    return on
+        ? <ControlButton label={say('call_camera_off')} testId="stop-camera" icon={<CameraIcon/>} kind="on" disabled={busy} onClick={() => void toggleCamera()}/>
+        : null;
 }
 
 function StopSharing(): ReactNode {

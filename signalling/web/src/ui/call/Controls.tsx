@@ -15,6 +15,7 @@ import {isPaused, isRunning, isStarting} from '../../state/calls';
 import {countFitting, placesIn} from '../../state/room';
 import {mayHost} from '../../state/roster';
 import {useSettings} from '../../state/settings';
+import {speechLimits} from '../../state/speech';
 import {ariaKeys, labelOf, type Action} from '../../state/shortcuts';
 import {say} from '../../words/words';
 import {
@@ -191,6 +192,7 @@ function useRecord(): Control[] {
     const allowed = useApp((state) => state.callsConfig?.enableRecordings ?? false);
     const call = useApp((state) => (state.active ? state.calls[state.active.channelId] : undefined));
     const isHost = useApp((state) => call !== undefined && call.hostId === state.chat.me?.id);
+    const limits = useApp((state) => (state.callsConfig ? speechLimits(state.callsConfig) : ''));
     const [busy, setBusy] = useState(false);
     if (!allowed || !isHost || !call) {
         return [];
@@ -203,7 +205,7 @@ function useRecord(): Control[] {
     };
     if (!running && !starting) {
         return [{
-            label: say('call_record'), testId: 'record-start', icon: <RecordIcon/>, disabled: busy, hint: say('call_record_hint'), onClick: () => during(beginRecording()),
+            label: say('call_record'), testId: 'record-start', icon: <RecordIcon/>, disabled: busy, hint: limits === '' ? say('call_record_hint') : `${say('call_record_hint')}. ${limits}`, onClick: () => during(beginRecording()),
         }];
     }
     const paused = isPaused(call.recording);

@@ -1,7 +1,7 @@
 /** Microphone, speaker and camera: which, whether they work, and how the microphone's sound is treated. */
 import {useEffect, useRef, useState, type ReactNode} from 'react';
 import {cameraChanged, microphoneChanged} from '../../app/incall';
-import {listDevices, microphoneWish, playTestSound, watchDevices, type Devices} from '../../app/devices';
+import {listDevices, mayHear, microphoneWish, playTestSound, watchDevices, type Devices} from '../../app/devices';
 import {changeSettings} from '../../app/settings';
 import {canChooseSpeaker} from '../../app/sound';
 import {LevelMeter, meterShare} from '../../peer/level';
@@ -12,17 +12,20 @@ import {useApp} from '../../state/app';
 import {NO_DEVICE, useSettings, type Device} from '../../state/settings';
 import {labelOf} from '../../state/shortcuts';
 import {say} from '../../words/words';
+import {MicIcon} from '../icons';
 import {onMac} from './shortcuts';
 
-export function DevicePicker(): ReactNode {
+/**
+ * `inLobby`: which devices and whether they work, without what can be chosen later as well; the browser is not made to
+ * ask by itself. `withCamera`: the call may be one with cameras.
+ */
+export function DevicePicker({inLobby = false, withCamera = true}: {inLobby?: boolean; withCamera?: boolean}): ReactNode {
     const [devices, setDevices] = useState<Devices>({microphones: [], cameras: [], speakers: []});
     const microphone = useSettings((settings) => settings.microphone);
     const speaker = useSettings((settings) => settings.speaker);
     const camera = useSettings((settings) => settings.camera);
-    const cameras = useApp((state) => state.callsConfig?.enableVideo ?? false);
+    const cameras = useApp((state) => withCamera && (state.callsConfig?.enableVideo ?? false));
     const noiseSuppression = useSettings((settings) => settings.noiseSuppression);
-    const pushToTalk = useSettings((settings) => settings.pushToTalk);
-    const talkKey = useSettings((settings) => settings.keys.mute);
     useEffect(() => {
         const look = (): void => void listDevices().then(setDevices);
         look();
@@ -36,13 +39,8 @@ export function DevicePicker(): ReactNode {
                     microphoneChanged();
                 }}
             />
-            <Meter key={`${microphone.id}-${noiseSuppression}`} onOpen={() => void listDevices().then(setDevices)}/>
-            <Switch testId="noise-suppression" on={noiseSuppression} label={say('call_noise')} hint={say('call_noise_hint')} onChange={(on) => {
-                changeSettings({noiseSuppression: on});
-                microphoneChanged();
-            }}/>
-            <Switch testId="push-to-talk" on={pushToTalk} label={say('call_talk')} onChange={(on) => changeSettings({pushToTalk: on})}
-                hint={talkKey === '' ? say('call_talk_no_key') : say('call_talk_hint', {key: labelOf(talkKey, onMac())})}/>
+            <Meter key={`${microphone.id}-${noiseSuppression}`} asks={!inLobby} onOpen={() => void listDevices().then(setDevices)}/>
+            {!inLobby && <HowItHears/>}
             {canChooseSpeaker()
                 ? <Choice label={say('call_speaker')} testId="speaker" devices={devices.speakers} chosen={speaker} onChoose={(device) => changeSettings({speaker: device})}/>
                 : <p className="hint">{say('call_speaker_fixed')}</p>}
@@ -59,6 +57,28 @@ export function DevicePicker(): ReactNode {
                 </>
             )}
         </div>
+    );
+}
+
+/** How the microphone's sound is treated, and when it is heard. */
+function HowItHears(): ReactNode {
+    const noiseSuppression = useSettings((settings) => settings.noiseSuppression);
+    const hearMuted = useSettings((settings) => settings.hearMuted);
+    const pushToTalk = useSettings((settings) => settings.pushToTalk);
+    const talkKey = useSettings((settings) => settings.keys.mute);
+    return (
+        <>
+            <Switch testId="noise-suppression" on={noiseSuppression} label={say('call_noise')} hint={say('call_noise_hint')} onChange={(on) => {
+                changeSettings({noiseSuppression: on});
+                microphoneChanged();
+            }}/>
+            <Switch testId="hear-muted" on={hearMuted} label={say('call_hear_muted')} hint={say('call_hear_muted_hint')} onChange={(on) => {
+                changeSettings({hearMuted: on});
+                microphoneChanged();
+            }}/>
+            <Switch testId="push-to-talk" on={pushToTalk} label={say('call_talk')} onChange={(on) => changeSettings({pushToTalk: on})}
+                hint={talkKey === '' ? say('call_talk_no_key') : say('call_talk_hint', {key: labelOf(talkKey, onMac())})}/>
+        </>
     );
 }
 
@@ -99,12 +119,19 @@ function Switch({testId, on, label, hint, onChange}: {testId: string; on: boolea
     );
 }
 
-/** Opens the microphone by itself: the person came here to see whether it works. Nobody hears it. */
-function Meter({onOpen}: {onOpen: () => void}): ReactNode {
+/** Opens the microphone by itself where the browser need not ask, else on demand if it is not to ask. Nobody hears it. */
+function Meter({asks, onOpen}: {asks: boolean; onOpen: () => void}): ReactNode {
+    const [wanted, setWanted] = useState(asks);
     const [share, setShare] = useState(0);
     const [trouble, setTrouble] = useState('');
     useEffect(() => {
         let over = false;
+        if (!wanted) {
+            void mayHear().then((may) => may && !over && setWanted(true));
+            return () => {
+                over = true;
+            };
+        }
         let meter: LevelMeter | null = null;
         let stream: MediaStream | null = null;
         captureMicrophone(microphoneWish()).then((microphone) => {
@@ -127,7 +154,10 @@ function Meter({onOpen}: {onOpen: () => void}): ReactNode {
             stopStream(stream);
         };
         // Opened once for each microphone: the key of this component is the choice.
-    }, []);
+    }, [wanted]);
+    if (!wanted) {
+        return <button type="button" data-testid="lobby-test" onClick={() => setWanted(true)}><MicIcon/>{say('bar_lobby_test')}</button>;
+    }
     if (trouble !== '') {
         return <p className="refusal" role="alert">{trouble}</p>;
     }

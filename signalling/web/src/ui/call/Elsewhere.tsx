@@ -17,14 +17,19 @@ export function Elsewhere({channelId}: {channelId: string}): ReactNode {
     });
     const joined = useApp((state) => state.active?.channelId === channelId);
     const where = useWhere(channelId, others);
+    const [moving, setMoving] = useState(false);
     if (!where) {
         return null;
     }
+    const move = (): void => {
+        setMoving(true);
+        void switchHere(channelId, others.split(',')).finally(() => setMoving(false));
+    };
     return (
         <div className="notice calm" role="status" data-testid="elsewhere" data-where={where}>
             <p className="grow">{say(where === 'tab' ? 'bar_in_tab' : joined ? 'bar_on_device_too' : 'bar_on_device')}</p>
             <div className="notice-actions">
-                {where === 'tab' && <button type="button" className="primary" data-testid="switch-here" onClick={() => void switchHere(channelId)}>{say('bar_switch')}</button>}
+                {(where === 'tab' || !joined) && <button type="button" className="primary" disabled={moving} data-testid="switch-here" onClick={move}>{say('bar_switch')}</button>}
                 {!joined && <button type="button" data-testid="join-too" onClick={() => void joinCall(channelId, false)}>{say('bar_join_too')}</button>}
                 <button type="button" data-testid="leave-there" onClick={() => void leaveElsewhere(channelId, others.split(','))}>{say('bar_leave_there')}</button>
             </div>

@@ -27,10 +27,12 @@ export function TalkingMuted(): ReactNode {
     if (!talking) {
         return null;
     }
+    // A phone has no such keys.
+    const text = key === '' || matchMedia('(hover: none) and (pointer: coarse)').matches ? say('call_muted_hint') : say('call_muted_hint_key', {key: labelOf(key, onMac())});
     return (
-        <div className="notice" role="status" data-testid="muted-hint">
+        <div className="notice muted-hint" role="status" data-testid="muted-hint" title={text}>
             <MicOffIcon/>
-            <p className="grow">{key === '' ? say('call_muted_hint') : say('call_muted_hint_key', {key: labelOf(key, onMac())})}</p>
+            <p className="grow">{text}</p>
             <button type="button" data-testid="muted-hint-unmute" onClick={() => void toggleMute()}>{say('call_unmute')}</button>
         </div>
     );

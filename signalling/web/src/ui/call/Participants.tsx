@@ -10,6 +10,7 @@ import {HandIcon, MicIcon, MicOffIcon, ScreenIcon, WeakIcon} from '../icons';
 import {useNear, type Near} from './near';
 import {PersonMenu} from './PersonMenu';
 import {personProps, roleWords, samePerson, shownOf, useRoster, useWatched, type PersonProps} from './person';
+import {useWholeName} from './WholeName';
 
 export function Participants(): ReactNode {
     const {people, hold} = useRoster();
@@ -17,6 +18,7 @@ export function Participants(): ReactNode {
     const reactions = useApp((state) => state.active?.reactions) ?? [];
     const cameras = useApp((state) => state.active?.cameras);
     const ownCamera = useApp((state) => state.active?.ownCamera ?? null);
+    const wholeName = useWholeName();
     const list = useRef<HTMLUListElement>(null);
     const room = useRoom(list);
     const count = people.length;
@@ -25,20 +27,23 @@ export function Participants(): ReactNode {
     const style = useMemo(() => styleOf(size, room ? wantedHeight(count, room.width) : 0), [size, room, count]);
     const latest = new Map(reactions.map((reaction) => [reaction.userId, reaction]));
     return (
-        <ul
-            ref={list} {...hold} className="participants" tabIndex={0} aria-label={say('call_people_label', {count})} data-testid="participants"
-            data-count={count} data-many={count > MANY} data-form={size?.form ?? 'tall'} data-cameras={ownCamera !== null || people.some(({cameraSessionId}) => cameraSessionId !== '')} style={style}
-        >
-            {/* By groups: who begins to speak comes into another one, and no other tile is moved. */}
-            {inGroups(people).map(([rank, group]) => (
-                <Fragment key={rank}>
-                    {group.map((person) => {
-                        const props = personProps(person, watched);
-                        return <Tile key={person.userId} {...props} near={near} reaction={latest.get(person.userId)} camera={(props.own ? ownCamera : null) ?? cameras?.[person.cameraSessionId] ?? null}/>;
-                    })}
-                </Fragment>
-            ))}
-        </ul>
+        <>
+            <ul
+                ref={list} {...hold} onClick={wholeName.onClick} className="participants" tabIndex={0} aria-label={say('call_people_label', {count})} data-testid="participants"
+                data-count={count} data-many={count > MANY} data-form={size?.form ?? 'tall'} data-cameras={ownCamera !== null || people.some(({cameraSessionId}) => cameraSessionId !== '')} style={style}
+            >
+                {/* By groups: who begins to speak comes into another one, and no other tile is moved. */}
+                {inGroups(people).map(([rank, group]) => (
+                    <Fragment key={rank}>
+                        {group.map((person) => {
+                            const props = personProps(person, watched);
+                            return <Tile key={person.userId} {...props} near={near} reaction={latest.get(person.userId)} camera={(props.own ? ownCamera : null) ?? cameras?.[person.cameraSessionId] ?? null}/>;
+                        })}
+                    </Fragment>
+                ))}
+            </ul>
+            {wholeName.shown}
+        </>
     );
 }
 

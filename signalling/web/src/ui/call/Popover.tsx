@@ -83,7 +83,7 @@ function triggerOf(id: string): HTMLElement | null {
 }
 
 /** Above the button where there is room, else below; never outside the window. */
-function standAt(element: HTMLElement, trigger: HTMLElement): void {
+export function standAt(element: HTMLElement, trigger: HTMLElement): void {
     const at = trigger.getBoundingClientRect();
     const {width, height} = element.getBoundingClientRect();
     const above = at.top - height - MARGIN;

@@ -5,10 +5,10 @@ import {leaveCall} from '../../app/call';
 import {acknowledgeLimit, acknowledgeRecording, allowSound, dismissOutcome, dismissProblem} from '../../app/stage';
 import {adviceOf, faultOf, isFailure, titleOf} from '../../state/advice';
 import {useApp} from '../../state/app';
-import {isRunning, recordingFaults} from '../../state/calls';
+import {isRunning, isStarting, recordingFaults} from '../../state/calls';
 import {channelTitle} from '../../state/chat';
 import {endsSoon} from '../../state/recordlimit';
-import {speechTold} from '../../state/speech';
+import {speechLimits, speechTold} from '../../state/speech';
 import {tellsNow} from '../../state/trouble';
 import {say} from '../../words/words';
 import {CloseIcon} from '../icons';
@@ -21,6 +21,7 @@ export function StageNotices(): ReactNode {
     const soundBlocked = useApp((state) => state.active?.soundBlocked ?? false);
     return (
         <div className="notices">
+            <RecordingStarts/>
             <RecordingNotice/>
             <TalkingMuted/>
             <RecordingLimit/>
@@ -42,6 +43,14 @@ export function StageNotices(): ReactNode {
             )}
         </div>
     );
+}
+
+/** To whoever records, before anything is recorded: what will be written down of it. */
+function RecordingStarts(): ReactNode {
+    const call = useApp((state) => (state.active ? state.calls[state.active.channelId] : undefined));
+    const isHost = useApp((state) => call !== undefined && call.hostId === state.chat.me?.id);
+    const limits = useApp((state) => (state.callsConfig ? speechLimits(state.callsConfig) : ''));
+    return isHost && isStarting(call?.recording ?? null) && limits !== '' ? <p className="notice" role="status" data-testid="recording-languages">{limits}</p> : null;
 }
 
 /** To everybody, once per recording: staying means agreeing. To whoever becomes its host, once more. */
