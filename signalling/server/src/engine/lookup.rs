@@ -84,7 +84,7 @@ impl Engine {
             connection,
             login: login.login_id.clone(),
             user: person.id.clone(),
-            name: person.display_name(),
+            name: person.public_name(),
             title: ask.title,
             thread: ask.thread,
             job: ask.job,
