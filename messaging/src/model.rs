@@ -31,15 +31,21 @@ impl Person {
     /// Returns the name to show: full name, else nickname, else username.
     #[must_use]
     pub fn display_name(&self) -> String {
+        let nickname = Some(self.nickname.clone()).filter(|name| !name.is_empty());
+        let full = self.full_name().or(nickname);
+        full.unwrap_or_else(|| self.username.clone())
+    }
+
+    /// Returns the name under which a call is announced: full name, else username.
+    #[must_use]
+    pub fn public_name(&self) -> String {
+        self.full_name().unwrap_or_else(|| self.username.clone())
+    }
+
+    fn full_name(&self) -> Option<String> {
         let full = format!("{} {}", self.first_name, self.last_name);
         let full = full.trim();
-        if !full.is_empty() {
-            full.to_owned()
-        } else if self.nickname.is_empty() {
-            self.username.clone()
-        } else {
-            self.nickname.clone()
-        }
+        (!full.is_empty()).then(|| full.to_owned())
     }
 }
 

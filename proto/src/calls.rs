@@ -33,8 +33,10 @@ pub const ROUTE_PREFIX: &str = "/plugins/com.mattermost.calls";
 /// What every action and event of calls begins with.
 pub const NAME_PREFIX: &str = "custom_com.mattermost.calls_";
 
-/// Longest call title, in bytes.
-pub const MAX_TITLE_BYTES: usize = 256;
+/// Longest call title, in characters; the rest is cut off.
+pub const MAX_TITLE_CHARS: usize = 256;
+/// Longest name of anything else, in bytes.
+pub const MAX_NAME_BYTES: usize = 256;
 /// Longest ICE candidate, screen or video announcement, in bytes of JSON.
 pub const MAX_SMALL_JSON_BYTES: usize = 4 * 1024;
 /// Longest caption, in bytes.

@@ -490,6 +490,23 @@ fn a_paused_or_finishing_job_has_two_fields_more_and_any_other_has_not() {
 }
 
 #[test]
+fn a_title_is_cut_at_256_characters_whatever_they_are_in_bytes() {
+    let title_of = |title: &str| {
+        let data = json!({"channelID": "ch", "title": title});
+        let text = json!({"action": format!("{NAME_PREFIX}join"), "seq": 1, "data": data});
+        let frame = ClientFrame::decode_text(&text.to_string()).unwrap();
+        match Action::decode(&frame.action, &frame.data) {
+            Ok(Action::Join(join)) => join.title,
+            other => panic!("{other:?}"),
+        }
+    };
+    let fits = "\u{1f389}".repeat(256);
+    assert_eq!(title_of(&fits), fits);
+    assert_eq!(title_of(&format!("{fits}x")), fits);
+    assert_eq!(title_of(&"\u{e4}".repeat(1000)), "\u{e4}".repeat(256));
+}
+
+#[test]
 fn what_is_too_long_or_of_the_wrong_type_is_refused_by_name() {
     let refused = |action: &str, data: Value| {
         let text = json!({"action": format!("{NAME_PREFIX}{action}"), "seq": 1, "data": data});

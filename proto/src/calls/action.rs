@@ -167,6 +167,21 @@ pub enum DecodeActionError {
     Sdp(#[source] SdpError),
 }
 
+impl DecodeActionError {
+    /// Returns which action it was, without the prefix; `None` when it is none of ours.
+    #[must_use]
+    pub fn action(&self) -> Option<&'static str> {
+        match self {
+            Self::Unknown(_) => None,
+            Self::Field { action, .. }
+            | Self::TooLong { action, .. }
+            | Self::Id { action, .. }
+            | Self::Json { action, .. } => Some(action),
+            Self::Sdp(_) => Some("sdp"),
+        }
+    }
+}
+
 impl MetricName {
     const ALL: [Self; 4] = [
         Self::LiveCaptionsWindowDropped,
@@ -174,6 +189,17 @@ impl MetricName {
         Self::LiveCaptionsPacketBufferFull,
         Self::ClientIceCandidatePair,
     ];
+
+    /// Whether bots send it; people's clients send the others.
+    #[must_use]
+    pub fn is_of_bots(self) -> bool {
+        match self {
+            Self::LiveCaptionsWindowDropped
+            | Self::LiveCaptionsTranscriberBufferFull
+            | Self::LiveCaptionsPacketBufferFull => true,
+            Self::ClientIceCandidatePair => false,
+        }
+    }
 
     /// Returns the name on the wire.
     #[must_use]

@@ -16,6 +16,8 @@ use crate::rush::{LARGE_ROOM, MOST_GATHERED};
 /// Why somebody may not join.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JoinError {
+    /// What was asked cannot be read, with the reason.
+    Unreadable(String),
     /// May not post here, or the thread is not of this channel.
     Forbidden,
     BotWithoutJob,

@@ -49,5 +49,7 @@ pub const MEDIA_GRACE: std::time::Duration = std::time::Duration::from_secs(15);
 pub const END_GRACE: std::time::Duration = std::time::Duration::from_secs(5);
 /// How long a client has to leave by itself after the host removed it.
 pub const REMOVAL_GRACE: std::time::Duration = std::time::Duration::from_secs(3);
-/// How long a bot has from the request of its job until it reports that it runs.
+/// How long the job service has to take a job or to refuse it.
+pub const JOB_ANSWER_LIMIT: std::time::Duration = std::time::Duration::from_secs(120);
+/// How long a bot has from when its job was taken until it reports that it runs.
 pub const JOB_START_LIMIT: std::time::Duration = std::time::Duration::from_secs(60);

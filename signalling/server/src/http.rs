@@ -1,7 +1,7 @@
 //! The HTTP routes: the messaging API, the Calls API, the web client, health, metrics.
 //!
-//! Metrics name calls' sizes and rates: on the people's port they are for administrators, on their own
-//! port (`http.metrics_listen`) for whoever reaches it.
+//! Metrics: on the people's port what the plugin counts, too, is for everybody, below its prefix, and all
+//! for administrators; on their own port (`http.metrics_listen`) all is for whoever reaches it.
 //! Not here: what the messaging API does (`messaging`), what calls do (`engine`).
 //! Invariant: every answer of the Calls API is JSON with a `message` when it refuses.
 
@@ -189,6 +189,12 @@ async fn metrics_for_administrators(_: Administrator, app: State<App>) -> Respon
     metrics(app).await
 }
 
+/// As the plugin shows them: to everybody, without what only we count.
+async fn metrics_of_the_plugin(State(app): State<App>) -> Response {
+    read_gauges(&app.engine);
+    shown(app.engine.metrics.render_of_the_plugin())
+}
+
 async fn metrics(State(app): State<App>) -> Response {
     read_gauges(&app.engine);
     let Watched {
@@ -199,8 +205,12 @@ async fn metrics(State(app): State<App>) -> Response {
     } = &app.watched;
     let text =
         app.engine.metrics.render() + &tasks.metrics(NAMESPACE) + &admission.metrics(NAMESPACE);
-    let text = text + &nodes.metrics();
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
+    shown(text + &nodes.metrics())
+}
+
+fn shown(metrics: String) -> Response {
+    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
+    (kind, metrics).into_response()
 }
 
 /// Ready when calls can start: every task lives, databases and files can be written, a media host is

@@ -17,13 +17,11 @@ use proto::offload::{
 use proto::redact::Secret;
 use reqwest::{RequestBuilder, StatusCode};
 use service::outgoing::Whom;
-use signalling_core::{JobKind, JobRequest};
+use signalling_core::{JOB_ANSWER_LIMIT, JobKind, JobRequest};
 
 use crate::config::{OffloaderConfig, RecordingConfig, TranscribingConfig};
 pub(crate) use speech::Speech;
 
-/// How long the service may take to answer; it may have to load something first.
-const ANSWER_LIMIT: Duration = Duration::from_secs(120);
 /// How long our own service may keep a job waiting for a place; another does not know the word.
 const WAIT_SEC: u32 = 20;
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
@@ -64,7 +62,8 @@ impl JobService {
         let http = Whom::OwnServices
             .client()
             .connect_timeout(CONNECT_LIMIT)
-            .timeout(ANSWER_LIMIT)
+            // It may have to load something first.
+            .timeout(JOB_ANSWER_LIMIT)
             .build()
             .unwrap_or_default();
         Self {

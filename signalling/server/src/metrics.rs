@@ -4,6 +4,7 @@
 
 use std::time::Instant;
 
+use prometheus::proto::MetricFamily;
 use prometheus::{
     Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder,
@@ -12,6 +13,24 @@ use proto::calls::rest::CallsStats;
 
 /// How every name begins.
 pub(crate) const NAMESPACE: &str = "mattermost_plugin_calls";
+
+/// What the plugin counts, too, and shows below its prefix to everybody.
+const OF_THE_PLUGIN: [&str; 14] = [
+    "websocket_connections_total",
+    "websocket_events_total",
+    "store_ops_total",
+    "store_methods_time",
+    "app_handlers_time",
+    "jobs_live_captions_new_audio_len_ms",
+    "jobs_live_captions_window_dropped",
+    "jobs_live_captions_transcriber_buf_full",
+    "jobs_live_captions_pktPayloadCh_buf_full",
+    "client_ice_candidate_pairs_total",
+    "daily_calls_total",
+    "monthly_calls_total",
+    "calls_by_channel_type",
+    "aggregate_stats",
+];
 
 /// The metrics.
 #[derive(Debug)]
@@ -306,9 +325,24 @@ impl Metrics {
 
     /// The Prometheus text form.
     pub(crate) fn render(&self) -> String {
-        let mut text = Vec::new();
-        // Encoding to memory cannot fail.
-        let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);
-        String::from_utf8(text).unwrap_or_default()
+        text(&self.registry.gather())
     }
+
+    /// The same, of what the plugin shows to everybody.
+    pub(crate) fn render_of_the_plugin(&self) -> String {
+        let mut shown = self.registry.gather();
+        shown.retain(|family| {
+            let short = family.name().strip_prefix(NAMESPACE);
+            let short = short.and_then(|name| name.strip_prefix('_'));
+            short.is_some_and(|name| OF_THE_PLUGIN.contains(&name))
+        });
+        text(&shown)
+    }
+}
+
+fn text(families: &[MetricFamily]) -> String {
+    let mut text = Vec::new();
+    // Encoding to memory cannot fail.
+    let _ = TextEncoder::new().encode(families, &mut text);
+    String::from_utf8(text).unwrap_or_default()
 }

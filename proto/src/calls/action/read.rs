@@ -8,7 +8,8 @@ use super::{Caption, CaptionLine, DecodeActionError, Emoji, Join, Metric, Metric
 use crate::calls::frame::{Field, Fields};
 use crate::calls::sdp::{self, Description};
 use crate::calls::{
-    MAX_CAPTION_BYTES, MAX_CAPTION_WORD_BYTES, MAX_SMALL_JSON_BYTES, MAX_TITLE_BYTES,
+    MAX_CAPTION_BYTES, MAX_CAPTION_WORD_BYTES, MAX_NAME_BYTES, MAX_SMALL_JSON_BYTES,
+    MAX_TITLE_CHARS,
 };
 use crate::id::{ChannelId, ConnId, InvalidId, JobId, PostId, SessionId};
 
@@ -19,7 +20,7 @@ pub(super) fn join(data: &Fields) -> Result<Join, DecodeActionError> {
     };
     Ok(Join {
         channel: reader.id("channelID", ChannelId::parse)?,
-        title: reader.text_or_empty("title", MAX_TITLE_BYTES)?,
+        title: reader.title()?,
         thread: reader.optional_id("threadID", PostId::parse)?,
         job: reader.optional_id("jobID", JobId::parse)?,
         av1_support: reader.flag("av1Support"),
@@ -83,9 +84,9 @@ pub(super) fn emoji(data: &Fields) -> Result<Emoji, DecodeActionError> {
         ("skin", &emoji.skin),
         ("unified", &emoji.unified),
     ] {
-        within("react", field, text, MAX_TITLE_BYTES)?;
+        within("react", field, text, MAX_NAME_BYTES)?;
     }
-    within("react", "literal", &emoji.literal, MAX_TITLE_BYTES)?;
+    within("react", "literal", &emoji.literal, MAX_NAME_BYTES)?;
     Ok(emoji)
 }
 
@@ -121,7 +122,7 @@ pub(super) fn metric(data: &Fields) -> Result<Metric, DecodeActionError> {
         action: "metric",
         data,
     };
-    let name = reader.text_or_empty("metric_name", MAX_TITLE_BYTES)?;
+    let name = reader.text_or_empty("metric_name", MAX_NAME_BYTES)?;
     let name = MetricName::ALL
         .into_iter()
         .find(|known| known.as_str() == name);
@@ -191,6 +192,12 @@ impl Reader<'_> {
             })
     }
 
+    /// One that is too long is cut, and names the call all the same.
+    fn title(&self) -> Result<String, DecodeActionError> {
+        let title = self.text_or_empty("title", usize::MAX)?;
+        Ok(title.chars().take(MAX_TITLE_CHARS).collect())
+    }
+
     /// An empty string is no id.
     fn optional_id<T>(
         &self,
@@ -198,7 +205,7 @@ impl Reader<'_> {
         parse: impl Fn(String) -> Result<T, InvalidId>,
     ) -> Result<Option<T>, DecodeActionError> {
         match self
-            .text(field, MAX_TITLE_BYTES)?
+            .text(field, MAX_NAME_BYTES)?
             .filter(|text| !text.is_empty())
         {
             None => Ok(None),

@@ -169,7 +169,7 @@ impl Conversation {
         let Some(job) = self.jobs.get_mut(kind) else {
             return;
         };
-        job.service_id = service_id;
+        job.taken_as(service_id, at);
         let (open, creator) = (job.is_open(), job.creator.clone());
         self.out.store(Record::Job(job.record(&self.id)));
         if !open {

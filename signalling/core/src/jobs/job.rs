@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use proto::id::{CallId, ConnId, JobId, UserId};
 
-use crate::JOB_START_LIMIT;
 use crate::io::{Moment, PostEdit};
 use crate::record::JobRecord;
+use crate::{JOB_ANSWER_LIMIT, JOB_START_LIMIT};
 
 /// What kind of work a bot does in a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -123,7 +123,8 @@ impl Job {
             pause_wanted: false,
             paused_at_ms: 0,
             progress: None,
-            start_until: at.now + JOB_START_LIMIT,
+            // Of a service whose answer never comes.
+            start_until: at.now + JOB_ANSWER_LIMIT + JOB_START_LIMIT,
         }
     }
 
@@ -172,6 +173,12 @@ impl Job {
             pause_wanted: self.pause_wanted,
             paused_at_ms: self.paused_at_ms,
         }
+    }
+
+    /// Notes that the service has taken it: only now is its bot awaited.
+    pub(super) fn taken_as(&mut self, service_id: String, at: Moment) {
+        self.service_id = service_id;
+        self.start_until = at.now + JOB_START_LIMIT;
     }
 
     /// Ends it: nothing is taken any more, and so nothing pauses.

@@ -39,6 +39,28 @@ fn a_bot_that_does_not_come_in_a_minute_has_failed_in_words() {
 }
 
 #[test]
+fn a_bot_is_awaited_from_when_the_service_took_its_job_however_long_that_took() {
+    let mut world = World::new();
+    world.join("anna");
+    let (job, _) = world.record();
+    let almost = signalling_core::JOB_ANSWER_LIMIT - Duration::from_secs(1);
+    world.pass(almost);
+    assert_eq!(world.state().recording.unwrap().end_at_ms, 0);
+    let answer = Ok("x".to_owned());
+    world.input(Input::JobAnswered { job, answer });
+    world.pass(Duration::from_millis(59_900));
+    let recording = world.state().recording.unwrap();
+    assert_eq!((recording.end_at_ms, recording.failure), (0, None));
+    world.pass(Duration::from_millis(200));
+    assert!(world.state().recording.unwrap().end_at_ms > 0);
+
+    // A service that never answers holds nobody for ever.
+    world.record();
+    world.pass(signalling_core::JOB_ANSWER_LIMIT + signalling_core::JOB_START_LIMIT);
+    assert!(world.state().recording.unwrap().end_at_ms > 0);
+}
+
+#[test]
 fn a_refused_job_stops_nothing_but_the_jobs() {
     let mut world = World::new();
     world.join("anna");

@@ -14,5 +14,5 @@ pub(crate) mod words;
 
 pub(crate) use action::{Asked, ask};
 pub(crate) use config::{client_config, environment, full_config};
-pub(crate) use event::{Broadcast, announcement, broadcast};
+pub(crate) use event::{Broadcast, announcement, broadcast, refusal};
 pub(crate) use view::{job_state, state};

@@ -13,17 +13,17 @@ use async_trait::async_trait;
 use messaging::gateway::ClientHandler;
 use messaging::model::{ActionData, ActionValue, ClientAction, Login, RoomRight};
 use messaging::rate::{Bucket, Rate};
-use proto::calls::action::{Action, Join, Reconnect};
+use proto::calls::action::{Action, DecodeActionError, Join, MetricName, Reconnect};
 use proto::calls::{Field, Fields, NAME_PREFIX};
 use proto::id::{ChannelId, ConnId, SessionId, UserId};
-use signalling_core::{Input, Refusal};
+use signalling_core::{Input, JoinError, Refusal};
 use tokio::sync::oneshot;
 
 use super::Engine;
 use super::observe::{Sampler, count_measurement};
 use super::owner::Turn;
 use super::registry::Place;
-use crate::door::calls::{Asked, ask};
+use crate::door::calls::{Asked, ask, refusal, words};
 
 /// Frames of one connection; more is the sender's own loss. A join brings a burst of candidates.
 const FRAMES: Rate = Rate::new(100.0, 10.0);
@@ -91,6 +91,9 @@ impl ClientHandler for Clients {
                     error = &error as &dyn std::error::Error,
                     "action of a client cannot be read"
                 );
+                if error.action() == Some("join") {
+                    self.engine.refuse_unreadable_join(connection, &error);
+                }
                 return self.refuse_frame("undecodable");
             }
         };
@@ -128,12 +131,13 @@ impl Clients {
                 };
                 engine.of_connection(&connection, input, name).await;
             }
-            Asked::Measured(metric) => match engine.registry.place(&connection) {
-                Some(Place::Sits(..)) => count_measurement(&engine.metrics, &metric),
-                Some(Place::Waits(_)) | None => {
-                    engine.refused(Refusal::NoSession.as_str(), "metric");
+            Asked::Measured(metric) => {
+                let place = engine.registry.place(&connection);
+                match why_not_counted(place, user == engine.bot.id, metric.name) {
+                    None => count_measurement(&engine.metrics, &metric),
+                    Some(refusal) => engine.refused(refusal.as_str(), "metric"),
                 }
-            },
+            }
             Asked::Nothing => {}
         }
     }
@@ -190,6 +194,14 @@ impl Engine {
         let _ = taken.await;
     }
 
+    /// Whoever asks to join waits for an answer, whatever was asked.
+    fn refuse_unreadable_join(&self, connection: ConnId, why: &DecodeActionError) {
+        let error = JoinError::Unreadable(why.to_string());
+        let label = words::join_label(&error);
+        self.metrics.joins_refused.with_label_values(&[label]).inc();
+        self.send_out(refusal(connection, &error));
+    }
+
     async fn reconnect(self: &Arc<Self>, connection: ConnId, user: UserId, ask: Reconnect) {
         let Reconnect {
             channel,
@@ -221,6 +233,15 @@ impl Engine {
             may_read,
         };
         self.input(&channel, input).await;
+    }
+}
+
+fn why_not_counted(place: Option<Place>, is_bot: bool, name: MetricName) -> Option<Refusal> {
+    match (place, is_bot, name.is_of_bots()) {
+        (Some(Place::Waits(_)) | None, ..) => Some(Refusal::NoSession),
+        (_, false, true) => Some(Refusal::BotOnly),
+        (_, true, false) => Some(Refusal::NotForBots),
+        (Some(Place::Sits(..)), ..) => None,
     }
 }
 

@@ -5,7 +5,9 @@
 use std::sync::Arc;
 
 use proto::id::{ChannelId, JobId};
-use signalling_core::{Call, Envelope, JobFailure, JobKind, JobRecord, JobView, News, Record, To};
+use signalling_core::{
+    Call, CallRecord, Envelope, JobFailure, JobKind, JobRecord, JobView, News, Record, To,
+};
 
 use super::{Engine, moment};
 use crate::store::StoreError;
@@ -31,10 +33,7 @@ impl Engine {
             job.end_at_ms = moment().unix_ms;
         }
         self.store.keep_all(&[Record::Job(job.clone())]).await?;
-        if call.end_at_ms > 0 {
-            let news = News::Job(view(&job, None));
-            self.publish(channel, Envelope { news, to: To::Room });
-        }
+        self.tell_late(&call, view(&job, None)).await;
         let edit = failure.in_the_thread(kind, job.id);
         if let (Some(post), Some(edit)) = (call.post, edit) {
             self.edit_post(&post, edit);
@@ -57,13 +56,18 @@ impl Engine {
         if call.channel != *channel || job.kind != kind {
             return Ok(false);
         }
-        // The news names no call: of another one that runs here it would say something wrong.
-        let another_runs = self.look(channel, Call::is_running).await == Some(true);
-        if call.end_at_ms > 0 && !another_runs {
-            let news = News::Job(view(&job, Some(percent)));
-            self.publish(channel, Envelope { news, to: To::Room });
-        }
+        self.tell_late(&call, view(&job, Some(percent))).await;
         Ok(true)
+    }
+
+    /// Tells the channel how a job of a call that is over stands. Not while another call runs there:
+    /// the news names no call, and who is recorded in that one would read that nobody is.
+    async fn tell_late(self: &Arc<Self>, of: &CallRecord, job: JobView) {
+        let another_runs = self.look(&of.channel, Call::is_running).await == Some(true);
+        if of.end_at_ms > 0 && !another_runs {
+            let (news, to) = (News::Job(job), To::Room);
+            self.publish(&of.channel, Envelope { news, to });
+        }
     }
 }
 

@@ -34,6 +34,13 @@ impl Engine {
         }
     }
 
+    /// Whether a person is a member of a room; not, when that is not found out.
+    pub(super) async fn is_member(&self, user: &UserId, room: &ChannelId) -> bool {
+        let asked = tokio::time::timeout(LOOKUP_LIMIT, self.chat.membership(user)).await;
+        let of = asked.ok().and_then(Result::ok);
+        of.is_some_and(|of| of.rooms.contains(room))
+    }
+
     /// Members and the bot may read.
     pub(crate) async fn may_read(&self, user: &UserId, room: &ChannelId) -> bool {
         *user == self.bot.id || self.may(user, room, RoomRight::Read).await
@@ -77,7 +84,7 @@ impl Engine {
             connection,
             login: login.login_id.clone(),
             user: person.id.clone(),
-            name: person.display_name(),
+            name: person.public_name(),
             title: ask.title,
             thread: ask.thread,
             job: ask.job,

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
-use messaging::model::{ChatNews, RoomRight};
+use messaging::model::ChatNews;
 use messaging::news::Backlog;
 use signalling_core::Input;
 use tokio::sync::mpsc;
@@ -30,8 +30,8 @@ pub(crate) async fn run_chat_news(engine: Arc<Engine>, backlog: Arc<Backlog>) {
 async fn follow(engine: &Arc<Engine>, news: ChatNews) {
     match news {
         ChatNews::LeftRoom { room, user } => {
-            if engine.registry.has_owner(&room) && !engine.may(&user, &room, RoomRight::Read).await
-            {
+            // Whoever may still read the room, as in a public one, leaves its call all the same.
+            if engine.registry.has_owner(&room) && !engine.is_member(&user, &room).await {
                 engine.input(&room, Input::LeftRoom { user }).await;
             }
         }

@@ -19,7 +19,7 @@ pub(super) fn routes() -> Router<App> {
         .route("/env", get(env))
         .route("/stats", get(stats))
         .route("/cloud-notify-admins", post(notify_cloud_admins))
-        .route("/metrics", get(super::metrics_for_administrators))
+        .route("/metrics", get(super::metrics_of_the_plugin))
         .route("/debug/pprof/{*profile}", get(profile))
 }
 

@@ -92,6 +92,21 @@ async fn a_call_that_nobody_took_is_unread_and_names_only_its_caller() {
     );
 }
 
+/// A nickname is what friends say: Mattermost's calls do not write it where everybody reads.
+#[tokio::test]
+async fn a_call_is_announced_under_the_full_name_else_the_username() {
+    let world = World::new().await;
+    let room = world.direct(&world.anna, &world.ben).await;
+    let url = format!("http://{}/api/v4/users/me/patch", world.addr());
+    let profile = json!({"first_name": "", "last_name": "", "nickname": "Annie"});
+    let request = world.http.put(url).bearer_auth(&world.anna.token);
+    assert_eq!(request.json(&profile).send().await.unwrap().status(), 200);
+    let mut anna = world.connect(&world.anna).await;
+    anna.join(&room).await;
+    let post = call_post(&world, &world.ben, &room).await;
+    assert_eq!(post["message"], "anna started a call");
+}
+
 #[tokio::test]
 async fn a_call_that_was_taken_names_both_and_stays_in_its_thread() {
     let world = World::new().await;

@@ -22,6 +22,7 @@ mod faults;
 mod files_on_s3;
 mod hosting;
 mod joining;
+mod leaving;
 mod mangled;
 mod measured;
 mod outages;

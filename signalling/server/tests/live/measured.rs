@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use proto::calls::action::{Action, Metric, MetricName};
 use serde_json::json;
 
+use crate::recording::recorded;
 use crate::world::World;
 
 /// The metrics that are shown, by name.
@@ -54,8 +55,7 @@ async fn every_metric_that_is_shown_is_written_down() {
 
 #[tokio::test]
 async fn handlers_records_and_what_bots_report_are_measured() {
-    let world = World::new().await;
-    let (mut anna, _ben) = world.anna_and_ben().await;
+    let (world, mut anna, _ben, bot, _, transcribing) = recorded().await;
     world.get(&world.anna, &world.call_path("active")).await;
     world.get(&world.anna, "/no/such/route").await;
     let route = "app_handlers_time_count{handler=\"GET /calls/{channel}/active\"}";
@@ -71,6 +71,10 @@ async fn handlers_records_and_what_bots_report_are_measured() {
     let kept = "store_methods_time_count{method=\"keep_all\"}";
     assert!(value(&world, kept).await >= 2.0);
     assert!(value(&world, "store_ops_total{type=\"write\"}").await >= 2.0);
+    let mut transcriber = world.connect(&bot).await;
+    let job = Some(transcribing.as_str());
+    transcriber.ask_to_join(&world.channel, job).await;
+    transcriber.wait_for("join").await;
     for (name, metric) in [
         (
             MetricName::LiveCaptionsWindowDropped,
@@ -86,14 +90,18 @@ async fn handlers_records_and_what_bots_report_are_measured() {
         ),
     ] {
         assert_eq!(value(&world, metric).await, 0.0);
-        anna.act(&Action::Metric(Metric {
-            name,
-            session: None,
-            data: String::new(),
-        }))
-        .await;
-        anna.settled().await;
-        assert_eq!(value(&world, metric).await, 1.0, "{metric}");
+        // What captioning costs only its bot knows.
+        for (client, counted) in [(&mut anna, 0.0), (&mut transcriber, 1.0)] {
+            let (session, data) = (None, String::new());
+            let said = Metric {
+                name,
+                session,
+                data,
+            };
+            client.act(&Action::Metric(said)).await;
+            client.settled().await;
+            assert_eq!(value(&world, metric).await, counted, "{metric}");
+        }
     }
     // Counted when the server starts, and every hour: before this call.
     assert_eq!(
@@ -111,8 +119,25 @@ async fn the_plugins_metrics_are_where_its_operators_scrape_them() {
     assert_eq!(scraped.status(), 200);
     let text = scraped.text().await.unwrap();
     assert!(text.contains("mattermost_plugin_calls_websocket_connections_total"));
-    // On the people's port only for administrators (`table`), who are told what there is instead of
-    // profiles of a Go runtime.
+    // On the people's port for everybody, without what only we count.
+    let public = world.http.get(world.url("/metrics")).send().await.unwrap();
+    assert_eq!(public.status(), 200);
+    let public = shown(&public.text().await.unwrap());
+    let name = |short: &str| format!("mattermost_plugin_calls_{short}");
+    assert!(public.contains(&name("websocket_connections_total")));
+    assert!(public.contains(&name("jobs_live_captions_window_dropped")));
+    for ours in [
+        "joins_refused_total",
+        "calls",
+        "sessions",
+        "tasks_alive",
+        "connections",
+    ] {
+        assert!(!public.contains(&name(ours)), "{ours}");
+    }
+    let url = format!("http://{}/metrics", world.addr());
+    assert_eq!(world.http.get(&url).send().await.unwrap().status(), 401);
+    // Administrators are told what there is instead of profiles of a Go runtime.
     let (status, told) = world.get(&world.admin, "/debug/pprof/profile").await;
     assert_eq!(status, 501);
     assert!(told["message"].as_str().unwrap().contains("perf record"));

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use messaging::Posts as _;
 use messaging::model::NewPost;
+use proto::calls::NAME_PREFIX;
 use proto::calls::action::Action;
 use proto::id::{ChannelId, UserId};
 use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::client::Client;
 use crate::fake_jobs::FakeJobs;
@@ -200,4 +202,42 @@ async fn a_call_may_begin_in_the_thread_of_any_root_post() {
     let (_, post) = world.chat_get(&world.anna, &path).await;
     assert_eq!(post["props"]["title"], title);
     assert_eq!(post["root_id"], root.id.as_str());
+}
+
+/// Nobody who asks to join waits for ever, and a title is no reason to refuse.
+#[tokio::test]
+async fn a_join_that_cannot_be_read_is_answered_and_a_long_title_is_cut() {
+    let world = World::new().await;
+    let mut anna = world.connect(&world.anna).await;
+    let channel = &world.channel;
+    for (data, why) in [
+        (json!({}), "`channelID` must be an id"),
+        (json!({"channelID": 7}), "`channelID` must be a string"),
+        (json!({"channelID": "x".repeat(200)}), "`channelID`"),
+        (
+            json!({"channelID": channel, "threadID": "no id"}),
+            "`threadID`",
+        ),
+        (
+            json!({"channelID": channel, "title": []}),
+            "`title` must be a string",
+        ),
+    ] {
+        let action = format!("{NAME_PREFIX}join");
+        let frame = json!({"action": action, "seq": 1, "data": data}).to_string();
+        assert!(anna.send_raw(Message::Text(frame.into())).await);
+        let said = told(&mut anna).await;
+        assert!(
+            said.starts_with("cannot read the request to join: "),
+            "{said}"
+        );
+        assert!(said.contains(why), "{said}");
+    }
+    let root = say(&world, channel, &world.anna, None).await;
+    let title = "\u{e4}".repeat(257);
+    anna.ask_to_join_in_thread(channel, &title, &root).await;
+    let state = anna.state().await;
+    let path = format!("/posts/{}", state["post_id"].as_str().unwrap());
+    let (_, post) = world.chat_get(&world.anna, &path).await;
+    assert_eq!(post["props"]["title"], "\u{e4}".repeat(256));
 }

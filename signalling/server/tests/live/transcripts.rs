@@ -4,6 +4,7 @@
 use proto::calls::action::Action;
 use serde_json::{Value, json};
 
+use crate::client::short;
 use crate::fake_jobs::FakeJobs;
 use crate::recording::{job_news, recorded};
 use crate::world::{Person, World};
@@ -92,18 +93,19 @@ async fn a_transcription_that_fails_in_the_call_is_told_once() {
     assert_eq!(told_in_thread(&world).await.len(), 1);
 }
 
+async fn until_inactive(world: &World, bot: &Person) {
+    let path = world.call_path("active");
+    while world.get(bot, &path).await.1["active"] != false {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}
+
 #[tokio::test]
 async fn a_transcription_that_fails_after_the_call_is_told_all_the_same() {
     let (world, mut anna, mut ben, bot, _, transcribing) = recorded().await;
     anna.act(&Action::Leave).await;
     ben.act(&Action::Leave).await;
-    loop {
-        let (_, active) = world.get(&bot, &world.call_path("active")).await;
-        if active["active"] == false {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    until_inactive(&world, &bot).await;
     let mut admin = world.connect(&world.admin).await;
     let other = report_failure(&world, &bot, "nosuchjob", "out of memory").await;
     assert_eq!(
@@ -181,4 +183,35 @@ async fn a_recording_above_the_largest_file_is_refused_by_its_size_and_said_in_t
     assert_eq!(told[0]["props"]["failure"], "lost");
     assert_eq!(told[0]["props"]["recording_id"], recording);
     call_that_names(&world, "recordings", recording, &told[0]).await;
+}
+
+#[tokio::test]
+async fn a_recorder_that_fails_late_says_nothing_of_the_recording_of_the_next_call() {
+    let (world, mut anna, mut ben, bot, first, _) = recorded().await;
+    anna.act(&Action::Leave).await;
+    ben.act(&Action::Leave).await;
+    until_inactive(&world, &bot).await;
+    let mut anna = world.connect(&world.anna).await;
+    anna.join(&world.channel).await;
+    let path = world.call_path("recording/start");
+    assert_eq!(world.post(&world.anna, &path, json!({})).await.0, 200);
+    while job_news(&mut anna, "captioning").await["init_at"] == 0 {}
+    anna.settled().await;
+    anna.events.clear();
+
+    let path = format!("/bot{}", world.call_path(&format!("jobs/{first}/status")));
+    let lost = json!({
+        "JobType": "recording", "Status": "failed", "omitempty": "cut off", "no_result": true,
+    });
+    assert_eq!(world.post(&bot, &path, lost).await.0, 200);
+    // Of the first call its thread tells; who is recorded now goes on reading so.
+    assert_eq!(posts_of(&world, "custom_calls_no_recording").await.len(), 1);
+    anna.settled().await;
+    let ended = anna
+        .events
+        .iter()
+        .filter(|event| short(event) == "call_job_state" && event.data["jobState"]["end_at"] != 0);
+    assert_eq!(ended.count(), 0, "{:?}", anna.events);
+    let state = anna.current_state(&world.channel).await;
+    assert_eq!(state["recording"]["end_at"], 0);
 }

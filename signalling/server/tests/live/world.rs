@@ -181,10 +181,15 @@ impl World {
 
     /// A private room of the team, without members.
     pub async fn room(&self, name: &str) -> ChannelId {
+        self.room_of(RoomKind::Private, name).await
+    }
+
+    /// A room of the team, without members.
+    pub async fn room_of(&self, kind: RoomKind, name: &str) -> ChannelId {
         let chat = self.running.chat();
         let team = chat.ensure_team("north", "North").await.unwrap();
-        let room = chat.ensure_room(&team, name, name, RoomKind::Private);
-        room.await.unwrap().id
+        let room = chat.ensure_room(&team, name, name, kind).await;
+        room.unwrap().id
     }
 
     pub async fn enter(&self, room: &ChannelId, person: &Person) {
@@ -230,6 +235,24 @@ impl World {
         let request = self.http.post(self.chat_url(path)).json(&body);
         let request = request.bearer_auth(&person.token);
         read(request.send().await.unwrap()).await
+    }
+
+    /// Somebody takes a person, or themselves, out of a channel.
+    pub async fn remove(&self, by: &Person, channel: &ChannelId, who: &Person) {
+        let url = self.chat_url(&format!("/channels/{channel}/members/{}", who.id));
+        let request = self.http.delete(url).bearer_auth(&by.token);
+        assert_eq!(request.send().await.unwrap().status(), 200);
+    }
+
+    /// Makes somebody an administrator of a channel.
+    pub async fn let_manage(&self, by: &Person, channel: &ChannelId, who: &Person) {
+        let url = self.chat_url(&format!(
+            "/channels/{channel}/members/{}/schemeRoles",
+            who.id
+        ));
+        let request = self.http.put(url).bearer_auth(&by.token);
+        let roles = serde_json::json!({"scheme_user": true, "scheme_admin": true});
+        assert_eq!(request.json(&roles).send().await.unwrap().status(), 200);
     }
 
     fn chat_url(&self, path: &str) -> String {

@@ -10,9 +10,9 @@ use proto::calls::event::{
     JobStop, Joined, LowerHand, MediaMove, Nothing, Reaction, Refused, Removal, ScreenOff,
     SessionOfUser, Signal, UserSession,
 };
-use proto::id::{ChannelId, SessionId, UserId};
+use proto::id::{ChannelId, ConnId, SessionId, UserId};
 use serde_json::{Map, Value};
-use signalling_core::{Envelope, News, To, Who};
+use signalling_core::{Envelope, JoinError, News, To, Who};
 
 use super::{view, words};
 
@@ -67,6 +67,23 @@ pub(crate) fn announcement(channel: &ChannelId, bot: &UserId, enabled: bool) -> 
     }
 }
 
+/// Refuses a join of which not even the channel may be known.
+pub(crate) fn refusal(connection: ConnId, error: &JoinError) -> Broadcast {
+    let event = Event::Error(Refused {
+        data: words::join(error),
+        connection: connection.clone(),
+    });
+    Broadcast {
+        short_name: event.short_name(),
+        name: event.name(),
+        data: event.data(),
+        audiences: vec![Audience {
+            connection: Some(connection),
+            ..Audience::default()
+        }],
+    }
+}
+
 fn audiences(channel: &ChannelId, bot: &UserId, to: To) -> Vec<Audience> {
     let user = |user: UserId| Audience {
         user: Some(user),
@@ -92,6 +109,7 @@ fn audiences(channel: &ChannelId, bot: &UserId, to: To) -> Vec<Audience> {
             let each = Audience {
                 each_of: Some(people),
                 room: Some(channel.clone()),
+                omit_users: vec![bot.clone()],
                 ..Audience::default()
             };
             vec![each, user(bot)]
@@ -250,7 +268,6 @@ fn host_request(channel: &ChannelId, session_id: SessionId, host: UserId) -> Hos
 
 #[cfg(test)]
 mod tests {
-    use proto::id::ConnId;
     use serde_json::json;
 
     use super::*;
@@ -286,6 +303,8 @@ mod tests {
         };
         assert_eq!((&people.user, &people.room), (&None, &Some(channel)));
         assert_eq!(people.each_of.as_deref(), Some([anna, ben].as_slice()));
+        assert_eq!(people.omit_users, std::slice::from_ref(&bot));
+        assert_eq!(its_copy.omit_users, []);
         assert_eq!((&its_copy.user, &its_copy.room), (&Some(bot), &None));
         assert_eq!(its_copy.each_of, None);
         assert_eq!(sent.copies(), 3);

@@ -13,7 +13,7 @@ pub(crate) use told::{Language, Told, hint, why_not_hosted, why_not_recorded};
 /// What the client shows whoever may not join.
 pub(crate) fn join(error: &JoinError) -> String {
     match error {
-        JoinError::NoMedia(reason) | JoinError::NoPost(reason) => {
+        JoinError::NoMedia(reason) | JoinError::NoPost(reason) | JoinError::Unreadable(reason) => {
             format!("{}: {reason}", join_label(error))
         }
         JoinError::Forbidden
@@ -35,6 +35,7 @@ pub(crate) fn join(error: &JoinError) -> String {
 /// The part of the text that is one of a fixed set.
 pub(crate) fn join_label(error: &JoinError) -> &'static str {
     match error {
+        JoinError::Unreadable(_) => "cannot read the request to join",
         JoinError::Forbidden => "forbidden",
         JoinError::BotWithoutJob => "JobID should not be empty for bot connections",
         JoinError::Archived => "cannot join call in archived channel",

@@ -1,90 +1,151 @@
-//! Who hears what: a row for every event.
+//! Who hears what, and with which data: a row for every event.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proto::calls::action::{Action, Caption, Emoji};
-use serde_json::json;
+use proto::calls::frame::EventFrame;
+use serde_json::{Map, Value, json};
 
-use super::{PEOPLE, Scene, screen_on, stream, world};
+use super::actions::{Scene, screen_on, stream};
+use super::{PEOPLE, world};
 use crate::client::short;
 use crate::world::{World, until};
 
-/// Who hears an event, as bits in the order of the columns: `m` for those who do.
+/// Who hears an event, in the order of the columns: `m` for those who do; and the keys of its data,
+/// those of an object within in braces. Where there are several forms, a stroke is between them.
 #[rustfmt::skip]
-pub(super) const EVENTS: &[(&str, &str)] = &[
-    ("join",               "...mmmm"),
-    ("error",              ".m....."),
-    ("signal",             "....m.."),
-    ("call_start",         "m..mmmm"),
-    ("call_state",         "...mmmm"),
-    ("call_end",           "m..mmmm"),
-    ("user_joined",        "m..mmmm"),
-    ("user_left",          "m..mmmm"),
-    ("user_muted",         "...mmmm"),
-    ("user_unmuted",       "...mmmm"),
-    ("user_voice_on",      "...mmmm"),
-    ("user_voice_off",     "...mmmm"),
-    ("user_screen_on",     "...mmmm"),
-    ("user_screen_off",    "...mmmm"),
-    ("user_video_on",      "...mmmm"),
-    ("user_video_off",     "...mmmm"),
-    ("user_raise_hand",    "...mmmm"),
-    ("user_unraise_hand",  "...mmmm"),
-    ("user_reacted",       "...mmmm"),
-    ("call_host_changed",  "...mmmm"),
-    ("call_job_state",     "...mmmm"),
-    ("user_dismissed_notification", "m......"),
-    ("job_stop",           "......m"),
-    ("job_pause",          "......m"),
-    ("job_resume",         "......m"),
-    ("caption",            "...mmmm"),
-    ("host_mute",          "...m..."),
-    ("host_screen_off",    "...m..."),
-    ("host_lower_hand",    "...m..."),
-    ("host_removed",       "...mmmm"),
+pub(super) const EVENTS: &[(&str, &str, &str)] = &[
+    ("join",               "...mmmmm.", "connID"),
+    ("error",              ".m.......", "connID data"),
+    ("signal",             "....m....", "connID data"),
+    ("call_start",         "m..mmmmm.", "channelID host_id id owner_id post_id start_at thread_id"),
+    // Asked for, and after a join.
+    ("call_state",         "...mmmmm.", "call channel_id | call channelID channel_id"),
+    ("call_end",           "m..mmmmm.", "channelID"),
+    ("user_joined",        "m..mmmmm.", "channelID session_id user_id"),
+    ("user_left",          "m..mmmmm.", "channelID session_id user_id"),
+    ("user_muted",         "...mmmmm.", "channelID session_id userID"),
+    ("user_unmuted",       "...mmmmm.", "channelID session_id userID"),
+    ("user_voice_on",      "...mmmmm.", "channelID session_id userID"),
+    ("user_voice_off",     "...mmmmm.", "channelID session_id userID"),
+    ("user_screen_on",     "...mmmmm.", "channelID session_id userID"),
+    ("user_screen_off",    "...mmmmm.", "channelID session_id userID"),
+    ("user_video_on",      "...mmmmm.", "channelID session_id userID"),
+    ("user_video_off",     "...mmmmm.", "channelID session_id userID"),
+    ("user_raise_hand",    "...mmmmm.", "channelID raised_hand session_id userID"),
+    ("user_unraise_hand",  "...mmmmm.", "channelID raised_hand session_id userID"),
+    ("user_reacted",       "...mmmmm.", "channelID emoji{literal name skin unified} session_id timestamp user_id"),
+    ("call_host_changed",  "...mmmmm.", "call_id channelID hostID"),
+    ("call_job_state",     "...mmmmm.", "callID channelID jobState{end_at err init_at start_at type}"),
+    ("user_dismissed_notification", "m........", "callID channelID userID"),
+    ("job_stop",           "......m..", "channelID job_id"),
+    ("job_pause",          "......m..", "channelID job_id"),
+    ("job_resume",         "......m..", "channelID job_id"),
+    ("caption",            "...mmmmm.", "channelID channel_id session_id text user_id"),
+    ("host_mute",          "...m.....", "channelID channel_id host_id session_id"),
+    ("host_screen_off",    "...m.....", "channelID channel_id host_id session_id"),
+    ("host_lower_hand",    "...m.....", "call_id channelID channel_id host_id session_id"),
+    ("host_removed",       "...mmmmm.", "call_id channelID channel_id session_id user_id"),
     // Of media hosts that are nodes of a cluster only: tests/browser/media_nodes.test.mjs.
-    ("media_moves",        "......."),
-    ("channel_enable_voice",  "m..mmmm"),
-    ("channel_disable_voice", "m..mmmm"),
+    ("media_moves",        ".........", ""),
+    ("channel_enable_voice",  "m..mmmmm.", "channelID"),
+    ("channel_disable_voice", "m..mmmmm.", "channelID"),
 ];
+/// Who hears that the member left, when they were taken out of the channel: they, too.
+const LEFT_OF_REMOVED: &str = "m..mmmmm.";
+
+/// What everybody was sent so far.
+#[derive(Default)]
+struct Heard {
+    names: [BTreeSet<String>; PEOPLE.len()],
+    forms: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Heard {
+    fn hear(&mut self, at: usize, event: &EventFrame) {
+        self.names[at].insert(short(event));
+        let forms = self.forms.entry(short(event)).or_default();
+        forms.insert(keys(&event.data));
+    }
+
+    fn form(&self, name: &str) -> String {
+        let forms = self.forms.get(name).into_iter().flatten();
+        forms.map(String::as_str).collect::<Vec<_>>().join(" | ")
+    }
+}
+
+fn keys(data: &Map<String, Value>) -> String {
+    let sorted: BTreeMap<_, _> = data.iter().collect();
+    let keys = sorted.into_iter().map(|(key, value)| match value {
+        Value::Object(within) => format!("{key}{{{}}}", keys(within)),
+        _ => key.clone(),
+    });
+    keys.collect::<Vec<_>>().join(" ")
+}
 
 #[tokio::test]
-async fn every_event_is_heard_by_those_of_the_table_only() {
+async fn every_event_is_heard_by_those_of_the_table_only_and_says_what_it_says() {
     let world = world().await;
-    let mut heard: Vec<BTreeSet<String>> = vec![BTreeSet::new(); PEOPLE.len()];
+    let mut heard = Heard::default();
     let scene = everything_happens(&world, &mut heard).await;
     drop(scene);
     let mut wrong = Vec::new();
-    for (name, cells) in EVENTS {
+    for (name, cells, form) in EVENTS {
         for (at, cell) in cells.chars().enumerate() {
-            if heard[at].contains(*name) != (cell == 'm') {
-                wrong.push(format!(
-                    "`{name}` and {}: the table says `{cell}`",
-                    PEOPLE[at]
-                ));
+            if heard.names[at].contains(*name) != (cell == 'm') {
+                let who = PEOPLE[at];
+                wrong.push(format!("`{name}` and {who}: the table says `{cell}`"));
             }
+        }
+        let told = heard.form(name);
+        if told != *form {
+            wrong.push(format!("`{name}` has `{told}`: the table says `{form}`"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Notes what everybody was sent so far.
-async fn note(scene: &mut Scene, heard: &mut [BTreeSet<String>]) {
-    for (client, heard) in scene.clients.iter_mut().zip(heard) {
+#[tokio::test]
+async fn that_somebody_left_who_was_removed_is_heard_once_by_those_of_the_table() {
+    let world = world().await;
+    let mut scene = Scene::begin(&world).await;
+    for client in &mut scene.clients {
         client.settled().await;
-        heard.extend(client.events.drain(..).map(|event| short(&event)));
+        client.events.clear();
+    }
+    let (host, member) = (&scene.people[4], &scene.people[3]);
+    world.remove(host, &scene.channel, member).await;
+    scene.witness.wait_for("user_left").await;
+    for (at, cell) in LEFT_OF_REMOVED.chars().enumerate() {
+        let client = &mut scene.clients[at];
+        client.settled().await;
+        let left = client.events.iter().filter(|one| short(one) == "user_left");
+        assert_eq!(left.count(), usize::from(cell == 'm'), "{}", PEOPLE[at]);
+    }
+}
+
+/// Notes what everybody was sent so far.
+async fn note(scene: &mut Scene, heard: &mut Heard) {
+    for (at, client) in scene.clients.iter_mut().enumerate() {
+        client.settled().await;
+        for event in client.events.drain(..) {
+            heard.hear(at, &event);
+        }
     }
 }
 
 /// What participants, their host and the bot do in the middle of a call.
-async fn people_and_bot_act(world: &World, scene: &mut Scene, heard: &mut [BTreeSet<String>]) {
+async fn people_and_bot_act(world: &World, scene: &mut Scene, heard: &mut Heard) {
     let channel = scene.channel.clone();
     let path = |rest: &str| format!("/calls/{channel}/{rest}");
     let member = json!({"session_id": scene.session(3)});
     scene.clients[1].ask_to_join(&channel, None).await;
     scene.clients[4].offer().await;
-    scene.clients[4].wait_for("signal").await;
-    heard[4].insert("signal".to_owned());
+    heard.hear(4, &scene.clients[4].wait_for("signal").await);
+    let asked = Action::CallState {
+        channel: channel.clone(),
+    };
+    scene.clients[3].act(&asked).await;
     let session = scene.session(3).to_string();
     world.rtcd.voice(&session, true);
     world.rtcd.voice(&session, false);
@@ -125,7 +186,7 @@ async fn people_and_bot_act(world: &World, scene: &mut Scene, heard: &mut [BTree
 }
 
 /// A call in which everything happens that is told of.
-async fn everything_happens(world: &World, heard: &mut [BTreeSet<String>]) -> Scene {
+async fn everything_happens(world: &World, heard: &mut Heard) -> Scene {
     // The clients of a scene wait for events, and forget what came before: a second call shows it.
     let mut scene = Scene::begin(world).await;
     let channel = scene.channel.clone();
@@ -176,20 +237,20 @@ async fn everything_happens(world: &World, heard: &mut [BTreeSet<String>]) -> Sc
         200
     );
     note(&mut scene, heard).await;
-    for at in [3, 4, 5, 6] {
+    for at in [3, 4, 5, 6, 7] {
         scene.clients[at].act(&Action::Leave).await;
     }
     scene.witness.act(&Action::Leave).await;
     scene.recorder.act(&Action::Leave).await;
     until("the first call is over", || world.rtcd.sessions() == 0).await;
     // How it begins.
-    for at in [4, 3, 5] {
+    for at in [4, 3, 5, 7] {
         scene.clients[at].ask_to_join(&channel, None).await;
         scene.clients[at].wait_until_seen("call_state").await;
     }
     scene.clients[4].wait_until_seen("user_joined").await;
     // The bot's own join was waited for when the scene began.
-    heard[6].extend(["join", "call_state"].map(str::to_owned));
+    heard.names[6].extend(["join", "call_state"].map(str::to_owned));
     note(&mut scene, heard).await;
     scene
 }
