@@ -27,6 +27,7 @@ pub mod film;
 pub mod font;
 #[cfg(test)]
 mod gallery;
+pub mod gaps;
 pub mod icons;
 mod loudness;
 pub mod name;

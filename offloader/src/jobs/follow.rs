@@ -8,6 +8,7 @@
 //! finish --ends by itself---------------------+
 //!    |  dies: again, later, at most MAX_FINISHES times
 //! ```
+//! A transcript goes on as a recording does, and who waits for it is told as well.
 //! Invariant: at most one worker has the folder; a worker of an earlier service is waited for. A job
 //! that cannot be followed has failed, and those who wait for it are told.
 
@@ -16,7 +17,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::Context;
-use proto::offload::{JobRequest, JobType, RecordingInput};
+use proto::offload::{JobRequest, JobType, RecordingInput, TranscribingInput};
 use serde_json::{Map, Value};
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, ChildStdin, Command};
@@ -29,9 +30,11 @@ use crate::order::{Ending, FRUGAL, FolderLock, Outcome, STOP_LINE, Task, WorkerO
 use crate::store::{JobRow, Phase};
 
 /// What people in the call are told.
-const WORKER_DIED: &str =
+const RECORDER_DIED: &str =
     "the recorder stopped unexpectedly: what was recorded until now will be posted";
-/// Workers that go on with one recording, beyond which something is wrong with it.
+const TRANSCRIBER_DIED: &str =
+    "the transcriber stopped unexpectedly: what was said until now will be posted";
+/// Workers that go on with one capture, beyond which something is wrong with it.
 const MOST_PARTS: u32 = 100;
 /// Finishing runs of one job before it counts as failed.
 const MAX_FINISHES: i64 = 5;
@@ -81,13 +84,17 @@ pub(super) async fn follow(
             tracing::info!(
                 job = row.id,
                 parts,
-                "another worker goes on with the recording"
+                "another worker goes on with the capture"
             );
             jobs.inner.metrics.recoveries.inc();
         } else if died {
             if order.task == Task::Capture && is_cut_off(&order) {
                 // People would see an ordinary stop.
-                crate::worker::tell_cut_off(&order, WORKER_DIED).await;
+                let why = match order.kind {
+                    JobType::Recording => RECORDER_DIED,
+                    JobType::Transcribing => TRANSCRIBER_DIED,
+                };
+                crate::worker::tell_cut_off(&order, why).await;
             }
             row.phase = Phase::Finishing;
             order.task = Task::Finish;
@@ -123,8 +130,8 @@ pub(super) async fn follow(
     }
 }
 
-/// Whether a recording was going on when its worker died: of one that was being finished, and of a
-/// transcript, what is there still comes and nobody need be told.
+/// Whether a capture was going on when its worker died: of one that was being finished what is there
+/// still comes, and nobody need be told.
 fn is_cut_off(order: &WorkerOrder) -> bool {
     let entries = journal::read(&order.folder);
     let begun = entries
@@ -133,13 +140,20 @@ fn is_cut_off(order: &WorkerOrder) -> bool {
     let over = entries
         .iter()
         .any(|entry| matches!(entry, Entry::Stopped { .. }));
-    order.kind == JobType::Recording && begun && !over
+    begun && !over
 }
 
-/// Whether a recording was cut off that another worker may go on with.
+/// Whether a capture was cut off that another worker may go on with.
 fn may_go_on(order: &WorkerOrder) -> bool {
-    let input = RecordingInput::parse(&order.input_data);
-    order.task == Task::Capture && is_cut_off(order) && input.is_ok_and(|input| input.may_go_on)
+    let is_let_in = match order.kind {
+        JobType::Recording => {
+            RecordingInput::parse(&order.input_data).is_ok_and(|input| input.may_go_on)
+        }
+        JobType::Transcribing => {
+            TranscribingInput::parse(&order.input_data).is_ok_and(|input| input.may_go_on)
+        }
+    };
+    order.task == Task::Capture && is_cut_off(order) && is_let_in
 }
 
 async fn end(jobs: &Jobs, row: &mut JobRow, outcome: Outcome) -> anyhow::Result<()> {

@@ -78,14 +78,9 @@ async fn finish_and_hand_in(job: &mut Job) -> anyhow::Result<Outcome> {
     })
 }
 
-/// Who waits for a result is told that there is none. A server that does not know of transcripts that fail
-/// alone would take one for a fault of the recording.
+/// Who waits for a result is told that there is none.
 pub(super) async fn tell_that_nothing_comes(job: &Job, why: &str) {
-    let may_tell = match &job.details {
-        Details::Recording(_) => true,
-        Details::Transcribing(input) => input.may_fail_alone,
-    };
-    if may_tell {
+    if job.details.may_fail() {
         let report = StatusReport::lost(job.kind(), why);
         tell(&job.bot, &job.call.job_id, &report).await;
     }

@@ -15,11 +15,12 @@ use proto::offload::TranscribingInput;
 
 use super::results::Made;
 use super::{Job, archive, company, listening};
+use crate::finish::gaps::Gap;
 use crate::finish::plan::Plan;
 use crate::finish::{self, Section, Sections};
 use crate::publish::{Pace, Publisher, Version};
 use crate::speech::{
-    Compaction, SpeechClient, SpeechError, TrackTranscript, Transcript, Voice, language,
+    Compaction, Missing, SpeechClient, SpeechError, TrackTranscript, Transcript, Voice, language,
 };
 use crate::text::{self, Endpoint};
 
@@ -50,8 +51,9 @@ pub(super) async fn make(job: &Job, plan: Plan, input: &TranscribingInput) -> an
     };
     let plan = Arc::new(plan);
     let prompt = prompt(job, &plan).await;
+    let missing: Vec<_> = plan.gaps.iter().map(missing).collect();
     let said = match hear(&speech, &plan, &prompt, false).await? {
-        Ok(tracks) => Transcript::merge(tracks),
+        Ok(tracks) => Transcript::merge(tracks).without(missing.clone()),
         Err(why) => return Ok(Made::Impossible(why)),
     };
     let model = speech.transcript_model().to_owned();
@@ -69,7 +71,7 @@ pub(super) async fn make(job: &Job, plan: Plan, input: &TranscribingInput) -> an
             continue;
         }
         match in_language(job, &speech, &plan, &prompt, &said, &to).await {
-            Ok(translated) => files.write(&translated, Some(&to), None)?,
+            Ok(translated) => files.write(&translated.without(missing.clone()), Some(&to), None)?,
             Err(error) => tracing::warn!(to, "no translation: {error:#}"),
         }
     }
@@ -84,6 +86,15 @@ pub(super) async fn make(job: &Job, plan: Plan, input: &TranscribingInput) -> an
         .transcript(id, post, &files.versions, posted)
         .await;
     Ok(done.into())
+}
+
+fn missing(gap: &Gap) -> Missing {
+    let ms = |ms: i64| u64::try_from(ms).unwrap_or(0);
+    Missing {
+        start_ms: ms(gap.from_ms),
+        end_ms: gap.until_ms.map(ms),
+        why: gap.why.clone(),
+    }
 }
 
 /// Every voice, one after the other; or why there will be no transcript.

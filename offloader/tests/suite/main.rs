@@ -42,4 +42,5 @@ mod sound;
 mod streams;
 mod subtitles;
 mod sync;
+mod transcribers;
 mod words;

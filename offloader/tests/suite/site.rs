@@ -392,7 +392,10 @@ async fn serve(site: Arc<Site>, mut socket: WebSocket) {
                 socket.send(text(signal)).await.unwrap();
             }
             Action::Caption(caption) => {
-                let caption = json!({ "session": caption.session, "text": caption.text });
+                let line = caption.line.map(|line| line.utterance);
+                let caption = json!({
+                    "session": caption.session, "text": caption.text, "line": line,
+                });
                 site.captions.lock().unwrap().push(caption);
             }
             Action::Leave => {
