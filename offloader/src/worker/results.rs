@@ -70,10 +70,13 @@ async fn finish_and_hand_in(job: &mut Job) -> anyhow::Result<Outcome> {
             ending: Ending::Parked,
             note: error.to_string(),
         },
-        // Such as a film above the largest file. The folder stays, as of every failed job.
+        // Such as a film above the largest file.
         Made::Refused(error) => {
             let why = format!("{error}; it is kept on the recording server for its operator");
-            report_failure(job, why).await
+            Outcome {
+                ending: Ending::Parked,
+                ..report_failure(job, why).await
+            }
         }
     })
 }

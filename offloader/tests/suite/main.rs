@@ -24,6 +24,7 @@ mod job_rights;
 mod kept;
 mod lossy;
 mod lost;
+mod parked;
 mod publishing;
 mod recorded;
 mod recorder;

@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 use super::site::{Site, eventually};
 use super::sound::Probe;
 
+/// What the service writes on its standard error is in a file of this name.
+pub(crate) const STDERR: &str = "stderr";
 const KEY: &str = "a key of thirty-two bytes or more";
 /// Nothing here takes that long when all is well.
 const LONG: Duration = Duration::from_secs(300);
@@ -62,7 +64,7 @@ impl Besieged {
         ];
         settings.extend(further);
         let besieged = Self {
-            child: run(program, &settings),
+            child: run(program, &settings, folder.path()),
             program: program.to_owned(),
             settings,
             folder,
@@ -101,6 +103,13 @@ impl Besieged {
         id
     }
 
+    /// The log of a job's workers, as the service gives it out.
+    pub(crate) async fn logs(&self, job: &str) -> String {
+        let url = format!("http://127.0.0.1:{}/jobs/{job}/logs", self.port);
+        let request = self.http.get(url).basic_auth("besieged", Some(KEY));
+        request.send().await.unwrap().text().await.unwrap()
+    }
+
     pub(crate) fn job_folder(&self, job: &str) -> PathBuf {
         self.folder.path().join("data/jobs").join(job)
     }
@@ -121,7 +130,7 @@ impl Besieged {
             Victim::Service => {
                 self.child.kill().unwrap();
                 self.child.wait().unwrap();
-                self.child = run(&self.program, &self.settings);
+                self.child = run(&self.program, &self.settings, self.folder.path());
                 self.serves().await;
                 true
             }
@@ -145,11 +154,13 @@ impl Drop for Besieged {
     }
 }
 
-fn run(program: &Path, settings: &[(&'static str, String)]) -> Child {
+fn run(program: &Path, settings: &[(&'static str, String)], folder: &Path) -> Child {
+    let mut options = std::fs::OpenOptions::new();
+    let errors = options.create(true).append(true).open(folder.join(STDERR));
     Command::new(program)
         .envs(settings.iter().map(|(name, value)| (name, value)))
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(errors.unwrap())
         .spawn()
         .unwrap()
 }
