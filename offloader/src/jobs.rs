@@ -19,7 +19,7 @@ use storage::space::NoRoom;
 
 use crate::auth::{Caller, unix_ms};
 use crate::config::Config;
-use crate::disk;
+use crate::disk::{self, Promises};
 use crate::metrics::Metrics;
 use crate::runner::check_runner;
 use crate::store::{JobRow, Phase, Store};
@@ -89,6 +89,8 @@ struct Inner {
     tasks: Tasks,
     /// Jobs whose worker has not ended, and those that wait.
     admission: Admission,
+    /// The room on the disk that these have.
+    promises: Promises,
 }
 
 impl Jobs {
@@ -119,6 +121,7 @@ impl Jobs {
                 store,
                 sealer,
                 admission: Admission::new(limits, metrics.clone()),
+                promises: Promises::default(),
                 metrics,
                 speech,
                 tasks,
@@ -161,6 +164,11 @@ impl Jobs {
         tracing::info!(job = row.id, "take up an unfinished job");
         let request: JobRequest = serde_json::from_str(&row.request).unwrap_or_default();
         let kind = JobType::parse(&request.kind);
+        if let Some(kind) = kind {
+            let need = disk::need_of(&request, kind);
+            let folder = self.folder(&row.id);
+            self.inner.promises.renew(&row.id, need, folder);
+        }
         let stop = self.inner.admission.take_up(Candidate {
             id: row.id.clone(),
             tenant: row.tenant.clone(),
@@ -179,7 +187,16 @@ impl Jobs {
             .inspect_err(|_| self.refused("invalid"))?;
         let id = proto::id::new_id();
         let config = &self.inner.config;
-        disk::ensure_room_for(&request, kind, &config.data_dir).map_err(|reason| {
+        let places = disk::Places {
+            data: &config.data_dir,
+            archive: config.archive_dir.as_deref(),
+        };
+        let need = disk::need_of(&request, kind);
+        let promised = self
+            .inner
+            .promises
+            .give(&id, need, self.folder(&id), places);
+        let promised = promised.map_err(|reason| {
             self.refused("disk");
             tracing::error!(%kind, "no room for a job: {reason}");
             CreateError::NoRoom { kind, reason }
@@ -203,6 +220,7 @@ impl Jobs {
                     .with_label_values(&[kind.as_str()])
                     .inc();
                 tracing::info!(job = id, %kind, runner = job.request.runner, "job accepted");
+                promised.keep();
                 self.follow(row, stop, false);
                 Ok(job)
             }
@@ -444,6 +462,7 @@ struct Place(Jobs, String);
 impl Drop for Place {
     fn drop(&mut self) {
         self.0.inner.admission.leave(&self.1);
+        self.0.inner.promises.release(&self.1);
     }
 }
 
