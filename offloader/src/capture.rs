@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::auth::unix_ms;
 use crate::client::{CallEvent, MediaPacket, TrackKey};
 
-mod arrivals;
+pub(crate) mod arrivals;
 pub mod av1;
 mod earlier;
 pub mod jitter;

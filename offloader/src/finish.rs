@@ -30,6 +30,7 @@ mod gallery;
 pub mod gaps;
 pub mod icons;
 mod loudness;
+pub mod manifest;
 pub mod name;
 mod pen;
 pub mod pictures;

@@ -10,12 +10,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use proto::calls::JobKind;
 use proto::calls::bot::CallSummary;
 use proto::offload::TranscribingInput;
 
 use super::results::Made;
 use super::{Job, archive, company, listening};
 use crate::finish::gaps::Gap;
+use crate::finish::manifest::{self, Manifest};
 use crate::finish::plan::Plan;
 use crate::finish::{self, Section, Sections};
 use crate::publish::{Pace, Publisher, Version};
@@ -76,6 +78,13 @@ pub(super) async fn make(job: &Job, plan: Plan, input: &TranscribingInput) -> an
         }
     }
     speech.stop();
+    let manifest = Manifest::of(&plan, JobKind::Transcribing.as_str(), &job.call);
+    let written = files.versions.iter().flat_map(|version| &version.files);
+    let written: Vec<_> = written.map(|file| folder.join(file)).collect();
+    let path = folder.join(manifest::NAME);
+    tokio::task::spawn_blocking(move || manifest.heard_by(&model).write(&path, &written))
+        .await?
+        .context("say what was kept")?;
     let span = Duration::from_millis(u64::try_from(plan.span_ms).unwrap_or(0));
     company::wait_for_recording(folder, &job.call, span).await;
     archive::complete(job, said.utterances().to_vec()).await;
