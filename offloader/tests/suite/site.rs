@@ -14,6 +14,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use proto::calls::action::Caption;
 use proto::calls::frame::ClientFrame;
 use proto::calls::{Action, NAME_PREFIX};
 use serde_json::{Value, json};
@@ -362,6 +363,11 @@ async fn websocket(
     upgrade.on_upgrade(move |socket| serve(site, socket))
 }
 
+fn shown(caption: Caption) -> Value {
+    let line = caption.line.map(|line| line.utterance);
+    json!({ "session": caption.session, "text": caption.text, "line": line })
+}
+
 async fn serve(site: Arc<Site>, mut socket: WebSocket) {
     let id = proto::id::new_id();
     let mut events = site.events.subscribe();
@@ -430,11 +436,7 @@ async fn serve(site: Arc<Site>, mut socket: WebSocket) {
                 socket.send(text(signal)).await.unwrap();
             }
             Action::Caption(caption) => {
-                let line = caption.line.map(|line| line.utterance);
-                let caption = json!({
-                    "session": caption.session, "text": caption.text, "line": line,
-                });
-                site.captions.lock().unwrap().push(caption);
+                site.captions.lock().unwrap().push(shown(caption));
             }
             Action::Leave => {
                 site.leaves.fetch_add(1, Ordering::Relaxed);
