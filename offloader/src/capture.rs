@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::auth::unix_ms;
 use crate::client::{CallEvent, MediaPacket, TrackKey};
 
-mod arrivals;
+pub(crate) mod arrivals;
 pub mod av1;
 mod earlier;
 pub mod jitter;
@@ -117,7 +117,8 @@ impl Capture {
     }
 
     /// The number of a track in the folder.
-    fn kept(&self, track: TrackKey) -> TrackKey {
+    #[must_use]
+    pub fn kept(&self, track: TrackKey) -> TrackKey {
         track.saturating_add(self.earlier.map_or(0, |earlier| earlier.free))
     }
 
@@ -332,6 +333,14 @@ impl Capture {
             missing_packets: self.arrivals.values().map(Arrivals::missing).sum(),
             dropped_packets: self.writer.dropped(),
             waiting_packets: self.writer.waiting(),
+        }
+    }
+
+    /// Writes down that the end which comes now is none that the call wanted.
+    pub fn cut_off(&self, reason: &str, now: Instant) {
+        if self.has_begun() {
+            let (t_ms, reason) = (self.t_ms(now), reason.to_owned());
+            self.writer.entry(Entry::CutOff { t_ms, reason });
         }
     }
 

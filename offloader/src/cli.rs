@@ -14,6 +14,7 @@ use service::{command_line, descriptors, private, telemetry};
 use settings::{Ask, Environment, Read};
 
 use crate::config::{Config, Raw};
+use crate::jobs::parked::{self, JobsArgs};
 use crate::{models, speech, worker};
 
 /// Where the reference service looks for its configuration.
@@ -43,12 +44,21 @@ enum Verb {
     Ask(Ask),
     /// Speech models: list, pull, verify.
     Models(models::ModelsArgs),
+    /// Results that the messaging server refused: list them, hand them in again.
+    Jobs(JobsArgs),
     /// One job; started by the service.
     #[command(hide = true)]
     Worker,
     /// Speech recognition; started by the service.
     #[command(hide = true)]
     Speech(speech::process::SpeechArgs),
+}
+
+/// What is asked of a configuration beside serving.
+enum Asked {
+    Nothing,
+    About(Ask),
+    Jobs(JobsArgs),
 }
 
 /// Runs the program.
@@ -70,16 +80,17 @@ pub fn main() -> ExitCode {
             tell(speech::process::main(&args).map_err(Into::into))
         }
         Some(Verb::Models(args)) => models::cli(args),
-        Some(Verb::Ask(ask)) => with_config(arguments.config.as_deref(), Some(ask)),
-        Some(Verb::Run) | None => with_config(arguments.config.as_deref(), None),
+        Some(Verb::Jobs(args)) => with_config(arguments.config.as_deref(), Asked::Jobs(args)),
+        Some(Verb::Ask(ask)) => with_config(arguments.config.as_deref(), Asked::About(ask)),
+        Some(Verb::Run) | None => with_config(arguments.config.as_deref(), Asked::Nothing),
     }
 }
 
-/// Only what serves reads a configuration; models have their own folder.
+/// Only what serves, and what looks at its jobs, reads a configuration; models have their own folder.
 fn typed(matches: &ArgMatches) -> anyhow::Result<Arguments> {
     let arguments = Arguments::from_arg_matches(matches)?;
     let takes: &[&str] = match arguments.verb {
-        None | Some(Verb::Run | Verb::Ask(_)) => &["config"],
+        None | Some(Verb::Run | Verb::Ask(_) | Verb::Jobs(_)) => &["config"],
         Some(Verb::Models(_) | Verb::Worker | Verb::Speech(_)) => &[],
     };
     command_line::check(&Arguments::command(), matches, takes, std::env::args())
@@ -109,17 +120,18 @@ fn run(read: &Read<Raw>, config: Config) -> anyhow::Result<()> {
 }
 
 /// Serves, or answers. A file that was named must be there; the one of the reference may be missing.
-fn with_config(path: Option<&Path>, ask: Option<Ask>) -> ExitCode {
+fn with_config(path: Option<&Path>, asked: Asked) -> ExitCode {
     let file = path.unwrap_or(Path::new(DEFAULT_FILE));
     let read = match Read::file(Some(file), path.is_none(), &Environment::of_process()) {
         Ok(read) => read,
         Err(error) => return refuse(&error.into()),
     };
     let resolved = Config::resolve(&read);
-    match (ask, resolved) {
-        (None, Ok(config)) => tell(run(&read, config)),
-        (None, Err(problems)) => refuse(&problems.into()),
-        (Some(ask), resolved) => {
+    match (asked, resolved) {
+        (Asked::Nothing, Ok(config)) => tell(run(&read, config)),
+        (Asked::Jobs(args), Ok(config)) => tell(look_at_jobs(&config, args)),
+        (Asked::Nothing | Asked::Jobs(_), Err(problems)) => refuse(&problems.into()),
+        (Asked::About(ask), resolved) => {
             match settings::answer(ask, &read, resolved.map(|config| config.warnings)) {
                 Ok(text) => {
                     say(&text);
@@ -129,6 +141,14 @@ fn with_config(path: Option<&Path>, ask: Option<Ask>) -> ExitCode {
             }
         }
     }
+}
+
+fn look_at_jobs(config: &Config, args: JobsArgs) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    say(&runtime.block_on(parked::run(config, args.command))?);
+    Ok(())
 }
 
 fn refuse(error: &anyhow::Error) -> ExitCode {

@@ -27,8 +27,10 @@ pub mod film;
 pub mod font;
 #[cfg(test)]
 mod gallery;
+pub mod gaps;
 pub mod icons;
 mod loudness;
+pub mod manifest;
 pub mod name;
 mod pen;
 pub mod pictures;

@@ -3,7 +3,7 @@
 //! In: requests of authenticated callers. Out: jobs, each with a worker process (`follow`).
 //! Not here: HTTP (`http`), what a worker does (`worker`).
 //! Invariant: a job is in the database before its worker starts; a client sees its own jobs only;
-//! a job ends in `done` or `failed`, whatever dies in between.
+//! a job ends in `done`, `failed` or `parked`, whatever dies in between.
 
 use std::io::{Read, Seek, SeekFrom};
 use std::path::PathBuf;
@@ -19,14 +19,16 @@ use storage::space::NoRoom;
 
 use crate::auth::{Caller, unix_ms};
 use crate::config::Config;
-use crate::disk;
+use crate::disk::{self, Promises};
 use crate::metrics::Metrics;
 use crate::runner::check_runner;
 use crate::store::{JobRow, Phase, Store};
 
 mod admission;
 pub mod cost;
+mod echo;
 mod follow;
+pub mod parked;
 mod report;
 pub mod speech;
 mod sweep;
@@ -37,6 +39,8 @@ use speech::Speech;
 
 /// Longest time a request may wait for a place, in seconds: a Calls plugin gives up after sixty.
 const LONGEST_WAIT_SEC: u32 = 45;
+/// The file in a job's folder that its workers log to.
+const WORKER_LOG: &str = "worker.log";
 /// Longest piece of a worker's log that is given out, in bytes.
 const MAX_LOG_BYTES: u64 = 1 << 20;
 
@@ -85,6 +89,8 @@ struct Inner {
     tasks: Tasks,
     /// Jobs whose worker has not ended, and those that wait.
     admission: Admission,
+    /// The room on the disk that these have.
+    promises: Promises,
 }
 
 impl Jobs {
@@ -115,6 +121,7 @@ impl Jobs {
                 store,
                 sealer,
                 admission: Admission::new(limits, metrics.clone()),
+                promises: Promises::default(),
                 metrics,
                 speech,
                 tasks,
@@ -130,17 +137,44 @@ impl Jobs {
         let rows = self.inner.store.unfinished().await?;
         let count = rows.len();
         for row in rows {
-            tracing::info!(job = row.id, "take up an unfinished job");
-            let request: JobRequest = serde_json::from_str(&row.request).unwrap_or_default();
-            let kind = JobType::parse(&request.kind);
-            let stop = self.inner.admission.take_up(Candidate {
-                id: row.id.clone(),
-                tenant: row.tenant.clone(),
-                cost: kind.map_or_else(Cores::default, |kind| cost::of(&request, kind)),
-            });
-            self.follow(row, stop, true);
+            self.take_up(row);
         }
         Ok(count)
+    }
+
+    /// Takes up jobs that an operator has released since (`parked`).
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn take_up_released(&self) -> anyhow::Result<()> {
+        for row in self.inner.store.unfinished().await? {
+            if self.is_draining() || self.inner.admission.is_running(&row.id) {
+                continue;
+            }
+            // It may have ended since the list was read.
+            let row = self.inner.store.job(&row.id).await?;
+            if let Some(row) = row.filter(parked::is_released) {
+                self.take_up(row);
+            }
+        }
+        Ok(())
+    }
+
+    fn take_up(&self, row: JobRow) {
+        tracing::info!(job = row.id, "take up an unfinished job");
+        let request: JobRequest = serde_json::from_str(&row.request).unwrap_or_default();
+        let kind = JobType::parse(&request.kind);
+        if let Some(kind) = kind {
+            let need = disk::need_of(&request, kind);
+            let folder = self.folder(&row.id);
+            self.inner.promises.renew(&row.id, need, folder);
+        }
+        let stop = self.inner.admission.take_up(Candidate {
+            id: row.id.clone(),
+            tenant: row.tenant.clone(),
+            cost: kind.map_or_else(Cores::default, |kind| cost::of(&request, kind)),
+        });
+        self.follow(row, stop, true);
     }
 
     /// Creates a job and starts its worker.
@@ -153,7 +187,16 @@ impl Jobs {
             .inspect_err(|_| self.refused("invalid"))?;
         let id = proto::id::new_id();
         let config = &self.inner.config;
-        disk::ensure_room_for(&request, kind, &config.data_dir).map_err(|reason| {
+        let places = disk::Places {
+            data: &config.data_dir,
+            archive: config.archive_dir.as_deref(),
+        };
+        let need = disk::need_of(&request, kind);
+        let promised = self
+            .inner
+            .promises
+            .give(&id, need, self.folder(&id), places);
+        let promised = promised.map_err(|reason| {
             self.refused("disk");
             tracing::error!(%kind, "no room for a job: {reason}");
             CreateError::NoRoom { kind, reason }
@@ -177,6 +220,7 @@ impl Jobs {
                     .with_label_values(&[kind.as_str()])
                     .inc();
                 tracing::info!(job = id, %kind, runner = job.request.runner, "job accepted");
+                promised.keep();
                 self.follow(row, stop, false);
                 Ok(job)
             }
@@ -204,7 +248,15 @@ impl Jobs {
         };
         let request: JobRequest = serde_json::from_str(&row.request)?;
         let mut output_data = Map::new();
-        output_data.insert("status".to_owned(), Value::from(row.phase.as_str()));
+        // To clients a parked job has failed as others have; beside it they may read that it is not lost.
+        let phase = match row.phase {
+            Phase::Parked => {
+                output_data.insert("parked".to_owned(), Value::from(true));
+                Phase::Failed
+            }
+            other @ (Phase::Capturing | Phase::Finishing | Phase::Done | Phase::Failed) => other,
+        };
+        output_data.insert("status".to_owned(), Value::from(phase.as_str()));
         if !row.note.is_empty() {
             output_data.insert("err".to_owned(), Value::from(row.note));
         }
@@ -226,7 +278,7 @@ impl Jobs {
         if self.row(id, caller).await?.is_none() {
             return Ok(None);
         }
-        let path = self.folder(id).join("worker.log");
+        let path = self.folder(id).join(WORKER_LOG);
         let text = tokio::task::spawn_blocking(move || {
             let mut file = std::fs::File::open(path)?;
             let len = file.metadata()?.len();
@@ -410,6 +462,7 @@ struct Place(Jobs, String);
 impl Drop for Place {
     fn drop(&mut self) {
         self.0.inner.admission.leave(&self.1);
+        self.0.inner.promises.release(&self.1);
     }
 }
 

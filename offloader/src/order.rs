@@ -90,7 +90,7 @@ pub enum Ending {
     Done,
     /// Cannot be done; nothing worth keeping.
     Failed,
-    /// Ready but not handed in: the messaging server refuses the bot. Kept for an operator.
+    /// Ready but not handed in: the messaging server refuses the bot, or the result. Kept for an operator.
     Parked,
 }
 
@@ -120,6 +120,17 @@ impl Outcome {
         fs::rename(part, Self::path(folder))?;
         // The name is the folder's data: without this a power cut may take the outcome back.
         File::open(folder)?.sync_all()
+    }
+
+    /// Takes the outcome back, so that another worker goes on.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn remove(folder: &Path) -> io::Result<()> {
+        match fs::remove_file(Self::path(folder)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     /// Reads the outcome; `None` when no worker ended by itself.

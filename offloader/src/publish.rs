@@ -3,12 +3,15 @@
 //! In: finished files, the journal of what was done already. Out: a result in the call's thread.
 //! Every step is in the journal, so that a run after a crash goes on where the last one stopped:
 //! a begun upload is resumed at the byte the server names, a finished one is not repeated.
+//! A result is told again only when the call's post does not name it: an answer may be lost after the
+//! server took it.
 //! Invariant: what is journalled as handed in is never handed in again.
 
 use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
+use proto::calls::JobKind;
 use proto::calls::bot::{CallSummary, RecordingReport, Transcription, TranscriptionReport};
 use proto::id::FileId;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
@@ -115,10 +118,8 @@ impl<'a> Publisher<'a> {
             files: vec![id],
         };
         let bot = self.bot;
-        self.patiently(async || bot.hand_in_recording(&report).await)
-            .await?;
-        self.journal.record(&Entry::HandedIn)?;
-        Ok(())
+        let tell = async || bot.hand_in_recording(&report).await;
+        self.once(JobKind::Recording, (job, post), tell).await
     }
 
     /// Uploads the files of a transcript and tells where they are: WebVTT and text first, as every
@@ -159,8 +160,42 @@ impl<'a> Publisher<'a> {
             summary,
         };
         let bot = self.bot;
-        self.patiently(async || bot.hand_in_transcript(&report).await)
-            .await?;
+        let tell = async || bot.hand_in_transcript(&report).await;
+        self.once(JobKind::Transcribing, (job, post), tell).await
+    }
+
+    /// Tells of a result unless the call has it. Whether it has, a server may not let this bot see; then
+    /// twice is better than never.
+    async fn once(
+        &mut self,
+        kind: JobKind,
+        (job, post): (&str, &str),
+        tell: impl AsyncFn() -> Result<(), BotError>,
+    ) -> Result<(), PublishError> {
+        let mut patience = Patience::new(self.pace);
+        let mut is_told = false;
+        loop {
+            match self.bot.has_result(post, kind, job).await {
+                Ok(true) => {
+                    tracing::info!("the call has the result already");
+                    break;
+                }
+                Ok(false) => {}
+                // An answer may have been lost: only who sees that there is none tells again.
+                Err(error) if is_told && error.remedy() == Remedy::Retry => {
+                    patience.wait(error).await?;
+                    continue;
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "whether the call has the result is not known");
+                }
+            }
+            is_told = true;
+            match tell().await {
+                Ok(()) => break,
+                Err(error) => patience.wait(error).await?,
+            }
+        }
         self.journal.record(&Entry::HandedIn)?;
         Ok(())
     }

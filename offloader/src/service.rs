@@ -24,6 +24,8 @@ use crate::jobs::speech::Speech;
 use crate::metrics::Metrics;
 use crate::store::Store;
 
+/// How often jobs are looked for that were released since.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How often what failed jobs left is looked through.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// Longest wait for the port at the end: more than it gives its connections.
@@ -112,6 +114,9 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let swept = jobs.clone();
     let sweeping = move || sweep(swept.clone());
     tasks.restarted("sweep of old jobs", sweeping, Restarts::default());
+    let released = jobs.clone();
+    let looking = move || look_for_released(released.clone());
+    tasks.restarted("look for released jobs", looking, Restarts::default());
     let tls = config.tls.is_some();
     tracing::info!(%http_addr, tls, taken_up, version = env!("CARGO_PKG_VERSION"), "offloader");
     Ok(Running {
@@ -125,12 +130,12 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     })
 }
 
-fn database(config: &Config) -> Location {
+pub(crate) fn database(config: &Config) -> Location {
     let file = || Location::File(config.data_dir.join("offloader.db"));
     config.database.clone().unwrap_or_else(file)
 }
 
-fn key_file(config: &Config) -> PathBuf {
+pub(crate) fn key_file(config: &Config) -> PathBuf {
     let own = || config.data_dir.join("secret.key");
     config.key_file.clone().unwrap_or_else(own)
 }
@@ -207,6 +212,17 @@ fn health(tasks: &Tasks, jobs: &Jobs, store: &Store) -> Health {
             let draining = jobs.is_draining().then(|| "draining".to_owned());
             std::future::ready(draining.into_iter().collect())
         })
+}
+
+/// Jobs that an operator hands in again are found soon.
+async fn look_for_released(jobs: Jobs) {
+    let mut period = tokio::time::interval(LOOK_EVERY);
+    loop {
+        period.tick().await;
+        if let Err(error) = jobs.take_up_released().await {
+            tracing::error!("look for jobs that were released: {error:#}");
+        }
+    }
 }
 
 async fn sweep(jobs: Jobs) {

@@ -27,7 +27,7 @@ pub use client::{SpeechClient, SpeechConfig, SpeechError, SpeechStats};
 pub use host::SpeechHost;
 pub use language::SpokenLanguage;
 pub use transcribe::{Transcription, Voice};
-pub use transcript::{Compaction, Segment, TrackTranscript, Transcript, Utterance};
+pub use transcript::{Compaction, Missing, Segment, TrackTranscript, Transcript, Utterance};
 pub use wire::Word;
 #[doc(hidden)]
 pub use wire::{Reply, Request, WireError, decode_reply, decode_request};

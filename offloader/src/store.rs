@@ -35,6 +35,8 @@ pub enum Phase {
     Done,
     /// Nothing more will happen by itself.
     Failed,
+    /// As `Failed`, and its result is made: an operator can have it handed in again.
+    Parked,
 }
 
 impl Phase {
@@ -46,11 +48,12 @@ impl Phase {
             Self::Finishing => "finishing",
             Self::Done => "done",
             Self::Failed => "failed",
+            Self::Parked => "parked",
         }
     }
 
     fn parse(text: &str) -> Self {
-        [Self::Capturing, Self::Finishing, Self::Done]
+        [Self::Capturing, Self::Finishing, Self::Done, Self::Parked]
             .into_iter()
             .find(|phase| phase.as_str() == text)
             .unwrap_or(Self::Failed)
@@ -176,6 +179,13 @@ impl Store {
         let select = "SELECT * FROM jobs WHERE phase IN ('capturing', 'finishing')
             ORDER BY start_at, id";
         self.db.fetch_all("list jobs", sqlx::query_as(select)).await
+    }
+
+    /// Jobs whose results wait for an operator, the oldest first.
+    pub async fn parked(&self) -> Result<Vec<JobRow>, StoreError> {
+        let select = "SELECT * FROM jobs WHERE phase = 'parked' ORDER BY stop_at, id";
+        let select = sqlx::query_as(select);
+        self.db.fetch_all("list parked jobs", select).await
     }
 
     /// Jobs of an end phase that ended before `before` (Unix milliseconds).

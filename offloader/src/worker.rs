@@ -19,7 +19,7 @@ use service::telemetry::{self, Log};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
 use tokio::sync::watch;
 
-use crate::capture::journal::{Entry, Journal};
+use crate::capture::journal::{self, Entry, Journal};
 use crate::client::bot::BotApi;
 use crate::client::{Coding, JoinOrder};
 use crate::ffmpeg::PictureDecoder;
@@ -74,6 +74,15 @@ impl Details {
         match self {
             Self::Recording(_) => JobKind::Recording,
             Self::Transcribing(_) => JobKind::Transcribing,
+        }
+    }
+
+    /// Whether a failure may be told while the call lasts. A server that does not know of transcripts that
+    /// fail alone would take one for a fault of the recording, and end that.
+    fn may_fail(&self) -> bool {
+        match self {
+            Self::Recording(_) => true,
+            Self::Transcribing(input) => input.may_fail_alone,
         }
     }
 }
@@ -193,6 +202,8 @@ async fn work(order: WorkerOrder, lines: Lines<BufReader<Stdin>>) -> anyhow::Res
     if let Details::Transcribing(input) = &job.details
         && input.may_fail_alone
         && task == Task::Capture
+        // Whoever goes on with a capture has something to hand in, whatever is missing now.
+        && !journal::has_begun(&job.order.folder)
         && let Some(why) = listening::foreseen(&job.order.speech, input).await?
     {
         return Ok(report_failure(&job, why).await);
@@ -268,8 +279,17 @@ async fn report_failure(job: &Job, why: String) -> Outcome {
 
 /// Tells the messaging server that the capture ends against the call's will. What there is still comes.
 async fn report_cut_off(job: &Job, why: String) {
-    let report = StatusReport::failed(job.kind(), why);
-    tell(&job.bot, &job.call.job_id, &report).await;
+    if job.details.may_fail() {
+        // Of a transcript people would think that there is none.
+        let is_said = job.kind() == JobKind::Recording || why.contains("until now");
+        let why = if is_said {
+            why
+        } else {
+            format!("{why}: what was said until now will be posted")
+        };
+        let report = StatusReport::cut_off(job.kind(), why);
+        tell(&job.bot, &job.call.job_id, &report).await;
+    }
 }
 
 async fn tell(bot: &BotApi, job: &str, report: &StatusReport) {
@@ -280,24 +300,32 @@ async fn tell(bot: &BotApi, job: &str, report: &StatusReport) {
 
 /// As `report_failure`, by the service, for a job that no worker can be started for.
 pub(crate) async fn tell_failure(order: &WorkerOrder, why: &str) {
-    tell_for(order, |kind| StatusReport::lost(kind, why)).await;
+    let report = |details: &Details| Some(StatusReport::lost(details.kind(), why));
+    tell_for(order, report).await;
 }
 
 /// As `report_cut_off`, by the service, for a worker that died.
 pub(crate) async fn tell_cut_off(order: &WorkerOrder, why: &str) {
-    tell_for(order, |kind| StatusReport::failed(kind, why)).await;
+    let report = |details: &Details| {
+        let may_tell = details.may_fail();
+        may_tell.then(|| StatusReport::cut_off(details.kind(), why))
+    };
+    tell_for(order, report).await;
 }
 
-async fn tell_for(order: &WorkerOrder, report: impl FnOnce(JobKind) -> StatusReport) {
+async fn tell_for(order: &WorkerOrder, report: impl FnOnce(&Details) -> Option<StatusReport>) {
     // An input that cannot be read names nobody who could be told.
     let Ok((call, details)) = parse(order) else {
+        return;
+    };
+    let Some(report) = report(&details) else {
         return;
     };
     let Ok(channel) = ChannelId::parse(call.channel_id.as_str()) else {
         return;
     };
     match BotApi::new(&call.site_url, channel, call.auth_token.clone()) {
-        Ok(bot) => tell(&bot, &call.job_id, &report(details.kind())).await,
+        Ok(bot) => tell(&bot, &call.job_id, &report).await,
         Err(error) => tracing::warn!(%error, "report the failure"),
     }
 }

@@ -1,4 +1,4 @@
-//! A captioned and recorded call whose worker, service and speech process are killed in turn.
+//! A captioned and recorded call whose workers, service and speech process are killed in turn.
 //!
 //! Every half minute one of them gets a signal 9; the service is started again as whoever supervises it
 //! does. One film must come of it, and a transcript.
@@ -41,13 +41,14 @@ pub(crate) async fn measure(
     if let Some(input) = input.as_object_mut() {
         input.insert("recording_may_go_on".to_owned(), json!(true));
     }
-    let job = service
+    service
         .ask("recording", "calls-recorder:v0.8.13", &input)
         .await;
     if let Some(input) = input.as_object_mut() {
         input.insert("transcription_id".to_owned(), json!(JOB));
         input.insert("output_format".to_owned(), json!("vtt"));
         input.insert("live_captions_on".to_owned(), json!(true));
+        input.insert("transcript_may_go_on".to_owned(), json!(true));
     }
     service
         .ask("transcribing", "calls-transcriber:v0.7.2", &input)
@@ -65,10 +66,15 @@ pub(crate) async fn measure(
         }
     });
     let count = usize::try_from(args.minutes * 60 / PAUSE.as_secs())?;
-    let victims = [Victim::Worker, Victim::Service, Victim::Speech];
+    let victims = [
+        Victim::Worker,
+        Victim::Transcriber,
+        Victim::Service,
+        Victim::Speech,
+    ];
     let turns = victims.into_iter().cycle().take(count);
     let turns = turns.map(|victim| (PAUSE, victim));
-    let (lasted, killed) = record_under_fire(&site, &mut service, &job, turns).await;
+    let (lasted, killed) = record_under_fire(&site, &mut service, turns).await;
     telling.abort();
     anyhow::ensure!(
         killed == count,
@@ -83,15 +89,37 @@ pub(crate) async fn measure(
     let path = service.folder.path().join("film.mp4");
     std::fs::write(&path, site.file(".mp4"))?;
     let film = probe(&path);
-    Ok(figures(&film, lasted, count.div_ceil(victims.len())))
+    let text = String::from_utf8(site.file(".txt"))?;
+    let mut all = figures(&film, lasted, count.div_ceil(victims.len()));
+    all.push(unheard(&text)?);
+    Ok(all)
 }
 
-/// What the film says of its call, which lasted so many seconds.
-fn figures(film: &Probe, lasted: f64, of_workers: usize) -> Vec<Figure> {
-    let holes = holes(film, HERTZ);
-    let longest = holes.iter().copied().fold(0.0, f64::max);
-    let all = holes.iter().sum();
-    let figure = |what, value, must, aim| Figure {
+/// The longest time of which a transcript says that nothing was heard.
+fn unheard(text: &str) -> anyhow::Result<Figure> {
+    anyhow::ensure!(!text.contains("from here on"), "it was cut off: {text}");
+    let lines: Vec<_> = text.lines().collect();
+    let said = lines.windows(2).filter_map(|pair| {
+        let [when, what] = pair else { return None };
+        let (start, end) = when.split_once(" -> ")?;
+        let is_gap = what.starts_with("[Nothing was heard");
+        is_gap.then(|| Some(seconds(end)? - seconds(start)?))?
+    });
+    let gaps: Vec<f64> = said.collect();
+    let longest = gaps.iter().copied().fold(0.0, f64::max);
+    let figure = figure("longest gap of the transcript", longest, 4.0, 2.0);
+    Ok(figure.made_of(Seen::Each(gaps)))
+}
+
+/// Of `00:01:05`.
+fn seconds(time: &str) -> Option<f64> {
+    let mut parts = time.split(':').map(|part| part.parse::<u32>().ok());
+    let seconds = parts.try_fold(0, |sum, part| Some(sum * 60 + part?))?;
+    Some(f64::from(seconds))
+}
+
+fn figure(what: &'static str, value: f64, must: f64, aim: f64) -> Figure {
+    Figure {
         row: ROW.to_owned(),
         what,
         unit: "s",
@@ -100,7 +128,14 @@ fn figures(film: &Probe, lasted: f64, of_workers: usize) -> Vec<Figure> {
         aim,
         good: Good::AtMost,
         seen: Seen::Nothing,
-    };
+    }
+}
+
+/// What the film says of its call, which lasted so many seconds.
+fn figures(film: &Probe, lasted: f64, of_workers: usize) -> Vec<Figure> {
+    let holes = holes(film, HERTZ);
+    let longest = holes.iter().copied().fold(0.0, f64::max);
+    let all = holes.iter().sum();
     let (sum_must, sum_aim) = (4.0 * of_workers as f64, 2.0 * of_workers as f64);
     vec![
         figure("longest hole in the film", longest, 4.0, 2.0).made_of(Seen::Each(holes)),

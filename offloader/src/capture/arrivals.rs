@@ -5,20 +5,20 @@
 
 /// The packets of one track.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Arrivals {
+pub(crate) struct Arrivals {
     /// The lowest and the highest number, once there is one.
     range: Option<(u64, u64)>,
     count: u64,
 }
 
 impl Arrivals {
-    pub(super) fn note(&mut self, seq_no: u64) {
+    pub(crate) fn note(&mut self, seq_no: u64) {
         let (low, high) = self.range.unwrap_or((seq_no, seq_no));
         self.range = Some((low.min(seq_no), high.max(seq_no)));
         self.count += 1;
     }
 
-    pub(super) fn missing(&self) -> u64 {
+    pub(crate) fn missing(&self) -> u64 {
         self.range.map_or(0, |(low, high)| {
             (high - low).saturating_add(1).saturating_sub(self.count)
         })

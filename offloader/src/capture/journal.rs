@@ -81,6 +81,11 @@ pub enum Entry {
         t_ms: i64,
         reason: String,
     },
+    /// The capture ended against the call's will: what comes after `t_ms` is missing, for this reason.
+    CutOff {
+        t_ms: i64,
+        reason: String,
+    },
     /// An earlier worker died; the recording ends where its files end.
     Recovered {
         at_ms: i64,
@@ -179,6 +184,14 @@ impl Journal {
 pub fn read(folder: &Path) -> Vec<Entry> {
     let bytes = std::fs::read(path(folder)).unwrap_or_default();
     entries(&bytes).collect()
+}
+
+/// Whether a capture had begun in a folder.
+#[must_use]
+pub fn has_begun(folder: &Path) -> bool {
+    let entries = read(folder);
+    let mut entries = entries.iter();
+    entries.any(|entry| matches!(entry, Entry::Zero { .. }))
 }
 
 fn entries(bytes: &[u8]) -> impl Iterator<Item = Entry> {

@@ -8,11 +8,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use proto::calls::ROUTE_PREFIX;
 use proto::calls::bot::{
     Channel, FileInfo, NewUpload, Profile, RecordingReport, StatusReport, TranscriptionReport,
     UploadSession,
 };
+use proto::calls::{JobKind, ROUTE_PREFIX};
 use proto::id::{ChannelId, SessionId, UserId};
 use proto::redact::Secret;
 use reqwest::{Method, Response, StatusCode};
@@ -22,6 +22,8 @@ use serde_json::Value;
 
 /// Longest wait for an answer to a small request.
 const SHORT: Duration = Duration::from_secs(10);
+/// Longest wait for the answer to a result: the server writes several posts before it answers.
+const RESULT: Duration = Duration::from_secs(60);
 /// Longest wait for an answer to a piece of an upload.
 const LONG: Duration = Duration::from_secs(300);
 /// Longest piece of an error text that is repeated.
@@ -98,6 +100,7 @@ pub enum Progress {
 #[derive(Debug, Clone)]
 pub struct BotApi {
     http: reqwest::Client,
+    site: String,
     base: String,
     token: Secret,
     channel: ChannelId,
@@ -111,6 +114,7 @@ impl BotApi {
     pub fn new(site: &str, channel: ChannelId, token: Secret) -> Result<Self, reqwest::Error> {
         Ok(Self {
             http: crate::sites::client()?,
+            site: site.to_owned(),
             base: format!("{site}{ROUTE_PREFIX}/bot"),
             token,
             channel,
@@ -211,18 +215,42 @@ impl BotApi {
 
     /// Hands in a recording.
     pub async fn hand_in_recording(&self, report: &RecordingReport) -> Result<(), BotError> {
-        let path = format!("/calls/{}/recordings", self.channel);
-        self.send("hand in the recording", Method::POST, &path, Some(report))
-            .await
-            .map(drop)
+        let url = format!("{}/calls/{}/recordings", self.base, self.channel);
+        self.result("hand in the recording", &url, report).await
     }
 
     /// Hands in a transcript.
     pub async fn hand_in_transcript(&self, report: &TranscriptionReport) -> Result<(), BotError> {
-        let path = format!("/calls/{}/transcriptions", self.channel);
-        self.send("hand in the transcript", Method::POST, &path, Some(report))
-            .await
-            .map(drop)
+        let url = format!("{}/calls/{}/transcriptions", self.base, self.channel);
+        self.result("hand in the transcript", &url, report).await
+    }
+
+    /// Whether the call's post names the result of a job already.
+    pub async fn has_result(&self, post: &str, kind: JobKind, job: &str) -> Result<bool, BotError> {
+        let call = "look whether the call has the result";
+        let url = format!("{}/api/v4/posts/{post}", self.site);
+        let answer = self
+            .ask(call, Method::GET, &url, SHORT, None::<&()>)
+            .await?;
+        let post: Value = read(call, answer).await?;
+        let results = match kind {
+            JobKind::Recording => "recordings",
+            JobKind::Transcribing | JobKind::Captioning => "transcriptions",
+        };
+        let entry = post.pointer(&format!("/props/{results}/{job}/post_id"));
+        Ok(entry
+            .and_then(Value::as_str)
+            .is_some_and(|id| !id.is_empty()))
+    }
+
+    async fn result(
+        &self,
+        call: &'static str,
+        url: &str,
+        report: &impl Serialize,
+    ) -> Result<(), BotError> {
+        let answer = self.ask(call, Method::POST, url, RESULT, Some(report));
+        answer.await.map(drop)
     }
 
     async fn json<T: DeserializeOwned>(
@@ -243,11 +271,23 @@ impl BotApi {
         path: &str,
         body: Option<&impl Serialize>,
     ) -> Result<Response, BotError> {
+        let url = format!("{}{path}", self.base);
+        self.ask(call, method, &url, SHORT, body).await
+    }
+
+    async fn ask(
+        &self,
+        call: &'static str,
+        method: Method,
+        url: &str,
+        patience: Duration,
+        body: Option<&impl Serialize>,
+    ) -> Result<Response, BotError> {
         let mut request = self
             .http
-            .request(method, format!("{}{path}", self.base))
+            .request(method, url)
             .bearer_auth(self.token.expose())
-            .timeout(SHORT);
+            .timeout(patience);
         if let Some(body) = body {
             request = request.json(body);
         }

@@ -13,6 +13,7 @@ use crate::capture::journal::{self, Entry};
 use crate::capture::log::LogReader;
 use crate::capture::writer::log_path;
 use crate::client::TrackKey;
+use crate::finish::gaps::{self, Gap};
 
 /// One track of a recording.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +54,8 @@ pub struct Plan {
     pub pauses: Vec<Pause>,
     /// Where a worker went on for one that had died.
     pub parts: Vec<i64>,
+    /// What of the call is missing; known when the capture is over.
+    pub gaps: Vec<Gap>,
 }
 
 /// A stretch of the call that is not in the recording: it takes no time there.
@@ -88,7 +91,10 @@ impl Plan {
     pub fn read(folder: &Path) -> Option<Self> {
         let entries = journal::read(folder);
         let span_ms = span(folder, &entries);
-        let mut plan = Self::default();
+        let mut plan = Self {
+            gaps: gaps::gaps(&entries, span_ms),
+            ..Self::default()
+        };
         for entry in entries {
             plan.take(folder, entry);
         }
@@ -185,6 +191,7 @@ impl Plan {
             }
             Entry::Titled { title } => self.title = title,
             Entry::Stopped { .. }
+            | Entry::CutOff { .. }
             | Entry::Recovered { .. }
             | Entry::Named { .. }
             | Entry::Made { .. }
@@ -406,6 +413,7 @@ fn span(folder: &Path, entries: &[Entry]) -> i64 {
         | Entry::Part { t_ms, .. } => *t_ms,
         Entry::Zero { .. }
         | Entry::Stopped { .. }
+        | Entry::CutOff { .. }
         | Entry::Recovered { .. }
         | Entry::Titled { .. }
         | Entry::Named { .. }

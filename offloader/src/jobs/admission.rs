@@ -126,6 +126,11 @@ impl Admission {
     }
 
     #[must_use]
+    pub(super) fn is_running(&self, id: &str) -> bool {
+        self.places().running.contains_key(id)
+    }
+
+    #[must_use]
     pub(super) fn is_empty(&self) -> bool {
         self.places().running.is_empty()
     }

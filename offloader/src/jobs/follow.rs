@@ -8,6 +8,7 @@
 //! finish --ends by itself---------------------+
 //!    |  dies: again, later, at most MAX_FINISHES times
 //! ```
+//! A transcript goes on as a recording does, and who waits for it is told as well.
 //! Invariant: at most one worker has the folder; a worker of an earlier service is waited for. A job
 //! that cannot be followed has failed, and those who wait for it are told.
 
@@ -16,22 +17,25 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::Context;
-use proto::offload::{JobRequest, JobType, RecordingInput};
+use proto::offload::{JobRequest, JobType, RecordingInput, TranscribingInput};
 use serde_json::{Map, Value};
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::watch;
 
-use super::Jobs;
+use super::echo::Echo;
+use super::{Jobs, WORKER_LOG};
 use crate::auth::unix_ms;
 use crate::capture::journal::{self, Entry};
 use crate::order::{Ending, FRUGAL, FolderLock, Outcome, STOP_LINE, Task, WorkerOrder};
 use crate::store::{JobRow, Phase};
 
 /// What people in the call are told.
-const WORKER_DIED: &str =
+const RECORDER_DIED: &str =
     "the recorder stopped unexpectedly: what was recorded until now will be posted";
-/// Workers that go on with one recording, beyond which something is wrong with it.
+const TRANSCRIBER_DIED: &str =
+    "the transcriber stopped unexpectedly: what was said until now will be posted";
+/// Workers that go on with one capture, beyond which something is wrong with it.
 const MOST_PARTS: u32 = 100;
 /// Finishing runs of one job before it counts as failed.
 const MAX_FINISHES: i64 = 5;
@@ -39,6 +43,8 @@ const MAX_FINISHES: i64 = 5;
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 /// Pause before what could not be kept is kept again: the disk may be full for a while.
 const KEEP_AGAIN: Duration = Duration::from_secs(2);
+/// How often what workers log is repeated, where that is wanted.
+const ECHO_EVERY: Duration = Duration::from_millis(500);
 /// How often the folder of a worker that is not our child is looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
@@ -67,6 +73,10 @@ pub(super) async fn follow(
     }
     let mut parts = 0;
     let mut died = false;
+    if row.phase == Phase::Finishing {
+        // It was decided then that nobody goes on with the capture.
+        order.task = Task::Finish;
+    }
     if recovered {
         tokio::fs::create_dir_all(&folder).await?;
         wait_for_folder(&folder).await?;
@@ -81,13 +91,17 @@ pub(super) async fn follow(
             tracing::info!(
                 job = row.id,
                 parts,
-                "another worker goes on with the recording"
+                "another worker goes on with the capture"
             );
             jobs.inner.metrics.recoveries.inc();
         } else if died {
             if order.task == Task::Capture && is_cut_off(&order) {
                 // People would see an ordinary stop.
-                crate::worker::tell_cut_off(&order, WORKER_DIED).await;
+                let why = match order.kind {
+                    JobType::Recording => RECORDER_DIED,
+                    JobType::Transcribing => TRANSCRIBER_DIED,
+                };
+                crate::worker::tell_cut_off(&order, why).await;
             }
             row.phase = Phase::Finishing;
             order.task = Task::Finish;
@@ -123,8 +137,8 @@ pub(super) async fn follow(
     }
 }
 
-/// Whether a recording was going on when its worker died: of one that was being finished, and of a
-/// transcript, what is there still comes and nobody need be told.
+/// Whether a capture was going on when its worker died: of one that was being finished what is there
+/// still comes, and nobody need be told.
 fn is_cut_off(order: &WorkerOrder) -> bool {
     let entries = journal::read(&order.folder);
     let begun = entries
@@ -133,13 +147,20 @@ fn is_cut_off(order: &WorkerOrder) -> bool {
     let over = entries
         .iter()
         .any(|entry| matches!(entry, Entry::Stopped { .. }));
-    order.kind == JobType::Recording && begun && !over
+    begun && !over
 }
 
-/// Whether a recording was cut off that another worker may go on with.
+/// Whether a capture was cut off that another worker may go on with.
 fn may_go_on(order: &WorkerOrder) -> bool {
-    let input = RecordingInput::parse(&order.input_data);
-    order.task == Task::Capture && is_cut_off(order) && input.is_ok_and(|input| input.may_go_on)
+    let is_let_in = match order.kind {
+        JobType::Recording => {
+            RecordingInput::parse(&order.input_data).is_ok_and(|input| input.may_go_on)
+        }
+        JobType::Transcribing => {
+            TranscribingInput::parse(&order.input_data).is_ok_and(|input| input.may_go_on)
+        }
+    };
+    order.task == Task::Capture && is_cut_off(order) && is_let_in
 }
 
 async fn end(jobs: &Jobs, row: &mut JobRow, outcome: Outcome) -> anyhow::Result<()> {
@@ -148,21 +169,30 @@ async fn end(jobs: &Jobs, row: &mut JobRow, outcome: Outcome) -> anyhow::Result<
         Ending::Failed => "failed",
         Ending::Parked => "parked",
     };
-    row.phase = if outcome.ending == Ending::Done {
-        Phase::Done
-    } else {
-        Phase::Failed
+    row.phase = match outcome.ending {
+        Ending::Done => Phase::Done,
+        Ending::Failed => Phase::Failed,
+        Ending::Parked => Phase::Parked,
     };
     row.stop_at = unix_ms();
     row.note = outcome.note;
-    // The token has served, whatever the ending was.
+    // The token has served, whatever the ending was: whoever hands in again brings another.
     row.sealed = Vec::new();
     jobs.inner
         .metrics
         .jobs_ended
         .with_label_values(&[word])
         .inc();
-    tracing::info!(job = row.id, outcome = word, note = row.note, "job ended");
+    if outcome.ending == Ending::Parked {
+        tracing::warn!(
+            job = row.id,
+            note = row.note,
+            folder = %jobs.folder(&row.id).display(),
+            "a result is not handed in, and is kept: see `offloader jobs`"
+        );
+    } else {
+        tracing::info!(job = row.id, outcome = word, note = row.note, "job ended");
+    }
     // Kept before anything is removed: a crash in between leaves a folder that the sweep knows.
     keep(jobs, row).await;
     if row.phase == Phase::Done && jobs.inner.config.done_jobs_retention.is_none() {
@@ -231,32 +261,44 @@ async fn run_worker(
     order: &WorkerOrder,
     stop: &mut watch::Receiver<bool>,
 ) -> anyhow::Result<ExitStatus> {
-    let (mut child, mut input) = start_worker(jobs, order).await?;
+    let mut echo = Echo::begin(&order.folder.join(WORKER_LOG));
+    let (mut child, mut input) = start_worker(order, &jobs.inner.config.worker_command).await?;
     tracing::info!(job = order.id, pid = child.id(), task = ?order.task, "worker started");
-    loop {
+    let mut timer = tokio::time::interval(ECHO_EVERY);
+    let echoes = jobs.inner.config.output_logs;
+    let mut told = false;
+    let status = loop {
         tokio::select! {
             status = child.wait() => {
                 drop(input);
-                return status.context("wait for the worker");
+                break status;
             }
-            changed = stop.changed() => {
+            _ = timer.tick(), if echoes => echo.repeat().await,
+            changed = stop.changed(), if !told => {
                 if changed.is_err() || *stop.borrow() {
                     // The worker may have ended meanwhile; then `wait` says so.
                     let _ = input.write_all(format!("{STOP_LINE}\n").as_bytes()).await;
                     let _ = input.flush().await;
-                    return child.wait().await.context("wait for the worker");
+                    told = true;
                 }
             }
         }
+    };
+    if echoes {
+        echo.repeat().await;
     }
+    status.context("wait for the worker")
 }
 
-async fn start_worker(jobs: &Jobs, order: &WorkerOrder) -> anyhow::Result<(Child, ChildStdin)> {
-    let (program, arguments) = worker_command(&jobs.inner.config.worker_command)?;
+async fn start_worker(
+    order: &WorkerOrder,
+    command: &[String],
+) -> anyhow::Result<(Child, ChildStdin)> {
+    let (program, arguments) = worker_command(command)?;
     let log = std::fs::OpenOptions::new()
         .create(true)
         .append(true)
-        .open(order.folder.join("worker.log"))
+        .open(order.folder.join(WORKER_LOG))
         .context("open the worker's log")?;
     let mut child = Command::new(&program)
         .args(arguments)
@@ -265,11 +307,7 @@ async fn start_worker(jobs: &Jobs, order: &WorkerOrder) -> anyhow::Result<(Child
         .process_group(0)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
-        .stderr(if jobs.inner.config.output_logs {
-            Stdio::inherit()
-        } else {
-            log.into()
-        })
+        .stderr(log)
         .spawn()
         .with_context(|| format!("start the worker `{}`", program.display()))?;
     let mut input = child.stdin.take().context("the worker has an input")?;

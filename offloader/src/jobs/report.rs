@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::{Jobs, tenant};
 use crate::auth::{Caller, unix_ms};
 use crate::capture::journal::{self, Entry};
+use crate::disk::bytes_below;
 use crate::store::JobRow;
 use crate::worker::state;
 
@@ -105,13 +106,6 @@ impl Told {
         }
         told
     }
-}
-
-/// What lies in a folder without folders.
-fn bytes_below(folder: &Path) -> u64 {
-    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let lengths = files.filter_map(|file| file.metadata().ok());
-    lengths.map(|metadata| metadata.len()).sum()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! ```text
 //! done    -> at once, or after jobs.done_jobs_retention_time
 //! failed  -> after jobs.failed_jobs_retention_time
+//! parked  -> never: it is whole, and an operator can hand it in (`parked`)
 //! folder without a record (a crash between two steps) -> after `ABANDONED`
 //! half a model of a `models pull` that was killed     -> after `ABANDONED`
 //! ```
@@ -159,6 +160,7 @@ mod tests {
             row("old-done", Phase::Done, now - HOUR_MS - 1),
             row("fresh-failed", Phase::Failed, now - HOUR_MS - 1),
             row("old-failed", Phase::Failed, now - 2 * HOUR_MS - 1),
+            row("old-parked", Phase::Parked, now - 20 * HOUR_MS),
             row("running", Phase::Capturing, 0),
         ] {
             store.add_job(&row).await.unwrap();
@@ -169,6 +171,7 @@ mod tests {
             "old-done",
             "fresh-failed",
             "old-failed",
+            "old-parked",
             "running",
         ];
         for id in rows.into_iter().chain(["nobodys", "nobodys-new", "held"]) {
@@ -197,6 +200,7 @@ mod tests {
                 "fresh-failed",
                 "held",
                 "nobodys-new",
+                "old-parked",
                 "running"
             ]
         );
@@ -205,6 +209,7 @@ mod tests {
             ("old-done", false),
             ("old-failed", false),
             ("fresh-done", true),
+            ("old-parked", true),
         ] {
             assert_eq!(store.job(id).await.unwrap().is_some(), there, "{id}");
         }

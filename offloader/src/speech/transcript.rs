@@ -64,12 +64,23 @@ impl Default for Compaction {
     }
 }
 
+/// A stretch of the call of which nothing was heard, on the timeline of the call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    pub start_ms: u64,
+    /// `None`: nothing was heard from there on.
+    pub end_ms: Option<u64>,
+    /// In words for people, in English.
+    pub why: String,
+}
+
 /// The speech of a whole call in order of time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transcript {
     utterances: Vec<Utterance>,
     /// The one most was said in first.
     languages: Vec<String>,
+    missing: Vec<Missing>,
 }
 
 impl Transcript {
@@ -84,6 +95,7 @@ impl Transcript {
         Self {
             utterances,
             languages,
+            missing: Vec::new(),
         }
     }
 
@@ -98,7 +110,14 @@ impl Transcript {
         Self {
             utterances,
             languages,
+            missing: Vec::new(),
         }
+    }
+
+    /// Says what it lacks; in order of time.
+    #[must_use]
+    pub fn without(self, missing: Vec<Missing>) -> Self {
+        Self { missing, ..self }
     }
 
     /// In order of start time.

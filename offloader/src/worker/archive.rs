@@ -17,6 +17,7 @@ use time::OffsetDateTime;
 
 use super::Job;
 use crate::ffmpeg::SoundKind;
+use crate::finish::manifest::{self, Manifest};
 use crate::finish::plan::Plan;
 use crate::finish::{self, archive};
 use crate::speech::Utterance;
@@ -48,6 +49,28 @@ pub(super) fn keep(folder: &Path, plan: &Plan, archive: Option<&Path>) -> anyhow
     finish::make_archive(plan, path).context("make the archive")
 }
 
+/// Says what was kept: the files made for the job in its folder, and the archive beside itself.
+pub(super) fn describe(
+    manifest: &Manifest,
+    folder: &Path,
+    file: &str,
+    archive: Option<&Path>,
+) -> std::io::Result<()> {
+    let voices = folder.read_dir()?.flatten().map(|entry| entry.path());
+    let voices = voices.filter(|path| path.extension().is_some_and(|ending| ending == "mka"));
+    let files: Vec<_> = voices.chain([folder.join(file)]).collect();
+    manifest
+        .clone()
+        .write(&folder.join(manifest::NAME), &files)?;
+    match archive.filter(|archive| archive.is_file()) {
+        Some(archive) => {
+            let files = [archive.to_path_buf()];
+            manifest.clone().write(&manifest::beside(archive), &files)
+        }
+        None => Ok(()),
+    }
+}
+
 /// Makes a recording that is no film.
 pub(super) fn make_other(plan: &Plan, input: &RecordingInput, path: &Path) -> anyhow::Result<()> {
     let kbps = input.audio_kbps;
@@ -69,11 +92,13 @@ pub(super) async fn complete(job: &Job, said: Vec<Utterance>) {
         tracing::info!("the archive of this call is not on this machine");
         return;
     };
-    let work = tokio::task::spawn_blocking(move || archive::add_transcript(&path, &said));
+    let work = tokio::task::spawn_blocking(move || {
+        archive::add_transcript(&path, &said)?;
+        manifest::refresh(&manifest::beside(&path)).context("say so in its manifest")
+    });
     match work.await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
-            let error = anyhow::Error::from(error);
             tracing::warn!("put the transcript into the archive: {error:#}");
         }
         Err(error) => tracing::warn!(%error, "put the transcript into the archive"),

@@ -63,10 +63,12 @@ impl Captions {
         }
     }
 
-    pub(super) fn add(&mut self, track: TrackKey, owner: SessionId) {
+    /// Hears a voice. `kept`: the number of its track in the folder, which no other line of the call has
+    /// in its name, also of a worker before.
+    pub(super) fn add(&mut self, track: TrackKey, kept: TrackKey, owner: SessionId) {
         let Some(speech) = &self.speech else {
             if !std::mem::replace(&mut self.told, true) {
-                let told = tell_once(owner, track, self.commands.clone());
+                let told = tell_once(owner, kept, self.commands.clone());
                 self.tasks.push(tokio::spawn(told));
             }
             return;
@@ -78,7 +80,7 @@ impl Captions {
         let (packets, queue) = mpsc::channel(QUEUE);
         self.voices.insert(track, packets);
         self.tasks.push(tokio::spawn(hear(queue, stream)));
-        let told = tell(updates, owner, track, self.commands.clone());
+        let told = tell(updates, owner, kept, self.commands.clone());
         self.tasks.push(tokio::spawn(told));
     }
 

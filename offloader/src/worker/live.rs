@@ -210,9 +210,10 @@ impl Live<'_> {
             CallEvent::Connected { .. } => self.connected = true,
             CallEvent::TrackAdded { track, kind, owner } => {
                 self.names.look_up(&owner);
+                let kept = self.capture.kept(track);
                 if let Some(captions) = self.captions.as_mut().filter(|_| kind == TrackType::Voice)
                 {
-                    captions.add(track, owner);
+                    captions.add(track, kept, owner);
                 }
             }
             CallEvent::TrackEnded { track } => {
@@ -408,8 +409,8 @@ impl Live<'_> {
         let begun = self.capture.has_begun();
         let is_awaited = self.report.is_some();
         // While the job is still open: afterwards its end looks like anybody's. A job that has not
-        // begun is reported by `worker`; of a transcript it would mean that none will come.
-        if begun && end.is_trouble && self.job.kind() == JobKind::Recording {
+        // begun is reported by `worker`.
+        if begun && end.is_trouble {
             let report = super::report_cut_off(self.job, end.why.clone());
             // Whoever does not answer will see that the bot has left.
             let _ = tokio::time::timeout(TELL_WITHIN, report).await;
@@ -422,6 +423,9 @@ impl Live<'_> {
             captions.end().await;
         }
         let capture = self.capture;
+        if end.is_trouble {
+            capture.cut_off(&end.why, ended);
+        }
         let why = end.why.clone();
         tokio::task::spawn_blocking(move || capture.end(&why, ended))
             .await?

@@ -5,12 +5,14 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use proto::calls::JobKind;
 use proto::calls::bot::StatusReport;
 use proto::offload::{RecordingInput, RecordingOutput};
 use tokio::sync::watch;
 
 use super::{Details, Job, archive, film, progress, report_failure, tell, transcript};
 use crate::capture::journal::{Entry, Journal};
+use crate::finish::manifest::{self, Manifest};
 use crate::finish::plan::Plan;
 use crate::finish::unseen;
 use crate::order::{Ending, Outcome};
@@ -70,22 +72,20 @@ async fn finish_and_hand_in(job: &mut Job) -> anyhow::Result<Outcome> {
             ending: Ending::Parked,
             note: error.to_string(),
         },
-        // Such as a film above the largest file. The folder stays, as of every failed job.
+        // Such as a film above the largest file.
         Made::Refused(error) => {
             let why = format!("{error}; it is kept on the recording server for its operator");
-            report_failure(job, why).await
+            Outcome {
+                ending: Ending::Parked,
+                ..report_failure(job, why).await
+            }
         }
     })
 }
 
-/// Who waits for a result is told that there is none. A server that does not know of transcripts that fail
-/// alone would take one for a fault of the recording.
+/// Who waits for a result is told that there is none.
 pub(super) async fn tell_that_nothing_comes(job: &Job, why: &str) {
-    let may_tell = match &job.details {
-        Details::Recording(_) => true,
-        Details::Transcribing(input) => input.may_fail_alone,
-    };
-    if may_tell {
+    if job.details.may_fail() {
         let report = StatusReport::lost(job.kind(), why);
         tell(&job.bot, &job.call.job_id, &report).await;
     }
@@ -122,11 +122,11 @@ async fn record(job: &mut Job, plan: Plan, input: &RecordingInput) -> anyhow::Re
     let folder = &job.order.folder;
     let unseen = unseen::note(&plan);
     let file = format!("recording.{}", input.output.as_str());
+    let archive = archive::place(job, &plan);
     if !folder.join(&file).is_file() {
         let since = std::time::Instant::now();
         let copies = tokio::task::spawn_blocking({
-            let (folder, plan) = (folder.clone(), plan.clone());
-            let archive = archive::place(job, &plan);
+            let (folder, plan, archive) = (folder.clone(), plan.clone(), archive.clone());
             move || archive::keep(&folder, &plan, archive.as_deref())
         });
         let (progress, told) = progress::begin(job);
@@ -136,7 +136,7 @@ async fn record(job: &mut Job, plan: Plan, input: &RecordingInput) -> anyhow::Re
             };
             film::make(job, begun, input, told).await
         } else {
-            let (path, input) = (folder.join(&file), input.clone());
+            let (path, input, plan) = (folder.join(&file), input.clone(), plan.clone());
             tokio::task::spawn_blocking(move || archive::make_other(&plan, &input, &path)).await?
         };
         told.abort();
@@ -146,6 +146,18 @@ async fn record(job: &mut Job, plan: Plan, input: &RecordingInput) -> anyhow::Re
         tracing::info!(took_ms, "the recording is made");
         let file = file.clone();
         Journal::open(folder)?.record(&Entry::Made { file })?;
+    }
+    // Also of one that a worker before had finished.
+    if !folder.join(manifest::NAME).is_file() {
+        let described = tokio::task::spawn_blocking({
+            let (folder, file, archive) = (folder.clone(), file.clone(), archive.clone());
+            let call = job.call.clone();
+            move || {
+                let manifest = Manifest::of(&plan, JobKind::Recording.as_str(), &call);
+                archive::describe(&manifest, &folder, &file, archive.as_deref())
+            }
+        });
+        described.await?.context("say what was kept")?;
     }
     let mut publisher = Publisher::open(&job.bot, folder, Pace::default())?;
     let done = publisher

@@ -10,16 +10,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use proto::calls::JobKind;
 use proto::calls::bot::CallSummary;
 use proto::offload::TranscribingInput;
 
 use super::results::Made;
 use super::{Job, archive, company, listening};
+use crate::finish::gaps::Gap;
+use crate::finish::manifest::{self, Manifest};
 use crate::finish::plan::Plan;
 use crate::finish::{self, Section, Sections};
 use crate::publish::{Pace, Publisher, Version};
 use crate::speech::{
-    Compaction, SpeechClient, SpeechError, TrackTranscript, Transcript, Voice, language,
+    Compaction, Missing, SpeechClient, SpeechError, TrackTranscript, Transcript, Voice, language,
 };
 use crate::text::{self, Endpoint};
 
@@ -50,8 +53,9 @@ pub(super) async fn make(job: &Job, plan: Plan, input: &TranscribingInput) -> an
     };
     let plan = Arc::new(plan);
     let prompt = prompt(job, &plan).await;
+    let missing: Vec<_> = plan.gaps.iter().map(missing).collect();
     let said = match hear(&speech, &plan, &prompt, false).await? {
-        Ok(tracks) => Transcript::merge(tracks),
+        Ok(tracks) => Transcript::merge(tracks).without(missing.clone()),
         Err(why) => return Ok(Made::Impossible(why)),
     };
     let model = speech.transcript_model().to_owned();
@@ -69,11 +73,18 @@ pub(super) async fn make(job: &Job, plan: Plan, input: &TranscribingInput) -> an
             continue;
         }
         match in_language(job, &speech, &plan, &prompt, &said, &to).await {
-            Ok(translated) => files.write(&translated, Some(&to), None)?,
+            Ok(translated) => files.write(&translated.without(missing.clone()), Some(&to), None)?,
             Err(error) => tracing::warn!(to, "no translation: {error:#}"),
         }
     }
     speech.stop();
+    let manifest = Manifest::of(&plan, JobKind::Transcribing.as_str(), &job.call);
+    let written = files.versions.iter().flat_map(|version| &version.files);
+    let written: Vec<_> = written.map(|file| folder.join(file)).collect();
+    let path = folder.join(manifest::NAME);
+    tokio::task::spawn_blocking(move || manifest.heard_by(&model).write(&path, &written))
+        .await?
+        .context("say what was kept")?;
     let span = Duration::from_millis(u64::try_from(plan.span_ms).unwrap_or(0));
     company::wait_for_recording(folder, &job.call, span).await;
     archive::complete(job, said.utterances().to_vec()).await;
@@ -84,6 +95,15 @@ pub(super) async fn make(job: &Job, plan: Plan, input: &TranscribingInput) -> an
         .transcript(id, post, &files.versions, posted)
         .await;
     Ok(done.into())
+}
+
+fn missing(gap: &Gap) -> Missing {
+    let ms = |ms: i64| u64::try_from(ms).unwrap_or(0);
+    Missing {
+        start_ms: ms(gap.from_ms),
+        end_ms: gap.until_ms.map(ms),
+        why: gap.why.clone(),
+    }
 }
 
 /// Every voice, one after the other; or why there will be no transcript.

@@ -1,6 +1,7 @@
 //! A screen that comes in AV1: what is made of it.
 
 use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ffmpeg_next::codec::Id;
@@ -152,7 +153,9 @@ async fn who_shares_in_av1_alone_is_seen_in_the_recording() {
     let white = film.iter().filter(|(_, luma)| *luma > 220).count();
     assert!(white > 20, "{white} pictures of the white screen");
     let kept = std::fs::read_dir(service.folder.path().join("archive").join(POST)).unwrap();
-    let kept: Vec<_> = kept.flatten().map(|file| file.path()).collect();
+    let kept = kept.flatten().map(|file| file.path());
+    let is_archive = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "mkv");
+    let kept: Vec<_> = kept.filter(is_archive).collect();
     assert_eq!(kept.len(), 1, "{kept:?}");
     let kept = probe(&kept[0]);
     assert_eq!(kept.video, Some((Id::AV1, 640, 360)));

@@ -161,7 +161,7 @@ async fn a_call_whose_service_and_workers_are_killed_in_turn_is_one_film_with_sh
     let mut service = Besieged::start(program, Vec::new()).await;
     let mut input = site.recording_input();
     input["recording_may_go_on"] = json!(true);
-    let job = service
+    service
         .ask("recording", "calls-recorder:v0.8.13", &input)
         .await;
     let turns = [
@@ -173,7 +173,7 @@ async fn a_call_whose_service_and_workers_are_killed_in_turn_is_one_film_with_sh
         Victim::Worker,
     ];
     let turns = turns.map(|victim| (Duration::from_secs(4), victim));
-    let (lasted, killed) = record_under_fire(&site, &mut service, &job, turns.into_iter()).await;
+    let (lasted, killed) = record_under_fire(&site, &mut service, turns.into_iter()).await;
     assert_eq!(killed, 6);
     assert_handed_in(&site);
     assert_eq!(failures(&site), [""; 0], "it went on");

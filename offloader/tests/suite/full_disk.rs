@@ -5,9 +5,16 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::recorder::{LONG, Service, assert_handed_in, failures, movie, started, two_voices};
+use offloader::text::TextOrder;
+use serde_json::json;
+
+use crate::recorder::{
+    LONG, Service, assert_handed_in, failures, movie, started, told, two_voices,
+};
+use crate::sfu::Script;
 use crate::site::{Site, eventually};
 use crate::sound::HEARD;
+use crate::words;
 
 /// Its size in bytes; a twentieth is kept free by the guard.
 const SIZE: u64 = 96 << 20;
@@ -56,6 +63,13 @@ fn a_recording_whose_disk_was_full_is_handed_in_when_there_is_room_again() {
     }
 }
 
+#[test]
+fn a_disk_that_is_nearly_full_ends_a_transcript_in_order() {
+    if !on_a_small_disk("a_transcript_ends_in_order_when_its_disk_is_nearly_full") {
+        println!("not run: no small disk can be mounted here");
+    }
+}
+
 /// Leaves so many bytes free, or fewer if others write meanwhile.
 fn fill(folder: &Path, leave: u64) {
     let disk = storage::space::disk(folder).unwrap();
@@ -89,6 +103,29 @@ async fn a_recording_ends_in_order_when_its_disk_is_nearly_full() {
     assert!(movie.seconds > 3.5 && movie.seconds < 9.0, "{job}");
     assert!(movie.mean_tone(400.0, 1.0, 3.0) > HEARD);
     service.running.unwrap().stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "run by the tests above, on a small disk"]
+async fn a_transcript_ends_in_order_when_its_disk_is_nearly_full() {
+    let site = Site::start(Script::default().speaker("anna", "prompts", 30).endless()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let running = words::service(folder.path(), TextOrder::default()).await;
+    let further = json!({ "transcript_may_fail_alone": true });
+    words::begin(&running, &site, further).await;
+    eventually("captions", LONG, async || words::captions(&site) > 6).await;
+    fill(folder.path(), SIZE / 20 - (512 << 10));
+    words::handed_in(&site).await;
+    let failed = told(&site, "failed");
+    assert_eq!(failed.len(), 1, "{failed:?}");
+    let (why, cut_off) = (failed[0]["omitempty"].as_str(), &failed[0]["cut_off"]);
+    assert!(why.unwrap().contains("disk is nearly full"), "{failed:?}");
+    assert_eq!(cut_off, true);
+    let text = String::from_utf8(site.file(".txt")).unwrap();
+    assert!(text.lines().count() > 4, "what was said before: {text}");
+    let end = "[Nothing was heard from here on: the recording server's disk is nearly full";
+    assert!(text.contains(end), "{text}");
+    running.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

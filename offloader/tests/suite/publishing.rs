@@ -121,6 +121,31 @@ async fn a_film_of_100_mb_arrives_over_a_break_and_a_restart_in_one_upload() {
     assert_eq!(site.recordings.lock().unwrap().len(), 1);
 }
 
+/// Of a server that takes the same twice, as the Calls plugin does.
+#[tokio::test]
+async fn a_result_whose_answer_was_lost_is_not_handed_in_twice() {
+    let site = Site::start(Script::default()).await;
+    site.lost_answers.store(1, Ordering::Relaxed);
+    let folder = tempfile::tempdir().unwrap();
+    publish(&site, folder.path()).await.unwrap();
+    assert_handed_in_once(&site);
+    assert_eq!(site.lost_answers.load(Ordering::Relaxed), 0, "it was lost");
+
+    // As of a worker that died before it had the answer.
+    let folder = tempfile::tempdir().unwrap();
+    publish(&site, folder.path()).await.unwrap();
+    assert_eq!(site.recordings.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_result_is_handed_in_where_the_bot_may_not_read_the_post_of_the_call() {
+    let site = Site::start(Script::default()).await;
+    site.no_posts.store(true, Ordering::Relaxed);
+    let folder = tempfile::tempdir().unwrap();
+    publish(&site, folder.path()).await.unwrap();
+    assert_handed_in_once(&site);
+}
+
 #[tokio::test]
 async fn a_restart_resumes_the_upload_session_of_the_run_before() {
     let site = Site::start(Script::default()).await;

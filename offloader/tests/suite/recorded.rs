@@ -8,7 +8,9 @@ use offloader::capture::journal::{self, Entry};
 use offloader::finish::{faces, reel};
 use serde_json::json;
 
-use crate::recorder::{LONG, Service, assert_handed_in, movie, started, told, two_voices, voices};
+use crate::recorder::{
+    LONG, Service, assert_handed_in, manifest, movie, started, told, two_voices, voices,
+};
 use crate::site::{FACE, JOB, POST, Site, eventually};
 use crate::sound::{HEARD, probe};
 
@@ -98,7 +100,35 @@ async fn a_call_is_recorded_and_handed_in() {
     assert_eq!(voices(&service.job_folder(&id)).len(), 2);
     let kept = std::fs::read_dir(service.folder.path().join("archive").join(POST)).unwrap();
     let kept: Vec<_> = kept.flatten().map(|file| file.path()).collect();
-    assert_eq!(kept.len(), 1, "{kept:?}");
+    assert_eq!(kept.len(), 2, "{kept:?}");
+    let (described, kept): (Vec<_>, Vec<_>) = kept
+        .into_iter()
+        .partition(|path| path.to_string_lossy().ends_with(".manifest.json"));
+    let archived = manifest(&described[0]);
+    assert_eq!(archived["files"].as_array().unwrap().len(), 1);
+    let described = manifest(&service.job_folder(&id).join("manifest.json"));
+    let names = described["files"].as_array().unwrap();
+    let names: Vec<_> = names
+        .iter()
+        .map(|file| file["name"].as_str().unwrap())
+        .collect();
+    assert_eq!((names.len(), names[0]), (3, "recording.mp4"), "{names:?}");
+    assert_eq!(described["gaps"], json!([]));
+    assert_eq!(described["post_id"], POST);
+    let span = described["end_at"].as_i64().unwrap() - described["start_at"].as_i64().unwrap();
+    assert_eq!(described["span_ms"], span);
+    assert!(
+        (span as f64 / 1000.0 - lasted).abs() < 1.0,
+        "{span} ms of {lasted} s"
+    );
+    let tracks = described["tracks"].as_array().unwrap();
+    let anna = tracks
+        .iter()
+        .find(|track| track["session_id"] == "anna" && track["kind"] == "voice");
+    let anna = anna.unwrap();
+    assert_eq!((tracks.len(), &anna["user_id"]), (3, &json!("useranna")));
+    assert!(anna["packets"].as_u64().unwrap() > 200, "{anna}");
+    assert_eq!(anna["missing_packets"], 0);
     assert!(kept[0].to_string_lossy().ends_with(&format!("_{JOB}.mkv")));
     let kept = probe(&kept[0]);
     let heard = [400.0, 1000.0].map(|hertz| kept.mean_tone(hertz, 2.0, 5.0) > 0.2);

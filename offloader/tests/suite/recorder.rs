@@ -225,3 +225,20 @@ pub(crate) fn told(site: &Site, status: &str) -> Vec<Value> {
     let told = statuses.iter().filter(|told| told["Status"] == status);
     told.cloned().collect()
 }
+
+/// A manifest whose files are there, with these bytes.
+pub(crate) fn manifest(path: &Path) -> Value {
+    let manifest: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    for file in manifest["files"].as_array().unwrap() {
+        let bytes = std::fs::read(path.with_file_name(file["name"].as_str().unwrap())).unwrap();
+        let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &bytes);
+        let hash: String = hash
+            .as_ref()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        assert_eq!(file["sha256"], hash, "{file}");
+        assert_eq!(file["bytes"], bytes.len());
+    }
+    manifest
+}

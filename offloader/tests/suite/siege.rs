@@ -1,5 +1,6 @@
 //! A service in a process of its own, whose processes are killed while it records a call.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -12,6 +13,8 @@ use serde_json::{Value, json};
 use super::site::{Site, eventually};
 use super::sound::Probe;
 
+/// What the service writes on its standard error is in a file of this name.
+pub(crate) const STDERR: &str = "stderr";
 const KEY: &str = "a key of thirty-two bytes or more";
 /// Nothing here takes that long when all is well.
 const LONG: Duration = Duration::from_secs(300);
@@ -23,6 +26,8 @@ const PIECE: f64 = 0.1;
 pub(crate) enum Victim {
     /// Whoever records.
     Worker,
+    /// Whoever transcribes, where a job has asked for it.
+    Transcriber,
     Service,
     /// Speech recognition, where a job has asked for it.
     Speech,
@@ -35,6 +40,8 @@ pub(crate) struct Besieged {
     pub(crate) folder: tempfile::TempDir,
     port: u16,
     child: Child,
+    /// The newest job of each kind.
+    jobs: BTreeMap<String, String>,
     http: reqwest::Client,
 }
 
@@ -57,11 +64,12 @@ impl Besieged {
         ];
         settings.extend(further);
         let besieged = Self {
-            child: run(program, &settings),
+            child: run(program, &settings, folder.path()),
             program: program.to_owned(),
             settings,
             folder,
             port,
+            jobs: BTreeMap::new(),
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
         };
         besieged.serves().await;
@@ -78,7 +86,7 @@ impl Besieged {
     }
 
     /// Asks for a job; returns its id.
-    pub(crate) async fn ask(&self, kind: &str, runner: &str, input: &Value) -> String {
+    pub(crate) async fn ask(&mut self, kind: &str, runner: &str, input: &Value) -> String {
         let job = json!({
             "type": kind, "runner": format!("mattermost/{runner}"), "max_duration_sec": 3600,
             "input_data": input,
@@ -90,7 +98,16 @@ impl Besieged {
         let answer = request.send().await.unwrap();
         assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
         let job: Value = answer.json().await.unwrap();
-        job["id"].as_str().unwrap().to_owned()
+        let id = job["id"].as_str().unwrap().to_owned();
+        self.jobs.insert(kind.to_owned(), id.clone());
+        id
+    }
+
+    /// The log of a job's workers, as the service gives it out.
+    pub(crate) async fn logs(&self, job: &str) -> String {
+        let url = format!("http://127.0.0.1:{}/jobs/{job}/logs", self.port);
+        let request = self.http.get(url).basic_auth("besieged", Some(KEY));
+        request.send().await.unwrap().text().await.unwrap()
     }
 
     pub(crate) fn job_folder(&self, job: &str) -> PathBuf {
@@ -99,12 +116,10 @@ impl Besieged {
 
     /// Kills one of its processes as a machine without memory does, and starts a service that is gone
     /// anew, as whoever supervises it does. Whether there was one to kill.
-    pub(crate) async fn kill(&mut self, victim: Victim, job: &str) -> bool {
+    pub(crate) async fn kill(&mut self, victim: Victim) -> bool {
         match victim {
-            Victim::Worker => {
-                let pid = std::fs::read_to_string(lock_path(&self.job_folder(job)));
-                kill(pid.unwrap_or_default().trim())
-            }
+            Victim::Worker => self.kill_worker("recording"),
+            Victim::Transcriber => self.kill_worker("transcribing"),
             Victim::Speech => {
                 let speech = children(self.child.id()).into_iter().find(|pid| {
                     let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
@@ -115,11 +130,19 @@ impl Besieged {
             Victim::Service => {
                 self.child.kill().unwrap();
                 self.child.wait().unwrap();
-                self.child = run(&self.program, &self.settings);
+                self.child = run(&self.program, &self.settings, self.folder.path());
                 self.serves().await;
                 true
             }
         }
+    }
+
+    fn kill_worker(&self, kind: &str) -> bool {
+        let Some(job) = self.jobs.get(kind) else {
+            return false;
+        };
+        let pid = std::fs::read_to_string(lock_path(&self.job_folder(job)));
+        kill(pid.unwrap_or_default().trim())
     }
 }
 
@@ -131,11 +154,13 @@ impl Drop for Besieged {
     }
 }
 
-fn run(program: &Path, settings: &[(&'static str, String)]) -> Child {
+fn run(program: &Path, settings: &[(&'static str, String)], folder: &Path) -> Child {
+    let mut options = std::fs::OpenOptions::new();
+    let errors = options.create(true).append(true).open(folder.join(STDERR));
     Command::new(program)
         .envs(settings.iter().map(|(name, value)| (name, value)))
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(errors.unwrap())
         .spawn()
         .unwrap()
 }
@@ -163,7 +188,6 @@ fn children(pid: u32) -> Vec<u32> {
 pub(crate) async fn record_under_fire(
     site: &Arc<Site>,
     service: &mut Besieged,
-    job: &str,
     turns: impl Iterator<Item = (Duration, Victim)>,
 ) -> (f64, usize) {
     eventually("the recording", LONG, async || {
@@ -175,7 +199,7 @@ pub(crate) async fn record_under_fire(
     let mut killed = 0;
     for (pause, victim) in turns {
         tokio::time::sleep(pause).await;
-        killed += usize::from(service.kill(victim, job).await);
+        killed += usize::from(service.kill(victim).await);
     }
     // Long enough for who came last to be back.
     tokio::time::sleep(Duration::from_secs(5)).await;

@@ -14,6 +14,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use proto::calls::action::Caption;
 use proto::calls::frame::ClientFrame;
 use proto::calls::{Action, NAME_PREFIX};
 use serde_json::{Value, json};
@@ -68,6 +69,10 @@ pub(crate) struct Site {
     pub(crate) no_profiles: AtomicBool,
     /// Joins are refused with these words, unless empty.
     pub(crate) no_join: Mutex<String>,
+    /// So many of the next results are taken, and a proxy on the way loses the answer.
+    pub(crate) lost_answers: AtomicUsize,
+    /// Nobody may read posts.
+    pub(crate) no_posts: AtomicBool,
     /// This is answered to every request instead, unless 0.
     pub(crate) always: AtomicU64,
     events: broadcast::Sender<Value>,
@@ -96,6 +101,8 @@ impl Site {
             closed: AtomicBool::new(false),
             no_profiles: AtomicBool::new(false),
             no_join: Mutex::default(),
+            lost_answers: AtomicUsize::new(0),
+            no_posts: AtomicBool::new(false),
             always: AtomicU64::new(0),
             events: broadcast::channel(64).0,
         });
@@ -115,6 +122,7 @@ impl Site {
             ));
         let app = Router::new()
             .route("/api/v4/websocket", get(websocket))
+            .route("/api/v4/posts/{post}", get(call_post))
             .nest("/plugins/com.mattermost.calls/bot", bot)
             .layer(DefaultBodyLimit::max(64 << 20))
             .with_state(site.clone());
@@ -141,6 +149,18 @@ impl Site {
             "audio_rate": 64, "frame_rate": 15, "video_preset": "ultrafast",
             "output_format": "mp4",
         })
+    }
+
+    fn answer_to_result(&self) -> Response {
+        let lost = self
+            .lost_answers
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(1)
+            });
+        match lost {
+            Ok(_) => StatusCode::GATEWAY_TIMEOUT.into_response(),
+            Err(_) => good().into_response(),
+        }
     }
 
     /// Closes every WebSocket.
@@ -240,14 +260,33 @@ async fn status(
     good()
 }
 
-async fn recordings(State(site): State<Arc<Site>>, Json(body): Json<Value>) -> Json<Value> {
+async fn recordings(State(site): State<Arc<Site>>, Json(body): Json<Value>) -> Response {
     site.recordings.lock().unwrap().push(body);
-    good()
+    site.answer_to_result()
 }
 
-async fn transcriptions(State(site): State<Arc<Site>>, Json(body): Json<Value>) -> Json<Value> {
+async fn transcriptions(State(site): State<Arc<Site>>, Json(body): Json<Value>) -> Response {
     site.transcriptions.lock().unwrap().push(body);
-    good()
+    site.answer_to_result()
+}
+
+/// The call's post, which names its results.
+async fn call_post(State(site): State<Arc<Site>>, Path(post): Path<String>) -> Response {
+    if site.no_posts.load(Ordering::Relaxed) {
+        return StatusCode::FORBIDDEN.into_response();
+    }
+    let results = |reports: &Mutex<Vec<Value>>| -> Value {
+        let reports = reports.lock().unwrap();
+        let job = |report: &Value| report["JobID"].as_str().unwrap().to_owned();
+        let entries = reports
+            .iter()
+            .map(|report| (job(report), json!({ "post_id": "result" })));
+        Value::Object(entries.collect())
+    };
+    let props = json!({
+        "recordings": results(&site.recordings), "transcriptions": results(&site.transcriptions),
+    });
+    Json(json!({ "id": post, "props": props })).into_response()
 }
 
 fn session(id: &str, upload: &Upload) -> Json<Value> {
@@ -324,6 +363,11 @@ async fn websocket(
     upgrade.on_upgrade(move |socket| serve(site, socket))
 }
 
+fn shown(caption: Caption) -> Value {
+    let line = caption.line.map(|line| line.utterance);
+    json!({ "session": caption.session, "text": caption.text, "line": line })
+}
+
 async fn serve(site: Arc<Site>, mut socket: WebSocket) {
     let id = proto::id::new_id();
     let mut events = site.events.subscribe();
@@ -392,8 +436,7 @@ async fn serve(site: Arc<Site>, mut socket: WebSocket) {
                 socket.send(text(signal)).await.unwrap();
             }
             Action::Caption(caption) => {
-                let caption = json!({ "session": caption.session, "text": caption.text });
-                site.captions.lock().unwrap().push(caption);
+                site.captions.lock().unwrap().push(shown(caption));
             }
             Action::Leave => {
                 site.leaves.fetch_add(1, Ordering::Relaxed);

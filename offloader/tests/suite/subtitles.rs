@@ -4,6 +4,7 @@ use offloader::text::TextOrder;
 use serde_json::json;
 
 use crate::kept::look_into;
+use crate::recorder::manifest;
 use crate::sfu::Script;
 use crate::site::{POST, Site, eventually};
 use crate::words::{LONG, ask, begin, captions, handed_in, service};
@@ -26,9 +27,14 @@ async fn an_archive_gets_its_transcript_as_subtitles_when_that_is_handed_in() {
     );
 
     let home = folder.path().join("archive").join(POST);
-    let mut files = std::fs::read_dir(home).unwrap().flatten();
-    let archive = files.next().unwrap().path();
-    assert!(files.next().is_none());
+    let files = std::fs::read_dir(home).unwrap().flatten();
+    let (archives, others): (Vec<_>, Vec<_>) = files
+        .map(|file| file.path())
+        .partition(|path| path.extension().is_some_and(|ending| ending == "mkv"));
+    assert_eq!((archives.len(), others.len()), (1, 1));
+    let archive = archives[0].clone();
+    // Of the archive as it is now, with its transcript.
+    manifest(&others[0]);
     let inside = look_into(&archive);
     let titles: Vec<_> = inside.streams.iter().map(|(_, title)| title).collect();
     assert_eq!(titles.last().unwrap().as_str(), "Transcript", "{titles:?}");

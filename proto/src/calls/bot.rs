@@ -94,6 +94,9 @@ pub struct StatusReport {
     /// Ours only, with the status `failed`: nothing will come of the job, not even a part.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub no_result: bool,
+    /// Ours only, with the status `failed`: what was taken until then will come.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cut_off: bool,
     /// Ours only, with the status `progress`: per cent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<u8>,
@@ -177,6 +180,15 @@ impl StatusReport {
         }
     }
 
+    /// Makes a report that the job ended too early, and what there is will come, with words for people.
+    #[must_use]
+    pub fn cut_off(kind: JobKind, error: impl Into<String>) -> Self {
+        Self {
+            cut_off: true,
+            ..Self::failed(kind, error)
+        }
+    }
+
     /// Makes a report that the job failed and nothing will come of it, with words for people.
     #[must_use]
     pub fn lost(kind: JobKind, error: impl Into<String>) -> Self {
@@ -192,6 +204,7 @@ impl StatusReport {
             status: status.to_owned(),
             error: String::new(),
             no_result: false,
+            cut_off: false,
             progress: None,
         }
     }

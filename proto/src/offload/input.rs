@@ -142,6 +142,8 @@ pub struct TranscribingInput {
     /// The messaging server lets a recording go on when its transcript fails: then a failure is told at
     /// once. Elsewhere it would end the recording, and is told afterwards.
     pub may_fail_alone: bool,
+    /// Ours: the messaging server lets another bot go on with the transcript of one that died.
+    pub may_go_on: bool,
 }
 
 impl RecordingInput {
@@ -199,6 +201,7 @@ impl TranscribingInput {
             further_languages: reader.words("transcript_further_languages"),
             takes_summary: reader.flag("transcript_takes_summary"),
             may_fail_alone: reader.flag("transcript_may_fail_alone"),
+            may_go_on: reader.flag("transcript_may_go_on"),
         };
         reader.one_of("output_format", "vtt", &["vtt"]);
         reader.one_of("transcribe_api", "whisper.cpp", &["whisper.cpp"]);

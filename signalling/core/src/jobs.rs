@@ -6,6 +6,7 @@
 //!                             +--refused, failed, 60 s----------+--bot left, failed--> ended
 //! ```
 //! The end of recording ends transcribing; a transcript may fail alone, and the recording goes on.
+//! A bot that vanishes may be followed by another; if none comes in time, the job has failed.
 //! Captioning has no process of its own and follows transcribing.
 //! Invariants: an ended job never runs again; a new request makes new jobs; transcribing never
 //! outlives recording.
@@ -125,7 +126,7 @@ impl Conversation {
     }
 
     /// Ends a job with a reason people can read, and those that mean nothing without it.
-    fn fail_job(&mut self, kind: JobKind, failure: JobFailure, at: Moment) {
+    pub(crate) fn fail_job(&mut self, kind: JobKind, failure: JobFailure, at: Moment) {
         if let Some(job) = self.jobs.get_mut(kind) {
             job.failure = Some(failure.clone());
         }

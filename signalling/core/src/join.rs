@@ -8,7 +8,7 @@ use proto::id::{ConnId, SessionId};
 use crate::conversation::Conversation;
 use crate::conversation::comings::Newcomer;
 use crate::io::{Features, JoinRequest, Moment, NewCallPost, Output, Setting, ThreadFact};
-use crate::jobs::{Job, JobKind};
+use crate::jobs::Job;
 use crate::media::MediaHost;
 use crate::news::{News, To};
 use crate::rush::{LARGE_ROOM, MOST_GATHERED};
@@ -142,12 +142,12 @@ impl Conversation {
         Ok(media)
     }
 
-    /// Whether the bot of a recording that runs has vanished: then another may go on with it.
+    /// Whether the bot of a job that runs has vanished: then another may go on with it.
     fn has_lost_its_bot(&self, job: &Job) -> bool {
         let on = job.bot_connection.as_ref();
         let bot = on.and_then(|connection| self.session_on(connection));
         let bot = bot.and_then(|id| self.sessions.get(&id));
-        job.kind == JobKind::Recording && bot.is_some_and(|bot| bot.lost_until.is_some())
+        bot.is_some_and(|bot| bot.lost_until.is_some())
     }
 
     fn is_waiting(&self, connection: &ConnId) -> bool {

@@ -178,8 +178,10 @@ fn why_nothing_comes(call: &Post, failure: &JobFailure, reason: &str) -> Props {
     let cause = match failure {
         JobFailure::NotTaken { .. } => "not_taken",
         JobFailure::BotDidNotCome(_) => "bot_did_not_come",
+        JobFailure::BotVanished(_) => "bot_vanished",
         JobFailure::NoSpeech(_) => "no_speech",
         JobFailure::Told(_) => "told",
+        JobFailure::CutOff(_) => "cut_off",
         JobFailure::Lost(_) => "lost",
     };
     Map::from_iter([

@@ -113,7 +113,7 @@ describe('reasons of the server', () => {
         NO_MODEL, 'no transcript: speech model `base` is not in `/m`: run `models pull base`', '[no captions: the server has no speech model]', '[not understood: the captions know English only]',
         'failed to start recording job: timed out waiting for bot to join call', 'failed to create recording job: max concurrent jobs reached',
         'failed to create recording job: 5 bytes do not fit into `/d`: 3 are free, and 2 of them are kept free for records; make room on this disk',
-        'failed to create recording job: connection refused', 'job service is not initialized', 'the media connection was lost', 'the bot left', 'its worker died 3 times; see its log',
+        'failed to create recording job: connection refused', 'job service is not initialized', 'the media connection was lost', 'the bot left', 'the transcriber stopped unexpectedly', 'its worker died 3 times; see its log',
         'the worker died before the capture began', 'recordings are not enabled', 'no permissions to record', 'no permissions', 'no call ongoing', 'requested session or user is not in the call',
         'recording already in progress', 'no recording in progress', 'recording already paused', 'recording not paused', 'nobody said anything', '[captions pause: the server is busy]', '[no captions: the server\'s speech model cannot be used]', 'no transcript: the model `base` is damaged',
         'the recording server is stopped', 'it reached its longest duration', 'everybody left the call', 'it was ended before it began', 'the recording server\'s disk refuses to be written',
@@ -135,6 +135,14 @@ describe('reasons of the server', () => {
         expect(faultOf({part: 'recording', reason: 'moon'})).toBe('The recording failed. The server says: moon.');
         expect(faultOf({part: 'transcript', reason: ''})).toBe('There is no transcript.');
         expect(faultOf({part: 'captions', reason: NO_MODEL})).toBe('There are no live captions. This server has no speech model. An administrator can install one.');
+    });
+
+    it('do not deny a transcript that was cut off and comes', () => {
+        const died = 'the transcriber stopped unexpectedly: what was said until now will be posted';
+        expect(faultOf({part: 'transcript', reason: died})).toBe('The transcript ends early. The transcriber broke down. What was said until then will be posted.');
+        const lost = 'the media connection was lost: what was said until now will be posted';
+        expect(faultOf({part: 'transcript', reason: lost})).toContain('The transcript ends early. ');
+        expect(faultOf({part: 'recording', reason: lost})).not.toContain('transcript');
     });
 
     it('stand in the thread of a call without a transcript', () => {

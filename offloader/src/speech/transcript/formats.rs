@@ -2,14 +2,14 @@
 //!
 //! In: a transcript. Out: the text of a file.
 //! Invariant: no name or word can break out of its cue. Where more than one language was heard, or
-//! speech that nobody could understand, the file says so.
+//! speech that nobody could understand, the file says so, and so of what nobody heard.
 //! See: WebVTT (W3C), sections 4 and 5.
 
 use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::{Compaction, Transcript, Utterance, one_line};
+use super::{Compaction, Missing, Transcript, Utterance, one_line};
 use crate::speech::language;
 
 impl Transcript {
@@ -19,6 +19,12 @@ impl Transcript {
         let mut out = "WEBVTT\n".to_owned();
         if let Some(note) = self.about_languages() {
             write!(out, "\nNOTE {note}\n").expect("writing to a string cannot fail");
+        }
+        for missing in &self.missing {
+            let (when, what) = (missing.when().replace("->", "to"), missing.what());
+            // An arrow would end the note.
+            let what = what.replace("-->", "->");
+            write!(out, "\nNOTE {when}: {what}\n").expect("writing to a string cannot fail");
         }
         for utterance in &self.utterances {
             let (start, end) = (cue_time(utterance.start_ms), cue_time(utterance.end_ms));
@@ -37,24 +43,22 @@ impl Transcript {
     /// The plain text file: blocks of time span, speaker and text, parted by blank lines.
     #[must_use]
     pub fn to_txt(&self, compaction: Compaction) -> String {
-        let blocks: Vec<_> = self
-            .compacted(compaction)
-            .iter()
-            .map(|block| {
-                let (start, end) = (block_time(block.start_ms), block_time(block.end_ms));
-                format!(
-                    "{start} -> {end}\n{}\n{}\n",
-                    one_line(&block.speaker),
-                    block.text
-                )
-            })
-            .collect();
+        let missing = self.missing.iter().map(|missing| {
+            let block = format!("{}\n[{}]\n", missing.when(), missing.what());
+            (missing.start_ms, block)
+        });
+        let said = self.compacted(compaction);
+        let said = said.iter().map(|block| {
+            let (start, end) = (block_time(block.start_ms), block_time(block.end_ms));
+            let speaker = one_line(&block.speaker);
+            let text = format!("{start} -> {end}\n{speaker}\n{}\n", block.text);
+            (block.start_ms, text)
+        });
+        let mut blocks: Vec<_> = said.chain(missing).collect();
+        blocks.sort_by_key(|(start_ms, _)| *start_ms);
+        let blocks = blocks.into_iter().map(|(_, block)| block);
         let note = self.about_languages().map(|note| format!("{note}\n"));
-        blocks
-            .into_iter()
-            .chain(note)
-            .collect::<Vec<_>>()
-            .join("\n")
+        blocks.chain(note).collect::<Vec<_>>().join("\n")
     }
 
     /// The SubRip file, for players that read no WebVTT.
@@ -78,8 +82,10 @@ impl Transcript {
     /// ```json
     /// {"version": 1, "languages": ["en"], "model": "base", "utterances": [
     ///   {"speaker": "Ada", "start_ms": 500, "end_ms": 900, "language": "en", "confidence": 0.93,
-    ///    "text": "Hello.", "words": [{"start_ms": 500, "end_ms": 900, "confidence": 0.93, "text": "Hello."}]}]}
+    ///    "text": "Hello.", "words": [{"start_ms": 500, "end_ms": 900, "confidence": 0.93, "text": "Hello."}]}],
+    ///  "missing": [{"start_ms": 1000, "end_ms": 2000, "why": "..."}]}
     /// ```
+    /// `missing` is there when something was not heard; its `end_ms` is null when nothing was from there on.
     #[must_use]
     pub fn to_json(&self, model: &str) -> String {
         let utterances = self.utterances.iter().map(UtteranceJson::of).collect();
@@ -88,6 +94,7 @@ impl Transcript {
             languages: &self.languages,
             model,
             utterances,
+            missing: self.missing.iter().map(MissingJson::of).collect(),
         };
         serde_json::to_string(&whole).expect("strings and numbers can be written")
     }
@@ -113,6 +120,44 @@ struct TranscriptJson<'a> {
     languages: &'a [String],
     model: &'a str,
     utterances: Vec<UtteranceJson<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    missing: Vec<MissingJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct MissingJson<'a> {
+    start_ms: u64,
+    end_ms: Option<u64>,
+    why: &'a str,
+}
+
+impl<'a> MissingJson<'a> {
+    fn of(missing: &'a Missing) -> Self {
+        Self {
+            start_ms: missing.start_ms,
+            end_ms: missing.end_ms,
+            why: &missing.why,
+        }
+    }
+}
+
+impl Missing {
+    fn when(&self) -> String {
+        let start = block_time(self.start_ms);
+        match self.end_ms {
+            Some(end_ms) => format!("{start} -> {}", block_time(end_ms)),
+            None => start,
+        }
+    }
+
+    fn what(&self) -> String {
+        let why = one_line(&self.why);
+        if self.end_ms.is_some() {
+            format!("Nothing was heard here: {why}.")
+        } else {
+            format!("Nothing was heard from here on: {why}.")
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -333,5 +378,37 @@ mod tests {
         let txt = transcript.to_txt(Compaction::default());
         assert!(txt.ends_with(&format!("\n\n{told}\n")), "{txt}");
         assert!(transcript.to_json("base").contains(r#""language":null"#));
+    }
+
+    #[test]
+    fn what_nobody_heard_is_told_in_its_place() {
+        let transcript = Transcript::merge(vec![
+            track("Ada", 0, &[(500, 900, "one")]),
+            track("Ada", 0, &[(8_000, 9_000, "two")]),
+        ]);
+        let missing = |start_ms, end_ms, why: &str| Missing {
+            start_ms,
+            end_ms,
+            why: why.to_owned(),
+        };
+        let transcript = transcript.without(vec![
+            missing(3_000, Some(7_000), "it --> died"),
+            missing(61_000, None, "the disk is full"),
+        ]);
+        let text = "00:00:01 -> 00:00:01\nAda\none\n\n\
+            00:00:03 -> 00:00:07\n[Nothing was heard here: it --> died.]\n\n\
+            00:00:08 -> 00:00:09\nAda\ntwo\n\n\
+            00:01:01\n[Nothing was heard from here on: the disk is full.]\n";
+        assert_eq!(transcript.to_txt(Compaction::default()), text);
+        let head = "WEBVTT\n\nNOTE 00:00:03 to 00:00:07: Nothing was heard here: it -> died.\n\n\
+            NOTE 00:01:01: Nothing was heard from here on: the disk is full.\n\n00:00:00.500 --> ";
+        let vtt = transcript.to_vtt(false);
+        assert!(vtt.starts_with(head), "{vtt}");
+        let json: serde_json::Value = serde_json::from_str(&transcript.to_json("base")).unwrap();
+        let expected = serde_json::json!([
+            { "start_ms": 3_000, "end_ms": 7_000, "why": "it --> died" },
+            { "start_ms": 61_000, "end_ms": null, "why": "the disk is full" },
+        ]);
+        assert_eq!(json["missing"], expected);
     }
 }

@@ -5,7 +5,7 @@ use proto::id::{ConnId, JobId, SessionId, UserId};
 use super::Conversation;
 use super::session::Session;
 use crate::io::{JoinRequest, Moment, Refusal, Roster};
-use crate::jobs::Job;
+use crate::jobs::{Job, JobFailure};
 use crate::join::{JoinError, session_id};
 use crate::media::{Capabilities, MediaCommand, MediaHost};
 use crate::news::{News, To, Who};
@@ -195,7 +195,7 @@ impl Conversation {
         }
         self.settle_leaves(before, at);
         for bot in gone.iter().filter(|session| session.is_bot) {
-            self.bot_left(bot.job.as_ref(), &bot.connection, at);
+            self.bot_left(bot, at);
         }
         // A call is never empty while somebody waits at its door.
         if self.sessions.is_empty() && self.is_announced() {
@@ -310,12 +310,21 @@ impl Conversation {
         }
     }
 
-    fn bot_left(&mut self, job: Option<&JobId>, from: &ConnId, at: Moment) {
-        let job = job.and_then(|id| self.jobs.bot_job(id));
+    fn bot_left(&mut self, bot: &Session, at: Moment) {
+        let job = bot.job.as_ref().and_then(|id| self.jobs.bot_job(id));
         // Another bot may have taken the job over from one that had vanished.
-        let is_its = |job: &&Job| job.bot_connection.as_ref().is_none_or(|its| its == from);
+        let is_its = |job: &&Job| {
+            let its = job.bot_connection.as_ref();
+            its.is_none_or(|its| *its == bot.connection)
+        };
         let job = job.filter(|job| job.is_open()).filter(is_its);
-        if let Some(kind) = job.map(|job| job.kind) {
+        let Some(kind) = job.map(|job| job.kind) else {
+            return;
+        };
+        if bot.lost_until.is_some() {
+            // It did not take its leave: its process has died.
+            self.fail_job(kind, JobFailure::BotVanished(kind), at);
+        } else {
             self.stop_with(kind, at);
         }
     }

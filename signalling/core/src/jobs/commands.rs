@@ -29,6 +29,10 @@ pub enum JobStatus {
         /// In the bot's words.
         reason: String,
     },
+    /// It ended too early, and what was taken until then will come.
+    CutOff {
+        reason: String,
+    },
     /// It failed, and nothing will come of it.
     Lost {
         reason: String,
@@ -110,6 +114,7 @@ impl Call {
         }
         match status {
             JobStatus::Failed { reason } => call.fail_job(kind, JobFailure::Told(reason), at),
+            JobStatus::CutOff { reason } => call.fail_job(kind, JobFailure::CutOff(reason), at),
             JobStatus::Lost { reason } => call.fail_job(kind, JobFailure::Lost(reason), at),
             JobStatus::Started if !job.is_open() => return Err(JobStatusError::Ended),
             JobStatus::Started if job.start_at_ms > 0 => {

@@ -44,21 +44,27 @@ pub enum JobFailure {
     NotTaken { kind: JobKind, reason: String },
     /// Nobody came to do it in time.
     BotDidNotCome(JobKind),
+    /// Whoever did it is gone, and nobody has taken it over. Something may still come of it.
+    BotVanished(JobKind),
     /// It was not even asked for: it is known that nothing would come of it, and why.
     NoSpeech(String),
     /// In somebody else's words: the bot's, or those of a record. Something may still come of it.
     Told(String),
+    /// It ended too early, in the bot's words. What was taken until then comes.
+    CutOff(String),
     /// Nothing comes of it, in the bot's words.
     Lost(String),
 }
 
 impl JobFailure {
-    /// What the call's thread is told of a job that failed so: that nothing comes of it. A film that was
-    /// cut off comes all the same; a recording that the service did not take was never announced.
+    /// What the call's thread is told of a job that failed so: that nothing comes of it. What was cut off
+    /// comes all the same, and a transcript says itself what it lacks; a recording that the service did not
+    /// take was never announced.
     #[must_use]
     pub fn in_the_thread(&self, kind: JobKind, job: JobId) -> Option<PostEdit> {
         let failure = self.clone();
         match (kind, self) {
+            (_, Self::CutOff(_) | Self::BotVanished(_)) => None,
             (JobKind::Transcribing, _) => Some(PostEdit::NoTranscript {
                 transcribing: job,
                 failure,

@@ -181,7 +181,7 @@ fn running() -> (World, JobId, JobId) {
 }
 
 #[test]
-fn another_bot_goes_on_with_a_recording_whose_bot_vanished_and_with_no_other() {
+fn another_bot_goes_on_with_a_job_whose_bot_vanished_and_with_no_other() {
     let (mut world, recording, transcribing) = running();
     let is_open = |world: &World| {
         let state = world.state();
@@ -194,20 +194,71 @@ fn another_bot_goes_on_with_a_recording_whose_bot_vanished_and_with_no_other() {
         world.input(Input::Leave { connection });
     };
     comes_and_goes(&mut world, "bot-3", &recording);
-    assert_eq!(is_open(&world), [true, true], "the first is there");
+    comes_and_goes(&mut world, "bot-4", &transcribing);
+    assert_eq!(is_open(&world), [true, true], "the first are there");
     for connection in ["bot", "bot-2"] {
         let connection = conn(connection);
         world.input(Input::Disconnected { connection });
     }
-    comes_and_goes(&mut world, "bot-4", &transcribing);
-    assert_eq!(is_open(&world), [true, true], "a transcript has one bot");
-
     world.bot_joins("bot-5", &recording);
-    world.bot_returns("bot-6", "bot-2");
+    world.bot_joins("bot-6", &transcribing);
     world.pass(signalling_core::RECONNECT_GRACE + Duration::from_secs(1));
-    assert_eq!(is_open(&world), [true, true], "the first is forgotten");
+    assert_eq!(is_open(&world), [true, true], "the first are forgotten");
+    comes_and_goes(&mut world, "bot-6", &transcribing);
+    assert_eq!(is_open(&world), [true, false]);
     comes_and_goes(&mut world, "bot-5", &recording);
     assert_eq!(is_open(&world), [false, false]);
+    let state = world.state();
+    let failures = [state.recording, state.transcribing].map(|job| job.unwrap().failure);
+    assert_eq!(failures, [None, None], "who takes its leave has not failed");
+}
+
+#[test]
+fn a_job_whose_bot_vanished_and_is_not_followed_ends_with_a_reason() {
+    for kind in [JobKind::Recording, JobKind::Transcribing] {
+        let (mut world, ..) = running();
+        world.edits.clear();
+        let bot = if kind == JobKind::Recording {
+            "bot"
+        } else {
+            "bot-2"
+        };
+        let connection = conn(bot);
+        world.input(Input::Disconnected { connection });
+        world.pass(signalling_core::RECONNECT_GRACE + Duration::from_secs(1));
+        let state = world.state();
+        let [recording, transcribing] = [state.recording, state.transcribing].map(Option::unwrap);
+        let vanished = Some(JobFailure::BotVanished(kind));
+        let failed = if kind == JobKind::Recording {
+            &recording
+        } else {
+            &transcribing
+        };
+        assert_eq!((failed.end_at_ms > 0, &failed.failure), (true, &vanished));
+        assert_eq!(recording.end_at_ms > 0, kind == JobKind::Recording);
+        assert!(world.jobs_told.iter().any(|job| job.failure == vanished));
+        assert_eq!(world.edits, [], "what was taken comes all the same");
+    }
+}
+
+#[test]
+fn a_transcript_that_was_cut_off_is_told_in_the_call_and_comes() {
+    let (mut world, _, transcribing) = running();
+    world.edits.clear();
+    let reason = "the disk is nearly full".to_owned();
+    let status = JobStatus::CutOff {
+        reason: reason.clone(),
+    };
+    let kind = JobKind::Transcribing;
+    world.report(&transcribing, kind, status).unwrap();
+    let state = world.state();
+    let cut_off = Some(JobFailure::CutOff(reason));
+    for job in [state.transcribing, state.captioning] {
+        let job = job.unwrap();
+        assert_eq!((job.end_at_ms > 0, &job.failure), (true, &cut_off));
+    }
+    assert_eq!(state.recording.unwrap().end_at_ms, 0);
+    assert_eq!(world.edits, [], "there will be one");
 }
 
 #[test]

@@ -262,6 +262,9 @@ async fn status(
         "failed" if report.no_result => JobStatus::Lost {
             reason: shortened(&report.error),
         },
+        "failed" if report.cut_off => JobStatus::CutOff {
+            reason: shortened(&report.error),
+        },
         "failed" => JobStatus::Failed {
             reason: shortened(&report.error),
         },
@@ -288,6 +291,11 @@ async fn status(
     let noted = match (status, error) {
         (JobStatus::Failed { reason }, _) => {
             let failure = JobFailure::Told(reason);
+            let noted = app.engine.note_late_failure(&channel, &job, kind, failure);
+            noted.await
+        }
+        (JobStatus::CutOff { reason }, _) => {
+            let failure = JobFailure::CutOff(reason);
             let noted = app.engine.note_late_failure(&channel, &job, kind, failure);
             noted.await
         }

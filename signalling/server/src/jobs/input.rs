@@ -71,6 +71,7 @@ pub(super) fn transcribing(
         input.insert("transcript_takes_summary".to_owned(), true.into());
         // A recording of ours goes on without its transcript (`signalling_core`).
         input.insert("transcript_may_fail_alone".to_owned(), true.into());
+        input.insert("transcript_may_go_on".to_owned(), true.into());
     }
     input
 }

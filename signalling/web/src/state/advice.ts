@@ -2,7 +2,7 @@
 import type {Problem, ProblemCode} from '../peer/problems';
 import {say, type Key} from '../words/words';
 import type {RecordingFault} from './calls';
-import {failureWords, reasonWords, saysSilence} from './reasons';
+import {failureWords, reasonWords, saysCutOff, saysSilence} from './reasons';
 
 const WORDS: Readonly<Record<ProblemCode, readonly [happened: Key, advice: Key]>> = {
     'microphone-denied': ['trouble_microphone_denied', 'trouble_microphone_denied_do'],
@@ -42,6 +42,8 @@ const FAULTS: Readonly<Record<RecordingFault['part'], readonly [alone: Key, with
     captions: ['record_no_captions', 'record_failed_captions'],
 };
 
+const TRANSCRIPT_ENDS: readonly [Key, Key] = ['record_transcript_ends', 'record_failed_transcript'];
+
 /** Firefox skips the address of the machine itself, so no firewall is to blame there. */
 const LOOPBACK_SETTING = 'PARLEY_LISTEN=0.0.0.0:8065';
 
@@ -57,7 +59,7 @@ export function adviceOf({code}: Problem): string {
 
 /** What a recording lacks, and why: in our words where the reason is known, else in the server's. */
 export function faultOf({part, reason, failure}: RecordingFault): string {
-    const [alone, withServersWords] = FAULTS[part];
+    const [alone, withServersWords] = part === 'transcript' && saysCutOff(reason) ? TRANSCRIPT_ENDS : FAULTS[part];
     const known = reasonWords(reason) || failureWords(failure ?? '');
     return known !== '' ? `${say(alone)} ${known}` : reason === '' ? say(alone) : say(withServersWords, {reason});
 }

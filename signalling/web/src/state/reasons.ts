@@ -19,6 +19,7 @@ const REASONS: readonly (readonly [RegExp, Key])[] = [
     [/max concurrent jobs/, 'reason_recorder_busy'],
     [/disk is nearly full/, 'reason_disk_full'],
     [/^the recorder stopped unexpectedly/, 'reason_broke_off'],
+    [/^the transcriber stopped unexpectedly/, 'reason_transcriber_broke_off'],
     [/bytes do not fit into|No space left|disk refuses/, 'reason_no_disk'],
     [/job service|^failed to create \w+ job/, 'reason_no_service'],
     [/media connection|could not be reached|connection (was )?lost|the bot left|join was refused/, 'reason_recorder_lost'],
@@ -40,6 +41,13 @@ const REASONS: readonly (readonly [RegExp, Key])[] = [
 
 export function saysSilence(reason: string): boolean {
     return SILENCE.test(reason);
+}
+
+const CUT_OFF = /^the transcriber stopped unexpectedly|until now (is kept|will be posted)/;
+
+/** Something comes all the same: what was heard until then. */
+export function saysCutOff(reason: string): boolean {
+    return CUT_OFF.test(reason);
 }
 
 /** Empty for a reason that is not known. */

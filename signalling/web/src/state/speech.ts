@@ -8,7 +8,7 @@ import {currentLanguage, listed, say} from '../words/words';
 import {faultOf} from './advice';
 import type {CallsConfig} from './app';
 import {willBeTranscribed, type Call} from './calls';
-import {reasonWords} from './reasons';
+import {reasonWords, saysCutOff} from './reasons';
 
 export interface Speech {
     /** Why nothing is transcribed, as the server says it; empty when that works. */
@@ -79,6 +79,9 @@ export function languageName(code: string): string {
 
 function withoutTranscript(reason: string): string {
     const known = reasonWords(reason);
+    if (saysCutOff(reason)) {
+        return `${say('record_transcript_ends')} ${known}`;
+    }
     return known === '' ? say('record_failed_transcript', {reason}) : `${say('record_will_no_transcript')} ${known}`;
 }
 

@@ -5,7 +5,8 @@
 mod told;
 
 use signalling_core::{
-    HostControlError, JobFailure, JobStatusError, JoinError, LeaveError, NoCall, RecordingError,
+    HostControlError, JobFailure, JobKind, JobStatusError, JoinError, LeaveError, NoCall,
+    RecordingError,
 };
 
 pub(crate) use told::{Language, Told, hint, why_not_hosted, why_not_recorded};
@@ -89,9 +90,18 @@ pub(crate) fn job_failure(failure: Option<&JobFailure>) -> String {
             "failed to start {} job: timed out waiting for bot to join call",
             kind.as_str()
         ),
-        Some(JobFailure::Told(words) | JobFailure::NoSpeech(words) | JobFailure::Lost(words)) => {
-            words.clone()
+        Some(JobFailure::BotVanished(JobKind::Recording)) => {
+            "the recorder stopped unexpectedly".to_owned()
         }
+        Some(JobFailure::BotVanished(JobKind::Transcribing | JobKind::Captioning)) => {
+            "the transcriber stopped unexpectedly".to_owned()
+        }
+        Some(
+            JobFailure::Told(words)
+            | JobFailure::NoSpeech(words)
+            | JobFailure::CutOff(words)
+            | JobFailure::Lost(words),
+        ) => words.clone(),
     }
 }
 
@@ -105,8 +115,6 @@ pub(crate) fn leave(error: LeaveError) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use signalling_core::JobKind;
-
     use super::*;
 
     #[test]
