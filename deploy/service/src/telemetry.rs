@@ -23,6 +23,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::command_line;
 use format::LineFormat;
+use levels::Asked;
 
 /// What every binary reads, after a variable of its own if it has one: a level for our own code, or
 /// `target=level` for whatever is named, or several of them with commas between.
@@ -145,7 +146,7 @@ where
             json: console.json,
             color: console.color && !console.json && shows_colours,
         });
-        let filter = levels::filter(console.level, &log.asked);
+        let filter = Asked(levels::filter(console.level, &log.asked));
         layers.push(match console.stream {
             Stream::Out => layer.with_writer(io::stdout).with_filter(filter).boxed(),
             Stream::Error => layer.with_writer(io::stderr).with_filter(filter).boxed(),
@@ -163,7 +164,7 @@ where
             })
             .with_ansi(false)
             .with_writer(std::sync::Mutex::new(file))
-            .with_filter(levels::filter(to.level, &log.asked));
+            .with_filter(Asked(levels::filter(to.level, &log.asked)));
         layers.push(layer.boxed());
     }
     Ok(layers)
@@ -172,6 +173,30 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_library_asks_about_costs_no_line_of_ours() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("signalling.log");
+        let log = Log {
+            console: None,
+            file: Some(LogFile {
+                path: path.clone(),
+                json: false,
+                level: Level::INFO,
+            }),
+            asked: String::new(),
+        };
+        let subscriber = tracing_subscriber::registry().with(layers(&log).unwrap());
+        tracing::subscriber::with_default(subscriber, || {
+            for n in 0..3 {
+                assert!(!tracing::enabled!(target: "sqlx::query", Level::DEBUG));
+                tracing::info!(target: "signalling::leader", "line {n}");
+            }
+        });
+        let written = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(written.lines().count(), 3, "{written}");
+    }
 
     /// Issue: with the defaults the file held what libraries say at DEBUG, ICE passwords with it.
     #[test]

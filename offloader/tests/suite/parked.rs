@@ -76,8 +76,11 @@ async fn what_workers_log_is_repeated_and_given_out() {
     let stderr = service.folder.path().join(STDERR);
     eventually("the worker's last words", LONG, async || {
         let repeated = std::fs::read_to_string(&stderr).unwrap();
-        repeated.contains("the capture ends")
-            && service.logs(&job).await.contains("the capture ends")
+        let given = service.get(&format!("/jobs/{job}/logs")).send().await;
+        let given = given.unwrap().text().await.unwrap();
+        [repeated, given]
+            .iter()
+            .all(|log| log.contains("the capture ends"))
     })
     .await;
 }

@@ -77,12 +77,19 @@ impl Besieged {
     }
 
     async fn serves(&self) {
-        let url = format!("http://127.0.0.1:{}/version", self.port);
         eventually("the service", LONG, async || {
-            let answer = self.http.get(&url).send().await;
+            let answer = self.get("/version").send().await;
             answer.is_ok_and(|answer| answer.status() == 200)
         })
         .await;
+    }
+
+    /// A question to its API.
+    pub(crate) fn get(&self, path: &str) -> reqwest::RequestBuilder {
+        let asked = self
+            .http
+            .get(format!("http://127.0.0.1:{}{path}", self.port));
+        asked.basic_auth("besieged", Some(KEY))
     }
 
     /// Asks for a job; returns its id.
@@ -101,13 +108,6 @@ impl Besieged {
         let id = job["id"].as_str().unwrap().to_owned();
         self.jobs.insert(kind.to_owned(), id.clone());
         id
-    }
-
-    /// The log of a job's workers, as the service gives it out.
-    pub(crate) async fn logs(&self, job: &str) -> String {
-        let url = format!("http://127.0.0.1:{}/jobs/{job}/logs", self.port);
-        let request = self.http.get(url).basic_auth("besieged", Some(KEY));
-        request.send().await.unwrap().text().await.unwrap()
     }
 
     pub(crate) fn job_folder(&self, job: &str) -> PathBuf {

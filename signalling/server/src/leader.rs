@@ -260,19 +260,16 @@ fn check_key(config: &Config, leader: &Leader) -> anyhow::Result<()> {
 }
 
 fn follow(leads: &watch::Sender<Leads>, leader: Leader) {
-    leads.send_if_modified(|known| {
-        let is_new = !matches!(known, Leads::Another(known) if known.epoch == leader.epoch);
-        if is_new {
-            tracing::info!(
-                leader = leader.node,
-                address = leader.address,
-                epoch = leader.epoch,
-                "stands by, and hands people on to the process that leads"
-            );
-            *known = Leads::Another(leader);
-        }
-        is_new
-    });
+    if matches!(&*leads.borrow(), Leads::Another(known) if known.epoch == leader.epoch) {
+        return;
+    }
+    tracing::info!(
+        leader = leader.node,
+        address = leader.address,
+        epoch = leader.epoch,
+        "stands by, and hands people on to the process that leads"
+    );
+    leads.send_replace(Leads::Another(leader));
 }
 
 fn told_of_change(before: &Leader, epoch: i64) {

@@ -2,9 +2,11 @@
 //!
 //! In: the level of our own code, and what was asked for besides. Out: a filter.
 
-use tracing::Level;
 use tracing::level_filters::LevelFilter;
+use tracing::subscriber::Interest;
+use tracing::{Level, Metadata};
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Context, Filter};
 
 /// What the targets of our own code begin with; everything else is a library.
 const OURS: &[&str] = &[
@@ -20,6 +22,30 @@ const OURS: &[&str] = &[
     "storage",
     "weights",
 ];
+
+/// [`filter`], asked anew for each event. What it said last is kept per thread, and read again where
+/// "always" is the answer: whatever a library only asked about (`enabled!`, as sqlx does around each
+/// statement) would cost the event that comes next (tokio-rs/tracing, issue 2519).
+#[derive(Debug, Clone)]
+pub(super) struct Asked(pub(super) Targets);
+
+impl<S> Filter<S> for Asked {
+    fn enabled(&self, metadata: &Metadata<'_>, context: &Context<'_, S>) -> bool {
+        Filter::<S>::enabled(&self.0, metadata, context)
+    }
+
+    fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
+        let interest = Filter::<S>::callsite_enabled(&self.0, metadata);
+        if interest.is_never() {
+            return interest;
+        }
+        Interest::sometimes()
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Filter::<S>::max_level_hint(&self.0)
+    }
+}
 
 /// Our own code from `level` on, libraries from WARN on; then what `asked` says: a bare level is for
 /// our own code, `target=level` for whatever it names. What cannot be read says nothing.

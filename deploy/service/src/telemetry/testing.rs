@@ -87,7 +87,8 @@ impl Discretion {
     #[must_use]
     pub fn begin(secrets: &[&Secrets]) -> Self {
         LISTENING.call_once(|| {
-            let heard = Ear.with_filter(super::levels::filter(Level::INFO, ""));
+            let heard =
+                Ear.with_filter(super::levels::Asked(super::levels::filter(Level::INFO, "")));
             // A test that set up a log of its own hears what it wants to hear.
             let _ = tracing_subscriber::registry().with(heard).try_init();
         });

@@ -37,8 +37,11 @@ enum Kind {
 const READERS: [u16; 8] = [200, 200, 200, 403, 403, 200, 403, 403];
 const HOSTS: [u16; 8] = [400, 200, 400, 400, 200, 400, 400, 200];
 
+/// Method, route, and what each of [`WHO`] is answered.
+type Row = (&'static str, &'static str, [u16; 8]);
+
 #[rustfmt::skip]
-pub(super) const ROWS: &[(&str, &str, [u16; 8])] = &[
+pub(super) const ROWS: &[Row] = &[
     ("GET", "/{channel}", READERS),
     ("POST", "/{channel}", [403, 200, 200, 403, 200, 200, 403, 200]),
     ("GET", "/calls/{channel}/active", READERS),
@@ -86,29 +89,37 @@ async fn other_rooms_answer_everybody_as_the_table_says() {
     let mut wrong = Vec::new();
     for (number, rows) in ROWS.chunks(ROWS_PER_CAST).enumerate() {
         let cast = Cast::new(&world, number).await;
-        for (row, (method, path, cells)) in rows.iter().enumerate() {
-            let mut routes = ROUTES.iter();
-            let route = routes.find(|one| (one.method, one.route) == (*method, *path));
-            let route = route.unwrap();
+        for (row, cells) in rows.iter().enumerate() {
             for kind in [Kind::Public, Kind::Direct, Kind::Group] {
                 let name = format!("row{number}-{row}");
-                let mut place = place(&world, &cast, kind, &name).await;
-                for ((_, who), cell) in WHO.iter().zip(cells).filter(|(who, _)| who.0 == kind) {
-                    let asks = Some(cast.person(who));
-                    let (status, said) = answer(&world, route, &place, asks).await;
-                    let told = format!("{method} {path}: {who} ({kind:?})");
-                    let is_wrong = status != *cell;
-                    wrong.extend(
-                        is_wrong.then(|| format!("{told} hears {status} {said}, not {cell}")),
-                    );
-                }
-                for client in &mut place.inside {
-                    client.act(&Action::Leave).await;
-                }
-                // The next call of these people is in the same room.
-                until("the call is over", || world.rtcd.sessions() == 0).await;
+                wrong.extend(ask_row(&world, &cast, kind, &name, cells).await);
             }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What a row says of one kind of room and is not so.
+async fn ask_row(world: &World, cast: &Cast, kind: Kind, name: &str, row: &Row) -> Vec<String> {
+    let (method, path, cells) = row;
+    let mut routes = ROUTES.iter();
+    let route = routes.find(|one| (one.method, one.route) == (*method, *path));
+    let route = route.unwrap();
+    let mut place = place(world, cast, kind, name).await;
+    let mut wrong = Vec::new();
+    for ((_, who), cell) in WHO.iter().zip(cells).filter(|(who, _)| who.0 == kind) {
+        let asks = Some(cast.person(who));
+        let (status, said) = answer(world, route, &place, asks).await;
+        if status != *cell {
+            wrong.push(format!(
+                "{method} {path}: {who} ({kind:?}) hears {status} {said}, not {cell}"
+            ));
+        }
+    }
+    for client in &mut place.inside {
+        client.act(&Action::Leave).await;
+    }
+    // The next call of these people is in the same room.
+    until("the call is over", || world.rtcd.sessions() == 0).await;
+    wrong
 }
