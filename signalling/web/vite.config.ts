@@ -6,7 +6,7 @@ import late from './src/words/en-later.json';
 const devServer = 'http://127.0.0.1:8065';
 
 /** What the first screen does without: the own call, the dialogs, and what only they use. */
-const LATER = /node_modules\/(fflate|marked|@msgpack)\/|\/src\/(words\/(en-later|ar|de|es|fr|pt-BR)\.json|app\/(admin|commands|invites|player|profile|search)\.ts|peer\/(client|codec|connection|lock|media|quality|socket|tracks|voice)\.ts|state\/(csv|transcript|troublewords)\.ts|ui\/(dialogs|admin\/\w+|AddDialog|ChannelDialog|InviteDialog|ProfileDialog|ReactionPicker|SearchDialog|PeoplePicker|Questions|RingingCard|Tabs|Lobby|PostEditor|Recording|Transcript|call\/(CallBar|CallStage|Captions|Controls|CopyLink|DevicePicker|Elsewhere|KeyList|Notes|Participants|PeopleButton|PersonMenu|Reactions|ScreenView|ShareOptions|SidePanel|StageNotices|Status|WholeName|fullscreen|near|person|shortcuts|zooming))\.tsx?)/;
+const LATER = /node_modules\/(fflate|marked|@msgpack)\/|\/src\/(words\/(en-later|ar|de|es|fr|pt-BR)\.json|app\/(admin|commands|invites|player|profile|search)\.ts|peer\/(client|codec|connection|lock|media|quality|socket|tracks|voice)\.ts|state\/(csv|nodes|transcript|troublewords)\.ts|ui\/(dialogs|admin\/\w+|AddDialog|ChannelDialog|InviteDialog|ProfileDialog|ReactionPicker|SearchDialog|PeoplePicker|Questions|RingingCard|Tabs|Lobby|PostEditor|Recording|Transcript|call\/(CallBar|CallStage|Captions|Controls|CopyLink|DevicePicker|Elsewhere|KeyList|Notes|Participants|PeopleButton|PersonMenu|Reactions|ScreenView|ShareOptions|SidePanel|StageNotices|Status|WholeName|fullscreen|near|person|shortcuts|zooming))\.tsx?)/;
 
 /** A language in the two parts that English has: `?first` with the page, `?later` with the dialogs. */
 const languageParts: Plugin = {

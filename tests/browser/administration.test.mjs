@@ -111,6 +111,13 @@ story('administration', 'an administrator makes accounts, changes rights, ends s
   const storage = await anna.at('storage').textContent()
   assert.match(storage, /4 accounts/)
   assert.match(storage, /\d GB free|\d MB free/)
+
+  // The nodes: there are none beside this server.
+  await anna.at('tab-nodes').click()
+  await anna.page.locator('[data-testid="nodes"][data-sight="alone"]').waitFor()
+  assert.match(await anna.at('nodes-sight').textContent(), /on its own.*cluster\.papers/)
+  assert.equal(await anna.at('nodes').locator('table').count(), 0)
+  assert.deepEqual(await faults(anna, 'a server on its own'), [])
   assert.deepEqual([anna, ben].flatMap(({ troubles }) => troubles).filter((text) => !/status of 400/.test(text)), [])
 })
 

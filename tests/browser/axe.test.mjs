@@ -56,7 +56,7 @@ story('axe', 'no state of the page has a serious fault for people who use assist
   await anna.at('close-thread').click()
   for (const [opener, tabs] of [
     ['channel-info', ['tab-add-people', 'tab-about']], ['profile', ['tab-look', 'tab-password', 'tab-sign-ins']],
-    ['invite', []], ['administration', ['tab-new-people', 'tab-channels', 'tab-calls', 'tab-health']], ['new-direct', []], ['add-channel', []],
+    ['invite', []], ['administration', ['tab-new-people', 'tab-channels', 'tab-calls', 'tab-health', 'tab-nodes']], ['new-direct', []], ['add-channel', []],
   ]) {
     await anna.at(opener).click()
     await check(opener)

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 
+import { faults } from './harness/audit.mjs'
 import { Cluster } from './harness/cluster.mjs'
 import { hearsTone } from './harness/listen.mjs'
 import { story } from './harness/story.mjs'
@@ -47,6 +48,20 @@ story('media_node_dies', 'a media node dies, and its people hear each other agai
   assert.equal(await callOf(anna), call, 'the call is the same one')
   await anna.seesParticipant(ben.username)
   await ben.seesParticipant(anna.username)
+
+  // The administrator's page tells what became of the nodes.
+  await anna.at('administration').click()
+  await anna.at('tab-nodes').click()
+  await anna.page.locator('[data-testid="nodes"][data-sight="clear"]').waitFor()
+  await anna.page.locator(`[data-testid="node-${dies}"][data-state="silent"]`).waitFor()
+  await anna.page.locator('[data-testid="node-front"][data-state="up"]', { hasText: /Signalling/ }).waitFor()
+  const row = anna.page.locator(`[data-testid="node-${stays}"][data-state="up"]`)
+  await until('the call is counted where it is', async () => {
+    const cells = await row.locator('td').allTextContents()
+    return cells.slice(3, 5).join() === '1,2' || new Miss(cells.join(' | ')) // calls, sessions
+  })
+  assert.ok((await anna.at('nodes-silent').textContent()).includes(dies))
+  assert.deepEqual(await faults(anna, 'nodes of a cluster'), [])
 })
 
 story('media_node_drains', 'a media node drains: whoever can goes to another by himself, and the node ends', async (stage) => {

@@ -58,6 +58,11 @@ story('signalling_dies', 'the signalling process that leads is killed, then anot
   // The one that died comes back, stands by, and serves whoever comes to it.
   cluster.startFront(dies)
   await until('it stands by', () => cluster.log(dies).includes('stands by, and hands people on'))
+  await anna.at('administration').click()
+  await anna.at('tab-nodes').click()
+  await anna.page.locator(`[data-testid="node-${leads}"][data-state="up"]`).waitFor()
+  await anna.page.locator(`[data-testid="node-${dies}"][data-state="stands by"]`).waitFor()
+  await anna.at('close-dialog').click()
   const carla = await Person.open(`http://127.0.0.1:${cluster.fronts.get(dies).port}`, cluster.accounts[CARLA])
   stage.people.push(carla)
   await carla.signIn()

@@ -55,7 +55,8 @@ export class Cluster {
     this.#spawn('between', program, '-c', path.join(papers, 'servers/a/server.conf'))
     for (const node of media) await this.startMedia(node)
     await (fronts.length === 1 ? this.#alone(fronts[0]) : this.#several(fronts))
-    for (const name of people) this.#ask('signalling', '--config', path.join(this.home, `${fronts[0]}.toml`), 'add-account', name)
+    // The first administrates, as of `Server`.
+    for (const name of people) this.#ask('signalling', '--config', path.join(this.home, `${fronts[0]}.toml`), 'add-account', name, ...(name === people[0] ? ['--admin'] : []))
     this.accounts = people.map((username) => ({ username, password: PASSWORD }))
     for (const front of fronts) this.startFront(front)
     await until('signalling knows all media nodes', () => {

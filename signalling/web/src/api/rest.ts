@@ -40,9 +40,10 @@ export const api = {
     },
     /** Recordings and transcripts that are being made; of ours only, for administrators. */
     readJobs: () => get<Record<string, unknown>>('/admin/jobs'),
-    /** All calls of the server, its health and what it keeps; the same. */
+    /** All calls of the server, its health, the nodes that it sees and what it keeps; the same. */
     readAllCalls: () => get<unknown>('/admin/calls'),
     readHealth: () => get<Record<string, unknown>>('/admin/health'),
+    readNodes: () => get<Record<string, unknown>>('/admin/nodes'),
     /** Accounts of a list (CSV), all of them or none, as the command line makes them. */
     importUsers: (csv: string) => post<unknown>('/users/import', {csv}),
     readStorage: () => get<Record<string, unknown>>('/admin/storage'),

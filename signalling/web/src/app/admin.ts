@@ -6,6 +6,7 @@ import {isRecord} from '../peer/record';
 import {updateChat} from '../state/app';
 import {withUsers} from '../state/chat';
 import {listOf, type ListedPerson, type NewPerson} from '../state/csv';
+import {parseNodes, type Nodes} from '../state/nodes';
 import {foundPeople, PEOPLE_PAGE, type PeoplePage} from './people';
 
 /** As many as the server hands out at once. */
@@ -215,6 +216,10 @@ export async function readHealth(): Promise<Health> {
         mediaHosts: count(answer['media_hosts']),
         mediaConnected: count(answer['media_hosts_connected']),
     };
+}
+
+export async function readNodes(): Promise<Nodes> {
+    return parseNodes(await api.readNodes(), Date.now());
 }
 
 /** What the server keeps. */

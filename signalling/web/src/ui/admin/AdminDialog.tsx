@@ -1,4 +1,4 @@
-/** The administrator's page: people, channels, calls that run, whether all is well and what is kept. */
+/** The administrator's page: people, channels, calls that run, whether all is well, what is kept, and the nodes. */
 import type {ReactNode} from 'react';
 import {useApp} from '../../state/app';
 import {say} from '../../words/words';
@@ -8,6 +8,7 @@ import {AccountList} from './AccountList';
 import {Channels} from './Channels';
 import {HealthReport} from './HealthReport';
 import {NewAccounts} from './NewAccounts';
+import {NodeList} from './NodeList';
 import {Recordings} from './Recordings';
 import {RunningCalls} from './RunningCalls';
 
@@ -21,6 +22,7 @@ export function AdminDialog({onClose}: {onClose: () => void}): ReactNode {
                 {id: 'channels', title: say('chat_channels'), content: <Channels/>},
                 ...(noCalls ? [] : [{id: 'calls', title: say('admin_calls'), content: <><RunningCalls/><Recordings/></>}]),
                 {id: 'health', title: say('admin_health'), content: <HealthReport/>},
+                {id: 'nodes', title: say('admin_nodes'), content: <NodeList/>},
             ]}/>
         </Dialog>
     );
