@@ -9,7 +9,7 @@ use messaging::model::{Person, Room, RoomKind, RoomRight};
 use proto::calls::COMPATIBLE_VERSION;
 use proto::calls::rest::{Active, ChannelCalls, SetChannelCalls, Verdict, Version};
 use proto::id::ChannelId;
-use signalling_core::Call;
+use signalling_core::{Call, NoCall};
 
 use super::answer::{self, body};
 use super::person::SignedIn;
@@ -175,15 +175,16 @@ async fn dismiss(
     SignedIn(person): SignedIn,
     Path(channel): Path<String>,
 ) -> Result<Json<Verdict>, Refused> {
-    // Whoever was taken out of the channel while it rang may still silence it.
-    let channel = channel_id(channel)?;
+    // Whoever may not read a channel is told what is told of one without a call.
+    let no_call = || Refused::bad_request(words::no_call(NoCall));
+    let channel = readable_or(&app, &person, channel, no_call).await?;
     let dismissed = app
         .engine
         .turn(&channel, move |call, _| call.dismiss(&person.id));
     dismissed
         .await
         .map_err(|error| Refused::inside(&error))?
-        .map_err(|none| Refused::bad_request(words::no_call(none)))?;
+        .map_err(|NoCall| no_call())?;
     Ok(answer::success())
 }
 

@@ -78,6 +78,6 @@ async fn who_is_removed_from_a_public_channel_or_leaves_it_is_out_of_its_call() 
     world.enter(&channel, &world.anna).await;
     is_taken_out(&world, &channel, &world.anna, &world.anna).await;
     // An administrator of the system may read it, too, and is no member any more.
-    let other = world.sysadmin("other").await;
+    let other = world.sysadmin("olga").await;
     is_taken_out(&world, &channel, &other, &world.admin).await;
 }

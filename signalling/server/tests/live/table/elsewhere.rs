@@ -45,7 +45,7 @@ pub(super) const ROWS: &[Row] = &[
     ("GET", "/{channel}", READERS),
     ("POST", "/{channel}", [403, 200, 200, 403, 200, 200, 403, 200]),
     ("GET", "/calls/{channel}/active", READERS),
-    ("POST", "/calls/{channel}/dismiss-notification", [200; 8]),
+    ("POST", "/calls/{channel}/dismiss-notification", [200, 200, 200, 400, 400, 200, 400, 400]),
     ("POST", "/calls/{channel}/recording/start", [403; 8]),
     ("POST", "/calls/{channel}/recording/stop", [403; 8]),
     ("POST", "/calls/{channel}/recording/pause", [403; 8]),

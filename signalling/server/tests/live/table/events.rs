@@ -20,7 +20,7 @@ pub(super) const EVENTS: &[(&str, &str, &str)] = &[
     ("signal",             "....m....", "connID data"),
     ("call_start",         "m..mmmmm.", "channelID host_id id owner_id post_id start_at thread_id"),
     // Asked for, and after a join.
-    ("call_state",         "...mmmmm.", "call channel_id | call channelID channel_id"),
+    ("call_state",         "...mmmmm.", "call channelID channel_id | call channel_id"),
     ("call_end",           "m..mmmmm.", "channelID"),
     ("user_joined",        "m..mmmmm.", "channelID session_id user_id"),
     ("user_left",          "m..mmmmm.", "channelID session_id user_id"),

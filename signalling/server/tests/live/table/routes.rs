@@ -77,8 +77,7 @@ pub(super) const ROUTES: &[Route] = &[
     get("/{channel}", READERS),
     post("/{channel}", |_| json!({"enabled": true}), [401, 403, 403, 403, 403, 200, 403, 200, 200]),
     get("/calls/{channel}/active", READERS),
-    // Who was taken out of a channel while it rang may silence it, too.
-    post("/calls/{channel}/dismiss-notification", nothing, SIGNED_IN),
+    post("/calls/{channel}/dismiss-notification", nothing, [401, 400, 400, 200, 200, 200, 200, 200, 200]),
     post("/calls/{channel}/recording/start", nothing, HOST),
     post("/calls/{channel}/recording/stop", nothing, HOST).recorded(),
     // Of a recording that does not run, which only the host is told.
