@@ -35,7 +35,7 @@ const SOURCES = [
     ['offloader/src/speech/captions/stream.rs', `Self::(?:Behind|NotUnderstood|NoModel) => ${TEXT}`, 3],
     ['offloader/src/client.rs', `#\\[error\\(${TEXT}`, 5],
     ['offloader/src/disk.rs', `format!\\(\\s*${TEXT}`, 1],
-    ['offloader/src/jobs/follow.rs', `const WORKER_DIED: &str =\\s*${TEXT}`, 1],
+    ['offloader/src/jobs/follow.rs', `const (?:RECORDER|TRANSCRIBER)_DIED: &str =\\s*${TEXT}`, 2],
     ['offloader/src/jobs/follow.rs', `let note = format!\\(${TEXT}`, 1, /^its worker/],
     ['offloader/src/jobs/speech.rs', `${TEXT}`, 1, /^this server has no/],
 ];
