@@ -54,6 +54,11 @@ const ELSEWHERE: &str = "the media node in this process serves it alone and take
                          nodes: leave `rtcd.cluster` out, and run `rtcd` by itself for each further node \
                          (with `signalling.cluster.papers` set here)";
 
+/// Of what makes signalling one of several processes.
+const ONLY_ONE: &str = "the signalling server in this process leads and hands nobody on: leave \
+                        `signalling.cluster.link_address` out, and run `signalling` by itself on each \
+                        machine";
+
 const TABLES: [&str; 4] = ["parley", "rtcd", "signalling", "offloader"];
 
 /// What was written, table by table.
@@ -207,8 +212,7 @@ impl Tables {
         let mut problems = self.problems.clone();
         let own = collect("parley", self.check(), &mut problems);
         let rtcd = collect("rtcd", self.rtcd(), &mut problems);
-        let signalling = signalling::Config::resolve(&self.signalling);
-        let signalling = collect("signalling", signalling, &mut problems);
+        let signalling = collect("signalling", self.only_one(), &mut problems);
         let offloader = offloader::Config::resolve(&self.offloader);
         let offloader = collect("offloader", offloader, &mut problems);
         let (Some(()), Some(rtcd), Some(_), Some(mut offloader), true) =
@@ -278,6 +282,27 @@ impl Tables {
             return resolve(&without);
         };
         if let Err(others) = resolve(&without) {
+            let known = refused.0.clone();
+            let others = others.0.into_iter();
+            refused.0.extend(others.filter(|one| !known.contains(one)));
+        }
+        Err(refused)
+    }
+
+    /// Signalling in this process is the only one, whatever is written: that is refused, together with
+    /// what is wrong with the rest.
+    fn only_one(&self) -> Result<signalling::Config, Problems> {
+        let resolved = signalling::Config::resolve(&self.signalling);
+        let path = "cluster.link_address";
+        if self.signalling.raw.cluster.link_address.is_empty() {
+            return resolved;
+        }
+        let mut check = self.signalling.check();
+        check.refuse(path, ONLY_ONE);
+        let Err(mut refused) = check.done(()) else {
+            return resolved;
+        };
+        if let Err(others) = resolved {
             let known = refused.0.clone();
             let others = others.0.into_iter();
             refused.0.extend(others.filter(|one| !known.contains(one)));

@@ -368,6 +368,20 @@ fn a_place_among_the_nodes_is_checked_with_everything_else() {
     }
     let once = text.matches("`rtc.ice_port_tpc`").count();
     assert_eq!(once, 1, "{text}");
+    // Nor is its signalling server one of several.
+    let text = check(
+        "parley",
+        "signalling.cluster.link_address = \"10.0.0.4\"\n",
+        &[],
+    );
+    for part in [
+        "`cluster.link_address` is `10.0.0.4`: the signalling server in this process",
+        "it must be host:port",
+        "it needs cluster.papers",
+        "it needs storage.database",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
 }
 
 #[test]

@@ -148,6 +148,10 @@ pub(crate) struct Ground {
 pub(crate) enum People {
     Come(TcpListener),
     /// Somebody else lets them in: the front of this process, and other processes.
+    #[cfg_attr(
+        not(feature = "cluster"),
+        expect(dead_code, reason = "there are no other processes")
+    )]
     AreHanded(mpsc::Receiver<Handed>),
 }
 

@@ -10,6 +10,9 @@ use super::{Cast, PEOPLE, world};
 use crate::client::{Client, short};
 use crate::world::{Person, World, until};
 
+/// A connection may send ten frames a second for long (`engine::clients`).
+const A_FRAME: std::time::Duration = std::time::Duration::from_millis(100);
+
 /// What shows that an action did something.
 pub(super) enum Shown {
     /// To another participant.
@@ -124,7 +127,9 @@ impl Scene {
             self.clients[at].act(&action).await;
         }
         self.clients[at].settled().await;
-        // The call has taken it by now; what it told of it is sent before what it tells next.
+        // The call has taken it by now; what it told of it is sent before what it tells next. What a
+        // connection sends beyond its rate is passed over without a word.
+        tokio::time::sleep(A_FRAME).await;
         let channel = self.channel.clone();
         self.witness.act(&Action::CallState { channel }).await;
         self.witness.events = self.witness.events_until("call_state").await;
