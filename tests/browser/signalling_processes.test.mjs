@@ -83,4 +83,18 @@ story('signalling_dies', 'the signalling process that leads is killed, then anot
   for (const person of [anna, ben]) await reads(person, 'while one is frozen')
   await hearsTone(ben.page, TONES.first, { who: 'ben, after the freeze,' })
   await carla.seesParticipant(anna.username)
+
+  // Whoever is stopped in order leaves its place free: nobody waits for its silence.
+  const stoodBy = () => cluster.log(leads).split('stands by, and hands people on').length
+  const before = stoodBy()
+  cluster.startFront(leads)
+  await until('it stands by again', () => stoodBy() > before)
+  const [third, stops] = cluster.leader()
+  const stoppedAt = Date.now()
+  cluster.signal(stops, 'SIGTERM')
+  await nextLeader(cluster, third)
+  stage.say(`from SIGTERM to the next leader: ${Date.now() - stoppedAt} ms`)
+  assert.equal(await cluster.ended(stops, { ms: 10_000 }), 0, 'it ends in order')
+  assert.doesNotMatch(cluster.log(leads).split('stands by, and hands people on').at(-1), /was silent for/)
+  await hearsTone(ben.page, TONES.first, { who: 'ben, after the leader was stopped,' })
 })

@@ -134,18 +134,18 @@ impl std::fmt::Debug for Entrance {
 }
 
 impl Entrance {
-    /// Runs until nobody takes what comes.
+    /// Runs until it is dropped. Once nobody takes what comes, nobody is let in.
     pub async fn run(self) {
         let greeted = Arc::new(Semaphore::new(GREETED_AT_ONCE));
         let mut greetings = tokio::task::JoinSet::new();
         loop {
             while greetings.try_join_next().is_some() {}
             let Ok(place) = Arc::clone(&greeted).acquire_owned().await else {
-                return;
+                break;
             };
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
-                () = self.taken.closed() => return,
+                () = self.taken.closed() => break,
             };
             let stream = match accepted {
                 Ok((stream, _)) => stream,
@@ -168,6 +168,8 @@ impl Entrance {
                 }
             });
         }
+        drop(self.listener);
+        std::future::pending().await
     }
 }
 

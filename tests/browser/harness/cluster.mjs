@@ -159,10 +159,10 @@ enable_file = false
     this.running.get(node).process.kill(signal)
   }
 
-  /** Waits until a process has ended by itself. */
+  /** Waits until a process has ended by itself; says with which code. */
   async ended(node, { ms }) {
     const late = new Promise((_, reject) => { setTimeout(() => reject(new Error(`${node} still runs after ${ms} ms`)), ms).unref() })
-    await Promise.race([this.running.get(node).exit, late])
+    return Promise.race([this.running.get(node).exit, late])
   }
 
   get alive() {

@@ -83,3 +83,22 @@ async fn whoever_has_papers_of_another_cluster_is_not_let_in() {
     assert!(here.is_ok() && relayed.is_some());
     assert!(nodes.relayed.try_recv().is_err());
 }
+
+#[tokio::test]
+async fn once_nobody_takes_what_comes_nobody_is_let_in() {
+    let Nodes {
+        _folder,
+        own,
+        other,
+        address,
+        relayed,
+    } = nodes().await;
+    drop(relayed);
+    // The word that nobody takes it comes by itself.
+    let refused = async {
+        while own.connect(&other, &address, somebody()).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, refused).await.unwrap();
+}
