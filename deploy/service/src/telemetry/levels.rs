@@ -24,8 +24,8 @@ const OURS: &[&str] = &[
 ];
 
 /// [`filter`], asked anew for each event. What it said last is kept per thread, and read again where
-/// "always" is the answer: whatever a library only asked about (`enabled!`, as sqlx does around each
-/// statement) would cost the event that comes next (tokio-rs/tracing, issue 2519).
+/// "always" is the answer: whatever a library only asks about (by way of `log`, as sqlx does around its
+/// statements) would cost the event that comes next (tokio-rs/tracing, issue 2519).
 #[derive(Debug, Clone)]
 pub(super) struct Asked(pub(super) Targets);
 
