@@ -113,6 +113,18 @@ async fn of_many_who_want_to_lead_one_does() {
     assert_eq!(taken, [1]);
 }
 
+/// Processes that are started by one command, on a database that none has seen.
+#[tokio::test]
+async fn many_begin_at_once_on_an_empty_database() {
+    for _ in 0..10 {
+        let server = server().await;
+        let begins = (0..8).map(|_| Leadership::open(&server));
+        for begun in futures_util::future::join_all(begins).await {
+            begun.unwrap();
+        }
+    }
+}
+
 #[tokio::test]
 async fn whoever_goes_in_order_leaves_its_place_free() {
     let server = server().await;
