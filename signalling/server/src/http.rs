@@ -30,9 +30,11 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use messaging::guard::{Origins, guarded, without_forms};
 use proto::calls::ROUTE_PREFIX;
-use service::listen::Admission;
+use service::descriptors::Share;
+use service::listen::{self, Admission};
 use service::{Health, Tasks};
 
+use crate::config::Config;
 use crate::engine::{Engine, read_gauges};
 use crate::metrics::NAMESPACE;
 use crate::nodes::Nodes;
@@ -59,6 +61,19 @@ pub(crate) struct App {
     pub(crate) engine: Arc<Engine>,
     pub(crate) watched: Watched,
     pub(crate) limits: Arc<Limits>,
+}
+
+/// Who of those who come is let in, and how many at once.
+pub(crate) fn admission(config: &Config) -> Arc<Admission> {
+    let limits = listen::Limits {
+        connections: config.max_connections,
+        per_address: config.max_connections_per_address,
+        ..listen::Limits::default()
+    };
+    let proxies = config.trusted_proxies.clone();
+    let is_proxy = move |peer| proxies.iter().any(|net| net.contains(peer));
+    let limits = limits.within(Share::People.connections());
+    Admission::behind("people", limits, is_proxy)
 }
 
 /// Puts everything together; `chat` answers below `/api/v4`, the client in whose page it may.

@@ -18,8 +18,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use node::Relay;
-use service::descriptors::Share;
-use service::listen::{self, Admission, Handed, Limits};
+use service::listen;
+use service::outgoing::root_cause;
 use service::private;
 use service::supervise::Tasks;
 use storage::{Candidate, Leader, Leadership, Location, Sealer};
@@ -28,6 +28,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::config::Config;
+use crate::http;
 use crate::nodes::Standing;
 use crate::start::{self, Ground, People};
 use front::{Front, Leads};
@@ -55,6 +56,7 @@ pub(crate) async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
     let several = Several::open(&config, address).await?;
+    let others = several.listen_for_others().await?;
     let tasks = Tasks::new("signalling");
     let standing = Standing::take(&config, &tasks)?;
     let listener = listen::bind(&config.listen.to_string()).await?;
@@ -62,18 +64,21 @@ pub(crate) async fn serve(
     let (leads, known) = watch::channel(Leads::Nobody);
     let front = Arc::new(Front::new(several.relay.clone(), known));
     let (_stop, stopped) = watch::channel(false);
-    let letting_in = listen::hand_on(listener, front, admission(&config), stopped);
+    let letting_in = listen::hand_on(listener, front, http::admission(&config), stopped);
     tasks.must_live("people who come", letting_in);
     let mut shutdown = std::pin::pin!(shutdown);
-    let epoch = tokio::select! {
-        epoch = several.until_it_leads(&config, &leads) => Some(epoch?),
-        () = &mut shutdown => None,
+    let stood_by = tokio::select! {
+        epoch = several.until_it_leads(&config, &leads) => epoch.map(Some),
+        () = &mut shutdown => Ok(None),
+        over = tasks.fatal() => Err(over.into()),
     };
-    let outcome = match epoch {
-        Some(epoch) => {
+    let outcome = match stood_by {
+        Ok(Some(epoch)) => {
             let (hand, handed) = mpsc::channel(WAITING);
             leads.send_replace(Leads::ThisProcess(hand.clone()));
-            several.let_in_others(&tasks, hand).await?;
+            // Whoever handed somebody on before this process led finds them waiting here.
+            let entrance = several.relay.entrance(others, hand);
+            tasks.must_live("people whom other processes hand on", entrance.run());
             let ground = Ground {
                 http_addr,
                 people: People::AreHanded(handed),
@@ -84,26 +89,14 @@ pub(crate) async fn serve(
                 over = tasks.fatal() => Err(over.into()),
             }
         }
-        None => Ok(()),
+        Ok(None) => Ok(()),
+        Err(error) => Err(error),
     };
     standing.leave().await;
     tasks.begin_stop();
     tasks.stop().await;
     several.row.close().await;
     outcome
-}
-
-/// Who may come to this process, whoever leads.
-fn admission(config: &Config) -> Arc<Admission> {
-    let limits = Limits {
-        connections: config.max_connections,
-        per_address: config.max_connections_per_address,
-        ..Limits::default()
-    };
-    let proxies = config.trusted_proxies.clone();
-    let is_proxy = move |peer| proxies.iter().any(|net| net.contains(peer));
-    let limits = limits.within(Share::People.connections());
-    Admission::behind("people", limits, is_proxy)
 }
 
 /// This process among those that may lead.
@@ -138,19 +131,17 @@ impl Several {
         })
     }
 
-    /// Begins to take people whom the others hand on.
-    async fn let_in_others(&self, tasks: &Tasks, hand: mpsc::Sender<Handed>) -> anyhow::Result<()> {
+    /// Where people come whom the others hand on: bound before anybody depends on it.
+    async fn listen_for_others(&self) -> anyhow::Result<TcpListener> {
         let port = self.candidate.address.rsplit_once(':');
         let port = port.and_then(|(_, port)| port.parse::<u16>().ok());
         let port = port.context("`cluster.link_address` has no port")?;
         let bound = match listen::bind(&format!(":{port}")).await {
-            Ok(bound) => bound,
+            Ok(bound) => Ok(bound),
             // Where there is no IPv6, or not both on one socket.
-            Err(_) => TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await?,
+            Err(_) => TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await,
         };
-        let entrance = self.relay.entrance(bound, hand);
-        tasks.must_live("people whom other processes hand on", entrance.run());
-        Ok(())
+        bound.with_context(|| format!("listen on port {port} (cluster.link_address)"))
     }
 
     /// Waits until this process leads; tells meanwhile who does. Returns the epoch.
@@ -217,7 +208,8 @@ impl Several {
         match timeout(PATIENCE, self.row.leave(epoch)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::warn!(%error, "the others learn by silence that this process goes");
+                let error = root_cause(&error);
+                tracing::warn!(error, "the others learn by silence that this process goes");
             }
             Err(_) => tracing::warn!("the others learn by silence that this process goes"),
         }
@@ -286,9 +278,9 @@ fn told_of_change(before: &Leader, epoch: i64) {
 
 /// One line for each trouble, however often it is met.
 fn told_once(known: &mut Option<String>, error: &storage::SqlError) {
-    let text = format!("{error:?}");
+    let text = format!("{error}: {}", root_cause(error));
     if known.as_ref() != Some(&text) {
-        tracing::warn!(%error, "who leads cannot be found out; it is tried again");
+        tracing::warn!(error = text, "who leads cannot be found out; it is tried again");
         *known = Some(text);
     }
 }

@@ -293,15 +293,7 @@ pub(crate) async fn start_at(
     media::follow_names(&engine, names);
     wait_for_media(&engine).await;
     let (stop, stopped) = watch::channel(false);
-    let limits = Limits {
-        connections: engine.config.max_connections,
-        per_address: engine.config.max_connections_per_address,
-        ..Limits::default()
-    };
-    let proxies = engine.config.trusted_proxies.clone();
-    let is_proxy = move |peer| proxies.iter().any(|net| net.contains(peer));
-    let limits = limits.within(Share::People.connections());
-    let admission = Admission::behind("people", limits, is_proxy);
+    let admission = http::admission(&engine.config);
     let nodes = Nodes::join(&engine, &admission, &unnamed, ground.standing)?;
     let own = health(&engine, &chat);
     let health = beside.into_iter().fold(own, Health::beside);

@@ -63,6 +63,9 @@ export class Cluster {
       const connected = fronts.map((front) => this.log(front).split('media host connected').length - 1)
       return Math.max(...connected) >= media.length ? true : new Miss(`${connected} of ${media.length}`)
     }, { ms: READY_WITHIN_MS })
+    for (const front of fronts.length > 1 ? fronts : []) {
+      await until(`${front} leads or stands by`, () => /this process leads|stands by, and/.test(this.log(front)) || new Miss(this.log(front)), { ms: READY_WITHIN_MS })
+    }
   }
 
   async #alone(front) {
