@@ -409,6 +409,7 @@ fn the_state_of_a_call_has_the_references_keys() {
             unmuted: true,
             raised_hand: 0,
             video: false,
+            silent_for: None,
         }],
         thread_id: Some(id!(PostId, "p")),
         post_id: Some(id!(PostId, "p")),

@@ -46,6 +46,10 @@ pub struct SessionState {
     /// When the hand was raised in Unix milliseconds; 0 when it is down.
     pub raised_hand: i64,
     pub video: bool,
+    /// Ours only: milliseconds since it was last heard to speak, 0 while it is; absent when that is more
+    /// than half a minute ago.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silent_for: Option<i64>,
 }
 
 /// What kind of work a bot does in a call.

@@ -102,8 +102,9 @@ impl Call {
 
     /// Returns the running call as `viewer` may see it.
     #[must_use]
-    pub fn view(&self, viewer: &UserId) -> Option<CallView> {
-        self.running().map(|conversation| conversation.view(viewer))
+    pub fn view(&self, viewer: &UserId, at: Moment) -> Option<CallView> {
+        self.running()
+            .map(|conversation| conversation.view(viewer, at))
     }
 
     /// Returns whose a person's session is; bots' are not told of.

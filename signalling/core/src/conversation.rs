@@ -90,7 +90,7 @@ impl Conversation {
                 if !may_read && user != self.setting.features.bot {
                     self.out.refused(Refusal::NotAllowed, "call_state");
                 } else if self.is_announced() {
-                    let state = self.state_news(&user);
+                    let state = self.state_news(&user, at);
                     self.out.tell_connection(&connection, state);
                 }
             }
@@ -105,7 +105,9 @@ impl Conversation {
                 }
             }
             Input::MediaVoice { session, on } => {
-                if let Some(who) = self.who(&session) {
+                if let Some(session) = self.sessions.get_mut(&session) {
+                    session.hear(on, at);
+                    let who = session.who();
                     self.tell_participants(News::Speaking { who, on });
                 }
             }
@@ -195,7 +197,7 @@ impl Conversation {
     }
 
     /// The call as `viewer` may see it: no bots, only the viewer's own dismissal.
-    pub(crate) fn view(&self, viewer: &UserId) -> CallView {
+    pub(crate) fn view(&self, viewer: &UserId, at: Moment) -> CallView {
         let job = |job: &Option<crate::jobs::Job>| job.as_ref().map(crate::jobs::Job::view);
         // In the order of joining, so that who joins late shows people in the same order as the others.
         let mut people: Vec<&Session> = self.people().collect();
@@ -203,7 +205,7 @@ impl Conversation {
         CallView {
             id: self.id.clone(),
             start_at_ms: self.start_at_ms,
-            sessions: people.into_iter().map(Session::view).collect(),
+            sessions: people.into_iter().map(|session| session.view(at)).collect(),
             post: self.post.clone(),
             thread: self.thread.clone(),
             presenter: self.presenter.clone(),
@@ -216,8 +218,8 @@ impl Conversation {
         }
     }
 
-    pub(crate) fn state_news(&self, viewer: &UserId) -> News {
-        News::State(Box::new(self.view(viewer)))
+    pub(crate) fn state_news(&self, viewer: &UserId, at: Moment) -> News {
+        News::State(Box::new(self.view(viewer, at)))
     }
 
     /// The sessions that are not the bot's.

@@ -82,7 +82,7 @@ impl Conversation {
         let is_waiting = request.facts.is_connected || self.is_waiting(&request.connection);
         if self.is_announced() && self.goes_on_at_once(&request, is_bot, at) {
             let newcomer = self.judge(request, at);
-            self.welcome(newcomer.into_iter().collect());
+            self.welcome(newcomer.into_iter().collect(), at);
         } else if is_waiting {
             self.refuse(&request, JoinError::AlreadyConnected);
         } else {

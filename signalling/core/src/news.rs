@@ -158,4 +158,6 @@ pub struct SessionView {
     /// 0 when the hand is down.
     pub raised_hand_ms: i64,
     pub video: bool,
+    /// Milliseconds since it was last heard to speak, 0 while it is; `None` when that is long ago.
+    pub silent_for_ms: Option<i64>,
 }

@@ -106,7 +106,10 @@ impl Conversation {
             Request::Caption(caption) if is_bot => self.show_caption(caption),
             Request::Caption(_) => self.out.refused(Refusal::BotOnly, "caption"),
             for_people if is_bot => self.out.refused(Refusal::NotForBots, for_people.name()),
-            Request::Mute => self.set_unmuted(who, false),
+            Request::Mute => {
+                self.silence(&who.session, at);
+                self.set_unmuted(who, false);
+            }
             Request::Unmute => self.set_unmuted(who, true),
             Request::RaiseHand => self.set_hand(who, at.unix_ms),
             Request::LowerHand => self.set_hand(who, 0),
@@ -118,6 +121,14 @@ impl Conversation {
             Request::StopScreen => self.stop_screen(&who.session, at),
             Request::ShowVideo { stream } => self.set_video(who, Some(stream), at),
             Request::StopVideo => self.set_video(who, None, at),
+        }
+    }
+
+    /// Whoever mutes in the middle of a word speaks no longer.
+    fn silence(&mut self, session: &SessionId, at: Moment) {
+        let session = self.sessions.get_mut(session);
+        if let Some(session) = session.filter(|session| session.is_speaking()) {
+            session.hear(false, at);
         }
     }
 

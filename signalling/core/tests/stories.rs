@@ -67,6 +67,40 @@ fn a_call_outlives_its_media_host_and_keeps_its_host_and_recording_while_people_
 }
 
 #[test]
+fn whoever_comes_late_is_told_who_was_heard_lately() {
+    let mut world = World::new();
+    for name in ["anna", "ben", "carl"] {
+        world.join(name);
+    }
+    let hear = |world: &mut World, name: &str, on| {
+        let session = SessionId::parse(name).unwrap();
+        world.input(Input::MediaVoice { session, on });
+    };
+    let silent = |world: &World| -> Vec<Option<i64>> {
+        let sessions = world.state().sessions;
+        sessions.iter().map(|one| one.silent_for_ms).collect()
+    };
+    world.act("anna", Request::Unmute);
+    hear(&mut world, "anna", true);
+    world.act("ben", Request::Unmute);
+    hear(&mut world, "ben", true);
+    world.pass(Duration::from_secs(2));
+    hear(&mut world, "ben", false);
+    world.pass(Duration::from_secs(60));
+    assert_eq!(silent(&world), [Some(0), None, None], "a long speech");
+    hear(&mut world, "ben", true);
+    hear(&mut world, "ben", false);
+    world.pass(Duration::from_millis(29_999));
+    assert_eq!(silent(&world), [Some(0), Some(29_999), None]);
+    world.pass(Duration::from_millis(1));
+    // Muted in the middle of a word, and heard no more.
+    world.act("anna", Request::Mute);
+    assert_eq!(silent(&world), [Some(1), None, None]);
+    world.pass(Duration::from_secs(5));
+    assert_eq!(silent(&world), [Some(5000), None, None]);
+}
+
+#[test]
 fn whoever_is_at_a_host_that_stops_is_asked_to_go_and_the_call_waits_for_them() {
     let mut world = World::new();
     world.join("anna");

@@ -200,7 +200,8 @@ impl Engine {
         viewer: &UserId,
     ) -> Option<CallView> {
         let viewer = viewer.clone();
-        self.look(channel, move |call| call.view(&viewer)).await?
+        self.look(channel, move |call| call.view(&viewer, moment()))
+            .await?
     }
 
     /// Reads something of a call; `None` where there is none.

@@ -2,7 +2,7 @@
 import {describe, expect, it, vi} from 'vitest';
 import {recallCall, rememberCall} from '../src/app/location';
 import {applyCallsEvent, type Call, type Calls} from '../src/state/calls';
-import {eased, found, gathered, heardLately, inGroups, inOrder, mayHost, Rank, RECENT_MS, roster, sameParticipant} from '../src/state/roster';
+import {eased, found, gathered, heardBefore, heardLately, inGroups, inOrder, mayHost, Rank, RECENT_MS, roster, sameParticipant} from '../src/state/roster';
 import {TILE_GAP, tileSize} from '../src/state/tiles';
 
 const CHANNEL = 'ch1';
@@ -50,6 +50,21 @@ describe('the order of people', () => {
             expect(names(only(lateJoiner()), me)).toEqual(names(only(fromTheStart()), me));
         }
         expect(names(only(lateJoiner()), 'dora')).toEqual(['dora', 'zoe', 'anna', 'ben', 'carla']);
+    });
+
+    it('puts those who were heard before one came where the others have them', () => {
+        const heard: Record<string, number> = {dora: 0, carla: 12_000};
+        const sessions = PEOPLE.map((user) => ({session_id: `s-${user}`, user_id: user, unmuted: user === 'dora', raised_hand: 0, ...(user in heard && {silent_for: heard[user]})}));
+        const calls = applyCallsEvent({}, 'call_state', '', {channel_id: CHANNEL, call: {id: 'c', start_at: 1, sessions, owner_id: 'zoe', host_id: 'zoe'}});
+        expect(gathered(only(calls)).filter(({speaking}) => speaking).map(({userId}) => userId)).toEqual(['dora']);
+        const now = 1_000_000;
+        const spoke = heardBefore({'s-anna': now - 5000, 's-carla': now - 40_000}, only(calls), now);
+        expect(spoke).toEqual({'s-anna': now - 5000, 's-carla': now - 12_000, 's-dora': now});
+        expect(names(only(calls), 'ben', spoke, now)).toEqual(['ben', 'zoe', 'anna', 'carla', 'dora']);
+        // Who has fallen silent while one was away is not shown as speaking any more.
+        const back = sessions.map((session) => ({...session, silent_for: 500}));
+        const after = applyCallsEvent(calls, 'call_state', '', {channel_id: CHANNEL, call: {id: 'c', start_at: 1, sessions: back, owner_id: 'zoe', host_id: 'zoe'}});
+        expect(gathered(only(after)).some(({speaking}) => speaking)).toBe(false);
     });
 
     it('is the same for those who come back, by a reload or a new connection', () => {

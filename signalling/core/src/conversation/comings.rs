@@ -33,7 +33,7 @@ impl Conversation {
         for request in std::mem::take(&mut self.waiting) {
             newcomers.extend(self.judge(request, at));
         }
-        self.welcome(newcomers);
+        self.welcome(newcomers, at);
     }
 
     /// Gives somebody a session whose join was found good.
@@ -51,6 +51,7 @@ impl Conversation {
             unmuted: false,
             raised_hand_ms: 0,
             video: false,
+            voice: None,
             job: request.job.clone().filter(|_| is_bot),
             is_bot,
             lost_until: None,
@@ -75,7 +76,7 @@ impl Conversation {
     }
 
     /// Tells everybody of those who were let in: what concerns the call once, the rest for each.
-    pub(crate) fn welcome(&mut self, newcomers: Vec<Newcomer>) {
+    pub(crate) fn welcome(&mut self, newcomers: Vec<Newcomer>, at: Moment) {
         if newcomers.is_empty() {
             return;
         }
@@ -105,7 +106,7 @@ impl Conversation {
             if !is_bot {
                 self.out.tell(To::Room, News::Entered(who.clone()));
             }
-            let state = self.state_news(&who.user);
+            let state = self.state_news(&who.user, at);
             self.out.tell_user(&who.user, state);
             if let Some(job) = job.filter(|_| is_bot) {
                 self.bot_joined(&job, &connection);

@@ -37,6 +37,7 @@ impl Conversation {
                 unmuted: record.unmuted,
                 raised_hand_ms: record.raised_hand_ms,
                 video: record.video,
+                voice: None,
                 job: record.job,
                 lost_until: Some(at.now + grace),
                 removed_until: None,

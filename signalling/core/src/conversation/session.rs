@@ -4,10 +4,14 @@ use std::time::Instant;
 
 use proto::id::{CallId, ConnId, JobId, SessionId, UserId};
 
-use crate::io::Seat;
+use crate::io::{Moment, Seat};
 use crate::media::MediaHost;
 use crate::news::{SessionView, Who};
 use crate::record::SessionRecord;
+
+/// Whoever comes later is told of those who were heard since then: clients put them before the others for
+/// so long.
+const RECENT_MS: i64 = 30_000;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Session {
@@ -23,6 +27,7 @@ pub(crate) struct Session {
     pub(crate) unmuted: bool,
     pub(crate) raised_hand_ms: i64,
     pub(crate) video: bool,
+    pub(crate) voice: Option<Voice>,
     pub(crate) job: Option<JobId>,
     pub(crate) is_bot: bool,
     /// When it ends unless its client comes back.
@@ -31,7 +36,38 @@ pub(crate) struct Session {
     pub(crate) removed_until: Option<Instant>,
 }
 
+/// What was heard last of a session, as its media host told it. Not kept: a restart hears it anew.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Voice {
+    On,
+    OffSince {
+        /// Unix milliseconds.
+        ms: i64,
+    },
+}
+
 impl Session {
+    pub(crate) fn hear(&mut self, on: bool, at: Moment) {
+        self.voice = Some(if on {
+            Voice::On
+        } else {
+            Voice::OffSince { ms: at.unix_ms }
+        });
+    }
+
+    pub(crate) fn is_speaking(&self) -> bool {
+        matches!(self.voice, Some(Voice::On))
+    }
+
+    /// Milliseconds since it was heard, if that is not long ago.
+    fn silent_for_ms(&self, at: Moment) -> Option<i64> {
+        let silent = match self.voice? {
+            Voice::On => 0,
+            Voice::OffSince { ms } => (at.unix_ms - ms).max(1),
+        };
+        (silent < RECENT_MS).then_some(silent)
+    }
+
     pub(crate) fn who(&self) -> Who {
         Who {
             user: self.user.clone(),
@@ -45,13 +81,14 @@ impl Session {
         (is_there && !self.is_bot).then_some(&self.user)
     }
 
-    pub(crate) fn view(&self) -> SessionView {
+    pub(crate) fn view(&self, at: Moment) -> SessionView {
         SessionView {
             session: self.id.clone(),
             user: self.user.clone(),
             unmuted: self.unmuted,
             raised_hand_ms: self.raised_hand_ms,
             video: self.video,
+            silent_for_ms: self.silent_for_ms(at),
         }
     }
 

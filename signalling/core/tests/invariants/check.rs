@@ -70,7 +70,7 @@ impl World {
     }
 
     fn check_call(&self, channel: &ChannelId, call: &Call) {
-        let state = call.view(&user(0)).unwrap();
+        let state = call.view(&user(0), self.at).unwrap();
         let all = call.seats().count();
         let least = usize::from(!self.awaits(channel, None));
         assert!(

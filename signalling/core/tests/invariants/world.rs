@@ -299,7 +299,7 @@ impl World {
     fn await_owner(&mut self, session: &SessionId) {
         let until = self.at.now + MEDIA_GRACE;
         for (channel, call) in &self.calls {
-            let seen = call.view(&user(0));
+            let seen = call.view(&user(0), self.at);
             let sessions = seen.into_iter().flat_map(|seen| seen.sessions);
             let of_it = sessions.filter(|one| one.session == *session);
             let owners = of_it.map(|one| ((channel.clone(), one.user), until));
@@ -333,7 +333,7 @@ impl World {
                 });
             }
             Step::MediaStops { channel: of } => {
-                let sessions = self.calls[&channel(of)].view(&user(0));
+                let sessions = self.calls[&channel(of)].view(&user(0), self.at);
                 let sessions = sessions.into_iter().flat_map(|seen| seen.sessions);
                 for one in sessions.collect::<Vec<_>>() {
                     self.await_owner(&one.session);

@@ -212,7 +212,7 @@ impl World {
     }
 
     pub(crate) fn state(&self) -> CallView {
-        self.call.view(&user("anna")).unwrap()
+        self.call.view(&user("anna"), self.at).unwrap()
     }
 
     pub(crate) fn people(&self) -> usize {

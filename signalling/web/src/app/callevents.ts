@@ -7,6 +7,7 @@ import type {ServerEvent} from '../peer/socket';
 import {announce, store, updateActive} from '../state/app';
 import {isPaused, isRunning, isStarting, type Job} from '../state/calls';
 import {ownElsewhere} from '../state/ringing';
+import {heardBefore} from '../state/roster';
 import {logCall} from './calllog';
 import {refreshConfig, takeCallsEvent} from './events';
 import {soundMove} from './moves';
@@ -65,6 +66,7 @@ function take({name, data, channelId}: ServerEvent): void {
         soundMove('join', data['session_id']);
         break;
     case 'call_state':
+        updateActive((now) => ({...now, spoke: heardBefore(now.spoke, store.get().calls[channelId], Date.now())}));
         applySettings();
         checkStillIn();
         break;

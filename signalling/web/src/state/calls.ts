@@ -17,6 +17,8 @@ export interface Session {
     speaking: boolean;
     /** Shows a camera. */
     video: boolean;
+    /** Milliseconds since it was last heard when the state was told, 0 while it speaks; missing: long ago, or the server does not say. */
+    silentFor?: number;
 }
 
 export interface Job {
@@ -93,8 +95,9 @@ export function parseCall(channelId: string, value: unknown): Call | null {
                 userId: text(entry['user_id']),
                 unmuted: entry['unmuted'] === true,
                 raisedHand: number(entry['raised_hand']),
-                speaking: false,
+                speaking: entry['silent_for'] === 0,
                 video: entry['video'] === true,
+                ...(typeof entry['silent_for'] === 'number' && {silentFor: entry['silent_for']}),
             };
         }
     }
@@ -172,11 +175,11 @@ function stated(calls: Calls, channelId: string, value: unknown): Calls {
     if (!call) {
         return calls;
     }
-    // The state does not say who speaks: keep what was heard.
+    // Not every server says who speaks: keep what was heard.
     const before = calls[channelId]?.sessions ?? {};
     const sessions: Record<string, Session> = {};
     for (const [id, session] of Object.entries(call.sessions)) {
-        sessions[id] = {...session, speaking: session.unmuted && (before[id]?.speaking ?? false)};
+        sessions[id] = {...session, speaking: session.unmuted && (session.silentFor === undefined ? before[id]?.speaking ?? false : session.speaking)};
     }
     return {...calls, [channelId]: {...call, sessions}};
 }

@@ -120,6 +120,12 @@ export function heardLately(spoke: Onlooker['spoke'], call: Call | undefined, no
     return Object.fromEntries([...Object.entries(spoke).filter(([, at]) => now - at < RECENT_MS), ...speaking]);
 }
 
+/** Who was heard before one came, as the state of the call tells it; what is known already stays. */
+export function heardBefore(spoke: Onlooker['spoke'], call: Call | undefined, now: number): Record<string, number> {
+    const told = Object.values(call?.sessions ?? {}).map(({sessionId, silentFor = Infinity}) => [sessionId, Math.max(now - silentFor, spoke[sessionId] ?? -Infinity)] as const);
+    return {...spoke, ...Object.fromEntries(told.filter(([, at]) => at > -Infinity))};
+}
+
 /** Host controls are for the host and for administrators of the system; the server refuses others. */
 export function mayHost(call: Call | undefined, me: {id: string; roles?: string} | null): boolean {
     return call !== undefined && me !== null && (call.hostId === me.id || (me.roles ?? '').split(' ').includes('system_admin'));

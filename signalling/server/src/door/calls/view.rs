@@ -32,6 +32,7 @@ fn session(view: SessionView) -> SessionState {
         unmuted: view.unmuted,
         raised_hand: view.raised_hand_ms,
         video: view.video,
+        silent_for: view.silent_for_ms,
     }
 }
 
