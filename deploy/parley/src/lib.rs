@@ -74,7 +74,10 @@ pub fn main() -> ExitCode {
         Some(Verb::Admin { command }) => administer(&run, command),
         Some(Verb::Status { json }) => administer(&run, AdminCommand::Nodes { json }),
         Some(Verb::AddAccount(account)) => match config::for_accounts(&run) {
-            Ok(config) => finish(block_on(|| add_account(config, account))),
+            Ok(config) => finish(block_on(|| async move {
+                say(&add_account(config, account).await?);
+                Ok(())
+            })),
             Err(error) => complain(2, &format!("{error:#}")),
         },
     }
@@ -122,7 +125,7 @@ fn administer(run: &RunArguments, command: AdminCommand) -> ExitCode {
     }
 }
 
-async fn add_account(config: signalling::Config, account: AccountArguments) -> anyhow::Result<()> {
+async fn add_account(config: signalling::Config, account: AccountArguments) -> anyhow::Result<String> {
     let account = embedded::NewAccount {
         username: account.username,
         password: Secret::new(account.password),

@@ -24,26 +24,35 @@ pub async fn with_chat<T>(
     Ok(done?)
 }
 
-/// Adds an account. Works beside a running server.
+/// Adds an account, and says so. Works beside a running server.
 ///
 /// # Errors
 /// When the records cannot be opened, the name is taken or the account is refused.
-pub async fn add_account(config: &Config, account: NewAccount) -> anyhow::Result<()> {
+pub async fn add_account(config: &Config, account: NewAccount) -> anyhow::Result<String> {
     let added = with_chat(config, async |chat| chat.add_account(account).await).await;
-    added.map(drop).context("add the account")
+    let person = added.context("add the account")?;
+    let role = if person.is_system_admin {
+        "administrator"
+    } else {
+        "person"
+    };
+    Ok(format!("`{}` is added, as {role}", person.username))
 }
 
-/// Gives an account the password and ends its logins. Works beside a running server.
+/// Gives an account the password, ends its logins, and says so. Works beside a running server.
 ///
 /// # Errors
 /// When the records cannot be opened, there is no such account or the password is refused.
-pub async fn set_password(config: &Config, account: NewAccount) -> anyhow::Result<()> {
+pub async fn set_password(config: &Config, account: NewAccount) -> anyhow::Result<String> {
     let (name, password) = (account.username, account.password);
     let changed = with_chat(config, async |chat| {
         chat.set_password(&name, password).await
     })
     .await;
-    changed.context("set the password")
+    changed.context("set the password")?;
+    Ok(format!(
+        "`{name}` has a new password, and is signed in nowhere"
+    ))
 }
 
 /// The embedded messaging server's part of the configuration.

@@ -102,13 +102,17 @@ fn main() -> ExitCode {
                 is_admin: admin,
                 username,
             };
-            finish(on_runtime(async {
+            let done = on_runtime(async {
                 if new_password {
                     signalling::set_password(&config, account).await
                 } else {
                     signalling::add_account(&config, account).await
                 }
-            }))
+            });
+            match done {
+                Ok(text) => print(&format!("{text}\n")),
+                Err(error) => fail(1, &format!("{error:#}")),
+            }
         }
     }
 }
