@@ -6,6 +6,7 @@
 import {readFileSync} from 'node:fs';
 import {fileURLToPath} from 'node:url';
 import {beforeAll, expect, test} from 'vitest';
+import {EASY_PASSWORD} from '../src/app/admin';
 import {isFailure} from '../src/state/advice';
 import {captionNotice, reasonWords} from '../src/state/reasons';
 import {LANGUAGES, messagesOf} from '../src/words/languages';
@@ -72,4 +73,11 @@ test.each(LANGUAGES.map(({tag}) => tag))('every reason is said in %s', async (ta
 
 test('that nobody spoke is told, and no failure', () => {
     expect([isFailure({part: 'transcript', reason: 'nobody said anything'}), isFailure({part: 'transcript', reason: 'its worker died'}), isFailure({part: 'captions', reason: ''})]).toEqual([false, true, true]);
+});
+
+test('a password that the server finds too easy is told from other mistakes of a list', () => {
+    const rule = readFileSync(fileURLToPath(new URL('messaging/src/embedded/passwords/rule.rs', ROOT)), 'utf8');
+    const texts = [...rule.matchAll(new RegExp(`refuse\\(${TEXT}`, 'g'))].map(([, text]) => text);
+    expect(texts.length).toBeGreaterThanOrEqual(3);
+    expect(texts.filter((text) => !EASY_PASSWORD.test(text))).toEqual([]);
 });

@@ -54,14 +54,27 @@ export interface Created {
     exists: boolean;
 }
 
+/** What the server alone can know of a line of a list. */
+export interface ListRefusal {
+    /** 0 when it is about the whole list. */
+    line: number;
+    /** In the server's words. */
+    text: string;
+    /** For which the page has words of its own. */
+    isEasyPassword: boolean;
+}
+
+/** The text is what is stable: a list is refused as one, and with one id. */
+export const EASY_PASSWORD = /^the password .*: choose another/;
+
 /** As many as the server takes at once: each password takes a while to hash. */
 const MOST_IMPORTED = 200;
 
 /**
  * As the command line does it: a part with a mistake is refused whole. `onDone` hears of each person. Resolves to what
- * the server has against the list, in its words, with the lines of the list; empty when all of it was taken.
+ * the server has against the list, with the lines of the list; empty when all of it was taken.
  */
-export async function importAccounts(people: readonly ListedPerson[], onDone: (created: Created) => void): Promise<string> {
+export async function importAccounts(people: readonly ListedPerson[], onDone: (created: Created) => void): Promise<readonly ListRefusal[]> {
     for (let at = 0; at < people.length; at += MOST_IMPORTED) {
         const part = people.slice(at, at + MOST_IMPORTED);
         try {
@@ -74,11 +87,17 @@ export async function importAccounts(people: readonly ListedPerson[], onDone: (c
             if (mistakes === '') {
                 throw error;
             }
-            // The first line is that of the columns.
-            return mistakes.replace(/\b(line) (\d+)/gi, (_, word: string, line: string) => `${word} ${part[Number(line) - 2]?.line ?? line}`);
+            return mistakes.split('\n').map((mistake) => refusalOf(mistake, part));
         }
     }
-    return '';
+    return [];
+}
+
+function refusalOf(mistake: string, part: readonly ListedPerson[]): ListRefusal {
+    const [, line, text = mistake] = /^line (\d+): (.*)$/i.exec(mistake) ?? [];
+    // The first line is that of the columns.
+    const inList = line === undefined ? 0 : part[Number(line) - 2]?.line ?? Number(line);
+    return {line: inList, text, isEasyPassword: EASY_PASSWORD.test(text)};
 }
 
 /** 20 letters and digits that are told apart: about 98 bits. */

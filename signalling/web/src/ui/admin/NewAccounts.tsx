@@ -1,7 +1,7 @@
 /** Accounts for people who come in: one by a form, many by a list from a spreadsheet. */
 import {useState, type ReactNode} from 'react';
 import {describe} from '../../api/rest';
-import {createAccount, importAccounts, madeUpPassword, type Created} from '../../app/admin';
+import {createAccount, importAccounts, madeUpPassword, type Created, type ListRefusal} from '../../app/admin';
 import {useApp} from '../../state/app';
 import {COLUMNS, MOST_PEOPLE, readPeople, type Mistake} from '../../state/csv';
 import {number, say} from '../../words/words';
@@ -15,7 +15,7 @@ export function NewAccounts(): ReactNode {
     const minimum = useApp((state) => state.minPassword);
     const [person, setPerson] = useState({...empty, password: madeUpPassword()});
     const [made, setMade] = useState<readonly Created[]>([]);
-    const [refused, setRefused] = useState('');
+    const [refused, setRefused] = useState<readonly ListRefusal[]>([]);
     const [fault, setFault] = useState('');
     const [busy, setBusy] = useState(false);
     const [mistakes, setMistakes] = useState<readonly Mistake[]>([]);
@@ -31,7 +31,7 @@ export function NewAccounts(): ReactNode {
         if (file) {
             const {people, mistakes: found} = readPeople(await file.text(), minimum);
             setMistakes(found);
-            setRefused('');
+            setRefused([]);
             setFault('');
             setBusy(true);
             await importAccounts(people, (created) => setMade((before) => [...before, created]))
@@ -60,10 +60,10 @@ export function NewAccounts(): ReactNode {
                 <p className="hint">{say('admin_import_hint')} <code dir="ltr">{COLUMNS.join()}</code></p>
             </div>
             <Refusal text={fault}/>
-            {refused !== '' && (
+            {refused.length > 0 && (
                 <div className="refusal" role="alert" data-testid="import-refused">
                     <p>{say('admin_import_refused')}</p>
-                    {refused.split('\n').map((line, at) => <p key={at} lang="en" dir="ltr">{line}</p>)}
+                    <ul>{refused.map((one, at) => <li key={at}><RefusalWords {...one}/></li>)}</ul>
                 </div>
             )}
             {mistakes.length > 0 && (
@@ -91,6 +91,11 @@ export function NewAccounts(): ReactNode {
             )}
         </>
     );
+}
+
+function RefusalWords({line, text, isEasyPassword}: ListRefusal): ReactNode {
+    const why = isEasyPassword ? say('sign_why_password_common') : text;
+    return <span {...(isEasyPassword ? {} : {lang: 'en'})}>{line === 0 ? why : say('admin_import_line', {line, why})}</span>;
 }
 
 function mistakeWords({line, why, what}: Mistake, minimum: number): string {
