@@ -26,8 +26,16 @@ export function headersFor(method: Method): Record<string, string> {
     return {'X-Requested-With': 'XMLHttpRequest', ...(csrf ? {'X-CSRF-Token': csrf} : {})};
 }
 
-/** Resolves to the answer; rejects with `ServerRefusal`, or with `TypeError` when nobody answers. */
-export async function request<T>(method: Method, path: string, body?: unknown): Promise<T> {
+/** What a proxy says while no process of the server leads; one does a few seconds later. */
+const PASSING: readonly number[] = [502, 503, 504];
+/** Between questions that are asked again, in ms. */
+const PAUSES: readonly number[] = [500, 1000, 2000, 4000];
+
+/**
+ * Resolves to the answer; rejects with `ServerRefusal`, or with `TypeError` when nobody answers. Whatever is only read
+ * is asked for again while the refusal is one that passes: nobody else would do it, and the page would lack it.
+ */
+export async function request<T>(method: Method, path: string, body?: unknown, pauses = method === 'GET' ? PAUSES : []): Promise<T> {
     const answer = await fetch(path, {
         method,
         credentials: 'include',
@@ -35,6 +43,11 @@ export async function request<T>(method: Method, path: string, body?: unknown): 
         ...(body === undefined ? {} : {body: JSON.stringify(body)}),
     });
     const text = await answer.text();
+    const [pause, ...later] = pauses;
+    if (pause !== undefined && PASSING.includes(answer.status)) {
+        await new Promise((resolve) => setTimeout(resolve, pause));
+        return request(method, path, body, later);
+    }
     const data = parsed(text);
     if (!answer.ok) {
         throw refusalIn(answer.status, data);
