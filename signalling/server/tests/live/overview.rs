@@ -101,7 +101,7 @@ async fn an_administrator_sees_what_is_made_of_calls_and_how_it_does() {
 async fn overviews_are_for_administrators() {
     let world = World::new().await;
     let stranger = world.stranger("stranger").await;
-    for path in ["/calls", "/health", "/jobs", "/storage"] {
+    for path in ["/calls", "/health", "/jobs", "/nodes", "/storage"] {
         assert_eq!(ask(&world, "", path).await.0, 401, "{path}");
         assert_eq!(ask(&world, &stranger.token, path).await.0, 403, "{path}");
         assert_eq!(ask(&world, &world.anna.token, path).await.0, 403, "{path}");
