@@ -33,6 +33,8 @@ export default defineConfig({
         // `ui/Later`): by the time they are needed they are there, also when the server is away then.
         cssCodeSplit: false,
         rolldownOptions: {output: {advancedChunks: {groups: [{name: 'page', test: (id) => !LATER.test(id)}]}}},
+        // All browsers that know `light-dark()` preload modules.
+        modulePreload: {polyfill: false},
         assetsInlineLimit: 8192,
         chunkSizeWarningLimit: 600,
         // `light-dark()` is written out as it is.
