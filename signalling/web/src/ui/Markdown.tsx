@@ -1,5 +1,5 @@
 /** A message as its writer meant it: Markdown, mentions, channels, emoji. Elements only, never HTML. */
-import {Fragment, memo, useMemo, useState, type ReactNode} from 'react';
+import {Fragment, memo, useEffect, useMemo, useState, type ReactNode} from 'react';
 import {openChannel} from '../app/channels';
 import {useApp} from '../state/app';
 import {displayName} from '../state/chat';
@@ -28,7 +28,7 @@ function Block({token}: {token: Tokens.Generic}): ReactNode {
     case 'heading':
         return <p dir="auto" className="heading" role="heading" aria-level={Math.min(6, Number(token['depth']) + 2)}><Spans tokens={inner}/></p>;
     case 'code':
-        return <pre dir="ltr"><code>{String(token['text'])}</code></pre>;
+        return <Code text={String(token['text'])} info={String(token['lang'])}/>;
     case 'blockquote':
         return <blockquote dir="auto"><Blocks tokens={inner}/></blockquote>;
     case 'hr':
@@ -44,6 +44,19 @@ function Block({token}: {token: Tokens.Generic}): ReactNode {
     default:
         return <p dir="auto">{token.raw.trim()}</p>; // HTML and what else there may be: as it was written
     }
+}
+
+let fetched: typeof import('./CodeBlock') | null = null;
+
+/** What there is around code, and its colours, comes with the first code; until then, and without it, the text is there. */
+function Code(code: {text: string; info: string}): ReactNode {
+    const [blocks, setBlocks] = useState(fetched);
+    useEffect(() => {
+        if (!blocks) {
+            import('./CodeBlock').then((module) => setBlocks(fetched = module), () => undefined);
+        }
+    }, [blocks]);
+    return blocks ? <blocks.CodeBlock {...code}/> : <pre dir="ltr"><code>{code.text}</code></pre>;
 }
 
 function List({list}: {list: Tokens.List}): ReactNode {

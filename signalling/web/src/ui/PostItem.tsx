@@ -4,7 +4,7 @@ import {memo, useEffect, useRef, useState, type ReactNode, type RefObject} from 
 import {openThread} from '../app/channels';
 import {deleteMessage} from '../app/posts';
 import {follow, learnFollowing, markThreadUnread} from '../app/threads';
-import {announce, editKey, patch, updateChat, useApp} from '../state/app';
+import {editKey, patch, updateChat, useApp} from '../state/app';
 import {faultOf} from '../state/advice';
 import {faultIn, isCallPost, isRecordingPost, isTranscriptPost} from '../state/callpost';
 import {displayName, isWhispered, withoutPost} from '../state/chat';
@@ -15,6 +15,7 @@ import {say} from '../words/words';
 import {Attachments} from './Attachments';
 import {Avatar} from './Avatar';
 import {CallCard} from './CallCard';
+import {copy} from './copy';
 import {Dialog} from './Dialog';
 import {MoreIcon, ThreadIcon} from './icons';
 import {Later} from './Later';
@@ -154,15 +155,6 @@ function DeleteDialog({post, onClose}: {post: Post; onClose: () => void}): React
             </>}
         </Dialog>
     );
-}
-
-async function copy(text: string): Promise<void> {
-    try {
-        await navigator.clipboard.writeText(text);
-        announce(say('chat_copied'));
-    } catch {
-        patch({fault: say('chat_not_copied')});
-    }
 }
 
 function Body({post, inThread}: {post: Post; inThread: boolean}): ReactNode {
