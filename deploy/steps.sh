@@ -120,14 +120,14 @@ node_modules() {
 # The browser client's bundle, built from source; the binary embeds it.
 build_web() {
     node_modules signalling/web || return $?
-    local newest
-    newest=$(find signalling/web -path '*/node_modules' -prune -o -path '*/dist' -prune -o \
-        -type f -newer signalling/web/dist/.built -print 2>/dev/null | head -n1)
-    if [ -e signalling/web/dist/.built ] && [ -z "$newest" ]; then
-        return 0
+    local built=signalling/web/dist/.built newest
+    if [ -e $built ]; then
+        newest=$(find signalling/web -path '*/node_modules' -prune -o -path '*/dist' -prune -o \
+            -type f -newer $built -print | head -n1)
+        [ -n "$newest" ] || return 0
     fi
     (cd signalling/web && npm run --silent build) || return $?
-    touch signalling/web/dist/.built
+    touch $built
 }
 
 # Whisper and voice-activity models, from their publisher or made of packages; pinned by SHA-256.
