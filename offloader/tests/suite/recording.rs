@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use ebur128::{EbuR128, Mode};
 use serde_json::{Value, json};
 
 use crate::recorder::{
-    KEY, LONG, Service, assert_handed_in, failures, started, two_voices, voices,
+    KEY, LONG, Service, assert_handed_in, failures, movie, started, two_voices, voices,
 };
 use crate::sfu::Script;
 use crate::site::{JOB, Site, eventually};
@@ -221,5 +222,35 @@ async fn a_recording_that_was_stopped_before_its_bot_came_is_no_failure() {
     service.wait_for(&id, "done").await;
     assert_eq!(failures(&site), [""; 0]);
     assert!(site.recordings.lock().unwrap().is_empty());
+    service.running.unwrap().stop().await;
+}
+
+/// How loud a film is, in LUFS (ITU-R BS.1770), whose two sides are the same.
+fn loudness(samples: &[f32]) -> f64 {
+    let mut meter = EbuR128::new(2, 48_000, Mode::I).unwrap();
+    let sides: Vec<f32> = samples.iter().flat_map(|one| [*one, *one]).collect();
+    meter.add_frames_f32(&sides).unwrap();
+    meter.loudness_global().unwrap()
+}
+
+/// Nobody stops it: its time is over, and what there is becomes a film as loud as a broadcast (EBU R 128).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recording_ends_at_its_longest_duration_with_what_there_is() {
+    let site = Site::start(Script::default().voice("anna", 400.0)).await;
+    let service = Service::start().await;
+    let input = site.recording_input();
+    let id = service
+        .ask("recording", "calls-recorder:v0.8.13", 4, input)
+        .await;
+    let begun = started(&site).await;
+    service.wait_for(&id, "done").await;
+    assert!(begun.elapsed() > Duration::from_secs(3));
+    assert_handed_in(&site);
+    assert_eq!(failures(&site), [""; 0], "an ordinary end");
+    assert_eq!(site.leaves.load(Ordering::Relaxed), 1);
+    let film = movie(&site);
+    assert!((film.seconds - 4.0).abs() < 0.5, "{} s", film.seconds);
+    let loudness = loudness(&film.samples);
+    assert!((loudness + 23.0).abs() < 1.0, "{loudness} LUFS");
     service.running.unwrap().stop().await;
 }
