@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use anyhow::Context;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use service::signals::Signals;
-use service::{command_line, descriptors, private, telemetry};
+use service::{command_line, descriptors, process, telemetry};
 use settings::{Ask, Environment, Read};
 
 use crate::config::{Config, Raw};
@@ -64,7 +64,7 @@ enum Asked {
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
-    private::umask();
+    process::begin();
     let command = Arguments::command();
     let arguments = match typed(&command.get_matches()) {
         Ok(arguments) => arguments,

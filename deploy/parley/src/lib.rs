@@ -19,7 +19,7 @@ use anyhow::Context;
 use messaging::embedded;
 use offloader::models::ModelsArgs;
 use proto::redact::Secret;
-use service::private;
+use service::process;
 use service::telemetry::{self, Log};
 
 pub use crate::own::Own;
@@ -30,7 +30,7 @@ use crate::arguments::{AccountArguments, Arguments, RunArguments, Verb};
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
-    private::umask();
+    process::begin();
     let Arguments { verb, run } = match Arguments::typed() {
         Ok(arguments) => arguments,
         Err(refused) => return complain(2, &refused),

@@ -11,6 +11,7 @@ pub mod health;
 pub mod listen;
 pub mod outgoing;
 pub mod private;
+pub mod process;
 pub mod signals;
 pub mod supervise;
 pub mod telemetry;

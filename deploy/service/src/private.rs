@@ -19,7 +19,7 @@ pub(crate) const FILE: u32 = 0o600;
 const OTHERS: u32 = 0o077;
 
 /// Takes from others whatever this process makes from now on: to be called before any thread runs.
-pub fn umask() {
+pub(crate) fn umask() {
     nix::sys::stat::umask(Mode::from_bits_truncate(OTHERS));
 }
 

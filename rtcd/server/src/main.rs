@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use rtcd::config::{Config, Probe, Raw};
-use service::{command_line, private};
+use service::{command_line, process};
 use settings::{Ask, Environment, Read};
 
 static VERSION: LazyLock<String> = LazyLock::new(|| {
@@ -36,7 +36,7 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    private::umask();
+    process::begin();
     let arguments = match typed() {
         Ok(arguments) => arguments,
         Err(refused) => return fail(2, &refused),

@@ -12,7 +12,7 @@ use messaging::embedded::NewAccount;
 use proto::redact::Secret;
 use service::signals::Signals;
 use service::telemetry::{self, Log};
-use service::{command_line, descriptors, private};
+use service::{command_line, descriptors, process};
 use settings::{Ask, Environment, Read};
 use signalling::Config;
 use signalling::config::RawConfig;
@@ -61,7 +61,7 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    private::umask();
+    process::begin();
     let arguments = match typed() {
         Ok(arguments) => arguments,
         Err(refused) => return fail(2, &refused),

@@ -25,12 +25,12 @@ const READY_WITHIN_MS = 60_000
 export class Cluster {
   /**
    * Starts a cluster of these media nodes and waits until people can call. With several `fronts` they are
-   * signalling processes on one PostgreSQL, and people go through nginx.
+   * signalling processes on one PostgreSQL, and people go through nginx. `records`: with a job service.
    */
-  static async start(story, { media, fronts = ['front'], people = ['anna', 'ben', 'carla'] }) {
+  static async start(story, { media, fronts = ['front'], people = ['anna', 'ben', 'carla'], records = false }) {
     const cluster = new Cluster(story)
     try {
-      await cluster.#begin(media, fronts, people)
+      await cluster.#begin(media, fronts, people, records)
     } catch (error) {
       await cluster.stop({ failed: true })
       throw error
@@ -44,7 +44,7 @@ export class Cluster {
     this.running = new Map()
   }
 
-  async #begin(media, fronts, people) {
+  async #begin(media, fronts, people, records) {
     const between = await free(0)
     const papers = path.join(this.home, 'papers')
     this.#ask('parley', 'cluster', 'init', '--server', `a=127.0.0.1:${between}`, '--folder', papers,
@@ -52,12 +52,14 @@ export class Cluster {
     for (const node of [...media, ...fronts]) this.#ask('parley', 'cluster', 'add-node', node, '--folder', papers)
     const program = SERVERS.find((place) => fs.existsSync(place))
     if (!program) throw new Error('no nats-server: run `tests/run`')
-    this.#spawn('between', program, '-c', path.join(papers, 'servers/a/server.conf'))
+    this.#spawn('between', program, process.env, '-c', path.join(papers, 'servers/a/server.conf'))
     for (const node of media) await this.startMedia(node)
+    this.jobs = records ? `[offloader]\nurl = "http://127.0.0.1:${await free(0)}"` : ''
     await (fronts.length === 1 ? this.#alone(fronts[0]) : this.#several(fronts))
     // The first administrates, as of `Server`.
     for (const name of people) this.#ask('signalling', '--config', path.join(this.home, `${fronts[0]}.toml`), 'add-account', name, ...(name === people[0] ? ['--admin'] : []))
     this.accounts = people.map((username) => ({ username, password: PASSWORD }))
+    if (records) await this.#startOffloader()
     for (const front of fronts) this.startFront(front)
     await until('signalling knows all media nodes', () => {
       const connected = fronts.map((front) => this.log(front).split('media host connected').length - 1)
@@ -82,6 +84,7 @@ export class Cluster {
     const nginx = await startNginx(this.home, [...this.fronts.values()].map(({ port }) => port))
     this.running.set('nginx', nginx)
     this.url = nginx.url
+    this.authority = nginx.authority
     // All have one key, as operators are told.
     const key = path.join(this.home, 'secret.key')
     fs.writeFileSync(key, randomBytes(32), { mode: 0o600 })
@@ -101,12 +104,29 @@ ${storage}
 [cluster]
 papers = "${this.home}/papers/nodes/${front}"
 ${cluster}
+${this.jobs}
 `)
+  }
+
+  /** A job service, whose bots come as people do. */
+  async #startOffloader() {
+    const url = /"(.*)"/.exec(this.jobs)[1]
+    fs.writeFileSync(path.join(this.home, 'offloader.toml'), `
+[api.http]
+listen_address = "${url.slice('http://'.length)}"
+[api.security]
+allow_self_registration = true
+[store]
+data_source = "${this.home}/offloader"
+`)
+    const trusts = this.authority ? { SSL_CERT_FILE: this.authority } : {}
+    this.#spawn('offloader', path.join(BIN, 'offloader'), { ...process.env, ...trusts }, '--config', path.join(this.home, 'offloader.toml'), 'run')
+    await until('the job service answers', () => fetch(`${url}/version`).then((answer) => answer.ok, () => false), { ms: READY_WITHIN_MS })
   }
 
   /** Starts a signalling process. */
   startFront(front) {
-    this.#spawn(front, path.join(BIN, 'signalling'), '--config', path.join(this.home, `${front}.toml`), 'run')
+    this.#spawn(front, path.join(BIN, 'signalling'), process.env, '--config', path.join(this.home, `${front}.toml`), 'run')
   }
 
   /** The signalling process that has taken the lead last, of those that run. */
@@ -145,7 +165,7 @@ data_source = "${this.home}/${node}"
 [logger]
 enable_file = false
 `)
-    this.#spawn(node, path.join(BIN, 'rtcd'), '--config', config, 'run')
+    this.#spawn(node, path.join(BIN, 'rtcd'), process.env, '--config', config, 'run')
     this.running.get(node).api = api
     await until(`media node ${node} answers`, () => fetch(`http://127.0.0.1:${api}/version`).then((answer) => answer.ok, () => false), { ms: READY_WITHIN_MS })
   }
@@ -177,9 +197,9 @@ enable_file = false
     if (answer.status !== 0) throw new Error(`${program} ${args.join(' ')}: ${answer.stdout}${answer.stderr}`)
   }
 
-  #spawn(name, program, ...args) {
+  #spawn(name, program, env, ...args) {
     const log = fs.openSync(path.join(this.home, `${name}.log`), 'a')
-    const child = spawn(program, args, { cwd: this.home, stdio: ['ignore', log, log] })
+    const child = spawn(program, args, { cwd: this.home, env, stdio: ['ignore', log, log] })
     fs.closeSync(log)
     const exit = new Promise((resolve) => { child.once('exit', resolve) })
     this.running.set(name, { process: child, exit })

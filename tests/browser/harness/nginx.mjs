@@ -10,15 +10,12 @@ import { until } from './until.mjs'
 
 const NGINX = '/usr/sbin/nginx'
 
-/** Starts nginx in front of these ports; says its address, by TLS, and how it is stopped. */
+/** Starts nginx in front of these ports; says its address, by TLS, whose word is good for that, and how it is stopped. */
 export async function startNginx(home, ports) {
   if (!fs.existsSync(NGINX)) throw new Error('no nginx: run `tests/run`')
   const [front, folder] = [await free(0), path.join(home, 'nginx')]
   fs.mkdirSync(folder)
-  const [certificate, key] = ['certificate.pem', 'key.pem'].map((file) => path.join(folder, file))
-  const made = spawnSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=127.0.0.1',
-    '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', certificate], { encoding: 'utf8' })
-  if (made.status !== 0) throw new Error(`openssl: ${made.stderr}`)
+  const { certificate, key, authority } = certificates(folder)
   const site = changed(fs.readFileSync(path.join(ROOT, 'deploy/nginx/parley.conf'), 'utf8'), [
     [/^ *server 10\.0\.0\.4:8065(.*)$/m, ports.map((port) => `    server 127.0.0.1:${port}$1`).join('\n')],
     [/^ *server 10\.0\.0\.5:8065.*$/m, ''],
@@ -34,7 +31,24 @@ export async function startNginx(home, ports) {
   const exit = new Promise((resolve) => { child.once('exit', resolve) })
   const url = `https://127.0.0.1:${front}`
   await until('nginx listens', () => free(front).then(() => false, () => true))
-  return { url, process: child, exit }
+  return { url, authority, process: child, exit }
+}
+
+/** A certificate for this machine, and the authority that signed it: programs trust no certificate that signs itself. */
+function certificates(folder) {
+  const [certificate, key, authority, authorityKey, asked, names] = ['certificate.pem', 'key.pem', 'authority.pem', 'authority.key', 'asked.pem', 'names']
+    .map((file) => path.join(folder, file))
+  fs.writeFileSync(names, 'subjectAltName=IP:127.0.0.1\n')
+  const made = ['-newkey', 'rsa:2048', '-nodes']
+  for (const args of [
+    ['req', '-x509', ...made, '-days', '2', '-subj', '/CN=authority of the tests', '-keyout', authorityKey, '-out', authority],
+    ['req', ...made, '-subj', '/CN=127.0.0.1', '-keyout', key, '-out', asked],
+    ['x509', '-req', '-in', asked, '-CA', authority, '-CAkey', authorityKey, '-CAcreateserial', '-days', '2', '-extfile', names, '-out', certificate],
+  ]) {
+    const { status, stderr } = spawnSync('openssl', args, { encoding: 'utf8' })
+    if (status !== 0) throw new Error(`openssl: ${stderr}`)
+  }
+  return { certificate, key, authority }
 }
 
 /** The text with each of these changes, all of which must be possible. */
