@@ -3,7 +3,7 @@ import {afterEach, expect, test, vi} from 'vitest';
 import {importAccounts, listAccounts, searchAccounts, type Created} from '../src/app/admin';
 import type {PeoplePage} from '../src/app/people';
 import {readPeople} from '../src/state/csv';
-import {findMembers, searchMembers} from '../src/app/rooms';
+import {findMembers, searchMembers, searchPeople} from '../src/app/rooms';
 
 afterEach(() => vi.unstubAllGlobals());
 
@@ -58,6 +58,21 @@ test('all members of a channel are listed, and a search says when there are more
     expect((await whole(findMembers('c1'))).sizes).toEqual([100, 20]);
     expect(asked.every((query) => query.includes('in_channel=c1') && !query.includes('inactive'))).toBe(true);
     expect((await searchMembers('c1', 'a')).isCut).toBe(true);
+});
+
+test('somebody beyond the first hundred is found to write to, and that there are more is said', async () => {
+    const everybody = Array.from({length: 250}, (_, at) => ({id: `p${at}`, username: `p${at}`, roles: 'system_user', delete_at: at === 248 ? 5 : 0, is_bot: at === 247}));
+    vi.stubGlobal('document', {cookie: ''});
+    vi.stubGlobal('fetch', (_: string, {method, body}: {method: string; body: string}) => {
+        const {term, limit} = method === 'POST' ? JSON.parse(body) as {term: string; limit: number} : {term: '', limit: 100};
+        return Promise.resolve(new Response(JSON.stringify(everybody.filter(({username}) => username.startsWith(term)).slice(0, limit))));
+    });
+    const names = ({people, isCut}: PeoplePage): unknown[] => [isCut, ...people.map(({username}) => username)];
+    const first = await searchPeople('');
+    expect([first.people.length, first.isCut, first.people.some(({username}) => username === 'p249')]).toEqual([100, true, false]);
+    expect(names(await searchPeople('p249'))).toEqual([false, 'p249']);
+    expect(names(await searchPeople('p24'))).toEqual([false, 'p24', ...[0, 1, 2, 3, 4, 5, 6, 9].map((last) => `p24${last}`)]);
+    expect((await searchPeople('p')).isCut).toBe(true);
 });
 
 test('a list of people is made by the server as the command line does it, part by part, with the lines of the list', async () => {
