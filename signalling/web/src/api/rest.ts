@@ -180,6 +180,11 @@ export function isMissing(error: unknown): boolean {
     return error instanceof ServerRefusal && error.status === 404;
 }
 
+/** What was sent breaks a rule of its kind; for what has several, the server names none. */
+export function isInvalid(error: unknown): boolean {
+    return error instanceof ServerRefusal && error.id === 'api.context.invalid_body_param.app_error';
+}
+
 export function isUnreachable(error: unknown): boolean {
     return error instanceof TypeError;
 }
@@ -190,7 +195,7 @@ export function listMistakes(error: unknown): string {
 }
 
 /** What the server refuses, in our words: its own are for programs, and in English only. */
-const REFUSALS: Readonly<Record<string, Key>> = {
+export const REFUSALS: Readonly<Record<string, Key>> = {
     'api.user.login.invalid_credentials_email_username': 'sign_wrong',
     'api.team.invite.not_good.app_error': 'sign_invite_over',
     'api.context.session_expired.app_error': 'sign_expired',
@@ -198,29 +203,31 @@ const REFUSALS: Readonly<Record<string, Key>> = {
     'api.upload.busy.app_error': 'chat_why_fast',
     'api.context.permissions.app_error': 'chat_why_forbidden',
     'store.not_found.app_error': 'chat_why_gone',
+    'api.post.create_post.root_id.app_error': 'chat_why_gone',
     'store.sql_user.save.username_exists.app_error': 'sign_why_taken',
+    'app.team.save.existing.app_error': 'sign_why_team_taken',
     'model.user.is_valid.pwd_min_length.app_error': 'sign_why_password_short',
     'model.user.is_valid.pwd_max_length.app_error': 'sign_why_password_long',
     'model.user.is_valid.pwd.app_error': 'sign_why_password_common',
     'model.user.is_valid.username.app_error': 'sign_why_username',
     'model.user.is_valid.email.app_error': 'sign_why_email',
-    'model.user.is_valid.name.app_error': 'people_why_name',
-    'store.sql_channel.save_channel.exists.app_error': 'people_why_channel_exists',
-    'model.channel.is_valid.display_name.app_error': 'people_why_channel_name',
-    'model.channel.is_valid.1_or_more.app_error': 'people_why_channel_name',
-    'model.channel.is_valid.header.app_error': 'people_why_topic',
-    'api.channel.add_user.not_in_team.app_error': 'people_why_not_in_team',
-    'api.channel.create_group.bad_size.app_error': 'people_why_group_size',
-    'api.channel.remove.default.app_error': 'people_why_default',
-    'api.channel.delete_channel.cannot.app_error': 'people_why_default',
-    'app.user.last_admin.app_error': 'admin_why_last',
     'model.post.is_valid.message_length.app_error': 'chat_why_long',
     'model.post.is_valid.file_ids.app_error': 'chat_why_many_files',
+    'api.post.create_post.attach_files.error': 'chat_why_file_gone',
     'api.file.upload_file.too_many.app_error': 'chat_why_many_files',
+    'api.file.upload.read.app_error': 'chat_why_offline',
     'api.file.too_large.app_error': 'chat_why_large_file',
     'api.file.no_room.app_error': 'chat_why_no_room',
     'api.file.name.app_error': 'chat_why_file_name',
+    'app.reaction.save.save.too_many_reactions': 'chat_why_many_reactions',
 };
+
+let refusals = REFUSALS;
+
+/** What is refused to dialogs only; its words come with them. */
+export function learnRefusals(more: Readonly<Record<string, Key>>): void {
+    refusals = {...refusals, ...more};
+}
 
 /** An error in words for the person: what was refused, or that nobody answered. */
 export function describe(error: unknown): string {
@@ -230,7 +237,7 @@ export function describe(error: unknown): string {
     if (!(error instanceof ServerRefusal)) {
         return say('chat_why_unknown');
     }
-    const known = REFUSALS[error.id];
+    const known = refusals[error.id];
     // Routes of calls have no ids: there the text is what is stable.
     const words = known ? say(known) : reasonWords(error.message);
     if (words !== '') {

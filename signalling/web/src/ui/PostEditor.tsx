@@ -26,6 +26,10 @@ export function PostEditor({post}: {post: Post}): ReactNode {
         if (empty || busy) {
             return;
         }
+        if (message.startsWith('/')) {
+            patch({fault: say('chat_not_edited', {why: say('chat_why_command')})});
+            return;
+        }
         setBusy(true);
         if (message === post.message || await editMessage(post, message)) {
             leave();

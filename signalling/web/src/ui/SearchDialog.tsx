@@ -1,7 +1,7 @@
 /** Searching messages: results as one writes, and the way to each where it was written. */
 import type {Post} from '@mattermost/types/posts';
 import {useEffect, useRef, useState, type KeyboardEvent, type ReactNode} from 'react';
-import {describe} from '../api/rest';
+import {describe, isInvalid} from '../api/rest';
 import {goToPost, searchPosts} from '../app/search';
 import {patch, useApp} from '../state/app';
 import {channelTitle, displayName} from '../state/chat';
@@ -75,7 +75,7 @@ function useFound(terms: string): Found | null {
             }
         };
         const timer = setTimeout(() => {
-            searchPosts(terms).then((posts) => take(posts, ''), (error: unknown) => take([], describe(error)));
+            searchPosts(terms).then((posts) => take(posts, ''), (error: unknown) => take([], isInvalid(error) ? say('chat_search_unread') : describe(error)));
         }, DELAY_MS);
         return () => {
             wanted = false;

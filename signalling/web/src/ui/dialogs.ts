@@ -1,4 +1,6 @@
 /** What the first screen does not need, with its English: fetched once it stands (`Later`). */
+import {LATER_REFUSALS} from '../api/laterrefusals';
+import {learnRefusals} from '../api/rest';
 import later from '../words/en-later.json';
 import {learn} from '../words/words';
 
@@ -24,3 +26,4 @@ export {ThreadList} from './ThreadList';
 export {Transcript} from './Transcript';
 
 learn(later);
+learnRefusals(LATER_REFUSALS);
