@@ -79,6 +79,10 @@ function successor(last: string): HTMLElement | undefined {
             return found;
         }
     }
+    // The stage of the call is on its way, and takes it.
+    if (SUCCESSORS[last]?.includes('mute') && store.get().active) {
+        return undefined;
+    }
     // On a phone the field would bring up its keyboard: there the channel itself.
     const field = matchMedia('(pointer: coarse)').matches ? undefined : find('[data-testid="composer"]');
     return field ?? find('#channel') ?? find('.sidebar [aria-current="page"]') ?? find('.sidebar button');

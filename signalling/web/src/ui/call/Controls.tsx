@@ -98,6 +98,7 @@ interface ButtonProps {
     pressed?: boolean;
     /** Of the microphone's button. */
     muted?: boolean;
+    /** For a moment: it does nothing, and keeps the focus. */
     disabled?: boolean;
     kind?: 'danger' | 'alert' | 'on' | 'plain';
     /** Its key is shown and told. */
@@ -113,8 +114,8 @@ export function ControlButton({label, testId, icon, onClick, pressed, muted, dis
     const key = useSettings((settings) => (action && settings.shortcutsOn ? settings.keys[action] : ''));
     return (
         <button
-            {...trigger} type="button" className="control" data-kind={kind} data-testid={testId} data-muted={muted} onClick={onClick ?? trigger?.onClick} disabled={disabled}
-            aria-label={label} aria-pressed={pressed} aria-keyshortcuts={key === '' ? undefined : ariaKeys(key, onMac())}
+            {...trigger} type="button" className="control" data-kind={kind} data-testid={testId} data-muted={muted} onClick={disabled ? undefined : onClick ?? trigger?.onClick}
+            aria-disabled={disabled || undefined} aria-label={label} aria-pressed={pressed} aria-keyshortcuts={key === '' ? undefined : ariaKeys(key, onMac())}
             title={key === '' ? hint ?? label : say('call_hint_with_key', {hint: hint ?? label, key: labelOf(key, onMac())})}
         >
             {icon}<span className="control-label">{caption ?? label}</span>
