@@ -27,8 +27,11 @@ story('call_bar', 'microphone, leaving and stopping the shared screen are in sig
   await stage.serve()
   const anna = await stage.person(ANNA, { hz: TONES.first, viewport: DESKTOP })
   const ben = await stage.person(BEN, { microphone: writeSyllables(stage.scratch, TONES.second) })
+  // What was pressed goes away: who starts or joins a call goes on from a control of it.
   await anna.startCall()
+  await focusInCall(anna)
   await ben.joinCall()
+  await focusInCall(ben)
   await anna.at('share-options').click()
   await anna.at('share-motion').check()
   await anna.page.keyboard.press('Escape')
@@ -86,6 +89,22 @@ story('call_bar', 'microphone, leaving and stopping the shared screen are in sig
     await anna.at('close-thread').click()
     await fits(anna, name)
   }
+
+  // In the list of a phone: the entry of the channel says that a call runs, the bar below is whole and acts.
+  await anna.page.setViewportSize(VIEWS.phone)
+  await anna.at('all-channels').click()
+  await inReach(anna, `channel-${CHANNEL}`, 'list')
+  await anna.page.locator(`[data-testid="channel-${CHANNEL}"] .live`).waitFor()
+  assert.match(await anna.at(`channel-${CHANNEL}`).getAttribute('aria-label'), /call in progress/)
+  assert.equal(await anna.page.locator('[data-testid="channel-elsewhere"] .live').count(), 0)
+  for (const control of ['return-to-call', 'mute', 'leave-call']) await inReach(anna, control, 'phone, list')
+  await fits(anna, 'phone, list')
+  await picture(anna, 'bar-phone-list')
+  await anna.unmute()
+  await ben.page.locator(`[data-testid="participant-${anna.username}"][data-muted="false"]`).waitFor()
+  await anna.mute()
+  await anna.at('return-to-call').click()
+  await anna.sees('call-stage')
 
   // Where there is no room for the stage, the bar leads to it, and there every control can be reached.
   await anna.page.setViewportSize(VIEWS['zoom-400'])
@@ -229,6 +248,18 @@ async function openCallThread(person) {
   const inStage = await person.at('call-thread').count()
   await (inStage > 0 ? person.at('call-thread') : person.page.locator('[data-testid="reply"], [data-testid="open-thread"]').last()).click()
   await person.sees('thread-panel')
+}
+
+/** On a button of the call, also once its microphone can be used. */
+async function focusInCall(person) {
+  await until(`${person.username}'s microphone can be used`, () => person.at('mute').isEnabled())
+  await until(`the focus of ${person.username} is in the call`, async () => {
+    const { focused, inCall } = await person.page.evaluate(() => {
+      const focused = document.activeElement
+      return { focused: focused?.dataset.testid ?? focused?.tagName, inCall: focused?.closest('[data-testid="call-stage"]') !== null && focused?.tagName === 'BUTTON' }
+    })
+    return inCall || new Miss(focused)
+  }, { ms: 3_000 })
 }
 
 async function bothInReach(person, where) {
