@@ -38,8 +38,10 @@ story('keys', 'keys act with a modifier only, are listed, changed and switched o
   assert.equal(await anna.at('composer').inputValue(), 'a note')
   await anna.page.keyboard.type('?')
   assert.equal(await anna.at('shortcuts-dialog').count(), 0, 'a question mark in a text is one')
+  const open = await microphoneLooks(anna)
   await anna.page.keyboard.press(MUTE_KEY)
   await until('anna is muted', () => anna.isMuted())
+  tellsApart(open, await microphoneLooks(anna))
 
   // Speaking while muted: only she is told.
   await anna.sees('muted-hint')
@@ -219,6 +221,34 @@ function writeSyllables(file) {
 async function sameOrder(person, wanted) {
   const found = await person.page.locator('[data-testid="participants"] > [data-testid]').evaluateAll((tiles) => tiles.map((tile) => tile.dataset.testid.replace('participant-', '')))
   return found.join() === wanted.join() ? true : new Miss(found)
+}
+
+/** What is seen of the microphone's button beside its fill, in usual colours and in forced ones. */
+async function microphoneLooks(person) {
+  await until('the microphone is ready', () => person.at('mute').isEnabled())
+  const looks = []
+  for (const forcedColors of ['none', 'active']) {
+    await person.page.emulateMedia({ forcedColors })
+    looks.push(await person.at('mute').evaluate((button) => {
+      const [icon, word, style] = [button.querySelector('svg'), button.querySelector('.control-label'), getComputedStyle(button)]
+      const isSeen = (part) => part.checkVisibility({ opacityProperty: true, visibilityProperty: true }) && part.getBoundingClientRect().width > 10
+      return { icon: isSeen(icon) && getComputedStyle(icon).stroke !== 'none' ? icon.innerHTML : '', word: isSeen(word) ? word.textContent : '', edge: style.borderTopStyle === 'solid' ? parseFloat(style.borderTopWidth) : 0 }
+    }))
+  }
+  await person.page.emulateMedia({ forcedColors: 'none' })
+  return looks
+}
+
+function tellsApart(open, muted) {
+  for (const [index, colours] of ['usual', 'forced'].entries()) {
+    const states = JSON.stringify({ open: open[index], muted: muted[index] })
+    for (const sign of ['icon', 'word']) {
+      assert.ok(open[index][sign] !== '' && muted[index][sign] !== '', `the microphone has its ${sign} in ${colours} colours: ${states}`)
+      assert.notEqual(open[index][sign], muted[index][sign], `the ${sign} tells whether one is muted in ${colours} colours`)
+    }
+    assert.ok(open[index].edge >= 2 && muted[index].edge >= 2, `its edge is seen in ${colours} colours: ${states}`)
+  }
+  assert.ok(muted[1].edge > open[1].edge, `where no fill is left, the edge tells that one is muted: ${JSON.stringify({ open, muted })}`)
 }
 
 function focus(person) {
