@@ -21,6 +21,11 @@ const SHOTS = path.join(ROOT, 'target', 'shots')
 const SIZES = [1, 2, 3, 5, 9, 12, 16, 25, 36, 50]
 /** What WCAG asks of the edge of a control. */
 const EDGE = 3
+const IN_CALL = 'button.control, input[type="search"], select, textarea, .side-panel > button'
+/** Fields and plain buttons. What is written or drawn on the other buttons bounds them; lists and tabs have lines of their own. */
+const OUTSIDE = 'input:not([type="checkbox"], [type="file"], [hidden]), select, textarea, button:not(.link, .icon-button, .entry, .menu-item, [role="tab"])'
+/** Dialogs by what opens them, and how many fields and plain buttons each has at least. */
+const DIALOGS = { profile: 5, search: 1, 'add-channel': 2, 'new-direct': 1, 'channel-info': 1 }
 
 test('from 1 to 50 people fill the room of a call, and every name can be read', { timeout: 240_000 }, async (context) => {
   await withBrowser(async (browser) => {
@@ -102,14 +107,36 @@ test('the edges of what can be pressed or filled in are seen, in light and in da
     await inCallOf(browser, 4, async (page) => {
       await at(page, 'people-toggle').click()
       await at(page, 'people-search').waitFor()
-      for (const theme of ['light', 'dark']) {
-        await page.evaluate((wanted) => { document.documentElement.dataset.theme = wanted }, theme)
-        await page.waitForTimeout(300) // colours fade over
-        assert.deepEqual(await page.evaluate(weakEdges, EDGE), [], theme)
+      await edgesAreSeen(page, IN_CALL, 5, 'in a call')
+    })
+    await beforeCrowd(browser, { signedIn: false }, async (page) => {
+      await at(page, 'login-id').waitFor()
+      await edgesAreSeen(page, OUTSIDE, 4, 'signing in')
+      await at(page, 'switch-sign-up').click()
+      await at(page, 'new-email').waitFor()
+      await edgesAreSeen(page, OUTSIDE, 5, 'signing up')
+    })
+    await beforeCrowd(browser, {}, async (page) => {
+      for (const [opener, least] of Object.entries(DIALOGS)) {
+        await at(page, opener).click()
+        await page.locator('dialog[open] :is(input, button)').first().waitFor()
+        await edgesAreSeen(page, `dialog[open] :is(${OUTSIDE})`, least, opener)
+        await page.keyboard.press('Escape')
+        await page.locator('dialog[open]').waitFor({ state: 'detached' })
       }
     })
   })
 })
+
+async function edgesAreSeen(page, selector, least, where) {
+  const seen = await page.locator(selector).count()
+  assert.ok(seen >= least, `${where}: ${seen} of at least ${least} controls were looked at`)
+  for (const theme of ['light', 'dark']) {
+    await page.evaluate((wanted) => { document.documentElement.dataset.theme = wanted }, theme)
+    await page.waitForTimeout(300) // colours fade over
+    assert.deepEqual(await page.evaluate(weakEdges, { wanted: EDGE, selector }), [], `${where}, ${theme}`)
+  }
+}
 
 async function withBrowser(run) {
   const home = fs.mkdtempSync(path.join(os.tmpdir(), 'sizes-'))
@@ -123,14 +150,20 @@ async function withBrowser(run) {
 }
 
 async function inCallOf(browser, people, run) {
-  const crowd = await new Crowd({ dist: DIST, people, posts: 3 }).open()
+  await beforeCrowd(browser, { people }, async (page) => {
+    await page.locator('[data-testid="join-call"], [data-testid="start-call"]').first().click()
+    await page.locator(`[data-testid="participants"][data-count="${people}"]`).waitFor()
+    await run(page)
+  })
+}
+
+async function beforeCrowd(browser, server, run) {
+  const crowd = await new Crowd({ dist: DIST, posts: 3, ...server }).open()
   const context = await browser.newContext({ viewport: { width: 1280, height: 720 }, locale: 'en' })
   try {
     await context.addInitScript({ path: PEER })
     const page = await context.newPage()
     await page.goto(crowd.url)
-    await page.locator('[data-testid="join-call"], [data-testid="start-call"]').first().click()
-    await page.locator(`[data-testid="participants"][data-count="${people}"]`).waitFor()
     await run(page)
   } finally {
     await context.close()
@@ -165,7 +198,7 @@ function lookAtTiles() {
 }
 
 /** In the page: controls with neither an edge nor a fill of `wanted` to one against what is around them. */
-function weakEdges(wanted) {
+function weakEdges({ wanted, selector }) {
   const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true })
   const read = (colour) => {
     canvas.clearRect(0, 0, 1, 1)
@@ -186,8 +219,8 @@ function weakEdges(wanted) {
     }
     return [255, 255, 255, 255]
   }
-  return [...document.querySelectorAll('button.control, input[type="search"], select, textarea, .side-panel > button')]
-    .filter((part) => part.checkVisibility({ opacityProperty: true, visibilityProperty: true }) && !part.disabled)
+  return [...document.querySelectorAll(selector)]
+    .filter((part) => part.checkVisibility({ opacityProperty: true, visibilityProperty: true }) && !part.matches(':disabled, [aria-disabled="true"]'))
     .flatMap((part) => {
       // A field without an edge of its own is bounded by the box around it.
       const around = (at) => (at && at.tagName !== 'FORM' && getComputedStyle(at).borderTopWidth === '0px' ? around(at.parentElement) : at)
