@@ -29,6 +29,7 @@ story('screen_is_seen', 'a shared screen reaches a viewer and a late one, change
   stage.say(`ben decodes ${first.width}x${first.height}`)
   assert.equal(await soundsOfScreen(anna), 1, 'its sound is shared as well')
   await hasRoom(stage, ben, anna)
+  await hasRoomOnALaptop(stage, ben, anna)
   await comesCloser(ben)
   await fillsTheScreen(ben, carla)
 
@@ -72,13 +73,29 @@ async function hasRoom(stage, viewer, sharer) {
   assert.match(await viewer.page.locator('.screen figcaption').textContent(), /Anna Berg/)
   const [people, screen] = await Promise.all([viewer.at('participants').boundingBox(), viewer.at('screen-frame').boundingBox()])
   assert.ok(people.x >= screen.x + screen.width - 1 && people.height > 100, `the people stand beside it: ${JSON.stringify({ people, screen })}`)
-  for (const control of ['mute', 'leave-call', `participant-${sharer.username}`]) {
-    const box = await viewer.at(control).boundingBox()
-    assert.ok(box && box.x >= 0 && box.y >= 0 && box.x + box.width <= 1280 && box.y + box.height <= 800, `${control} is in sight: ${JSON.stringify(box)}`)
-  }
+  for (const control of ['mute', 'leave-call', `participant-${sharer.username}`]) await isInSight(viewer, control, { width: 1280, height: 800 })
   const shots = path.join(ROOT, 'target', 'shots')
   fs.mkdirSync(shots, { recursive: true })
   await viewer.page.screenshot({ path: path.join(shots, 'screen-1280x800.png') })
+}
+
+/** 1366x650, a small laptop's window: its height is the limit, and the screen has all that the controls leave of it. */
+async function hasRoomOnALaptop(stage, viewer, sharer) {
+  const [before, window] = [viewer.page.viewportSize(), { width: 1366, height: 650 }]
+  await viewer.page.setViewportSize(window)
+  const shown = await until('the screen has its room at 1366x650', async () => {
+    const found = await shownSize(viewer)
+    return found.height >= 0.75 * window.height ? found : new Miss(found)
+  }, { ms: 5_000 })
+  stage.say(`of 1366x650 the screen has ${Math.round(shown.width)}x${Math.round(shown.height)}`)
+  for (const control of ['mute', 'leave-call', `participant-${sharer.username}`]) await isInSight(viewer, control, window)
+  await viewer.page.screenshot({ path: path.join(ROOT, 'target', 'shots', 'screen-1366x650.png') })
+  await viewer.page.setViewportSize(before)
+}
+
+async function isInSight(viewer, testId, { width, height }) {
+  const box = await viewer.at(testId).boundingBox()
+  assert.ok(box && box.x >= 0 && box.y >= 0 && box.x + box.width <= width && box.y + box.height <= height, `${testId} is in sight: ${JSON.stringify(box)}`)
 }
 
 /** Enlarged by button, wheel and key, moved by dragging, and whole again. */
