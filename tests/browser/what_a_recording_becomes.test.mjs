@@ -80,6 +80,16 @@ story('recording_rests', 'a recording rests and goes on for all to see, warns of
   const job = (more, type = 'recording') => ({ channelID: channel.id, callID: channel.id, jobState: { ...recording, type, ...more } })
   const toAll = (...event) => [anna, ben].forEach((person) => tell.get(person)(...event))
 
+  // Who does not agree leaves by the notice. Who comes in while it is recorded reads it before being heard.
+  await ben.at('recording-leave').click()
+  await ben.sees('leave-call', { shown: false })
+  await anna.seesParticipant(ben.username, { shown: false })
+  await ben.joinCall()
+  await ben.sees('recording-notice')
+  assert.equal(await ben.at('recording-notice').getAttribute('data-host'), 'false')
+  assert.ok(await ben.isMuted(), 'nobody is heard before')
+  await anna.page.locator(`[data-testid="participant-${ben.username}"][data-muted="true"]`).waitFor()
+
   // Whoever becomes host reads what that means; who was it before has read it.
   for (const person of [anna, ben]) await person.at('recording-understood').click()
   const { id: call, sessions, host_id: first } = await rest.callIn(channel.id)
@@ -88,6 +98,7 @@ story('recording_rests', 'a recording rests and goes on for all to see, warns of
   becomesHost(second)
   await ben.page.locator('[data-testid="recording-notice"][data-host="true"]').waitFor()
   assert.equal(await anna.at('recording-notice').count(), 0)
+  assert.equal(await ben.at('recording-leave').count(), 0, 'who records ends the recording instead')
   await ben.at('recording-understood').click()
   becomesHost(first)
   await anna.sees('record-pause')
