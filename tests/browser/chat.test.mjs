@@ -44,6 +44,13 @@ story('chat', 'messages are Markdown, are edited, deleted and read; files and me
   await newest(ben).getByText('something else').waitFor()
   await newest(ben).locator('[data-testid="edited"]').waitFor()
   assert.ok(await anna.page.evaluate(() => document.activeElement.dataset.testid === 'composer'), 'the focus is back at the field')
+  // It does not become a command.
+  await anna.page.keyboard.press('ArrowUp')
+  await anna.at('edit-text').fill('/call end')
+  await anna.page.keyboard.press('Enter')
+  await anna.page.getByText('What begins with / is a command').waitFor()
+  assert.equal(await anna.at('edit-text').inputValue(), '/call end')
+  await anna.page.keyboard.press('Escape')
   assert.equal(await newest(ben).locator('[data-testid="post-menu"]').count(), 1)
   await newest(ben).hover()
   await newest(ben).locator('[data-testid="post-menu"]').click()

@@ -110,5 +110,7 @@ story('search', 'a message is found by its words and gone to, with what was writ
   await ben.page.keyboard.press('Control+k')
   await ben.at('search-terms').fill('zebra')
   await until('nothing is found', async () => (await ben.at('search-count').textContent()).startsWith('0'))
-  assert.deepEqual(ben.troubles, [])
+  await ben.at('search-terms').fill('on:yesterday')
+  await ben.at('search-dialog').locator('.refusal', { hasText: 'a day as in on:2026-12-31' }).waitFor()
+  assert.deepEqual(ben.troubles.filter((said) => !/status of 400/.test(said)), [], 'the browser notes the refused search')
 })
