@@ -64,6 +64,21 @@ describe('the post of a call', () => {
 });
 
 describe('a transcript', () => {
+    it('is read line by line also where something was not heard, and whatever is said of all of it', () => {
+        const said = '00:00:01 -> 00:00:20\nBen\n[not understood: the speech model tiny.en knows English only]';
+        const missing = '00:00:21 -> 00:00:25\n[Nothing was heard here: its worker died.]';
+        const end = '00:01:01\n[Nothing was heard from here on: the disk is full.]';
+        const lines = [
+            {at: 1, speaker: 'Ben', text: '[not understood: the speech model tiny.en knows English only]'},
+            {at: 21, speaker: '', text: '[Nothing was heard here: its worker died.]'},
+            {at: 61, speaker: '', text: '[Nothing was heard from here on: the disk is full.]'},
+        ];
+        for (const about of ['', '\n\nSome speech was not understood.\n', '\n\nLanguages: English, Spanish.\n', '\n\nLanguages: English, Spanish. Some speech was not understood.\n']) {
+            expect(readTranscript(`${said}\n\n${missing}\n\n${end}\n${about}`)).toEqual(lines);
+        }
+        expect(readTranscript(`${said}\n\nWhat is this?`)).toBeNull();
+    });
+
     it('is read as passages of speakers', () => {
         expect(readTranscript('00:00:01 -> 00:00:10\nAnna Berg\nGood morning.\n\n01:02:03 -> 01:02:04\nBen\nYes,\nhello.\n')).toEqual([
             {at: 1, speaker: 'Anna Berg', text: 'Good morning.'},
