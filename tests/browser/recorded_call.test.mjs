@@ -9,8 +9,8 @@ import { firstSound, seesColours } from './harness/listen.mjs'
 import { energy, frameAt, loudSpan, probe } from './harness/probe.mjs'
 import { publishedRecording, publishedTranscript, recordingState, transcriptBlocks, vttCues } from './harness/recordings.mjs'
 import { Rest } from './harness/rest.mjs'
-import { ROOT } from './harness/server.mjs'
-import { conversation, pause } from './harness/speech.mjs'
+import { MODELS, ROOT } from './harness/server.mjs'
+import { conversation, pause, spanish } from './harness/speech.mjs'
 import { CaptionWatch } from './harness/captions.mjs'
 import { SocketWatch } from './harness/socket_watch.mjs'
 import { CHANNEL, story } from './harness/story.mjs'
@@ -96,26 +96,33 @@ story('recorded_call', 'a recorded call has captions, and its thread the recordi
   assert.deepEqual([...anna.troubles, ...ben.troubles], [])
 }, { ms: 240_000 })
 
-story('recording_is_read', 'a recording is announced as being prepared, and its transcript leads through the film', async (stage) => {
-  const { url } = await stage.serve()
+story('recording_is_read', 'a recording is announced as being prepared, its transcript leads through the film and says what a model of English only did not understand', async (stage) => {
+  const { url } = await stage.serve({ models: englishOnly(stage.scratch) })
   const anna = await stage.person(ANNA, { microphone: `${conversation(stage.scratch)[0].file}%noloop` })
-  const ben = await stage.person(BEN)
-  await anna.startCall()
-  await ben.joinCall()
+  const ben = await stage.person(BEN, { microphone: `${spanish(stage.scratch)}%noloop`, locale: 'es' })
+  await ben.startCall()
+  await anna.joinCall()
   const rest = await Rest.signIn(url, stage.server.accounts[BEN])
   const channel = await rest.channel(CHANNEL)
 
-  // A server that understands English only says so before anything is recorded, to whoever reads English as well.
-  await anna.page.route('**/plugins/com.mattermost.calls/config', async (route) => {
-    const answer = await route.fetch()
-    await route.fulfill({ response: answer, json: { ...await answer.json(), SpeechLanguages: ['en'] } })
-  })
+  // Who reads Spanish is asked first whether they want to record what will not be understood.
+  await ben.at('record-start').click()
+  await ben.page.locator('[data-testid="question"][data-kind="record"]').waitFor()
+  assert.match(await ben.at('question').textContent(), /Solo se transcribe lo que se dice en estos idiomas: inglés\./)
+  await ben.at('question-no').click()
+  await ben.at(`person-menu-${anna.username}`).click()
+  await ben.at('host-make').click()
+
+  // And who reads English is told before anything is recorded.
   await anna.at('record-start').click()
   await anna.sees('recording-languages')
   assert.match(await anna.at('recording-languages').textContent(), /transcribed: English\.$/)
   await ben.sees('recording-notice', { ms: 60_000 })
   assert.equal(await ben.at('recording-notice').getAttribute('data-transcribed'), 'true')
+  assert.match(await ben.at('recording-speech').textContent(), /idiomas: inglés\./)
   await anna.unmute()
+  await ben.unmute()
+  await ben.page.locator('[data-testid="caption"][data-notice="true"]', { hasText: 'solo conoce el inglés' }).waitFor({ timeout: 30_000 })
 
   // Elsewhere it is in sight that one is recorded, and the host can stop it.
   await anna.at('add-channel').click()
@@ -134,12 +141,28 @@ story('recording_is_read', 'a recording is announced as being prepared, and its 
   await publishedTranscript(rest, channel.id, { ms: 150_000 })
   await publishedRecording(rest, channel.id, stage.scratch)
   await ben.sees('record-preparing', { shown: false, ms: 30_000 })
-  assert.match(await ben.at('call-times').textContent(), /\d+\s(sec|min)/)
+  assert.match(await ben.at('call-times').textContent(), /\d+\s(s|min)/)
   assert.equal(await ben.at('call-faces').getAttribute('data-count'), '2')
   await ben.openThread()
   await judgeLines(ben)
+
+  // In the place of the Spanish stands why there is nothing; no English was made of it.
+  const ofBen = ben.page.locator('[data-testid="transcript-text"] p', { hasText: await nameOf(ben) })
+  const read = (await ofBen.allTextContents()).join(' | ')
+  stage.say(`of the Spanish: ${read}`)
+  assert.match(read, /No se entendió lo dicho: el modelo de voz de este servidor solo conoce el inglés/)
   assert.deepEqual([...anna.troubles, ...ben.troubles], [])
 }, { ms: 280_000 })
+
+/** A folder with a speech model that knows English only, and the one that finds speech. */
+function englishOnly(scratch) {
+  const folder = path.join(scratch, 'english-only')
+  const wanted = fs.readdirSync(MODELS).filter((name) => /tiny\.en|silero/.test(name))
+  assert.equal(wanted.length, 2, `${MODELS} has ${wanted.join(', ')}`)
+  fs.mkdirSync(folder)
+  for (const name of wanted) fs.symlinkSync(path.join(MODELS, name), path.join(folder, name))
+  return folder
+}
 
 /** Captions came while the person spoke, and most sentences could be read to their end. */
 function judgeCaptions(stage, captions, { sentences, said, silentFrom }) {
@@ -260,7 +283,7 @@ async function judgeLines(person) {
   const word = (await lines.last().textContent()).trim().split(/\s+/).at(-1).replace(/[^\p{L}]/gu, '')
   await person.at('beside-text-search').fill(word)
   await person.page.locator('[data-testid="beside-text"] mark').first().waitFor()
-  assert.match(await person.at('beside-text-found').textContent(), /^[1-9]\d* lines?$/)
+  assert.match(await person.at('beside-text-found').textContent(), /^[1-9]\d* /)
   await jumpsTo(person.page.locator('[data-testid="beside-text"] [data-testid="transcript-jump"]').first(), 'beside-text')
   const shots = path.join(ROOT, 'target', 'shots')
   fs.mkdirSync(shots, { recursive: true })

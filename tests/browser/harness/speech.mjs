@@ -25,7 +25,7 @@ const PROMPTS_S = 38
  *   highest word error rate that tiny.en may have on this voice
  */
 export function conversation(directory) {
-  execFileSync('bash', [path.join(ROOT, 'tests', 'fixtures', 'speech.sh')], { stdio: ['ignore', 'ignore', 'inherit'] })
+  fixtures()
   const made = lines('talk.tsv').filter(({ speaker }) => speaker === 'rms')
   const prompts = []
   for (const line of lines('prompts.tsv')) {
@@ -38,9 +38,19 @@ export function conversation(directory) {
   ]
 }
 
+/** Writes a microphone file of studio prompts in Spanish. */
+export function spanish(directory) {
+  fixtures()
+  return write(path.join(directory, 'spanish.wav'), 'prompts-es.s16', lines('prompts-es.tsv')).file
+}
+
 /** Waits without looking at anything: while somebody speaks. */
 export function pause(ms) {
   return new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)))
+}
+
+function fixtures() {
+  execFileSync('bash', [path.join(ROOT, 'tests', 'fixtures', 'speech.sh')], { stdio: ['ignore', 'ignore', 'inherit'] })
 }
 
 function lines(name) {
