@@ -217,7 +217,7 @@ function usePlace(list: React.RefObject<HTMLDivElement | null>, beginAtEnd: bool
             } else if (anchor.current) {
                 const post = element.querySelector(`[data-post-id="${anchor.current.id}"]`);
                 if (post) {
-                    element.scrollTop += post.getBoundingClientRect().top - element.getBoundingClientRect().top - anchor.current.top;
+                    element.scrollTop += wordsTop(post) - element.getBoundingClientRect().top - anchor.current.top;
                 }
             }
         };
@@ -248,14 +248,18 @@ function usePlace(list: React.RefObject<HTMLDivElement | null>, beginAtEnd: bool
     return {atEnd, away, scrolled};
 }
 
-/** The first message in sight, and how far below the edge it begins. */
+/** The first message in sight, and how far below the edge its words begin. */
 function topmost(list: HTMLElement): {id: string; top: number} | null {
     const edge = list.getBoundingClientRect().top;
     for (const post of list.querySelectorAll<HTMLElement>('[data-post-id]')) {
-        const box = post.getBoundingClientRect();
-        if (box.bottom > edge) {
-            return {id: post.dataset['postId'] ?? '', top: box.top - edge};
+        if (post.getBoundingClientRect().bottom > edge) {
+            return {id: post.dataset['postId'] ?? '', top: wordsTop(post) - edge};
         }
     }
     return null;
+}
+
+/** Where its words begin: the name above them goes when an earlier message of the same person comes before it. */
+function wordsTop(post: Element): number {
+    return (post.querySelector('.grow > :not(.byline)') ?? post).getBoundingClientRect().top;
 }
