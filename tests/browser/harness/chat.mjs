@@ -40,10 +40,11 @@ export async function post(server, account, channel, message, how) {
   return ask(server, account, 'POST', '/posts', { channel_id: id, message })
 }
 
-/** `message 1 …` to `message <count> …`, some of them of several lines. */
-export async function writeMany(server, account, channel, count) {
+/** `message 1 …` to `message <count> …`, some of them of several lines. Those written `atOnce` may stand in any order. */
+export async function writeMany(server, account, channel, count, { atOnce = 1 } = {}) {
   const { id } = await channelOf(server, account, channel)
-  for (let number = 1; number <= count; number += 1) {
-    await ask(server, account, 'POST', '/posts', { channel_id: id, message: `message ${number} ${'word '.repeat((number * 7) % 60)}${number % 5 === 0 ? '\n\nand **more**' : ''}` })
+  const write = (number) => ask(server, account, 'POST', '/posts', { channel_id: id, message: `message ${number} ${'word '.repeat((number * 7) % 60)}${number % 5 === 0 ? '\n\nand **more**' : ''}` })
+  for (let first = 1; first <= count; first += atOnce) {
+    await Promise.all(Array.from({ length: Math.min(atOnce, count - first + 1) }, (_, at) => write(first + at)))
   }
 }
