@@ -1,10 +1,12 @@
-// The client inside a page of another origin, as in Teams or Outlook: where the operator names that
-// origin, one signs in and is heard there; where not, nothing of it is shown.
+// The client inside a page of another origin or another site, as in Teams or Outlook: where the operator
+// names that origin, one signs in and is heard there; where not, nothing of it is shown.
 
 import assert from 'node:assert/strict'
 import http from 'node:http'
 
+import { post } from './harness/chat.mjs'
 import { hearsTone } from './harness/listen.mjs'
+import { startNginx } from './harness/nginx.mjs'
 import { Person } from './harness/person.mjs'
 import { CHANNEL, story } from './harness/story.mjs'
 import { TONES, writeTone } from './harness/tones.mjs'
@@ -12,8 +14,8 @@ import { Miss, until } from './harness/until.mjs'
 
 const [ANNA, BEN] = [0, 1]
 
-/** A page of its own origin that shows the address in its query in a frame. */
-async function otherSite() {
+/** A page of its own origin that shows the address in its query in a frame; a `host` of another site makes it one. */
+async function otherSite(host = '127.0.0.1') {
   const server = http.createServer((request, response) => {
     const shown = new URL(request.url, 'http://other').searchParams.get('show') ?? 'about:blank'
     response.writeHead(200, { 'content-type': 'text/html' })
@@ -21,7 +23,7 @@ async function otherSite() {
       <iframe title="Parley" width="1200" height="640" allow="microphone; camera; display-capture; autoplay; clipboard-write; fullscreen" src="${shown.replaceAll('"', '')}"></iframe>`)
   })
   await new Promise((resolve) => { server.listen(0, '127.0.0.1', resolve) })
-  return { origin: `http://127.0.0.1:${server.address().port}`, close: () => server.close() }
+  return { origin: `http://${host}:${server.address().port}`, close: () => server.close() }
 }
 
 const framed = (person, url) => until('the client is loaded in the frame', () => person.page.frames().find((frame) => frame.url().startsWith(url)) ?? new Miss(person.page.frames().map((frame) => frame.url()).join()))
@@ -64,6 +66,54 @@ story('embedded', 'in a page that the operator names one signs in, joins a call 
   } finally {
     site.close()
     stranger.close()
+  }
+})
+
+story('embedded_across_sites', 'in a page of another site one signs in and stays so over a reload, there and nowhere else', async (stage) => {
+  const site = await otherSite('localhost')
+  let front
+  try {
+    // Browsers give cookies to a frame of another site only where it comes by TLS, as operators have it.
+    const server = await stage.serve({ env: { SIGNALLING_HTTP_FRAME_ANCESTORS: site.origin } })
+    front = await startNginx(server.home, [new URL(server.url).port])
+    const anna = await Person.open(`${site.origin}/?show=${encodeURIComponent(front.url)}`, server.accounts[ANNA])
+    stage.people.push(anna)
+    const at = async (testId) => (await framed(anna, front.url)).locator(`[data-testid="${testId}"]`).first()
+    const shows = async (text) => (await framed(anna, front.url)).locator('[data-testid="post"]', { hasText: text }).waitFor()
+    await (await at('login-id')).fill(anna.username)
+    await (await at('password')).fill(anna.account.password)
+    await (await at('sign-in')).click()
+    await (await at(`channel-${CHANNEL}`)).click()
+    await (await at('composer')).fill('from another site')
+    await (await at('composer')).press('Enter')
+    await shows('from another site')
+    await post(server, server.accounts[BEN], CHANNEL, 'an answer that nobody asked for')
+    await shows('an answer that nobody asked for')
+
+    // Also in a browser that keeps what is of a third party apart for each site that shows it.
+    const cookies = (await anna.context.cookies(front.url)).map(({ name, sameSite, secure, partitionKey }) => ({ name, sameSite, secure, partitionKey }))
+    const kept = { sameSite: 'None', secure: true, partitionKey: 'http://localhost' }
+    assert.deepEqual(cookies.filter(({ name }) => name.startsWith('MM')).sort((a, b) => a.name.localeCompare(b.name)),
+      ['MMAUTHTOKEN', 'MMCSRF', 'MMUSERID'].map((name) => ({ name, ...kept })))
+
+    await anna.page.reload()
+    await shows('an answer that nobody asked for')
+    await post(server, server.accounts[BEN], CHANNEL, 'told after the reload')
+    await shows('told after the reload')
+    const alone = await anna.context.newPage()
+    await alone.goto(front.url)
+    await alone.locator('[data-testid="sign-in"]').waitFor()
+    await alone.close()
+
+    await (await at('sign-out')).click()
+    await (await at('sign-in')).waitFor()
+    await anna.page.reload()
+    await (await at('sign-in')).waitFor()
+    assert.deepEqual(anna.troubles, [])
+  } finally {
+    site.close()
+    front?.process.kill()
+    await front?.exit
   }
 })
 
