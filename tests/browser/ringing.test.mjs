@@ -1,9 +1,11 @@
-// A call in a direct message reaches the other person: card, sound, notice, answer, and the mark it leaves.
+// A call in a direct message reaches the other person, and in a group message each of the others: card, sound,
+// notice, answer, and the mark it leaves.
 
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
 
+import { ask } from './harness/chat.mjs'
 import { hearsTone } from './harness/listen.mjs'
 import { Person } from './harness/person.mjs'
 import { ROOT } from './harness/server.mjs'
@@ -11,7 +13,7 @@ import { CHANNEL, story } from './harness/story.mjs'
 import { TONES } from './harness/tones.mjs'
 import { Miss, until } from './harness/until.mjs'
 
-const [ANNA, BEN] = [0, 1]
+const [ANNA, BEN, CARLA] = [0, 1, 2]
 const RINGING = { env: { MM_CALLS_ENABLE_RINGING: 'true' } }
 const SHOTS = path.join(ROOT, 'target', 'shots')
 
@@ -98,6 +100,62 @@ story('ringing', 'a direct call rings on every device until it is answered or de
   await anna.leaveCall()
   await ben.sees('incoming-call', { shown: false })
   assert.deepEqual([anna, ben, tablet].flatMap(({ troubles }) => troubles), [])
+})
+
+story('ringing_group', 'a call in a group message rings at all others, each answers for themselves, and who did not come has missed it', async (stage) => {
+  const { accounts } = await stage.serve(RINGING)
+  const anna = await stage.person(ANNA, { hz: TONES.first })
+  const ben = await stage.person(BEN)
+  const carla = await stage.person(CARLA, { hz: TONES.third })
+  const others = [ben, carla]
+  await anna.at('new-direct').click()
+  for (const { username } of others) await anna.at(`gather-${username}`).click()
+  await anna.at('open-group').click()
+  await anna.sees('start-call')
+  const { name: group } = (await ask(stage.server, accounts[ANNA], 'GET', '/users/me/channels')).find(({ type }) => type === 'G')
+
+  // Who declines ends it for nobody else.
+  await anna.startCall()
+  for (const person of others) {
+    await rings(person, { sounding: true })
+    assert.match(await person.at('incoming-call').textContent(), /Anna.*anna, ben, carla/)
+  }
+  const declined = ben.page.waitForResponse((answer) => answer.url().endsWith('/dismiss-notification'))
+  await ben.at('ring-decline').click()
+  await declined
+  await ben.sees('incoming-call', { shown: false, ms: 5_000 })
+  await ben.enter(group)
+  await ben.sees('join-call')
+  await rings(carla, { sounding: true })
+  assert.equal(await anna.at('calling').getAttribute('data-state'), 'ringing')
+
+  await carla.at('ring-accept').click()
+  await carla.sees('call-stage')
+  await carla.sees('incoming-call', { shown: false })
+  await anna.sees('calling', { shown: false })
+  await hearsTone(anna.page, TONES.third, { who: 'anna' })
+  await hearsTone(carla.page, TONES.first, { who: 'carla' })
+  await anna.seesParticipant(ben.username, { shown: false })
+  assert.equal(await ben.at('incoming-call').count(), 0, 'it rings no more where it was declined')
+  await anna.leaveCall()
+  await carla.leaveCall()
+  await hasOutcome(anna, 'ended')
+  await hasOutcome(carla, 'ended')
+  await hasOutcome(ben, 'missed')
+
+  // Nobody took it: the caller had no answer, and each of the others missed it.
+  await anna.startCall()
+  for (const person of others) await rings(person, { sounding: true })
+  await anna.leaveCall()
+  for (const person of others) {
+    await person.sees('incoming-call', { shown: false })
+    await until(`${person.username} has the mark of a missed call`, async () => {
+      const texts = await person.page.locator('[data-testid="call-post"]').allTextContents()
+      return /Missed call from Anna/.test(texts.at(-1)) || new Miss(texts)
+    })
+  }
+  await hasOutcome(anna, 'unanswered')
+  assert.deepEqual([anna, ben, carla].flatMap(({ troubles }) => troubles), [])
 })
 
 /** The same account with nothing in common but the machine: cookies and storage of its own. */
