@@ -3,8 +3,10 @@
 
 import assert from 'node:assert/strict'
 
+import { ask } from './harness/chat.mjs'
 import { counters, firstHeard, hearsNoTone, hearsTone, restartIce, seesColours, wear } from './harness/listen.mjs'
-import { story } from './harness/story.mjs'
+import { conversation } from './harness/speech.mjs'
+import { CHANNEL, story } from './harness/story.mjs'
 import { TONES } from './harness/tones.mjs'
 import { Miss, until } from './harness/until.mjs'
 
@@ -61,6 +63,50 @@ story('firefox_talks_to_chromium', 'Firefox and Chromium hear each other and see
 
   assert.deepEqual([anna, ben].flatMap(({ troubles }) => troubles), [])
 })
+
+story('firefox_comes_by_a_link', 'who comes by a link with Firefox is heard, sees the screen, reads captions and messages, and mutes others as a host', async (stage) => {
+  await stage.serve()
+  const ben = await stage.person(BEN, { microphone: conversation(stage.scratch)[0].file })
+  // The first sample account administers the system: it may what hosts may.
+  const anna = await stage.stranger(ANNA, { hz: TONES.first, firefox: true })
+  await ben.startCall()
+  await comesByLink(stage, anna)
+  await hearsTone(ben.page, TONES.first, { who: 'ben' }) // as she chose in the lobby
+  await anna.mute()
+
+  await ben.at('record-start').click()
+  await anna.sees('recording-notice', { ms: 60_000 })
+  await anna.at('recording-understood').click()
+  await ben.unmute()
+  await ben.shareScreen(BEFORE)
+  await seesColours(anna.page, SCREEN, BEFORE, { who: 'anna' })
+  await anna.page.locator('[data-testid="caption"][data-notice="false"]', { hasText: /\w+ \w+/ }).first().waitFor({ timeout: 60_000 })
+  await ben.stopSharing()
+  await ben.at('composer').fill('do you read me?')
+  await ben.at('composer').press('Enter')
+  await anna.page.locator('[data-testid="post"]', { hasText: 'do you read me?' }).waitFor()
+  await anna.at('composer').fill('I do')
+  await anna.at('composer').press('Enter')
+  await ben.page.locator('[data-testid="post"]', { hasText: 'I do' }).waitFor()
+
+  await anna.at(`person-menu-${ben.username}`).click()
+  await anna.at('host-mute').click()
+  await ben.page.locator('[data-testid="call-note"][data-kind="muted"]').waitFor()
+  assert.ok(await ben.isMuted())
+  assert.deepEqual([anna, ben].flatMap(({ troubles }) => troubles), [])
+})
+
+/** Opens the link of the channel's call without being signed in, and joins in the lobby, to be heard at once. */
+async function comesByLink({ server }, person) {
+  const channels = await ask(server, person.account, 'GET', '/users/me/channels')
+  await person.page.goto(`${server.url}/main/channels/${channels.find(({ name }) => name === CHANNEL).id}?join_call=true`)
+  await person.signIn()
+  await person.sees('lobby')
+  await person.sees('microphone')
+  await person.at('lobby-unmuted').check()
+  await person.at('lobby-join').click()
+  await person.sees('leave-call')
+}
 
 /** One shares, the other sees the picture, then the next one, and frames in a row. */
 async function seesShare(sharer, viewer) {
