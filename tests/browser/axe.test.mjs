@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict'
 
-import { faults } from './harness/audit.mjs'
-import { post } from './harness/chat.mjs'
+import { faults, faultsInBothThemes } from './harness/audit.mjs'
+import { ask, post } from './harness/chat.mjs'
 import { CHANNEL, story } from './harness/story.mjs'
 
 const [ANNA, BEN] = [0, 1]
@@ -13,9 +13,17 @@ story('axe', 'no state of the page has a serious fault for people who use assist
   await stage.serve()
   await post(stage.server, stage.server.accounts[BEN], CHANNEL, MESSAGE)
   const anna = await stage.stranger(ANNA)
-  await anna.sees('sign-in')
   const found = []
   const check = async (state) => found.push(...await faults(anna, state))
+  const [team] = await ask(stage.server, stage.server.accounts[ANNA], 'GET', '/users/me/teams')
+  const { url: invitation } = await ask(stage.server, stage.server.accounts[ANNA], 'POST', `/teams/${team.id}/invites`, { expires_in_seconds: 600, max_uses: 1 })
+  await anna.page.goto(new URL(invitation, stage.server.url).href)
+  await anna.sees('invited')
+  found.push(...await faultsInBothThemes(anna, 'invited'))
+  await anna.at('sign-up').click()
+  await check('invited, nothing filled in')
+  await anna.page.goto(stage.server.url)
+  await anna.sees('sign-in')
   await check('sign-in')
   await anna.signIn()
   await anna.enter(CHANNEL)
@@ -39,6 +47,14 @@ story('axe', 'no state of the page has a serious fault for people who use assist
   await anna.at('pick-tada').click()
   await anna.sees('reaction-tada')
   await check('reactions, an answer to a command')
+  const release = await held(anna, '**/api/v4/files')
+  await anna.at('composer-file').setInputFiles([{ name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('some notes') }])
+  await anna.page.locator('[data-testid="upload"][data-state="running"]').waitFor()
+  found.push(...await faultsInBothThemes(anna, 'a file on its way'))
+  release()
+  await anna.page.locator('[data-testid="upload"][data-state="done"]').waitFor()
+  await check('a file beside what is written')
+  await anna.at('remove-upload').click()
   await anna.at('search').click()
   await anna.at('search-terms').fill('heading')
   await anna.sees('search-result')
@@ -72,5 +88,20 @@ story('axe', 'no state of the page has a serious fault for people who use assist
   await check('call, dark')
   await anna.page.evaluate(() => { document.documentElement.dataset.theme = 'light' })
   await check('call')
+  // The server goes away.
+  stage.server.process.kill('SIGTERM')
+  await anna.sees('offline', { ms: 20_000 })
+  found.push(...await faultsInBothThemes(anna, 'offline, in a call'))
   assert.deepEqual(found, [])
 }, { ms: 300_000 })
+
+/** Requests of this address wait until the function that this resolves to is called. */
+async function held({ page }, address) {
+  let release
+  const wait = new Promise((resolve) => { release = resolve })
+  await page.route(address, async (route) => {
+    await wait
+    await route.continue()
+  })
+  return release
+}

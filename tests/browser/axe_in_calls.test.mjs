@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
 
-import { faults } from './harness/audit.mjs'
+import { faultsInBothThemes } from './harness/audit.mjs'
 import { Rest } from './harness/rest.mjs'
 import { ROOT } from './harness/server.mjs'
 import { CHANNEL, story } from './harness/story.mjs'
@@ -261,12 +261,7 @@ story('axe_in_calls', 'no state around a call has a serious fault for people who
   for (const [state, looks, arrive, other] of STATES) {
     await arrive(world)
     const person = world[other ?? looks]
-    for (const theme of ['light', 'dark']) {
-      await person.page.evaluate((wanted) => { document.documentElement.dataset.theme = wanted }, theme)
-      await person.page.screenshot({ path: path.join(SHOTS, `${state}-${theme}.png`) })
-      found.push(...await faults(person, `${state}, ${theme}`))
-    }
-    await person.page.evaluate(() => { document.documentElement.dataset.theme = 'light' })
+    found.push(...await faultsInBothThemes(person, state, (theme) => person.page.screenshot({ path: path.join(SHOTS, `${state}-${theme}.png`) })))
   }
   await until('everybody is out of the call', async () => (await anna.at('leave-call').count()) === 0)
   assert.deepEqual(found, [])

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
 
+import { faultsInBothThemes } from './harness/audit.mjs'
 import { descendants } from './harness/processes.mjs'
 import { Rest } from './harness/rest.mjs'
 import { ROOT } from './harness/server.mjs'
@@ -152,6 +153,7 @@ story('recording_rests', 'a recording rests and goes on for all to see, warns of
   })
   assert.match(await ben.at('record-preparing').textContent(), /being prepared.*40\s?%/)
   await picture(ben, 'record-progress')
+  assert.deepEqual(await faultsInBothThemes(ben, 'a recording that is being prepared'), [])
   workers.forEach(({ pid }) => process.kill(pid, 'SIGCONT'))
   await ben.sees('open-recording', { ms: 90_000 })
   await ben.sees('record-progress', { shown: false })

@@ -7,6 +7,18 @@ const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
 const GRAVE = ['serious', 'critical']
 
+/** The same as `faults`, in light and in dark; `look` may keep a picture of each. */
+export async function faultsInBothThemes(person, state, look = () => {}) {
+  const found = []
+  for (const theme of ['light', 'dark']) {
+    await person.page.evaluate((wanted) => { document.documentElement.dataset.theme = wanted }, theme)
+    await look(theme)
+    found.push(...await faults(person, `${state}, ${theme}`))
+  }
+  await person.page.evaluate(() => { document.documentElement.dataset.theme = 'light' })
+  return found
+}
+
 /** Serious faults of what `person` sees now, as `state: rule (impact): elements`. */
 export async function faults(person, state) {
   // Not as a script of the page: its policy allows only its own.
