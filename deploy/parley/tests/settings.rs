@@ -382,6 +382,16 @@ fn a_place_among_the_nodes_is_checked_with_everything_else() {
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
+    // Recordings must not depend on the process that happens to lead.
+    let (several, jobs) = (
+        "cluster.link_address = \"10.0.0.4:8066\"\n",
+        "offloader.url = \"http://10.0.0.9:4545\"\n",
+    );
+    let needs = "it needs http.site_url, or offloader.site_url";
+    let told = |more: &str| check("signalling", &format!("{several}{more}"), &[]).contains(needs);
+    assert!(told(jobs) && !told(""));
+    let site = "http.site_url = \"https://calls.example.org\"\n";
+    assert!(!told(&format!("{jobs}{site}")));
 }
 
 #[test]

@@ -155,6 +155,12 @@ fn link_address(raw: &RawConfig, check: &mut Checks<'_>) -> Option<String> {
             "it needs storage.database: what the process that leads keeps, the next one reads";
         check.refuse(key, rule);
     }
+    let bots_know_one_only = raw.http.site_url.is_empty() && raw.offloader.site_url.is_empty();
+    if !raw.offloader.url.is_empty() && bots_know_one_only {
+        let rule = "it needs http.site_url, or offloader.site_url: recordings find whichever process leads \
+                    there";
+        check.refuse(key, rule);
+    }
     Some(address.clone())
 }
 
