@@ -116,6 +116,8 @@ const ENGLISH_WORDS: &[&str] = &[
 ];
 /// From fewer words nothing is concluded.
 const FEW_WORDS: usize = 8;
+/// Less speech may be a laugh or a sigh.
+const SPARSE_FROM_MS: u64 = 5_000;
 
 /// How much a text consists of the most common English words, in thousandths; `None` of a short text.
 /// English has 300 and more; another language written down by a model that takes it for English has
@@ -133,6 +135,13 @@ pub(super) fn english_share(text: &str) -> Option<u16> {
         .filter(|word| ENGLISH_WORDS.contains(&word.as_str()));
     let share = common.count() * 1_000 / words.len().max(1);
     (words.len() >= FEW_WORDS).then(|| u16::try_from(share).unwrap_or(1_000))
+}
+
+/// Whether these are too few words for so much speech: whoever speaks says at least one in a second, and a
+/// model that understands nothing often has a courtesy for all of it.
+pub(super) fn is_sparse(text: &str, speech_ms: u64) -> bool {
+    let words = text.split_whitespace().count() as u64;
+    speech_ms >= SPARSE_FROM_MS && words > 0 && words * 1_000 < speech_ms
 }
 
 /// The English name of a language, for people; its code when there is none.
@@ -225,6 +234,14 @@ mod tests {
         );
         assert!(share(spanish) < 150 && share(echo) < 150, "{}", share(echo));
         assert_eq!(english_share("Hola."), None);
+    }
+
+    #[test]
+    fn a_courtesy_is_too_little_for_half_a_minute() {
+        assert!(is_sparse("Thank you very much.", 25_000));
+        assert!(!is_sparse("Thank you very much.", 3_900));
+        assert!(!is_sparse("", 25_000), "music");
+        assert!(!is_sparse("Well. I am not so sure of that.", 7_500));
     }
 
     #[test]

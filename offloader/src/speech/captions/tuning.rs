@@ -6,7 +6,7 @@
 //! that it does not know.
 
 use super::super::client::{Heard, Listening, SpeechClient, SpeechError};
-use super::super::language::{SpokenLanguage, english_share};
+use super::super::language::{SpokenLanguage, english_share, is_sparse};
 use super::super::wire::{Purpose, Span};
 use super::super::{length_ms, sample_index};
 
@@ -81,10 +81,11 @@ impl Tuning {
         self.unchecked_ms += new_ms;
         let sureness = sureness(&heard);
         let common = english_share(&heard.text()).unwrap_or(1_000);
-        let clear = sureness >= SURE && common >= COMMON;
+        let sparse = is_sparse(&heard.text(), speech_ms);
+        let clear = !sparse && sureness >= SURE && common >= COMMON;
         let doubtful = !clear || self.spoken.locked() != Some("en");
         let Some(other) = self.other.clone() else {
-            let strange = sureness < UNSURE || common < UNCOMMON;
+            let strange = sureness < UNSURE || common < UNCOMMON || sparse;
             return Ok(if strange && speech_ms >= ENOUGH_MS {
                 (without_words(heard), false)
             } else {

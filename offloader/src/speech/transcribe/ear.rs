@@ -6,7 +6,7 @@
 //! installed model understands is marked as such, with its times, and never dressed up as words.
 
 use super::super::client::{Heard, Listening, SpeechClient, SpeechError};
-use super::super::language::{english_share, is_mixed};
+use super::super::language::{english_share, is_mixed, is_sparse};
 use super::super::wire::{Purpose, Tongue};
 use super::{Segment, Voice, Window, cues, on_speech};
 use crate::speech::sample_index;
@@ -160,7 +160,8 @@ impl<'a> Ear<'a> {
         let common = english_share(&heard.text()).unwrap_or(1_000);
         // Speech without a word of English is doubted as well, where another model can be asked.
         let nothing = heard.phrases.is_empty();
-        let clear = !nothing && sureness >= SURE && common >= COMMON;
+        let sparse = is_sparse(&heard.text(), ms);
+        let clear = !nothing && !sparse && sureness >= SURE && common >= COMMON;
         let alone = nothing && self.other.is_none();
         if clear || alone || self.voice.language.is_given() {
             return Ok(self.segments(window, heard, "en"));
@@ -181,6 +182,7 @@ impl<'a> Ear<'a> {
         } else if ms >= ENOUGH_MS
             && (sureness < UNSURE
                 || common < UNCOMMON
+                || sparse
                 || (sureness < UNSURE_TOGETHER.0 && least(&heard) < UNSURE_TOGETHER.1))
         {
             let why = format!(
