@@ -125,7 +125,10 @@ fn administer(run: &RunArguments, command: AdminCommand) -> ExitCode {
     }
 }
 
-async fn add_account(config: signalling::Config, account: AccountArguments) -> anyhow::Result<String> {
+async fn add_account(
+    config: signalling::Config,
+    account: AccountArguments,
+) -> anyhow::Result<String> {
     let account = embedded::NewAccount {
         username: account.username,
         password: Secret::new(account.password),

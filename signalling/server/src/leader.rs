@@ -280,7 +280,10 @@ fn told_of_change(before: &Leader, epoch: i64) {
 fn told_once(known: &mut Option<String>, error: &storage::SqlError) {
     let text = format!("{error}: {}", root_cause(error));
     if known.as_ref() != Some(&text) {
-        tracing::warn!(error = text, "who leads cannot be found out; it is tried again");
+        tracing::warn!(
+            error = text,
+            "who leads cannot be found out; it is tried again"
+        );
         *known = Some(text);
     }
 }
