@@ -14,7 +14,8 @@ async fn an_account_that_is_there_is_not_added_again_and_keeps_its_password() {
     let folder = tempfile::tempdir().unwrap();
     let first = add_account(folder.path(), PASSWORD);
     assert_eq!(first.code, Some(0), "{first:?}");
-    assert_eq!(first.stdout, "`anna` is added, as person\n");
+    // Whoever is the first administrates.
+    assert_eq!(first.stdout, "`anna` is added, as administrator\n");
     let second = add_account(folder.path(), "another harbour lantern");
     assert_eq!(second.code, Some(1));
     let last = second.last_line();
