@@ -350,6 +350,14 @@ impl Capture {
         self.writer.is_broken()
     }
 
+    /// Writes what there is; another worker goes on.
+    ///
+    /// # Errors
+    /// When the disk refuses something.
+    pub fn leave_open(self) -> io::Result<()> {
+        self.writer.finish()
+    }
+
     /// Ends the capture.
     ///
     /// # Errors

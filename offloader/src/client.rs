@@ -153,6 +153,9 @@ pub enum CloseReason {
     MediaLost,
     #[error("the media connection could not be made: {0}")]
     MediaFailed(String),
+    /// The server asks whoever goes on to join anew: there is another media host.
+    #[error("the media connection was lost")]
+    HostGone,
 }
 
 /// What the holder of a client may ask.

@@ -77,6 +77,14 @@ impl Details {
         }
     }
 
+    /// Whether the server lets another bot go on with the job.
+    fn may_go_on(&self) -> bool {
+        match self {
+            Self::Recording(input) => input.may_go_on,
+            Self::Transcribing(input) => input.may_go_on,
+        }
+    }
+
     /// Whether a failure may be told while the call lasts. A server that does not know of transcripts that
     /// fail alone would take one for a fault of the recording, and end that.
     fn may_fail(&self) -> bool {
@@ -167,18 +175,25 @@ async fn run() -> anyhow::Result<()> {
     let Some(_lock) = lock else {
         anyhow::bail!("another worker has the folder `{}`", folder.display());
     };
-    let outcome = work(order, lines).await?;
+    let Some(outcome) = work(order, lines).await? else {
+        tracing::info!("another worker goes on with the job");
+        return Ok(());
+    };
     tracing::info!(ending = ?outcome.ending, note = outcome.note, "the job ended");
     outcome.write(&folder).context("write the outcome")
 }
 
-async fn work(order: WorkerOrder, lines: Lines<BufReader<Stdin>>) -> anyhow::Result<Outcome> {
+/// Returns no outcome where another worker is to go on.
+async fn work(
+    order: WorkerOrder,
+    lines: Lines<BufReader<Stdin>>,
+) -> anyhow::Result<Option<Outcome>> {
     let (call, details) = match parse(&order) {
         Ok(parsed) => parsed,
-        Err(problems) => return Ok(failed(describe(&problems))),
+        Err(problems) => return Ok(Some(failed(describe(&problems)))),
     };
     if let Err(error) = crate::sites::check(&call.site_url, &[]) {
-        return Ok(failed(format!("input_data.site_url: {error}")));
+        return Ok(Some(failed(format!("input_data.site_url: {error}"))));
     }
     let channel = ChannelId::parse(call.channel_id.as_str())?;
     let bot = BotApi::new(&call.site_url, channel, call.auth_token.clone())?;
@@ -206,17 +221,18 @@ async fn work(order: WorkerOrder, lines: Lines<BufReader<Stdin>>) -> anyhow::Res
         && !journal::has_begun(&job.order.folder)
         && let Some(why) = listening::foreseen(&job.order.speech, input).await?
     {
-        return Ok(report_failure(&job, why).await);
+        return Ok(Some(report_failure(&job, why).await));
     }
     match task {
         Task::Capture => match Box::pin(live::capture(&mut job)).await? {
             live::Captured::Something => {}
-            live::Captured::Nothing { why } => return Ok(report_failure(&job, why).await),
+            live::Captured::PassedOn => return Ok(None),
+            live::Captured::Nothing { why } => return Ok(Some(report_failure(&job, why).await)),
             live::Captured::NotWanted { why, is_awaited } => {
                 if is_awaited {
                     results::tell_that_nothing_comes(&job, NOTHING_RECORDED).await;
                 }
-                return Ok(results::done(&why));
+                return Ok(Some(results::done(&why)));
             }
         },
         Task::Finish => {
@@ -224,7 +240,7 @@ async fn work(order: WorkerOrder, lines: Lines<BufReader<Stdin>>) -> anyhow::Res
             Journal::open(&job.order.folder)?.record(&Entry::Recovered { at_ms })?;
         }
     }
-    results::make_and_hand_in(&mut job).await
+    results::make_and_hand_in(&mut job).await.map(Some)
 }
 
 /// Hears the service. The end of the input means that the service is gone: the work goes on.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use proto::calls::Action;
 use proto::calls::action::{Caption, Join};
-use proto::calls::event::Event;
+use proto::calls::event::{Event, MediaMove};
 use proto::calls::frame::EventFrame;
 use proto::calls::sdp::{Description, SdpKind as CallsSdpKind};
 use proto::id::{ConnId, SessionId};
@@ -267,6 +267,10 @@ impl Session {
         }
         if let Event::Signal(signal) = event {
             return self.take_signal(&signal.data).await;
+        }
+        if let Event::MediaMoves(MediaMove { session_id }) = &event {
+            let is_ours = session_id.as_str() == self.original.as_str();
+            return is_ours.then_some(CloseReason::HostGone);
         }
         if let Event::CallState(state) = event {
             return self.take_state(&state.call).await;

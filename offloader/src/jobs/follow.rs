@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! capture --ends by itself--> outcome: done | failed | parked
-//!    |  dies: captures on, if the messaging server lets another bot do so
+//!    |  dies, or its media host does: captures on, if the messaging server lets another bot do so
 //!    |  dies otherwise                        ^
 //!    v                                        |
 //! finish --ends by itself---------------------+
@@ -131,6 +131,11 @@ pub(super) async fn follow(
         let status = run_worker(jobs, &order, &mut stop).await?;
         if Outcome::read(&folder).is_none() {
             died = true;
+            if status.success() {
+                // Its call has another media host now.
+                tracing::info!(job = row.id, "the worker leaves its job to another");
+                continue;
+            }
             jobs.inner.metrics.worker_deaths.inc();
             tracing::warn!(job = row.id, %status, task = ?order.task, "the worker died");
         }

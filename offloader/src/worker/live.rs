@@ -60,6 +60,8 @@ pub(super) enum Captured {
         /// Its start was reported: people wait for what comes of it.
         is_awaited: bool,
     },
+    /// The media host of the call is gone: another worker joins anew, and goes on.
+    PassedOn,
 }
 
 /// Why a capture ends.
@@ -70,6 +72,8 @@ struct End {
     is_trouble: bool,
     /// Nothing was there any more from then on.
     gone_since: Option<Instant>,
+    /// Another worker can go on with it.
+    passes_on: bool,
 }
 
 /// What messaging servers say of a job that was ended before its bot came.
@@ -81,6 +85,7 @@ impl End {
             why: why.into(),
             is_trouble: false,
             gone_since: None,
+            passes_on: false,
         }
     }
 
@@ -89,6 +94,7 @@ impl End {
             why: why.into(),
             is_trouble: true,
             gone_since: None,
+            passes_on: false,
         }
     }
 
@@ -108,12 +114,14 @@ impl End {
                 Self::asked("it was ended before it began")
             }
             CloseReason::Refused(_) => Self::trouble(reason.to_string()),
-            CloseReason::Unreachable(_) | CloseReason::MediaLost | CloseReason::MediaFailed(_) => {
-                Self {
-                    gone_since: last_packet,
-                    ..Self::trouble(reason.to_string())
-                }
-            }
+            CloseReason::Unreachable(_)
+            | CloseReason::MediaLost
+            | CloseReason::MediaFailed(_)
+            | CloseReason::HostGone => Self {
+                gone_since: last_packet,
+                passes_on: *reason == CloseReason::HostGone,
+                ..Self::trouble(reason.to_string())
+            },
         }
     }
 }
@@ -399,6 +407,18 @@ impl Live<'_> {
         }
     }
 
+    /// Leaves the capture as a worker does that dies, but for what is not on the disk yet.
+    async fn pass_on(self) -> anyhow::Result<Captured> {
+        if let Some(captions) = self.captions {
+            captions.end().await;
+        }
+        let capture = self.capture;
+        tokio::task::spawn_blocking(move || capture.leave_open())
+            .await?
+            .context("write what there is of the capture")?;
+        Ok(Captured::PassedOn)
+    }
+
     async fn end(
         self,
         mut events: mpsc::Receiver<CallEvent>,
@@ -407,6 +427,9 @@ impl Live<'_> {
         let now = Instant::now();
         let ended = end.at(now);
         let begun = self.capture.has_begun();
+        if begun && end.passes_on && self.job.details.may_go_on() {
+            return self.pass_on().await;
+        }
         let is_awaited = self.report.is_some();
         // While the job is still open: afterwards its end looks like anybody's. A job that has not
         // begun is reported by `worker`.

@@ -153,6 +153,53 @@ async fn a_recording_whose_workers_die_goes_on_where_the_server_allows_it() {
     service.running.unwrap().stop().await;
 }
 
+/// A server of ours asks the bot to begin anew when the media host of its session is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recording_whose_media_host_is_gone_goes_on_at_another_where_the_server_allows_it() {
+    for may_go_on in [true, false] {
+        let site = Site::start(two_voices()).await;
+        let service = Service::start().await;
+        let mut input = site.recording_input();
+        input["recording_may_go_on"] = json!(may_go_on);
+        let id = service.record_with(input).await;
+        let begun = started(&site).await;
+        tokio::time::sleep_until((begun + Duration::from_secs(3)).into()).await;
+        // What is said of others is none of the bot's business.
+        site.tell("media_moves", &json!({ "session_id": "useranna" }));
+        let own = site.sessions.lock().unwrap().concat();
+        site.tell("media_moves", &json!({ "session_id": own }));
+        if may_go_on {
+            let folder = service.job_folder(&id);
+            eventually("the sound of the other part", LONG, async || {
+                log_path(&folder, 3)
+                    .metadata()
+                    .is_ok_and(|log| log.len() > 10_000)
+            })
+            .await;
+            site.stop_job();
+        }
+        let lasted = begun.elapsed().as_secs_f64();
+        service.wait_for(&id, "done").await;
+        assert_handed_in(&site);
+        let (joins, told) = (site.joins.load(Ordering::Relaxed), failures(&site));
+        if may_go_on {
+            assert_eq!((joins, &*told), (2, &[] as &[String]));
+        } else {
+            assert_eq!((joins, told.len()), (1, 1), "{told:?}");
+        }
+        let movie = movie(&site);
+        assert!(
+            (movie.seconds - lasted).abs() < 1.5,
+            "{} s of {lasted}",
+            movie.seconds
+        );
+        assert!(movie.mean_tone(400.0, 0.5, 1.5) > HEARD);
+        let end = movie.seconds - 0.7;
+        assert!(movie.mean_tone(400.0, end, end + 0.5) > HEARD);
+        service.running.unwrap().stop().await;
+    }
+}
+
 /// The ten minutes of `benches/run offloader --only kills`, shortened.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_whose_service_and_workers_are_killed_in_turn_is_one_film_with_short_holes() {

@@ -52,6 +52,8 @@ pub(crate) struct Site {
     /// Upload sessions that were begun.
     pub(crate) begun: AtomicUsize,
     pub(crate) joins: AtomicUsize,
+    /// Of those who joined, in their order.
+    pub(crate) sessions: Mutex<Vec<String>>,
     pub(crate) leaves: AtomicUsize,
     /// So many bytes of each piece are taken, the rest is ignored.
     pub(crate) piece_limit: AtomicUsize,
@@ -92,6 +94,7 @@ impl Site {
             captions: Mutex::default(),
             begun: AtomicUsize::new(0),
             joins: AtomicUsize::new(0),
+            sessions: Mutex::default(),
             leaves: AtomicUsize::new(0),
             piece_limit: AtomicUsize::new(usize::MAX),
             failures: AtomicUsize::new(0),
@@ -405,6 +408,7 @@ async fn serve(site: Arc<Site>, mut socket: WebSocket) {
                 assert_eq!(join.channel.as_str(), CHANNEL);
                 assert_eq!(join.job.unwrap().as_str(), JOB);
                 site.joins.fetch_add(1, Ordering::Relaxed);
+                site.sessions.lock().unwrap().push(id.clone());
                 av1 = join.av1_support;
                 let refusal = site.no_join.lock().unwrap().clone();
                 if !refusal.is_empty() {

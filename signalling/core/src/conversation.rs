@@ -117,6 +117,7 @@ impl Conversation {
                 if let Some(user) = known.and_then(Session::comes_back).cloned() {
                     self.awaited.insert(user, at.now + MEDIA_GRACE);
                 }
+                self.ask_bot_to_begin_anew(&session, at);
                 self.remove_session(&session, false, at);
             }
             Input::MediaHostStops { host } => self.ask_to_move(&host, at),

@@ -6,7 +6,8 @@
 //!                             +--refused, failed, 60 s----------+--bot left, failed--> ended
 //! ```
 //! The end of recording ends transcribing; a transcript may fail alone, and the recording goes on.
-//! A bot that vanishes may be followed by another; if none comes in time, the job has failed.
+//! A bot that vanishes, or loses its media, may be followed by another; if none comes in time, the job has
+//! failed.
 //! Captioning has no process of its own and follows transcribing.
 //! Invariants: an ended job never runs again; a new request makes new jobs; transcribing never
 //! outlives recording.
@@ -17,7 +18,7 @@ mod pause;
 
 use std::time::Instant;
 
-use proto::id::{ConnId, JobId, UserId};
+use proto::id::{ConnId, JobId, SessionId, UserId};
 
 use crate::conversation::Conversation;
 use crate::io::{JobRequest, Moment, Output, PostEdit};
@@ -158,9 +159,15 @@ impl Conversation {
     pub(crate) fn fail_late_jobs(&mut self, at: Moment) {
         for kind in [JobKind::Recording, JobKind::Transcribing] {
             let job = self.jobs.get_mut(kind).as_ref();
-            if job.is_some_and(|job| job.is_late(at.now)) {
-                self.fail_job(kind, JobFailure::BotDidNotCome(kind), at);
-            }
+            let Some(job) = job.filter(|job| job.is_late(at.now)) else {
+                continue;
+            };
+            let failure = if job.is_running() {
+                JobFailure::BotVanished(kind)
+            } else {
+                JobFailure::BotDidNotCome(kind)
+            };
+            self.fail_job(kind, failure, at);
         }
     }
 
@@ -169,7 +176,7 @@ impl Conversation {
             return;
         };
         if let Some(job) = self.jobs.get_mut(kind) {
-            job.bot_connection = Some(connection.clone());
+            job.has_bot(connection);
             self.out.store(Record::Job(job.record(&self.id)));
         }
         // The transcribing bot must learn of a recording that runs already.
@@ -179,11 +186,28 @@ impl Conversation {
         self.remind_bot(kind);
     }
 
+    /// A bot whose media is gone is asked to begin anew, and the job goes on without it meanwhile.
+    pub(crate) fn ask_bot_to_begin_anew(&mut self, bot: &SessionId, at: Moment) {
+        let bot = self.sessions.get(bot).filter(|session| session.is_bot);
+        let Some((connection, session)) = bot.map(|bot| (bot.connection.clone(), bot.id.clone()))
+        else {
+            return;
+        };
+        let mut jobs = self.jobs.all_mut();
+        let its =
+            jobs.find(|job| job.is_running() && job.bot_connection == Some(connection.clone()));
+        if let Some(job) = its {
+            job.await_another(at);
+            self.out
+                .tell_connection(&connection, News::MediaMoves { session });
+        }
+    }
+
     pub(crate) fn bot_moved(&mut self, previous: &ConnId, now_at: &ConnId) {
         let mut moved = Vec::new();
         for job in self.jobs.all_mut() {
             if job.bot_connection.as_ref() == Some(previous) {
-                job.bot_connection = Some(now_at.clone());
+                job.has_bot(now_at);
                 self.out.store(Record::Job(job.record(&self.id)));
                 moved.push(job.kind);
             }

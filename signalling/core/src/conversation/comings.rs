@@ -318,7 +318,8 @@ impl Conversation {
             let its = job.bot_connection.as_ref();
             its.is_none_or(|its| *its == bot.connection)
         };
-        let job = job.filter(|job| job.is_open()).filter(is_its);
+        let job = job.filter(|job| job.is_open() && !job.awaits_another());
+        let job = job.filter(is_its);
         let Some(kind) = job.map(|job| job.kind) else {
             return;
         };

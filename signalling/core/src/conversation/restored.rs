@@ -76,6 +76,7 @@ impl Conversation {
             is_over: false,
             out: Outbox::default(),
         };
+        restored.await_bots_that_are_gone(at);
         if restored.sessions.is_empty() {
             restored.finish(at);
         } else {
@@ -83,5 +84,20 @@ impl Conversation {
             restored.elect_host();
         }
         restored
+    }
+
+    /// Of a job that runs the bot may just have lost its media.
+    fn await_bots_that_are_gone(&mut self, at: Moment) {
+        let Self { jobs, sessions, .. } = self;
+        for job in [&mut jobs.recording, &mut jobs.transcribing] {
+            let Some(job) = job.as_mut().filter(|job| job.is_running()) else {
+                continue;
+            };
+            let is_there =
+                |session: &Session| Some(&session.connection) == job.bot_connection.as_ref();
+            if !sessions.values().any(is_there) {
+                job.await_another(at);
+            }
+        }
     }
 }

@@ -6,7 +6,7 @@ use proto::id::{CallId, ConnId, JobId, UserId};
 
 use crate::io::{Moment, PostEdit};
 use crate::record::JobRecord;
-use crate::{JOB_ANSWER_LIMIT, JOB_START_LIMIT};
+use crate::{JOB_ANSWER_LIMIT, JOB_START_LIMIT, MEDIA_GRACE};
 
 /// What kind of work a bot does in a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -112,6 +112,8 @@ pub(crate) struct Job {
     progress: Option<u8>,
     /// When it has failed unless its bot reported that it runs.
     start_until: Instant,
+    /// The bot is gone without having failed; when the job has, unless another went on with it.
+    another_until: Option<Instant>,
 }
 
 impl Job {
@@ -131,6 +133,7 @@ impl Job {
             progress: None,
             // Of a service whose answer never comes.
             start_until: at.now + JOB_ANSWER_LIMIT + JOB_START_LIMIT,
+            another_until: None,
         }
     }
 
@@ -149,6 +152,7 @@ impl Job {
             paused_at_ms: record.paused_at_ms,
             progress: None,
             start_until: at.now + JOB_START_LIMIT,
+            another_until: None,
         }
     }
 
@@ -192,6 +196,22 @@ impl Job {
         self.end_at_ms = at.unix_ms;
         self.pause_wanted = false;
         self.paused_at_ms = 0;
+        self.another_until = None;
+    }
+
+    /// Waits for another bot, as long as for people who have lost their media.
+    pub(crate) fn await_another(&mut self, at: Moment) {
+        self.another_until = Some(at.now + MEDIA_GRACE);
+    }
+
+    pub(crate) fn awaits_another(&self) -> bool {
+        self.another_until.is_some()
+    }
+
+    /// Its bot is there.
+    pub(super) fn has_bot(&mut self, connection: &ConnId) {
+        self.bot_connection = Some(connection.clone());
+        self.another_until = None;
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -199,7 +219,7 @@ impl Job {
     }
 
     /// Whether its bot does what it came for.
-    pub(super) fn is_running(&self) -> bool {
+    pub(crate) fn is_running(&self) -> bool {
         self.is_open() && self.start_at_ms > 0
     }
 
@@ -215,6 +235,7 @@ impl Job {
 
     /// When it has failed, while its bot is still awaited.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        (self.is_open() && self.start_at_ms == 0).then_some(self.start_until)
+        let begins = (self.is_open() && self.start_at_ms == 0).then_some(self.start_until);
+        begins.or(self.another_until)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use proto::id::JobId;
+use proto::id::{JobId, SessionId};
 use signalling_core::{
     Input, JobFailure, JobKind, JobStatus, JobStatusError, JobView, News, PostEdit, Record,
     RecordingError, RestoredCall,
@@ -211,6 +211,53 @@ fn another_bot_goes_on_with_a_job_whose_bot_vanished_and_with_no_other() {
     let state = world.state();
     let failures = [state.recording, state.transcribing].map(|job| job.unwrap().failure);
     assert_eq!(failures, [None, None], "who takes its leave has not failed");
+}
+
+#[test]
+fn a_job_goes_on_with_another_bot_when_the_media_of_its_own_is_lost() {
+    let lose = |world: &mut World, name: &str| {
+        let session = SessionId::parse(name).unwrap();
+        world.input(Input::MediaLost { session });
+    };
+    let is_open = |world: &World| {
+        let state = world.state();
+        [state.recording, state.transcribing].map(|job| job.unwrap().end_at_ms == 0)
+    };
+    let (mut world, recording, transcribing) = running();
+    world.moves.clear();
+    // Everybody's media was on that host.
+    for name in ["anna", "bot", "bot-2"] {
+        lose(&mut world, name);
+    }
+    assert_eq!(
+        world.moves,
+        ["bot", "bot-2"],
+        "they are asked to begin anew"
+    );
+    world.join_on("anna-2", "anna", None);
+    world.pass(Duration::from_secs(5));
+    // A restart of ours changes nothing.
+    let stored = world.stored();
+    world.restore(stored);
+    world.reconnect("anna-3", "anna-2");
+    world.bot_joins("bot-3", &recording);
+    world.bot_joins("bot-4", &transcribing);
+    world.pass(Duration::from_secs(60));
+    assert_eq!(is_open(&world), [true, true]);
+    // Whoever takes its leave ends it, as ever.
+    let connection = conn("bot-3");
+    world.input(Input::Leave { connection });
+    assert_eq!(is_open(&world), [false, false]);
+
+    // Nobody comes: it has failed, and says so.
+    let (mut world, ..) = running();
+    lose(&mut world, "bot");
+    world.pass(Duration::from_millis(14_900));
+    assert_eq!(is_open(&world), [true, true]);
+    world.pass(Duration::from_millis(200));
+    assert_eq!(is_open(&world), [false, false]);
+    let failed = world.state().recording.unwrap().failure;
+    assert_eq!(failed, Some(JobFailure::BotVanished(JobKind::Recording)));
 }
 
 #[test]
