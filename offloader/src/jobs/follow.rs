@@ -131,15 +131,19 @@ pub(super) async fn follow(
         let status = run_worker(jobs, &order, &mut stop).await?;
         if Outcome::read(&folder).is_none() {
             died = true;
-            if status.success() {
-                // Its call has another media host now.
-                tracing::info!(job = row.id, "the worker leaves its job to another");
-                continue;
-            }
-            jobs.inner.metrics.worker_deaths.inc();
-            tracing::warn!(job = row.id, %status, task = ?order.task, "the worker died");
+            note_death(jobs, &order, status);
         }
     }
+}
+
+/// A worker that leaves its job to another, because the media host of its call is gone, ends in order.
+fn note_death(jobs: &Jobs, order: &WorkerOrder, status: ExitStatus) {
+    if status.success() {
+        tracing::info!(job = order.id, "the worker leaves its job to another");
+        return;
+    }
+    jobs.inner.metrics.worker_deaths.inc();
+    tracing::warn!(job = order.id, %status, task = ?order.task, "the worker died");
 }
 
 /// Whether a capture was going on when its worker died: of one that was being finished what is there

@@ -239,7 +239,7 @@ fn a_job_goes_on_with_another_bot_when_the_media_of_its_own_is_lost() {
     // A restart of ours changes nothing.
     let stored = world.stored();
     world.restore(stored);
-    world.reconnect("anna-3", "anna-2");
+    world.join_on("anna-3", "anna", None);
     world.bot_joins("bot-3", &recording);
     world.bot_joins("bot-4", &transcribing);
     world.pass(Duration::from_secs(60));
