@@ -93,8 +93,8 @@ impl Conversation {
             let Some(job) = job.as_mut().filter(|job| job.is_running()) else {
                 continue;
             };
-            let is_there =
-                |session: &Session| Some(&session.connection) == job.bot_connection.as_ref();
+            // By its job: on which connection it is may have been kept of the one and not yet of the other.
+            let is_there = |session: &Session| session.job.as_ref() == Some(&job.id);
             if !sessions.values().any(is_there) {
                 job.await_another(at);
             }

@@ -261,6 +261,23 @@ fn a_job_goes_on_with_another_bot_when_the_media_of_its_own_is_lost() {
 }
 
 #[test]
+fn a_bot_that_is_there_after_a_restart_keeps_its_job_wherever_it_was_connected_last() {
+    let (mut world, ..) = running();
+    let mut stored = world.stored();
+    for job in &mut stored.jobs {
+        job.bot_connection = Some(conn("before"));
+    }
+    world.restore(stored);
+    world.join_on("anna-2", "anna", None);
+    world.bot_returns("bot-3", "bot");
+    world.bot_returns("bot-4", "bot-2");
+    world.pass(Duration::from_secs(60));
+    let state = world.state();
+    let open = [state.recording, state.transcribing].map(|job| job.unwrap().end_at_ms == 0);
+    assert_eq!(open, [true, true]);
+}
+
+#[test]
 fn a_job_whose_bot_vanished_and_is_not_followed_ends_with_a_reason() {
     for kind in [JobKind::Recording, JobKind::Transcribing] {
         let (mut world, ..) = running();
