@@ -215,7 +215,7 @@ function closed(reason: Problem | null): void {
     if (reason?.code === 'media-lost' && rejoins < MAX_REJOINS) {
         rejoins += 1;
         const again: ActiveCall = {
-            ...newActiveCall(active.channelId), connection: 'rejoining', unmuting: !active.muted,
+            ...newActiveCall(active.channelId), connection: 'rejoining', unmuting: active.unmuting || !active.muted,
             noticeSeen: active.noticeSeen, hostNoticeSeen: active.hostNoticeSeen, showCaptions: active.showCaptions, wide: active.wide, spoke,
             captionLog: active.captionLog, panel: active.panel, dialog: active.dialog, notes: active.notes,
         };
