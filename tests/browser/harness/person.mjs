@@ -12,7 +12,7 @@ import { chromium } from 'playwright-core'
 import { giveScreen, launchFirefox } from './firefox.mjs'
 import { equip, wear } from './listen.mjs'
 import { writeSilence } from './tones.mjs'
-import { until } from './until.mjs'
+import { Miss, until } from './until.mjs'
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
 const FLAGS = [
@@ -161,7 +161,10 @@ export class Person {
   async #setMuted(wanted) {
     await this.sees('mute')
     if ((await this.isMuted()) !== wanted) await this.at('mute').click()
-    await until(`${this.username} is ${wanted ? 'muted' : 'unmuted'}`, async () => (await this.isMuted()) === wanted)
+    await until(`${this.username} is ${wanted ? 'muted' : 'unmuted'}`, async () => {
+      if ((await this.isMuted()) === wanted) return true
+      return new Miss({ microphone: await this.at('mute').getAttribute('title'), told: await this.page.locator('.stage .notice').allTextContents() })
+    })
   }
 
   async raiseHand() {
