@@ -39,12 +39,14 @@ story('keys', 'keys act with a modifier only, are listed, changed and switched o
   await anna.page.keyboard.type('?')
   assert.equal(await anna.at('shortcuts-dialog').count(), 0, 'a question mark in a text is one')
   const open = await microphoneLooks(anna)
+  const place = await anna.at('mute').boundingBox()
   await anna.page.keyboard.press(MUTE_KEY)
   await until('anna is muted', () => anna.isMuted())
   tellsApart(open, await microphoneLooks(anna))
 
-  // Speaking while muted: only she is told.
+  // Speaking while muted: only she is told, and the button stays where the hand is going.
   await anna.sees('muted-hint')
+  assert.equal((await anna.at('mute').boundingBox()).y, place.y)
   assert.equal(await ben.at('muted-hint').count(), 0)
 
   // The list, another key, no keys at all.

@@ -45,7 +45,10 @@ export function CallStage(): ReactNode {
     if (!active) {
         return null;
     }
-    const {panel} = active;
+    const {panel, wide} = active;
+    // What appears must not move the controls away from under the hand: where they do not stand at the
+    // lower end of the window, it comes below them.
+    const above = wide || panel !== null;
     const threadId = call?.threadId || call?.postId || '';
     return (
         <section className="stage" ref={stage} aria-label={say('call_stage')} data-testid="call-stage" data-panel={active.panel ?? 'none'} data-screen={!active.ownScreen && active.remoteScreen !== null}>
@@ -63,13 +66,14 @@ export function CallStage(): ReactNode {
                     </button>
                 )}
             </div>
-            <StageNotices/>
+            {above && <StageNotices/>}
             <ScreenView/>
             <Participants/>
             {panel && <Later onFail={() => togglePanel(panel)}>{({SidePanel}) => <SidePanel/>}</Later>}
             <ReactionLines/>
             <Captions/>
             <Controls/>
+            {!above && <StageNotices/>}
         </section>
     );
 }
