@@ -38,11 +38,20 @@ function PlacedComposer({place, channelId, rootId, label, testId}: Props & {plac
     const form = useRef<HTMLFormElement>(null);
     const picker = useRef<HTMLInputElement>(null);
     const onWay = useRef(Promise.resolve());
+    /** Where it goes once the text that was chosen stands in the field. */
+    const caret = useRef<number | null>(null);
     const uploads = useUploads(channelId);
     const suggesting = useSuggestions(channelId, text, cursor, (next, at) => {
         setText(next);
         setCursor(at);
-        requestAnimationFrame(() => area.current?.setSelectionRange(at, at));
+        caret.current = at;
+    });
+    useLayoutEffect(() => {
+        // At once: the next letter may come before the next picture.
+        if (caret.current !== null) {
+            area.current?.setSelectionRange(caret.current, caret.current);
+            caret.current = null;
+        }
     });
     useLayoutEffect(() => {
         drafts.set(place, text);
@@ -115,6 +124,7 @@ function PlacedComposer({place, channelId, rootId, label, testId}: Props & {plac
                     ref={area} dir={text === '' ? undefined : 'auto'} rows={1} value={text} placeholder={label} aria-label={label} data-testid={testId} maxLength={16_000}
                     aria-autocomplete="list" aria-controls={suggesting.open ? suggesting.id : undefined} aria-activedescendant={suggesting.active}
                     onChange={(event) => {
+                        caret.current = null;
                         setText(event.target.value);
                         setCursor(event.target.selectionStart);
                         if (event.target.value.trim() !== '' && !event.target.value.startsWith('/')) {
