@@ -353,7 +353,7 @@ fn gallery() {
     let pixels: Vec<_> = (0..96 * 96).map(round).collect();
     faces::keep(folder.path(), &id(2), &png(96, 96, &pixels)).unwrap();
     let scenes = [0, 1, 2, 9, 11, 40].map(|n| (format!("people-{n}"), scene(n)));
-    let screens = [1, 9, 40].map(|n| (format!("screen-{n}"), shared(n)));
+    let screens = [0, 1, 2, 9, 40].map(|n| (format!("screen-{n}"), shared(n)));
     for (name, scene) in scenes.into_iter().chain(screens) {
         let mut brush = brush(SIZE, folder.path());
         let begun = std::time::Instant::now();
