@@ -5,11 +5,21 @@ import assert from 'node:assert/strict'
 import { faults } from './harness/audit.mjs'
 import { Cluster } from './harness/cluster.mjs'
 import { hearsTone } from './harness/listen.mjs'
-import { story } from './harness/story.mjs'
+import { energy, probe } from './harness/probe.mjs'
+import { publishedRecording, recordingState } from './harness/recordings.mjs'
+import { Rest } from './harness/rest.mjs'
+import { pause } from './harness/speech.mjs'
+import { CHANNEL, story } from './harness/story.mjs'
 import { TONES } from './harness/tones.mjs'
 import { Miss, until } from './harness/until.mjs'
 
 const [ANNA, BEN] = [0, 1]
+/** What is recorded before the node drains, and after it. */
+const RECORDED_MS = 4_000
+/** In seconds: what a film's length may be off, and how long nothing is in it while the bot goes. */
+const LENGTH_OFF = 2.5
+const LONGEST_GAP = 8
+const SOUND_RMS = 0.02
 
 /** The call that a person's channel has now. */
 function callOf(person) {
@@ -64,8 +74,8 @@ story('media_node_dies', 'a media node dies, and its people hear each other agai
   assert.deepEqual(await faults(anna, 'nodes of a cluster'), [])
 })
 
-story('media_node_drains', 'a media node drains: whoever can goes to another by himself, and the node ends', async (stage) => {
-  const cluster = stage.server = await Cluster.start('media_node_drains', { media: ['one', 'two'] })
+story('media_node_drains', 'a media node drains: people and the recording go to another by themselves, and the node ends', async (stage) => {
+  const cluster = stage.server = await Cluster.start('media_node_drains', { media: ['one', 'two'], records: 1 })
   const anna = await stage.person(ANNA, { hz: TONES.first })
   const ben = await stage.person(BEN, { hz: TONES.second, firefox: true })
   await anna.startCall()
@@ -75,17 +85,34 @@ story('media_node_drains', 'a media node drains: whoever can goes to another by 
   await hearsTone(ben.page, TONES.first, { who: 'ben' })
   await hearsTone(anna.page, TONES.second, { who: 'anna' })
   const call = await callOf(anna)
+  const rest = await Rest.signIn(cluster.url, cluster.accounts[BEN])
+  const channel = await rest.channel(CHANNEL)
+  await anna.at('record-start').click()
+  const { start_at: startAt } = await recordingState(rest, channel.id, ({ start_at: at }) => at > 0)
+  await pause(RECORDED_MS)
   const [drains, stays] = await cluster.sessions('one') > 0 ? ['one', 'two'] : ['two', 'one']
 
   const began = Date.now()
   cluster.signal(drains, 'SIGTERM')
   await cluster.ended(drains, { ms: 30_000 })
   stage.say(`from the word to the end of the node: ${Date.now() - began} ms`)
-  await until('both are at the other node', async () => {
+  await until('both and the recorder are at the other node', async () => {
     const count = await cluster.sessions(stays)
-    return count === 2 ? true : new Miss(`${count} of 2`)
+    return count === 3 ? true : new Miss(`${count} of 3`)
   })
   await hearsTone(ben.page, TONES.first, { who: 'ben, after the node ended,' })
   await hearsTone(anna.page, TONES.second, { who: 'anna, after the node ended,' })
   assert.equal(await callOf(anna), call, 'the call is the same one')
+
+  await pause(RECORDED_MS)
+  await ben.leaveCall()
+  await anna.leaveCall()
+  const lasted = (Date.now() - startAt) / 1000
+  const { file } = await publishedRecording(rest, channel.id, stage.scratch)
+  const { seconds } = probe(file)
+  assert.ok(Math.abs(seconds - lasted) < LENGTH_OFF, `${seconds} s of ${lasted}`)
+  const sounds = energy(file, 1).slice(1, Math.floor(lasted - LENGTH_OFF))
+  const quiet = sounds.filter((rms) => rms < SOUND_RMS).length
+  stage.say(`of ${sounds.length} s in the film ${quiet} are silent`)
+  assert.ok(sounds[0] > SOUND_RMS && sounds.at(-1) > SOUND_RMS && quiet <= LONGEST_GAP, `${sounds}`)
 })

@@ -22,7 +22,7 @@ const SOUND_RMS = 0.02
 const GAP = 10
 
 story('recording_outlives', 'a recording goes on while another signalling process takes the lead, and at another media node when its own dies', async (stage) => {
-  const cluster = stage.server = await Cluster.start('recording_outlives', { media: ['one', 'two'], fronts: ['left', 'right'], records: true })
+  const cluster = stage.server = await Cluster.start('recording_outlives', { media: ['one', 'two'], fronts: ['left', 'right'], records: 1 })
   const anna = await stage.person(ANNA, { hz: TONES.first })
   const ben = await stage.person(BEN, { hz: TONES.second })
   await anna.startCall()

@@ -36,8 +36,8 @@ pub struct Features {
     pub recordings: bool,
     pub transcriptions: bool,
     pub captions: bool,
-    /// A job service is configured.
-    pub job_service: bool,
+    /// How many job services there are. With several, one may be lost and the recording goes on.
+    pub job_services: usize,
 }
 
 /// What the chat world says about a thread a call shall be attached to.
@@ -159,10 +159,10 @@ pub enum Input {
         call: CallId,
         reason: String,
     },
-    /// The answer to `Output::RequestJob`: the job service's own id, or why it refused.
+    /// The answer to `Output::RequestJob`, or why the service refused.
     JobAnswered {
         job: JobId,
-        answer: Result<String, String>,
+        answer: Result<JobTaken, String>,
     },
     /// The call cannot go on: everybody is told and closed at once.
     Broken,
@@ -204,6 +204,15 @@ pub enum PostEdit {
         transcribing: JobId,
         failure: JobFailure,
     },
+}
+
+/// A job that a service has taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobTaken {
+    /// The service's own id.
+    pub service_id: String,
+    /// Its bot understands `News::MediaMoves`, and begins anew elsewhere.
+    pub may_move: bool,
 }
 
 /// A job to be asked of the job service.

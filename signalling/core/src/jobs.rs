@@ -7,12 +7,14 @@
 //! ```
 //! The end of recording ends transcribing; a transcript may fail alone, and the recording goes on.
 //! A bot that vanishes, or loses its media, may be followed by another; if none comes in time, the job has
-//! failed.
+//! failed. Where there are several job services, a recording that fails so goes on as a further one
+//! (`further`), for somebody wanted it.
 //! Captioning has no process of its own and follows transcribing.
 //! Invariants: an ended job never runs again; a new request makes new jobs; transcribing never
 //! outlives recording.
 
 mod commands;
+mod further;
 mod job;
 mod pause;
 
@@ -37,6 +39,8 @@ pub(crate) struct Jobs {
     pub(crate) captioning: Option<Job>,
     /// Why nothing would come of transcribing, known when the recording was asked for.
     no_speech: Option<String>,
+    /// How often the recording that was wanted went on as a further one.
+    further: u32,
 }
 
 impl Jobs {
@@ -62,6 +66,7 @@ impl Jobs {
             transcribing,
             captioning,
             no_speech: _,
+            further: _,
         } = self;
         [recording, transcribing, captioning].into_iter().flatten()
     }
@@ -133,6 +138,7 @@ impl Conversation {
         }
         self.say_that_nothing_comes(kind, &failure);
         let was_open = self.jobs.get_mut(kind).as_ref().is_some_and(Job::is_open);
+        let goes_on = self.may_go_on_further(kind, &failure);
         if kind == JobKind::Transcribing
             && let Some(captioning) = &mut self.jobs.captioning
         {
@@ -142,6 +148,9 @@ impl Conversation {
             self.stop_with(kind, at);
         } else {
             self.change_job(kind, |_| {});
+        }
+        if goes_on {
+            self.go_on_further(at);
         }
     }
 
@@ -215,6 +224,16 @@ impl Conversation {
         for kind in moved {
             self.remind_bot(kind);
         }
+    }
+
+    /// Asks for a recording; what belongs to it is asked for when it was taken.
+    fn request_recording(&mut self, by: &UserId, no_speech: Option<String>, at: Moment) -> Job {
+        let job = self.request_job(JobKind::Recording, by, at);
+        // What an earlier recording of the same call left behind.
+        self.jobs.transcribing = None;
+        self.jobs.captioning = None;
+        self.jobs.no_speech = no_speech;
+        job
     }
 
     fn request_job(&mut self, kind: JobKind, creator: &UserId, at: Moment) -> Job {

@@ -30,8 +30,8 @@ mod fault;
 pub use call::{Call, LeaveError, NoCall};
 pub use host_control::{HostControl, HostControlError};
 pub use io::{
-    Features, Hint, Input, JobRequest, JoinFacts, JoinRequest, Moment, NewCallPost, Observation,
-    Output, PostEdit, Refusal, Roster, Seat, ThreadFact,
+    Features, Hint, Input, JobRequest, JobTaken, JoinFacts, JoinRequest, Moment, NewCallPost,
+    Observation, Output, PostEdit, Refusal, Roster, Seat, ThreadFact,
 };
 pub use jobs::{JobFailure, JobKind, JobStatus, JobStatusError, JobView, RecordingError};
 pub use join::JoinError;

@@ -99,10 +99,11 @@ pub struct RtcdConfig {
     pub auth_key: Secret,
 }
 
-/// The job service.
+/// The job services.
 #[derive(Debug, Clone)]
 pub struct OffloaderConfig {
-    pub url: ServiceUrl,
+    /// At least one; a job goes to whichever has room.
+    pub urls: Vec<ServiceUrl>,
     pub client_id: String,
     pub auth_key: Secret,
     /// First part of the runner names.

@@ -38,7 +38,7 @@ use crate::config::Config;
 use crate::door;
 use crate::door::calls::words::Language;
 use crate::door::rtcd::MediaHosts;
-use crate::jobs::{JobService, Speech};
+use crate::jobs::{JobServices, Speech};
 use crate::metrics::Metrics;
 use crate::store::{ChannelSwitch, Store};
 use lanes::Lanes;
@@ -79,7 +79,7 @@ pub(crate) struct Engine {
     pub(crate) store: Store,
     pub(crate) writer: mpsc::Sender<Batch>,
     pub(crate) media_hosts: MediaHosts,
-    pub(crate) jobs: Option<JobService>,
+    pub(crate) jobs: Option<JobServices>,
     pub(crate) lanes: Lanes,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) config: Config,
@@ -103,7 +103,7 @@ pub(crate) struct Parts {
     pub(crate) store: Store,
     pub(crate) writer: mpsc::Sender<Batch>,
     pub(crate) media_hosts: MediaHosts,
-    pub(crate) jobs: Option<JobService>,
+    pub(crate) jobs: Option<JobServices>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) config: Config,
     pub(crate) bot: Bot,
@@ -344,7 +344,7 @@ impl Engine {
     pub(crate) fn speech(&self) -> Speech {
         let jobs = self.jobs.as_ref();
         let jobs = jobs.filter(|_| self.config.transcribing.enabled);
-        jobs.map(JobService::speech).unwrap_or_default()
+        jobs.map(JobServices::speech).unwrap_or_default()
     }
 
     fn answer_job(&self, job: &JobId, answer: Result<(), String>) {

@@ -1,12 +1,15 @@
-//! The job service as its customer: signs in, announces runners, asks for jobs.
+//! A job service as its customer: signs in, announces runners, asks for jobs.
 //!
 //! In: a job to be done. Out: the service's id for it, or why it refused, in words; what can be
 //! expected of speech (`speech`).
-//! Not here: stopping jobs; a bot is told by an event (`signalling_core`).
+//! Not here: which of several services does it (`services`); stopping jobs: a bot is told by an event
+//! (`signalling_core`).
 
 mod input;
+mod services;
 mod speech;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use proto::id::ChannelId;
@@ -17,13 +20,12 @@ use proto::offload::{
 use proto::redact::Secret;
 use reqwest::{RequestBuilder, StatusCode};
 use service::outgoing::Whom;
-use signalling_core::{JOB_ANSWER_LIMIT, JobKind, JobRequest};
+use signalling_core::{JOB_ANSWER_LIMIT, JobKind, JobRequest, JobTaken};
 
-use crate::config::{OffloaderConfig, RecordingConfig, TranscribingConfig};
+use crate::config::{RecordingConfig, TranscribingConfig};
+pub(crate) use services::JobServices;
 pub(crate) use speech::Speech;
 
-/// How long our own service may keep a job waiting for a place; another does not know the word.
-const WAIT_SEC: u32 = 20;
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// How long it may take to say how its jobs do: an administrator waits for it.
 const REPORT_LIMIT: Duration = Duration::from_secs(5);
@@ -31,21 +33,25 @@ const REPORT_LIMIT: Duration = Duration::from_secs(5);
 const RECORDER: &str = "calls-recorder:v0.8.13";
 const TRANSCRIBER: &str = "calls-transcriber:v0.7.2";
 
-/// Where bots find us.
+/// What is asked of any of them.
 #[derive(Debug)]
-pub(crate) struct Sites {
-    pub(crate) recorder: String,
-    pub(crate) transcriber: String,
+pub(crate) struct Asks {
+    /// First part of the runner names.
+    pub(crate) image_registry: String,
+    pub(crate) recording: RecordingConfig,
+    pub(crate) transcribing: TranscribingConfig,
+    /// Where bots find us.
+    pub(crate) recorder_site: String,
+    pub(crate) transcriber_site: String,
 }
 
 /// A job service that we may use.
 #[derive(Debug)]
 pub(crate) struct JobService {
     http: reqwest::Client,
-    config: OffloaderConfig,
-    recording: RecordingConfig,
-    transcribing: TranscribingConfig,
-    sites: Sites,
+    /// `http://host:port`.
+    base: String,
+    asks: Arc<Asks>,
     client_id: String,
     auth_key: Secret,
     heard: speech::Heard,
@@ -53,10 +59,8 @@ pub(crate) struct JobService {
 
 impl JobService {
     pub(crate) fn new(
-        config: OffloaderConfig,
-        recording: RecordingConfig,
-        transcribing: TranscribingConfig,
-        sites: Sites,
+        base: String,
+        asks: Arc<Asks>,
         (client_id, auth_key): (String, Secret),
     ) -> Self {
         let http = Whom::OwnServices
@@ -68,14 +72,17 @@ impl JobService {
             .unwrap_or_default();
         Self {
             http,
-            config,
-            recording,
-            transcribing,
-            sites,
+            base,
+            asks,
             client_id,
             auth_key,
             heard: speech::Heard::default(),
         }
+    }
+
+    /// Its address, without credentials.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
     }
 
     /// Announces the runners that will be asked for.
@@ -84,41 +91,43 @@ impl JobService {
     /// Why the service cannot be used, in words.
     pub(crate) async fn init(&self) -> Result<(), String> {
         let mut runners = vec![self.runner(RECORDER)];
-        if self.transcribing.enabled {
+        if self.asks.transcribing.enabled {
             runners.push(self.runner(TRANSCRIBER));
         }
         let answer = self.post("/jobs/init", &InitRequest { runners }).await?;
         accepted(answer).await.map(drop)
     }
 
-    /// Asks for a job and returns the service's id.
+    /// Asks for a job. `wait_sec`: how long our own service may keep it
+    /// waiting for a place; another does not know the word.
     ///
     /// # Errors
     /// Why it was refused, in words.
-    pub(crate) async fn create(
+    async fn create(
         &self,
         channel: &ChannelId,
         job: &JobRequest,
         token: &Secret,
-    ) -> Result<String, String> {
-        let request = self.request(channel, job, token);
+        wait_sec: u32,
+    ) -> Result<JobTaken, String> {
+        let request = self.request(channel, job, token, wait_sec);
         let answer = self.post("/jobs", &request).await?;
         let created: Job = accepted(answer)
             .await?
             .json()
             .await
             .map_err(|error| words(&error))?;
-        Ok(created.id)
+        Ok(JobTaken {
+            service_id: created.id,
+            may_move: self.is_ours(),
+        })
     }
 
     /// Lines in another language; `None` where the service has nobody who translates.
     ///
     /// # Errors
     /// Why it failed, in words.
-    pub(crate) async fn translate(
-        &self,
-        asked: &Translation,
-    ) -> Result<Option<Translated>, String> {
+    async fn translate(&self, asked: &Translation) -> Result<Option<Translated>, String> {
         let answer = self.post("/translate", asked).await?;
         // The reference's service has no such route.
         if let StatusCode::NOT_IMPLEMENTED | StatusCode::NOT_FOUND = answer.status() {
@@ -128,10 +137,16 @@ impl JobService {
         translated.map(Some).map_err(|error| words(&error))
     }
 
-    fn request(&self, channel: &ChannelId, job: &JobRequest, token: &Secret) -> ServiceRequest {
+    fn request(
+        &self,
+        channel: &ChannelId,
+        job: &JobRequest,
+        token: &Secret,
+        wait_sec: u32,
+    ) -> ServiceRequest {
         let site_url = match job.kind {
-            JobKind::Recording => &self.sites.recorder,
-            JobKind::Transcribing | JobKind::Captioning => &self.sites.transcriber,
+            JobKind::Recording => &self.asks.recorder_site,
+            JobKind::Transcribing | JobKind::Captioning => &self.asks.transcriber_site,
         };
         let place = input::Place {
             site_url,
@@ -140,35 +155,35 @@ impl JobService {
             job: &job.job,
             token,
         };
-        let seconds = i64::from(self.recording.max_minutes) * 60;
+        let seconds = i64::from(self.asks.recording.max_minutes) * 60;
         match job.kind {
             JobKind::Recording => ServiceRequest {
                 kind: "recording".to_owned(),
                 max_duration_sec: seconds,
                 runner: self.runner(RECORDER),
-                input_data: input::recording(&place, &self.recording.film, self.is_ours()),
-                wait_sec: WAIT_SEC,
+                input_data: input::recording(&place, &self.asks.recording.film, self.is_ours()),
+                wait_sec,
             },
             // Captions are part of transcribing.
             JobKind::Transcribing | JobKind::Captioning => ServiceRequest {
                 kind: "transcribing".to_owned(),
                 max_duration_sec: seconds * 2,
                 runner: self.runner(TRANSCRIBER),
-                input_data: input::transcribing(&place, &self.transcribing, self.is_ours()),
-                wait_sec: WAIT_SEC,
+                input_data: input::transcribing(&place, &self.asks.transcribing, self.is_ours()),
+                wait_sec,
             },
         }
     }
 
     fn runner(&self, name: &str) -> String {
-        format!("{}/{name}", self.config.image_registry)
+        format!("{}/{name}", self.asks.image_registry)
     }
 
     /// Which of our jobs run, and how they do.
     ///
     /// # Errors
     /// Why the service does not say, in words; one that is not ours cannot.
-    pub(crate) async fn report(&self) -> Result<JobsReport, String> {
+    async fn report(&self) -> Result<JobsReport, String> {
         let path = "/jobs/status";
         let answer = self.ask(|| self.http.get(self.address(path)).timeout(REPORT_LIMIT));
         let answer = answer.await?;
@@ -210,7 +225,7 @@ impl JobService {
     }
 
     fn address(&self, path: &str) -> String {
-        format!("{}{path}", self.config.url.base)
+        format!("{}{path}", self.base)
     }
 }
 

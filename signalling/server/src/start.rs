@@ -8,6 +8,7 @@ use std::time::Duration;
 mod media;
 
 use anyhow::Context as _;
+use futures_util::future::join_all;
 use messaging::gateway::Gateway;
 use messaging::news::Backlog;
 use messaging::{ChatBackend, People as _, embedded};
@@ -28,7 +29,7 @@ use crate::config::{Config, ServiceUrl};
 use crate::door::rtcd::{MediaHosts, MediaNews};
 use crate::engine::{self, Bot, Clients, Engine, Parts, writer};
 use crate::http::{self, Watched};
-use crate::jobs::{JobService, Sites};
+use crate::jobs::{Asks, JobService, JobServices};
 use crate::leader;
 use crate::metrics::Metrics;
 use crate::nodes::{Nodes, Standing};
@@ -257,7 +258,7 @@ pub(crate) async fn start_at(
     let (hosts, names) = access.hosts(&restored).await?;
     let unnamed = access.unnamed_host().await?;
     let media_hosts = MediaHosts::start(hosts, news, metrics.clone(), &tasks);
-    let jobs = job_service(&config, &store, &sealer, http_addr).await?;
+    let jobs = job_services(&config, &store, &sealer, http_addr).await?;
     let switches = store.switches().await?;
     let backend: Arc<dyn ChatBackend> = chat.clone();
     let chat_news = Arc::new(Backlog::default());
@@ -467,7 +468,7 @@ fn features(config: &Config, bot: &Bot) -> Features {
         recordings: config.recording.enabled,
         transcriptions: config.transcribing.enabled,
         captions: config.transcribing.captions_enabled,
-        job_service: config.offloader.is_some(),
+        job_services: config.offloader.as_ref().map_or(0, |of| of.urls.len()),
     }
 }
 
@@ -499,35 +500,36 @@ async fn credentials(
     ))
 }
 
-async fn job_service(
+async fn job_services(
     config: &Config,
     store: &Store,
     sealer: &Sealer,
     http_addr: SocketAddr,
-) -> anyhow::Result<Option<JobService>> {
+) -> anyhow::Result<Option<JobServices>> {
     let Some(offloader) = config.offloader.clone() else {
         return Ok(None);
     };
     let (id, key) = (&offloader.client_id, &offloader.auth_key);
-    let credentials = credentials(store, sealer, "job_service", &offloader.url, id, key).await?;
     let served = format!("http://{}", reachable(http_addr));
     let first_of = |configured: &[&String]| {
         let mut configured = configured.iter().filter(|url| !url.is_empty());
         configured.next().map_or(&served, |url| *url).clone()
     };
     let (recorder, transcriber) = (&offloader.site_url, &offloader.transcriber_site_url);
-    let sites = Sites {
-        recorder: first_of(&[recorder, &config.site_url]),
-        transcriber: first_of(&[transcriber, recorder, &config.site_url]),
-    };
-    let (recording, transcribing) = (config.recording.clone(), config.transcribing.clone());
-    Ok(Some(JobService::new(
-        offloader,
-        recording,
-        transcribing,
-        sites,
-        credentials,
-    )))
+    let asks = Arc::new(Asks {
+        image_registry: offloader.image_registry.clone(),
+        recording: config.recording.clone(),
+        transcribing: config.transcribing.clone(),
+        recorder_site: first_of(&[recorder, &config.site_url]),
+        transcriber_site: first_of(&[transcriber, recorder, &config.site_url]),
+    });
+    let mut services = Vec::new();
+    for url in &offloader.urls {
+        let credentials = credentials(store, sealer, "job_service", url, id, key).await?;
+        let base = url.base.clone();
+        services.push(JobService::new(base, asks.clone(), credentials));
+    }
+    Ok(Some(JobServices::new(services)))
 }
 
 /// An address that a program on this machine can connect to.
@@ -539,16 +541,25 @@ fn reachable(addr: SocketAddr) -> SocketAddr {
     }
 }
 
-/// Tells the job service which runners will be asked for, until it hears.
+/// Tells the job services which runners will be asked for, each until it hears.
 async fn announce_runners(engine: Arc<Engine>) {
     let Some(jobs) = &engine.jobs else { return };
+    join_all(jobs.each().map(announce_to)).await;
+}
+
+async fn announce_to(service: &JobService) {
+    let address = service.base();
     let mut pause = Duration::from_secs(1);
-    while let Err(reason) = jobs.init().await {
-        tracing::warn!(reason, "job service not ready; recordings wait for it");
+    while let Err(reason) = service.init().await {
+        tracing::warn!(
+            address,
+            reason,
+            "job service not ready; recordings wait for it"
+        );
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(Duration::from_secs(60));
     }
-    tracing::info!("job service ready");
+    tracing::info!(address, "job service ready");
 }
 
 async fn wait_for_media(engine: &Engine) {

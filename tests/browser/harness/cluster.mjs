@@ -13,9 +13,11 @@ import path from 'node:path'
 import { startNginx } from './nginx.mjs'
 import { free, freeMediaPort } from './ports.mjs'
 import { startPostgres } from './postgres.mjs'
+import { descendants } from './processes.mjs'
 import { ROOT } from './server.mjs'
 import { Miss, until } from './until.mjs'
 
+const workersOf = (pid) => descendants(pid).filter(({ command }) => command.endsWith(' worker'))
 const BIN = path.dirname(process.env.PARLEY_BIN ?? path.join(ROOT, 'target', 'debug', 'parley'))
 const LOGS = path.join(ROOT, 'target', 'browser-logs')
 const SERVERS = ['/usr/sbin/nats-server', '/usr/bin/nats-server']
@@ -25,9 +27,10 @@ const READY_WITHIN_MS = 60_000
 export class Cluster {
   /**
    * Starts a cluster of these media nodes and waits until people can call. With several `fronts` they are
-   * signalling processes on one PostgreSQL, and people go through nginx. `records`: with a job service.
+   * signalling processes on one PostgreSQL, and people go through nginx. `records`: with so many job
+   * services.
    */
-  static async start(story, { media, fronts = ['front'], people = ['anna', 'ben', 'carla'], records = false }) {
+  static async start(story, { media, fronts = ['front'], people = ['anna', 'ben', 'carla'], records = 0 }) {
     const cluster = new Cluster(story)
     try {
       await cluster.#begin(media, fronts, people, records)
@@ -54,12 +57,13 @@ export class Cluster {
     if (!program) throw new Error('no nats-server: run `tests/run`')
     this.#spawn('between', program, process.env, '-c', path.join(papers, 'servers/a/server.conf'))
     for (const node of media) await this.startMedia(node)
-    this.jobs = records ? `[offloader]\nurl = "http://127.0.0.1:${await free(0)}"` : ''
+    this.jobServices = new Map()
+    for (let number = 1; number <= records; number += 1) this.jobServices.set(`jobs-${number}`, `http://127.0.0.1:${await free(0)}`)
     await (fronts.length === 1 ? this.#alone(fronts[0]) : this.#several(fronts))
     // The first administrates, as of `Server`.
     for (const name of people) this.#ask('signalling', '--config', path.join(this.home, `${fronts[0]}.toml`), 'add-account', name, ...(name === people[0] ? ['--admin'] : []))
     this.accounts = people.map((username) => ({ username, password: PASSWORD }))
-    if (records) await this.#startOffloader()
+    for (const name of this.jobServices.keys()) await this.startJobService(name)
     for (const front of fronts) this.startFront(front)
     await until('signalling knows all media nodes', () => {
       const connected = fronts.map((front) => this.log(front).split('media host connected').length - 1)
@@ -95,6 +99,8 @@ export class Cluster {
   }
 
   #configure(front, http, storage, cluster) {
+    const [first, ...further] = this.jobServices.values()
+    const jobs = first ? `[offloader]\nurl = "${first}"\nfurther_urls = ${JSON.stringify(further)}` : ''
     fs.writeFileSync(path.join(this.home, `${front}.toml`), `
 [http]
 ${http}
@@ -104,23 +110,24 @@ ${storage}
 [cluster]
 papers = "${this.home}/papers/nodes/${front}"
 ${cluster}
-${this.jobs}
+${jobs}
 `)
   }
 
-  /** A job service, whose bots come as people do. */
-  async #startOffloader() {
-    const url = /"(.*)"/.exec(this.jobs)[1]
-    fs.writeFileSync(path.join(this.home, 'offloader.toml'), `
+  /** Starts a job service, whose bots come as people do, and waits until it answers. */
+  async startJobService(name) {
+    const url = this.jobServices.get(name)
+    const config = path.join(this.home, `${name}.toml`)
+    fs.writeFileSync(config, `
 [api.http]
 listen_address = "${url.slice('http://'.length)}"
 [api.security]
 allow_self_registration = true
 [store]
-data_source = "${this.home}/offloader"
+data_source = "${this.home}/${name}"
 `)
     const trusts = this.authority ? { SSL_CERT_FILE: this.authority } : {}
-    this.#spawn('offloader', path.join(BIN, 'offloader'), { ...process.env, ...trusts }, '--config', path.join(this.home, 'offloader.toml'), 'run')
+    this.#spawn(name, path.join(BIN, 'offloader'), { ...process.env, ...trusts }, '--config', config, 'run')
     await until('the job service answers', () => fetch(`${url}/version`).then((answer) => answer.ok, () => false), { ms: READY_WITHIN_MS })
   }
 
@@ -175,6 +182,17 @@ enable_file = false
     const metrics = await fetch(`http://127.0.0.1:${this.running.get(node).api}/metrics`).then((answer) => answer.text())
     const rows = [...metrics.matchAll(/^rtcd_rtc_sessions_total\{[^}]*\} (\d+)$/gm)]
     return rows.reduce((sum, [, count]) => sum + Number(count), 0)
+  }
+
+  /** The job services that have a worker. */
+  recording() {
+    return [...this.jobServices.keys()].filter((name) => workersOf(this.running.get(name).process.pid).length > 0)
+  }
+
+  /** Kills a process and all that it has begun, as a machine that is switched off does. */
+  switchOff(node) {
+    const { pid } = this.running.get(node).process
+    for (const one of [pid, ...descendants(pid).map((process) => process.pid)]) process.kill(one, 'SIGKILL')
   }
 
   /** Sends a signal to a process, by the name of its node. */

@@ -19,16 +19,24 @@ export function recordingState(rest, channelId, wanted, { ms = 30_000 } = {}) {
 }
 
 /** Waits for the recording's post in the call thread and downloads its MP4: `{post, file}`. */
-export async function publishedRecording(rest, channelId, directory, { ms = PUBLISH_WITHIN_MS } = {}) {
-  const post = await replyOfType(rest, channelId, 'custom_calls_recording', ms)
-  const file = path.join(directory, 'recording.mp4')
-  fs.writeFileSync(file, await rest.file(post.file_ids[0]))
-  return { post, file }
+export async function publishedRecording(rest, channelId, directory, limits) {
+  const [published] = await publishedRecordings(rest, channelId, directory, 1, limits)
+  return published
+}
+
+/** The same of so many recordings, in the order in which they were handed in. */
+export async function publishedRecordings(rest, channelId, directory, count, { ms = PUBLISH_WITHIN_MS } = {}) {
+  const posts = await repliesOfType(rest, channelId, 'custom_calls_recording', count, ms)
+  return Promise.all(posts.map(async (post, at) => {
+    const file = path.join(directory, `recording-${at + 1}.mp4`)
+    fs.writeFileSync(file, await rest.file(post.file_ids[0]))
+    return { post, file }
+  }))
 }
 
 /** Waits for the transcript's post in the call thread: `{post, text, vtt}`. */
 export async function publishedTranscript(rest, channelId, { ms = PUBLISH_WITHIN_MS } = {}) {
-  const post = await replyOfType(rest, channelId, 'custom_calls_transcription', ms)
+  const [post] = await repliesOfType(rest, channelId, 'custom_calls_transcription', 1, ms)
   const text = (await rest.file(post.file_ids[0])).toString()
   const vtt = (await rest.file(post.props.captions[0].file_id)).toString()
   return { post, text, vtt }
@@ -70,11 +78,12 @@ export function vttCues(vtt) {
   })
 }
 
-async function replyOfType(rest, channelId, type, ms) {
-  return until(`a post of type ${type} in the call thread`, async () => {
+async function repliesOfType(rest, channelId, type, count, ms) {
+  return until(`${count} of type ${type} in the call thread`, async () => {
     const root = await rest.callPost(channelId)
     const replies = await rest.replies(root.id)
-    const found = replies.find((reply) => reply.type === type && reply.file_ids?.length > 0)
-    return found ?? new Miss(replies.map((reply) => reply.type || reply.message))
+    const found = replies.filter((reply) => reply.type === type && reply.file_ids?.length > 0)
+    found.sort((a, b) => a.create_at - b.create_at)
+    return found.length >= count ? found : new Miss(replies.map((reply) => reply.type || reply.message))
   }, { ms, every: LOOK_EVERY_MS })
 }

@@ -208,7 +208,7 @@ impl Conversation {
     }
 
     /// Asks everybody whose media is at this host to come over to another, by joining anew. Not who shows
-    /// something, which would end: they are asked again when they have stopped. Bots stay.
+    /// something, which would end: they are asked again when they have stopped. Of bots, those that can.
     pub(super) fn ask_to_move(&mut self, host: &MediaHost, at: Moment) {
         let presenter = self.presenter.as_ref();
         let there = self.people().filter(|session| {
@@ -222,6 +222,15 @@ impl Conversation {
             self.awaited.insert(user, at.now + MEDIA_GRACE);
             let news = News::MediaMoves { session };
             self.out.tell_connection(&connection, news);
+        }
+        let bots = self.sessions.values().filter(|session| session.is_bot);
+        let can_move = |bot: &&Session| {
+            let job = bot.job.as_ref().and_then(|id| self.jobs.bot_job(id));
+            bot.media == *host && bot.lost_until.is_none() && job.is_some_and(Job::may_move)
+        };
+        let bots: Vec<SessionId> = bots.filter(can_move).map(|bot| bot.id.clone()).collect();
+        for bot in bots {
+            self.ask_bot_to_begin_anew(&bot, at);
         }
     }
 

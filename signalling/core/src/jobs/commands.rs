@@ -5,7 +5,7 @@ use proto::id::{JobId, UserId};
 use super::{Job, JobFailure, JobKind, JobView};
 use crate::call::Call;
 use crate::conversation::Conversation;
-use crate::io::Moment;
+use crate::io::{JobTaken, Moment};
 use crate::record::Record;
 
 /// Why recording was not started or stopped.
@@ -73,11 +73,8 @@ impl Call {
         if call.jobs.recording.as_ref().is_some_and(Job::is_open) {
             return Err(RecordingError::InProgress);
         }
-        let job = call.request_job(JobKind::Recording, by, at);
-        // What an earlier recording of the same call left behind.
-        call.jobs.transcribing = None;
-        call.jobs.captioning = None;
-        call.jobs.no_speech = no_speech;
+        call.jobs.further = 0;
+        let job = call.request_recording(by, no_speech, at);
         Ok((job.id.clone(), job.view()))
     }
 
@@ -139,7 +136,7 @@ impl Call {
         if !self.features().recordings {
             return Err(RecordingError::Disabled);
         }
-        if !self.features().job_service {
+        if self.features().job_services == 0 {
             return Err(RecordingError::NoJobService);
         }
         let call = self.running_mut().ok_or(RecordingError::NoCall)?;
@@ -154,15 +151,15 @@ impl Conversation {
     pub(crate) fn handle_job_answered(
         &mut self,
         id: &JobId,
-        answer: Result<String, String>,
+        answer: Result<JobTaken, String>,
         at: Moment,
     ) {
         let transcriptions = self.setting.features.transcriptions;
         let Some(kind) = self.jobs.bot_job(id).map(|job| job.kind) else {
             return;
         };
-        let service_id = match answer {
-            Ok(service_id) => service_id,
+        let taken = match answer {
+            Ok(taken) => taken,
             Err(reason) => {
                 // The recording goes on without: the post names both before it says so.
                 if kind == JobKind::Transcribing {
@@ -174,7 +171,7 @@ impl Conversation {
         let Some(job) = self.jobs.get_mut(kind) else {
             return;
         };
-        job.taken_as(service_id, at);
+        job.taken_as(taken, at);
         let (open, creator) = (job.is_open(), job.creator.clone());
         self.out.store(Record::Job(job.record(&self.id)));
         if !open {

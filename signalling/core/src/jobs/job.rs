@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use proto::id::{CallId, ConnId, JobId, UserId};
 
-use crate::io::{Moment, PostEdit};
+use crate::io::{JobTaken, Moment, PostEdit};
 use crate::record::JobRecord;
 use crate::{JOB_ANSWER_LIMIT, JOB_START_LIMIT, MEDIA_GRACE};
 
@@ -110,6 +110,8 @@ pub(crate) struct Job {
     pub(crate) pause_wanted: bool,
     pub(crate) paused_at_ms: i64,
     progress: Option<u8>,
+    /// Not kept: after a restart of ours its bot stays where it is.
+    may_move: bool,
     /// When it has failed unless its bot reported that it runs.
     start_until: Instant,
     /// The bot is gone without having failed; when the job has, unless another went on with it.
@@ -131,6 +133,7 @@ impl Job {
             pause_wanted: false,
             paused_at_ms: 0,
             progress: None,
+            may_move: false,
             // Of a service whose answer never comes.
             start_until: at.now + JOB_ANSWER_LIMIT + JOB_START_LIMIT,
             another_until: None,
@@ -151,6 +154,7 @@ impl Job {
             pause_wanted: record.pause_wanted,
             paused_at_ms: record.paused_at_ms,
             progress: None,
+            may_move: false,
             start_until: at.now + JOB_START_LIMIT,
             another_until: None,
         }
@@ -186,8 +190,9 @@ impl Job {
     }
 
     /// Notes that the service has taken it: only now is its bot awaited.
-    pub(super) fn taken_as(&mut self, service_id: String, at: Moment) {
-        self.service_id = service_id;
+    pub(super) fn taken_as(&mut self, taken: JobTaken, at: Moment) {
+        self.service_id = taken.service_id;
+        self.may_move = taken.may_move;
         self.start_until = at.now + JOB_START_LIMIT;
     }
 
@@ -212,6 +217,11 @@ impl Job {
     pub(super) fn has_bot(&mut self, connection: &ConnId) {
         self.bot_connection = Some(connection.clone());
         self.another_until = None;
+    }
+
+    /// Whether its bot can be asked to begin anew elsewhere, while it is well.
+    pub(crate) fn may_move(&self) -> bool {
+        self.may_move
     }
 
     pub(crate) fn is_open(&self) -> bool {

@@ -20,9 +20,9 @@ use std::time::{Duration, Instant};
 
 use proto::id::{CallId, ChannelId, ConnId, JobId, PostId, SessionId, UserId};
 use signalling_core::{
-    Call, Capabilities, Caption, Emoji, Features, HostControl, Input, JobKind, JobStatus, JobView,
-    JoinFacts, JoinRequest, MEDIA_GRACE, MediaCommand, MediaHost, Moment, News, Output, Record,
-    Request, Roster, Seat, ThreadFact, To,
+    Call, Capabilities, Caption, Emoji, Features, HostControl, Input, JobKind, JobStatus, JobTaken,
+    JobView, JoinFacts, JoinRequest, MEDIA_GRACE, MediaCommand, MediaHost, Moment, News, Output,
+    Record, Request, Roster, Seat, ThreadFact, To,
 };
 
 const USERS: [&str; 4] = ["anna", "ben", "cora", "bot"];
@@ -182,7 +182,7 @@ impl World {
             recordings: true,
             transcriptions: true,
             captions: true,
-            job_service: true,
+            job_services: 1,
         });
         let channels = (0..2).map(channel);
         let calls = channels.map(|channel| {
@@ -529,7 +529,10 @@ impl World {
 
     fn answer_jobs(&mut self) {
         while let Some((channel, job)) = self.pending_jobs.pop() {
-            let answer = Ok("service".to_owned());
+            let answer = Ok(JobTaken {
+                service_id: "service".to_owned(),
+                may_move: true,
+            });
             self.input(&channel, Input::JobAnswered { job, answer });
         }
     }

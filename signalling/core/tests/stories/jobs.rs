@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use proto::id::{JobId, SessionId};
 use signalling_core::{
-    Input, JobFailure, JobKind, JobStatus, JobStatusError, JobView, News, PostEdit, Record,
-    RecordingError, RestoredCall,
+    Input, JobFailure, JobKind, JobStatus, JobStatusError, JobTaken, JobView, MediaHost, News,
+    PostEdit, Record, RecordingError, RestoredCall,
 };
 
-use crate::world::{World, conn, user};
+use crate::world::{World, conn, taken, user};
 
 #[test]
 fn a_bot_that_does_not_come_in_a_minute_has_failed_in_words() {
@@ -21,7 +21,7 @@ fn a_bot_that_does_not_come_in_a_minute_has_failed_in_words() {
     world.drain();
     world.input(Input::JobAnswered {
         job,
-        answer: Ok("x".to_owned()),
+        answer: Ok(taken("x")),
     });
     world.pass(Duration::from_millis(59_900));
     assert_eq!(world.state().recording.unwrap().end_at_ms, 0);
@@ -46,7 +46,7 @@ fn a_bot_is_awaited_from_when_the_service_took_its_job_however_long_that_took() 
     let almost = signalling_core::JOB_ANSWER_LIMIT - Duration::from_secs(1);
     world.pass(almost);
     assert_eq!(world.state().recording.unwrap().end_at_ms, 0);
-    let answer = Ok("x".to_owned());
+    let answer = Ok(taken("x"));
     world.input(Input::JobAnswered { job, answer });
     world.pass(Duration::from_millis(59_900));
     let recording = world.state().recording.unwrap();
@@ -92,7 +92,7 @@ fn a_job_stopped_before_the_service_answered_starts_nothing_more() {
     world.drain();
     world.input(Input::JobAnswered {
         job,
-        answer: Ok("late".to_owned()),
+        answer: Ok(taken("late")),
     });
     assert_eq!(world.requested.len(), 1);
     assert!(world.state().transcribing.is_none());
@@ -105,7 +105,7 @@ fn a_recorder_that_leaves_takes_its_job_and_the_transcript_along() {
     let (job, _) = world.record();
     world.input(Input::JobAnswered {
         job: job.clone(),
-        answer: Ok("x".to_owned()),
+        answer: Ok(taken("x")),
     });
     world.join_as("bot", Some(job.clone()));
     let (kind, status) = (JobKind::Recording, JobStatus::Started);
@@ -131,7 +131,7 @@ fn captions_end_with_the_reason_of_the_transcribing_that_failed() {
     let (job, _) = world.record();
     world.input(Input::JobAnswered {
         job,
-        answer: Ok("x".to_owned()),
+        answer: Ok(taken("x")),
     });
     let transcribing = world.requested.last().unwrap().clone();
     let status = JobStatus::Failed {
@@ -167,7 +167,10 @@ fn a_restart_ends_the_jobs_of_a_call_that_nobody_is_in() {
 
 /// Both bots are in the call and have begun.
 fn running() -> (World, JobId, JobId) {
-    let mut world = World::new();
+    running_in(World::new())
+}
+
+fn running_in(mut world: World) -> (World, JobId, JobId) {
     world.join("anna");
     let (recording, transcribing) = world.record_all();
     for (bot, job, kind) in [
@@ -261,6 +264,54 @@ fn a_job_goes_on_with_another_bot_when_the_media_of_its_own_is_lost() {
 }
 
 #[test]
+fn a_bot_at_a_host_that_stops_begins_anew_at_another_where_it_can() {
+    let (mut world, recording, transcribing) = running();
+    world.moves.clear();
+    let host = MediaHost(world.media.clone());
+    world.media = "http://another".to_owned();
+    world.input(Input::MediaHostStops { host: host.clone() });
+    assert_eq!(world.moves, ["anna", "bot", "bot-2"]);
+    // Their workers end as if they had died, and are followed.
+    for connection in ["bot", "bot-2"] {
+        let connection = conn(connection);
+        world.input(Input::Disconnected { connection });
+    }
+    let connection = conn("anna");
+    world.input(Input::Leave { connection });
+    world.join_on("anna-2", "anna", None);
+    world.bot_joins("bot-3", &recording);
+    world.bot_joins("bot-4", &transcribing);
+    world.moves.clear();
+    world.input(Input::MediaHostStops { host });
+    assert_eq!(world.moves, [""; 0], "nobody is there any more");
+    world.pass(Duration::from_secs(60));
+    let state = world.state();
+    let open = [state.recording, state.transcribing].map(|job| job.unwrap().end_at_ms == 0);
+    assert_eq!(open, [true, true]);
+
+    // Another's bot would not understand, and is well where it is.
+    let mut world = World::new();
+    world.join("anna");
+    let (job, _) = world.record();
+    let may_move = false;
+    let answer = Ok(JobTaken {
+        may_move,
+        ..taken("x")
+    });
+    world.input(Input::JobAnswered {
+        job: job.clone(),
+        answer,
+    });
+    world.bot_joins("bot", &job);
+    let kind = JobKind::Recording;
+    world.report(&job, kind, JobStatus::Started).unwrap();
+    world.moves.clear();
+    let host = MediaHost(world.media.clone());
+    world.input(Input::MediaHostStops { host });
+    assert_eq!(world.moves, ["anna"]);
+}
+
+#[test]
 fn a_bot_that_is_there_after_a_restart_keeps_its_job_wherever_it_was_connected_last() {
     let (mut world, ..) = running();
     let mut stored = world.stored();
@@ -306,6 +357,76 @@ fn a_job_whose_bot_vanished_and_is_not_followed_ends_with_a_reason() {
 }
 
 #[test]
+fn a_recording_that_is_lost_goes_on_as_a_further_one_where_there_is_another_service() {
+    let lose = |world: &mut World, recording: &JobId, how: &str| {
+        world.requested.clear();
+        world.to_bot.clear();
+        if how == "its bot vanishes" {
+            let connection = conn("bot");
+            world.input(Input::Disconnected { connection });
+            world.pass(signalling_core::RECONNECT_GRACE + Duration::from_secs(1));
+        } else {
+            let reason = "the disk is nearly full".to_owned();
+            let status = JobStatus::CutOff { reason };
+            let kind = JobKind::Recording;
+            world.report(recording, kind, status).unwrap();
+        }
+    };
+    for how in ["its bot vanishes", "it is cut off"] {
+        let (mut world, recording, transcribing) = running_in(World::with_two_job_services());
+        lose(&mut world, &recording, how);
+        let [further] = &world.requested[..] else {
+            panic!("{how}: {:?} asked for", world.requested);
+        };
+        assert_ne!(*further, recording, "{how}");
+        let further = further.clone();
+        // The first is over, with what belongs to it, and is not let in any more.
+        assert!(world.to_bot.contains(&News::JobStop(recording.clone())));
+        assert!(world.to_bot.contains(&News::JobStop(transcribing)));
+        world.bot_joins("bot-3", &recording);
+        assert_eq!(world.refused.len(), 1, "{how}");
+        // Its transcript is asked for as ever, and its bots begin.
+        let answer = Ok(taken("y"));
+        let job = further.clone();
+        world.input(Input::JobAnswered { job, answer });
+        assert_eq!(world.requested.len(), 2, "{how}");
+        world.bot_joins("bot-4", &further);
+        let kind = JobKind::Recording;
+        world.report(&further, kind, JobStatus::Started).unwrap();
+        world.pass(Duration::from_secs(5));
+        let state = world.state().recording.unwrap();
+        assert_eq!((state.end_at_ms, state.failure), (0, None), "{how}");
+    }
+
+    // With one service the reason is told, and nothing is asked for; nor for a call that nobody is in, nor
+    // for one that does not begin, nor for ever.
+    let (mut world, recording, _) = running();
+    lose(&mut world, &recording, "it is cut off");
+    assert_eq!(world.requested, []);
+    let mut world = World::with_two_job_services();
+    world.join("anna");
+    world.record_all();
+    world.requested.clear();
+    world.pass(signalling_core::JOB_START_LIMIT + Duration::from_secs(1));
+    assert!(world.state().recording.unwrap().end_at_ms > 0);
+    assert_eq!(world.requested, []);
+    let (mut world, mut recording, _) = running_in(World::with_two_job_services());
+    let mut times = 0;
+    loop {
+        lose(&mut world, &recording, "it is cut off");
+        let Some(further) = world.requested.first() else {
+            break;
+        };
+        times += 1;
+        recording = further.clone();
+        world.bot_joins(&format!("again-{times}"), &recording);
+        let kind = JobKind::Recording;
+        world.report(&recording, kind, JobStatus::Started).unwrap();
+    }
+    assert_eq!(times, 5);
+}
+
+#[test]
 fn a_transcript_that_was_cut_off_is_told_in_the_call_and_comes() {
     let (mut world, _, transcribing) = running();
     world.edits.clear();
@@ -338,7 +459,7 @@ fn a_transcript_fails_alone_however_it_does() {
             world = World::new();
             world.join("anna");
             recording = world.record().0;
-            let answer = Ok("x".to_owned());
+            let answer = Ok(taken("x"));
             world.input(Input::JobAnswered {
                 job: recording.clone(),
                 answer,
@@ -363,7 +484,7 @@ fn a_transcript_fails_alone_however_it_does() {
             _ => {
                 world.input(Input::JobAnswered {
                     job: transcribing.clone(),
-                    answer: Ok("y".to_owned()),
+                    answer: Ok(taken("y")),
                 });
                 world.pass(Duration::from_secs(61));
             }
@@ -407,7 +528,7 @@ fn speech_of_which_nothing_would_come_is_told_of_and_not_asked_for() {
         .start_recording(&user("anna"), Some(why.to_owned()), world.at);
     let job = started.unwrap().0;
     world.drain();
-    let answer = Ok("x".to_owned());
+    let answer = Ok(taken("x"));
     world.input(Input::JobAnswered {
         job: job.clone(),
         answer,

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use proto::id::{CallId, ChannelId, ConnId, JobId, PostId, SessionId, UserId};
 use signalling_core::{
     Call, CallView, Capabilities, Envelope, Features, Hint, HostControl, Input, JobKind, JobStatus,
-    JobStatusError, JobView, JoinError, JoinFacts, JoinRequest, MediaHost, Moment, News, Output,
-    PostEdit, Record, Request, RestoredCall, ThreadFact, To,
+    JobStatusError, JobTaken, JobView, JoinError, JoinFacts, JoinRequest, MediaHost, Moment, News,
+    Output, PostEdit, Record, Request, RestoredCall, ThreadFact, To,
 };
 
 pub(crate) struct World {
@@ -75,7 +75,15 @@ pub(crate) fn features() -> Features {
         recordings: true,
         transcriptions: true,
         captions: true,
-        job_service: true,
+        job_services: 1,
+    }
+}
+
+/// A job that a service of ours has taken.
+pub(crate) fn taken(service_id: &str) -> JobTaken {
+    JobTaken {
+        service_id: service_id.to_owned(),
+        may_move: true,
     }
 }
 
@@ -118,6 +126,18 @@ impl World {
     pub(crate) fn without_group_calls() -> Self {
         let features = Features {
             group_calls: false,
+            ..features()
+        };
+        Self {
+            call: Call::new(Arc::new(features), channel()),
+            ..Self::new()
+        }
+    }
+
+    /// A server with another job service beside the first.
+    pub(crate) fn with_two_job_services() -> Self {
+        let features = Features {
+            job_services: 2,
             ..features()
         };
         Self {
@@ -305,20 +325,20 @@ impl World {
     /// Anna records, the job service has taken both jobs: their ids.
     pub(crate) fn record_all(&mut self) -> (JobId, JobId) {
         let (job, _) = self.record();
-        let answer = Ok("x".to_owned());
-        let taken = Input::JobAnswered {
+        let answer = Ok(taken("x"));
+        let answered = Input::JobAnswered {
             job: job.clone(),
             answer,
         };
-        self.input(taken);
+        self.input(answered);
         let transcribing = self.requested.last().unwrap().clone();
         assert_ne!(job, transcribing);
-        let answer = Ok("y".to_owned());
-        let taken = Input::JobAnswered {
+        let answer = Ok(taken("y"));
+        let answered = Input::JobAnswered {
             job: transcribing.clone(),
             answer,
         };
-        self.input(taken);
+        self.input(answered);
         (job, transcribing)
     }
 

@@ -180,9 +180,14 @@ settings::settings! {
             /// The job service for recordings, transcripts and captions, "http://host:4545". Empty:
             /// none of them.
             url: Link = "", named ["MM_CALLS_JOB_SERVICE_URL"];
-            /// How we sign in to it. Empty: made at the first start.
+            /// Job services beside that one. A job goes to the one with the fewest, and to the next when
+            /// that refuses it or is away. A recording whose service is lost goes on at another, as a
+            /// further recording of the call: what the first has taken is handed in when it is back.
+            further_urls: Vec<Link> = &[];
+            /// How we sign in to them. Empty: made at the first start.
             client_id: String = "", named ["MM_CALLS_JOB_SERVICE_CLIENT_ID"];
-            /// 32 to 72 characters; empty: made at the first start.
+            /// 32 to 72 characters; empty: made at the first start. Services must then allow self
+            /// registration.
             auth_key: Secret = "", named ["MM_CALLS_JOB_SERVICE_AUTH_KEY"];
             /// First part of the runner names.
             image_registry: String = "mattermost", named ["MM_CALLS_JOB_SERVICE_IMAGE_REGISTRY"];

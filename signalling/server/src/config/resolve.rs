@@ -187,6 +187,10 @@ fn rtcd(read: &Read<RawConfig>, has_calls: bool, check: &mut Checks<'_>) -> Rtcd
 fn offloader(raw: &RawConfig, check: &mut Checks<'_>) -> Option<OffloaderConfig> {
     let raw = &raw.offloader;
     if raw.url.is_empty() {
+        if !raw.further_urls.is_empty() {
+            let rule = "they stand beside offloader.url, which is empty";
+            check.refuse("offloader.further_urls", rule);
+        }
         return None;
     }
     check_key("offloader.auth_key", &raw.auth_key, check);
@@ -198,8 +202,15 @@ fn offloader(raw: &RawConfig, check: &mut Checks<'_>) -> Option<OffloaderConfig>
             url(key, site_url, check);
         }
     }
+    let further = raw.further_urls.iter();
+    let further: Vec<ServiceUrl> = further
+        .filter_map(|link| url("offloader.further_urls", link, check))
+        .collect();
     Some(OffloaderConfig {
-        url: url("offloader.url", &raw.url, check)?,
+        urls: [url("offloader.url", &raw.url, check)?]
+            .into_iter()
+            .chain(further)
+            .collect(),
         client_id: raw.client_id.clone(),
         auth_key: raw.auth_key.clone(),
         image_registry: raw.image_registry.clone(),

@@ -222,7 +222,7 @@ fn features(bot: &Bot) -> Features {
         recordings: true,
         transcriptions: true,
         captions: true,
-        job_service: true,
+        job_services: 1,
     }
 }
 

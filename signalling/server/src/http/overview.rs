@@ -97,17 +97,14 @@ fn described(
 
 /// Recordings and transcripts that are being made, the oldest first, as the job service tells it:
 /// since when, how large, what is missing, how late. Of a direct or group message it is not said which.
-/// `problem`: why nothing is known; empty when all is.
+/// `problem`: why nothing, or not all, is known; empty when all is.
 async fn jobs(_: Administrator, State(app): State<App>) -> Json<Value> {
     let engine = &app.engine;
     let Some(service) = &engine.jobs else {
         let problem = "no job service is configured (offloader.url)";
         return Json(json!({"problem": problem, "free_bytes": 0, "jobs": []}));
     };
-    let report = match service.report().await {
-        Ok(report) => report,
-        Err(problem) => return Json(json!({"problem": problem, "free_bytes": 0, "jobs": []})),
-    };
+    let (report, problem) = service.report().await;
     let mut rows = Vec::new();
     for job in report.jobs {
         let room = match ChannelId::parse(job.call_id.as_str()) {
@@ -116,7 +113,8 @@ async fn jobs(_: Administrator, State(app): State<App>) -> Json<Value> {
         };
         rows.push(described_job(&job, room.filter(|room| room.team.is_some())));
     }
-    Json(json!({"problem": "", "free_bytes": report.free_bytes, "jobs": rows}))
+    let problem = problem.unwrap_or_default();
+    Json(json!({"problem": problem, "free_bytes": report.free_bytes, "jobs": rows}))
 }
 
 fn described_job(job: &JobReport, of_a_team: Option<Room>) -> Value {

@@ -55,7 +55,7 @@ impl Heard {
 
 impl JobService {
     /// What was heard last of speech.
-    pub(crate) fn speech(&self) -> Speech {
+    pub(super) fn speech(&self) -> Speech {
         self.heard.speech()
     }
 
@@ -65,7 +65,7 @@ impl JobService {
     }
 
     /// Asks unless it was asked just now, and returns what is known then.
-    pub(crate) async fn fresh_speech(&self) -> Speech {
+    pub(super) async fn fresh_speech(&self) -> Speech {
         if !self.heard.is_fresh()
             && let Err(reason) = self.ask_speech().await
         {
@@ -87,7 +87,7 @@ impl JobService {
         let speech = version.speech.map(read).unwrap_or_default();
         let problem = speech.problem.clone();
         let before = self.heard.keep(speech);
-        if self.transcribing.enabled && before.problem != problem {
+        if self.asks.transcribing.enabled && before.problem != problem {
             if problem.is_empty() {
                 tracing::info!("the job service can transcribe");
             } else {

@@ -23,6 +23,8 @@ struct Asked {
     translates: bool,
     version: bool,
     report: Option<Value>,
+    /// Jobs beside those it was asked for, where it tells how many it has.
+    busy_with: Option<usize>,
     /// What `/version` says of speech, if it says anything: the reference's does not.
     speech: Option<Value>,
     secrets: Secrets,
@@ -76,6 +78,11 @@ impl FakeJobs {
     /// What it tells of its jobs from now on; before, it knows no such question.
     pub fn tells(&self, report: Value) {
         self.asked.lock().unwrap().report = Some(report);
+    }
+
+    /// From now on it tells of so many jobs, and of those that it took.
+    pub fn is_busy_with(&self, jobs: usize) {
+        self.asked.lock().unwrap().busy_with = Some(jobs);
     }
 
     /// What can be expected of speech from now on.
@@ -136,6 +143,13 @@ async fn status(State(asked): State<Arc<Mutex<Asked>>>, headers: HeaderMap) -> R
     let asked = asked.lock().unwrap();
     if !knows(&asked, &headers) {
         return StatusCode::UNAUTHORIZED.into_response();
+    }
+    if let Some(busy_with) = asked.busy_with {
+        let job = json!({
+            "id": "j", "type": "recording", "phase": "capturing", "start_at": 1, "workers": 1, "problem": "",
+        });
+        let jobs = vec![job; busy_with + asked.jobs.len()];
+        return Json(json!({"jobs": jobs, "free_bytes": 5 + busy_with})).into_response();
     }
     match &asked.report {
         Some(report) => Json(report.clone()).into_response(),

@@ -35,6 +35,7 @@ mod recording;
 mod refused_joins;
 mod rest;
 mod restart;
+mod several_job_services;
 mod speech;
 mod table;
 mod transcripts;

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::world::{World, read};
 
-async fn ask(world: &World, token: &str, path: &str) -> (u16, Value) {
+pub(crate) async fn ask(world: &World, token: &str, path: &str) -> (u16, Value) {
     let url = format!("http://{}/api/v4/admin{path}", world.addr());
     read(world.http.get(url).bearer_auth(token).send().await.unwrap()).await
 }

@@ -82,12 +82,8 @@ const KEYS: &[Key] = &[
         json!(c.recording.enabled)
     }),
     ours("JobServiceURL", "offloader.url", |c| {
-        let service = c.offloader.as_ref();
-        json!(
-            service
-                .map(|service| full(&service.url))
-                .unwrap_or_default()
-        )
+        let first = c.offloader.as_ref().and_then(|of| of.urls.first());
+        json!(first.map(full).unwrap_or_default())
     }),
     ours("MaxRecordingDuration", "recording.max_minutes", |c| {
         json!(c.recording.max_minutes)
