@@ -14,7 +14,7 @@ use proto::calls::action::CaptionLine;
 use proto::id::{ChannelId, JobId, SessionId, UserId};
 use proto::redact::Secret;
 use proto::rtcd::TrackType;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 pub mod bot;
 mod peer;
@@ -39,6 +39,8 @@ pub struct JoinOrder {
     pub patience: Duration,
     /// Pictures in AV1 are of use: whoever says so is sent them instead of VP8 where a screen comes in both.
     pub av1: bool,
+    /// True when nobody would follow who goes: then one does not go when asked to begin anew elsewhere.
+    pub alone: watch::Receiver<bool>,
 }
 
 /// The patience of a worker.

@@ -120,6 +120,7 @@ impl Job {
             token: self.call.auth_token.clone(),
             patience: crate::client::PATIENCE,
             av1: self.takes_av1(),
+            alone: self.alone.clone(),
         })
     }
 }

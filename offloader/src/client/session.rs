@@ -270,7 +270,8 @@ impl Session {
         }
         if let Event::MediaMoves(MediaMove { session_id }) = &event {
             let is_ours = session_id.as_str() == self.original.as_str();
-            return is_ours.then_some(CloseReason::HostGone);
+            let goes = is_ours && !*self.order.alone.borrow();
+            return goes.then_some(CloseReason::HostGone);
         }
         if let Event::CallState(state) = event {
             return self.take_state(&state.call).await;

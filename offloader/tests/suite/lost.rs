@@ -22,6 +22,7 @@ async fn joined(site: &Arc<Site>, patience: Duration) -> CallHandle {
         token: Secret::new(TOKEN),
         patience,
         av1: false,
+        alone: tokio::sync::watch::channel(false).1,
     });
     loop {
         let event = tokio::time::timeout(LONG, handle.events.recv());

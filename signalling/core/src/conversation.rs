@@ -111,7 +111,7 @@ impl Conversation {
                     self.tell_participants(News::Speaking { who, on });
                 }
             }
-            Input::MediaClosed { session } => self.remove_session(&session, false, at),
+            Input::MediaClosed { session } => self.media_closed(&session, at),
             Input::MediaLost { session } => {
                 let known = self.sessions.get(&session);
                 if let Some(user) = known.and_then(Session::comes_back).cloned() {

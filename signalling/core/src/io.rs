@@ -221,6 +221,8 @@ pub struct JobRequest {
     pub job: JobId,
     pub kind: JobKind,
     pub post: PostId,
+    /// Another service than the one that had the call's recording is wanted.
+    pub is_further: bool,
 }
 
 /// Why something a client asked for was not done; for counters and logs.

@@ -138,7 +138,7 @@ impl Conversation {
         }
         self.say_that_nothing_comes(kind, &failure);
         let was_open = self.jobs.get_mut(kind).as_ref().is_some_and(Job::is_open);
-        let goes_on = self.may_go_on_further(kind, &failure);
+        let further = self.wanted_further(kind, &failure);
         if kind == JobKind::Transcribing
             && let Some(captioning) = &mut self.jobs.captioning
         {
@@ -149,8 +149,8 @@ impl Conversation {
         } else {
             self.change_job(kind, |_| {});
         }
-        if goes_on {
-            self.go_on_further(at);
+        if let Some(wanted) = further {
+            self.go_on_further(wanted, at);
         }
     }
 
@@ -245,6 +245,7 @@ impl Conversation {
                 job: id,
                 kind,
                 post,
+                is_further: self.jobs.further > 0,
             }));
         }
         *self.jobs.get_mut(kind) = Some(job.clone());

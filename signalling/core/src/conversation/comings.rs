@@ -146,7 +146,13 @@ impl Conversation {
     pub(super) fn handle_leave(&mut self, connection: &ConnId, at: Moment) {
         let withdrawn = self.withdraw(connection);
         match self.session_on(connection) {
-            Some(session) => self.remove_session(&session, true, at),
+            Some(session) => {
+                // Its media may have ended a moment before: whoever takes its leave has not vanished.
+                if let Some(session) = self.sessions.get_mut(&session) {
+                    session.lost_until = None;
+                }
+                self.remove_session(&session, true, at);
+            }
             None if withdrawn => {}
             None => self.out.refused(Refusal::NoSession, "leave"),
         }
@@ -157,6 +163,18 @@ impl Conversation {
         let mut sessions = self.sessions.values_mut();
         if let Some(session) = sessions.find(|session| session.connection == *connection) {
             session.lost_until = Some(at.now + RECONNECT_GRACE);
+        }
+    }
+
+    /// A bot at work whose media ends says in a moment that it leaves, or its machine is gone, which says
+    /// nothing any more: then it has vanished.
+    pub(super) fn media_closed(&mut self, id: &SessionId, at: Moment) {
+        let job = |bot: &Session| bot.job.as_ref().and_then(|id| self.jobs.bot_job(id));
+        let bot = self.sessions.get(id);
+        let is_at_work = bot.and_then(job).is_some_and(Job::is_running);
+        match self.sessions.get_mut(id).filter(|_| is_at_work) {
+            Some(bot) => _ = bot.lost_until.get_or_insert(at.now + RECONNECT_GRACE),
+            None => self.remove_session(id, false, at),
         }
     }
 
@@ -228,9 +246,14 @@ impl Conversation {
             let job = bot.job.as_ref().and_then(|id| self.jobs.bot_job(id));
             bot.media == *host && bot.lost_until.is_none() && job.is_some_and(Job::may_move)
         };
-        let bots: Vec<SessionId> = bots.filter(can_move).map(|bot| bot.id.clone()).collect();
-        for bot in bots {
-            self.ask_bot_to_begin_anew(&bot, at);
+        // It may stay, for reasons of its own: its job waits for another when it is gone, as ever.
+        let bots = bots.filter(can_move);
+        let bots: Vec<(ConnId, SessionId)> = bots
+            .map(|bot| (bot.connection.clone(), bot.id.clone()))
+            .collect();
+        for (connection, session) in bots {
+            let news = News::MediaMoves { session };
+            self.out.tell_connection(&connection, news);
         }
     }
 

@@ -121,7 +121,7 @@ impl Call {
             JobStatus::Resumed => return call.note_pause(kind, false, at),
             JobStatus::Progress(percent) => return call.note_progress(kind, percent),
             JobStatus::Started => {
-                let started = |job: &mut Job| job.start_at_ms = at.unix_ms;
+                let started = |job: &mut Job| job.start(at);
                 call.change_job(kind, started);
                 if kind == JobKind::Transcribing {
                     call.change_job(JobKind::Captioning, started);
@@ -187,7 +187,17 @@ impl Conversation {
     }
 
     fn request_transcript(&mut self, creator: &UserId, at: Moment) {
+        let is_paused = self
+            .jobs
+            .recording
+            .as_ref()
+            .is_some_and(|job| job.pause_wanted);
         self.request_job(JobKind::Transcribing, creator, at);
+        if let Some(job) = self.jobs.transcribing.as_mut().filter(|_| is_paused) {
+            job.pause_wanted = true;
+            let record = job.record(&self.id);
+            self.out.store(Record::Job(record));
+        }
         if self.setting.features.captions {
             let job = Job::new(JobKind::Captioning, creator, at);
             self.announce_job(&job);

@@ -427,6 +427,83 @@ fn a_recording_that_is_lost_goes_on_as_a_further_one_where_there_is_another_serv
 }
 
 #[test]
+fn a_further_recording_that_does_not_begin_goes_on_as_another() {
+    let (mut world, recording, _) = running_in(World::with_two_job_services());
+    let reason = "the disk is nearly full".to_owned();
+    let status = JobStatus::CutOff { reason };
+    let kind = JobKind::Recording;
+    world.report(&recording, kind, status).unwrap();
+    world.requested.clear();
+    let limit = signalling_core::JOB_ANSWER_LIMIT + signalling_core::JOB_START_LIMIT;
+    world.pass(limit + Duration::from_secs(1));
+    assert_eq!(world.requested.len(), 1);
+}
+
+#[test]
+fn what_the_host_had_paused_is_not_taken_by_a_further_recording() {
+    let (mut world, recording, _) = running_in(World::with_two_job_services());
+    world.call.pause_recording(&user("anna")).unwrap();
+    world.drain();
+    let kind = JobKind::Recording;
+    world.report(&recording, kind, JobStatus::Paused).unwrap();
+    world.requested.clear();
+    let connection = conn("bot");
+    world.input(Input::Disconnected { connection });
+    world.pass(signalling_core::RECONNECT_GRACE + Duration::from_secs(1));
+    let further = world.requested[0].clone();
+    world.input(Input::JobAnswered {
+        job: further.clone(),
+        answer: Ok(taken("y")),
+    });
+    let transcript = world.requested[1].clone();
+    for (bot, job, kind) in [
+        ("bot-3", &further, JobKind::Recording),
+        ("bot-4", &transcript, JobKind::Transcribing),
+    ] {
+        world.to_bot.clear();
+        world.bot_joins(bot, job);
+        assert!(world.to_bot.contains(&News::JobPause(job.clone())), "{bot}");
+        // Their words that they pause come too early.
+        let early = world.report(job, kind, JobStatus::Paused);
+        assert_eq!(early, Err(JobStatusError::NotStarted));
+        world.report(job, kind, JobStatus::Started).unwrap();
+    }
+    let state = world.state();
+    for job in [state.recording, state.transcribing] {
+        assert!(job.unwrap().paused_at_ms > 0);
+    }
+    world.call.resume_recording(&user("anna")).unwrap();
+    world.drain();
+    let kind = JobKind::Recording;
+    world.report(&further, kind, JobStatus::Resumed).unwrap();
+    assert_eq!(world.state().recording.unwrap().paused_at_ms, 0);
+}
+
+#[test]
+fn a_bot_whose_media_ends_has_vanished_unless_it_takes_its_leave() {
+    for takes_its_leave in [true, false] {
+        let (mut world, ..) = running();
+        let session = SessionId::parse("bot").unwrap();
+        world.input(Input::MediaClosed { session });
+        let recording = world.state().recording.unwrap();
+        assert_eq!(recording.end_at_ms, 0, "it may just be leaving");
+        if takes_its_leave {
+            let connection = conn("bot");
+            world.input(Input::Leave { connection });
+        } else {
+            world.pass(signalling_core::RECONNECT_GRACE + Duration::from_secs(1));
+        }
+        let recording = world.state().recording.unwrap();
+        let vanished = JobFailure::BotVanished(JobKind::Recording);
+        let failure = (!takes_its_leave).then_some(vanished);
+        assert_eq!(
+            (recording.end_at_ms > 0, recording.failure),
+            (true, failure)
+        );
+    }
+}
+
+#[test]
 fn a_transcript_that_was_cut_off_is_told_in_the_call_and_comes() {
     let (mut world, _, transcribing) = running();
     world.edits.clear();
