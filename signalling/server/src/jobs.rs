@@ -9,8 +9,8 @@ mod input;
 mod services;
 mod speech;
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use proto::id::ChannelId;
 use proto::offload::{
@@ -29,6 +29,8 @@ pub(crate) use speech::Speech;
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// How long it may take to say how its jobs do: an administrator waits for it.
 const REPORT_LIMIT: Duration = Duration::from_secs(5);
+/// After it did not answer it is taken to be away for so long.
+const AWAY: Duration = Duration::from_secs(30);
 /// The versions of the reference's runners whose behaviour is asked for.
 const RECORDER: &str = "calls-recorder:v0.8.13";
 const TRANSCRIBER: &str = "calls-transcriber:v0.7.2";
@@ -55,6 +57,8 @@ pub(crate) struct JobService {
     client_id: String,
     auth_key: Secret,
     heard: speech::Heard,
+    /// When it last did not answer; `None` once it has.
+    silent_at: Mutex<Option<Instant>>,
 }
 
 impl JobService {
@@ -77,12 +81,26 @@ impl JobService {
             client_id,
             auth_key,
             heard: speech::Heard::default(),
+            silent_at: Mutex::default(),
         }
     }
 
     /// Its address, without credentials.
     pub(crate) fn base(&self) -> &str {
         &self.base
+    }
+
+    /// Whether it did not answer just now: nobody waits for it who has another.
+    fn is_away(&self) -> bool {
+        let silent_at = self.silent_at.lock();
+        let silent_at = *silent_at.unwrap_or_else(PoisonError::into_inner);
+        silent_at.is_some_and(|at| at.elapsed() < AWAY)
+    }
+
+    fn note_answer(&self, answers: bool) {
+        let silent_at = self.silent_at.lock();
+        let mut silent_at = silent_at.unwrap_or_else(PoisonError::into_inner);
+        *silent_at = (!answers).then(Instant::now);
     }
 
     /// Announces the runners that will be asked for.
@@ -221,7 +239,9 @@ impl JobService {
 
     async fn ask_once(&self, request: RequestBuilder) -> Result<reqwest::Response, String> {
         let request = request.basic_auth(&self.client_id, Some(self.auth_key.expose()));
-        request.send().await.map_err(|error| words(&error))
+        let answer = request.send().await;
+        self.note_answer(answer.is_ok());
+        answer.map_err(|error| words(&error))
     }
 
     fn address(&self, path: &str) -> String {

@@ -189,10 +189,16 @@ enable_file = false
     return [...this.jobServices.keys()].filter((name) => workersOf(this.running.get(name).process.pid).length > 0)
   }
 
-  /** Kills a process and all that it has begun, as a machine that is switched off does. */
-  switchOff(node) {
+  /** Kills a process and all that it has begun. Unlike those of a machine without power its sockets close. */
+  killAll(node) {
     const { pid } = this.running.get(node).process
-    for (const one of [pid, ...descendants(pid).map((process) => process.pid)]) process.kill(one, 'SIGKILL')
+    for (const one of [pid, ...descendants(pid).map((process) => process.pid)]) {
+      try {
+        process.kill(one, 'SIGKILL')
+      } catch (error) {
+        if (error.code !== 'ESRCH') throw error // it has ended meanwhile
+      }
+    }
   }
 
   /** Sends a signal to a process, by the name of its node. */

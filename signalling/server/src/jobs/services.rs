@@ -2,12 +2,14 @@
 //!
 //! In: a job. Out: what the service says that took it.
 //! A job goes to the one with the fewest, to the next when that refuses or is away, and waits for a place
-//! at the first when all are full. A transcript goes where the recording of its call is: what is lost with
-//! a service is then one call's, and both go on together (`signalling_core`).
-//! Invariant: a service that does not answer is asked last, and keeps nobody waiting who has another.
+//! when all are full. A transcript goes where the recording of its call is: what is lost with a service is
+//! then one call's, and both go on together (`signalling_core`). A recording that goes on because its
+//! service is lost comes back to that one last.
+//! Invariant: a service that did not answer just now is asked last, and keeps nobody waiting who has another.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use proto::id::ChannelId;
@@ -19,6 +21,10 @@ use super::{JobService, Speech};
 
 /// How long a job may wait for a place.
 const WAIT_SEC: u32 = 20;
+/// Who has waited for so long at one service is not made to wait at another.
+const WAITED: Duration = Duration::from_secs(10);
+/// Which service has how many jobs must be said so soon, or does not count.
+const REPORT_WITHIN: Duration = Duration::from_secs(1);
 
 /// Every job service that is configured, at least one.
 #[derive(Debug)]
@@ -53,57 +59,66 @@ impl JobServices {
         if let [only] = &self.services[..] {
             return only.create(channel, job, token, WAIT_SEC).await;
         }
-        let order = self.order(channel, job.kind).await;
+        let order = self.order(channel, job).await;
         let mut refused = None;
         // Nobody waits for one place while there is another.
-        let asked = order.iter().map(|&index| (index, 0));
-        for (index, wait_sec) in asked.chain(order.first().map(|&first| (first, WAIT_SEC))) {
-            let Some(service) = self.services.get(index) else {
-                continue;
-            };
-            match service.create(channel, job, token, wait_sec).await {
-                Ok(taken) => {
-                    if job.kind == JobKind::Recording {
-                        self.recorders().insert(channel.clone(), index);
+        for wait_sec in [0, WAIT_SEC] {
+            for (index, service) in &order {
+                let asked_at = Instant::now();
+                match service.create(channel, job, token, wait_sec).await {
+                    Ok(taken) => {
+                        self.note_taken(channel, job, *index);
+                        return Ok(taken);
                     }
-                    tracing::info!(
-                        address = service.base(),
-                        kind = job.kind.as_str(),
-                        job = %job.job,
-                        "job taken"
-                    );
-                    return Ok(taken);
+                    Err(reason) => {
+                        tracing::info!(address = service.base(), reason, "job not taken here");
+                        refused.get_or_insert(reason);
+                    }
                 }
-                Err(reason) => {
-                    tracing::info!(
-                        address = service.base(),
-                        reason,
-                        "job not taken here; another is asked"
-                    );
-                    refused.get_or_insert(reason);
+                if wait_sec > 0 && asked_at.elapsed() > WAITED {
+                    return Err(refused.unwrap_or_default());
                 }
             }
         }
         Err(refused.unwrap_or_default())
     }
 
-    /// In which order they are asked, by index.
-    async fn order(&self, channel: &ChannelId, kind: JobKind) -> Vec<usize> {
+    fn note_taken(&self, channel: &ChannelId, job: &JobRequest, index: usize) {
+        if job.kind == JobKind::Recording {
+            self.recorders().insert(channel.clone(), index);
+        }
+        let address = self.services.get(index).map(JobService::base);
+        let kind = job.kind.as_str();
+        tracing::info!(address, kind, job = %job.job, "job taken");
+    }
+
+    /// In which order they are asked, with their places in the configuration.
+    async fn order(&self, channel: &ChannelId, job: &JobRequest) -> Vec<(usize, &JobService)> {
         let recorder = self.recorders().get(channel).copied();
-        let recorder = recorder.filter(|_| kind != JobKind::Recording);
-        let reports = join_all(self.each().map(JobService::report)).await;
-        let ranks = self.each().zip(reports).enumerate();
-        let mut ranks: Vec<_> = ranks
-            .map(|(index, (service, report))| Rank {
-                is_away: report.is_err(),
-                is_elsewhere: recorder.is_some_and(|recorder| recorder != index),
-                is_deaf: !service.speech().problem.is_empty(),
-                jobs: report.map_or(0, |report| report.jobs.len()),
-                index,
+        let is_recording = job.kind == JobKind::Recording;
+        let reports = join_all(self.each().map(jobs_at)).await;
+        let mut ranked: Vec<(Rank, &JobService)> = self
+            .each()
+            .zip(reports)
+            .enumerate()
+            .map(|(index, (service, jobs))| {
+                let is_recorder = recorder == Some(index);
+                let rank = Rank {
+                    is_away: jobs.is_none(),
+                    has_lost_it: is_recording && job.is_further && is_recorder,
+                    is_deaf: service.is_deaf(),
+                    is_elsewhere: !is_recording && recorder.is_some() && !is_recorder,
+                    jobs: jobs.unwrap_or_default(),
+                    index,
+                };
+                (rank, service)
             })
             .collect();
-        ranks.sort_unstable();
-        ranks.into_iter().map(|rank| rank.index).collect()
+        ranked.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        let in_order = ranked.into_iter();
+        in_order
+            .map(|(rank, service)| (rank.index, service))
+            .collect()
     }
 
     /// Lines in another language; `None` where no service has anybody who translates.
@@ -115,7 +130,9 @@ impl JobServices {
         asked: &Translation,
     ) -> Result<Option<Translated>, String> {
         let mut answer = Ok(None);
-        for service in self.each() {
+        let mut services: Vec<&JobService> = self.each().collect();
+        services.sort_by_key(|service| service.is_away());
+        for service in services {
             match service.translate(asked).await {
                 Ok(Some(translated)) => return Ok(Some(translated)),
                 Ok(None) => {}
@@ -150,14 +167,20 @@ impl JobServices {
 
     /// What was heard last of speech, from whoever would be asked for it.
     pub(crate) fn speech(&self) -> Speech {
-        let mut heard: Vec<Speech> = self.each().map(JobService::speech).collect();
-        heard.sort_by_key(|speech| !speech.problem.is_empty());
-        heard.into_iter().next().unwrap_or_default()
+        let doubt = |service: &&JobService| {
+            let is_known = service.is_known() && !service.is_away();
+            (!is_known, !service.speech().problem.is_empty())
+        };
+        let asked = self.each().min_by_key(doubt);
+        asked.map(JobService::speech).unwrap_or_default()
     }
 
     /// Asks those that were not asked just now, and returns what is known then.
     pub(crate) async fn fresh_speech(&self) -> Speech {
-        join_all(self.each().map(JobService::fresh_speech)).await;
+        let are_all_away = self.each().all(JobService::is_away);
+        let asked = self.each();
+        let asked = asked.filter(|service| are_all_away || !service.is_away());
+        join_all(asked.map(JobService::fresh_speech)).await;
         self.speech()
     }
 
@@ -168,12 +191,26 @@ impl JobServices {
     }
 }
 
+/// How many jobs it has; `None` when it does not say, or did not answer just now.
+async fn jobs_at(service: &JobService) -> Option<usize> {
+    if service.is_away() {
+        return None;
+    }
+    let report = tokio::time::timeout(REPORT_WITHIN, service.report()).await;
+    let report = report.ok()?.ok()?;
+    Some(report.jobs.len())
+}
+
 /// What decides who is asked first, the weightiest above.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
     is_away: bool,
-    is_elsewhere: bool,
+    /// The recording that goes on was there.
+    has_lost_it: bool,
+    /// It cannot transcribe.
     is_deaf: bool,
+    /// The recording of which this is the transcript is at another.
+    is_elsewhere: bool,
     jobs: usize,
     index: usize,
 }

@@ -59,6 +59,17 @@ impl JobService {
         self.heard.speech()
     }
 
+    /// Whether it would transcribe, and cannot.
+    pub(super) fn is_deaf(&self) -> bool {
+        self.asks.transcribing.enabled && !self.speech().problem.is_empty()
+    }
+
+    /// Whether it has ever said what it can do.
+    pub(super) fn is_known(&self) -> bool {
+        let heard = self.heard.0.lock();
+        heard.unwrap_or_else(PoisonError::into_inner).1.is_some()
+    }
+
     /// Whether the service takes inputs that only ours knows.
     pub(super) fn is_ours(&self) -> bool {
         self.heard.speech().is_ours
@@ -82,6 +93,7 @@ impl JobService {
     async fn ask_speech(&self) -> Result<(), String> {
         let asked = self.http.get(self.address("/version"));
         let answer = asked.timeout(ANSWER_LIMIT).send().await;
+        self.note_answer(answer.is_ok());
         let answer = accepted(answer.map_err(|error| words(&error))?).await?;
         let version: VersionReply = answer.json().await.map_err(|error| words(&error))?;
         let speech = version.speech.map(read).unwrap_or_default();
