@@ -71,6 +71,14 @@ impl Jobs {
         [recording, transcribing, captioning].into_iter().flatten()
     }
 
+    /// The bot on this connection is asked to begin anew.
+    pub(crate) fn note_move(&mut self, connection: &ConnId) {
+        let mut jobs = self.all_mut();
+        if let Some(job) = jobs.find(|job| job.bot_connection.as_ref() == Some(connection)) {
+            job.note_move();
+        }
+    }
+
     pub(crate) fn deadline(&self) -> Option<Instant> {
         [&self.recording, &self.transcribing]
             .into_iter()

@@ -135,7 +135,8 @@ impl Conversation {
             let job = request.job.as_ref().and_then(|id| self.jobs.bot_job(id));
             let job = job.ok_or(JoinError::NoJob)?;
             let is_pending = job.start_at_ms == 0 && job.bot_connection.is_none();
-            let is_free = is_pending || job.awaits_another() || self.has_lost_its_bot(job);
+            let is_left = job.awaits_another() || job.is_moving() || self.has_lost_its_bot(job);
+            let is_free = is_pending || is_left;
             if job.end_at_ms > 0 || !is_free {
                 return Err(JoinError::JobNotPending);
             }

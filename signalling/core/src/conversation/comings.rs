@@ -246,12 +246,12 @@ impl Conversation {
             let job = bot.job.as_ref().and_then(|id| self.jobs.bot_job(id));
             bot.media == *host && bot.lost_until.is_none() && job.is_some_and(Job::may_move)
         };
-        // It may stay, for reasons of its own: its job waits for another when it is gone, as ever.
         let bots = bots.filter(can_move);
         let bots: Vec<(ConnId, SessionId)> = bots
             .map(|bot| (bot.connection.clone(), bot.id.clone()))
             .collect();
         for (connection, session) in bots {
+            self.jobs.note_move(&connection);
             let news = News::MediaMoves { session };
             self.out.tell_connection(&connection, news);
         }
@@ -352,10 +352,14 @@ impl Conversation {
         };
         let job = job.filter(|job| job.is_open() && !job.awaits_another());
         let job = job.filter(is_its);
-        let Some(kind) = job.map(|job| job.kind) else {
+        let Some((kind, is_moving)) = job.map(|job| (job.kind, job.is_moving())) else {
             return;
         };
-        if bot.lost_until.is_some() {
+        if is_moving {
+            if let Some(job) = self.jobs.get_mut(kind) {
+                job.await_another(at);
+            }
+        } else if bot.lost_until.is_some() {
             // It did not take its leave: its process has died.
             self.fail_job(kind, JobFailure::BotVanished(kind), at);
         } else {

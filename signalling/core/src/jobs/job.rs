@@ -112,6 +112,8 @@ pub(crate) struct Job {
     progress: Option<u8>,
     /// Not kept: after a restart of ours its bot stays where it is.
     may_move: bool,
+    /// Its bot was asked to begin anew: whoever comes for it goes on, though the other is still there.
+    is_moving: bool,
     /// When it has failed unless its bot reported that it runs.
     start_until: Instant,
     /// The bot is gone without having failed; when the job has, unless another went on with it.
@@ -134,6 +136,7 @@ impl Job {
             paused_at_ms: 0,
             progress: None,
             may_move: false,
+            is_moving: false,
             // Of a service whose answer never comes.
             start_until: at.now + JOB_ANSWER_LIMIT + JOB_START_LIMIT,
             another_until: None,
@@ -155,6 +158,7 @@ impl Job {
             paused_at_ms: record.paused_at_ms,
             progress: None,
             may_move: false,
+            is_moving: false,
             start_until: at.now + JOB_START_LIMIT,
             another_until: None,
         }
@@ -217,6 +221,16 @@ impl Job {
     pub(super) fn has_bot(&mut self, connection: &ConnId) {
         self.bot_connection = Some(connection.clone());
         self.another_until = None;
+        self.is_moving = false;
+    }
+
+    /// Its bot is asked to begin anew. It may stay, for reasons of its own.
+    pub(crate) fn note_move(&mut self) {
+        self.is_moving = true;
+    }
+
+    pub(crate) fn is_moving(&self) -> bool {
+        self.is_moving
     }
 
     /// Whether its bot can be asked to begin anew elsewhere, while it is well.

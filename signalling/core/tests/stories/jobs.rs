@@ -271,16 +271,21 @@ fn a_bot_at_a_host_that_stops_begins_anew_at_another_where_it_can() {
     world.media = "http://another".to_owned();
     world.input(Input::MediaHostStops { host: host.clone() });
     assert_eq!(world.moves, ["anna", "bot", "bot-2"]);
-    // Their workers end as if they had died, and are followed.
-    for connection in ["bot", "bot-2"] {
-        let connection = conn(connection);
-        world.input(Input::Disconnected { connection });
-    }
+    // Whoever stays loses nothing by it.
+    world.pass(Duration::from_secs(20));
+    world.input(Input::MediaHostStops { host: host.clone() });
+    assert_eq!(world.state().recording.unwrap().failure, None);
+    // Their workers end as if they had died, and are followed, before that is noticed or after.
     let connection = conn("anna");
     world.input(Input::Leave { connection });
     world.join_on("anna-2", "anna", None);
     world.bot_joins("bot-3", &recording);
+    let [first, second] = ["bot", "bot-2"].map(conn);
+    world.input(Input::Disconnected { connection: first });
+    world.input(Input::Leave { connection: second });
     world.bot_joins("bot-4", &transcribing);
+    world.pass(signalling_core::RECONNECT_GRACE + Duration::from_secs(1));
+    assert!(world.refused.is_empty(), "{:?}", world.refused);
     world.moves.clear();
     world.input(Input::MediaHostStops { host });
     assert_eq!(world.moves, [""; 0], "nobody is there any more");
