@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
+#[path = "stories/bots_lost.rs"]
+mod bots_lost;
 #[path = "stories/jobs.rs"]
 mod jobs;
 #[path = "stories/rush.rs"]
