@@ -114,9 +114,14 @@ impl Transcript {
         }
     }
 
-    /// Says what it lacks; in order of time.
+    /// Says what it lacks; in order of time. The times of the last words are the model's, and may lie a
+    /// little behind the last sound: from where nothing was heard on no words stand.
     #[must_use]
-    pub fn without(self, missing: Vec<Missing>) -> Self {
+    pub fn without(self, mut missing: Vec<Missing>) -> Self {
+        let last = self.utterances.iter().map(|said| said.end_ms).max();
+        for end in missing.iter_mut().filter(|gap| gap.end_ms.is_none()) {
+            end.start_ms = end.start_ms.max(last.unwrap_or(0));
+        }
         Self { missing, ..self }
     }
 

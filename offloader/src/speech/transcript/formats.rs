@@ -411,4 +411,21 @@ mod tests {
         ]);
         assert_eq!(json["missing"], expected);
     }
+
+    #[test]
+    fn no_words_stand_behind_the_place_from_where_nothing_was_heard() {
+        let late = Transcript::merge(vec![track(
+            "Ada",
+            0,
+            &[(500, 900, "one"), (11_910, 12_000, "two")],
+        )]);
+        let end = Missing {
+            start_ms: 11_900,
+            end_ms: None,
+            why: "it died".to_owned(),
+        };
+        let text = late.without(vec![end]).to_txt(Compaction::default());
+        let (said, end) = (text.find("two").unwrap(), text.find("it died").unwrap());
+        assert!(said < end, "{text}");
+    }
 }
