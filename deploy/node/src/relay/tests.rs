@@ -85,6 +85,22 @@ async fn whoever_has_papers_of_another_cluster_is_not_let_in() {
 }
 
 #[tokio::test]
+async fn many_who_say_nothing_keep_nobody_out() {
+    let mut nodes = nodes().await;
+    let mut silent = Vec::new();
+    for _ in 0..GREETED_AT_ONCE {
+        silent.push(TcpStream::connect(&nodes.address).await.unwrap());
+    }
+    let begun = Instant::now();
+    for _ in 0..3 {
+        let connect = nodes.own.connect(&nodes.other, &nodes.address, somebody());
+        let (here, relayed) = tokio::join!(connect, nodes.relayed.recv());
+        assert!(here.is_ok() && relayed.is_some());
+    }
+    assert!(begun.elapsed() < PATIENCE / 2, "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
 async fn once_nobody_takes_what_comes_nobody_is_let_in() {
     let Nodes {
         _folder,
