@@ -2,9 +2,10 @@
 //!
 //! `clients`: register, unregister, login. Not here: the listener (`service::listen`).
 //! An unknown path, and a known one with another method, is `404 page not found`.
-//! Additions: `/readyz`, 503 while the node drains or one of its parts is of no use.
+//! Additions: `/readyz`, 503 while the node drains or one of its parts is of no use; `/drain`.
 
 mod clients;
+mod drain;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -51,6 +52,8 @@ pub(crate) struct App {
     pub(crate) cluster: Cluster,
     pub(crate) allow_self_registration: bool,
     pub(crate) enable_admin: bool,
+    /// True once the admin wants the node to drain.
+    pub(crate) drain: tokio::sync::watch::Sender<bool>,
     /// Ends the WebSockets when the node stops.
     pub(crate) stop: tokio::sync::watch::Receiver<bool>,
 }
@@ -63,6 +66,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/register", only(Method::POST, clients::register))
         .route("/unregister", only(Method::POST, clients::unregister))
         .route("/login", only(Method::POST, clients::login))
+        .route("/drain", only(Method::POST, drain::drain))
         .route("/calls/{call}/sessions", only(Method::GET, list_sessions))
         .route(
             "/calls/{call}/sessions/{session}",

@@ -22,6 +22,7 @@ mod cluster;
 pub mod config;
 mod control;
 mod door;
+pub mod drain;
 mod driver;
 pub mod framing;
 mod http;

@@ -27,10 +27,17 @@ struct Arguments {
     verb: Option<Verb>,
 }
 
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 enum Verb {
     /// Serve (the default).
     Run,
+    /// Ask the node that runs with this configuration to drain, as SIGTERM does: it takes no new calls,
+    /// asks whoever is there to go to another node, and ends when nobody is left.
+    Drain {
+        /// Another node with the same admin key, such as http://10.0.0.2:8045.
+        #[arg(long)]
+        url: Option<String>,
+    },
     #[command(flatten)]
     Ask(Ask),
 }
@@ -57,12 +64,16 @@ fn main() -> ExitCode {
                 Err(problems) => fail(2, &problems.to_string()),
             }
         }
+        (Verb::Drain { url }, Ok(config)) => match drain(&config, url.as_deref()) {
+            Ok(text) => print(&format!("{text}\n")),
+            Err(error) => fail(1, &format!("{error:#}")),
+        },
         (Verb::Run, Ok(config)) => match run(config, &read) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(1, &format!("{error:#}")),
         },
         // The reference ends with 1 when it is started with a configuration of no use.
-        (Verb::Run, Err(problems)) => fail(1, &problems.to_string()),
+        (Verb::Run | Verb::Drain { .. }, Err(problems)) => fail(1, &problems.to_string()),
     }
 }
 
@@ -78,7 +89,10 @@ fn typed() -> Result<Arguments, String> {
     let arguments = Arguments::from_arg_matches(&matches).map_err(|error| error.to_string())?;
     let takes: &[&str] = match arguments.verb {
         Some(Verb::Ask(Ask::SampleConfig)) => &[],
-        None | Some(Verb::Run | Verb::Ask(Ask::CheckConfig | Ask::PrintConfig)) => &["config"],
+        None
+        | Some(Verb::Run | Verb::Drain { .. } | Verb::Ask(Ask::CheckConfig | Ask::PrintConfig)) => {
+            &["config"]
+        }
     };
     command_line::check(&command, &matches, takes, typed)?;
     Ok(arguments)
@@ -94,6 +108,13 @@ fn run(config: Config, read: &Read<Raw>) -> anyhow::Result<()> {
         .enable_all()
         .build()?;
     runtime.block_on(rtcd::run_until_signalled(config))
+}
+
+fn drain(config: &Config, url: Option<&str>) -> anyhow::Result<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(rtcd::drain::ask(config, url))
 }
 
 #[expect(

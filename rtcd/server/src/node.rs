@@ -46,6 +46,7 @@ pub struct Running {
     store: Store,
     stop: watch::Sender<bool>,
     drain_limit: Option<Duration>,
+    drain_asked: watch::Receiver<bool>,
     cluster: Cluster,
     tasks: Tasks,
     health: Health,
@@ -86,6 +87,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let candidates = advertiser.candidates().await;
 
     let (stop, stopped) = watch::channel(false);
+    let (drain, drain_asked) = watch::channel(false);
     let (events, received) = mpsc::channel(EVENT_QUEUE_LEN);
     let tasks = Tasks::new("rtcd");
     let shell = Shell {
@@ -154,6 +156,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         cluster: cluster.clone(),
         allow_self_registration: config.security.allow_self_registration,
         enable_admin: config.security.admin_secret_key.is_some(),
+        drain,
         stop: stopped.clone(),
     }));
     let ports = tasks.group();
@@ -173,6 +176,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         store,
         stop,
         drain_limit: config.drain_limit,
+        drain_asked,
         cluster,
         tasks,
         health,
@@ -223,6 +227,12 @@ impl Running {
     /// then and should be started again.
     pub async fn failed(&self) -> TaskOver {
         self.tasks.fatal().await
+    }
+
+    /// True once the admin wants the node to drain (`/drain`).
+    #[must_use]
+    pub fn drain_asked(&self) -> watch::Receiver<bool> {
+        self.drain_asked.clone()
     }
 
     /// What `/readyz` answers.

@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM: the first drains, the second stops at once.
+//! SIGINT and SIGTERM: the first drains, as the admin's word does, the second stops at once.
 
 use anyhow::Context as _;
 use service::signals::Signals;
@@ -14,8 +14,10 @@ use crate::node;
 pub async fn run_until_signalled(config: Config) -> anyhow::Result<()> {
     let mut signals = Signals::new().context("watch for SIGINT and SIGTERM")?;
     let node = node::start(config).await?;
+    let mut drain_asked = node.drain_asked();
     tokio::select! {
         () = signals.next() => {}
+        _ = drain_asked.wait_for(|asked| *asked) => {}
         _ = node.failed() => return node.stop().await,
     }
     info!("asked to end: new calls are refused, running ones may finish");

@@ -167,7 +167,7 @@ fn read(body: Body) -> Result<Credentials, String> {
         })
 }
 
-fn success(status: StatusCode, answer: ApiAnswer) -> Response {
+pub(super) fn success(status: StatusCode, answer: ApiAnswer) -> Response {
     json(
         status,
         &ApiAnswer {
@@ -177,7 +177,7 @@ fn success(status: StatusCode, answer: ApiAnswer) -> Response {
     )
 }
 
-fn failure(status: StatusCode, error: impl Into<String>) -> Response {
+pub(super) fn failure(status: StatusCode, error: impl Into<String>) -> Response {
     let answer = ApiAnswer {
         code: status.as_u16().to_string(),
         error: Some(error.into()),
