@@ -36,6 +36,8 @@ story('several_job_services', 'a recording whose machine is switched off goes on
   const first = await recordingState(rest, channel.id, ({ start_at: at }) => at > 0)
   await ben.at('recording-understood').click()
   await pause(RECORDED_MS)
+  const admin = await Rest.signIn(cluster.url, cluster.accounts[ANNA])
+  assert.deepEqual(await states(admin), ['up', 'up'])
 
   const [recorder] = cluster.recording()
   const [other] = [...cluster.jobServices.keys()].filter((name) => name !== recorder)
@@ -44,6 +46,7 @@ story('several_job_services', 'a recording whose machine is switched off goes on
   const further = await recordingState(rest, channel.id, ({ init_at: at, start_at: begun }) => at > first.init_at && begun > 0, { ms: 60_000 })
   stage.say(`${recorder} died; recorded again ${further.start_at - diedAt} ms later`)
   assert.ok(further.start_at - diedAt < GAP_MS)
+  assert.deepEqual(await states(admin), ['silent', 'up'])
   await ben.sees('recording-notice')
   await pause(RECORDED_MS)
   assert.deepEqual(cluster.recording(), [other])
@@ -61,3 +64,9 @@ story('several_job_services', 'a recording whose machine is switched off goes on
   }
   assert.notEqual(early.post.id, second.post.id)
 })
+
+/** How the job services do, as administrators see them. */
+async function states(admin) {
+  const { nodes } = await admin.get('/admin/nodes')
+  return nodes.filter(({ kind }) => kind === 'offloader').map(({ state }) => state).sort()
+}

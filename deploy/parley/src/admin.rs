@@ -4,6 +4,8 @@
 //! rest is asked of the server that runs, over its own API, in a session of an administrator that is
 //! made for the question and ended with it: whoever may read the records may have one.
 
+mod nodes;
+
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -139,7 +141,7 @@ async fn act(server: &Running, command: AdminCommand) -> anyhow::Result<String> 
             let text = if json {
                 format!("{seen:#}")
             } else {
-                nodes(&seen)
+                nodes::table(&seen)
             };
             let sight = seen.get("sight").and_then(Value::as_str);
             ensure!(matches!(sight, Some("clear" | "alone")), "{text}");
@@ -325,68 +327,6 @@ fn recordings(report: &Value) -> anyhow::Result<String> {
     // Writing to a String does not fail.
     let _written = write!(text, "\n{free} are free where they are made");
     Ok(text)
-}
-
-fn nodes(seen: &Value) -> String {
-    let mut text = match seen["sight"].as_str() {
-        Some("alone") => return "this server is on its own: it has no `cluster.papers`".to_owned(),
-        Some("clear") => "this server sees the others".to_owned(),
-        Some("blind") => "this server hears no other node; what follows is what it knew".to_owned(),
-        Some(_) | None => format!("this server has not joined: {}", word(&seen["why"])),
-    };
-    let (node, site) = (word(&seen["node"]), word(&seen["site"]));
-    // Writing to a String does not fail.
-    let _written = write!(
-        text,
-        "; it is `{node}` of `{site}`\n{:<20} {:<11} {:<9} {:<5} {:<6} {:<9} {:<9} {:<9} URL",
-        "NODE", "KIND", "STATE", "LOAD", "CALLS", "SESSIONS", "SINCE", "VERSION"
-    );
-    let nodes = seen["nodes"].as_array().map(Vec::as_slice);
-    for node in nodes.unwrap_or_default() {
-        let [id, kind, version, url] = ["id", "kind", "version", "url"].map(|key| word(&node[key]));
-        let is_up = node["state"] == "up";
-        let state = if is_up && node["draining"] == true {
-            "draining".to_owned()
-        } else if is_up && node["stands_by"] == true {
-            "stands by".to_owned()
-        } else {
-            word(&node["state"])
-        };
-        let load = node["load"].as_u64();
-        let load = load.map_or_else(|| "-".to_owned(), |load| format!("{} %", load / 10));
-        let since = clock(&node["since_ms"]);
-        let is_media = node["kind"] == "media";
-        let [calls, sessions] = ["calls", "sessions"].map(|key| {
-            let count = node[key].as_u64().filter(|_| is_media);
-            count.map_or_else(|| "-".to_owned(), |count| count.to_string())
-        });
-        // Writing to a String does not fail.
-        let _written = write!(
-            text,
-            "\n{id:<20} {kind:<11} {state:<9} {load:<5} {calls:<6} {sessions:<9} {since:<9} {version:<9} {url}"
-        );
-    }
-    for node in nodes
-        .unwrap_or_default()
-        .iter()
-        .filter(|node| node["state"] == "up")
-    {
-        let links = node["links"].as_array().map(Vec::as_slice);
-        for link in links.unwrap_or_default() {
-            let [round_trip, lost] =
-                ["round_trip_us", "lost_ppm"].map(|key| link[key].as_f64().unwrap_or(0.0));
-            // As above.
-            let _written = write!(
-                text,
-                "\n{} to {}: {:.1} ms there and back, {:.1} % lost",
-                word(&node["id"]),
-                word(&link["node"]),
-                round_trip / 1000.0,
-                lost / 10_000.0
-            );
-        }
-    }
-    text
 }
 
 /// Milliseconds as hours, minutes and seconds.

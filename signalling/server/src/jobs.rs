@@ -9,6 +9,7 @@ mod input;
 mod services;
 mod speech;
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,7 @@ use proto::offload::{
 };
 use proto::redact::Secret;
 use reqwest::{RequestBuilder, StatusCode};
+use serde_json::{Value, json};
 use service::outgoing::Whom;
 use signalling_core::{JOB_ANSWER_LIMIT, JobKind, JobRequest, JobTaken};
 
@@ -59,6 +61,8 @@ pub(crate) struct JobService {
     heard: speech::Heard,
     /// When it last did not answer; `None` once it has.
     silent_at: Mutex<Option<Instant>>,
+    /// Whether it answers, and since when; `None`: it was not asked yet.
+    standing: Mutex<Option<(bool, Instant)>>,
 }
 
 impl JobService {
@@ -82,6 +86,7 @@ impl JobService {
             auth_key,
             heard: speech::Heard::default(),
             silent_at: Mutex::default(),
+            standing: Mutex::default(),
         }
     }
 
@@ -101,6 +106,40 @@ impl JobService {
         let silent_at = self.silent_at.lock();
         let mut silent_at = silent_at.unwrap_or_else(PoisonError::into_inner);
         *silent_at = (!answers).then(Instant::now);
+        drop(silent_at);
+        let standing = self.standing.lock();
+        let mut standing = standing.unwrap_or_else(PoisonError::into_inner);
+        if standing.is_none_or(|(before, _)| before != answers) {
+            *standing = Some((answers, Instant::now()));
+        }
+    }
+
+    /// As administrators are shown it, beside the nodes. Who did not answer just now is not asked again.
+    async fn overview(&self) -> Value {
+        let report = if self.is_away() {
+            Err("it did not answer just now".to_owned())
+        } else {
+            self.report().await
+        };
+        let standing = *self.standing.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = standing.map_or(Duration::ZERO, |(_, since)| since.elapsed());
+        let answers = standing.is_some_and(|(answers, _)| answers);
+        let jobs = report.as_ref().map(|report| report.jobs.as_slice());
+        let calls: HashSet<&str> = jobs
+            .unwrap_or_default()
+            .iter()
+            .map(|job| job.call_id.as_str())
+            .collect();
+        let why = report.as_ref().err().cloned();
+        json!({
+            "id": self.base.trim_start_matches("http://").trim_start_matches("https://"),
+            "kind": "offloader",
+            "url": self.base,
+            "state": if answers { "up" } else { "silent" },
+            "since_ms": u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+            "calls": calls.len(),
+            "why": why.unwrap_or_else(|| self.speech().problem),
+        })
     }
 
     /// Announces the runners that will be asked for.

@@ -45,7 +45,7 @@ test.each(LANGUAGES.map(({tag}) => tag))('every sight, kind and state has words 
 describe('a node', () => {
     test('is told with its load of 1, since when it is so, and what it carries', () => {
         const {nodes: [node], connections} = seen(UP);
-        expect(node).toEqual({id: 'one', isHere: false, kind: 'media', state: 'up', since: NOW - 61_000, load: 0.125, calls: 3, sessions: 12, version: '0.7.0', url: 'http://10.0.0.2:8045'});
+        expect(node).toEqual({id: 'one', isHere: false, kind: 'media', state: 'up', since: NOW - 61_000, load: 0.125, calls: 3, sessions: 12, trouble: '', version: '0.7.0', url: 'http://10.0.0.2:8045'});
         expect(connections).toEqual([{from: 'one', to: 'two', roundTripMs: 1.25, lost: 0.02}]);
     });
 
@@ -59,6 +59,11 @@ describe('a node', () => {
         const {nodes: [front, mute]} = seen({...UP, id: 'front', kind: 'signalling'}, {...UP, id: 'new', kind: '', version: null, url: null, load: null});
         expect([front.isHere, front.calls, front.sessions]).toEqual([true, null, null]);
         expect([mute.isHere, mute.load, mute.version, mute.url, kindWords(mute.kind)]).toEqual([false, null, '', '', 'Not known']);
+    });
+
+    test('that is a job service says how many calls it works for, and what is wrong with it', () => {
+        const {nodes: [service]} = seen({id: 'jobs:4545', kind: 'offloader', state: 'silent', since_ms: 0, calls: 1, why: 'it did not answer just now', url: 'http://jobs:4545'});
+        expect([service.state, service.calls, service.sessions, service.load, service.version, service.trouble]).toEqual(['silent', 1, null, null, '', 'it did not answer just now']);
     });
 
     test('that is not up has connections no more', () => {

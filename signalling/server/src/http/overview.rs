@@ -145,7 +145,19 @@ async fn health(_: Administrator, State(app): State<App>) -> Json<Value> {
 }
 
 /// The nodes as this one sees them. `sight`: `alone` where it is on its own, `joining` (`why` says what is
-/// in the way), `clear` or `blind`.
+/// in the way), `clear` or `blind`. Job services stand behind them, except the only one of a server on its
+/// own: `kind` `offloader`, `calls` with a job there, `why` what is wrong with it.
 async fn nodes(_: Administrator, State(app): State<App>) -> Json<Value> {
-    Json(app.watched.nodes.overview())
+    let mut seen = app.watched.nodes.overview();
+    let is_alone = seen.get("sight").is_some_and(|sight| sight == "alone");
+    let Some(services) = &app.engine.jobs else {
+        return Json(seen);
+    };
+    if is_alone && services.each().count() < 2 {
+        return Json(seen);
+    }
+    if let Some(nodes) = seen.get_mut("nodes").and_then(Value::as_array_mut) {
+        nodes.extend(services.overview().await);
+    }
+    Json(seen)
 }

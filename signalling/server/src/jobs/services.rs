@@ -15,6 +15,7 @@ use futures_util::future::join_all;
 use proto::id::ChannelId;
 use proto::offload::{JobsReport, Translated, Translation};
 use proto::redact::Secret;
+use serde_json::Value;
 use signalling_core::{JobKind, JobRequest, JobTaken};
 
 use super::{JobService, Speech};
@@ -165,6 +166,11 @@ impl JobServices {
         (all, problem)
     }
 
+    /// Each as administrators are shown it, beside the nodes.
+    pub(crate) async fn overview(&self) -> Vec<Value> {
+        join_all(self.each().map(JobService::overview)).await
+    }
+
     /// What was heard last of speech, from whoever would be asked for it.
     pub(crate) fn speech(&self) -> Speech {
         let doubt = |service: &&JobService| {
@@ -197,7 +203,12 @@ async fn jobs_at(service: &JobService) -> Option<usize> {
         return None;
     }
     let report = tokio::time::timeout(REPORT_WITHIN, service.report()).await;
-    let report = report.ok()?.ok()?;
+    let Ok(report) = report else {
+        // It takes connections and says nothing: the next job need not find that out again.
+        service.note_answer(false);
+        return None;
+    };
+    let report = report.ok()?;
     Some(report.jobs.len())
 }
 

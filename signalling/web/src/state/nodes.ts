@@ -23,6 +23,8 @@ export interface ClusterNode {
     /** `null`: it carries none. */
     calls: number | null;
     sessions: number | null;
+    /** What is wrong with it, in the server's words. */
+    trouble: string;
     /** Both empty for a node that says nothing this version understands. */
     version: string;
     url: string;
@@ -104,7 +106,8 @@ function sightOf(sight: unknown): Sight {
 
 function parseNode(row: Readonly<Record<string, unknown>>, here: string, now: number): ClusterNode {
     const kind = text(row['kind']);
-    const carried = (key: string): number | null => (kind === 'media' ? count(row[key]) : null);
+    const carries = kind === 'media' || kind === 'offloader';
+    const carried = (key: string): number | null => (carries && typeof row[key] === 'number' ? row[key] : null);
     return {
         id: text(row['id']),
         isHere: row['id'] === here,
@@ -114,6 +117,7 @@ function parseNode(row: Readonly<Record<string, unknown>>, here: string, now: nu
         load: typeof row['load'] === 'number' ? row['load'] / 1000 : null,
         calls: carried('calls'),
         sessions: carried('sessions'),
+        trouble: text(row['why']),
         version: text(row['version']),
         url: text(row['url']),
     };

@@ -68,6 +68,7 @@ function NodeTable({nodes}: {nodes: readonly ClusterNode[]}): ReactNode {
                 <>
                     <bdi>{node.id}</bdi> {node.isHere && <span className="tag">{say('admin_node_here')}</span>}
                     {node.url !== '' && <span className="muted"><bdi dir="ltr">{node.url}</bdi></span>}
+                    {node.trouble !== '' && <span className="muted"><bdi lang="en" dir="ltr">{node.trouble}</bdi></span>}
                 </>,
                 kindWords(node.kind),
                 stateWords(node.state),
