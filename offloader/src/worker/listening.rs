@@ -28,6 +28,7 @@ pub(super) fn speech_client(
     };
     config.transcript_model = choose_model(dir, &[wanted, "base"]);
     config.multilingual_model = multilingual(dir, wanted);
+    config.relief_model = smaller(dir, config.multilingual_model.as_deref());
     let english = language::code(&input.captions_language).is_none_or(|code| code == "en");
     config.caption_model = match &config.multilingual_model {
         Some(model) if !english => model.clone(),
@@ -86,6 +87,25 @@ fn multilingual(dir: &Path, wanted: &str) -> Option<String> {
     known.map(str::to_owned)
 }
 
+/// The smallest model of many languages, unless it is this one or nobody knows how large this one is.
+fn smaller(dir: &Path, than: Option<&str>) -> Option<String> {
+    let mut sizes = [
+        "tiny",
+        "base",
+        "small",
+        "medium",
+        "large-v3-turbo",
+        "large-v3",
+    ]
+    .into_iter();
+    let than = sizes.position(|name| Some(name) == than)?;
+    let known = ["tiny", "base", "small"].into_iter().take(than);
+    known
+        .into_iter()
+        .find(|name| crate::models::is_multilingual(dir, name))
+        .map(str::to_owned)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,5 +138,20 @@ mod tests {
         assert_eq!(multilingual(english.path(), "base"), None);
         let none = models(&[]);
         assert_eq!(choose_model(none.path(), &["small", "base"]), "small");
+    }
+
+    #[test]
+    fn a_busy_machine_has_a_smaller_model_of_many_languages_where_one_is_installed() {
+        let files = ["ggml-small-q8_0.bin", "ggml-tiny-q8_0.bin"].map(|file| (file, 51_865));
+        let both = models(&files);
+        assert_eq!(smaller(both.path(), Some("small")).as_deref(), Some("tiny"));
+        assert_eq!(smaller(both.path(), Some("tiny")), None);
+        assert_eq!(smaller(both.path(), Some("own")), None);
+        assert_eq!(smaller(both.path(), None), None);
+        let one = models(&[
+            ("ggml-base-q8_0.bin", 51_865),
+            ("ggml-tiny.en-q8_0.bin", 51_864),
+        ]);
+        assert_eq!(smaller(one.path(), Some("base")), None);
     }
 }

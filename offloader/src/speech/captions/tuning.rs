@@ -29,6 +29,9 @@ pub(super) struct Tuning {
     knows_many: bool,
     /// A model that does.
     other: Option<String>,
+    /// A smaller one of many languages.
+    relief: Option<String>,
+    is_relieved: bool,
     language: String,
     spoken: SpokenLanguage,
     /// Speech heard since the language was looked at.
@@ -45,6 +48,8 @@ impl Tuning {
             quick: quick.to_owned(),
             knows_many,
             other: client.multilingual().map(str::to_owned),
+            relief: client.relief().map(str::to_owned),
+            is_relieved: false,
             language: expected.unwrap_or_else(|| "en".to_owned()),
             spoken: SpokenLanguage::default(),
             unchecked_ms: 0,
@@ -54,6 +59,12 @@ impl Tuning {
 
     pub(super) fn language(&self) -> &str {
         &self.language
+    }
+
+    /// Another line begins, on a machine that is busy or is not. In the middle of one another model would
+    /// take words back.
+    pub(super) fn begin_line(&mut self, is_busy: bool) {
+        self.is_relieved = is_busy && self.relief.is_some();
     }
 
     /// What a window holds, and whether it was understood; if not, it holds no words.
@@ -129,9 +140,12 @@ impl Tuning {
     }
 
     async fn recognise(&self, client: &SpeechClient, pcm: &[f32]) -> Result<Heard, SpeechError> {
-        let model = match &self.other {
-            Some(other) if !self.knows_many && self.language != "en" => other,
-            Some(_) | None => &self.quick,
+        let needs_many = self.language != "en" && !self.knows_many;
+        let is_large = self.knows_many || needs_many;
+        let model = match (&self.relief, &self.other) {
+            (Some(relief), _) if is_large && self.is_relieved => relief,
+            (_, Some(other)) if needs_many => other,
+            _ => &self.quick,
         };
         let listening = Listening {
             purpose: Purpose::Captions,
