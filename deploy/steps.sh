@@ -74,6 +74,15 @@ python_home() {
     cp "$requirements" "$home/.parley-requirements"
 }
 
+# whisper.cpp is built for AVX2 and what comes with it (.cargo/config.toml); here for what this processor has.
+fit_speech_to_processor() {
+    local set
+    [ "$(uname -m)" = x86_64 ] || return 0
+    for set in avx avx2 fma f16c bmi2; do
+        grep -qwm1 "$set" /proc/cpuinfo || export "GGML_${set^^}=OFF"
+    done
+}
+
 node_is_in_support() {
     command -v node >/dev/null && command -v npm >/dev/null && node -e '
         const [major, minor] = process.versions.node.split(".").map(Number);

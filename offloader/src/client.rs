@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proto::calls::JobKind;
-use proto::calls::action::CaptionLine;
+use proto::calls::action::{CaptionLine, MetricName};
 use proto::id::{ChannelId, JobId, SessionId, UserId};
 use proto::redact::Secret;
 use proto::rtcd::TrackType;
@@ -172,6 +172,11 @@ pub enum CallCommand {
         text: String,
         new_audio_len_ms: f64,
         line: CaptionLine,
+    },
+    /// Captions of `session` fell behind, as the calls server counts it.
+    FellBehind {
+        session: SessionId,
+        how: MetricName,
     },
     Leave,
 }

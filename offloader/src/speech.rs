@@ -16,6 +16,7 @@ mod kept;
 pub mod language;
 mod pool;
 pub mod process;
+pub(crate) mod processor;
 mod queue;
 mod transcribe;
 pub mod transcript;

@@ -8,7 +8,7 @@
 use std::time::{Duration, Instant};
 
 use proto::calls::Action;
-use proto::calls::action::{Caption, Join};
+use proto::calls::action::{Caption, Join, Metric};
 use proto::calls::event::{Event, MediaMove};
 use proto::calls::frame::EventFrame;
 use proto::calls::sdp::{Description, SdpKind as CallsSdpKind};
@@ -231,6 +231,15 @@ impl Session {
                     line: Some(line),
                 };
                 self.socket.send(&Action::Caption(caption)).await;
+                None
+            }
+            CallCommand::FellBehind { session, how } => {
+                let metric = Metric {
+                    name: how,
+                    session: Some(session),
+                    data: String::new(),
+                };
+                self.socket.send(&Action::Metric(metric)).await;
                 None
             }
             CallCommand::Leave => Some(CloseReason::Left),

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use crate::config::{Config, SpeechConfig as Wishes};
 use crate::models;
 use crate::order::SpeechOrder;
-use crate::speech::{SpeechConfig, SpeechHost};
+use crate::speech::{SpeechConfig, SpeechHost, processor};
 
 /// Longest path a Unix socket may have, with a little room.
 const LONGEST_SOCKET: usize = 100;
@@ -88,10 +88,17 @@ impl Speech {
             }
         }
         let usable = vad && models.iter().any(|model| !model.damaged);
-        let problem = (!usable).then(|| {
-            "this server has no speech model that can be used: no transcripts, no captions"
-                .to_owned()
-        });
+        let problem = if let Some(missing) = processor::missing() {
+            Some(format!(
+                "speech recognition was built for {missing}, which this server's processor has not: no \
+                 transcripts, no captions"
+            ))
+        } else {
+            (!usable).then(|| {
+                "this server has no speech model that can be used: no transcripts, no captions"
+                    .to_owned()
+            })
+        };
         SpeechAbility { problem, models }
     }
 

@@ -2,8 +2,9 @@
 //!
 //! In: 16 kHz PCM as it arrives. Out: updates with the whole line to show.
 //! Not here: who else is speaking, sending the event to clients.
-//! Shed under load, in this order: how often a line is looked at, words nobody has confirmed, and at
-//! last the line itself, which then says so.
+//! Shed under load, in this order: how often a line is looked at, words nobody has confirmed, the size of
+//! the model where there is a smaller one of as many languages, and at last the line itself, which then
+//! says so.
 //! Invariant: words that were committed are never taken back; a pause of the speaker, 8 s of
 //! speech, or the end of the stream commits everything. What no model understands is said not to be
 //! understood.
@@ -69,6 +70,12 @@ impl CaptionStream {
     #[must_use]
     pub fn windows_dropped(&self) -> u64 {
         self.audio.windows_dropped()
+    }
+
+    /// Times that nothing was asked for because others were waiting already.
+    #[must_use]
+    pub fn windows_shed(&self) -> u64 {
+        self.audio.windows_shed()
     }
 }
 

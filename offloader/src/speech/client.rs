@@ -39,6 +39,8 @@ pub struct SpeechConfig {
     pub caption_model: String,
     /// Model for speech in a language that the other two do not know; `None`: there is none.
     pub multilingual_model: Option<String>,
+    /// A smaller one that stands in for it in captions while the machine is busy; `None`: there is none.
+    pub relief_model: Option<String>,
     /// File for what was found out for transcripts, so that a second try need not ask again.
     pub kept: Option<PathBuf>,
     /// Threads that serve captions only. Each holds about 100 MB while in use.
@@ -62,6 +64,7 @@ impl SpeechConfig {
             transcript_model: "tiny.en".to_owned(),
             caption_model: "tiny.en".to_owned(),
             multilingual_model: None,
+            relief_model: None,
             kept: None,
             caption_lanes: 1,
             shared_lanes: 1,
@@ -99,6 +102,11 @@ impl SpeechConfig {
 pub enum SpeechError {
     #[error("speech model `{name}` is not in `{}`: run `models pull {name}`, or set the models folder", dir.display())]
     NoModel { name: String, dir: PathBuf },
+    #[error(
+        "this processor has no `{missing}`, which speech recognition was built to use: build Parley on a \
+         machine like this one with `deploy/quickstart`, which builds it for what is there"
+    )]
+    Processor { missing: String },
     #[error("the command of the speech process is empty, it needs a program")]
     NoCommand,
     #[error("a caption window gave way to newer ones, `{limit}` were waiting (caption_queue)")]
@@ -175,11 +183,14 @@ impl Drop for Shared {
     }
 }
 
-/// All models that are needed are installed.
+/// The processor can run them, and all models that are needed are installed.
 pub(super) fn check_models<'a>(
     dir: &Path,
     names: impl Iterator<Item = &'a str>,
 ) -> Result<(), SpeechError> {
+    if let Some(missing) = super::processor::missing() {
+        return Err(SpeechError::Processor { missing });
+    }
     for name in std::iter::once(models::VAD).chain(names) {
         if models::installed(dir, name).is_none() {
             return Err(SpeechError::NoModel {
@@ -226,7 +237,8 @@ impl SpeechClient {
     /// tokio runtime.
     ///
     /// # Errors
-    /// [`SpeechError::NoModel`] names the first missing model; [`SpeechError::NoCommand`].
+    /// [`SpeechError::NoModel`] names the first missing model; [`SpeechError::Processor`];
+    /// [`SpeechError::NoCommand`].
     pub fn start(config: SpeechConfig) -> Result<Self, SpeechError> {
         let wanted = [
             config.caption_model.as_str(),
@@ -376,6 +388,11 @@ impl SpeechClient {
     /// The model for what [`SpeechClient::model`] does not know.
     pub(super) fn multilingual(&self) -> Option<&str> {
         self.shared.config.multilingual_model.as_deref()
+    }
+
+    /// The model that does its work in captions while the machine is busy.
+    pub(super) fn relief(&self) -> Option<&str> {
+        self.shared.config.relief_model.as_deref()
     }
 
     /// Words of one window of at most 30 s.

@@ -62,7 +62,7 @@ impl SpeechHost {
     /// reach `speech::process::main`. Must be called inside a tokio runtime.
     ///
     /// # Errors
-    /// [`SpeechError::NoCommand`]; [`SpeechError::NoModel`] when voice activity detection or a model
+    /// [`SpeechError::NoCommand`]; [`SpeechError::Processor`]; [`SpeechError::NoModel`] when voice activity detection or a model
     /// to preload is not installed.
     pub fn start(
         command: Vec<OsString>,

@@ -7,10 +7,11 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use proto::calls::action::CaptionLine;
+use proto::calls::action::{CaptionLine, MetricName};
 use proto::id::SessionId;
 use proto::offload::TranscribingInput;
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::task::JoinHandle;
 
 use crate::capture::jitter::{JitterBuffer, Ordered};
@@ -19,7 +20,8 @@ use crate::finish::resample::ToSpeech;
 use crate::opus::Decoder;
 use crate::order::SpeechOrder;
 use crate::speech::{
-    CaptionOptions, CaptionStream, CaptionUpdate, CaptionUpdates, SpeechClient, language,
+    CaptionOptions, CaptionStream, CaptionUpdate, CaptionUpdates, SpeechClient, SpeechError,
+    language,
 };
 
 /// A missing packet is waited for this long.
@@ -31,17 +33,43 @@ const LONGEST_SILENCE: Duration = Duration::from_secs(2);
 
 /// Shown to a call that asked for captions where no model can make them.
 const NO_MODEL: &str = "[no captions: the server has no speech model]";
+/// And where the models cannot run.
+const NO_SPEECH: &str = "[no captions: the server cannot run speech recognition]";
 
 /// The captions of one call.
 #[derive(Debug)]
 pub(super) struct Captions {
-    /// `None`: no model can be used, and the call has yet to hear of it.
-    speech: Option<SpeechClient>,
+    /// Or why there are none, of which the call has yet to hear.
+    speech: Result<SpeechClient, &'static str>,
     language: Option<String>,
     commands: mpsc::Sender<CallCommand>,
-    voices: BTreeMap<TrackKey, mpsc::Sender<MediaPacket>>,
+    voices: BTreeMap<TrackKey, Voice>,
     tasks: Vec<JoinHandle<()>>,
     told: bool,
+}
+
+#[derive(Debug)]
+struct Voice {
+    packets: mpsc::Sender<MediaPacket>,
+    /// The last packet found no room.
+    is_full: bool,
+    behind: Behind,
+}
+
+/// Tells the calls server each time the captions of one voice fall behind: it counts them.
+#[derive(Debug, Clone)]
+struct Behind {
+    session: SessionId,
+    commands: mpsc::Sender<CallCommand>,
+}
+
+impl Behind {
+    /// A client whose queue is full is not waited for.
+    fn tell(&self, how: MetricName) {
+        let session = self.session.clone();
+        let told = CallCommand::FellBehind { session, how };
+        let _ = self.commands.try_send(told);
+    }
 }
 
 impl Captions {
@@ -54,7 +82,7 @@ impl Captions {
         let speech = super::listening::speech_client(order, input, None);
         let speech = speech.inspect_err(|error| tracing::warn!(%error, "no captions"));
         Self {
-            speech: speech.ok(),
+            speech: speech.map_err(|error| why(&error)),
             language: language::code(&input.captions_language),
             commands,
             voices: BTreeMap::new(),
@@ -66,20 +94,32 @@ impl Captions {
     /// Hears a voice. `kept`: the number of its track in the folder, which no other line of the call has
     /// in its name, also of a worker before.
     pub(super) fn add(&mut self, track: TrackKey, kept: TrackKey, owner: SessionId) {
-        let Some(speech) = &self.speech else {
-            if !std::mem::replace(&mut self.told, true) {
-                let told = tell_once(owner, kept, self.commands.clone());
-                self.tasks.push(tokio::spawn(told));
+        let speech = match &self.speech {
+            Ok(speech) => speech,
+            Err(why) => {
+                if !std::mem::replace(&mut self.told, true) {
+                    let told = tell_once(owner, kept, why, self.commands.clone());
+                    self.tasks.push(tokio::spawn(told));
+                }
+                return;
             }
-            return;
         };
         let options = CaptionOptions {
             language: self.language.clone(),
         };
         let (stream, updates) = speech.captions(options);
         let (packets, queue) = mpsc::channel(QUEUE);
-        self.voices.insert(track, packets);
-        self.tasks.push(tokio::spawn(hear(queue, stream)));
+        let behind = Behind {
+            session: owner.clone(),
+            commands: self.commands.clone(),
+        };
+        let voice = Voice {
+            packets,
+            is_full: false,
+            behind: behind.clone(),
+        };
+        self.voices.insert(track, voice);
+        self.tasks.push(tokio::spawn(hear(queue, stream, behind)));
         let told = tell(updates, owner, kept, self.commands.clone());
         self.tasks.push(tokio::spawn(told));
     }
@@ -88,11 +128,16 @@ impl Captions {
         self.voices.remove(&track);
     }
 
-    pub(super) fn packet(&self, track: TrackKey, packet: MediaPacket) {
-        if let Some(voice) = self.voices.get(&track) {
-            // Full: recognition is far behind and drops audio anyway.
-            let _ = voice.try_send(packet);
+    pub(super) fn packet(&mut self, track: TrackKey, packet: MediaPacket) {
+        let Some(voice) = self.voices.get_mut(&track) else {
+            return;
+        };
+        // Full: recognition is far behind and drops audio anyway.
+        let is_full = matches!(voice.packets.try_send(packet), Err(TrySendError::Full(_)));
+        if is_full && !voice.is_full {
+            voice.behind.tell(MetricName::LiveCaptionsPacketBufferFull);
         }
+        voice.is_full = is_full;
     }
 
     /// Ends all voices. What was not yet recognised is not shown.
@@ -106,7 +151,7 @@ impl Captions {
 }
 
 /// Turns the packets of one voice into PCM for recognition.
-async fn hear(mut packets: mpsc::Receiver<MediaPacket>, stream: CaptionStream) {
+async fn hear(mut packets: mpsc::Receiver<MediaPacket>, stream: CaptionStream, behind: Behind) {
     let mut decoder = match Decoder::new() {
         Ok(decoder) => decoder,
         Err(error) => {
@@ -119,6 +164,7 @@ async fn hear(mut packets: mpsc::Receiver<MediaPacket>, stream: CaptionStream) {
     let mut filter = ToSpeech::new();
     let mut last_time: Option<u64> = None;
     let mut lost = 0;
+    let mut counted = (0, 0);
     while let Some(packet) = packets.recv().await {
         let now = packet.arrived.saturating_duration_since(start);
         buffer.push(now, packet.seq_no, packet);
@@ -144,6 +190,14 @@ async fn hear(mut packets: mpsc::Receiver<MediaPacket>, stream: CaptionStream) {
             let len = u64::try_from(samples.len()).unwrap_or(0);
             last_time = Some(packet.time.saturating_add(len));
             stream.push(&filter.push(&samples));
+        }
+        let so_far = (stream.windows_dropped(), stream.windows_shed());
+        let before = std::mem::replace(&mut counted, so_far);
+        if so_far.0 > before.0 {
+            behind.tell(MetricName::LiveCaptionsWindowDropped);
+        }
+        if so_far.1 > before.1 {
+            behind.tell(MetricName::LiveCaptionsTranscriberBufferFull);
         }
     }
 }
@@ -172,11 +226,33 @@ async fn tell(
     }
 }
 
+fn why(error: &SpeechError) -> &'static str {
+    match error {
+        SpeechError::NoModel { .. } => NO_MODEL,
+        SpeechError::Processor { .. }
+        | SpeechError::NoCommand
+        | SpeechError::Shed { .. }
+        | SpeechError::Crashed { .. }
+        | SpeechError::NotStarting { .. }
+        | SpeechError::Refused { .. }
+        | SpeechError::Frame(_)
+        | SpeechError::Mismatch
+        | SpeechError::Kept { .. }
+        | SpeechError::Folder(_)
+        | SpeechError::Stopped => NO_SPEECH,
+    }
+}
+
 /// The first who publishes a voice is who stands for the notice; everybody sees it.
-async fn tell_once(session: SessionId, track: TrackKey, commands: mpsc::Sender<CallCommand>) {
+async fn tell_once(
+    session: SessionId,
+    track: TrackKey,
+    why: &str,
+    commands: mpsc::Sender<CallCommand>,
+) {
     let caption = CallCommand::Caption {
         session,
-        text: NO_MODEL.to_owned(),
+        text: why.to_owned(),
         new_audio_len_ms: 0.0,
         line: CaptionLine {
             utterance: format!("{track}.0"),
@@ -213,9 +289,57 @@ fn caption(session: &SessionId, track: TrackKey, update: CaptionUpdate) -> CallC
 mod tests {
     use std::time::Duration;
 
+    use crate::client::Coding;
     use crate::speech::Flicker;
 
     use super::*;
+
+    #[test]
+    fn a_voice_that_finds_no_room_is_counted_once_until_it_finds_some() {
+        let (commands, mut told) = mpsc::channel(8);
+        let (packets, mut queue) = mpsc::channel(1);
+        let session = SessionId::parse("s".repeat(26)).unwrap();
+        let behind = Behind {
+            session,
+            commands: commands.clone(),
+        };
+        let voice = Voice {
+            packets,
+            is_full: false,
+            behind,
+        };
+        let mut captions = Captions {
+            speech: Err(NO_MODEL),
+            language: None,
+            commands,
+            voices: BTreeMap::from([(7, voice)]),
+            tasks: Vec::new(),
+            told: false,
+        };
+        let packet = || MediaPacket {
+            arrived: Instant::now(),
+            seq_no: 0,
+            time: 0,
+            marker: false,
+            coding: Coding::Usual,
+            payload: [0].as_slice().into(),
+        };
+        let mut times = |captions: &mut Captions, packets: usize| {
+            (0..packets).for_each(|_| captions.packet(7, packet()));
+            let told = std::iter::from_fn(|| told.try_recv().ok());
+            told.filter(|told| {
+                let full = MetricName::LiveCaptionsPacketBufferFull;
+                matches!(told, CallCommand::FellBehind { how, .. } if *how == full)
+            })
+            .count()
+        };
+        assert_eq!(times(&mut captions, 1), 0);
+        assert_eq!(times(&mut captions, 5), 1);
+        queue.try_recv().unwrap();
+        assert_eq!(times(&mut captions, 3), 1, "it found room, and none again");
+        drop(queue);
+        assert_eq!(times(&mut captions, 3), 0, "a voice that ended");
+    }
 
     #[test]
     fn a_caption_says_what_of_it_stays_as_browsers_count() {

@@ -48,6 +48,7 @@ struct Inbox {
     state: Mutex<Waiting>,
     changed: Notify,
     dropped: AtomicU64,
+    shed: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -84,6 +85,10 @@ impl Inlet {
 
     pub(super) fn windows_dropped(&self) -> u64 {
         self.inbox.dropped.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn windows_shed(&self) -> u64 {
+        self.inbox.shed.load(Ordering::Relaxed)
     }
 }
 
@@ -363,6 +368,7 @@ impl Speaker {
             Err(error) => return self.missed(&error).await,
         };
         self.line.cut(&heard, &next);
+        self.tuning.begin_line(self.busy);
         self.keep_last(self.window.len() - at);
         let shown = self.line.shown();
         self.show(shown, false).await
@@ -387,9 +393,13 @@ impl Speaker {
         let mut going_on = true;
         match error {
             SpeechError::Stopped => return false,
-            SpeechError::Shed { .. } => self.step_ms = STEP_MAX_MS,
+            SpeechError::Shed { .. } => {
+                self.inbox.shed.fetch_add(1, Ordering::Relaxed);
+                self.step_ms = STEP_MAX_MS;
+            }
             SpeechError::Refused { .. }
             | SpeechError::NoModel { .. }
+            | SpeechError::Processor { .. }
             | SpeechError::NoCommand
             | SpeechError::NotStarting { .. } => {
                 tracing::warn!(%error, "no captions");
@@ -426,6 +436,7 @@ impl Speaker {
 
     async fn close_line(&mut self, shown: Shown, until: usize) -> bool {
         self.speaking = false;
+        self.tuning.begin_line(self.busy);
         let sent = self.show(shown, true).await;
         let rest = self.window.len().saturating_sub(until);
         self.keep_last(rest.min(sample_index(PRE_ROLL_MS)));
