@@ -4,11 +4,16 @@
 //! drains, or why not, in words.
 //! Not here: draining (`node`).
 
+use std::time::Duration;
+
 use anyhow::{Context as _, bail};
 use proto::rtcd::ApiAnswer;
 use service::outgoing::Whom;
 
 use crate::Config;
+
+/// A node that says nothing for so long does not answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// Asks; returns once the node has begun.
 ///
@@ -21,7 +26,8 @@ pub async fn ask(config: &Config, url: Option<&str>) -> anyhow::Result<String> {
          api.security.admin_secret_key, or send SIGTERM to the process",
     )?;
     let url = url.map_or_else(|| own_url(config), |url| Ok(url.to_owned()))?;
-    let client = Whom::OwnServices.client().build()?;
+    let client = Whom::OwnServices.client();
+    let client = client.timeout(ANSWER_WITHIN).build()?;
     let asked = client.post(format!("{}/drain", url.trim_end_matches('/')));
     let asked = asked.basic_auth("admin", Some(key.expose())).send().await;
     let answer = match asked {
@@ -61,8 +67,6 @@ fn own_url(config: &Config) -> anyhow::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use proto::redact::Secret;
 
     use super::*;

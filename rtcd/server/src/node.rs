@@ -194,8 +194,10 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
     let node = start(config).await?;
+    let mut drain_asked = node.drain_asked();
     tokio::select! {
         () = shutdown => node.drain().await,
+        Ok(_) = drain_asked.wait_for(|asked| *asked) => node.drain().await,
         _ = node.failed() => {}
     }
     node.stop().await

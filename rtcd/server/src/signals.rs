@@ -15,15 +15,29 @@ pub async fn run_until_signalled(config: Config) -> anyhow::Result<()> {
     let mut signals = Signals::new().context("watch for SIGINT and SIGTERM")?;
     let node = node::start(config).await?;
     let mut drain_asked = node.drain_asked();
-    tokio::select! {
-        () = signals.next() => {}
-        _ = drain_asked.wait_for(|asked| *asked) => {}
+    let mut is_told = tokio::select! {
+        () = signals.next() => true,
+        Ok(_) = drain_asked.wait_for(|asked| *asked) => false,
         _ = node.failed() => return node.stop().await,
-    }
+    };
     info!("asked to end: new calls are refused, running ones may finish");
-    tokio::select! {
-        () = node.drain() => {}
-        () = signals.next() => warn!("asked again: running calls are cut off"),
+    {
+        let mut drained = std::pin::pin!(node.drain());
+        loop {
+            tokio::select! {
+                () = &mut drained => break,
+                () = signals.next() => {
+                    if is_told {
+                        warn!("asked again: running calls are cut off");
+                        break;
+                    }
+                    // Whoever supervises the process asks it to end behind the admin's word.
+                    info!("asked to end: it drains already");
+                    is_told = true;
+                }
+                _ = node.failed() => break,
+            }
+        }
     }
     node.stop().await
 }

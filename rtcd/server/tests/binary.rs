@@ -20,6 +20,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
+const ADMIN: &str = "admin-secret";
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn rtcd(directory: &tempfile::TempDir) -> Command {
@@ -102,6 +103,8 @@ impl Running {
         let mut child = rtcd(directory)
             .env("RTCD_API_HTTP_LISTENADDRESS", "127.0.0.1:0")
             .env("RTCD_API_SECURITY_ALLOWSELFREGISTRATION", "true")
+            .env("RTCD_API_SECURITY_ENABLEADMIN", "true")
+            .env("RTCD_API_SECURITY_ADMINSECRETKEY", ADMIN)
             .env("RTCD_RTC_ICEADDRESSUDP", "127.0.0.1")
             .env("RTCD_RTC_ICEADDRESSTCP", "127.0.0.1")
             .env("RTCD_RTC_ICEPORTUDP", port.to_string())
@@ -300,6 +303,50 @@ async fn a_second_signal_stops_at_once() {
     let (status, log) = node.wait();
     assert_eq!(status.code(), Some(0), "{log}");
     assert!(log.contains("running calls are cut off"), "{log}");
+}
+
+#[tokio::test]
+async fn the_admin_drains_a_node_and_a_signal_behind_that_cuts_nobody_off() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = Running::start(&directory);
+    let mut socket = connect(&node).await;
+    assert!(matches!(next(&mut socket).await, ControlMessage::Hello(_)));
+    send(&mut socket, join("call1", "s1")).await;
+    send(&mut socket, join("call0", "s0")).await;
+    let s0 = SessionId::parse("s0").unwrap();
+    send(&mut socket, ControlMessage::Leave(s0.clone())).await;
+    assert_eq!(next(&mut socket).await, ControlMessage::Close(s0));
+
+    let url = format!("http://{}", node.http);
+    let asked_by = |name: &str, key: &str| {
+        let asked = reqwest::Client::new().post(format!("{url}/drain"));
+        asked.basic_auth(name, Some(key)).send()
+    };
+    let client = asked_by("clientA", KEY).await.unwrap();
+    assert_eq!(client.status().as_u16(), 403);
+    assert_eq!(node.get("/readyz").await, 200);
+    let drain = |key: &str| {
+        let mut command = rtcd(&directory);
+        command.env("RTCD_API_SECURITY_ENABLEADMIN", "true");
+        command.env("RTCD_API_SECURITY_ADMINSECRETKEY", key);
+        command.args(["drain", "--url", &url]).output().unwrap()
+    };
+    let refused = drain("another");
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains("401"), "{said}");
+    let drains = drain(ADMIN);
+    assert_eq!(drains.status.code(), Some(0), "{drains:?}");
+    until_ready_is(&node, 503).await;
+    // Whoever supervises it ends what the admin has drained.
+    node.signal("-TERM");
+    let s1 = SessionId::parse("s1").unwrap();
+    send(&mut socket, ControlMessage::Leave(s1.clone())).await;
+    assert_eq!(next(&mut socket).await, ControlMessage::Close(s1));
+    let (status, log) = node.wait();
+    assert_eq!(status.code(), Some(0), "{log}");
+    assert!(log.contains("\"msg\":\"drained\""), "{log}");
+    assert!(!log.contains("cut off") && !log.contains(ADMIN), "{log}");
 }
 
 #[test]

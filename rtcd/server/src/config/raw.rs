@@ -53,7 +53,7 @@ settings::settings! {
             /// Let any host that reaches the API register itself as a client. Only for a closed
             /// network.
             allow_self_registration: bool = false;
-            /// Accept the admin key below; the admin registers and removes clients.
+            /// Accept the admin key below; the admin registers and removes clients, and drains the node.
             enable_admin: bool = false;
             /// The admin's password (any user name). Needed when the admin is enabled.
             admin_secret_key: Secret = "";
@@ -110,8 +110,8 @@ settings::settings! {
             /// Sessions of one call on one shard before the call spreads to another. Lower: big
             /// calls use more cores; higher: fewer packets cross between threads. (Addition.)
             leg_sessions: usize = 500, in 1..=100_000;
-            /// Longest time to wait for running calls after SIGTERM; 0: as long as they last. A
-            /// second signal stops at once. (Addition.)
+            /// Longest time to wait for running calls after SIGTERM or `drain`; 0: as long as they
+            /// last. A second signal stops at once. (Addition.)
             drain_limit_minutes: u32 = 0, in 0..=525_600;
         }
         "rtc.turn" turn: RawTurn {

@@ -20,7 +20,7 @@ pub(super) async fn drain(
     headers: HeaderMap,
 ) -> Response {
     if !app.enable_admin {
-        let text = "drain not enabled: api.security.enable_admin is off";
+        let text = "drain not enabled: this node has no admin (api.security.enable_admin)";
         return failure(StatusCode::FORBIDDEN, text);
     }
     match app.auth.authenticate(authorization(&headers), source).await {
