@@ -9,7 +9,6 @@
 
 mod header;
 
-use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -18,11 +17,11 @@ use std::time::Duration;
 
 use cluster::NodeId;
 use rustls::pki_types::ServerName;
-use service::listen::Handed;
+use service::listen::{Handed, Strangers};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector, client};
 
 use crate::tls::{IdentityError, Papers};
@@ -30,11 +29,9 @@ use crate::tls::{IdentityError, Papers};
 const PROTOCOL: &[u8] = b"parley-relay/1";
 /// Longest time for a connection, its handshake and its first line.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Handshakes at once; others wait in the system's queue.
-const GREETED_AT_ONCE: usize = 64;
-/// A node needs some milliseconds. Whoever is slower than this gives way to those who wait, or a few who
-/// say nothing would keep everybody out.
-const UNDISTURBED: Duration = Duration::from_millis(500);
+/// Who has not shown yet that they are a node. A node needs some milliseconds for that; of too many who take
+/// longer the oldest gives way, so that those who say nothing keep nobody out.
+const MOST_STRANGERS: usize = 256;
 /// After a connection could not be accepted: there are no descriptors, most likely.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -140,13 +137,10 @@ impl std::fmt::Debug for Entrance {
 impl Entrance {
     /// Runs until it is dropped. Once nobody takes what comes, nobody is let in.
     pub async fn run(self) {
-        let mut hall = Hall::default();
+        let strangers = Strangers::new(MOST_STRANGERS);
         let mut greetings = tokio::task::JoinSet::new();
         loop {
             while greetings.try_join_next().is_some() {}
-            let Some(place) = hall.place().await else {
-                break;
-            };
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
                 () = self.taken.closed() => break,
@@ -160,15 +154,15 @@ impl Entrance {
                 }
             };
             let (acceptor, taken) = (self.acceptor.clone(), self.taken.clone());
-            let asked_to_leave = hall.enter();
+            let (stranger, gives_way) = strangers.admit();
             greetings.spawn(async move {
                 let relayed = tokio::select! {
                     relayed = timeout(PATIENCE, greet(stream, &acceptor)) => {
                         relayed.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
                     }
-                    _ = asked_to_leave => Err(io::Error::other("others waited behind it")),
+                    () = gives_way.wait() => Err(io::Error::other("too many came behind it")),
                 };
-                drop(place);
+                drop(stranger);
                 match relayed {
                     // Nobody takes it: this node stops, and the connection ends.
                     Ok(relayed) => drop(taken.send(relayed).await),
@@ -180,57 +174,6 @@ impl Entrance {
         }
         drop(self.listener);
         std::future::pending().await
-    }
-}
-
-/// Who is being greeted.
-struct Hall {
-    places: Arc<Semaphore>,
-    /// The oldest first, some of them greeted by now.
-    guests: VecDeque<Guest>,
-}
-
-struct Guest {
-    since: Instant,
-    /// Closed once they were greeted.
-    leave: oneshot::Sender<()>,
-}
-
-impl Default for Hall {
-    fn default() -> Self {
-        Self {
-            places: Arc::new(Semaphore::new(GREETED_AT_ONCE)),
-            guests: VecDeque::new(),
-        }
-    }
-}
-
-impl Hall {
-    /// Waits for a place; when there is none, the oldest guest gives way.
-    async fn place(&mut self) -> Option<OwnedSemaphorePermit> {
-        self.guests.retain(|guest| !guest.leave.is_closed());
-        let free = Arc::clone(&self.places).acquire_owned();
-        tokio::pin!(free);
-        if let Some(oldest) = self.guests.front() {
-            let disturbed_at = oldest.since + UNDISTURBED;
-            tokio::select! {
-                biased;
-                place = &mut free => return place.ok(),
-                () = sleep_until(disturbed_at) => {}
-            }
-            if let Some(oldest) = self.guests.pop_front() {
-                // It may have been greeted just now.
-                let _ = oldest.leave.send(());
-            }
-        }
-        free.await.ok()
-    }
-
-    fn enter(&mut self) -> oneshot::Receiver<()> {
-        let (leave, asked) = oneshot::channel();
-        let since = Instant::now();
-        self.guests.push_back(Guest { since, leave });
-        asked
     }
 }
 
