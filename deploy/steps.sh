@@ -76,11 +76,17 @@ python_home() {
 
 # whisper.cpp is built for AVX2 and what comes with it (.cargo/config.toml); here for what this processor has.
 fit_speech_to_processor() {
-    local set
+    local set without="" stamp=target/.speech-without
     [ "$(uname -m)" = x86_64 ] || return 0
     for set in avx avx2 fma f16c bmi2; do
-        grep -qwm1 "$set" /proc/cpuinfo || export "GGML_${set^^}=OFF"
+        grep -qwm1 "$set" /proc/cpuinfo && continue
+        export "GGML_${set^^}=OFF"
+        without+=" $set"
     done
+    [ "$without" = "$(cat "$stamp" 2>/dev/null)" ] && return 0
+    # What was built before is for another processor, and Cargo does not see that.
+    mkdir -p target && cargo clean --quiet -p whisper-rs-sys && cargo clean --quiet --release -p whisper-rs-sys &&
+        printf '%s' "$without" >"$stamp"
 }
 
 node_is_in_support() {

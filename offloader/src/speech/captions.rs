@@ -72,7 +72,7 @@ impl CaptionStream {
         self.audio.windows_dropped()
     }
 
-    /// Times that nothing was asked for because others were waiting already.
+    /// Times that what was asked gave way to newer windows before it was answered.
     #[must_use]
     pub fn windows_shed(&self) -> u64 {
         self.audio.windows_shed()

@@ -114,14 +114,9 @@ impl Transcript {
         }
     }
 
-    /// Says what it lacks; in order of time. The times of the last words are the model's, and may lie a
-    /// little behind the last sound: from where nothing was heard on no words stand.
+    /// Says what it lacks; in order of time.
     #[must_use]
-    pub fn without(self, mut missing: Vec<Missing>) -> Self {
-        let last = self.utterances.iter().map(|said| said.end_ms).max();
-        for end in missing.iter_mut().filter(|gap| gap.end_ms.is_none()) {
-            end.start_ms = end.start_ms.max(last.unwrap_or(0));
-        }
+    pub fn without(self, missing: Vec<Missing>) -> Self {
         Self { missing, ..self }
     }
 

@@ -164,7 +164,7 @@ async fn hear(mut packets: mpsc::Receiver<MediaPacket>, stream: CaptionStream, b
     let mut filter = ToSpeech::new();
     let mut last_time: Option<u64> = None;
     let mut lost = 0;
-    let mut counted = (0, 0);
+    let mut fallen = Fallen::default();
     while let Some(packet) = packets.recv().await {
         let now = packet.arrived.saturating_duration_since(start);
         buffer.push(now, packet.seq_no, packet);
@@ -191,14 +191,30 @@ async fn hear(mut packets: mpsc::Receiver<MediaPacket>, stream: CaptionStream, b
             last_time = Some(packet.time.saturating_add(len));
             stream.push(&filter.push(&samples));
         }
-        let so_far = (stream.windows_dropped(), stream.windows_shed());
-        let before = std::mem::replace(&mut counted, so_far);
-        if so_far.0 > before.0 {
-            behind.tell(MetricName::LiveCaptionsWindowDropped);
-        }
-        if so_far.1 > before.1 {
-            behind.tell(MetricName::LiveCaptionsTranscriberBufferFull);
-        }
+        let now = Fallen {
+            dropped: stream.windows_dropped(),
+            shed: stream.windows_shed(),
+        };
+        fallen.further(now).for_each(|how| behind.tell(how));
+    }
+}
+
+/// How often captions of a voice fell behind so far.
+#[derive(Debug, Clone, Copy, Default)]
+struct Fallen {
+    dropped: u64,
+    shed: u64,
+}
+
+impl Fallen {
+    /// What has come about since.
+    fn further(&mut self, now: Self) -> impl Iterator<Item = MetricName> + use<> {
+        let before = std::mem::replace(self, now);
+        let dropped = now.dropped > before.dropped;
+        let shed = now.shed > before.shed;
+        let dropped = dropped.then_some(MetricName::LiveCaptionsWindowDropped);
+        let shed = shed.then_some(MetricName::LiveCaptionsTranscriberBufferFull);
+        dropped.into_iter().chain(shed)
     }
 }
 
@@ -339,6 +355,19 @@ mod tests {
         assert_eq!(times(&mut captions, 3), 1, "it found room, and none again");
         drop(queue);
         assert_eq!(times(&mut captions, 3), 0, "a voice that ended");
+    }
+
+    #[test]
+    fn what_was_dropped_and_what_gave_way_are_told_apart_and_once() {
+        let mut fallen = Fallen::default();
+        let mut told = |dropped, shed| {
+            let further = fallen.further(Fallen { dropped, shed });
+            further.map(MetricName::as_str).collect::<Vec<_>>()
+        };
+        assert_eq!(told(0, 0), [""; 0]);
+        assert_eq!(told(1, 0), ["live_captions_window_dropped"]);
+        assert_eq!(told(1, 2), ["live_captions_transcriber_buf_full"]);
+        assert_eq!(told(1, 2), [""; 0]);
     }
 
     #[test]

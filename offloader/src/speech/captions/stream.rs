@@ -202,7 +202,7 @@ pub(super) fn start(
         last_text: String::new(),
         reported: 0,
         step_ms: STEP_MIN_MS,
-        busy: false,
+        took_ms: 0,
         behind: false,
         told: None,
         newest: Instant::now(),
@@ -227,8 +227,8 @@ struct Speaker {
     /// Samples pushed until the last update.
     reported: usize,
     step_ms: u64,
-    /// The last hypothesis took long.
-    busy: bool,
+    /// The last hypothesis took so long.
+    took_ms: u64,
     /// Audio was left out since the last hypothesis.
     behind: bool,
     /// The notice in sight.
@@ -270,6 +270,7 @@ impl Speaker {
         if batch.lost > 0 {
             // What follows a hole is another line.
             self.behind = true;
+            self.tuning.begin_line(u64::MAX, BUSY_MS);
             self.begins += self.window.len() + batch.lost;
             self.window.clear();
         }
@@ -291,6 +292,7 @@ impl Speaker {
         self.inbox.dropped.fetch_add(1, Ordering::Relaxed);
         self.keep_last(sample_index(CUT_FROM_MS));
         self.line.finish(None);
+        self.tuning.begin_line(u64::MAX, BUSY_MS);
         self.speaking = false;
         self.behind = true;
     }
@@ -319,7 +321,7 @@ impl Speaker {
             let shown = self.line.finish(Some(&words(&heard)));
             return self.close_line(shown, sample_index(speech_end)).await;
         }
-        self.line.observe(&words(&heard), !self.busy);
+        self.line.observe(&words(&heard), self.took_ms <= BUSY_MS);
         let shown = self.line.shown();
         self.show(shown, false).await
     }
@@ -363,12 +365,12 @@ impl Speaker {
             Ok(heard) => words(&heard),
             Err(error) => return self.missed(&error).await,
         };
+        self.tuning.begin_line(self.took_ms, BUSY_MS);
         let next = match self.recognise(rest).await {
             Ok(heard) => words(&heard),
             Err(error) => return self.missed(&error).await,
         };
         self.line.cut(&heard, &next);
-        self.tuning.begin_line(self.busy);
         self.keep_last(self.window.len() - at);
         let shown = self.line.shown();
         self.show(shown, false).await
@@ -380,7 +382,7 @@ impl Speaker {
         // Half of the time may be spent on this speaker; the rest is for the others.
         let took = u64::try_from(begun.elapsed().as_millis()).unwrap_or(STEP_MAX_MS);
         self.step_ms = (took * 2).clamp(STEP_MIN_MS, STEP_MAX_MS);
-        self.busy = took > BUSY_MS;
+        self.took_ms = took;
         let (heard, understood) = heard?;
         if !understood {
             self.notice(Notice::NotUnderstood).await;
@@ -436,7 +438,7 @@ impl Speaker {
 
     async fn close_line(&mut self, shown: Shown, until: usize) -> bool {
         self.speaking = false;
-        self.tuning.begin_line(self.busy);
+        self.tuning.begin_line(self.took_ms, BUSY_MS);
         let sent = self.show(shown, true).await;
         let rest = self.window.len().saturating_sub(until);
         self.keep_last(rest.min(sample_index(PRE_ROLL_MS)));

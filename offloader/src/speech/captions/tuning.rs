@@ -22,6 +22,9 @@ const COMMON: u16 = 300;
 const UNSURE: u16 = 480;
 const UNCOMMON: u16 = 170;
 
+/// So many lines that a smaller model heard at its ease, and the larger one is tried again.
+const CALM_LINES: u32 = 20;
+
 #[derive(Debug)]
 pub(super) struct Tuning {
     quick: String,
@@ -32,6 +35,8 @@ pub(super) struct Tuning {
     /// A smaller one of many languages.
     relief: Option<String>,
     is_relieved: bool,
+    /// Lines in a row that the smaller one heard at its ease.
+    calm_lines: u32,
     language: String,
     spoken: SpokenLanguage,
     /// Speech heard since the language was looked at.
@@ -50,6 +55,7 @@ impl Tuning {
             other: client.multilingual().map(str::to_owned),
             relief: client.relief().map(str::to_owned),
             is_relieved: false,
+            calm_lines: 0,
             language: expected.unwrap_or_else(|| "en".to_owned()),
             spoken: SpokenLanguage::default(),
             unchecked_ms: 0,
@@ -61,10 +67,16 @@ impl Tuning {
         &self.language
     }
 
-    /// Another line begins, on a machine that is busy or is not. In the middle of one another model would
-    /// take words back.
-    pub(super) fn begin_line(&mut self, is_busy: bool) {
-        self.is_relieved = is_busy && self.relief.is_some();
+    /// Another line begins; in the middle of one another model would take words back. `took_ms`: of the
+    /// last hypothesis, on a machine that is busy from `busy_ms` on.
+    pub(super) fn begin_line(&mut self, took_ms: u64, busy_ms: u64) {
+        if took_ms > busy_ms {
+            self.is_relieved = self.relief.is_some();
+        }
+        // The larger model takes some three times as long, and would be busy again at once.
+        let is_calm = took_ms < busy_ms / 4;
+        self.calm_lines = if is_calm { self.calm_lines + 1 } else { 0 };
+        self.is_relieved &= self.calm_lines < CALM_LINES;
     }
 
     /// What a window holds, and whether it was understood; if not, it holds no words.
@@ -85,6 +97,10 @@ impl Tuning {
             speech_ms
         };
         self.before_ms = speech_ms;
+        // A smaller model does not unsettle what a larger one is sure of.
+        if self.is_relieved && self.spoken.locked().is_some() {
+            return Ok((heard, true));
+        }
         if !heard.tongues.is_empty() {
             self.spoken.hear(&heard.tongues, new_ms);
             return self.agree(client, pcm, heard, speech_ms).await;
@@ -139,17 +155,20 @@ impl Tuning {
         Ok((self.recognise(client, pcm).await?, true))
     }
 
-    async fn recognise(&self, client: &SpeechClient, pcm: &[f32]) -> Result<Heard, SpeechError> {
+    fn model(&self) -> &str {
         let needs_many = self.language != "en" && !self.knows_many;
         let is_large = self.knows_many || needs_many;
-        let model = match (&self.relief, &self.other) {
+        match (&self.relief, &self.other) {
             (Some(relief), _) if is_large && self.is_relieved => relief,
             (_, Some(other)) if needs_many => other,
             _ => &self.quick,
-        };
+        }
+    }
+
+    async fn recognise(&self, client: &SpeechClient, pcm: &[f32]) -> Result<Heard, SpeechError> {
         let listening = Listening {
             purpose: Purpose::Captions,
-            model,
+            model: self.model(),
             language: Some(&self.language),
             prompt: "",
             translate: false,
@@ -180,4 +199,61 @@ fn without_words(heard: Heard) -> Heard {
 fn sureness(heard: &Heard) -> u16 {
     let phrases = heard.phrases.iter();
     phrases.map(|phrase| phrase.sureness).min().unwrap_or(1_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tuning(quick: &str, knows_many: bool, language: &str) -> Tuning {
+        Tuning {
+            quick: quick.to_owned(),
+            knows_many,
+            other: Some("base".to_owned()),
+            relief: Some("tiny".to_owned()),
+            is_relieved: false,
+            calm_lines: 0,
+            language: language.to_owned(),
+            spoken: SpokenLanguage::default(),
+            unchecked_ms: 0,
+            before_ms: 0,
+        }
+    }
+
+    #[test]
+    fn a_busy_machine_hears_other_languages_with_the_smaller_model_until_it_has_been_calm_for_long()
+    {
+        let mut french = tuning("tiny.en", false, "fr");
+        let mut english = tuning("tiny.en", false, "en");
+        let mut many = tuning("base", true, "en");
+        let models = |all: [&Tuning; 3]| all.map(|one| one.model().to_owned());
+        assert_eq!(
+            models([&french, &english, &many]),
+            ["base", "tiny.en", "base"]
+        );
+        for one in [&mut french, &mut english, &mut many] {
+            one.begin_line(1_300, 1_200);
+        }
+        assert_eq!(
+            models([&french, &english, &many]),
+            ["tiny", "tiny.en", "tiny"]
+        );
+        // At its ease, but not for long enough; then not at its ease.
+        for took_ms in [200; CALM_LINES as usize - 1].into_iter().chain([400]) {
+            french.begin_line(took_ms, 1_200);
+            assert_eq!(french.model(), "tiny");
+        }
+        for _ in 0..CALM_LINES {
+            french.begin_line(200, 1_200);
+        }
+        assert_eq!(french.model(), "base");
+    }
+
+    #[test]
+    fn without_a_smaller_model_nothing_changes() {
+        let mut alone = tuning("tiny.en", false, "fr");
+        alone.relief = None;
+        alone.begin_line(5_000, 1_200);
+        assert_eq!(alone.model(), "base");
+    }
 }
