@@ -59,10 +59,17 @@ pub(crate) struct JobService {
     client_id: String,
     auth_key: Secret,
     heard: speech::Heard,
-    /// When it last did not answer; `None` once it has.
-    silent_at: Mutex<Option<Instant>>,
-    /// Whether it answers, and since when; `None`: it was not asked yet.
-    standing: Mutex<Option<(bool, Instant)>>,
+    /// `None`: it was not asked yet.
+    standing: Mutex<Option<Standing>>,
+}
+
+/// Whether a service answers, and since when.
+#[derive(Debug, Clone, Copy)]
+struct Standing {
+    answers: bool,
+    since: Instant,
+    /// When it did last, or did not.
+    asked_at: Instant,
 }
 
 impl JobService {
@@ -85,7 +92,6 @@ impl JobService {
             client_id,
             auth_key,
             heard: speech::Heard::default(),
-            silent_at: Mutex::default(),
             standing: Mutex::default(),
         }
     }
@@ -97,48 +103,53 @@ impl JobService {
 
     /// Whether it did not answer just now: nobody waits for it who has another.
     fn is_away(&self) -> bool {
-        let silent_at = self.silent_at.lock();
-        let silent_at = *silent_at.unwrap_or_else(PoisonError::into_inner);
-        silent_at.is_some_and(|at| at.elapsed() < AWAY)
+        let standing = self.standing();
+        standing.is_some_and(|it| !it.answers && it.asked_at.elapsed() < AWAY)
     }
 
     fn note_answer(&self, answers: bool) {
-        let silent_at = self.silent_at.lock();
-        let mut silent_at = silent_at.unwrap_or_else(PoisonError::into_inner);
-        *silent_at = (!answers).then(Instant::now);
-        drop(silent_at);
-        let standing = self.standing.lock();
-        let mut standing = standing.unwrap_or_else(PoisonError::into_inner);
-        if standing.is_none_or(|(before, _)| before != answers) {
-            *standing = Some((answers, Instant::now()));
-        }
+        let now = Instant::now();
+        let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = standing.filter(|before| before.answers == answers);
+        *standing = Some(Standing {
+            answers,
+            since: before.map_or(now, |before| before.since),
+            asked_at: now,
+        });
+    }
+
+    fn standing(&self) -> Option<Standing> {
+        *self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// As administrators are shown it, beside the nodes. Who did not answer just now is not asked again.
     async fn overview(&self) -> Value {
         let report = if self.is_away() {
-            Err("it did not answer just now".to_owned())
+            Err("the job service did not answer just now".to_owned())
         } else {
             self.report().await
         };
-        let standing = *self.standing.lock().unwrap_or_else(PoisonError::into_inner);
-        let since = standing.map_or(Duration::ZERO, |(_, since)| since.elapsed());
-        let answers = standing.is_some_and(|(answers, _)| answers);
-        let jobs = report.as_ref().map(|report| report.jobs.as_slice());
-        let calls: HashSet<&str> = jobs
-            .unwrap_or_default()
-            .iter()
-            .map(|job| job.call_id.as_str())
-            .collect();
-        let why = report.as_ref().err().cloned();
+        let calls = report.as_ref().ok().map(|report| {
+            let of_calls = report.jobs.iter().map(|job| job.call_id.as_str());
+            of_calls.collect::<HashSet<&str>>().len()
+        });
+        let standing = self.standing();
+        let answers = standing.is_some_and(|it| it.answers);
+        let since = standing.map_or(Duration::ZERO, |it| it.since.elapsed());
+        let why = match report {
+            Err(why) if !answers => why,
+            // It answers, and does not tell: not every job service does.
+            Err(_) | Ok(_) if self.is_deaf() => self.speech().problem,
+            Err(_) | Ok(_) => String::new(),
+        };
         json!({
             "id": self.base.trim_start_matches("http://").trim_start_matches("https://"),
             "kind": "offloader",
             "url": self.base,
             "state": if answers { "up" } else { "silent" },
             "since_ms": u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
-            "calls": calls.len(),
-            "why": why.unwrap_or_else(|| self.speech().problem),
+            "calls": calls,
+            "why": why,
         })
     }
 

@@ -203,12 +203,7 @@ async fn jobs_at(service: &JobService) -> Option<usize> {
         return None;
     }
     let report = tokio::time::timeout(REPORT_WITHIN, service.report()).await;
-    let Ok(report) = report else {
-        // It takes connections and says nothing: the next job need not find that out again.
-        service.note_answer(false);
-        return None;
-    };
-    let report = report.ok()?;
+    let report = report.ok()?.ok()?;
     Some(report.jobs.len())
 }
 

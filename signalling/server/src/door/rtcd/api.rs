@@ -1,6 +1,8 @@
 //! The HTTP side of a media host: version, registration, load, sessions.
 
 use std::collections::BTreeSet;
+use std::error::Error;
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use proto::id::{CallId, SessionId};
@@ -29,7 +31,12 @@ pub(super) struct Api {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ApiError {
     #[error("{step}: {words}")]
-    Unreachable { step: &'static str, words: String },
+    Unreachable {
+        step: &'static str,
+        words: String,
+        /// The machine is there, and nothing listens on it: the process is gone.
+        nobody_listens: bool,
+    },
     #[error("{step}: answered {status} `{body}`")]
     Refused {
         step: &'static str,
@@ -108,11 +115,8 @@ async fn send(
     step: &'static str,
     request: reqwest::RequestBuilder,
 ) -> Result<reqwest::Response, ApiError> {
-    let unreachable = |error: reqwest::Error| ApiError::Unreachable {
-        step,
-        words: chain(&error),
-    };
-    let answer = request.send().await.map_err(unreachable)?;
+    let answer = request.send().await;
+    let answer = answer.map_err(|error| unreachable(step, &error))?;
     if answer.status().is_success() {
         return Ok(answer);
     }
@@ -132,10 +136,23 @@ async fn read<T: serde::de::DeserializeOwned>(
     step: &'static str,
     answer: reqwest::Response,
 ) -> Result<T, ApiError> {
-    answer.json().await.map_err(|error| ApiError::Unreachable {
+    let read = answer.json().await;
+    read.map_err(|error| unreachable(step, &error))
+}
+
+fn unreachable(step: &'static str, error: &reqwest::Error) -> ApiError {
+    let mut nobody_listens = false;
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let io = error.downcast_ref::<std::io::Error>();
+        nobody_listens |= io.is_some_and(|io| io.kind() == ErrorKind::ConnectionRefused);
+        cause = error.source();
+    }
+    ApiError::Unreachable {
         step,
-        words: chain(&error),
-    })
+        words: chain(error),
+        nobody_listens,
+    }
 }
 
 /// The last cause says what happened: "connection refused" rather than "error sending request".

@@ -18,6 +18,7 @@ use tokio_tungstenite::tungstenite::Error as WsError;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
 use super::api::{Api, ApiError, CONNECT_LIMIT, chain, tells_sessions};
+use super::hosts::lose_all;
 use super::outbox::Outbox;
 use super::{HostConfig, MediaNews, SharedStatus};
 use crate::metrics::Metrics;
@@ -31,6 +32,38 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const ASKED_AT_ONCE: usize = 8;
 /// How long the host may take to tell about all of them: it expects pongs within 20 s.
 const AGREE_LIMIT: Duration = Duration::from_secs(15);
+
+/// Why there is no connection.
+struct Trouble {
+    words: String,
+    nobody_listens: bool,
+}
+
+impl From<String> for Trouble {
+    fn from(words: String) -> Self {
+        Self {
+            words,
+            nobody_listens: false,
+        }
+    }
+}
+
+impl From<ApiError> for Trouble {
+    fn from(error: ApiError) -> Self {
+        let words = error.to_string();
+        let nobody_listens = matches!(
+            error,
+            ApiError::Unreachable {
+                nobody_listens: true,
+                ..
+            }
+        );
+        Self {
+            words,
+            nobody_listens,
+        }
+    }
+}
 
 /// One connection to one host.
 #[derive(Debug)]
@@ -64,7 +97,15 @@ impl Connection {
                         status.trouble = trouble;
                     });
                 }
-                Err(trouble) => {
+                Err(Trouble {
+                    words: trouble,
+                    nobody_listens,
+                }) => {
+                    // Others have its calls as well: whoever was there need not wait for it.
+                    if nobody_listens && self.status.read().is_linked {
+                        let host = &self.host.base;
+                        lose_all(host, &self.outbox, &self.news, &self.metrics).await;
+                    }
                     let before = self.status.read().trouble;
                     if before != trouble {
                         tracing::warn!(host = self.host.base, trouble, "media host not reachable");
@@ -77,11 +118,11 @@ impl Connection {
         }
     }
 
-    async fn connect(&self, api: &Api) -> Result<Socket, String> {
-        let version = api.version().await.map_err(|error| error.to_string())?;
+    async fn connect(&self, api: &Api) -> Result<Socket, Trouble> {
+        let version = api.version().await?;
         let socket = match open_socket(&self.host).await {
             Ok(socket) => socket,
-            Err(Refused::Unreachable(words)) => return Err(words),
+            Err(Refused::Unreachable(words)) => return Err(words.into()),
             // It answered but did not let us in: it may not know us yet.
             Err(Refused::Handshake(words)) => {
                 api.register()
@@ -102,11 +143,7 @@ impl Connection {
                     AGREE_LIMIT.as_secs()
                 )
             };
-            Some(
-                answer
-                    .map_err(|_| late())?
-                    .map_err(|error| error.to_string())?,
-            )
+            Some(answer.map_err(|_| late())??)
         } else {
             None
         };

@@ -61,6 +61,8 @@ pub(crate) struct HostStatus {
     pub(crate) build: String,
     /// Why it is not connected, in words.
     pub(crate) trouble: String,
+    /// A call may be at it and at others: they pass its media on to each other.
+    pub(crate) is_linked: bool,
 }
 
 /// A status that the connection writes and everybody reads.
@@ -95,8 +97,6 @@ struct Host {
     status: SharedStatus,
     /// New calls may go to it.
     takes_more: bool,
-    /// A call may be at it and at others: they pass its media on to each other.
-    is_linked: bool,
 }
 
 impl MediaHosts {
@@ -141,7 +141,6 @@ impl MediaHosts {
             outbox,
             status,
             takes_more: true,
-            is_linked: false,
         };
         hosts.insert(name, host);
     }
@@ -157,9 +156,8 @@ impl MediaHosts {
     /// Says that a host and others of its kind pass the media of calls on to each other.
     #[cfg(feature = "cluster")]
     pub(crate) fn is_linked(&self, name: &MediaHost) {
-        let mut hosts = self.hosts.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(host) = hosts.get_mut(name) {
-            host.is_linked = true;
+        if let Some(host) = self.read().get(name) {
+            host.status.change(|status| status.is_linked = true);
         }
     }
 
@@ -169,24 +167,8 @@ impl MediaHosts {
     pub(crate) async fn give_up(&self, name: &MediaHost) {
         let host = self.read().get(name).cloned();
         let Some(host) = host else { return };
-        let lost = host.outbox.reconnected(Some(&BTreeMap::new()));
         host.status.change(|status| status.connected = false);
-        if lost.is_empty() {
-            return;
-        }
-        tracing::warn!(
-            host = name.0,
-            sessions = lost.len(),
-            "a media host is gone, and its sessions with it"
-        );
-        self.metrics
-            .media_sessions_lost
-            .with_label_values(&["host_gone"])
-            .inc_by(u64::try_from(lost.len()).unwrap_or(u64::MAX));
-        for session in lost {
-            // Nobody listens only when the server goes.
-            let _ = self.news.send(MediaNews::Lost { session }).await;
-        }
+        lose_all(&name.0, &host.outbox, &self.news, &self.metrics).await;
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<MediaHost, Host>> {
@@ -242,7 +224,8 @@ impl MediaHosts {
     pub(crate) fn keeps_calls(&self, name: &MediaHost) -> bool {
         let hosts = self.read();
         hosts.get(name).is_some_and(|host| {
-            host.status.read().connected && (host.takes_more || !host.is_linked)
+            let status = host.status.read();
+            status.connected && (host.takes_more || !status.is_linked)
         })
     }
 
@@ -267,6 +250,32 @@ impl MediaHosts {
 
     pub(crate) fn knows(&self, name: &MediaHost) -> bool {
         self.read().contains_key(name)
+    }
+}
+
+/// A host is gone: the media of its sessions is lost.
+pub(super) async fn lose_all(
+    host: &str,
+    outbox: &Outbox,
+    news: &mpsc::Sender<MediaNews>,
+    metrics: &Metrics,
+) {
+    let lost = outbox.reconnected(Some(&BTreeMap::new()));
+    if lost.is_empty() {
+        return;
+    }
+    tracing::warn!(
+        host,
+        sessions = lost.len(),
+        "a media host is gone, and its sessions with it"
+    );
+    metrics
+        .media_sessions_lost
+        .with_label_values(&["host_gone"])
+        .inc_by(u64::try_from(lost.len()).unwrap_or(u64::MAX));
+    for session in lost {
+        // Nobody listens only when the server goes.
+        let _ = news.send(MediaNews::Lost { session }).await;
     }
 }
 
@@ -321,7 +330,6 @@ impl MediaHosts {
             outbox,
             status,
             takes_more: true,
-            is_linked: false,
         };
         let all = Self {
             hosts: RwLock::new(BTreeMap::from([(name.clone(), host)])),
@@ -330,5 +338,62 @@ impl MediaHosts {
             tasks: Tasks::new("test"),
         };
         (all, told)
+    }
+}
+
+#[cfg(feature = "cluster")]
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::time::Duration;
+
+    use proto::id::CallId;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// A host with one session of ours, and what is heard of it.
+    fn host(base: &str, is_linked: bool) -> (MediaHosts, mpsc::Receiver<MediaNews>) {
+        let (news, heard) = mpsc::channel(8);
+        let known = KnownSession {
+            session: SessionId::parse("session").unwrap(),
+            call: CallId::parse("call").unwrap(),
+            unmuted: false,
+        };
+        let config = HostConfig {
+            base: base.to_owned(),
+            client_id: "client".to_owned(),
+            auth_key: Secret::new("key"),
+            known: vec![known],
+        };
+        let all = MediaHosts::start(
+            Vec::new(),
+            news,
+            Arc::new(Metrics::new()),
+            &Tasks::new("test"),
+        );
+        all.add(config);
+        if is_linked {
+            all.is_linked(&MediaHost(base.to_owned()));
+        }
+        (all, heard)
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_a_host_whose_process_is_gone_where_others_have_its_calls() {
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let gone = TcpListener::bind("127.0.0.1:0").unwrap();
+        let [silent_at, gone_at] =
+            [&silent, &gone].map(|one| format!("http://{}", one.local_addr().unwrap()));
+        drop(gone);
+        let soon = Duration::from_secs(2);
+        let (_all, mut heard) = host(&gone_at, true);
+        let told = timeout(soon, heard.recv()).await.unwrap();
+        assert!(matches!(told, Some(MediaNews::Lost { .. })), "{told:?}");
+        // Alone it may be started again, and one that does not answer may be cut off.
+        for (at, is_linked) in [(&gone_at, false), (&silent_at, true)] {
+            let (_all, mut heard) = host(at, is_linked);
+            assert!(timeout(soon, heard.recv()).await.is_err(), "{at}");
+        }
     }
 }
