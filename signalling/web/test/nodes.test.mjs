@@ -62,8 +62,12 @@ describe('a node', () => {
     });
 
     test('that is a job service says how many calls it works for, and what is wrong with it', () => {
-        const {nodes: [service]} = seen({id: 'jobs:4545', kind: 'offloader', state: 'silent', since_ms: 0, calls: 1, why: 'it did not answer just now', url: 'http://jobs:4545'});
-        expect([service.state, service.calls, service.sessions, service.load, service.version, service.trouble]).toEqual(['silent', 1, null, null, '', 'it did not answer just now']);
+        const {nodes: [up, away]} = seen(
+            {id: 'jobs:4545', kind: 'offloader', state: 'up', since_ms: 0, calls: 1, why: '', url: 'http://jobs:4545'},
+            {id: 'far:4545', kind: 'offloader', state: 'silent', since_ms: 0, calls: null, why: 'the job service did not answer just now', url: 'http://far:4545'},
+        );
+        expect([up.state, up.calls, up.sessions, up.load, up.version, up.trouble]).toEqual(['up', 1, null, null, '', '']);
+        expect([away.state, away.calls, away.trouble]).toEqual(['silent', null, 'the job service did not answer just now']);
     });
 
     test('that is not up has connections no more', () => {

@@ -116,6 +116,8 @@ describe('reasons of the server', () => {
         'failed to create recording job: connection refused', 'job service is not initialized', 'the media connection was lost', 'the bot left', 'the transcriber stopped unexpectedly', 'its worker died 3 times; see its log',
         'the worker died before the capture began', 'recordings are not enabled', 'no permissions to record', 'no permissions', 'no call ongoing', 'requested session or user is not in the call',
         'recording already in progress', 'no recording in progress', 'recording already paused', 'recording not paused', 'nobody said anything', '[captions pause: the server is busy]', '[no captions: the server\'s speech model cannot be used]', 'no transcript: the model `base` is damaged',
+        '[no captions: the server cannot run speech recognition]', 'no transcript: this processor has no `AVX2`, which speech recognition was built to use',
+        'speech recognition was built for AVX2, which this server\'s processor has not: no transcripts, no captions',
         'the recording server is stopped', 'it reached its longest duration', 'everybody left the call', 'it was ended before it began', 'the recording server\'s disk refuses to be written',
         'too large; it is kept on the recording server for its operator',
         'the messaging server will not take it: too large',
@@ -127,6 +129,13 @@ describe('reasons of the server', () => {
             const silent = KNOWN.filter((reason) => captionNotice(reason) === reason || captionNotice(reason) === '');
             expect(silent, tag).toEqual([]);
         }
+    });
+
+    it('tell a model that is missing from one that cannot be used', () => {
+        const same = (one: string, other: string): boolean => captionNotice(one) === captionNotice(other);
+        expect(same('[no captions: the server has no speech model]', NO_MODEL)).toBe(true);
+        expect(same('[no captions: the server cannot run speech recognition]', '[no captions: the server\'s speech model cannot be used]')).toBe(true);
+        expect(same('[no captions: the server cannot run speech recognition]', NO_MODEL)).toBe(false);
     });
 
     it('stay as they are where nobody knows them', () => {

@@ -114,39 +114,49 @@ async function connect(active: ActiveCall, title = ''): Promise<void> {
     attempt += 1;
     const thisOne = attempt;
     patch({active, ending: null});
+    const made = await maker();
+    if (thisOne !== attempt) {
+        return;
+    }
+    if (typeof made === 'string') {
+        closed(problem(made));
+        return;
+    }
+    const mine = made(active, title);
+    setOwnClient(mine);
+    mine.start();
+}
+
+export type Make = (active: ActiveCall, title: string, heard?: (usual: CallListener) => CallListener) => CallsClient;
+
+/** What makes clients, or the problem that is in the way. */
+async function maker(): Promise<Make | 'calls-unavailable' | 'unreachable'> {
     if (!store.get().callsConfig) {
         await refreshCalls(); // the server may have been away when the page asked
     }
     const config = store.get().callsConfig;
-    if (thisOne !== attempt) {
-        return;
-    }
     if (!config) {
-        closed(problem('calls-unavailable'));
-        return;
+        return 'calls-unavailable';
     }
-    const [turn, made] = await Promise.all([config.needsTurnCredentials ? fetchTurnServers().catch(() => []) : [], fetchPeer().catch(() => null)]);
-    if (thisOne !== attempt) {
-        return;
+    const [turn, peers] = await Promise.all([config.needsTurnCredentials ? fetchTurnServers().catch(() => []) : [], fetchPeer().catch(() => null)]);
+    if (!peers) {
+        return 'unreachable';
     }
-    if (!made) {
-        closed(problem('unreachable'));
-        return;
-    }
-    const mine: CallsClient = new made.CallsClient({
-        socketUrl: websocketAddress(store.get().websocketUrl),
-        channelId: active.channelId,
-        title,
-        threadId: '',
-        iceServers: [...config.iceServers, ...turn],
-        useLock: supportsLock(config.versions),
-        signalOverChannel: config.enableDcSignaling,
-        simulcast: config.enableSimulcast,
-        microphone: microphoneWish,
-        camera: () => settings.get().camera.id,
-    }, listenerFor(() => ownClient() === mine, active));
-    setOwnClient(mine);
-    mine.start();
+    return (active, title, heard = (usual) => usual) => {
+        const mine: CallsClient = new peers.CallsClient({
+            socketUrl: websocketAddress(store.get().websocketUrl),
+            channelId: active.channelId,
+            title,
+            threadId: '',
+            iceServers: [...config.iceServers, ...turn],
+            useLock: supportsLock(config.versions),
+            signalOverChannel: config.enableDcSignaling,
+            simulcast: config.enableSimulcast,
+            microphone: microphoneWish,
+            camera: () => settings.get().camera.id,
+        }, heard(listenerFor(() => ownClient() === mine, active)));
+        return mine;
+    };
 }
 
 function listenerFor(isCurrent: () => boolean, begun: ActiveCall): CallListener {
@@ -193,6 +203,7 @@ function listenerFor(isCurrent: () => boolean, begun: ActiveCall): CallListener 
             showProblem(trouble);
         }),
         onWeak: (weak) => ifCurrent(() => updateActive((active) => (active.weak === weak ? active : {...active, weak}))),
+        onMoves: () => ifCurrent(() => void import('./move').then((way) => way.move(maker), () => ownClient()?.giveUp())),
         onClosed: (reason) => ifCurrent(() => closed(reason)),
     };
 }

@@ -54,16 +54,14 @@ function take({name, data, channelId}: ServerEvent): void {
         break;
     case 'user_left':
         media.dropSender(String(data['session_id'] ?? ''));
-        announceMove(data, 'call_told_left');
-        soundMove('leave', data['session_id']);
+        tellMove(data, 'leave');
         if (data['session_id'] === active.sessionId) {
             lostSession();
         }
         break;
     case 'user_joined':
         applySettings();
-        announceMove(data, 'call_told_joined');
-        soundMove('join', data['session_id']);
+        tellMove(data, 'join');
         break;
     case 'call_state':
         updateActive((now) => ({...now, spoke: heardBefore(now.spoke, store.get().calls[channelId], Date.now())}));
@@ -72,6 +70,14 @@ function take({name, data, channelId}: ServerEvent): void {
         break;
     default:
         break;
+    }
+}
+
+/** Own sessions come and go when the page goes to another media host. */
+function tellMove(data: ServerEvent['data'], move: 'join' | 'leave'): void {
+    if (data['user_id'] !== store.get().chat.me?.id) {
+        announceMove(data, move === 'join' ? 'call_told_joined' : 'call_told_left');
+        soundMove(move, data['session_id']);
     }
 }
 

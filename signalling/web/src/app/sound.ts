@@ -95,6 +95,14 @@ export class RemoteMedia {
         this.listener.onBlocked(false);
     }
 
+    /** Plays these in the place of everything. Until what this returns is called, what was is heard on. */
+    exchange(tracks: readonly RemoteTrack[]): () => void {
+        const before = this.sounds.splice(0);
+        this.clear();
+        tracks.forEach((track) => this.add(track));
+        return () => this.remove(before);
+    }
+
     resume(): void {
         this.sounds.forEach(({element}) => this.start(element));
     }

@@ -46,6 +46,8 @@ export interface CallListener extends VoiceListener, CameraListener {
     /** How the sound of each session arrives; silent ones are missing. */
     onQuality(bySession: ReadonlyMap<string, SoundQuality>): void;
     onWeak(weak: boolean): void;
+    /** The media host is going to stop: another session is to be made, or this one given up. */
+    onMoves(): void;
     /** `null`: the person left. */
     onClosed(reason: Problem | null): void;
 }
@@ -61,6 +63,7 @@ export class CallsClient {
     private socketUp = true;
     private everConnected = false;
     private closed = false;
+    private moves = false;
     private measureTimer: ReturnType<typeof setInterval> | null = null;
     private readonly meter = new QualityMeter();
     private readonly receivers = new Map<MediaStreamTrack, {sessionId: string; meter: ReceiverMeter}>();
@@ -104,6 +107,11 @@ export class CallsClient {
         return this.voice.muted;
     }
 
+    /** A picture of this person is there to be seen. */
+    get shows(): boolean {
+        return this.screen !== null || this.camera.on;
+    }
+
     start(): void {
         if (typeof RTCPeerConnection === 'undefined') {
             this.shut(problem('no-webrtc'));
@@ -114,6 +122,11 @@ export class CallsClient {
 
     leave(): void {
         this.shut(null);
+    }
+
+    /** Joins anew: its media host is of no use any more. */
+    giveUp(): void {
+        this.shut(problem('media-lost'));
     }
 
     /** The session is no longer the server's: ends here without a word to it. */
@@ -242,9 +255,10 @@ export class CallsClient {
             }
             return;
         case 'media_moves':
-            if (data['session_id'] === this.sessionId) {
+            if (data['session_id'] === this.sessionId && !this.moves) {
+                this.moves = true;
                 // Not everybody at the same moment.
-                setTimeout(() => this.shut(problem('media-lost')), Math.random() * MOVES_WITHIN_MS);
+                setTimeout(() => this.move(), Math.random() * MOVES_WITHIN_MS);
             }
             return;
         default:
@@ -268,6 +282,13 @@ export class CallsClient {
             this.shut(problem('removed'));
         } else if (name === 'call_end') {
             this.shut(problem('call-ended'));
+        }
+    }
+
+    private move(): void {
+        this.moves = false;
+        if (!this.closed) {
+            this.listener.onMoves();
         }
     }
 

@@ -10,9 +10,9 @@ const SILENCE = /^nobody said anything/;
 
 /** The first that fits. */
 const REASONS: readonly (readonly [RegExp, Key])[] = [
-    [/no speech model|^no captions:|speech model .* is not in/, 'reason_no_model'],
+    [/no speech model|speech model .* is not in/, 'reason_no_model'],
     [/knows? English only/, 'reason_english_only'],
-    [/speech model cannot be used|^no transcript:/, 'reason_model_unusable'],
+    [/speech model cannot be used|speech recognition|^no captions:|^no transcript:/, 'reason_model_unusable'],
     [/captions pause/, 'reason_captions_pause'],
     [SILENCE, 'record_silence'],
     [/timed out waiting for bot|^waited \w+ s for/, 'reason_recorder_late'],

@@ -3,6 +3,7 @@ import {useEffect, useState, type ReactNode} from 'react';
 import {describe} from '../../api/rest';
 import {readNodes} from '../../app/admin';
 import {kindWords, sightWords, stateWords, type ClusterNode, type Connection, type Nodes} from '../../state/nodes';
+import {troubleWords} from '../../state/troublewords';
 import {currentLocale, listed, number, say} from '../../words/words';
 import {Refusal} from '../SignIn';
 import {lately} from '../time';
@@ -68,7 +69,7 @@ function NodeTable({nodes}: {nodes: readonly ClusterNode[]}): ReactNode {
                 <>
                     <bdi>{node.id}</bdi> {node.isHere && <span className="tag">{say('admin_node_here')}</span>}
                     {node.url !== '' && <span className="muted"><bdi dir="ltr">{node.url}</bdi></span>}
-                    {node.trouble !== '' && <span className="muted"><bdi lang="en" dir="ltr">{node.trouble}</bdi></span>}
+                    {node.trouble !== '' && <span className="muted">{troubleWords(node.trouble) || <bdi lang="en" dir="ltr">{node.trouble}</bdi>}</span>}
                 </>,
                 kindWords(node.kind),
                 stateWords(node.state),
