@@ -48,8 +48,9 @@ pub(crate) enum AdminCommand {
     /// Show recordings and transcripts that are being made: since when, how large, what is missing, how
     /// late.
     Recordings,
-    /// Show the nodes of the cluster as this server sees them: what each is there for, whether it is up,
-    /// how loaded; exit code 1 unless this server sees the others. Also `parley status`.
+    /// Show the nodes of the cluster and the job services as this server sees them: what each is there
+    /// for, whether it is up, how loaded; exit code 1 unless this server sees the others. Also `parley
+    /// status`.
     Nodes {
         /// As JSON, for programs.
         #[arg(long)]

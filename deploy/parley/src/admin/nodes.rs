@@ -102,8 +102,10 @@ mod tests {
              "calls": 2, "sessions": 9, "version": "0.7.0", "url": "http://m:8045",
              "links": [{"node": "media2", "round_trip_us": 1500, "lost_ppm": 20_000}]},
             {"id": "front", "kind": "signalling", "state": "up", "since_ms": 0, "calls": 0, "sessions": 0},
-            {"id": "j:4545", "kind": "offloader", "state": "silent", "since_ms": 1000, "calls": 1,
-             "why": "it did not answer just now", "url": "http://j:4545"},
+            {"id": "k:4545", "kind": "offloader", "state": "up", "since_ms": 1000, "calls": 3, "why": "",
+             "url": "http://k:4545"},
+            {"id": "j:4545", "kind": "offloader", "state": "silent", "since_ms": 1000, "calls": null,
+             "why": "the job service did not answer just now", "url": "http://j:4545"},
         ]});
         let table = table(&seen);
         let lines: Vec<Vec<&str>> = table
@@ -119,13 +121,17 @@ mod tests {
             ["media1", "media", "draining", "25", "%", "2", "9"]
         );
         assert_eq!(lines[3][..6], ["front", "signalling", "up", "-", "-", "-"]);
+        assert_eq!(lines[4][..6], ["k:4545", "offloader", "up", "-", "3", "-"]);
         assert_eq!(
-            lines[4][..6],
-            ["j:4545", "offloader", "silent", "-", "1", "-"]
+            lines[5][..6],
+            ["j:4545", "offloader", "silent", "-", "-", "-"]
         );
-        assert_eq!(lines[5].join(" "), "j:4545: it did not answer just now");
         assert_eq!(
             lines[6].join(" "),
+            "j:4545: the job service did not answer just now"
+        );
+        assert_eq!(
+            lines[7].join(" "),
             "media1 to media2: 1.5 ms there and back, 2.0 % lost"
         );
     }
