@@ -24,6 +24,13 @@ const SERVERS = ['/usr/sbin/nats-server', '/usr/bin/nats-server']
 const PASSWORD = 'a password of the tests'
 const READY_WITHIN_MS = 60_000
 
+/** How many sessions have their media at the media node with this address. */
+export async function sessionsAt(url) {
+  const metrics = await fetch(`${url}/metrics`).then((answer) => answer.text())
+  const rows = [...metrics.matchAll(/^rtcd_rtc_sessions_total\{[^}]*\} (\d+)$/gm)]
+  return rows.reduce((sum, [, count]) => sum + Number(count), 0)
+}
+
 export class Cluster {
   /**
    * Starts a cluster of these media nodes and waits until people can call. With several `fronts` they are
@@ -179,9 +186,7 @@ enable_file = false
 
   /** How many sessions have their media at a node. */
   async sessions(node) {
-    const metrics = await fetch(`http://127.0.0.1:${this.running.get(node).api}/metrics`).then((answer) => answer.text())
-    const rows = [...metrics.matchAll(/^rtcd_rtc_sessions_total\{[^}]*\} (\d+)$/gm)]
-    return rows.reduce((sum, [, count]) => sum + Number(count), 0)
+    return sessionsAt(`http://127.0.0.1:${this.running.get(node).api}`)
   }
 
   /** The job services that have a worker. */

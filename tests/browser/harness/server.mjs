@@ -21,6 +21,11 @@ const STOP_WITHIN_MS = 15_000
 /** Settings of the machine that must not leak into the product: nothing may be taken from them. */
 const FOREIGN_ENV = /^(PG|AWS_|S3_|NATS_|DATABASE_|POSTGRES|MM_|RTCD_|SIGNALLING_|OFFLOADER_|PARLEY_)/
 
+/** The environment without them. */
+export function ownEnvironment() {
+  return Object.fromEntries(Object.entries(process.env).filter(([key]) => !FOREIGN_ENV.test(key)))
+}
+
 export class Server {
   /**
    * Starts parley and waits until it is ready.
@@ -48,11 +53,10 @@ export class Server {
 
   async #launch(args, env, models) {
     const readyFile = path.join(this.home, 'ready.json')
-    const clean = Object.fromEntries(Object.entries(process.env).filter(([key]) => !FOREIGN_ENV.test(key)))
     const log = fs.openSync(this.log, 'a')
     this.process = spawn(this.binary, ['run', '--data-dir', this.dataDir, '--listen', '127.0.0.1:0', '--rtc-port', '0',
       '--models-dir', models, '--ready-file', readyFile, ...args],
-    { env: { RUST_LOG: 'info', ...clean, ...env }, stdio: ['ignore', log, log], cwd: this.home })
+    { env: { RUST_LOG: 'info', ...ownEnvironment(), ...env }, stdio: ['ignore', log, log], cwd: this.home })
     fs.closeSync(log)
     this.exit = new Promise((resolve) => {
       this.process.once('exit', (code, signal) => resolve({ code, signal }))
