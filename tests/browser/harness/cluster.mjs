@@ -247,7 +247,10 @@ enable_file = false
     killEach(workingIn(this.home).map(({ pid }) => pid))
     if (failed || process.env.PARLEY_KEEP_LOGS) {
       fs.mkdirSync(LOGS, { recursive: true })
-      for (const file of fs.readdirSync(this.home).filter((name) => name.endsWith('.log'))) fs.copyFileSync(path.join(this.home, file), path.join(LOGS, `${this.story}-${file}`))
+      // Those of workers lie in the folders of their jobs.
+      for (const file of fs.readdirSync(this.home, { recursive: true }).filter((name) => name.endsWith('.log'))) {
+        fs.copyFileSync(path.join(this.home, file), path.join(LOGS, `${this.story}-${file.replaceAll(path.sep, '-')}`))
+      }
       console.error(`logs of the cluster: ${LOGS}/${this.story}-*.log`)
     }
     fs.rmSync(this.home, { recursive: true, force: true })

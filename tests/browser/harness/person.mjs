@@ -50,7 +50,7 @@ export class Person {
    * @param {{microphone?: string, hz?: number, firefox?: boolean, browser?: import('playwright-core').Browser, viewport?: {width: number, height: number}, colourScheme?: 'light'|'dark', locale?: string}} [with_]
    *   `microphone` is a 48 kHz WAV file; without it the person is silent. With `firefox` the
    *   microphone is the tone `hz` instead. With `browser` the person is one of several in that one, all of whom
-   *   have its microphone, and opens it with the first unmute.
+   *   have its microphone, and opens it with the first unmute; nothing moves on their pages, which costs most.
    */
   static async open(url, account, look = {}) {
     const person = new Person(account)
@@ -73,6 +73,7 @@ export class Person {
       colorScheme: colourScheme ?? 'light',
       ignoreHTTPSErrors: true, // stories with TLS make their own certificate
       ...(locale ? { locale } : {}),
+      ...(this.isGuest ? { reducedMotion: 'reduce' } : {}),
     })
     await equip(this.context)
     if (this.isGuest || microphone?.endsWith('%noloop')) await this.context.addInitScript(keepMicrophoneShut)
