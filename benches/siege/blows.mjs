@@ -15,7 +15,7 @@ const DOWN_MS = 5_000
 /** What ended by itself is started again after this. */
 const RESTART_MS = 1_000
 /** What is stopped in order and has not ended by then is killed, and told. */
-const ENDS_WITHIN_MS = 15_000
+export const ENDS_WITHIN_MS = 15_000
 const LEADER_WITHIN_MS = 20_000
 const IS_WORKER = / worker$/
 

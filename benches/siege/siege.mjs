@@ -16,7 +16,7 @@ import { Cluster } from '../../tests/browser/harness/cluster.mjs'
 import { recordingState } from '../../tests/browser/harness/recordings.mjs'
 import { Rest } from '../../tests/browser/harness/rest.mjs'
 import { pause } from '../../tests/browser/harness/speech.mjs'
-import { Blows } from './blows.mjs'
+import { Blows, ENDS_WITHIN_MS } from './blows.mjs'
 import { Chat } from './chat.mjs'
 import { collectFilms, notInFilms } from './films.mjs'
 import { People } from './people.mjs'
@@ -123,6 +123,8 @@ async function siege() {
   const gaps = gapsOf(looks, people.speakers, watchedUntil)
   opened.facts = { blows: blows.all, gaps, surprises: blows.surprises, thrownOut: people.thrownOut, chat: chat.facts() }
   tellSound(gaps, blows.all, people)
+  const late = blows.all.filter(({ isLate }) => isLate)
+  rows.must(`stopped in order and not over within ${ENDS_WITHIN_MS / 1000} s`, late.length, 'processes', 0, late.map(({ kind, name }) => `${kind}, ${name}`).join('; '))
   await attempt('the look at the people', async () => tellPeople(looks, people, await counted(cluster, channelId, people), before))
   await attempt('the look at the chat', () => tellChat(chat, people))
   const leftAt = await people.leave()
