@@ -10,7 +10,7 @@ import os from 'node:os'
 import path from 'node:path'
 import test from 'node:test'
 
-import { follow, equip, hear, hearsNoTone, hearsTone, seesColours, wear } from './harness/listen.mjs'
+import { follow, equip, hear, hearsNoTone, hearsTone, seesColours, watch, watched, wear } from './harness/listen.mjs'
 import { launchChromium } from './harness/person.mjs'
 import { frameAt, loudSpan, probe } from './harness/probe.mjs'
 import { connections, descendants, isLoopback } from './harness/processes.mjs'
@@ -78,6 +78,31 @@ test('ears find the tone that a microphone plays, its silence, and its return', 
     await hearsTone(page, TONES.second)
     const steady = await follow(page, TONES.second, 2_000)
     assert.ok(steady.looks > 20 && steady.longestGapMs < 200, JSON.stringify(steady))
+  })
+})
+
+test('ears note when a tone was away, and since when it is', async (context) => {
+  await withLoopbackPage(TONES.first, async (page) => {
+    const note = async () => (await watched(page))[TONES.first]
+    await watch(page, [TONES.first])
+    await page.evaluate(() => window.speak())
+    await until('it is heard', async () => (await note()).lastHeard > 0)
+    assert.deepEqual((await note()).gaps, [], 'what was not heard yet is no gap')
+
+    const cutAt = Date.now()
+    await page.evaluate(() => window.sender.replaceTrack(null))
+    await until('it is away', async () => (await note()).isAway)
+    await new Promise((resolve) => { setTimeout(resolve, 700) })
+    const backAt = Date.now()
+    await page.evaluate(() => window.sender.replaceTrack(window.voice))
+    const gaps = await until('it is back', async () => {
+      const { isAway, gaps: all } = await note()
+      return isAway ? undefined : all.filter(([from, to]) => to - from > 500)
+    })
+    context.diagnostic(`cut for ${backAt - cutAt} ms, noted ${gaps.map(([from, to]) => to - from)} ms`)
+    const [[from, to]] = gaps
+    assert.equal(gaps.length, 1)
+    assert.ok(from >= cutAt - 200 && from < backAt && to >= backAt && to < Date.now() + 1, `${from - cutAt} to ${to - backAt}`)
   })
 })
 

@@ -13,7 +13,7 @@ import path from 'node:path'
 import { startNginx } from './nginx.mjs'
 import { free, freeMediaPort } from './ports.mjs'
 import { startPostgres } from './postgres.mjs'
-import { descendants } from './processes.mjs'
+import { descendants, workingIn } from './processes.mjs'
 import { ROOT } from './server.mjs'
 import { Miss, until } from './until.mjs'
 
@@ -35,10 +35,12 @@ export class Cluster {
   /**
    * Starts a cluster of these media nodes and waits until people can call. With several `fronts` they are
    * signalling processes on one PostgreSQL, and people go through nginx. `records`: with so many job
-   * services.
+   * services; `keepsJobs`: what they made stays in their folders. `callSessions`: so many of a call are on one
+   * media node, and further ones on another.
    */
-  static async start(story, { media, fronts = ['front'], people = ['anna', 'ben', 'carla'], records = 0 }) {
+  static async start(story, { media, fronts = ['front'], people = ['anna', 'ben', 'carla'], records = 0, keepsJobs = false, callSessions = 0 }) {
     const cluster = new Cluster(story)
+    Object.assign(cluster, { keepsJobs, callSessions })
     try {
       await cluster.#begin(media, fronts, people, records)
     } catch (error) {
@@ -132,6 +134,8 @@ listen_address = "${url.slice('http://'.length)}"
 allow_self_registration = true
 [store]
 data_source = "${this.home}/${name}"
+[jobs]
+done_jobs_retention_time = "${this.keepsJobs ? '12h' : ''}"
 `)
     const trusts = this.authority ? { SSL_CERT_FILE: this.authority } : {}
     this.#spawn(name, path.join(BIN, 'offloader'), { ...process.env, ...trusts }, '--config', config, 'run')
@@ -174,14 +178,21 @@ papers = "${this.home}/papers/nodes/${node}"
 url = "http://127.0.0.1:${api}"
 link_address = "127.0.0.1:${links}"
 spread_by_load = false
+call_sessions = ${this.callSessions}
 [store]
 data_source = "${this.home}/${node}"
 [logger]
 enable_file = false
 `)
     this.#spawn(node, path.join(BIN, 'rtcd'), process.env, '--config', config, 'run')
-    this.running.get(node).api = api
+    Object.assign(this.running.get(node), { api, media })
     await until(`media node ${node} answers`, () => fetch(`http://127.0.0.1:${api}/version`).then((answer) => answer.ok, () => false), { ms: READY_WITHIN_MS })
+  }
+
+  /** Starts once more what has ended, as it was started, at the same ports. */
+  async again(name) {
+    const before = this.running.get(name)
+    this.running.set(name, { ...before, ...await before.again() })
   }
 
   /** How many sessions have their media at a node. */
@@ -196,14 +207,9 @@ enable_file = false
 
   /** Kills a process and all that it has begun. Unlike those of a machine without power its sockets close. */
   killAll(node) {
-    const { pid } = this.running.get(node).process
-    for (const one of [pid, ...descendants(pid).map((process) => process.pid)]) {
-      try {
-        process.kill(one, 'SIGKILL')
-      } catch (error) {
-        if (error.code !== 'ESRCH') throw error // it has ended meanwhile
-      }
-    }
+    const { pid, exitCode, signalCode } = this.running.get(node).process
+    if (exitCode !== null || signalCode !== null) return // its number may be another's by now
+    killEach([pid, ...descendants(pid).map((process) => process.pid)])
   }
 
   /** Sends a signal to a process, by the name of its node. */
@@ -227,23 +233,42 @@ enable_file = false
   }
 
   #spawn(name, program, env, ...args) {
-    const log = fs.openSync(path.join(this.home, `${name}.log`), 'a')
-    const child = spawn(program, args, { cwd: this.home, env, stdio: ['ignore', log, log] })
-    fs.closeSync(log)
-    const exit = new Promise((resolve) => { child.once('exit', resolve) })
-    this.running.set(name, { process: child, exit })
+    const again = () => {
+      const log = fs.openSync(path.join(this.home, `${name}.log`), 'a')
+      const child = spawn(program, args, { cwd: this.home, env, stdio: ['ignore', log, log] })
+      fs.closeSync(log)
+      const exit = new Promise((resolve) => { child.once('exit', resolve) })
+      return { process: child, exit }
+    }
+    this.running.set(name, { ...again(), again })
   }
 
   async stop({ failed = false } = {}) {
-    for (const { process: child, exit } of [...this.running.values()].reverse()) {
-      child.kill('SIGKILL')
+    for (const [name, { exit }] of [...this.running].reverse()) {
+      this.killAll(name)
       await exit
     }
+    // What went on when its service was killed before.
+    killEach(workingIn(this.home).map(({ pid }) => pid))
     if (failed || process.env.PARLEY_KEEP_LOGS) {
       fs.mkdirSync(LOGS, { recursive: true })
-      for (const file of fs.readdirSync(this.home).filter((name) => name.endsWith('.log'))) fs.copyFileSync(path.join(this.home, file), path.join(LOGS, `${this.story}-${file}`))
+      // Those of workers lie in the folders of their jobs.
+      for (const file of fs.readdirSync(this.home, { recursive: true }).filter((name) => name.endsWith('.log'))) {
+        fs.copyFileSync(path.join(this.home, file), path.join(LOGS, `${this.story}-${file.replaceAll(path.sep, '-')}`))
+      }
       console.error(`logs of the cluster: ${LOGS}/${this.story}-*.log`)
     }
     fs.rmSync(this.home, { recursive: true, force: true })
+  }
+}
+
+/** Those that have ended meanwhile are passed over. */
+function killEach(pids) {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, 'SIGKILL')
+    } catch (error) {
+      if (error.code !== 'ESRCH') throw error
+    }
   }
 }

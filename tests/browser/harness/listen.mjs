@@ -70,6 +70,16 @@ export function follow(page, hz, ms) {
   return page.evaluate(([tone, span]) => window.ears.follow(tone, span), [hz, ms])
 }
 
+/** Notes from now on when these tones are not heard; `watched` tells. */
+export function watch(page, tones) {
+  return page.evaluate((all) => window.ears.watch(all), tones)
+}
+
+/** What the page noted of each tone: `{hz: {gaps: [[from, until]], lastHeard, isAway}}`, in epoch ms. */
+export function watched(page) {
+  return page.evaluate(() => window.ears.watched())
+}
+
 /** Covers the sharer's page with four colours, clockwise from the top left read as rows. */
 export function wear(page, colours) {
   return page.evaluate((names) => window.ears.wear(names), colours)

@@ -10,7 +10,7 @@ import { until } from './until.mjs'
 
 const NGINX = '/usr/sbin/nginx'
 
-/** Starts nginx in front of these ports; says its address, by TLS, whose word is good for that, and how it is stopped. */
+/** Starts nginx in front of these ports; says its address, by TLS, whose word is good for that, and how it is stopped and started `again`. */
 export async function startNginx(home, ports) {
   if (!fs.existsSync(NGINX)) throw new Error('no nginx: run `tests/run`')
   const [front, folder] = [await free(0), path.join(home, 'nginx')]
@@ -27,11 +27,13 @@ export async function startNginx(home, ports) {
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((of) => `${of}_temp_path ${folder}/${of};`).join('\n')
   const main = path.join(folder, 'nginx.conf')
   fs.writeFileSync(main, `daemon off;\npid ${folder}/pid;\nerror_log ${home}/nginx.log info;\nworker_processes 1;\nevents {}\nhttp {\naccess_log off;\n${temporary}\n${site}\n}\n`)
-  const child = spawn(NGINX, ['-c', main, '-e', path.join(home, 'nginx.log')], { stdio: 'ignore' })
-  const exit = new Promise((resolve) => { child.once('exit', resolve) })
-  const url = `https://127.0.0.1:${front}`
-  await until('nginx listens', () => free(front).then(() => false, () => true))
-  return { url, authority, process: child, exit }
+  const run = async () => {
+    const child = spawn(NGINX, ['-c', main, '-e', path.join(home, 'nginx.log')], { stdio: 'ignore' })
+    const exit = new Promise((resolve) => { child.once('exit', resolve) })
+    await until('nginx listens', () => free(front).then(() => false, () => true))
+    return { process: child, exit }
+  }
+  return { url: `https://127.0.0.1:${front}`, authority, ...await run(), again: run }
 }
 
 /** A certificate for this machine, and the authority that signed it: programs trust no certificate that signs itself. */

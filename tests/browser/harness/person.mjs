@@ -47,9 +47,10 @@ export class Person {
    *
    * @param {string} url address of the product
    * @param {{username: string, password: string}} account
-   * @param {{microphone?: string, hz?: number, firefox?: boolean, viewport?: {width: number, height: number}, colourScheme?: 'light'|'dark', locale?: string}} [with_]
+   * @param {{microphone?: string, hz?: number, firefox?: boolean, browser?: import('playwright-core').Browser, viewport?: {width: number, height: number}, colourScheme?: 'light'|'dark', locale?: string}} [with_]
    *   `microphone` is a 48 kHz WAV file; without it the person is silent. With `firefox` the
-   *   microphone is the tone `hz` instead.
+   *   microphone is the tone `hz` instead. With `browser` the person is one of several in that one, all of whom
+   *   have its microphone, and opens it with the first unmute; nothing moves on their pages, which costs most.
    */
   static async open(url, account, look = {}) {
     const person = new Person(account)
@@ -62,18 +63,20 @@ export class Person {
     return person
   }
 
-  async #start(url, { microphone, hz, firefox = false, viewport, colourScheme, locale }) {
+  async #start(url, { microphone, hz, firefox = false, browser, viewport, colourScheme, locale }) {
     this.home = fs.mkdtempSync(path.join(os.tmpdir(), `person-${this.username}-`))
-    this.browser = firefox ? await launchFirefox({ hz, home: this.home }) : await launchChromium(microphone ?? writeSilence(this.home))
+    this.isGuest = browser !== undefined
+    this.browser = browser ?? (firefox ? await launchFirefox({ hz, home: this.home }) : await launchChromium(microphone ?? writeSilence(this.home)))
     this.context = await this.browser.newContext({
       permissions: firefox ? [] : ['microphone', 'camera'], // Firefox grants them by its preferences
       viewport: viewport ?? { width: 1280, height: 720 },
       colorScheme: colourScheme ?? 'light',
       ignoreHTTPSErrors: true, // stories with TLS make their own certificate
       ...(locale ? { locale } : {}),
+      ...(this.isGuest ? { reducedMotion: 'reduce' } : {}),
     })
     await equip(this.context)
-    if (microphone?.endsWith('%noloop')) await this.context.addInitScript(keepMicrophoneShut)
+    if (this.isGuest || microphone?.endsWith('%noloop')) await this.context.addInitScript(keepMicrophoneShut)
     if (firefox) await giveScreen(this.context)
     this.page = await this.context.newPage()
     this.page.on('pageerror', (error) => this.troubles.push(`uncaught: ${error.message}`))
@@ -214,7 +217,7 @@ export class Person {
   /** Closes the browser. A picture of the last state is kept when the story failed. */
   async close({ picture } = {}) {
     if (picture) await this.page?.screenshot({ path: picture }).catch(() => {})
-    await this.browser?.close().catch(() => {})
+    await (this.isGuest ? this.context : this.browser)?.close().catch(() => {})
     // A helper process of the browser may write for a moment after the browser has ended.
     if (this.home) fs.rmSync(this.home, { recursive: true, force: true, maxRetries: 5 })
   }

@@ -8,7 +8,7 @@ import { until } from './until.mjs'
 
 const VERSIONS = '/usr/lib/postgresql'
 
-/** Makes a server in `home`, starts it, and says where its database is and how it is stopped. */
+/** Makes a server in `home`, starts it, and says where its database is and how it is stopped and started `again`. */
 export async function startPostgres(home) {
   const bin = programs()
   const folder = path.join(home, 'postgres')
@@ -25,13 +25,16 @@ export async function startPostgres(home) {
   const made = spawnSync(command, [...before, path.join(bin, 'initdb'), '-D', data, '-U', 'parley', '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8', '--no-sync'], run)
   if (made.status !== 0) throw new Error(`initdb: ${made.stdout}${made.stderr}`)
   const settings = ['-c', 'listen_addresses=', '-c', 'fsync=off', '-c', `unix_socket_directories=${folder}`]
-  const child = spawn(command, [...before, path.join(bin, 'postgres'), '-D', data, ...settings], { ...run, stdio: 'ignore' })
-  const exit = new Promise((resolve) => { child.once('exit', resolve) })
-  await until('PostgreSQL answers', () => {
-    const asked = spawnSync(path.join(bin, 'pg_isready'), ['-h', folder, '-q'])
-    return asked.status === 0
-  })
-  return { url: `postgres://parley@${encodeURIComponent(folder)}/postgres`, process: child, exit }
+  const start = async () => {
+    const child = spawn(command, [...before, path.join(bin, 'postgres'), '-D', data, ...settings], { ...run, stdio: 'ignore' })
+    const exit = new Promise((resolve) => { child.once('exit', resolve) })
+    await until('PostgreSQL answers', () => {
+      const asked = spawnSync(path.join(bin, 'pg_isready'), ['-h', folder, '-q'])
+      return asked.status === 0
+    })
+    return { process: child, exit }
+  }
+  return { url: `postgres://parley@${encodeURIComponent(folder)}/postgres`, ...await start(), again: start }
 }
 
 function programs() {

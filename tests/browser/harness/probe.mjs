@@ -40,21 +40,22 @@ export function energy(file, step = 0.25) {
   return steps
 }
 
-/** Strength (amplitude, 1 = full scale) of one frequency of the mixed audio, second by second. */
-export function tone(file, hz) {
+/** Strength (amplitude, 1 = full scale) of one frequency of the mixed audio, in steps of so many seconds. */
+export function tone(file, hz, step = 1) {
   const pcm = run('ffmpeg', ['-v', 'error', '-i', file, '-vn', '-ac', '1', '-ar', String(RATE), '-f', 's16le', '-'])
   const samples = new Int16Array(pcm.buffer, pcm.byteOffset, Math.floor(pcm.byteLength / 2))
-  const seconds = []
-  for (let from = 0; from + RATE <= samples.length; from += RATE) {
+  const size = Math.round(RATE * step)
+  const steps = []
+  for (let from = 0; from + size <= samples.length; from += size) {
     let [real, imaginary] = [0, 0]
-    for (let at = 0; at < RATE; at += 1) {
+    for (let at = 0; at < size; at += 1) {
       const angle = (2 * Math.PI * hz * at) / RATE
       real += (samples[from + at] / 32_768) * Math.cos(angle)
       imaginary += (samples[from + at] / 32_768) * Math.sin(angle)
     }
-    seconds.push((2 * Math.hypot(real, imaginary)) / RATE)
+    steps.push((2 * Math.hypot(real, imaginary)) / size)
   }
-  return seconds
+  return steps
 }
 
 /** Seconds in which the audio is louder than `threshold`, and the first and last such moment. */

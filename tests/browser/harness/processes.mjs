@@ -1,6 +1,6 @@
 // Processes and their sockets as Linux tells them under /proc.
 //
-// Used to find the offloader's worker, and to see that the product talks to this machine only.
+// Used to find the offloader's worker and what outlived a story, and to see that the product talks to this machine only.
 
 import fs from 'node:fs'
 
@@ -25,6 +25,18 @@ export function descendants(pid) {
     wanted.push(...children.map((one) => one.pid))
   }
   return found
+}
+
+/** Those that work in this folder, whoever began them: also what outlived that. `[{pid, parent, command}]` */
+export function workingIn(folder) {
+  const real = fs.realpathSync(folder)
+  return descendants(0).filter(({ pid }) => {
+    try {
+      return fs.readlinkSync(`/proc/${pid}/cwd`) === real
+    } catch {
+      return false // ended while we looked
+    }
+  })
 }
 
 /**

@@ -17,6 +17,7 @@
   }
   const peers = []
   const voices = []
+  const watched = new Map()
   let context
 
   const Native = window.RTCPeerConnection
@@ -29,7 +30,7 @@
         if (this.connectionState === 'connected' && !peer.connectedAt) peer.connectedAt = Date.now()
       })
       this.addEventListener('track', (event) => {
-        if (event.track.kind === 'audio') attach(event)
+        if (event.track.kind === 'audio') attach(event, this)
       })
     }
   }
@@ -48,7 +49,7 @@
     if (getDisplayMedia) devices.getDisplayMedia = (wish = {}) => getDisplayMedia({ ...wish, preferCurrentTab: true })
   }
 
-  function attach({ track, streams }) {
+  function attach({ track, streams }, connection) {
     context ??= new AudioContext({ sampleRate: 48_000 })
     void context.resume()
     const stream = new MediaStream([track])
@@ -60,8 +61,9 @@
     const analyser = context.createAnalyser()
     analyser.fftSize = FFT_SIZE
     analyser.smoothingTimeConstant = 0
-    context.createMediaStreamSource(stream).connect(analyser)
-    voices.push({ track, streamId: streams[0]?.id ?? '', element, analyser, since: Date.now() })
+    const source = context.createMediaStreamSource(stream)
+    source.connect(analyser)
+    voices.push({ track, connection, streamId: streams[0]?.id ?? '', element, source, analyser, since: Date.now() })
   }
 
   function rmsOf(samples) {
@@ -97,6 +99,34 @@
   }
 
   const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
+
+  /** Lets go of the voices of connections that are over: a page that comes back often would keep them all. */
+  function forgetEnded() {
+    for (let at = voices.length - 1; at >= 0; at -= 1) {
+      const { track, connection, source, element } = voices[at]
+      if (track.readyState === 'live' && connection.connectionState !== 'closed') continue
+      source.disconnect()
+      element.srcObject = null
+      voices.splice(at, 1)
+    }
+  }
+
+  /** The tones among these that are heard at this moment. */
+  function heardOf(tones, samples) {
+    const left = new Set(tones)
+    for (const voice of voices) {
+      // A short look of its own: the other one is long, and tells of what was.
+      if (!voice.glance) {
+        voice.glance = context.createAnalyser()
+        voice.glance.fftSize = samples.length
+        voice.source.connect(voice.glance)
+      }
+      voice.glance.getFloatTimeDomainData(samples)
+      if (rmsOf(samples) <= 0.02) continue
+      for (const hz of left) if (shareOf(samples, hz) > 0.6) left.delete(hz)
+    }
+    return tones.filter((hz) => !left.has(hz))
+  }
 
   window.ears = {
     /** Each remote audio track over the last moment: energy (RMS, 1 = full scale) and main frequency. */
@@ -139,6 +169,42 @@
         longestGapMs = Math.max(longestGapMs, now - lastFound)
       }
       return { looks, found, longestGapMs: Math.round(longestGapMs) }
+    },
+
+    /**
+     * Notes from now on when these tones are not heard, each from the first time that it is. What lies between
+     * two looks that both found the tone is no gap, however late the second was: a busy machine looks late.
+     */
+    watch(tones) {
+      const samples = new Float32Array(2048)
+      tones.forEach((hz) => watched.set(hz, { lastHeard: 0, isAway: false, gaps: [] }))
+      setInterval(() => {
+        forgetEnded()
+        const heard = heardOf(tones, samples)
+        const now = Date.now()
+        for (const hz of tones) {
+          const note = watched.get(hz)
+          if (!heard.includes(hz)) {
+            note.isAway = true
+            continue
+          }
+          if (note.isAway && note.lastHeard > 0) note.gaps.push([note.lastHeard, now])
+          Object.assign(note, { lastHeard: now, isAway: false })
+        }
+      }, 40)
+    },
+
+    /** What `watch` noted: of each tone its gaps (`[from, until]` in epoch ms), when it was heard last, and whether it is away. */
+    watched: () => Object.fromEntries(watched),
+
+    /** The port of the server that the newest connection has its media from; undefined while none is connected. */
+    async serverPort() {
+      const connected = peers.filter(({ connection }) => connection.connectionState === 'connected')
+      if (connected.length === 0) return undefined
+      const reports = await connected.at(-1).connection.getStats()
+      const pairs = [...reports.values()].filter(({ type, state }) => type === 'candidate-pair' && state === 'succeeded')
+      const pair = pairs.find(({ nominated, selected }) => nominated || selected)
+      return reports.get(pair?.remoteCandidateId)?.port
     },
 
     /**
