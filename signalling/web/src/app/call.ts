@@ -21,7 +21,7 @@ import {logCall} from './calllog';
 import {cameraFellBack, checkSpeaker, fellBack, listenWhileMuted, microphoneWish, setTalkingMuted, watchDevices, watchMicrophone} from './devices';
 import {refreshCalls, takeCallsEvent} from './events';
 import {forgetCall, recallCall} from './location';
-import {media, ownClient, remember, setOwnClient} from './own';
+import {media, ownClient, remember, secondClient, setOwnClient} from './own';
 import {showProblem} from './stage';
 
 /** Joins by itself after the media was lost, in a row; a connection that held for a while starts a new row. */
@@ -107,6 +107,7 @@ export function unload(): void {
         const sessions = Object.keys(calls[active.channelId]?.sessions ?? {});
         remember(sessions.length <= 1);
         client.unload();
+        secondClient()?.unload();
     }
 }
 
@@ -203,7 +204,7 @@ function listenerFor(isCurrent: () => boolean, begun: ActiveCall): CallListener 
             showProblem(trouble);
         }),
         onWeak: (weak) => ifCurrent(() => updateActive((active) => (active.weak === weak ? active : {...active, weak}))),
-        onMoves: () => ifCurrent(() => void import('./move').then((way) => way.move(maker), () => ownClient()?.giveUp())),
+        onMoves: (client) => void import('./move').then((way) => way.move(client, maker)).catch(() => client.giveUp()),
         onClosed: (reason) => ifCurrent(() => closed(reason)),
     };
 }

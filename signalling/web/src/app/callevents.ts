@@ -12,7 +12,7 @@ import {logCall} from './calllog';
 import {refreshConfig, takeCallsEvent} from './events';
 import {soundMove} from './moves';
 import {noteEvent} from './notes';
-import {applySettings, media, ownClient} from './own';
+import {applySettings, media, ownClient, secondClient} from './own';
 import {inPace} from './pace';
 import {announceMove, showCaption, showReaction} from './passing';
 import {say} from '../words/words';
@@ -73,9 +73,10 @@ function take({name, data, channelId}: ServerEvent): void {
     }
 }
 
-/** Own sessions come and go when the page goes to another media host. */
+/** Not of who is in the call with another session as well: that one goes to another media host. */
 function tellMove(data: ServerEvent['data'], move: 'join' | 'leave'): void {
-    if (data['user_id'] !== store.get().chat.me?.id) {
+    const {active, calls} = store.get();
+    if (ownElsewhere(calls[active?.channelId ?? ''], String(data['user_id']), String(data['session_id'])).length === 0) {
         announceMove(data, move === 'join' ? 'call_told_joined' : 'call_told_left');
         soundMove(move, data['session_id']);
     }
@@ -110,6 +111,6 @@ function checkStillIn(): void {
  */
 function lostSession(): void {
     const {active, calls, chat} = store.get();
-    const elsewhere = ownElsewhere(calls[active?.channelId ?? ''], chat.me?.id ?? '', active?.sessionId ?? '').length > 0;
+    const elsewhere = ownElsewhere(calls[active?.channelId ?? ''], chat.me?.id ?? '', active?.sessionId ?? '').some((id) => id !== secondClient()?.sessionId);
     ownClient()?.abandon(problem(elsewhere ? 'moved' : 'media-lost'));
 }

@@ -5,98 +5,113 @@
  *
  * In: the client that was asked to go, what makes another. Out: that one in its place.
  * Not here: joining anew, where this fails (`call`).
- * Invariant: of the two one is the own client, and the other ends.
+ * Invariants: of the two one is the own client, and the other is `second` until it ends; who has muted, or was
+ * muted, meanwhile is not heard again.
  */
-import type {CallListener, CallsClient} from '../peer/client';
+import type {CallsClient} from '../peer/client';
 import type {ServerEvent} from '../peer/socket';
 import type {RemoteTrack} from '../peer/tracks';
 import {store, updateActive} from '../state/app';
 import type {Session} from '../state/calls';
 import type {Make} from './call';
 import {listenWhileMuted} from './devices';
-import {media, ownClient, remember, setOwnClient} from './own';
+import {takeCallsEvent} from './events';
+import {applySettings, media, ownClient, remember, setOwnClient, setSecond} from './own';
 
 /** Longest wait for the second session; then the first is given up. */
 const WITHIN_MS = 10_000;
 /** Voices that are on are there so soon, or are not waited for. */
 const VOICES_WITHIN_MS = 1000;
 const LOOK_EVERY_MS = 20;
+/** How often the microphone follows the person, who may mute while it is opened. */
+const MUTES = 3;
 /** Both are played for so long: the second has to fill its buffers first. */
 const OVERLAP_MS = 150;
-/** What the first session has shown already, of what both are told. */
-const SHOWN: readonly string[] = ['user_reacted', 'caption'];
 
 /** Beside the connection that is, or anew where that fails. `maker` gives what makes clients, or the problem in the way. */
-export async function move(maker: () => Promise<Make | string>): Promise<void> {
+export async function move(from: CallsClient, maker: () => Promise<Make | string>): Promise<void> {
+    const isOwn = (): boolean => ownClient() === from && store.get().active !== null;
     const made = await maker();
-    const from = ownClient();
-    const {active} = store.get();
-    if (!from || !active) {
+    if (!isOwn()) {
         return;
     }
-    const isDone = typeof made !== 'string' && await beside(from, (heard) => made({...active, unmuting: false}, '', heard));
-    if (!isDone && ownClient() === from) {
+    const outcome = typeof made === 'string' ? 'failed' : await beside(from, made);
+    if (outcome === 'later') {
+        from.stay();
+    } else if (outcome === 'failed' && isOwn()) {
         from.giveUp();
     }
 }
 
-/** False: it did not come about, and the first is of no use any more. */
-async function beside(from: CallsClient, make: (heard: (usual: CallListener) => CallListener) => CallsClient): Promise<boolean> {
-    const tracks: RemoteTrack[] = [];
+/** `later`: something is shown, which would end; whoever shows something is asked again. */
+async function beside(from: CallsClient, made: Make): Promise<'moved' | 'later' | 'failed'> {
+    const {active} = store.get();
+    if (!active) {
+        return 'failed';
+    }
+    let tracks: RemoteTrack[] = [];
     const events: ServerEvent[] = [];
-    let tell: (event: ServerEvent) => void = () => undefined;
-    let settled: (connected: boolean) => void = () => undefined;
-    const connected = new Promise<boolean>((resolve) => {
-        settled = resolve;
-        setTimeout(() => resolve(false), WITHIN_MS);
-    });
+    let hasEnded = false;
     const isOwn = (): boolean => ownClient() === next;
-    const next: CallsClient = make((usual) => {
-        tell = usual.onEvent;
-        return {
-            ...usual,
-            onState: (state) => {
-                usual.onState(state);
-                if (state === 'connected') {
-                    settled(true);
-                }
-            },
-            onEvent: (event) => (isOwn() ? usual.onEvent(event) : events.push(event)),
-            onTrack: (track) => (isOwn() ? usual.onTrack(track) : tracks.push(track)),
-            onClosed: (reason) => {
-                usual.onClosed(reason);
-                settled(false);
-            },
-        };
-    });
+    const next: CallsClient = made({...active, unmuting: false}, '', (usual) => ({
+        ...usual,
+        onEvent: (event) => (isOwn() ? usual.onEvent(event) : events.push(event)),
+        onTrack: (track) => {
+            if (isOwn()) {
+                usual.onTrack(track);
+                return;
+            }
+            tracks.push(track);
+            track.onEnded(() => {
+                tracks = tracks.filter((one) => one !== track);
+            });
+        },
+        onClosed: (reason) => {
+            hasEnded = true;
+            usual.onClosed(reason);
+        },
+    }));
+    // Whoever leaves, or is removed, ends both.
+    setSecond(next);
     next.start();
-    const isConnected = await connected;
-    if (isConnected) {
-        await until(() => tracks.length >= voicesOn(from), VOICES_WITHIN_MS);
-        if (next.muted !== from.muted) {
-            await next.setMuted(from.muted);
-        }
+    const isOver = (): boolean => hasEnded || ownClient() !== from;
+    await until(() => isOver() || next.connected, WITHIN_MS);
+    await until(() => isOver() || tracks.filter(({kind}) => kind === 'voice').length >= voicesOn(from), VOICES_WITHIN_MS);
+    for (let times = 0; times < MUTES && !isOver() && next.muted !== from.muted; times += 1) {
+        await next.setMuted(from.muted);
     }
-    // Meanwhile it was left, or something is shown, which would end: who shows something is asked again.
-    const isLeft = ownClient() !== from;
-    if (!isConnected || isLeft || from.shows) {
+    const shows = from.shows || store.get().active?.sharingBusy || store.get().active?.cameraBusy;
+    if (isOver() || shows || !next.connected || next.muted !== from.muted) {
+        setSecond(null);
         next.leave();
-        return isConnected || isLeft;
+        return shows && ownClient() === from ? 'later' : 'failed';
     }
+    exchange(from, next, tracks, events);
+    return 'moved';
+}
+
+function exchange(from: CallsClient, next: CallsClient, tracks: readonly RemoteTrack[], events: readonly ServerEvent[]): void {
     if (sessionsOf()[from.sessionId]?.raisedHand) {
         next.raiseHand(true);
     }
+    const {muted} = from;
     const silence = media.exchange(tracks);
+    setSecond(from);
     setOwnClient(next);
-    updateActive((active) => ({...active, sessionId: next.sessionId, muted: next.muted}));
-    events.filter(({name}) => !SHOWN.includes(name)).forEach(tell);
+    updateActive((active) => ({...active, sessionId: next.sessionId, connection: 'connected', muted, unmuting: false, weak: false, quality: {}}));
+    // What the first was told as well has been shown; here it only has to be true.
+    events.forEach(({name, channelId, data}) => takeCallsEvent(name, channelId, data));
+    applySettings();
     remember();
     void listenWhileMuted();
     setTimeout(() => {
+        if (from.muted !== muted && ownClient() === next) {
+            void next.setMuted(from.muted); // by the host, who saw the first
+        }
         silence();
+        setSecond(null);
         from.leave();
     }, OVERLAP_MS);
-    return true;
 }
 
 /** Voices that somebody else sends. */

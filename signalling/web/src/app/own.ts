@@ -19,6 +19,8 @@ declare global {
 }
 
 let client: CallsClient | null = null;
+/** While the page goes to another media host: the client that is not the own one yet, or any more. */
+let second: CallsClient | null = null;
 
 export const media = new RemoteMedia({
     onScreen: (stream) => updateActive((active) => withScreen(active, stream)),
@@ -35,7 +37,19 @@ export function ownClient(): CallsClient | null {
 
 export function setOwnClient(next: CallsClient | null): void {
     client = next;
+    if (!next) {
+        second?.leave();
+        second = null;
+    }
     window.callsClient = next ?? undefined;
+}
+
+export function secondClient(): CallsClient | null {
+    return second;
+}
+
+export function setSecond(next: CallsClient | null): void {
+    second = next;
 }
 
 /** Loudness and speaker as chosen, also for those who just came. */

@@ -47,7 +47,7 @@ export interface CallListener extends VoiceListener, CameraListener {
     onQuality(bySession: ReadonlyMap<string, SoundQuality>): void;
     onWeak(weak: boolean): void;
     /** The media host is going to stop: another session is to be made, or this one given up. */
-    onMoves(): void;
+    onMoves(client: CallsClient): void;
     /** `null`: the person left. */
     onClosed(reason: Problem | null): void;
 }
@@ -286,10 +286,14 @@ export class CallsClient {
     }
 
     private move(): void {
-        this.moves = false;
         if (!this.closed) {
-            this.listener.onMoves();
+            this.listener.onMoves(this);
         }
+    }
+
+    /** Until it is asked again. */
+    stay(): void {
+        this.moves = false;
     }
 
     private connectMedia(): void {

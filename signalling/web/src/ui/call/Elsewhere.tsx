@@ -1,6 +1,7 @@
 /** To a person who is in this call with another tab or device as well: where, and the way to have it here only. */
 import {useEffect, useState, type ReactNode} from 'react';
 import {joinCall} from '../../app/call';
+import {secondClient} from '../../app/own';
 import {askTabs, leaveElsewhere, switchHere} from '../../app/tabs';
 import {useApp} from '../../state/app';
 import {ownElsewhere} from '../../state/ringing';
@@ -13,7 +14,7 @@ export function Elsewhere({channelId}: {channelId: string}): ReactNode {
     const others = useApp((state) => {
         const here = state.active?.channelId === channelId ? state.active : null;
         // Before the page has its own session, it cannot tell which is the other.
-        return here && here.connection !== 'connected' ? '' : ownElsewhere(state.calls[channelId], state.chat.me?.id ?? '', here?.sessionId ?? '').join();
+        return here && here.connection !== 'connected' ? '' : ownElsewhere(state.calls[channelId], state.chat.me?.id ?? '', here?.sessionId ?? '').filter((id) => id !== secondClient()?.sessionId).join();
     });
     const joined = useApp((state) => state.active?.channelId === channelId);
     const where = useWhere(channelId, others);
