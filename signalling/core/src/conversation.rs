@@ -120,7 +120,7 @@ impl Conversation {
                 self.ask_bot_to_begin_anew(&session, at);
                 self.remove_session(&session, false, at);
             }
-            Input::MediaHostStops { host } => self.ask_to_move(&host, at),
+            Input::MediaHostStops { host, there } => self.ask_to_move(&host, &there, at),
             Input::PostCreated { call, post, thread } => {
                 if call == self.id && !self.is_announced() {
                     self.handle_post_created(post, thread, at);

@@ -144,9 +144,11 @@ pub enum Input {
     MediaLost {
         session: SessionId,
     },
-    /// This media host is going to stop, and there are others: whoever can is asked to go there.
+    /// This media host is going to stop, and there are others: whoever can is asked to go there. `there`:
+    /// sessions that another host has given to it.
     MediaHostStops {
         host: MediaHost,
+        there: BTreeSet<SessionId>,
     },
     /// The answer to `Output::CreatePost`, however late. `thread` is the post's root, or the post
     /// itself.

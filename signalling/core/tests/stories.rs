@@ -11,6 +11,7 @@ mod rush;
 #[path = "stories/world.rs"]
 mod world;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use proto::id::{PostId, SessionId};
@@ -110,7 +111,10 @@ fn whoever_is_at_a_host_that_stops_is_asked_to_go_and_the_call_waits_for_them() 
     let host = MediaHost(world.media.clone());
     world.media = "http://another".to_owned();
     world.join("ben");
-    world.input(Input::MediaHostStops { host: host.clone() });
+    world.input(Input::MediaHostStops {
+        host: host.clone(),
+        there: BTreeSet::new(),
+    });
     assert_eq!(std::mem::take(&mut world.moves), ["anna"]);
     world.input(Input::Leave {
         connection: conn("anna"),
@@ -124,8 +128,21 @@ fn whoever_is_at_a_host_that_stops_is_asked_to_go_and_the_call_waits_for_them() 
         (world.state().id, world.state().host),
         (call, Some(user("anna")))
     );
-    world.input(Input::MediaHostStops { host });
+    world.input(Input::MediaHostStops {
+        host,
+        there: BTreeSet::new(),
+    });
     assert_eq!(world.moves, [""; 0], "nobody is there any more");
+
+    // Another host had given it the media of somebody.
+    let mut world = World::new();
+    world.join("anna");
+    world.join("ben");
+    world.input(Input::MediaHostStops {
+        host: MediaHost("http://third".to_owned()),
+        there: BTreeSet::from([SessionId::parse("ben").unwrap()]),
+    });
+    assert_eq!(world.moves, ["ben"]);
 
     // What somebody shows would end.
     let mut world = World::new();
@@ -133,11 +150,43 @@ fn whoever_is_at_a_host_that_stops_is_asked_to_go_and_the_call_waits_for_them() 
     let stream = "s".to_owned();
     world.act("anna", Request::ShareScreen { stream });
     let host = MediaHost(world.media.clone());
-    world.input(Input::MediaHostStops { host: host.clone() });
+    world.input(Input::MediaHostStops {
+        host: host.clone(),
+        there: BTreeSet::new(),
+    });
     assert_eq!(world.moves, [""; 0]);
     world.act("anna", Request::StopScreen);
-    world.input(Input::MediaHostStops { host });
+    world.input(Input::MediaHostStops {
+        host,
+        there: BTreeSet::new(),
+    });
     assert_eq!(world.moves, ["anna"]);
+}
+
+#[test]
+fn a_move_that_fails_half_way_costs_neither_the_call_nor_its_host() {
+    let mut world = World::new();
+    world.join("anna");
+    let call = world.state().id;
+    let host = MediaHost(world.media.clone());
+    world.media = "http://another".to_owned();
+    world.input(Input::MediaHostStops {
+        host,
+        there: BTreeSet::new(),
+    });
+    assert_eq!(std::mem::take(&mut world.moves), ["anna"]);
+    world.join_on("anna-2", "anna", None);
+    for connection in ["anna-2", "anna"] {
+        world.input(Input::Leave {
+            connection: conn(connection),
+        });
+    }
+    assert_eq!(world.people(), 0);
+    world.join_on("anna-3", "anna", None);
+    assert_eq!(
+        (world.state().id, world.state().host),
+        (call, Some(user("anna")))
+    );
 }
 
 #[test]

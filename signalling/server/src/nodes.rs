@@ -207,8 +207,14 @@ async fn move_people(engine: Arc<Engine>, place: Place, host: MediaHost) {
     );
     while drains() {
         for channel in engine.registry.channels() {
+            let Some(call) = engine.view(&channel, &engine.bot.id).await else {
+                continue;
+            };
+            // Another host may have given it some of the call's sessions.
+            let there = engine.media_hosts.sessions_at(&host, &call.id).await;
             let host = host.clone();
-            engine.input(&channel, Input::MediaHostStops { host }).await;
+            let stops = Input::MediaHostStops { host, there };
+            engine.input(&channel, stops).await;
         }
         tokio::time::sleep(ASKED_TO_MOVE).await;
     }

@@ -1,5 +1,7 @@
 //! Sessions that come, move and go, with all that follows: presenter, host, jobs, the call itself.
 
+use std::collections::BTreeSet;
+
 use proto::id::{ConnId, JobId, SessionId, UserId};
 
 use super::Conversation;
@@ -57,7 +59,10 @@ impl Conversation {
             lost_until: None,
             removed_until: None,
         };
-        self.awaited.remove(&request.user);
+        // Whoever is there with a session that has not left yet may still go back to it, and leave both.
+        if !self.has_person(&request.user) {
+            self.awaited.remove(&request.user);
+        }
         let who = session.who();
         self.out.seat(Roster::Entered(session.seat()));
         self.out.store(Record::Session(session.record(&self.id)));
@@ -225,15 +230,25 @@ impl Conversation {
         }
     }
 
-    /// Asks everybody whose media is at this host to come over to another, by joining anew. Not who shows
-    /// something, which would end: they are asked again when they have stopped. Of bots, those that can.
-    pub(super) fn ask_to_move(&mut self, host: &MediaHost, at: Moment) {
+    /// Asks everybody whose media is at this host, or was given to it (`there`), to come over to another, by
+    /// joining anew. Not who shows something, which would end: they are asked again when they have stopped.
+    /// Of bots, those that can.
+    pub(super) fn ask_to_move(
+        &mut self,
+        host: &MediaHost,
+        there: &BTreeSet<SessionId>,
+        at: Moment,
+    ) {
         let presenter = self.presenter.as_ref();
-        let there = self.people().filter(|session| {
+        let is_there = |session: &Session| {
+            let is_there = session.media == *host || there.contains(&session.id);
+            is_there && session.lost_until.is_none()
+        };
+        let asked = self.people().filter(|session| {
             let shows = session.video || presenter == Some(&session.id);
-            session.media == *host && session.lost_until.is_none() && !shows
+            is_there(session) && !shows
         });
-        let asked: Vec<(ConnId, Who)> = there
+        let asked: Vec<(ConnId, Who)> = asked
             .map(|session| (session.connection.clone(), session.who()))
             .collect();
         for (connection, Who { user, session }) in asked {
@@ -244,7 +259,7 @@ impl Conversation {
         let bots = self.sessions.values().filter(|session| session.is_bot);
         let can_move = |bot: &&Session| {
             let job = bot.job.as_ref().and_then(|id| self.jobs.bot_job(id));
-            bot.media == *host && bot.lost_until.is_none() && job.is_some_and(Job::may_move)
+            is_there(bot) && job.is_some_and(Job::may_move)
         };
         let bots = bots.filter(can_move);
         let bots: Vec<(ConnId, SessionId)> = bots

@@ -339,7 +339,13 @@ impl World {
                     self.await_owner(&one.session);
                 }
                 let host = MediaHost("http://media".to_owned());
-                self.input(&channel(of), Input::MediaHostStops { host });
+                self.input(
+                    &channel(of),
+                    Input::MediaHostStops {
+                        host,
+                        there: BTreeSet::new(),
+                    },
+                );
             }
             Step::LeavesRoom {
                 user: who,
