@@ -18,7 +18,7 @@ use tokio_tungstenite::tungstenite::Error as WsError;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
 use super::api::{Api, ApiError, CONNECT_LIMIT, chain, tells_sessions};
-use super::hosts::lose_all;
+use super::hosts::{Statuses, lose_all};
 use super::outbox::Outbox;
 use super::{HostConfig, MediaNews, SharedStatus};
 use crate::metrics::Metrics;
@@ -28,10 +28,25 @@ use carry::{Socket, carry};
 /// restarted host sooner, longer spares a host that is down.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// Before it is believed that nothing listens where a host was.
+const ASKED_AGAIN: Duration = Duration::from_millis(300);
 /// Calls asked about at once.
 const ASKED_AT_ONCE: usize = 8;
 /// How long the host may take to tell about all of them: it expects pongs within 20 s.
 const AGREE_LIMIT: Duration = Duration::from_secs(15);
+
+/// Asks once more: a proxy in front of the host may have been started again just now.
+async fn is_gone(api: &Api) -> bool {
+    tokio::time::sleep(ASKED_AGAIN).await;
+    let answer = api.version().await.map_err(Trouble::from);
+    matches!(
+        answer,
+        Err(Trouble {
+            nobody_listens: true,
+            ..
+        })
+    )
+}
 
 /// Why there is no connection.
 struct Trouble {
@@ -72,6 +87,8 @@ pub(super) struct Connection {
     pub(super) outbox: Outbox,
     pub(super) news: mpsc::Sender<MediaNews>,
     pub(super) status: SharedStatus,
+    /// How all hosts are.
+    pub(super) all: Statuses,
     pub(super) metrics: std::sync::Arc<Metrics>,
 }
 
@@ -101,8 +118,11 @@ impl Connection {
                     words: trouble,
                     nobody_listens,
                 }) => {
-                    // Others have its calls as well: whoever was there need not wait for it.
-                    if nobody_listens && self.status.read().is_linked {
+                    // Whoever was there need not wait for it where others have its calls as well.
+                    if nobody_listens
+                        && self.all.can_do_without(&self.status)
+                        && is_gone(&api).await
+                    {
                         let host = &self.host.base;
                         lose_all(host, &self.outbox, &self.news, &self.metrics).await;
                     }

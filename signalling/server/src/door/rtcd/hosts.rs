@@ -4,10 +4,10 @@
 //! them.
 //! Invariant: a host that was there once stays: its sessions may come back with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use proto::id::SessionId;
+use proto::id::{CallId, SessionId};
 use proto::redact::Secret;
 use proto::rtcd::ControlMessage;
 use service::Tasks;
@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 
 use crate::metrics::Metrics;
 
+use super::api::Api;
 use super::backlog::{KnownSession, Refused};
 use super::connection::Connection;
 use super::outbox::Outbox;
@@ -82,10 +83,33 @@ impl SharedStatus {
     }
 }
 
+/// How all hosts are, for each of their connections.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Statuses(Arc<Mutex<Vec<SharedStatus>>>);
+
+impl Statuses {
+    fn add(&self, status: &SharedStatus) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push(status.clone());
+    }
+
+    /// Whether the calls of this host can go on at another: both pass media on to each other.
+    pub(super) fn can_do_without(&self, status: &SharedStatus) -> bool {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut others = all.iter().filter(|other| !Arc::ptr_eq(&other.0, &status.0));
+        let serves = |other: &SharedStatus| {
+            let other = other.read();
+            other.connected && other.is_linked
+        };
+        status.read().is_linked && others.any(serves)
+    }
+}
+
 /// All of them.
 #[derive(Debug)]
 pub(crate) struct MediaHosts {
     hosts: RwLock<BTreeMap<MediaHost, Host>>,
+    statuses: Statuses,
     news: mpsc::Sender<MediaNews>,
     metrics: Arc<Metrics>,
     tasks: Tasks,
@@ -93,6 +117,7 @@ pub(crate) struct MediaHosts {
 
 #[derive(Debug, Clone)]
 struct Host {
+    api: Api,
     outbox: Outbox,
     status: SharedStatus,
     /// New calls may go to it.
@@ -109,6 +134,7 @@ impl MediaHosts {
     ) -> Self {
         let all = Self {
             hosts: RwLock::default(),
+            statuses: Statuses::default(),
             news,
             metrics,
             tasks: tasks.clone(),
@@ -128,7 +154,10 @@ impl MediaHosts {
         }
         let outbox = Outbox::new(std::mem::take(&mut host.known));
         let status = SharedStatus::default();
+        self.statuses.add(&status);
+        let api = Api::new(host.clone());
         let connection = Connection {
+            all: self.statuses.clone(),
             host,
             outbox: outbox.clone(),
             news: self.news.clone(),
@@ -138,6 +167,7 @@ impl MediaHosts {
         let task = format!("connection to {}", name.0);
         self.tasks.must_live(task, connection.run());
         let host = Host {
+            api,
             outbox,
             status,
             takes_more: true,
@@ -159,6 +189,20 @@ impl MediaHosts {
         if let Some(host) = self.read().get(name) {
             host.status.change(|status| status.is_linked = true);
         }
+    }
+
+    /// The sessions of a call whose media a host has, whoever gave them to it; none when it does not say.
+    #[cfg(feature = "cluster")]
+    pub(crate) async fn sessions_at(&self, name: &MediaHost, call: &CallId) -> BTreeSet<SessionId> {
+        let api = self.read().get(name).map(|host| host.api.clone());
+        let Some(api) = api else {
+            return BTreeSet::new();
+        };
+        let there = api.sessions(call).await;
+        let there = there.inspect_err(|error| {
+            tracing::warn!(host = name.0, %error, "who is at a media host that stops is not known");
+        });
+        there.unwrap_or_default()
     }
 
     /// A host is gone for good, and with it the media of its sessions: whoever they belong to is told to
@@ -326,13 +370,21 @@ impl MediaHosts {
                     .for_each(|ping| taken.confirm(ping));
             }
         });
+        let api = Api::new(HostConfig {
+            base: name.0.clone(),
+            client_id: String::new(),
+            auth_key: Secret::new(""),
+            known: Vec::new(),
+        });
         let host = Host {
+            api,
             outbox,
             status,
             takes_more: true,
         };
         let all = Self {
             hosts: RwLock::new(BTreeMap::from([(name.clone(), host)])),
+            statuses: Statuses::default(),
             news: mpsc::channel(1).0,
             metrics,
             tasks: Tasks::new("test"),
@@ -347,53 +399,69 @@ mod tests {
     use std::net::TcpListener;
     use std::time::Duration;
 
-    use proto::id::CallId;
     use tokio::time::timeout;
 
     use super::*;
 
-    /// A host with one session of ours, and what is heard of it.
-    fn host(base: &str, is_linked: bool) -> (MediaHosts, mpsc::Receiver<MediaNews>) {
-        let (news, heard) = mpsc::channel(8);
-        let known = KnownSession {
-            session: SessionId::parse("session").unwrap(),
-            call: CallId::parse("call").unwrap(),
-            unmuted: false,
-        };
-        let config = HostConfig {
+    /// Longer than it takes to be sure, and shorter than a host may take to answer.
+    const SOON: Duration = Duration::from_secs(2);
+
+    fn add(all: &MediaHosts, base: &str, is_linked: bool, connected: bool) {
+        all.add(HostConfig {
             base: base.to_owned(),
             client_id: "client".to_owned(),
             auth_key: Secret::new("key"),
-            known: vec![known],
-        };
-        let all = MediaHosts::start(
-            Vec::new(),
-            news,
-            Arc::new(Metrics::new()),
-            &Tasks::new("test"),
-        );
-        all.add(config);
+            known: vec![KnownSession {
+                session: SessionId::parse(base.trim_start_matches("http://127.0.0.1:")).unwrap(),
+                call: CallId::parse("call").unwrap(),
+                unmuted: false,
+            }],
+        });
+        let name = MediaHost(base.to_owned());
         if is_linked {
-            all.is_linked(&MediaHost(base.to_owned()));
+            all.is_linked(&name);
         }
-        (all, heard)
+        if connected {
+            let host = all.read().get(&name).cloned().unwrap();
+            host.status.change(|status| status.connected = true);
+        }
+    }
+
+    /// Whether the session of a host is lost soon, beside another host that is there if `has_other`.
+    async fn is_lost(base: &str, is_linked: bool, has_other: bool) -> bool {
+        let (news, mut heard) = mpsc::channel(8);
+        let metrics = Arc::new(Metrics::new());
+        let all = MediaHosts::start(Vec::new(), news, metrics, &Tasks::new("test"));
+        // Takes connections and says nothing: what is set about it stays.
+        let listens = TcpListener::bind("127.0.0.1:0").unwrap();
+        let other = format!("http://{}", listens.local_addr().unwrap());
+        add(&all, &other, true, has_other);
+        add(&all, base, is_linked, false);
+        let news = timeout(SOON, heard.recv()).await;
+        matches!(news, Ok(Some(MediaNews::Lost { .. })))
     }
 
     #[tokio::test]
     async fn nobody_waits_for_a_host_whose_process_is_gone_where_others_have_its_calls() {
-        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let gone = TcpListener::bind("127.0.0.1:0").unwrap();
-        let [silent_at, gone_at] =
-            [&silent, &gone].map(|one| format!("http://{}", one.local_addr().unwrap()));
+        let gone_at = format!("http://{}", gone.local_addr().unwrap());
         drop(gone);
-        let soon = Duration::from_secs(2);
-        let (_all, mut heard) = host(&gone_at, true);
-        let told = timeout(soon, heard.recv()).await.unwrap();
-        assert!(matches!(told, Some(MediaNews::Lost { .. })), "{told:?}");
-        // Alone it may be started again, and one that does not answer may be cut off.
-        for (at, is_linked) in [(&gone_at, false), (&silent_at, true)] {
-            let (_all, mut heard) = host(at, is_linked);
-            assert!(timeout(soon, heard.recv()).await.is_err(), "{at}");
-        }
+        let shuts = TcpListener::bind("127.0.0.1:0").unwrap();
+        let shuts_at = format!("http://{}", shuts.local_addr().unwrap());
+        std::thread::spawn(move || while shuts.accept().is_ok() {});
+
+        assert!(is_lost(&gone_at, true, true).await);
+        assert!(
+            !is_lost(&gone_at, false, true).await,
+            "it may be started again"
+        );
+        assert!(
+            !is_lost(&gone_at, true, false).await,
+            "there is nowhere to go"
+        );
+        assert!(
+            !is_lost(&shuts_at, true, true).await,
+            "something listens there"
+        );
     }
 }
