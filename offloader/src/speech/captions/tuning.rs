@@ -98,7 +98,8 @@ impl Tuning {
         };
         self.before_ms = speech_ms;
         // A smaller model does not unsettle what a larger one is sure of.
-        if self.is_relieved && self.spoken.locked().is_some() {
+        let is_smaller = self.relief.as_deref() == Some(self.model());
+        if is_smaller && self.spoken.locked().is_some() {
             return Ok((heard, true));
         }
         if !heard.tongues.is_empty() {

@@ -224,7 +224,9 @@ function closed(reason: Problem | null): void {
     connectedAt = 0;
     const spoke = heardLately(active.spoke, store.get().calls[active.channelId], Date.now());
     heard = {channelId: active.channelId, spoke};
-    if (reason?.code === 'media-lost' && rejoins < MAX_REJOINS) {
+    // On the way back, too: the host that was chosen may have died just now.
+    const isLost = reason?.code === 'media-lost' || (reason?.code === 'media-unreachable' && rejoins > 0);
+    if (isLost && rejoins < MAX_REJOINS) {
         rejoins += 1;
         const again: ActiveCall = {
             ...newActiveCall(active.channelId), connection: 'rejoining', unmuting: active.unmuting || !active.muted,
