@@ -237,6 +237,19 @@ fn join(call: &str, session: &str) -> ControlMessage {
     })
 }
 
+/// A calls server with the session `s1` of `call1`.
+async fn with_a_session(node: &Running) -> Socket {
+    let mut socket = connect(node).await;
+    assert!(matches!(next(&mut socket).await, ControlMessage::Hello(_)));
+    send(&mut socket, join("call1", "s1")).await;
+    // Known to be in once a second message has had its effect.
+    send(&mut socket, join("call0", "s0")).await;
+    let s0 = SessionId::parse("s0").unwrap();
+    send(&mut socket, ControlMessage::Leave(s0.clone())).await;
+    assert_eq!(next(&mut socket).await, ControlMessage::Close(s0));
+    socket
+}
+
 async fn until_ready_is(node: &Running, status: u16) {
     let deadline = Instant::now() + PATIENCE;
     while node.get("/readyz").await != status {
@@ -251,14 +264,7 @@ async fn until_ready_is(node: &Running, status: u16) {
 async fn sigterm_waits_for_the_last_session() {
     let directory = tempfile::tempdir().unwrap();
     let node = Running::start(&directory);
-    let mut socket = connect(&node).await;
-    assert!(matches!(next(&mut socket).await, ControlMessage::Hello(_)));
-    send(&mut socket, join("call1", "s1")).await;
-    // Known to be in once a second message has had its effect.
-    send(&mut socket, join("call0", "s0")).await;
-    let s0 = SessionId::parse("s0").unwrap();
-    send(&mut socket, ControlMessage::Leave(s0.clone())).await;
-    assert_eq!(next(&mut socket).await, ControlMessage::Close(s0));
+    let mut socket = with_a_session(&node).await;
 
     node.signal("-TERM");
     until_ready_is(&node, 503).await;
@@ -290,13 +296,7 @@ async fn sigterm_waits_for_the_last_session() {
 async fn a_second_signal_stops_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let node = Running::start(&directory);
-    let mut socket = connect(&node).await;
-    assert!(matches!(next(&mut socket).await, ControlMessage::Hello(_)));
-    send(&mut socket, join("call1", "s1")).await;
-    send(&mut socket, join("call0", "s0")).await;
-    let s0 = SessionId::parse("s0").unwrap();
-    send(&mut socket, ControlMessage::Leave(s0.clone())).await;
-    assert_eq!(next(&mut socket).await, ControlMessage::Close(s0));
+    let _held = with_a_session(&node).await;
     node.signal("-INT");
     until_ready_is(&node, 503).await;
     node.signal("-TERM");
@@ -309,13 +309,7 @@ async fn a_second_signal_stops_at_once() {
 async fn the_admin_drains_a_node_and_a_signal_behind_that_cuts_nobody_off() {
     let directory = tempfile::tempdir().unwrap();
     let node = Running::start(&directory);
-    let mut socket = connect(&node).await;
-    assert!(matches!(next(&mut socket).await, ControlMessage::Hello(_)));
-    send(&mut socket, join("call1", "s1")).await;
-    send(&mut socket, join("call0", "s0")).await;
-    let s0 = SessionId::parse("s0").unwrap();
-    send(&mut socket, ControlMessage::Leave(s0.clone())).await;
-    assert_eq!(next(&mut socket).await, ControlMessage::Close(s0));
+    let mut socket = with_a_session(&node).await;
 
     let url = format!("http://{}", node.http);
     let asked_by = |name: &str, key: &str| {
