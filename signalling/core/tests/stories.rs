@@ -190,6 +190,25 @@ fn a_move_that_fails_half_way_costs_neither_the_call_nor_its_host() {
 }
 
 #[test]
+fn a_call_ends_at_once_when_those_leave_who_have_come_over() {
+    let mut world = World::new();
+    world.join("anna");
+    let host = MediaHost(world.media.clone());
+    world.media = "http://another".to_owned();
+    world.input(Input::MediaHostStops {
+        host,
+        there: BTreeSet::new(),
+    });
+    world.join_on("anna-2", "anna", None);
+    for connection in ["anna", "anna-2"] {
+        world.input(Input::Leave {
+            connection: conn(connection),
+        });
+    }
+    assert!(world.call.is_idle());
+}
+
+#[test]
 fn a_client_may_stay_away_for_ten_seconds_and_not_for_longer() {
     let mut world = World::new();
     world.join("anna");

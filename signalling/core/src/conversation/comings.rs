@@ -299,6 +299,12 @@ impl Conversation {
             self.usage.video_off(id, at);
         }
         let session = self.sessions.remove(id)?;
+        // Whoever goes from the older of two sessions has come over.
+        let is_newer =
+            |other: &Session| other.user == session.user && other.join_at_ms > session.join_at_ms;
+        if self.awaited.contains_key(&session.user) && self.people().any(is_newer) {
+            self.awaited.remove(&session.user);
+        }
         if !session.is_bot {
             self.out.tell(To::Room, News::Left(session.who()));
         }
