@@ -6,7 +6,7 @@
 /// Words that differ, as a share of the reference: substitutions, insertions and deletions.
 pub(crate) fn rate(reference: &str, heard: &str) -> f64 {
     let (reference, heard) = (words(reference), words(heard));
-    distance(&reference, &heard) as f64 / reference.len().max(1) as f64
+    strsim::generic_levenshtein(&reference, &heard) as f64 / reference.len().max(1) as f64
 }
 
 /// Lower-case words without punctuation, numbers and signs spelt out.
@@ -110,24 +110,6 @@ fn number(value: u64, out: &mut Vec<String>) {
     if !value.is_multiple_of(10) {
         number(value % 10, out);
     }
-}
-
-fn distance(reference: &[String], heard: &[String]) -> usize {
-    let mut row: Vec<usize> = (0..=heard.len()).collect();
-    for (index, word) in reference.iter().enumerate() {
-        let mut diagonal = index;
-        let mut left = index + 1;
-        if let Some(first) = row.first_mut() {
-            *first = left;
-        }
-        for (cell, other) in row.iter_mut().skip(1).zip(heard) {
-            let above = *cell;
-            let substituted = diagonal + usize::from(word != other);
-            *cell = substituted.min(above + 1).min(left + 1);
-            (diagonal, left) = (above, *cell);
-        }
-    }
-    row.last().copied().unwrap_or(0)
 }
 
 #[cfg(test)]
