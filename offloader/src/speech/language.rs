@@ -123,18 +123,29 @@ const SPARSE_FROM_MS: u64 = 5_000;
 /// English has 300 and more; another language written down by a model that takes it for English has
 /// 150 and less, however sure that model is of itself.
 pub(super) fn english_share(text: &str) -> Option<u16> {
-    let words = text.split_whitespace().map(|word| {
-        let word = word.trim_matches(|letter: char| !letter.is_alphanumeric());
-        word.to_lowercase()
-    });
-    let words: Vec<_> = words
-        .filter(|word| word.chars().any(char::is_alphabetic))
-        .collect();
+    let mut words = words(text);
+    words.retain(|word| word.chars().any(char::is_alphabetic));
     let common = words
         .iter()
         .filter(|word| ENGLISH_WORDS.contains(&word.as_str()));
     let share = common.count() * 1_000 / words.len().max(1);
     (words.len() >= FEW_WORDS).then(|| u16::try_from(share).unwrap_or(1_000))
+}
+
+/// How much two hearings differ, in thousandths of the words of the longer one; 0 when neither has any.
+pub(super) fn difference(one: &str, other: &str) -> u16 {
+    let (one, other) = (words(one), words(other));
+    let changes = strsim::generic_levenshtein(&one, &other) * 1_000;
+    u16::try_from(changes / one.len().max(other.len()).max(1)).unwrap_or(1_000)
+}
+
+/// In small letters, without what stands around them.
+fn words(text: &str) -> Vec<String> {
+    let words = text.split_whitespace().map(|word| {
+        let word = word.trim_matches(|letter: char| !letter.is_alphanumeric());
+        word.to_lowercase()
+    });
+    words.filter(|word| !word.is_empty()).collect()
 }
 
 /// Whether these are too few words for so much speech: whoever speaks says at least one in a second, and a
@@ -234,6 +245,14 @@ mod tests {
         );
         assert!(share(spanish) < 150 && share(echo) < 150, "{}", share(echo));
         assert_eq!(english_share("Hola."), None);
+    }
+
+    #[test]
+    fn two_hearings_differ_by_their_words() {
+        assert_eq!(difference("", ""), 0);
+        assert_eq!(difference("Good morning, Anna.", "good morning anna"), 0);
+        assert_eq!(difference("Good morning", ""), 1_000);
+        assert_eq!(difference("one two three four", "one too three"), 500);
     }
 
     #[test]

@@ -164,6 +164,14 @@ async fn a_model_of_english_only_says_so_and_invents_nothing() {
         assert!(texts(&heard.segments).contains("tiny.en knows English only"));
         assert_eq!(heard.language, None);
     }
+    // Of these beginnings it makes fluent English, another time another.
+    for (name, from, seconds) in [("prompts-ru", 5_400, 10), ("prompts-es", 17_100, 14)] {
+        let part = speech(name, 90).split_off(from * (SAMPLE_RATE / 1000));
+        let part = part[..seconds * SAMPLE_RATE].to_vec();
+        let heard = client.transcribe(part, None).await.unwrap();
+        assert_eq!(heard.language, None, "{}", texts(&heard.segments));
+        assert!(texts(&heard.segments).contains("knows English only"));
+    }
     // And what is English is not doubted.
     let heard = client
         .transcribe(speech("prompts", 60), None)
