@@ -154,6 +154,26 @@ pub fn lock_path(folder: &Path) -> PathBuf {
     folder.join("lock")
 }
 
+/// The file whose lock says that a service waits for the folder: it will follow whoever has that.
+fn follower_path(folder: &Path) -> PathBuf {
+    folder.join("follower.lock")
+}
+
+/// This program, for a process of another task. Also when its file has been replaced by a newer one:
+/// who speaks with the process speaks as the older does (proc(5), `/proc/self/exe`).
+///
+/// # Errors
+/// When the system does not tell.
+pub fn this_program() -> io::Result<PathBuf> {
+    let path = std::env::current_exe()?;
+    let is_there = path.exists();
+    Ok(if is_there {
+        path
+    } else {
+        PathBuf::from("/proc/self/exe")
+    })
+}
+
 /// Holds a job's folder for one worker at a time, across processes; freed when it is dropped or
 /// its process dies.
 #[derive(Debug)]
@@ -168,6 +188,30 @@ impl FolderLock {
     /// When the lock file cannot be made.
     pub fn take(folder: &Path) -> io::Result<Option<Self>> {
         Self::take_file(&lock_path(folder))
+    }
+
+    /// Says that a service waits for the folder; `None` when another does.
+    ///
+    /// # Errors
+    /// When the lock file cannot be made.
+    pub fn follow(folder: &Path) -> io::Result<Option<Self>> {
+        Self::take_file(&follower_path(folder))
+    }
+
+    /// Whether a service waits for the folder.
+    ///
+    /// # Errors
+    /// When the lock file cannot be looked at.
+    pub fn is_followed(folder: &Path) -> io::Result<bool> {
+        match File::open(follower_path(folder)) {
+            Ok(file) => match file.try_lock_shared() {
+                Ok(()) => Ok(false),
+                Err(fs::TryLockError::WouldBlock) => Ok(true),
+                Err(fs::TryLockError::Error(error)) => Err(error),
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// As `take`, with a lock file of another purpose.

@@ -5,8 +5,10 @@
 //! begins with the second.
 //! Invariant: it may die at any moment; the next one goes on from what is on disk.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use proto::calls::JobKind;
@@ -42,6 +44,9 @@ use film::{FilmMaker, FilmOrder};
 /// Said of a job that was stopped in the moment in which it began.
 const NOTHING_RECORDED: &str = "it was stopped before anything was recorded";
 
+/// How often whoever has lost its service looks whether another waits for the folder.
+const FOLLOWED_AGAIN: Duration = Duration::from_millis(500);
+
 /// Everything that stages share.
 struct Job {
     order: WorkerOrder,
@@ -50,7 +55,7 @@ struct Job {
     bot: BotApi,
     /// Becomes true when the service asks to end the capture.
     stop: watch::Receiver<bool>,
-    /// Becomes true when the service is gone.
+    /// True while no service follows: it is gone, and none that came back waits for the folder yet.
     alone: watch::Receiver<bool>,
     /// Makes a recording's film while the call lasts.
     film: Option<FilmMaker>,
@@ -200,8 +205,13 @@ async fn work(
     let bot = BotApi::new(&call.site_url, channel, call.auth_token.clone())?;
     let (stop_sender, stop) = watch::channel(false);
     let stop_sender = Arc::new(stop_sender);
-    let (gone, alone) = watch::channel(false);
-    tokio::spawn(listen(lines, stop_sender.clone(), gone));
+    let (is_alone, alone) = watch::channel(false);
+    tokio::spawn(listen(
+        lines,
+        stop_sender.clone(),
+        is_alone,
+        order.folder.clone(),
+    ));
     tokio::spawn(hear_signals(stop_sender));
     let task = order.task;
     let mut job = Job {
@@ -244,20 +254,29 @@ async fn work(
     results::make_and_hand_in(&mut job).await.map(Some)
 }
 
-/// Hears the service. The end of the input means that the service is gone: the work goes on.
+/// Hears the service. The end of the input means that the service is gone: the work goes on, alone until
+/// a service is there that waits for the folder.
 async fn listen(
     mut lines: Lines<BufReader<Stdin>>,
     stop: Arc<watch::Sender<bool>>,
-    gone: watch::Sender<bool>,
+    alone: watch::Sender<bool>,
+    folder: PathBuf,
 ) {
     while let Ok(Some(line)) = lines.next_line().await {
         if line.trim() == STOP_LINE {
             stop.send_replace(true);
         }
     }
-    gone.send_replace(true);
-    // The end of this sender would look like another word of the service.
-    gone.closed().await;
+    // Looked at for good: the end of these senders would look like another word of the service.
+    loop {
+        match FolderLock::is_followed(&folder) {
+            Ok(followed) => {
+                alone.send_if_modified(|alone| std::mem::replace(alone, !followed) == followed);
+            }
+            Err(error) => tracing::debug!(%error, "look whether a service waits for the folder"),
+        }
+        tokio::time::sleep(FOLLOWED_AGAIN).await;
+    }
 }
 
 /// A terminal's Ctrl-C and a service manager's stop reach workers too: the capture ends, the work

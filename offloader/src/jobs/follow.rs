@@ -27,7 +27,7 @@ use super::echo::Echo;
 use super::{Jobs, WORKER_LOG};
 use crate::auth::unix_ms;
 use crate::capture::journal::{self, Entry};
-use crate::order::{Ending, FRUGAL, FolderLock, Outcome, STOP_LINE, Task, WorkerOrder};
+use crate::order::{self, Ending, FRUGAL, FolderLock, Outcome, STOP_LINE, Task, WorkerOrder};
 use crate::store::{JobRow, Phase};
 
 /// What people in the call are told.
@@ -255,11 +255,16 @@ fn make_order(jobs: &Jobs, row: &JobRow, folder: &std::path::Path) -> anyhow::Re
 }
 
 /// Waits until no worker has the folder.
+/// Waits for the worker of an earlier service, which may know that it is followed again.
 async fn wait_for_folder(folder: &std::path::Path) -> anyhow::Result<()> {
+    let mut followed = None;
     while FolderLock::take(folder)
         .context("look at the folder's lock")?
         .is_none()
     {
+        if followed.is_none() {
+            followed = FolderLock::follow(folder).context("say that the folder is waited for")?;
+        }
         tokio::time::sleep(LOOK_AGAIN).await;
     }
     Ok(())
@@ -332,7 +337,7 @@ fn worker_command(configured: &[String]) -> anyhow::Result<(PathBuf, Vec<String>
     match configured.split_first() {
         Some((program, arguments)) => Ok((PathBuf::from(program), arguments.to_vec())),
         None => {
-            let program = std::env::current_exe().context("find this program")?;
+            let program = order::this_program().context("find this program")?;
             Ok((program, vec!["worker".to_owned()]))
         }
     }

@@ -147,7 +147,7 @@ impl Speech {
         if !self.wishes.command.is_empty() {
             return Ok(self.wishes.command.iter().map(OsString::from).collect());
         }
-        Ok(vec![std::env::current_exe()?.into(), "speech".into()])
+        Ok(vec![crate::order::this_program()?.into(), "speech".into()])
     }
 }
 

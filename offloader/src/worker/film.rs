@@ -168,7 +168,7 @@ impl Filming {
 /// Starts this program as it was started itself (`offloader worker`, or what the all-in-one binary
 /// calls it).
 fn spawn() -> io::Result<Child> {
-    Command::new(std::env::current_exe()?)
+    Command::new(crate::order::this_program()?)
         .args(std::env::args_os().skip(1))
         .envs(FRUGAL)
         .stdin(Stdio::piped())

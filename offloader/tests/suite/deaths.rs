@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use offloader::capture::journal::{self, Entry};
 use offloader::capture::writer::log_path;
+use offloader::order::FolderLock;
 use serde_json::json;
 
 use crate::recorder::{
@@ -198,6 +199,53 @@ async fn a_recording_whose_media_host_is_gone_goes_on_at_another_where_the_serve
         assert!(movie.mean_tone(400.0, end, end + 0.5) > HEARD);
         service.running.unwrap().stop().await;
     }
+}
+
+/// Whose service died is alone until it is back: then it goes where it is asked to, as any other; also when
+/// the program's file was replaced meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_whose_service_is_back_leaves_a_media_host_that_goes() {
+    let site = Site::start(two_voices()).await;
+    let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let program = place.path().join("offloader");
+    std::fs::hard_link(env!("CARGO_BIN_EXE_offloader"), &program).unwrap();
+    let mut service = Besieged::start(&program, Vec::new()).await;
+    let mut input = site.recording_input();
+    input["recording_may_go_on"] = json!(true);
+    let id = service
+        .ask("recording", "calls-recorder:v0.8.13", &input)
+        .await;
+    let begun = started(&site).await;
+    let folder = service.job_folder(&id);
+    service.kill(Victim::Service).await;
+    eventually("a service that waits for the worker", LONG, async || {
+        FolderLock::is_followed(&folder).unwrap()
+    })
+    .await;
+    std::fs::remove_file(&program).unwrap();
+    let own = site.sessions.lock().unwrap().concat();
+    eventually("the sound of the other part", LONG, async || {
+        // Not heard by a worker that has not looked yet.
+        site.tell("media_moves", &json!({ "session_id": own }));
+        let log = log_path(&folder, 3).metadata();
+        log.is_ok_and(|log| log.len() > 10_000)
+    })
+    .await;
+    site.stop_job();
+    let lasted = begun.elapsed().as_secs_f64();
+    eventually("the film", LONG, async || {
+        !site.recordings.lock().unwrap().is_empty()
+    })
+    .await;
+    assert_handed_in(&site);
+    assert_eq!(failures(&site), [""; 0], "it went on");
+    assert_eq!(site.joins.load(Ordering::Relaxed), 2);
+    let film = movie(&site);
+    assert!(
+        (film.seconds - lasted).abs() < 1.5,
+        "{} s of {lasted}",
+        film.seconds
+    );
 }
 
 /// The ten minutes of `benches/run offloader --only kills`, shortened.
