@@ -85,9 +85,11 @@ test('ears note when a tone was away, and since when it is', async (context) => 
   await withLoopbackPage(TONES.first, async (page) => {
     const note = async () => (await watched(page))[TONES.first]
     await watch(page, [TONES.first])
+    const spokeAt = Date.now()
     await page.evaluate(() => window.speak())
     await until('it is heard', async () => (await note()).lastHeard > 0)
-    assert.deepEqual((await note()).gaps, [], 'what was not heard yet is no gap')
+    const { gaps: early } = await note()
+    assert.deepEqual(early.filter(([from]) => from < spokeAt), [], 'what was not heard yet is no gap')
 
     const cutAt = Date.now()
     await page.evaluate(() => window.sender.replaceTrack(null))
