@@ -132,11 +132,34 @@ pub(super) fn english_share(text: &str) -> Option<u16> {
     (words.len() >= FEW_WORDS).then(|| u16::try_from(share).unwrap_or(1_000))
 }
 
-/// How much two hearings differ, in thousandths of the words of the longer one; 0 when neither has any.
+/// How much two hearings differ, in thousandths of the words of the longer one; 0 when neither has any. A
+/// number is so many words as it has digits: it may be written in one or in several.
 pub(super) fn difference(one: &str, other: &str) -> u16 {
-    let (one, other) = (words(one), words(other));
+    let items = |text| {
+        let words = words(text).into_iter();
+        let parts = words.flat_map(|word| {
+            let parts = word.split(|letter: char| !letter.is_alphanumeric());
+            parts.flat_map(digits).collect::<Vec<_>>()
+        });
+        parts.collect::<Vec<_>>()
+    };
+    let (one, other): (Vec<String>, Vec<String>) = (items(one), items(other));
     let changes = strsim::generic_levenshtein(&one, &other) * 1_000;
     u16::try_from(changes / one.len().max(other.len()).max(1)).unwrap_or(1_000)
+}
+
+/// A word, or the digits of a number.
+fn digits(part: &str) -> Vec<String> {
+    if part.bytes().all(|byte| byte.is_ascii_digit()) {
+        part.chars().map(String::from).collect()
+    } else {
+        vec![part.to_owned()]
+    }
+}
+
+/// Whether a text has too few words to conclude anything from them.
+pub(super) fn is_short(text: &str) -> bool {
+    words(text).len() < FEW_WORDS
 }
 
 /// In small letters, without what stands around them.
@@ -253,6 +276,9 @@ mod tests {
         assert_eq!(difference("Good morning, Anna.", "good morning anna"), 0);
         assert_eq!(difference("Good morning", ""), 1_000);
         assert_eq!(difference("one two three four", "one too three"), 500);
+        assert_eq!(difference("call 415-555-1234", "Call 4155551234."), 0);
+        assert_eq!(difference("at 10:30", "at 10 30"), 0);
+        assert!(is_short("Um, yes, okay, thank you all.") && !is_short("a b c d e f g h"));
     }
 
     #[test]

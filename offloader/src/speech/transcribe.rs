@@ -7,6 +7,7 @@
 
 mod cues;
 mod ear;
+mod english;
 
 use super::client::{SpeechClient, SpeechError};
 use super::language::SpokenLanguage;
@@ -57,6 +58,8 @@ pub struct Voice {
     pub prompt: String,
     /// Written down in English, whatever is spoken, where a model knows it.
     pub translate: bool,
+    /// English that was believed without a second hearing since the last one, in milliseconds.
+    pub(crate) believed_ms: u64,
 }
 
 impl Voice {

@@ -6,31 +6,14 @@
 //! installed model understands is marked as such, with its times, and never dressed up as words.
 
 use super::super::client::{Heard, Listening, SpeechClient, SpeechError};
-use super::super::language::{difference, english_share, is_mixed, is_sparse};
+use super::super::language::is_mixed;
 use super::super::wire::{Purpose, Tongue};
+use super::english::{self, AGAIN_FROM_MS, BELIEVED_FOR_MS, Compared, ENOUGH_MS, sureness};
 use super::{Segment, Voice, Window, cues, on_speech};
 use crate::speech::sample_index;
 
 /// Speech in which the language is looked for first.
 const FIRST_LOOK_MS: u64 = 29_000;
-/// What an English-only model heard is not doubted from this sureness and this share of common words
-/// (thousandths) on.
-const SURE: u16 = 700;
-const COMMON: u16 = 300;
-/// Below either it was not English what it heard, or nothing that anybody could understand. A window as
-/// little sure as the first is none either when one of its sentences is less sure than the second.
-const UNSURE: u16 = 480;
-const UNSURE_TOGETHER: (u16, u16) = (700, 500);
-const UNCOMMON: u16 = 170;
-/// A sentence of fewer words may be unsure by chance.
-const SENTENCE: usize = 5;
-/// Shorter speech is too little to say that it was not English.
-const ENOUGH_MS: u64 = 2_500;
-/// Where the same speech begins when it is heard again, in milliseconds, and from which difference of its
-/// words on (thousandths) it was another language. Of 22 windows of English, tiny.en heard at most 510
-/// otherwise; of 15 windows of Spanish and Russian that it had words for, 750 at least in both.
-const AGAIN_FROM_MS: [u64; 2] = [600, 200];
-const ANOTHER: u16 = 660;
 /// A language less probable than this, heard with less than that sureness, is none.
 const NO_LANGUAGE: u16 = 300;
 const NOT_UNDERSTOOD: u16 = 350;
@@ -165,7 +148,7 @@ impl<'a> Ear<'a> {
         }
         if let Some(other) = self.other {
             // Speech without a word of English is doubted as well.
-            if is_clear(&heard, ms) {
+            if english::is_clear(&heard, ms) {
                 return Ok(self.segments(window, heard, "en"));
             }
             let tongues = self.tongues(other, window.audio(self.pcm)).await?;
@@ -194,39 +177,59 @@ impl<'a> Ear<'a> {
     /// no English ones; where they are, that it makes others of the same speech when this begins a little
     /// later. How sure it is of them says less.
     async fn is_no_english(&mut self, window: &Window, heard: &Heard) -> Result<bool, SpeechError> {
-        let (ms, text, sureness) = (window.speech_ms(), heard.text(), sureness(heard));
+        let ms = window.speech_ms();
         if ms < ENOUGH_MS {
             return Ok(false);
         }
-        let is_unsure =
-            sureness < UNSURE || (sureness < UNSURE_TOGETHER.0 && least(heard) < UNSURE_TOGETHER.1);
-        if is_unsure || common(&text) < UNCOMMON || is_sparse(&text, ms) {
-            return Ok(true);
+        let is_none = english::is_unlike(heard, ms)
+            || (self.is_to_be_compared(heard, ms)
+                && self.is_heard_otherwise(window, heard).await?);
+        if is_none {
+            self.voice.language.hear(&[], ms);
         }
-        if self.voice.language.locked().is_some() && is_clear(heard, ms) {
-            return Ok(false);
+        Ok(is_none)
+    }
+
+    /// Not what is clearly English by somebody who spoke English before, but for now and then.
+    fn is_to_be_compared(&mut self, heard: &Heard, ms: u64) -> bool {
+        if self.voice.language.locked().is_none() || !english::is_clear(heard, ms) {
+            return true;
         }
+        self.voice.believed_ms += ms;
+        let is_long = self.voice.believed_ms >= BELIEVED_FOR_MS;
+        if is_long {
+            self.voice.believed_ms = 0;
+        }
+        is_long
+    }
+
+    /// Whether a window has other words each time it is heard.
+    async fn is_heard_otherwise(
+        &mut self,
+        window: &Window,
+        heard: &Heard,
+    ) -> Result<bool, SpeechError> {
+        let mut hearings = vec![heard.text()];
         for from_ms in AGAIN_FROM_MS {
             let audio = window.audio(self.pcm);
             let audio = audio.get(sample_index(from_ms)..).unwrap_or_default();
             let again = self.recognise_audio(self.model, audio, Some("en")).await?;
-            let again = again.text();
-            if text.is_empty() && again.split_whitespace().count() < SENTENCE {
-                return Ok(false); // nobody says anything
-            }
-            let differs = difference(&text, &again);
-            if differs < ANOTHER {
-                let likely = 1_000 - differs;
-                let english = "en".to_owned();
-                let english = Tongue {
-                    code: english,
-                    likely,
-                };
-                self.voice.language.hear(&[english], ms);
-                return Ok(false);
+            hearings.push(again.text());
+            match english::compare(&hearings) {
+                Compared::Alike => {
+                    let english = Tongue {
+                        code: "en".to_owned(),
+                        likely: 1_000,
+                    };
+                    self.voice.language.hear(&[english], window.speech_ms());
+                    return Ok(false);
+                }
+                Compared::Unlike => return Ok(true),
+                Compared::TooLittle => return Ok(false),
+                Compared::Open => {}
             }
         }
-        Ok(true)
+        Ok(false)
     }
 
     async fn recognise(
@@ -277,37 +280,4 @@ fn mark(window: &Window, why: &str) -> Segment {
         text: format!("[{why}]"),
         ..Segment::default()
     }
-}
-
-/// Whether English was heard beyond doubt.
-fn is_clear(heard: &Heard, ms: u64) -> bool {
-    let text = heard.text();
-    let is_full = !heard.phrases.is_empty() && !is_sparse(&text, ms);
-    is_full && sureness(heard) >= SURE && common(&text) >= COMMON
-}
-
-/// Of a short text nothing is concluded.
-fn common(text: &str) -> u16 {
-    english_share(text).unwrap_or(1_000)
-}
-
-/// How sure a model was of a window, its long phrases counting more; 1000 of one without words.
-fn sureness(heard: &Heard) -> u16 {
-    let weight = |text: &str| text.chars().count().max(1) as u64;
-    let phrases = || heard.phrases.iter();
-    let sum: u64 = phrases()
-        .map(|phrase| u64::from(phrase.sureness) * weight(&phrase.text))
-        .sum();
-    let all: u64 = phrases().map(|phrase| weight(&phrase.text)).sum();
-    sum.checked_div(all)
-        .and_then(|mean| u16::try_from(mean).ok())
-        .unwrap_or(1_000)
-}
-
-/// How sure a model was of the sentence it was least sure of.
-fn least(heard: &Heard) -> u16 {
-    let phrases = heard.phrases.iter();
-    let sentences = phrases.filter(|phrase| phrase.words.len() >= SENTENCE);
-    let sureness = sentences.map(|phrase| phrase.sureness).min();
-    sureness.unwrap_or(1_000)
 }
