@@ -2,7 +2,8 @@
 //!
 //! The order is one JSON line on the worker's standard input, because it holds the bot's token,
 //! which must stand neither in the arguments nor on disk. A second line `stop` asks the worker to
-//! end the capture; the end of the input means that the service is gone and changes nothing.
+//! end the capture; the end of the input means that the service is gone. Then the capture goes on, and stays
+//! where it is until a service says, by a lock, that it would follow.
 //! The outcome is a small file in the job's folder.
 
 use std::fs::{self, File, OpenOptions};
@@ -159,8 +160,8 @@ fn follower_path(folder: &Path) -> PathBuf {
     folder.join("follower.lock")
 }
 
-/// This program, for a process of another task. Also when its file has been replaced by a newer one:
-/// who speaks with the process speaks as the older does (proc(5), `/proc/self/exe`).
+/// This program, for a process of another task that begins now. Also when its file has been replaced by a
+/// newer one: who speaks with the process speaks as the older does (proc(5), `/proc/self/exe`).
 ///
 /// # Errors
 /// When the system does not tell.
@@ -195,7 +196,15 @@ impl FolderLock {
     /// # Errors
     /// When the lock file cannot be made.
     pub fn follow(folder: &Path) -> io::Result<Option<Self>> {
-        Self::take_file(&follower_path(folder))
+        let mut options = OpenOptions::new();
+        let options = options.create(true).truncate(false).write(true);
+        // Nothing is written: the disk may be full.
+        let file = options.open(follower_path(folder))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self { _file: file })),
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
+            Err(fs::TryLockError::Error(error)) => Err(error),
+        }
     }
 
     /// Whether a service waits for the folder.

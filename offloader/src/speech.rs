@@ -25,7 +25,7 @@ mod wire;
 
 pub use captions::{CaptionOptions, CaptionStream, CaptionUpdate, CaptionUpdates, Flicker};
 pub use client::{SpeechClient, SpeechConfig, SpeechError, SpeechStats};
-pub use host::SpeechHost;
+pub use host::{SpeechHost, THIS_PROGRAM};
 pub use language::SpokenLanguage;
 pub use transcribe::{Transcription, Voice};
 pub use transcript::{Compaction, Missing, Segment, TrackTranscript, Transcript, Utterance};

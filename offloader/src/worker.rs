@@ -269,12 +269,17 @@ async fn listen(
     }
     // Looked at for good: the end of these senders would look like another word of the service.
     loop {
-        match FolderLock::is_followed(&folder) {
-            Ok(followed) => {
-                alone.send_if_modified(|alone| std::mem::replace(alone, !followed) == followed);
+        let looked_at = folder.clone();
+        let look = tokio::task::spawn_blocking(move || FolderLock::is_followed(&looked_at));
+        let followed = match look.await {
+            Ok(Ok(followed)) => followed,
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "whether a service waits for the folder is not known");
+                false
             }
-            Err(error) => tracing::debug!(%error, "look whether a service waits for the folder"),
-        }
+            Err(_) => false,
+        };
+        alone.send_if_modified(|alone| std::mem::replace(alone, !followed) == followed);
         tokio::time::sleep(FOLLOWED_AGAIN).await;
     }
 }

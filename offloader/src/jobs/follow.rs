@@ -12,7 +12,7 @@
 //! Invariant: at most one worker has the folder; a worker of an earlier service is waited for. A job
 //! that cannot be followed has failed, and those who wait for it are told.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -79,7 +79,7 @@ pub(super) async fn follow(
     }
     if recovered {
         tokio::fs::create_dir_all(&folder).await?;
-        wait_for_folder(&folder).await?;
+        wait_for_folder(&folder, &stop).await?;
         died = true;
     }
     loop {
@@ -254,16 +254,29 @@ fn make_order(jobs: &Jobs, row: &JobRow, folder: &std::path::Path) -> anyhow::Re
     })
 }
 
-/// Waits until no worker has the folder.
-/// Waits for the worker of an earlier service, which may know that it is followed again.
-async fn wait_for_folder(folder: &std::path::Path) -> anyhow::Result<()> {
+/// Waits until no worker of an earlier service has the folder; such a one knows meanwhile that it is followed
+/// again. Not while this service stops, for then nobody would follow.
+async fn wait_for_folder(folder: &Path, stop: &watch::Receiver<bool>) -> anyhow::Result<()> {
     let mut followed = None;
+    let mut told = false;
     while FolderLock::take(folder)
         .context("look at the folder's lock")?
         .is_none()
     {
-        if followed.is_none() {
-            followed = FolderLock::follow(folder).context("say that the folder is waited for")?;
+        if *stop.borrow() {
+            followed = None;
+        } else if followed.is_none() {
+            match FolderLock::follow(folder) {
+                Ok(lock) => followed = lock,
+                Err(error) if !told => {
+                    told = true;
+                    tracing::warn!(
+                        folder = %folder.display(), %error,
+                        "a worker cannot be told that it is followed: it stays where it is"
+                    );
+                }
+                Err(_) => {}
+            }
         }
         tokio::time::sleep(LOOK_AGAIN).await;
     }

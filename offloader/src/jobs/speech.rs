@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use crate::config::{Config, SpeechConfig as Wishes};
 use crate::models;
 use crate::order::SpeechOrder;
-use crate::speech::{SpeechConfig, SpeechHost, processor};
+use crate::speech::{SpeechConfig, SpeechHost, THIS_PROGRAM, processor};
 
 /// Longest path a Unix socket may have, with a little room.
 const LONGEST_SOCKET: usize = 100;
@@ -125,13 +125,7 @@ impl Speech {
         if host.is_some() {
             return;
         }
-        let command = match self.command() {
-            Ok(command) => command,
-            Err(error) => {
-                tracing::error!(%error, "find this program to start speech recognition");
-                return;
-            }
-        };
+        let command = self.command();
         let mut config = SpeechConfig::new(Vec::new(), self.wishes.models_dir.clone());
         config.threads_per_window = self.wishes.threads;
         let mut args = config.process_args(self.socket.clone());
@@ -143,11 +137,11 @@ impl Speech {
         }
     }
 
-    fn command(&self) -> std::io::Result<Vec<OsString>> {
+    fn command(&self) -> Vec<OsString> {
         if !self.wishes.command.is_empty() {
-            return Ok(self.wishes.command.iter().map(OsString::from).collect());
+            return self.wishes.command.iter().map(OsString::from).collect();
         }
-        Ok(vec![crate::order::this_program()?.into(), "speech".into()])
+        vec![THIS_PROGRAM.into(), "speech".into()]
     }
 }
 

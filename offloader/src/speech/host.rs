@@ -22,6 +22,7 @@ use tokio::time::timeout;
 use super::client::SpeechError;
 use super::process::{READY, SpeechArgs};
 use super::queue::Queue;
+use crate::order::this_program;
 
 /// Loading the models takes 0.1 s; a busy disk may take longer.
 const READY_LIMIT: Duration = Duration::from_secs(60);
@@ -32,6 +33,8 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
 const HEALTHY: Duration = Duration::from_secs(60);
 /// Failed starts in a row after which waiting windows are failed.
 const PATIENCE: u32 = 3;
+/// As a command: the program that runs, as it is whenever the process is started.
+pub const THIS_PROGRAM: &str = "this program";
 
 /// Why one life of the process ended.
 #[derive(Debug, thiserror::Error)]
@@ -197,7 +200,15 @@ impl Life {
             .iter()
             .cloned()
             .chain(self.args.to_command_line());
-        let program = words.next().unwrap_or_default();
+        let mut program = words.next().unwrap_or_default();
+        if program == THIS_PROGRAM {
+            program = this_program()
+                .map_err(|source| End::Spawn {
+                    program: THIS_PROGRAM.to_owned(),
+                    source,
+                })?
+                .into_os_string();
+        }
         let spawn = |source| End::Spawn {
             program: program.to_string_lossy().into_owned(),
             source,

@@ -37,11 +37,16 @@ pub(super) async fn make_and_hand_in(job: &mut Job) -> anyhow::Result<Outcome> {
 }
 
 async fn alone_for(alone: &mut watch::Receiver<bool>, span: Duration) {
-    if alone.wait_for(|alone| *alone).await.is_err() {
-        // Whoever listened to the service is gone with this process.
-        std::future::pending::<()>().await;
+    loop {
+        if alone.wait_for(|alone| *alone).await.is_err() {
+            // Whoever listened to the service is gone with this process.
+            std::future::pending::<()>().await;
+        }
+        let is_back = alone.wait_for(|alone| !*alone);
+        if tokio::time::timeout(span, is_back).await.is_err() {
+            return;
+        }
     }
-    tokio::time::sleep(span).await;
 }
 
 async fn finish_and_hand_in(job: &mut Job) -> anyhow::Result<Outcome> {
