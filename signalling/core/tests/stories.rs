@@ -190,6 +190,23 @@ fn a_move_that_fails_half_way_costs_neither_the_call_nor_its_host() {
 }
 
 #[test]
+fn who_has_half_come_over_from_a_host_that_dies_is_waited_for() {
+    let mut world = World::new();
+    world.join("anna");
+    let call = world.state().id;
+    world.media = "http://another".to_owned();
+    world.join_on("anna-2", "anna", None);
+    let session = SessionId::parse("anna").unwrap();
+    world.input(Input::MediaLost { session });
+    // The other never came to be connected.
+    let connection = conn("anna-2");
+    world.input(Input::Leave { connection });
+    assert_eq!(world.people(), 0);
+    world.join_on("anna-3", "anna", None);
+    assert_eq!(world.state().id, call);
+}
+
+#[test]
 fn a_call_ends_at_once_when_those_leave_who_have_come_over() {
     let mut world = World::new();
     world.join("anna");

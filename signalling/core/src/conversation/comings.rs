@@ -156,10 +156,24 @@ impl Conversation {
                 if let Some(session) = self.sessions.get_mut(&session) {
                     session.lost_until = None;
                 }
+                self.note_arrival(&session);
                 self.remove_session(&session, true, at);
             }
             None if withdrawn => {}
             None => self.out.refused(Refusal::NoSession, "leave"),
+        }
+    }
+
+    /// Whoever takes leave with the older of two sessions has come over with the other.
+    fn note_arrival(&mut self, left: &SessionId) {
+        let Some(left) = self.sessions.get(left) else {
+            return;
+        };
+        let is_newer =
+            |other: &Session| other.user == left.user && other.join_at_ms > left.join_at_ms;
+        if self.awaited.contains_key(&left.user) && self.people().any(is_newer) {
+            let user = left.user.clone();
+            self.awaited.remove(&user);
         }
     }
 
@@ -299,12 +313,6 @@ impl Conversation {
             self.usage.video_off(id, at);
         }
         let session = self.sessions.remove(id)?;
-        // Whoever goes from the older of two sessions has come over.
-        let is_newer =
-            |other: &Session| other.user == session.user && other.join_at_ms > session.join_at_ms;
-        if self.awaited.contains_key(&session.user) && self.people().any(is_newer) {
-            self.awaited.remove(&session.user);
-        }
         if !session.is_bot {
             self.out.tell(To::Room, News::Left(session.who()));
         }
