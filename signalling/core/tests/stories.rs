@@ -223,6 +223,23 @@ fn a_call_ends_at_once_when_those_leave_who_have_come_over() {
         });
     }
     assert!(world.call.is_idle());
+
+    // Their media is closed before their leave is heard.
+    let mut world = World::new();
+    world.join("anna");
+    let host = MediaHost(world.media.clone());
+    world.media = "http://another".to_owned();
+    world.input(Input::MediaHostStops {
+        host,
+        there: BTreeSet::new(),
+    });
+    world.join_on("anna-2", "anna", None);
+    let session = SessionId::parse("anna").unwrap();
+    world.input(Input::MediaClosed { session });
+    world.input(Input::Leave {
+        connection: conn("anna-2"),
+    });
+    assert!(world.call.is_idle());
 }
 
 #[test]

@@ -164,7 +164,8 @@ impl Conversation {
         }
     }
 
-    /// Whoever takes leave with the older of two sessions has come over with the other.
+    /// Whoever ends the older of two sessions has come over with the other. Its media may be closed before its
+    /// leave is heard; a host that is lost has ended it by itself.
     fn note_arrival(&mut self, left: &SessionId) {
         let Some(left) = self.sessions.get(left) else {
             return;
@@ -193,7 +194,10 @@ impl Conversation {
         let is_at_work = bot.and_then(job).is_some_and(Job::is_running);
         match self.sessions.get_mut(id).filter(|_| is_at_work) {
             Some(bot) => _ = bot.lost_until.get_or_insert(at.now + RECONNECT_GRACE),
-            None => self.remove_session(id, false, at),
+            None => {
+                self.note_arrival(id);
+                self.remove_session(id, false, at);
+            }
         }
     }
 
