@@ -23,7 +23,7 @@ const SENTENCE: usize = 5;
 pub(super) const ENOUGH_MS: u64 = 2_500;
 /// Where the same speech begins when it is heard again, in milliseconds, and from which difference of its
 /// words on (thousandths) it was another language. Of 22 windows of English, tiny.en heard at most 510
-/// otherwise; of 15 windows of Spanish and Russian that it had words for, 750 at least in both,
+/// otherwise; of 11 windows of Spanish and Russian that it had words for, 750 at least in both,
 /// but for one that has too few words of English.
 pub(super) const AGAIN_FROM_MS: [u64; 2] = [600, 200];
 const ANOTHER: u16 = 660;
