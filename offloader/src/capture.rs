@@ -215,6 +215,13 @@ impl Capture {
         })
     }
 
+    /// When it was (or, without a further pause, will be) `t_ms` since zero, pauses left out; none before zero.
+    #[must_use]
+    pub fn instant_of(&self, t_ms: i64) -> Option<Instant> {
+        let since = Duration::from_millis(u64::try_from(t_ms).unwrap_or(0));
+        self.zero?.checked_add(self.left_out)?.checked_add(since)
+    }
+
     /// Keeps what belongs into the recording.
     pub fn take(&mut self, event: &CallEvent, now: Instant) {
         let t_ms = self.t_ms(now);
@@ -494,6 +501,21 @@ mod tests {
             coding: Coding::Usual,
             payload,
         }
+    }
+
+    #[test]
+    fn the_moment_of_a_time_counts_no_pause() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut capture = Capture::begin(folder.path()).unwrap();
+        let start = Instant::now();
+        let later = |ms| start + Duration::from_millis(ms);
+        assert_eq!(capture.instant_of(400), None);
+        capture.set_zero(start);
+        assert_eq!(capture.instant_of(400), Some(later(400)));
+        capture.pause(later(300));
+        capture.resume(later(900));
+        assert_eq!(capture.instant_of(400), Some(later(1000)));
+        assert_eq!(capture.t_ms(later(1000)), 400);
     }
 
     #[test]

@@ -72,6 +72,8 @@ struct End {
     is_trouble: bool,
     /// Nothing was there any more from then on.
     gone_since: Option<Instant>,
+    /// It was over then, however late that is noticed.
+    over_at: Option<Instant>,
     /// Another worker can go on with it.
     passes_on: bool,
 }
@@ -85,6 +87,7 @@ impl End {
             why: why.into(),
             is_trouble: false,
             gone_since: None,
+            over_at: None,
             passes_on: false,
         }
     }
@@ -94,12 +97,16 @@ impl End {
             why: why.into(),
             is_trouble: true,
             gone_since: None,
+            over_at: None,
             passes_on: false,
         }
     }
 
     /// When the call was over, as far as it is to be recorded.
     fn at(&self, now: Instant) -> Instant {
+        if let Some(over_at) = self.over_at {
+            return over_at.min(now);
+        }
         self.gone_since.map_or(now, |since| {
             let since = since + GONE_TAIL;
             let longest = now.checked_sub(LONGEST_GONE).unwrap_or(since);
@@ -352,7 +359,10 @@ impl Live<'_> {
                 .try_send(CallCommand::RequestKeyframe { track });
         }
         let limit = self.job.order.max_duration_sec.saturating_mul(1000);
-        (self.capture.t_ms(now) >= limit).then(|| End::asked("it reached its longest duration"))
+        (self.capture.t_ms(now) >= limit).then(|| End {
+            over_at: self.capture.instant_of(limit),
+            ..End::asked("it reached its longest duration")
+        })
     }
 
     /// Reports `started` as soon as it is true, then lets time begin.

@@ -249,7 +249,8 @@ async fn a_recording_ends_at_its_longest_duration_with_what_there_is() {
     assert_eq!(failures(&site), [""; 0], "an ordinary end");
     assert_eq!(site.leaves.load(Ordering::Relaxed), 1);
     let film = movie(&site);
-    assert!((film.seconds - 4.0).abs() < 0.5, "{} s", film.seconds);
+    // As long as was asked for, however late that was noticed.
+    assert!((film.seconds - 4.0).abs() < 0.1, "{} s", film.seconds);
     let loudness = loudness(&film.samples);
     assert!((loudness + 23.0).abs() < 1.0, "{loudness} LUFS");
     service.running.unwrap().stop().await;
