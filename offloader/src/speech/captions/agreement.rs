@@ -3,7 +3,8 @@
 //! In: one hypothesis after another about the same speech. Out: the line to show, a stable part
 //! first, then words of which the model is sure, and how many shown words were taken back.
 //! Not here: when a hypothesis is made, where the line is cut (`stream`).
-//! Invariant: a committed word is never changed or taken back.
+//! Invariant: a committed word is never changed or taken back; another one in sight gives way only to
+//! words that are committed or sure.
 //! See: local agreement with n = 2, Liu et al. 2020; Macháček et al. 2023.
 
 use super::super::wire::Word;
@@ -38,6 +39,9 @@ pub(super) struct Line {
     tail: Vec<Word>,
     /// Uncommitted words that are in sight.
     visible: usize,
+    /// While none of these is: what was in sight before, which the newest hypothesis has otherwise
+    /// without being sure. Most of it is back in the next one.
+    lingering: Vec<String>,
     flicker: Flicker,
 }
 
@@ -59,7 +63,13 @@ impl Line {
         let committed = words.by_ref().take(agreed);
         self.committed.extend(committed.map(|word| word.text));
         self.tail = words.collect();
-        self.visible = if with_tail { self.sure() } else { 0 };
+        let sure = self.sure();
+        self.visible = if with_tail { sure } else { 0 };
+        self.lingering = if sure == 0 {
+            behind(&before, &self.committed)
+        } else {
+            Vec::new()
+        };
         self.count(&before);
     }
 
@@ -78,6 +88,7 @@ impl Line {
         }
         self.commit_tail();
         self.visible = 0;
+        self.lingering.clear();
         self.count(&before);
         let shown = self.shown();
         *self = Self {
@@ -100,6 +111,11 @@ impl Line {
         self.committed = said.split_off(said.len() - repeated);
         self.tail = rest.iter().skip(repeated).cloned().collect();
         self.visible = self.sure();
+        self.lingering = if self.visible == 0 {
+            behind(&before, &[said.as_slice(), &self.committed].concat())
+        } else {
+            Vec::new()
+        };
         let after = [said.clone(), self.in_sight()].concat();
         self.compare(&before, &after);
         let carry = if self.carry.is_empty() {
@@ -117,8 +133,8 @@ impl Line {
             push_word(&mut text, word);
         }
         let stable_bytes = text.len();
-        for word in self.tail.iter().take(self.visible) {
-            push_word(&mut text, &word.text);
+        for word in self.provisional() {
+            push_word(&mut text, word);
         }
         Shown { text, stable_bytes }
     }
@@ -128,8 +144,14 @@ impl Line {
     }
 
     fn in_sight(&self) -> Vec<String> {
+        let provisional = self.provisional();
+        self.committed.iter().chain(provisional).cloned().collect()
+    }
+
+    /// What is in sight and may change.
+    fn provisional(&self) -> impl Iterator<Item = &String> {
         let tail = self.tail.iter().take(self.visible).map(|word| &word.text);
-        self.committed.iter().chain(tail).cloned().collect()
+        tail.chain(&self.lingering)
     }
 
     fn commit_tail(&mut self) {
@@ -199,6 +221,17 @@ fn same(one: &str, other: &str) -> bool {
             .flat_map(char::to_lowercase)
     }
     letters(one).eq(letters(other))
+}
+
+/// What of the words in sight stands behind those that are committed by now; nothing where these turned
+/// out to be others.
+fn behind(in_sight: &[String], committed: &[String]) -> Vec<String> {
+    let pairs = committed.iter().zip(in_sight);
+    let alike = pairs.take_while(|(one, other)| same(one, other)).count();
+    if alike < committed.len() {
+        return Vec::new();
+    }
+    in_sight.get(alike..).unwrap_or_default().to_vec()
 }
 
 /// How many words at the end of `said` are the first words of `rest`.
@@ -310,6 +343,31 @@ mod tests {
         assert_eq!(text(&line), "|we");
         line.observe(&words("we will? be there now"), true);
         assert_eq!(text(&line), "we will be there|");
+    }
+
+    #[test]
+    fn what_is_in_sight_gives_way_to_surer_words_only() {
+        let mut line = Line::default();
+        line.observe(&words("before Friday and we will decide next"), true);
+        line.observe(&words("before Friday and? we'll? decide? next? week"), true);
+        assert_eq!(text(&line), "before Friday and| we will decide");
+        line.observe(&words("before Friday and we will decide next week"), true);
+        assert_eq!(text(&line), "before Friday and| we will decide next");
+        line.observe(&words("before Friday and we? wheel? decide"), true);
+        assert_eq!(text(&line), "before Friday and we| will decide next");
+        let calm = Flicker {
+            shown: 7,
+            retracted: 0,
+        };
+        assert_eq!(line.flicker(), calm);
+        line.observe(&words("before Friday and we won't decide"), true);
+        assert_eq!(text(&line), "before Friday and we| won't");
+        assert_eq!(line.flicker().retracted, 3);
+        // Nor at a cut whose rest is not heard well yet.
+        line.cut(&words("before Friday and"), &words("we?"));
+        assert_eq!(text(&line), "before Friday and we| won't");
+        line.finish(None);
+        assert_eq!(line.flicker().retracted, 4, "and not to what was committed");
     }
 
     #[test]
