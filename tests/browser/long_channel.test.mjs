@@ -12,8 +12,8 @@ const WRITTEN_AT_ONCE = 16
 /** Where the message stands that is searched for. */
 const NEEDLE_AFTER = MANY / 2
 const LOADS = 12
-/** A message loses its own distance to the next one where an earlier one of the same person comes before it. */
-const STILL_PX = 5
+/** More than rounding to whole pixels makes, twice. */
+const STILL_PX = 2
 /** Far above what a load takes, far below what a list that grows with the channel would. */
 const MOST_MS = 3_000
 const USUAL_MS = 700
@@ -61,7 +61,9 @@ function climb(list) {
   const asked = requests()
   list.scrollTop = 150
   const read = posts().find((one) => one.getBoundingClientRect().bottom > edge + 40).dataset.postId
-  const top = () => list.querySelector(`[data-post-id="${read}"]`).getBoundingClientRect().top
+  // Its words: the name above them goes when an earlier message of the same person comes before it.
+  const words = () => list.querySelector(`[data-post-id="${read}"] .grow > :not(.byline)`)
+  const top = () => words().getBoundingClientRect().top
   const [stood, began] = [top(), performance.now()]
   return new Promise((resolve, reject) => {
     let [moved, ms] = [0, 0]
