@@ -19,8 +19,21 @@ pub(crate) struct Coturn {
     _directory: tempfile::TempDir,
 }
 
+/// Ports that are tried: one that was free may be somebody else's in the next moment.
+const TRIES: u32 = 4;
+
 impl Coturn {
     pub(crate) async fn start() -> Self {
+        for _ in 0..TRIES {
+            let server = Self::on_a_free_port().await;
+            if server.answers().await {
+                return server;
+            }
+        }
+        panic!("coturn is silent");
+    }
+
+    async fn on_a_free_port() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let free = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let address = free.local_addr().unwrap();
@@ -53,13 +66,11 @@ impl Coturn {
             .stderr(Stdio::null())
             .spawn()
             .expect("`turnserver` of Debian's package coturn, which tests/run installs");
-        let server = Self {
+        Self {
             child,
             address,
             _directory: directory,
-        };
-        server.answers().await;
-        server
+        }
     }
 
     /// Makes a node use this server.
@@ -76,22 +87,22 @@ impl Coturn {
         });
     }
 
-    /// Waits until it answers a Binding request.
-    async fn answers(&self) {
+    /// Waits until it answers a Binding request; whether it does.
+    async fn answers(&self) -> bool {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let mut request = vec![0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42];
         request.extend([7; 12]);
-        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let deadline = tokio::time::Instant::now() + PATIENCE / TRIES;
         let mut buffer = [0; 1500];
-        loop {
-            assert!(tokio::time::Instant::now() < deadline, "coturn is silent");
+        while tokio::time::Instant::now() < deadline {
             socket.send_to(&request, self.address).await.unwrap();
             let answer = socket.recv_from(&mut buffer);
             let answer = tokio::time::timeout(Duration::from_millis(100), answer).await;
             if matches!(answer, Ok(Ok((20.., from))) if from == self.address) {
-                return;
+                return true;
             }
         }
+        false
     }
 }
 
