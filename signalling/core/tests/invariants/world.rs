@@ -319,7 +319,6 @@ impl World {
         match step {
             Step::MediaCloses { conn: on, lost } => {
                 let session = session(on);
-                self.in_media.remove(&session);
                 if lost {
                     self.await_owner(&session);
                 }
@@ -331,6 +330,10 @@ impl World {
                         Input::MediaClosed { session }
                     }
                 });
+                // A bot at work stays for a moment, and is taken out there as well.
+                if !self.sits(&session) {
+                    self.in_media.remove(&session);
+                }
             }
             Step::MediaStops { channel: of } => {
                 let sessions = self.calls[&channel(of)].view(&user(0), self.at);
