@@ -1,5 +1,6 @@
 /** The own microphone: opened by the first unmute, exchanged, and replaced when it goes away. */
 import {afterEach, describe, expect, it, vi} from 'vitest';
+import {callEvent} from '../src/app/callevents';
 import {listenWhileMuted, mayHear} from '../src/app/devices';
 import {setOwnClient} from '../src/app/own';
 import type {CallsClient} from '../src/peer/client';
@@ -171,6 +172,23 @@ describe('the own voice', () => {
         setOwnClient(null);
         patch({active: null});
         settings.update(() => DEFAULT_SETTINGS);
+    });
+
+    it('is said again where the server did not hear it before it died', () => {
+        vi.stubGlobal('window', {});
+        const setMuted = vi.fn(() => Promise.resolve());
+        setOwnClient({muted: false, setMuted} as unknown as CallsClient);
+        patch({active: {...newActiveCall('c'), connection: 'connected', sessionId: 's', muted: false}});
+        const hears = (unmuted: boolean): void => {
+            const call = {id: 'call', start_at: 1, sessions: [{session_id: 's', user_id: 'u', unmuted, raised_hand: 0, video: false}], thread_id: '', post_id: '', owner_id: 'u', host_id: 'u', screen_sharing_session_id: ''};
+            callEvent({name: 'call_state', channelId: 'c', data: {channel_id: 'c', call: JSON.stringify(call)}});
+        };
+        hears(true);
+        expect(setMuted).not.toHaveBeenCalled();
+        hears(false);
+        expect(setMuted).toHaveBeenCalledExactlyOnceWith(false);
+        setOwnClient(null);
+        patch({active: null, calls: {}});
     });
 
     it('releases the microphone at the end', async () => {

@@ -100,8 +100,15 @@ function announcePause(before: Job | null, after: Job | null): void {
 function checkStillIn(): void {
     const {active, calls} = store.get();
     const call = active ? calls[active.channelId] : undefined;
-    if (active && call && active.connection === 'connected' && !call.sessions[active.sessionId]) {
+    if (!active || !call || active.connection !== 'connected') {
+        return;
+    }
+    const own = call.sessions[active.sessionId];
+    const client = ownClient();
+    if (!own) {
         lostSession();
+    } else if (client && own.unmuted === client.muted) {
+        void client.setMuted(client.muted); // its server died before it heard of it
     }
 }
 
