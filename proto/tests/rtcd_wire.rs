@@ -73,6 +73,7 @@ fn control_messages_have_the_bytes_of_the_specification() {
                 call: "c1".into(),
                 kind: RtcKind::VoiceOn,
                 data: vec![],
+                node: String::new(),
             }),
             "a376616485a867726f75705f6964a167a7757365725f6964a175aa73657373696f6e5f6964a27331a763\
              616c6c5f6964a26331a47479706507"
@@ -330,15 +331,19 @@ fn any_rtc() -> impl Strategy<Value = RtcMessage> {
         text,
         kind,
         prop::collection::vec(any::<u8>(), 0..70_000),
+        text,
     )
-        .prop_map(|(group, user, session, call, kind, data)| RtcMessage {
-            group,
-            user,
-            session,
-            call,
-            kind,
-            data,
-        })
+        .prop_map(
+            |(group, user, session, call, kind, data, node)| RtcMessage {
+                group,
+                user,
+                session,
+                call,
+                kind,
+                data,
+                node,
+            },
+        )
 }
 
 proptest! {

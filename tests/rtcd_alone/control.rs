@@ -142,6 +142,8 @@ struct Heard {
     sessions: HashMap<String, mpsc::UnboundedSender<RtcMessage>>,
     closes: HashMap<String, usize>,
     voices: HashMap<String, Vec<RtcKind>>,
+    /// The addresses of the nodes that have sessions, where they are others.
+    nodes: HashMap<String, String>,
 }
 
 struct Inner {
@@ -260,6 +262,11 @@ impl Client {
         assert_eq!(self.closes(session), 1);
     }
 
+    /// Where another node has a session, as this one says.
+    pub(crate) fn node_of(&self, session: &str) -> Option<String> {
+        self.0.heard.lock().unwrap().nodes.get(session).cloned()
+    }
+
     pub(crate) async fn voice(&self, session: &str, kind: RtcKind) {
         eventually(&format!("{kind:?} of {session}"), || {
             let heard = self.0.heard.lock().unwrap();
@@ -279,6 +286,10 @@ impl Inner {
             ControlMessage::Rtc(message) => {
                 assert_eq!(message.group, self.id);
                 assert!(!message.call.is_empty() && !message.user.is_empty());
+                if !message.node.is_empty() {
+                    let (session, node) = (message.session.clone(), message.node.clone());
+                    heard.nodes.insert(session, node);
+                }
                 if let Some(sender) = heard.sessions.get(&message.session) {
                     let _ = sender.send(message);
                 }

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use cluster_nats::setup::{self, Plan, Server, Setup};
 use proto::id::SessionId;
-use proto::rtcd::{ControlMessage, RtcKind};
+use proto::rtcd::{ControlMessage, RtcKind, RtcMessage};
 use rtcd::config::ClusterConfig;
 
 use super::control::{Client, Node, PATIENCE, eventually};
@@ -82,7 +82,7 @@ impl World {
             config.rtc.leg_sessions = 1;
             config.cluster = Some(ClusterConfig {
                 papers,
-                url: "http://127.0.0.1:1".to_owned(),
+                url: url_of(name),
                 link_address: Some(link_address),
                 call_sessions,
                 spread_by_load: false,
@@ -103,6 +103,11 @@ impl Drop for World {
         let _ = self.server.kill();
         let _ = self.server.wait();
     }
+}
+
+/// Where others are told to reach the API of a node. Nobody goes there.
+fn url_of(node: &str) -> String {
+    format!("http://{node}.test:8045")
 }
 
 fn write(folder: &Path, files: &[setup::File]) {
@@ -201,10 +206,9 @@ async fn sessions(node: &Node) -> usize {
         .unwrap_or(0)
 }
 
-/// Waits until a node can be given sessions by another: it has said how loaded it is.
+/// Waits until a node can give sessions to another.
 async fn known(node: &Node) {
     connected(node, 1).await;
-    tokio::time::sleep(Duration::from_secs(2)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -248,6 +252,55 @@ async fn whoever_is_asked_gives_sessions_to_another_node_and_nobody_notices() {
     assert_eq!(sessions(&one).await, 2, "there is nobody else");
     assert_eq!(client.closes("anna"), 0);
     one.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_speaks_to_the_node_that_has_a_session_needs_the_one_that_was_asked_no_more() {
+    let world = World::begin();
+    let one = world.node("one", 1).await;
+    let two = world.node("two", 0).await;
+    known(&one).await;
+    let (at_one, at_two) = (one.client("clientA").await, two.client("clientA").await);
+    let anna = join(&at_two, "anna").await;
+    let carla = join(&at_one, "carla").await;
+    let ben = join(&at_one, "ben").await;
+    assert_eq!((sessions(&one).await, sessions(&two).await), (1, 2));
+    assert_eq!(at_one.node_of("ben"), Some(url_of("two")));
+    assert_eq!(at_one.node_of("carla"), None);
+    ben.speak().await;
+    anna.hears("ben").await;
+    carla.hears("ben").await;
+
+    at_one.voice("ben", RtcKind::VoiceOn).await;
+
+    let session = SessionId::parse("ben").unwrap();
+    let say = async |kind| {
+        let message = RtcMessage::for_session(&session, kind, Vec::new());
+        at_two.send(&ControlMessage::Rtc(message)).await;
+    };
+    at_two
+        .send(&ControlMessage::Reconnect(session.clone()))
+        .await;
+    say(RtcKind::Mute).await;
+    at_two.voice("ben", RtcKind::VoiceOff).await;
+    anna.hears_nothing_of("ben").await;
+    // What the one that was asked hears late counts no more.
+    ben.control(RtcKind::Unmute, Vec::new()).await;
+    anna.hears_nothing_of("ben").await;
+    say(RtcKind::Unmute).await;
+    carla.hears("ben").await;
+
+    // What is not here is over.
+    let gone = SessionId::parse("nobody").unwrap();
+    at_two.send(&ControlMessage::Reconnect(gone)).await;
+    at_two.closed_once("nobody").await;
+
+    one.stop().await;
+    anna.hears("ben").await;
+    assert_eq!((at_one.closes("ben"), at_two.closes("ben")), (0, 0));
+    at_two.send(&ControlMessage::Leave(session.clone())).await;
+    at_two.closed_once("ben").await;
+    two.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

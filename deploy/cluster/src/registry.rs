@@ -25,7 +25,8 @@ pub enum NodeEvent {
     Up(Node),
     /// Its facts are others now.
     Changed(Node),
-    /// How much of what it can take is taken, in thousandths.
+    /// How much of what it can take is taken, in thousandths: told when it changes, and behind `Up` unless
+    /// nothing is.
     Load(NodeId, u16),
     /// Silent for 1.5 s: give it nothing new.
     Suspect(NodeId),

@@ -42,8 +42,8 @@ pub struct Other {
     pub state: State,
     /// Since when it is in this state.
     pub since: Instant,
-    /// How much of what it can take is taken, in thousandths; `None` until it said so.
-    pub load: Option<u16>,
+    /// How much of what it can take is taken, in thousandths.
+    pub load: u16,
 }
 
 impl Other {
@@ -78,12 +78,11 @@ impl Others {
     pub(crate) fn take(&mut self, event: NodeEvent, now: Instant) {
         match event {
             NodeEvent::Up(node) => {
-                let load = self.nodes.get(&node.id).and_then(|known| known.load);
                 let other = Other {
                     facts: Facts::decode(&node.facts),
                     state: State::Up,
                     since: now,
-                    load,
+                    load: 0, // another one is told next
                 };
                 self.nodes.insert(node.id, other);
             }
@@ -94,7 +93,7 @@ impl Others {
             }
             NodeEvent::Load(id, load) => {
                 if let Some(known) = self.nodes.get_mut(&id) {
-                    known.load = Some(load);
+                    known.load = load;
                 }
             }
             NodeEvent::Suspect(id) => self.turn(&id, State::Suspect, now),
@@ -157,14 +156,16 @@ mod tests {
         others.take(NodeEvent::Up(node("a", false)), now);
         others.take(NodeEvent::Load(id("a"), 250), now);
         assert!(others.nodes[&id("a")].takes_more());
-        assert_eq!(others.nodes[&id("a")].load, Some(250));
+        assert_eq!(others.nodes[&id("a")].load, 250);
         others.take(NodeEvent::Changed(node("a", true)), now);
         assert!(!others.nodes[&id("a")].takes_more());
         others.take(NodeEvent::Up(node("b", false)), now);
+        others.take(NodeEvent::Load(id("b"), 900), now);
         others.take(NodeEvent::Suspect(id("b")), now);
         assert!(!others.nodes[&id("b")].takes_more());
         others.take(NodeEvent::Up(node("b", false)), now);
         assert!(others.nodes[&id("b")].takes_more());
+        assert_eq!(others.nodes[&id("b")].load, 0, "it may be a later start");
         others.take(NodeEvent::Blind, now);
         assert_eq!(
             (others.sight.clone(), others.nodes.len()),

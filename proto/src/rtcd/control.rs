@@ -117,6 +117,9 @@ pub struct RtcMessage {
     pub kind: RtcKind,
     /// JSON for `Ice`, `Sdp`, `ScreenOn` and `VideoOn`; empty otherwise.
     pub data: Vec<u8>,
+    /// Of ours alone, and passed over by others: the address of the API of the node that has the session,
+    /// where that is not the one that says this; empty otherwise.
+    pub node: String,
 }
 
 impl RtcMessage {
@@ -130,6 +133,7 @@ impl RtcMessage {
             call: String::new(),
             kind,
             data,
+            node: String::new(),
         }
     }
 }
@@ -234,7 +238,8 @@ fn encode_session(writer: &mut Writer, name: &str, session: &SessionId) {
 
 fn encode_rtc(writer: &mut Writer, name: &str, message: &RtcMessage) {
     writer.str(name);
-    writer.map(if message.data.is_empty() { 5 } else { 6 });
+    let entries = 5 + usize::from(!message.data.is_empty()) + usize::from(!message.node.is_empty());
+    writer.map(entries);
     string_entry(writer, "group_id", &message.group);
     string_entry(writer, "user_id", &message.user);
     string_entry(writer, "session_id", &message.session);
@@ -244,6 +249,9 @@ fn encode_rtc(writer: &mut Writer, name: &str, message: &RtcMessage) {
     if !message.data.is_empty() {
         writer.str("data");
         writer.bin(&message.data);
+    }
+    if !message.node.is_empty() {
+        string_entry(writer, "node", &message.node);
     }
 }
 
@@ -320,8 +328,10 @@ struct RawRtc<'a> {
     call: &'a str,
     kind: i64,
     data: &'a [u8],
+    node: &'a str,
 }
 
+/// Of the form without names, in which nothing of ours is.
 const RTC_KEYS: [&str; 6] = [
     "group_id",
     "user_id",
@@ -348,6 +358,7 @@ impl<'a> RawRtc<'a> {
                     self.data = bytes;
                 }
             }
+            "node" => self.node = value.text().unwrap_or_default(),
             _ => {}
         }
     }
@@ -383,5 +394,6 @@ fn decode_rtc(reader: &mut Reader<'_>) -> Result<RtcMessage, DecodeError> {
         call: raw.call.to_owned(),
         kind,
         data: raw.data.to_vec(),
+        node: raw.node.to_owned(),
     })
 }

@@ -89,4 +89,7 @@ pub struct SessionProps {
     pub channel_id: Option<String>,
     #[serde(rename = "dcSignaling", default)]
     pub dc_signalling: Option<bool>,
+    /// Of ours alone: its media is on the node of this name, to which the one that says this passes on.
+    #[serde(rename = "node", default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
 }

@@ -26,7 +26,7 @@ pub enum NodeMessage {
     /// What a client asks of a session whose media the receiver has.
     #[serde(skip)]
     Asked(SessionMessage),
-    /// What the client is told of it.
+    /// What the client is told of it; `reconnect`: the client speaks to the node that has it.
     #[serde(skip)]
     Told(SessionMessage),
 }

@@ -5,7 +5,8 @@
 //! Not here: sockets and frames (`ws`), media (`driver`).
 //! Invariants: a session is looked up within the sender's tenant only, so another tenant's id
 //! behaves as unknown. Everything about one session keeps its order. A session outlives the
-//! connection it was joined on. Each accepted join ends in exactly one `close`.
+//! connection it was joined on. Each accepted join ends in exactly one `close`, said by the node that is
+//! spoken to; beside other nodes one more answers whoever asks by `reconnect` for a session that is over.
 
 mod connections;
 mod delivery;
@@ -22,7 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use proto::id::{CallId, ConnId, GroupId, SessionId, UserId};
-use proto::rtcd::{ControlMessage, JoinMessage, RtcMessage};
+use proto::rtcd::{ControlMessage, JoinMessage, RtcKind, RtcMessage};
 use rtcd_core::{CallKey, CloseReason, Dialect, HostCandidate, JoinRequest, SessionKey, Signal};
 use tracing::{debug, info};
 
@@ -130,6 +131,8 @@ struct State {
     placement: Placement,
     connections: Connections,
     nodes: BTreeMap<NodeSerial, Arc<dyn NodeLink>>,
+    /// Sessions that were given to another node and are spoken to there, and since when.
+    let_go: BTreeMap<SessionKey, (Arc<str>, Instant)>,
 }
 
 /// How much a node takes.
@@ -176,6 +179,7 @@ impl Control {
             placement: Placement::new(shards.len(), room.leg_sessions),
             connections: Connections::default(),
             nodes: BTreeMap::new(),
+            let_go: BTreeMap::new(),
         };
         Self {
             state: Mutex::new(state),
@@ -349,10 +353,11 @@ impl Control {
         }
     }
 
-    /// Sends messages for a session to this connection from now on.
+    /// Sends messages for a session to this connection from now on. A node that asked for the session has no
+    /// part in it any more.
     ///
     /// # Errors
-    /// When the client has no such session.
+    /// When the client has no such session; where there are other nodes it is told so by `close`.
     pub(crate) fn rebind(
         &self,
         connection: &Connection,
@@ -363,11 +368,21 @@ impl Control {
             session,
         };
         let mut state = self.lock();
-        let session = state
-            .sessions
-            .get_mut(&key)
-            .ok_or(ControlError::UnknownSession)?;
-        session.asker = Asker::Connection(connection.id.clone());
+        let Some(session) = state.sessions.get_mut(&key) else {
+            // It ended meanwhile; whoever had it from another node hears of that nowhere else. rtcd says
+            // nothing, and neither does a node alone.
+            if !state.nodes.is_empty() {
+                let close = ControlMessage::Close(key.session);
+                let (group, id) = (&connection.group, &connection.id);
+                state.connections.deliver(group, Some(id), close);
+            }
+            return Err(ControlError::UnknownSession);
+        };
+        let asker = Asker::Connection(connection.id.clone());
+        if let Asker::Node(node) = std::mem::replace(&mut session.asker, asker) {
+            let is_spoken_to = ControlMessage::Reconnect(key.session);
+            state.tell(&node, &key.group, &is_spoken_to);
+        }
         Ok(())
     }
 
@@ -381,21 +396,39 @@ impl Control {
         group: &GroupId,
         message: RtcMessage,
     ) -> Result<(), ControlError> {
+        self.rtc_by(None, group, message).await
+    }
+
+    /// The same, passed on by another node, which may have no part in the session any more.
+    pub(super) async fn rtc_by(
+        &self,
+        node: Option<&Arc<str>>,
+        group: &GroupId,
+        message: RtcMessage,
+    ) -> Result<(), ControlError> {
         let session =
             SessionId::parse(message.session.as_str()).map_err(|_| ControlError::UnknownSession)?;
         let key = SessionKey {
             group: group.clone(),
             session,
         };
-        let said = door::read(&message);
+        let (said, kind) = (door::read(&message), message.kind);
         let home = {
             let state = self.lock();
-            let session = state.sessions.get(&key);
-            let session = session.ok_or(ControlError::UnknownSession)?;
-            if let (Some(relayed), Ok(said)) = (&session.relay, &said) {
-                relayed.permit(said);
+            match state.sessions.get(&key) {
+                Some(session) => {
+                    if let (Some(relayed), Ok(said)) = (&session.relay, &said) {
+                        relayed.permit(said);
+                    }
+                    session.home.clone()
+                }
+                // Said before its client spoke to the node that has it.
+                None if node.is_none() && is_negotiation(message.kind) => {
+                    let node = state.let_go_to(&key);
+                    Home::There(node.ok_or(ControlError::UnknownSession)?)
+                }
+                None => return Err(ControlError::UnknownSession),
             }
-            session.home.clone()
         };
         let shard = match home {
             Home::Here(shard) => shard,
@@ -415,6 +448,10 @@ impl Control {
             }
         };
         self.shards.wait_for(shard).await;
+        let state = self.lock();
+        if node.is_some_and(|node| !is_negotiation(kind) && !state.heeds(node, &key)) {
+            return Ok(());
+        }
         self.shards
             .send(shard, ShardMessage::Control { key, request })
     }
@@ -461,6 +498,11 @@ impl Control {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A description or a candidate.
+fn is_negotiation(kind: RtcKind) -> bool {
+    matches!(kind, RtcKind::Sdp | RtcKind::Ice)
 }
 
 #[cfg(test)]

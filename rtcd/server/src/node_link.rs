@@ -34,6 +34,9 @@ pub(crate) trait NodeLink: Debug + Send + Sync {
     /// The other node's name.
     fn node(&self) -> Arc<str>;
 
+    /// The address of its API; `None` when it is not known.
+    fn url(&self) -> Option<String>;
+
     /// How loaded it is, in thousandths of what it can take; `None`: it takes nothing new.
     fn room(&self) -> Option<u16>;
 

@@ -203,6 +203,7 @@ impl Call {
             | Input::MediaVoice { .. }
             | Input::MediaClosed { .. }
             | Input::MediaLost { .. }
+            | Input::MediaElsewhere { .. }
             | Input::MediaHostStops { .. }
             | Input::PostRefused { .. }
             | Input::JobAnswered { .. }

@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use proto::id::{CallId, PostId, SessionId, UserId};
 
+use crate::END_GRACE;
 use crate::io::{Input, JoinRequest, Moment, Observation, Output, PostEdit, Refusal, Setting};
 use crate::jobs::Jobs;
 use crate::join::JoinError;
@@ -22,7 +23,6 @@ use crate::outbox::Outbox;
 use crate::record::{CallRecord, Record};
 use crate::rush::Rush;
 use crate::usage::Usage;
-use crate::{END_GRACE, MEDIA_GRACE};
 use session::Session;
 
 #[derive(Debug)]
@@ -112,15 +112,13 @@ impl Conversation {
                 }
             }
             Input::MediaClosed { session } => self.media_closed(&session, at),
-            Input::MediaLost { session } => {
-                let known = self.sessions.get(&session);
-                if let Some(user) = known.and_then(Session::comes_back).cloned() {
-                    self.awaited.insert(user, at.now + MEDIA_GRACE);
-                }
-                self.ask_bot_to_begin_anew(&session, at);
-                self.remove_session(&session, false, at);
-            }
-            Input::MediaHostStops { host, there } => self.ask_to_move(&host, &there, at),
+            Input::MediaLost { session } => self.media_lost(&session, at),
+            Input::MediaElsewhere {
+                session,
+                from,
+                host,
+            } => self.media_is_at(&session, &from, host),
+            Input::MediaHostStops { host } => self.ask_to_move(&host, at),
             Input::PostCreated { call, post, thread } => {
                 if call == self.id && !self.is_announced() {
                     self.handle_post_created(post, thread, at);

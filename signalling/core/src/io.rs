@@ -144,11 +144,15 @@ pub enum Input {
     MediaLost {
         session: SessionId,
     },
-    /// This media host is going to stop, and there are others: whoever can is asked to go there. `there`:
-    /// sessions that another host has given to it.
+    /// The media of the session is at `host`, to which `from` has given it.
+    MediaElsewhere {
+        session: SessionId,
+        from: MediaHost,
+        host: MediaHost,
+    },
+    /// This media host is going to stop, and there are others: whoever can is asked to go there.
     MediaHostStops {
         host: MediaHost,
-        there: BTreeSet<SessionId>,
     },
     /// The answer to `Output::CreatePost`, however late. `thread` is the post's root, or the post
     /// itself.
@@ -299,6 +303,11 @@ pub enum Roster {
         session: SessionId,
         to: ConnId,
     },
+    /// Its media is at another host.
+    MediaAt {
+        session: SessionId,
+        media: MediaHost,
+    },
     Left {
         session: SessionId,
     },
@@ -315,6 +324,12 @@ pub enum Output {
     ToMedia {
         host: MediaHost,
         command: MediaCommand,
+    },
+    /// What a session is told goes to another host from now on.
+    HandOver {
+        session: SessionId,
+        from: MediaHost,
+        to: MediaHost,
     },
     /// To be kept before any other effect of this input, and of later ones, is done.
     Store(Record),

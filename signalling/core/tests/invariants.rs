@@ -23,6 +23,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (user.clone(), conn.clone(), conn.clone(), channel.clone())
             .prop_map(|(user, conn, original, channel)| Step::Reconnect { user, conn, original, channel }),
         1 => (conn.clone(), any::<bool>()).prop_map(|(conn, lost)| Step::MediaCloses { conn, lost }),
+        1 => (conn.clone(), 0..2_usize).prop_map(|(conn, from)| Step::MediaElsewhere { conn, from }),
         1 => channel.clone().prop_map(|channel| Step::MediaStops { channel }),
         1 => (user.clone(), channel.clone()).prop_map(|(user, channel)| Step::LeavesRoom { user, channel }),
         1 => user.clone().prop_map(|user| Step::LoginEnds { user }),

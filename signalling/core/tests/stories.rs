@@ -11,7 +11,6 @@ mod rush;
 #[path = "stories/world.rs"]
 mod world;
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use proto::id::{PostId, SessionId};
@@ -111,10 +110,7 @@ fn whoever_is_at_a_host_that_stops_is_asked_to_go_and_the_call_waits_for_them() 
     let host = MediaHost(world.media.clone());
     world.media = "http://another".to_owned();
     world.join("ben");
-    world.input(Input::MediaHostStops {
-        host: host.clone(),
-        there: BTreeSet::new(),
-    });
+    world.input(Input::MediaHostStops { host: host.clone() });
     assert_eq!(std::mem::take(&mut world.moves), ["anna"]);
     world.input(Input::Leave {
         connection: conn("anna"),
@@ -128,21 +124,28 @@ fn whoever_is_at_a_host_that_stops_is_asked_to_go_and_the_call_waits_for_them() 
         (world.state().id, world.state().host),
         (call, Some(user("anna")))
     );
-    world.input(Input::MediaHostStops {
-        host,
-        there: BTreeSet::new(),
-    });
+    world.input(Input::MediaHostStops { host });
     assert_eq!(world.moves, [""; 0], "nobody is there any more");
 
     // Another host had given it the media of somebody.
     let mut world = World::new();
     world.join("anna");
     world.join("ben");
-    world.input(Input::MediaHostStops {
-        host: MediaHost("http://third".to_owned()),
-        there: BTreeSet::from([SessionId::parse("ben").unwrap()]),
-    });
-    assert_eq!(world.moves, ["ben"]);
+    let third = MediaHost("http://third".to_owned());
+    let first = MediaHost(world.media.clone());
+    for _ in 0..2 {
+        world.input(Input::MediaElsewhere {
+            session: SessionId::parse("ben").unwrap(),
+            from: first.clone(),
+            host: third.clone(),
+        });
+    }
+    let handed = [("ben".to_owned(), first.clone(), third.clone())];
+    assert_eq!(world.handed, handed, "once");
+    world.input(Input::MediaHostStops { host: third });
+    assert_eq!(std::mem::take(&mut world.moves), ["ben"]);
+    world.input(Input::MediaHostStops { host: first });
+    assert_eq!(world.moves, ["anna"]);
 
     // What somebody shows would end.
     let mut world = World::new();
@@ -150,16 +153,10 @@ fn whoever_is_at_a_host_that_stops_is_asked_to_go_and_the_call_waits_for_them() 
     let stream = "s".to_owned();
     world.act("anna", Request::ShareScreen { stream });
     let host = MediaHost(world.media.clone());
-    world.input(Input::MediaHostStops {
-        host: host.clone(),
-        there: BTreeSet::new(),
-    });
+    world.input(Input::MediaHostStops { host: host.clone() });
     assert_eq!(world.moves, [""; 0]);
     world.act("anna", Request::StopScreen);
-    world.input(Input::MediaHostStops {
-        host,
-        there: BTreeSet::new(),
-    });
+    world.input(Input::MediaHostStops { host });
     assert_eq!(world.moves, ["anna"]);
 }
 
@@ -170,10 +167,7 @@ fn a_move_that_fails_half_way_costs_neither_the_call_nor_its_host() {
     let call = world.state().id;
     let host = MediaHost(world.media.clone());
     world.media = "http://another".to_owned();
-    world.input(Input::MediaHostStops {
-        host,
-        there: BTreeSet::new(),
-    });
+    world.input(Input::MediaHostStops { host });
     assert_eq!(std::mem::take(&mut world.moves), ["anna"]);
     world.join_on("anna-2", "anna", None);
     for connection in ["anna-2", "anna"] {
@@ -212,10 +206,7 @@ fn a_call_ends_at_once_when_those_leave_who_have_come_over() {
     world.join("anna");
     let host = MediaHost(world.media.clone());
     world.media = "http://another".to_owned();
-    world.input(Input::MediaHostStops {
-        host,
-        there: BTreeSet::new(),
-    });
+    world.input(Input::MediaHostStops { host });
     world.join_on("anna-2", "anna", None);
     for connection in ["anna", "anna-2"] {
         world.input(Input::Leave {
@@ -229,10 +220,7 @@ fn a_call_ends_at_once_when_those_leave_who_have_come_over() {
     world.join("anna");
     let host = MediaHost(world.media.clone());
     world.media = "http://another".to_owned();
-    world.input(Input::MediaHostStops {
-        host,
-        there: BTreeSet::new(),
-    });
+    world.input(Input::MediaHostStops { host });
     world.join_on("anna-2", "anna", None);
     let session = SessionId::parse("anna").unwrap();
     world.input(Input::MediaClosed { session });

@@ -153,7 +153,9 @@ impl Nodes {
 
 fn row(id: &str, other: &Other) -> Value {
     let facts = other.facts.as_ref();
-    let report = facts.map(|facts| facts.report.clone()).unwrap_or_default();
+    // The last figures of one that is gone are true no longer.
+    let is_there = matches!(other.state, State::Up | State::Suspect);
+    let report = facts.filter(|_| is_there).map(|facts| &facts.report);
     json!({
         "id": id,
         "kind": facts.map_or_else(String::new, |facts| facts.kind.to_string()),
@@ -168,10 +170,10 @@ fn row(id: &str, other: &Other) -> Value {
             State::Silent => "silent",
         },
         "since_ms": u64::try_from(other.since.elapsed().as_millis()).unwrap_or(u64::MAX),
-        "load": other.load,
-        "calls": report.calls,
-        "sessions": report.sessions,
-        "links": report.links,
+        "load": is_there.then_some(other.load),
+        "calls": report.map(|report| report.calls),
+        "sessions": report.map(|report| report.sessions),
+        "links": report.map_or_else(Vec::new, |report| report.links.clone()),
     })
 }
 
@@ -207,14 +209,8 @@ async fn move_people(engine: Arc<Engine>, place: Place, host: MediaHost) {
     );
     while drains() {
         for channel in engine.registry.channels() {
-            let Some(call) = engine.view(&channel, &engine.bot.id).await else {
-                continue;
-            };
-            // Another host may have given it some of the call's sessions.
-            let there = engine.media_hosts.sessions_at(&host, &call.id).await;
             let host = host.clone();
-            let stops = Input::MediaHostStops { host, there };
-            engine.input(&channel, stops).await;
+            engine.input(&channel, Input::MediaHostStops { host }).await;
         }
         tokio::time::sleep(ASKED_TO_MOVE).await;
     }
@@ -283,5 +279,43 @@ async fn follow(engine: Arc<Engine>, place: Place, unnamed: HostConfig) {
         if others.changed().await.is_err() {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn figures_are_of_nodes_that_are_there() {
+        let facts = Facts {
+            kind: Kind::Media,
+            version: "1".to_owned(),
+            url: "http://media:8045".to_owned(),
+            links: String::new(),
+            draining: false,
+            stands_by: false,
+            report: Report {
+                calls: 2,
+                sessions: 5,
+                links: Vec::new(),
+            },
+        };
+        let seen = |state| {
+            let other = Other {
+                facts: Some(facts.clone()),
+                state,
+                since: Instant::now(),
+                load: 0,
+            };
+            let row = row("media", &other);
+            ["load", "calls", "sessions"].map(|key| row[key].as_u64())
+        };
+        assert_eq!(seen(State::Up), [Some(0), Some(2), Some(5)]);
+        assert_eq!(seen(State::Suspect), seen(State::Up));
+        assert_eq!(seen(State::Left), [None; 3]);
+        assert_eq!(seen(State::Silent), [None; 3]);
     }
 }

@@ -69,10 +69,7 @@ async fn who_takes_a_place_is_seen_with_what_it_says_and_when_it_goes() {
     until(&one.place, |others| state(others, "two") == Some(State::Up)).await;
     until(&two.place, |others| state(others, "one") == Some(State::Up)).await;
     two.load.store(700, Ordering::Relaxed);
-    until(&one.place, |others| {
-        others.nodes[&id("two")].load == Some(700)
-    })
-    .await;
+    until(&one.place, |others| others.nodes[&id("two")].load == 700).await;
     assert!(one.place.others().nodes[&id("two")].takes_more());
     two.place.change(|facts| facts.draining = true);
     until(&one.place, |others| !others.nodes[&id("two")].takes_more()).await;

@@ -139,10 +139,16 @@ impl NodeLink for Link {
         Arc::clone(&self.node)
     }
 
+    fn url(&self) -> Option<String> {
+        let others = self.place.others();
+        let facts = others.nodes.get(self.wire.node())?.facts.as_ref()?;
+        (!facts.url.is_empty()).then(|| facts.url.clone())
+    }
+
     fn room(&self) -> Option<u16> {
         let others = self.place.others();
         let other = others.nodes.get(self.wire.node());
-        other.filter(|other| other.takes_more())?.load
+        Some(other.filter(|other| other.takes_more())?.load)
     }
 
     fn is_congested(&self) -> bool {
@@ -217,21 +223,11 @@ struct Heard {
 async fn carry_out(links: Links, node: Arc<str>, mut asked: mpsc::Receiver<SessionMessage>) {
     while let Some(SessionMessage { group, message }) = asked.recv().await {
         let control = &links.control;
-        let done = match message {
-            ControlMessage::Join(join) => {
-                let candidates = links.advertiser.candidates().await;
-                control.join_for(&node, &group, join, candidates)
-            }
-            ControlMessage::Rtc(message) => control.rtc(&group, message).await,
-            ControlMessage::Leave(session) => control.leave(&group, session),
-            ControlMessage::Reconnect(session) => {
-                control.rebind_for(&node, &group, session);
-                Ok(())
-            }
-            ControlMessage::Hello(_)
-            | ControlMessage::Vad(_)
-            | ControlMessage::Close(_)
-            | ControlMessage::Unknown(_) => Ok(()),
+        let done = if let ControlMessage::Join(join) = message {
+            let candidates = links.advertiser.candidates().await;
+            control.join_for(&node, &group, join, candidates)
+        } else {
+            control.asked_by(&node, &group, message).await
         };
         if let Err(error) = done {
             debug!(%node, groupID = %group, %error, "what a node asked had no effect");

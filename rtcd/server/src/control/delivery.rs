@@ -135,8 +135,11 @@ impl Control {
             Delivered::Bound => {}
             Delivered::Moved(connection) => {
                 debug!(sessionID = %session, connID = %connection, "session follows its client");
-                if let Some(session) = state.sessions.get_mut(&key) {
-                    session.asker = Asker::Connection(connection);
+                // Not of one that a node asked for: that may be back.
+                if let Some(Session { asker, .. }) = state.sessions.get_mut(&key)
+                    && matches!(asker, Asker::Connection(_))
+                {
+                    *asker = Asker::Connection(connection);
                 }
             }
             Delivered::Spread(told) => {
@@ -168,6 +171,7 @@ pub(super) fn message(ids: Ids<'_>, kind: RtcKind, data: Vec<u8>) -> RtcMessage 
         call: ids.session.call.to_string(),
         kind,
         data,
+        node: String::new(),
     }
 }
 

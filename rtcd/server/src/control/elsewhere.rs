@@ -1,15 +1,17 @@
 //! Sessions whose media is on another node than the one that was asked for them.
 //!
 //! In: joins that another node is to take, what such a node says, what it is asked. Out: the same, passed
-//! on. Neither the client nor the participant needs to know: the node that was asked stays the one that
-//! is spoken to, and the participant's media goes where the answer's candidates lead.
-//! Invariant: what was passed on is not passed on again.
+//! on. Neither the client nor the participant needs to know: the participant's media goes where the
+//! answer's candidates lead, and the node that was asked stays the one that is spoken to. A client that
+//! understands where a session is, which is said beside its descriptions, speaks to that node from then on,
+//! by `reconnect`; the one that was asked lets the session go, and may end without it.
+//! Invariants: what was passed on is not passed on again; one client or one node speaks for a session.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use proto::id::{GroupId, SessionId};
-use proto::rtcd::{ControlMessage, JoinMessage, NodeMessage, SessionMessage};
+use proto::rtcd::{ControlMessage, JoinMessage, NodeMessage, RtcKind, SessionMessage};
 use rtcd_core::{CallKey, CloseReason, HostCandidate, SessionKey};
 use tracing::{info, warn};
 
@@ -17,6 +19,9 @@ use super::shards::CONGESTION_PAUSE;
 use super::{Asker, Connection, Control, ControlError, Home, Session, State};
 use crate::node_link::NodeLink;
 use crate::spread::{self, Candidate, Choice, Own};
+
+/// What a client had said of a session before it spoke to another node about it comes within this time.
+const LET_GO_FOR: Duration = Duration::from_secs(10);
 
 impl Control {
     /// Gives a join to another node, if one should have it; whether that was done.
@@ -134,17 +139,57 @@ impl Control {
         }
     }
 
+    /// Another node passes on what its client says of a session. Where the client speaks to this node itself,
+    /// that node asks nothing any more, which it is told; but for descriptions and candidates, which it may
+    /// have had from the client before.
+    ///
+    /// # Errors
+    /// As `rtc` and `leave`.
+    pub(crate) async fn asked_by(
+        &self,
+        node: &Arc<str>,
+        group: &GroupId,
+        message: ControlMessage,
+    ) -> Result<(), ControlError> {
+        match message {
+            ControlMessage::Rtc(message) => self.rtc_by(Some(node), group, message).await,
+            ControlMessage::Leave(session) if self.heeds(node, group, &session) => {
+                self.leave(group, session)
+            }
+            ControlMessage::Reconnect(session) if self.heeds(node, group, &session) => {
+                self.rebind_for(node, group, session);
+                Ok(())
+            }
+            ControlMessage::Join(_)
+            | ControlMessage::Leave(_)
+            | ControlMessage::Reconnect(_)
+            | ControlMessage::Hello(_)
+            | ControlMessage::Vad(_)
+            | ControlMessage::Close(_)
+            | ControlMessage::Unknown(_) => Ok(()),
+        }
+    }
+
+    fn heeds(&self, node: &Arc<str>, group: &GroupId, session: &SessionId) -> bool {
+        let key = SessionKey {
+            group: group.clone(),
+            session: session.clone(),
+        };
+        self.lock().heeds(node, &key)
+    }
+
     /// Another node says something of a session that it took.
-    pub(crate) fn told_by(&self, node: &Arc<str>, group: &GroupId, message: ControlMessage) {
+    pub(crate) fn told_by(&self, node: &Arc<str>, group: &GroupId, mut message: ControlMessage) {
         let session = match &message {
             ControlMessage::Rtc(about) | ControlMessage::Vad(about) => {
                 SessionId::parse(about.session.as_str()).ok()
             }
-            ControlMessage::Close(session) => Some(session.clone()),
+            ControlMessage::Close(session) | ControlMessage::Reconnect(session) => {
+                Some(session.clone())
+            }
             ControlMessage::Hello(_)
             | ControlMessage::Join(_)
             | ControlMessage::Leave(_)
-            | ControlMessage::Reconnect(_)
             | ControlMessage::Unknown(_) => None,
         };
         let Some(session) = session else {
@@ -160,12 +205,44 @@ impl Control {
         if home != Some(&Home::There(Arc::clone(node))) {
             return;
         }
-        if matches!(message, ControlMessage::Close(_)) {
-            drop(state);
-            self.closed(&key, CloseReason::Left);
-        } else {
-            self.deliver(&mut state, group, &key.session, message);
+        match &mut message {
+            ControlMessage::Close(_) => {
+                drop(state);
+                self.closed(&key, CloseReason::Left);
+                return;
+            }
+            ControlMessage::Reconnect(_) => {
+                self.let_go(&mut state, &key, node);
+                return;
+            }
+            ControlMessage::Rtc(about) if about.kind == RtcKind::Sdp => {
+                let url = state.link_to(node).and_then(|link| link.url());
+                about.node = url.unwrap_or_default();
+            }
+            ControlMessage::Rtc(_)
+            | ControlMessage::Vad(_)
+            | ControlMessage::Hello(_)
+            | ControlMessage::Join(_)
+            | ControlMessage::Leave(_)
+            | ControlMessage::Unknown(_) => {}
         }
+        self.deliver(&mut state, group, &key.session, message);
+    }
+
+    /// The client of a session speaks to the node that has it.
+    fn let_go(&self, state: &mut State, key: &SessionKey, node: &Arc<str>) {
+        info!(
+            groupID = %key.group, sessionID = %key.session, %node,
+            "session is spoken to at the node that has it"
+        );
+        state.sessions.remove(key);
+        state
+            .let_go
+            .retain(|_, (_, since)| since.elapsed() < LET_GO_FOR);
+        let since = (Arc::clone(node), Instant::now());
+        state.let_go.insert(key.clone(), since);
+        self.metrics.tenant_went(&key.group);
+        self.session_ended.notify_waiters();
     }
 
     /// A node that was away is back: it says what became of the sessions that it took.
@@ -212,6 +289,23 @@ impl State {
     fn link_to(&self, node: &str) -> Option<&Arc<dyn NodeLink>> {
         let mut nodes = self.nodes.values();
         nodes.find(|link| *link.node() == *node)
+    }
+
+    /// Where a session is that was let go a moment ago.
+    pub(super) fn let_go_to(&self, key: &SessionKey) -> Option<Arc<str>> {
+        let (node, since) = self.let_go.get(key)?;
+        (since.elapsed() < LET_GO_FOR).then(|| Arc::clone(node))
+    }
+
+    /// Whether another node still has a say in a session; if not, it is told.
+    pub(super) fn heeds(&self, node: &str, key: &SessionKey) -> bool {
+        let asker = self.sessions.get(key).map(|session| &session.asker);
+        let is_spoken_to = matches!(asker, Some(Asker::Connection(_)));
+        if is_spoken_to {
+            let reconnect = ControlMessage::Reconnect(key.session.clone());
+            self.tell(node, &key.group, &reconnect);
+        }
+        !is_spoken_to
     }
 
     /// Asks the node that has a session. While it is away nothing is asked: what became of the session

@@ -4,7 +4,7 @@ use proto::id::{GroupId, SessionId};
 use proto::rtcd::{SessionConfig, SessionProps};
 use rtcd_core::SessionKey;
 
-use super::{Control, Session, State};
+use super::{Control, Home, Session, State};
 
 /// Why no session was found, in the words the API answers with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -84,6 +84,10 @@ impl Session {
                 av1_support: Some(self.av1_support),
                 channel_id: Some(self.channel.clone()),
                 dc_signalling: Some(self.dc_signalling),
+                node: match &self.home {
+                    Home::Here(_) => None,
+                    Home::There(node) => Some(node.to_string()),
+                },
             }),
         }
     }

@@ -141,6 +141,10 @@ mod tests {
             "n".into()
         }
 
+        fn url(&self) -> Option<String> {
+            None
+        }
+
         fn room(&self) -> Option<u16> {
             None
         }

@@ -1,12 +1,10 @@
 //! Sessions that come, move and go, with all that follows: presenter, host, jobs, the call itself.
 
-use std::collections::BTreeSet;
-
 use proto::id::{ConnId, JobId, SessionId, UserId};
 
 use super::Conversation;
 use super::session::Session;
-use crate::io::{JoinRequest, Moment, Refusal, Roster};
+use crate::io::{JoinRequest, Moment, Output, Refusal, Roster};
 use crate::jobs::{Job, JobFailure};
 use crate::join::{JoinError, session_id};
 use crate::media::{Capabilities, MediaCommand, MediaHost};
@@ -201,6 +199,16 @@ impl Conversation {
         }
     }
 
+    /// With its host: whoever comes back by itself is waited for.
+    pub(super) fn media_lost(&mut self, id: &SessionId, at: Moment) {
+        let known = self.sessions.get(id);
+        if let Some(user) = known.and_then(Session::comes_back).cloned() {
+            self.awaited.insert(user, at.now + MEDIA_GRACE);
+        }
+        self.ask_bot_to_begin_anew(id, at);
+        self.remove_session(id, false, at);
+    }
+
     pub(super) fn handle_left_room(&mut self, user: &UserId, at: Moment) {
         self.turn_away_waiting(|request| request.user == *user);
         let gone = self.people().filter(|session| session.user == *user);
@@ -248,20 +256,32 @@ impl Conversation {
         }
     }
 
-    /// Asks everybody whose media is at this host, or was given to it (`there`), to come over to another, by
-    /// joining anew. Not who shows something, which would end: they are asked again when they have stopped.
-    /// Of bots, those that can.
-    pub(super) fn ask_to_move(
-        &mut self,
-        host: &MediaHost,
-        there: &BTreeSet<SessionId>,
-        at: Moment,
-    ) {
-        let presenter = self.presenter.as_ref();
-        let is_there = |session: &Session| {
-            let is_there = session.media == *host || there.contains(&session.id);
-            is_there && session.lost_until.is_none()
+    /// The media of a session is at another host than the one that was asked: that is spoken to from now on.
+    pub(super) fn media_is_at(&mut self, id: &SessionId, from: &MediaHost, host: MediaHost) {
+        let session = self.sessions.get_mut(id);
+        let Some(session) = session.filter(|session| session.media == *from) else {
+            return;
         };
+        let from = std::mem::replace(&mut session.media, host.clone());
+        // Before it is carried out: whoever goes on after this process asks the right host.
+        let record = session.record(&self.id);
+        self.out.store(Record::Session(record));
+        self.out.seat(Roster::MediaAt {
+            session: id.clone(),
+            media: host.clone(),
+        });
+        self.out.push(Output::HandOver {
+            session: id.clone(),
+            from,
+            to: host,
+        });
+    }
+
+    /// Asks everybody whose media is at this host to come over to another, by joining anew. Not who shows
+    /// something, which would end: they are asked again when they have stopped. Of bots, those that can.
+    pub(super) fn ask_to_move(&mut self, host: &MediaHost, at: Moment) {
+        let presenter = self.presenter.as_ref();
+        let is_there = |session: &Session| session.media == *host && session.lost_until.is_none();
         let asked = self.people().filter(|session| {
             let shows = session.video || presenter == Some(&session.id);
             is_there(session) && !shows

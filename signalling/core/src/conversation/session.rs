@@ -20,7 +20,7 @@ pub(crate) struct Session {
     pub(crate) login: String,
     /// Where its client is reached now; differs from `id` after a reconnect.
     pub(crate) connection: ConnId,
-    /// Where its media is; does not change.
+    /// Where its media is, and who is told of it.
     pub(crate) media: MediaHost,
     /// Unix milliseconds, strictly increasing within a call.
     pub(crate) join_at_ms: i64,

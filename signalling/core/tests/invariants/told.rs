@@ -14,8 +14,15 @@ impl World {
                     self.heard(&envelope.news, &envelope.to);
                 }
                 Output::Store(record) | Output::StoreSoon(record) => self.store(record),
-                Output::ToMedia { command, .. } => self.tell_media(command),
+                Output::ToMedia { host, command } => self.tell_media(host, command),
                 Output::Roster(change) => self.seat(of, change),
+                Output::HandOver { session, from, to } => {
+                    // Its media may be over already.
+                    if let Some(at) = self.in_media.get_mut(&session) {
+                        assert_eq!(*at, from, "handed over from where it is");
+                        *at = to;
+                    }
+                }
                 Output::EditPost { .. } | Output::Observed(_) | Output::Hint { .. } => {}
                 Output::CreatePost(post) => {
                     self.asked_posts.push((of.clone(), post.call));
@@ -32,19 +39,20 @@ impl World {
         }
     }
 
-    fn tell_media(&mut self, command: MediaCommand) {
+    fn tell_media(&mut self, host: MediaHost, command: MediaCommand) {
         match command {
             MediaCommand::Enter { session, .. } => {
-                let is_new = self.in_media.insert(session);
-                assert!(is_new, "joined twice at the media host");
+                let before = self.in_media.insert(session, host);
+                assert_eq!(before, None, "joined twice at media hosts");
             }
             MediaCommand::Leave(session) => {
-                let was_in = self.in_media.remove(&session);
-                assert!(was_in, "left without having joined");
+                let was_at = self.in_media.remove(&session);
+                assert_eq!(was_at, Some(host), "left where it is");
             }
-            about => assert!(
-                self.in_media.contains(about.session()),
-                "the media host is told of sessions it has"
+            about => assert_eq!(
+                self.in_media.get(about.session()),
+                Some(&host),
+                "a media host is told of sessions it has"
             ),
         }
     }
@@ -59,6 +67,9 @@ impl World {
             Roster::Moved { session, to } => {
                 self.vacate(&session);
                 self.places.insert(to, Place::Sits(of.clone(), session));
+            }
+            Roster::MediaAt { session, .. } => {
+                assert!(self.sits(&session), "whose media goes had a session");
             }
             Roster::Left { session } => {
                 assert!(self.sits(&session), "who leaves had a session");

@@ -26,6 +26,7 @@ use signalling_core::{
 };
 
 const USERS: [&str; 4] = ["anna", "ben", "cora", "bot"];
+const MEDIA: [&str; 2] = ["http://media", "http://other"];
 
 /// One step of a random history. Numbers choose among users, connections, channels.
 #[derive(Debug, Clone, Copy)]
@@ -62,6 +63,11 @@ pub(crate) enum Step {
         conn: usize,
         /// With its host.
         lost: bool,
+    },
+    /// One of two media hosts says that the other has the session.
+    MediaElsewhere {
+        conn: usize,
+        from: usize,
     },
     /// The media host is going to stop.
     MediaStops {
@@ -132,8 +138,8 @@ pub(crate) struct World {
     stored_sessions: BTreeSet<SessionId>,
     open_calls: BTreeSet<String>,
     open_jobs: BTreeSet<JobId>,
-    /// What the media host was told.
-    in_media: BTreeSet<SessionId>,
+    /// Whom media hosts have, as they were told.
+    in_media: BTreeMap<SessionId, MediaHost>,
     pending_jobs: Vec<(ChannelId, JobId)>,
     jobs: BTreeMap<(ChannelId, JobKind), JobId>,
     posts: usize,
@@ -199,7 +205,7 @@ impl World {
             stored_sessions: BTreeSet::new(),
             open_calls: BTreeSet::new(),
             open_jobs: BTreeSet::new(),
-            in_media: BTreeSet::new(),
+            in_media: BTreeMap::new(),
             pending_jobs: Vec::new(),
             jobs: BTreeMap::new(),
             posts: 0,
@@ -335,20 +341,22 @@ impl World {
                     self.in_media.remove(&session);
                 }
             }
+            Step::MediaElsewhere { conn: on, from } => {
+                let hosts = |at: usize| MediaHost(MEDIA[at].to_owned());
+                self.everywhere(|| Input::MediaElsewhere {
+                    session: session(on),
+                    from: hosts(from),
+                    host: hosts(1 - from),
+                });
+            }
             Step::MediaStops { channel: of } => {
                 let sessions = self.calls[&channel(of)].view(&user(0), self.at);
                 let sessions = sessions.into_iter().flat_map(|seen| seen.sessions);
                 for one in sessions.collect::<Vec<_>>() {
                     self.await_owner(&one.session);
                 }
-                let host = MediaHost("http://media".to_owned());
-                self.input(
-                    &channel(of),
-                    Input::MediaHostStops {
-                        host,
-                        there: BTreeSet::new(),
-                    },
-                );
+                let host = MediaHost(MEDIA[0].to_owned());
+                self.input(&channel(of), Input::MediaHostStops { host });
             }
             Step::LeavesRoom {
                 user: who,
@@ -480,7 +488,7 @@ impl World {
                 enabled: None,
                 is_admin: false,
                 is_connected,
-                media: Ok(MediaHost("http://media".to_owned())),
+                media: Ok(MediaHost(MEDIA[0].to_owned())),
             },
         };
         self.input(&of, Input::Join(Box::new(ask)));

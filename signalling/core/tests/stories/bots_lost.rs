@@ -1,6 +1,5 @@
 //! Bots that vanish, lose their media or are asked to another media node, and who goes on for them.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use proto::id::{JobId, SessionId};
@@ -164,17 +163,11 @@ fn a_bot_at_a_host_that_stops_begins_anew_at_another_where_it_can() {
     world.moves.clear();
     let host = MediaHost(world.media.clone());
     world.media = "http://another".to_owned();
-    world.input(Input::MediaHostStops {
-        host: host.clone(),
-        there: BTreeSet::new(),
-    });
+    world.input(Input::MediaHostStops { host: host.clone() });
     assert_eq!(world.moves, ["anna", "bot", "bot-2"]);
     // Whoever stays loses nothing by it.
     world.pass(Duration::from_secs(20));
-    world.input(Input::MediaHostStops {
-        host: host.clone(),
-        there: BTreeSet::new(),
-    });
+    world.input(Input::MediaHostStops { host: host.clone() });
     assert_eq!(world.state().recording.unwrap().failure, None);
     // Their workers end as if they had died, and are followed, before that is noticed or after.
     let connection = conn("anna");
@@ -188,10 +181,7 @@ fn a_bot_at_a_host_that_stops_begins_anew_at_another_where_it_can() {
     world.pass(signalling_core::RECONNECT_GRACE + Duration::from_secs(1));
     assert!(world.refused.is_empty(), "{:?}", world.refused);
     world.moves.clear();
-    world.input(Input::MediaHostStops {
-        host,
-        there: BTreeSet::new(),
-    });
+    world.input(Input::MediaHostStops { host });
     assert_eq!(world.moves, [""; 0], "nobody is there any more");
     world.pass(Duration::from_secs(60));
     let state = world.state();
@@ -216,10 +206,7 @@ fn a_bot_at_a_host_that_stops_begins_anew_at_another_where_it_can() {
     world.report(&job, kind, JobStatus::Started).unwrap();
     world.moves.clear();
     let host = MediaHost(world.media.clone());
-    world.input(Input::MediaHostStops {
-        host,
-        there: BTreeSet::new(),
-    });
+    world.input(Input::MediaHostStops { host });
     assert_eq!(world.moves, ["anna"]);
 }
 

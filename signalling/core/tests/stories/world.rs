@@ -41,6 +41,8 @@ pub(crate) struct World {
     pub(crate) hosts_told: Vec<UserId>,
     /// Sessions that were asked to join anew.
     pub(crate) moves: Vec<String>,
+    /// Sessions that another host is told of from now on: from which, and to which.
+    pub(crate) handed: Vec<(String, MediaHost, MediaHost)>,
 }
 
 pub(crate) fn post_of(call: &CallId, id: &str) -> Input {
@@ -119,6 +121,7 @@ impl World {
             hints: Vec::new(),
             hosts_told: Vec::new(),
             moves: Vec::new(),
+            handed: Vec::new(),
         }
     }
 
@@ -290,6 +293,9 @@ impl World {
                 }
                 Output::Publish(envelope) => self.hear(envelope),
                 Output::ToMedia { host, .. } => self.to_media.push(host.0),
+                Output::HandOver { session, from, to } => {
+                    self.handed.push((session.to_string(), from, to));
+                }
                 Output::Hint { user, hint } => self.hints.push((user, hint)),
                 Output::Roster(_) | Output::Observed(_) => {}
             }

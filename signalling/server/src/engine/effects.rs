@@ -14,7 +14,7 @@ use futures_util::FutureExt as _;
 use messaging::ChatError;
 use messaging::gateway::Gateway;
 use messaging::model::Post;
-use proto::id::{CallId, ChannelId, PostId, UserId};
+use proto::id::{CallId, ChannelId, PostId, SessionId, UserId};
 use signalling_core::{
     Envelope, Hint, Input, JobRequest, JoinError, MediaCommand, MediaHost, NewCallPost, News,
     PostEdit, To, Who,
@@ -50,6 +50,11 @@ pub(super) enum Effect {
         host: MediaHost,
         command: MediaCommand,
     },
+    HandOver {
+        session: SessionId,
+        from: MediaHost,
+        to: MediaHost,
+    },
     CreatePost(NewCallPost),
     EditPost {
         post: PostId,
@@ -69,6 +74,9 @@ impl Engine {
             Effect::Publish(envelope) => self.publish(channel, envelope),
             Effect::ToMedia { host, command } => {
                 self.media_hosts.send(&host, door::rtcd::message(command));
+            }
+            Effect::HandOver { session, from, to } => {
+                self.media_hosts.hand_over(&session, &from, &to);
             }
             Effect::CreatePost(post) => {
                 let (engine, channel) = (self.clone(), channel.clone());
@@ -256,6 +264,7 @@ impl Engine {
                 Output::Roster(change) => self.registry.seat(channel, change),
                 // Only calls ask for these, and there is none.
                 Output::ToMedia { .. }
+                | Output::HandOver { .. }
                 | Output::Store(_)
                 | Output::StoreSoon(_)
                 | Output::CreatePost(_)

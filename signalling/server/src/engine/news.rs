@@ -48,6 +48,11 @@ async fn follow(engine: &Arc<Engine>, news: ChatNews) {
 pub(crate) async fn run_media_news(engine: Arc<Engine>, mut news: mpsc::Receiver<MediaNews>) {
     while let Some(heard) = news.recv().await {
         let (session, input) = door::rtcd::input(heard);
+        if let Input::MediaElsewhere { from, host, .. } = &input
+            && !engine.media_hosts.reaches(from, host)
+        {
+            continue; // the host that was asked passes everything on
+        }
         let Some(channel) = engine.registry.channel_of(&session) else {
             continue;
         };

@@ -255,6 +255,9 @@ impl OwnerTask {
                 Output::ToMedia { host, command } => {
                     effects.push(Effect::ToMedia { host, command });
                 }
+                Output::HandOver { session, from, to } => {
+                    effects.push(Effect::HandOver { session, from, to });
+                }
                 Output::CreatePost(post) => effects.push(Effect::CreatePost(post)),
                 Output::EditPost { post, edit } => effects.push(Effect::EditPost { post, edit }),
                 Output::RequestJob(request) => effects.push(Effect::RequestJob(request)),

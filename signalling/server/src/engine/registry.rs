@@ -190,6 +190,11 @@ impl Registry {
                     state.sit(channel, seat);
                 }
             }
+            Roster::MediaAt { session, media } => {
+                if let Some((_, seat)) = state.seats.get_mut(&session) {
+                    seat.media = media;
+                }
+            }
             Roster::Left { session } => {
                 state.vacate(&session);
             }

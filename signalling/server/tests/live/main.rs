@@ -20,6 +20,7 @@ mod direct;
 mod fake_jobs;
 mod faults;
 mod files_on_s3;
+mod handed_over;
 mod hosting;
 mod joining;
 mod leaving;

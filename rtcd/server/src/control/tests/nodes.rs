@@ -37,6 +37,10 @@ impl NodeLink for Other {
         "other".into()
     }
 
+    fn url(&self) -> Option<String> {
+        Some("http://other:8045".to_owned())
+    }
+
     fn room(&self) -> Option<u16> {
         Some(0)
     }
@@ -229,4 +233,78 @@ fn a_session_that_another_node_gave_is_told_of_there() {
     );
     node.signal("g", "s");
     assert_eq!(back.told(), ["told rtc s"]);
+}
+
+#[tokio::test]
+async fn who_has_a_session_is_said_and_whoever_speaks_to_that_node_needs_this_one_no_more() {
+    let given = node(1, 10);
+    let mut connection = given.control.connect(&id("g"));
+    given.control.node_came(Other::new(7));
+    given.control.drain();
+    given.join(&connection, join("c", "s")).unwrap();
+    let answer = RtcMessage {
+        kind: RtcKind::Sdp,
+        ..rtc("s")
+    };
+    let told = |message| given.control.told_by(&node_name(), &id("g"), message);
+    told(ControlMessage::Rtc(answer));
+    let heard = std::iter::from_fn(|| connection.queue.try_recv().ok());
+    let nodes = heard.filter_map(|message| {
+        if let ControlMessage::Rtc(about) = message {
+            Some(about.node)
+        } else {
+            None
+        }
+    });
+    assert_eq!(nodes.collect::<Vec<_>>(), ["http://other:8045"]);
+    let session = SessionId::parse("s").unwrap();
+    told(ControlMessage::Reconnect(session.clone()));
+    assert_eq!(given.control.session_count(), 0);
+    assert_eq!(queued(&mut connection), [""; 0], "it goes on");
+    // What was said before is passed on, and no more than that.
+    let candidate = RtcMessage {
+        kind: RtcKind::Ice,
+        ..rtc("s")
+    };
+    given.control.rtc(&id("g"), candidate).await.unwrap();
+    let late = given.control.rtc(&id("g"), rtc("s")).await;
+    assert_eq!(late, Err(ControlError::UnknownSession));
+
+    // At the node that has it.
+    let has = node(1, 10);
+    let other = Other::new(7);
+    has.control.node_came(other.clone());
+    let join = join("c", "s");
+    has.control
+        .join_for(&node_name(), &id("g"), join, Arc::default())
+        .unwrap();
+    let mut connection = has.control.connect(&id("g"));
+    has.control.rebind(&connection, session.clone()).unwrap();
+    assert_eq!(other.told(), ["legs of c [0]", "told reconnect s"]);
+    has.signal("g", "s");
+    assert_eq!(queued(&mut connection), ["rtc s"]);
+    // The other may have been away, and knows of nothing.
+    let asked = async |message| {
+        let done = has.control.asked_by(&node_name(), &id("g"), message).await;
+        done.unwrap();
+        has.received(0)
+    };
+    has.received(0);
+    for overtaken in [
+        ControlMessage::Leave(session.clone()),
+        ControlMessage::Reconnect(session.clone()),
+        ControlMessage::Rtc(rtc("s")),
+    ] {
+        assert_eq!(asked(overtaken).await, [""; 0]);
+        assert_eq!(other.told(), ["told reconnect s"]);
+    }
+    let description = RtcMessage {
+        kind: RtcKind::Sdp,
+        ..rtc("s")
+    };
+    assert_eq!(asked(ControlMessage::Rtc(description)).await, ["control s"]);
+    // Whoever asks for one that is not here is told.
+    let gone = SessionId::parse("gone").unwrap();
+    assert!(has.control.rebind(&connection, gone).is_err());
+    assert_eq!(queued(&mut connection), ["close gone"]);
 }

@@ -1,6 +1,6 @@
 //! The HTTP side of a media host: version, registration, load, sessions.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -58,6 +58,11 @@ impl Api {
         Self { http, host }
     }
 
+    /// The address of the host, `http://host:port`.
+    pub(super) fn base(&self) -> &str {
+        &self.host.base
+    }
+
     /// Reads the version and refuses hosts that are too old.
     pub(super) async fn version(&self) -> Result<VersionInfo, ApiError> {
         let request = self.http.get(format!("{}/version", self.host.base));
@@ -91,21 +96,26 @@ impl Api {
             .map(|system| system.cpu_load)
     }
 
-    /// The sessions of a call that the host has; none when it does not know the call.
-    pub(super) async fn sessions(&self, call: &CallId) -> Result<BTreeSet<SessionId>, ApiError> {
+    /// The sessions of a call that the host is asked about, and of these whether their media is on another;
+    /// none when it does not know the call.
+    pub(super) async fn sessions(
+        &self,
+        call: &CallId,
+    ) -> Result<BTreeMap<SessionId, bool>, ApiError> {
         let step = "ask for its sessions";
         let url = format!("{}/calls/{call}/sessions", self.host.base);
         let (id, key) = (&self.host.client_id, self.host.auth_key.expose());
         let request = self.http.get(url).basic_auth(id, Some(key));
         match send(step, request).await {
-            Err(ApiError::Refused { status: 404, .. }) => Ok(BTreeSet::new()),
+            Err(ApiError::Refused { status: 404, .. }) => Ok(BTreeMap::new()),
             Err(error) => Err(error),
             Ok(answer) => {
                 let sessions: Vec<SessionConfig> = read(step, answer).await?;
-                let ids = sessions
-                    .into_iter()
-                    .map(|session| SessionId::parse(session.session_id));
-                Ok(ids.flatten().collect())
+                let told = sessions.into_iter().filter_map(|session| {
+                    let is_elsewhere = session.props.is_some_and(|props| props.node.is_some());
+                    Some((SessionId::parse(session.session_id).ok()?, is_elsewhere))
+                });
+                Ok(told.collect())
             }
         }
     }

@@ -10,6 +10,7 @@
 //! Invariant: what is about one session leaves in the order it was said, and so does the state of all
 //! of them: a screen given up is off before another is on. After an outage state comes first.
 
+mod handed;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use proto::id::{CallId, SessionId};
 use proto::rtcd::{ControlMessage, JoinMessage, RtcKind, RtcMessage};
 
+pub(super) use handed::Handed;
 use session::Session;
 
 /// Signals of one session that may wait. A join brings an offer and some tens of candidates.
@@ -284,6 +286,18 @@ impl Backlog {
         lost
     }
 
+    /// The host is gone: all its sessions are lost.
+    pub(super) fn lose_all(&mut self) -> Vec<SessionId> {
+        let calls = self.calls().into_iter();
+        let has = calls.map(|call| (call, BTreeSet::new())).collect();
+        self.reconnected(Some(&has))
+    }
+
+    /// Whether a session is in a call of this host.
+    pub(super) fn has(&self, id: &SessionId) -> bool {
+        self.in_call(id).is_ok()
+    }
+
     fn join(&mut self, join: JoinMessage) {
         let id = join.session.clone();
         let session = self
@@ -314,20 +328,26 @@ impl Backlog {
             return false;
         };
         session.end();
+        // Without a join the host has it from another, and asks that who is to be told of its end.
+        let mut stays = Vec::new();
         while let Some(number) = session.waiting.pop_last() {
             let Some(entry) = self.waiting.remove(&number) else {
                 continue;
             };
             match entry.item {
+                Item::Join(_) => return !entry.tried,
+                Item::Reconnect => stays.push((number, entry)),
                 // Of an earlier stay.
                 Item::Leave => {
-                    session.waiting.insert(number);
-                    self.waiting.insert(number, entry);
-                    return false;
+                    stays.push((number, entry));
+                    break;
                 }
-                Item::Join(_) => return !entry.tried,
-                Item::Reconnect | Item::State(..) | Item::Signal(_) => {}
+                Item::State(..) | Item::Signal(_) => {}
             }
+        }
+        for (number, entry) in stays {
+            session.waiting.insert(number);
+            self.waiting.insert(number, entry);
         }
         false
     }
@@ -459,11 +479,15 @@ impl Backlog {
                 // The join had arrived.
                 (Some(turn), true) if turn.is_join && turn.tried => self.unqueue(&id, turn.number),
                 // The leave had arrived, or nobody waits for it any more.
-                (Some(turn), false) if !turn.is_join => {
-                    self.unqueue(&id, turn.number);
-                    self.forget_if_gone(&id);
+                (Some(turn), false) if !turn.is_join && sessions.is_some() => {
+                    if has_left {
+                        self.forget(&id);
+                    } else {
+                        self.unqueue(&id, turn.number);
+                    }
                 }
-                (None, false) => {
+                // Of a call that was not asked about it came meanwhile, from another host.
+                (None, false) if sessions.is_some() => {
                     self.forget(&id);
                     lost.extend((!has_left).then_some(id));
                 }

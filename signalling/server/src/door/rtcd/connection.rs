@@ -8,17 +8,19 @@
 mod carry;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::time::Duration;
 
 use base64::Engine as _;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use proto::id::{CallId, SessionId};
+use signalling_core::MediaHost;
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Error as WsError;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
 use super::api::{Api, ApiError, CONNECT_LIMIT, chain, tells_sessions};
-use super::hosts::{Statuses, lose_all};
+use super::hosts::{Others, lose_all};
 use super::outbox::Outbox;
 use super::{HostConfig, MediaNews, SharedStatus};
 use crate::metrics::Metrics;
@@ -30,6 +32,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// Before it is believed that nothing listens where a host was.
 const ASKED_AGAIN: Duration = Duration::from_millis(300);
+/// How often it is looked whether other hosts give it sessions.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Calls asked about at once.
 const ASKED_AT_ONCE: usize = 8;
 /// How long the host may take to tell about all of them: it expects pongs within 20 s.
@@ -87,8 +91,7 @@ pub(super) struct Connection {
     pub(super) outbox: Outbox,
     pub(super) news: mpsc::Sender<MediaNews>,
     pub(super) status: SharedStatus,
-    /// How all hosts are.
-    pub(super) all: Statuses,
+    pub(super) all: Others,
     pub(super) metrics: std::sync::Arc<Metrics>,
 }
 
@@ -106,7 +109,14 @@ impl Connection {
                 Ok(socket) => {
                     tracing::info!(host = self.host.base, "media host connected");
                     pause = FIRST_PAUSE;
-                    let trouble = carry(socket, &api, &self.outbox, &self.news, &self.status).await;
+                    let told = async {
+                        self.tell_what_is_here(&api).await;
+                        std::future::pending::<Infallible>().await
+                    };
+                    let trouble = tokio::select! {
+                        trouble = carry(socket, &api, &self.outbox, &self.news, &self.status) => trouble,
+                        never = told => match never {},
+                    };
                     tracing::warn!(host = self.host.base, trouble, "media host lost");
                     self.metrics.media_connections_lost.inc();
                     self.status.change(|status| {
@@ -155,15 +165,8 @@ impl Connection {
         };
         let cpu_load = api.cpu_load().await.ok();
         let has = if tells_sessions(&version.build_version) {
-            let asked = sessions(api, self.outbox.calls());
-            let answer = tokio::time::timeout(AGREE_LIMIT, asked).await;
-            let late = || {
-                format!(
-                    "ask for its sessions: no answer in {} s",
-                    AGREE_LIMIT.as_secs()
-                )
-            };
-            Some(answer.map_err(|_| late())??)
+            let has = sessions(api, self.outbox.calls()).await?;
+            Some(self.without_others(has))
         } else {
             None
         };
@@ -185,6 +188,46 @@ impl Connection {
         Ok(socket)
     }
 
+    /// What the host has without the sessions that another host has given to it and is spoken to about: they
+    /// are no strangers.
+    fn without_others(&self, has: Has) -> BTreeMap<CallId, BTreeSet<SessionId>> {
+        let is_ours = |id: &SessionId| self.outbox.has(id) || self.all.host_of(id).is_none();
+        let calls = has.into_iter();
+        let ours = calls.map(|(call, has)| (call, has.into_keys().filter(is_ours).collect()));
+        ours.collect()
+    }
+
+    /// Sessions that another host has given to this one and is spoken to about: it said so while this one was
+    /// not connected, or to whoever was here before this process.
+    async fn tell_what_is_here(&self, api: &Api) {
+        // Nobody gives it any. Whether they do is known a moment after it is connected.
+        while !self.status.read().is_linked {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        let has = match sessions(api, self.all.calls()).await {
+            Ok(has) => has,
+            Err(trouble) => {
+                let host = &self.host.base;
+                tracing::debug!(host, trouble, "which sessions others gave it is not known");
+                return;
+            }
+        };
+        let host = MediaHost(self.host.base.clone());
+        let has = has.into_values().flatten();
+        for (session, _) in has.filter(|(_, is_elsewhere)| !is_elsewhere) {
+            let from = self.all.host_of(&session);
+            if let Some(from) = from.filter(|from| *from != host) {
+                let host = host.clone();
+                let elsewhere = MediaNews::Elsewhere {
+                    session,
+                    from,
+                    host,
+                };
+                let _ = self.news.send(elsewhere).await;
+            }
+        }
+    }
+
     async fn report_given_up(&self) {
         loop {
             for session in self.outbox.given_up().await {
@@ -198,16 +241,21 @@ impl Connection {
     }
 }
 
-/// Which sessions the host has of each call.
-async fn sessions(
-    api: &Api,
-    calls: BTreeSet<CallId>,
-) -> Result<BTreeMap<CallId, BTreeSet<SessionId>>, ApiError> {
-    stream::iter(calls)
+/// The sessions of each call, and whether their media is on another host, to which this one passes on.
+type Has = BTreeMap<CallId, BTreeMap<SessionId, bool>>;
+
+/// Which sessions the host has of each call; what is wrong, in words, when it does not say so in time.
+async fn sessions(api: &Api, calls: BTreeSet<CallId>) -> Result<Has, String> {
+    let asked = stream::iter(calls)
         .map(|call| async move { Ok((call.clone(), api.sessions(&call).await?)) })
         .buffer_unordered(ASKED_AT_ONCE)
-        .try_collect()
+        .try_collect();
+    let limit = AGREE_LIMIT.as_secs();
+    let late = |_| format!("ask for its sessions: no answer in {limit} s");
+    let answer: Result<_, ApiError> = tokio::time::timeout(AGREE_LIMIT, asked)
         .await
+        .map_err(late)?;
+    answer.map_err(|error| error.to_string())
 }
 
 enum Refused {

@@ -5,7 +5,7 @@
 //! Invariant: a host that was there once stays: its sessions may come back with it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use proto::id::{CallId, SessionId};
 use proto::redact::Secret;
@@ -16,7 +16,6 @@ use tokio::sync::mpsc;
 
 use crate::metrics::Metrics;
 
-use super::api::Api;
 use super::backlog::{KnownSession, Refused};
 use super::connection::Connection;
 use super::outbox::Outbox;
@@ -31,6 +30,12 @@ pub(crate) enum MediaNews {
     Voice {
         session: SessionId,
         on: bool,
+    },
+    /// `host` has it, says `from`, and may be spoken to.
+    Elsewhere {
+        session: SessionId,
+        from: MediaHost,
+        host: MediaHost,
     },
     Closed {
         session: SessionId,
@@ -83,25 +88,50 @@ impl SharedStatus {
     }
 }
 
-/// How all hosts are, for each of their connections.
+/// All hosts, for each of their connections.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Statuses(Arc<Mutex<Vec<SharedStatus>>>);
+pub(super) struct Others(Arc<Mutex<BTreeMap<MediaHost, Known>>>);
 
-impl Statuses {
-    fn add(&self, status: &SharedStatus) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.push(status.clone());
+#[derive(Debug)]
+struct Known {
+    status: SharedStatus,
+    outbox: Outbox,
+}
+
+impl Others {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<MediaHost, Known>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, name: MediaHost, status: SharedStatus, outbox: Outbox) {
+        self.lock().insert(name, Known { status, outbox });
     }
 
     /// Whether the calls of this host can go on at another: both pass media on to each other.
     pub(super) fn can_do_without(&self, status: &SharedStatus) -> bool {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut others = all.iter().filter(|other| !Arc::ptr_eq(&other.0, &status.0));
+        let known = self.lock();
+        let others = known.values().map(|known| &known.status);
+        let mut others = others.filter(|other| !Arc::ptr_eq(&other.0, &status.0));
         let serves = |other: &SharedStatus| {
             let other = other.read();
             other.connected && other.is_linked
         };
         status.read().is_linked && others.any(serves)
+    }
+
+    /// The host that is spoken to about a session.
+    pub(super) fn host_of(&self, session: &SessionId) -> Option<MediaHost> {
+        let known = self.lock();
+        let mut hosts = known.iter();
+        let of_it = hosts.find(|(_, known)| known.outbox.has(session));
+        of_it.map(|(name, _)| name.clone())
+    }
+
+    /// The calls of all hosts.
+    pub(super) fn calls(&self) -> BTreeSet<CallId> {
+        let known = self.lock();
+        let calls = known.values().map(|known| known.outbox.calls());
+        calls.flatten().collect()
     }
 }
 
@@ -109,7 +139,7 @@ impl Statuses {
 #[derive(Debug)]
 pub(crate) struct MediaHosts {
     hosts: RwLock<BTreeMap<MediaHost, Host>>,
-    statuses: Statuses,
+    others: Others,
     news: mpsc::Sender<MediaNews>,
     metrics: Arc<Metrics>,
     tasks: Tasks,
@@ -117,7 +147,8 @@ pub(crate) struct MediaHosts {
 
 #[derive(Debug, Clone)]
 struct Host {
-    api: Api,
+    /// As whom we speak to it.
+    client_id: String,
     outbox: Outbox,
     status: SharedStatus,
     /// New calls may go to it.
@@ -134,7 +165,7 @@ impl MediaHosts {
     ) -> Self {
         let all = Self {
             hosts: RwLock::default(),
-            statuses: Statuses::default(),
+            others: Others::default(),
             news,
             metrics,
             tasks: tasks.clone(),
@@ -154,10 +185,11 @@ impl MediaHosts {
         }
         let outbox = Outbox::new(std::mem::take(&mut host.known));
         let status = SharedStatus::default();
-        self.statuses.add(&status);
-        let api = Api::new(host.clone());
+        self.others
+            .add(name.clone(), status.clone(), outbox.clone());
+        let client_id = host.client_id.clone();
         let connection = Connection {
-            all: self.statuses.clone(),
+            all: self.others.clone(),
             host,
             outbox: outbox.clone(),
             news: self.news.clone(),
@@ -167,7 +199,7 @@ impl MediaHosts {
         let task = format!("connection to {}", name.0);
         self.tasks.must_live(task, connection.run());
         let host = Host {
-            api,
+            client_id,
             outbox,
             status,
             takes_more: true,
@@ -189,20 +221,6 @@ impl MediaHosts {
         if let Some(host) = self.read().get(name) {
             host.status.change(|status| status.is_linked = true);
         }
-    }
-
-    /// The sessions of a call whose media a host has, whoever gave them to it; none when it does not say.
-    #[cfg(feature = "cluster")]
-    pub(crate) async fn sessions_at(&self, name: &MediaHost, call: &CallId) -> BTreeSet<SessionId> {
-        let api = self.read().get(name).map(|host| host.api.clone());
-        let Some(api) = api else {
-            return BTreeSet::new();
-        };
-        let there = api.sessions(call).await;
-        let there = there.inspect_err(|error| {
-            tracing::warn!(host = name.0, %error, "who is at a media host that stops is not known");
-        });
-        there.unwrap_or_default()
     }
 
     /// A host is gone for good, and with it the media of its sessions: whoever they belong to is told to
@@ -234,6 +252,18 @@ impl MediaHosts {
                 .media_sessions_lost
                 .with_label_values(&["too_many_signals"])
                 .inc(),
+        }
+    }
+
+    /// What a session is told goes to another host from now on, which has it; what waited for the first as
+    /// well.
+    pub(crate) fn hand_over(&self, session: &SessionId, from: &MediaHost, to: &MediaHost) {
+        let hosts = self.read();
+        let (Some(from), Some(to)) = (hosts.get(from), hosts.get(to)) else {
+            return self.count_dropped("unknown_host");
+        };
+        if let Some(handed) = from.outbox.hand_over(session) {
+            to.outbox.take_over(session, handed);
         }
     }
 
@@ -295,6 +325,16 @@ impl MediaHosts {
     pub(crate) fn knows(&self, name: &MediaHost) -> bool {
         self.read().contains_key(name)
     }
+
+    /// Whether a session that `from` has given to `to` can be spoken to there: as the same client, and while
+    /// that is connected. Once it is, it says itself which sessions it has.
+    pub(crate) fn reaches(&self, from: &MediaHost, to: &MediaHost) -> bool {
+        let hosts = self.read();
+        let (Some(of), Some(at)) = (hosts.get(from), hosts.get(to)) else {
+            return false;
+        };
+        of.client_id == at.client_id && at.status.read().connected
+    }
 }
 
 /// A host is gone: the media of its sessions is lost.
@@ -304,7 +344,7 @@ pub(super) async fn lose_all(
     news: &mpsc::Sender<MediaNews>,
     metrics: &Metrics,
 ) {
-    let lost = outbox.reconnected(Some(&BTreeMap::new()));
+    let lost = outbox.lose_all();
     if lost.is_empty() {
         return;
     }
@@ -370,21 +410,15 @@ impl MediaHosts {
                     .for_each(|ping| taken.confirm(ping));
             }
         });
-        let api = Api::new(HostConfig {
-            base: name.0.clone(),
-            client_id: String::new(),
-            auth_key: Secret::new(""),
-            known: Vec::new(),
-        });
         let host = Host {
-            api,
+            client_id: String::new(),
             outbox,
             status,
             takes_more: true,
         };
         let all = Self {
             hosts: RwLock::new(BTreeMap::from([(name.clone(), host)])),
-            statuses: Statuses::default(),
+            others: Others::default(),
             news: mpsc::channel(1).0,
             metrics,
             tasks: Tasks::new("test"),
@@ -406,17 +440,33 @@ mod tests {
     /// Longer than it takes to be sure, and shorter than a host may take to answer.
     const SOON: Duration = Duration::from_secs(2);
 
-    fn add(all: &MediaHosts, base: &str, is_linked: bool, connected: bool) {
-        all.add(HostConfig {
+    /// The session that a host has.
+    fn session_of(base: &str) -> SessionId {
+        SessionId::parse(base.trim_start_matches("http://127.0.0.1:")).unwrap()
+    }
+
+    fn config(base: &str, client_id: &str) -> HostConfig {
+        HostConfig {
             base: base.to_owned(),
-            client_id: "client".to_owned(),
+            client_id: client_id.to_owned(),
             auth_key: Secret::new("key"),
             known: vec![KnownSession {
-                session: SessionId::parse(base.trim_start_matches("http://127.0.0.1:")).unwrap(),
+                session: session_of(base),
                 call: CallId::parse("call").unwrap(),
                 unmuted: false,
             }],
-        });
+        }
+    }
+
+    /// Takes connections and says nothing: what is set about it stays.
+    fn silent_host() -> (TcpListener, String) {
+        let listens = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = format!("http://{}", listens.local_addr().unwrap());
+        (listens, base)
+    }
+
+    fn add(all: &MediaHosts, base: &str, is_linked: bool, connected: bool) {
+        all.add(config(base, "client"));
         let name = MediaHost(base.to_owned());
         if is_linked {
             all.is_linked(&name);
@@ -432,13 +482,44 @@ mod tests {
         let (news, mut heard) = mpsc::channel(8);
         let metrics = Arc::new(Metrics::new());
         let all = MediaHosts::start(Vec::new(), news, metrics, &Tasks::new("test"));
-        // Takes connections and says nothing: what is set about it stays.
-        let listens = TcpListener::bind("127.0.0.1:0").unwrap();
-        let other = format!("http://{}", listens.local_addr().unwrap());
+        let (_listens, other) = silent_host();
         add(&all, &other, true, has_other);
         add(&all, base, is_linked, false);
         let news = timeout(SOON, heard.recv()).await;
         matches!(news, Ok(Some(MediaNews::Lost { .. })))
+    }
+
+    #[tokio::test]
+    async fn a_session_is_spoken_to_where_it_is_once_that_host_is_there() {
+        let (news, _heard) = mpsc::channel(8);
+        let metrics = Arc::new(Metrics::new());
+        let all = MediaHosts::start(Vec::new(), news, metrics, &Tasks::new("test"));
+        let [(_a, one), (_b, two), (_c, strange)] = [silent_host(), silent_host(), silent_host()];
+        add(&all, &one, true, true);
+        add(&all, &two, true, false);
+        all.add(config(&strange, "another client"));
+        let session = session_of(&one);
+        let [one, two, strange] = [one, two, strange].map(MediaHost);
+        let outbox = |name: &MediaHost| all.read().get(name).unwrap().outbox.clone();
+
+        let unknown = MediaHost("http://unknown".to_owned());
+        let connect = |name: &MediaHost| {
+            let status = all.read().get(name).unwrap().status.clone();
+            status.change(|status| status.connected = true);
+        };
+        connect(&strange);
+        assert!(!all.reaches(&one, &strange), "as another client");
+        assert!(!all.reaches(&one, &unknown));
+        assert!(!all.reaches(&one, &two));
+        connect(&two);
+        assert!(all.reaches(&one, &two));
+
+        assert_eq!(all.others.host_of(&session), Some(one.clone()));
+        all.hand_over(&session, &one, &two);
+        assert!(!outbox(&one).has(&session) && outbox(&two).has(&session));
+        assert_eq!(all.others.host_of(&session), Some(two.clone()));
+        all.hand_over(&session, &one, &two);
+        assert!(outbox(&two).has(&session), "handed over once");
     }
 
     #[tokio::test]

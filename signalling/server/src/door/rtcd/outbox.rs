@@ -9,7 +9,7 @@ use proto::id::{CallId, SessionId};
 use proto::rtcd::ControlMessage;
 use tokio::sync::Notify;
 
-use super::backlog::{Backlog, KnownSession, Refused};
+use super::backlog::{Backlog, Handed, KnownSession, Refused};
 
 #[derive(Debug, Default)]
 struct State {
@@ -108,8 +108,30 @@ impl Outbox {
         self.state().backlog.answered(session);
     }
 
+    /// The host ended a session: whether that is news.
     pub(super) fn closed(&self, session: &SessionId) -> bool {
         self.state().backlog.closed(session)
+    }
+
+    /// Whether a session is in a call of this host.
+    pub(super) fn has(&self, session: &SessionId) -> bool {
+        self.state().backlog.has(session)
+    }
+
+    /// The host is gone: all its sessions are lost.
+    pub(super) fn lose_all(&self) -> Vec<SessionId> {
+        self.state().backlog.lose_all()
+    }
+
+    /// Another host is told of a session from now on. `None`: it is not at this one.
+    pub(super) fn hand_over(&self, session: &SessionId) -> Option<Handed> {
+        self.state().backlog.hand_over(session)
+    }
+
+    /// Takes a session that is at this host from the outbox of another.
+    pub(super) fn take_over(&self, session: &SessionId, handed: Handed) {
+        self.state().backlog.take_over(session, handed);
+        self.0.said.notify_one();
     }
 
     pub(super) fn calls(&self) -> BTreeSet<CallId> {

@@ -67,6 +67,19 @@ pub(crate) fn input(news: MediaNews) -> (SessionId, Input) {
         MediaNews::Signal { session, json } => {
             (session.clone(), Input::MediaSignal { session, json })
         }
+        MediaNews::Elsewhere {
+            session,
+            from,
+            host,
+        } => {
+            let id = session.clone();
+            let input = Input::MediaElsewhere {
+                session,
+                from,
+                host,
+            };
+            (id, input)
+        }
         MediaNews::Voice { session, on } => (session.clone(), Input::MediaVoice { session, on }),
         MediaNews::Closed { session } => (session.clone(), Input::MediaClosed { session }),
         MediaNews::Lost { session } => (session.clone(), Input::MediaLost { session }),

@@ -281,3 +281,30 @@ fn what_is_no_message_for_hosts_is_refused() {
     assert_eq!(backlog.push(close), Err(Refused::NotForHosts));
     assert_eq!(backlog.push(leave("ben")), Err(Refused::NoSession));
 }
+
+#[test]
+fn a_session_that_is_at_another_host_is_told_of_there() {
+    let mut first = backlog([join("s"), say("s", RtcKind::Sdp, b"offer"), join("t")]);
+    assert_eq!(told(&mut first), ["s join", "s Sdp", "t join"]);
+    confirm(&mut first);
+    for message in [
+        say("s", RtcKind::Unmute, b""),
+        say("s", RtcKind::Ice, b"late"),
+        say("t", RtcKind::Unmute, b""),
+    ] {
+        first.push(message).unwrap();
+    }
+    let mut second = Backlog::default();
+    second.take_over(&session("s"), first.hand_over(&session("s")).unwrap());
+    assert!(first.hand_over(&session("s")).is_none(), "once");
+    assert_eq!(told(&mut first), ["t Unmute"]);
+    assert_eq!(first.push(leave("s")), Err(Refused::NoSession));
+    assert_eq!(told(&mut second), ["s reconnect", "s Unmute", "s Ice"]);
+    // After an outage each is told of its own.
+    assert_eq!(first.reconnected(None), []);
+    assert_eq!(told(&mut first), ["t reconnect", "t Unmute"]);
+    assert_eq!(second.reconnected(None), []);
+    assert_eq!(told(&mut second)[..2], ["s reconnect", "s Unmute"]);
+    second.push(leave("s")).unwrap();
+    assert!(told(&mut second).ends_with(&["s leave".to_owned()]));
+}

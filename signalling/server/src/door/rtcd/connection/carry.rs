@@ -8,6 +8,7 @@ use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use proto::id::SessionId;
 use proto::rtcd::{ControlMessage, MAX_CONTROL_LEN, RtcKind, RtcMessage};
+use signalling_core::MediaHost;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -40,7 +41,7 @@ pub(super) async fn carry(
     let (sink, stream) = socket.split();
     tokio::select! {
         trouble = write(sink, outbox) => trouble,
-        trouble = read(stream, outbox, news) => trouble,
+        trouble = read(stream, api.base(), outbox, news) => trouble,
         never = ask_load(api, status) => match never {},
     }
 }
@@ -85,6 +86,7 @@ async fn write_batch(
 
 async fn read(
     mut stream: SplitStream<Socket>,
+    base: &str,
     outbox: &Outbox,
     news: &mpsc::Sender<MediaNews>,
 ) -> String {
@@ -96,7 +98,7 @@ async fn read(
             Ok(Some(Ok(frame))) => frame,
         };
         match frame {
-            Message::Binary(bytes) => hear(&bytes, outbox, news).await,
+            Message::Binary(bytes) => hear(&bytes, base, outbox, news).await,
             Message::Pong(bytes) => {
                 if let Ok(number) = <[u8; 8]>::try_from(&*bytes) {
                     outbox.confirm(u64::from_be_bytes(number));
@@ -109,7 +111,7 @@ async fn read(
     }
 }
 
-async fn hear(bytes: &[u8], outbox: &Outbox, news: &mpsc::Sender<MediaNews>) {
+async fn hear(bytes: &[u8], base: &str, outbox: &Outbox, news: &mpsc::Sender<MediaNews>) {
     let message = match ControlMessage::decode(bytes, MAX_CONTROL_LEN) {
         Ok(message) => message,
         Err(error) => {
@@ -121,7 +123,22 @@ async fn hear(bytes: &[u8], outbox: &Outbox, news: &mpsc::Sender<MediaNews>) {
         ControlMessage::Close(session) => outbox
             .closed(&session)
             .then_some(MediaNews::Closed { session }),
-        ControlMessage::Rtc(message) | ControlMessage::Vad(message) => understand(message, outbox),
+        ControlMessage::Rtc(mut message) | ControlMessage::Vad(mut message) => {
+            let node = std::mem::take(&mut message.node);
+            let heard = understand(message, outbox);
+            if let Some(MediaNews::Signal { session, .. }) = &heard
+                && !node.is_empty()
+                && outbox.has(session)
+            {
+                let elsewhere = MediaNews::Elsewhere {
+                    session: session.clone(),
+                    from: MediaHost(base.to_owned()),
+                    host: MediaHost(node),
+                };
+                let _ = news.send(elsewhere).await;
+            }
+            heard
+        }
         ControlMessage::Hello(_)
         | ControlMessage::Join(_)
         | ControlMessage::Leave(_)
@@ -151,5 +168,46 @@ fn understand(message: RtcMessage, outbox: &Outbox) -> Option<MediaNews> {
         | RtcKind::ScreenOff
         | RtcKind::VideoOn
         | RtcKind::VideoOff => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::id::CallId;
+
+    use super::*;
+    use crate::door::rtcd::backlog::KnownSession;
+
+    #[tokio::test]
+    async fn which_host_has_a_session_is_heard_before_its_answer_from_the_one_that_was_asked() {
+        let asked = |session: &str| KnownSession {
+            session: SessionId::parse(session).unwrap(),
+            call: CallId::parse("call").unwrap(),
+            unmuted: false,
+        };
+        let outbox = Outbox::new(vec![asked("s")]);
+        let (news, mut heard) = mpsc::channel(8);
+        let mut told = async |session: &str, node: &str| {
+            let session = SessionId::parse(session).unwrap();
+            let mut answer = RtcMessage::for_session(&session, RtcKind::Sdp, b"{}".to_vec());
+            answer.node = node.to_owned();
+            let bytes = ControlMessage::Rtc(answer).encode();
+            hear(&bytes, "http://asked", &outbox, &news).await;
+            std::iter::from_fn(|| heard.try_recv().ok()).collect::<Vec<_>>()
+        };
+        let of_s = told("s", "http://other").await;
+        let [
+            MediaNews::Elsewhere { from, host, .. },
+            MediaNews::Signal { .. },
+        ] = &of_s[..]
+        else {
+            panic!("{of_s:?}");
+        };
+        let hosts = (from.0.as_str(), host.0.as_str());
+        assert_eq!(hosts, ("http://asked", "http://other"));
+        for (session, node) in [("s", ""), ("another", "http://other")] {
+            let of_it = told(session, node).await;
+            assert!(matches!(of_it[..], [MediaNews::Signal { .. }]), "{of_it:?}");
+        }
     }
 }
